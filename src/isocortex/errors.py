@@ -1,0 +1,46 @@
+"""Errors a user can act on: one line that names the file, the field and the fix."""
+
+from __future__ import annotations
+
+from os import PathLike
+
+
+class IsocortexError(Exception):
+    """Anything the user can mend. The command line prints it as one line and exits with 1.
+
+    Parameters
+    ----------
+    message : what is wrong, in one sentence.
+    file : the file it was found in.
+    field : the key, column, dataset or row inside that file.
+    fix : what to do about it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | PathLike[str] | None = None,
+        field: str | None = None,
+        fix: str | None = None,
+    ) -> None:
+        self.message, self.file, self.field, self.fix = message, file, field, fix
+        where = ": ".join(str(part) for part in (file, field) if part is not None)
+        text = f"{where}: {message}" if where else message
+        super().__init__(f"{text.rstrip('.')}. {fix}" if fix else text)
+
+
+class ConfigError(IsocortexError):
+    """A circuit or simulation configuration is wrong, or asks for something not supported."""
+
+
+class InputError(IsocortexError):
+    """A data file (HDF5, CSV, SWC, JSON) is missing, malformed or inconsistent."""
+
+
+class ModelError(IsocortexError):
+    """A cell, channel or synapse model is unknown or has impossible parameters."""
+
+
+class SimulationError(IsocortexError):
+    """The run itself failed: a voltage became non-finite, or the output cannot be written."""
