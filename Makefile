@@ -1,0 +1,52 @@
+# Needs make, Python 3.11 or newer and a package index. `make run` is the place to start.
+PYTHON ?= python3
+VENV ?= .venv
+ORACLE_VENV ?= .venv-oracle
+DEMO ?= results/demo
+PIP = -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test test-oracle lint format bench clean help
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: $(VENV)/.installed  ## Write the demo circuit to results/demo, simulate it, draw it
+	$(VENV)/bin/isocortex demo $(DEMO)
+
+test: $(VENV)/.installed-dev  ## All tests that need no other simulator
+	$(VENV)/bin/python -m pytest
+
+test-oracle: $(ORACLE_VENV)/.installed  ## Validation against NEURON and BMTK, in their own environment
+	$(ORACLE_VENV)/bin/python -m pytest tests/validation
+
+lint: $(VENV)/.installed-dev  ## Style, types and the one-way imports
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.installed-dev  ## Let ruff mend what it can
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(VENV)/.installed $(ORACLE_VENV)/.installed  ## Compare with BioNet on this machine
+	$(VENV)/bin/python benchmarks/bionet.py --bionet-python $(ORACLE_VENV)/bin/python
+
+clean:  ## Remove the environments and the demo's results
+	rm -rf $(VENV) $(ORACLE_VENV) $(DEMO)
+
+# Stamps: an environment is installed again only when pyproject.toml changes.
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python $(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python $(PIP) -e '.[test,dev]'
+	@touch $@ $(VENV)/.installed
+
+$(ORACLE_VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(ORACLE_VENV)
+	$(ORACLE_VENV)/bin/python $(PIP) -e '.[test,oracle]'
+	@touch $@
