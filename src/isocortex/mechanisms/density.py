@@ -1,0 +1,110 @@
+"""What an ion channel is: parameters, gates, a conductance. Channels are subclasses, one a file.
+
+The names of a function's arguments are its wiring. They may be the mechanism's own states and
+parameters, or
+
+===========  =====================================================================
+``v``        membrane potential, mV
+``q10``      the mechanism's temperature factor, from its ``temperature``
+``dt``       time step, ms
+``cai``      internal calcium concentration, mM
+``ica``      total calcium current density, mA/cm2
+``ena``      (``ek``, ``eca``) reversal potential, mV
+===========  =====================================================================
+
+Functions are plain scalar Python on :mod:`isocortex.mechanisms.maths`, so one definition serves
+reading, plotting, the NumPy reference engine and the compiled SIMD kernels.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+#: Names every mechanism function may ask for, besides its own states and parameters.
+SURROUNDINGS = ("v", "q10", "dt", "cai", "ica", "ena", "ek", "eca")
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A number that may differ between compartments."""
+
+    default: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """Rates were measured at ``reference`` degC and scale by ``factor`` per 10 degrees."""
+
+    factor: float
+    reference: float
+
+    def at(self, celsius: float) -> float:
+        return float(self.factor ** ((celsius - self.reference) / 10.0))
+
+
+@dataclass(frozen=True)
+class State:
+    """A dimensionless state variable. A gate's rates are given by ``<name>_rates``."""
+
+    is_gate: bool
+
+
+def parameter(default: float, unit: str) -> Any:
+    """Declare a parameter."""
+    return Parameter(default, unit)
+
+
+def gate() -> Any:
+    """Declare a gate x' = (inf - x) / tau, advanced exactly over a step at fixed voltage.
+
+    Its ``<name>_rates`` function returns (inf, tau in ms).
+    """
+    return State(is_gate=True)
+
+
+def kinetic_state() -> Any:
+    """Declare a state that the mechanism's own ``advance`` and ``steady_state`` handle."""
+    return State(is_gate=False)
+
+
+class Density:
+    """Base of all distributed mechanisms; collects what the class body declares."""
+
+    ion: ClassVar[str | None] = None  #: "na", "k", "ca", or None for a nonspecific current
+    reversal: ClassVar[str] = ""  #: name of the reversal potential the current is driven by
+    temperature: ClassVar[Temperature] = Temperature(1.0, 0.0)
+    parameters: ClassVar[dict[str, Parameter]] = {}
+    states: ClassVar[dict[str, State]] = {}
+    functions: ClassVar[dict[str, Callable[..., Any]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        body = dict(vars(cls))
+        cls.parameters = {k: p for k, p in body.items() if isinstance(p, Parameter)}
+        cls.states = {k: s for k, s in body.items() if isinstance(s, State)}
+        cls.functions = {k: f for k, f in body.items() if inspect.isfunction(f)}
+        for name, function in cls.functions.items():
+            setattr(cls, name, staticmethod(function))
+        if cls.ion is not None and not cls.reversal:
+            cls.reversal = f"e{cls.ion}"
+        known = {*SURROUNDINGS, *cls.parameters, *cls.states}
+        for name in cls.functions:
+            unknown = [a for a in cls.arguments(name) if a not in known]
+            if unknown:
+                raise TypeError(
+                    f"{cls.__name__}.{name} asks for {unknown[0]!r}; "
+                    f"known names are {', '.join(sorted(known))}"
+                )
+
+    @classmethod
+    def arguments(cls, function: str) -> list[str]:
+        """The argument names of one of the mechanism's functions, in order."""
+        return list(inspect.signature(cls.functions[function]).parameters)
+
+    @classmethod
+    def has(cls, function: str) -> bool:
+        """Whether the mechanism defines this function."""
+        return function in cls.functions

@@ -1,0 +1,62 @@
+"""Synaptic kinetics: which conductance an event of weight w (uS) leaves behind.
+
+A conductance is the difference of two decaying exponentials, g = B - A, and both jump by
+``weight * scale`` at an event. The equations are linear, so all synapses of the same kinetics on
+one compartment share one pair (A, B).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kinetics:
+    """One kind of conductance synapse.
+
+    Attributes
+    ----------
+    tau_rise, tau_decay : ms. ``tau_rise`` of 0 is a jump (NEURON's ExpSyn): A stays 0.
+    reversal : mV.
+    """
+
+    tau_rise: float
+    tau_decay: float
+    reversal: float
+
+    @property
+    def scale(self) -> float:
+        """Jump of A and B per unit weight, such that one event peaks at its weight."""
+        if self.tau_rise == 0.0:
+            return 1.0
+        t_peak = (
+            self.tau_rise
+            * self.tau_decay
+            / (self.tau_decay - self.tau_rise)
+            * math.log(self.tau_decay / self.tau_rise)
+        )
+        return 1.0 / (math.exp(-t_peak / self.tau_decay) - math.exp(-t_peak / self.tau_rise))
+
+    def factors(self, dt: float) -> tuple[float, float]:
+        """Factors by which A and B decay in one step of ``dt`` ms."""
+        rise = math.exp(-dt / self.tau_rise) if self.tau_rise > 0 else 0.0
+        return rise, math.exp(-dt / self.tau_decay)
+
+
+def exp2syn(tau1: float, tau2: float, erev: float) -> Kinetics:
+    """Two-exponential synapse, NEURON's Exp2Syn.
+
+    NEURON lowers tau1 to 0.9999 tau2 where it is not smaller (0.9999 is its own threshold), and
+    raises it to 1e-9 tau2 where it is nearer to zero.
+    """
+    if tau1 / tau2 > 0.9999:
+        tau1 = 0.9999 * tau2
+    if tau1 / tau2 < 1e-9:
+        tau1 = tau2 * 1e-9
+    return Kinetics(tau1, tau2, erev)
+
+
+def exp1syn(tau: float, erev: float) -> Kinetics:
+    """One-exponential synapse, NEURON's ExpSyn."""
+    return Kinetics(0.0, tau, erev)
