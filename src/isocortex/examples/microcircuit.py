@@ -1,0 +1,362 @@
+"""A patch of layers 2/3 to 5 of mouse V1, small enough for a laptop, as a complete SONATA circuit.
+
+Connection probabilities, synaptic time constants, weights, delays and the places of synapses are
+those of the Allen V1 model (Billeh et al. 2020, doi:10.1016/j.neuron.2020.01.040), its weights
+reduced to their median per pair of classes. The patch has a fraction of the cells of V1, so its
+recurrent drive is smaller; `DRIVE` and `RECURRENT_GAIN` are chosen here to give plausible rates
+and are no data.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from isocortex.examples.billeh2020 import (
+    DELAY,
+    LAYERS,
+    PLACES,
+    PROBABILITY,
+    RADIUS,
+    SIGMA,
+    SYNAPSES,
+    SYNAPSES_PER_CONNECTION,
+    WEIGHT,
+    table,
+)
+from isocortex.examples.sonata_files import write_edges, write_nodes, write_types
+
+#: Populations: their share of the cells, their class, the library cells that they are made of.
+POPULATIONS = table("""
+pop_name  layer  ei  cell_class  share  models
+e23       L2/3   e   e23         0.27   Cux2:487661754
+e4        L4     e   e4          0.30   Scnn1a:395830185,Rorb:485836906,Nr5a1:386049446
+e5        L5     e   e5          0.23   Rbp4:471129934,Rorb:480351780
+i23Pvalb  L2/3   i   Pvalb       0.03   Pvalb:484635029
+i23Sst    L2/3   i   Sst         0.02   Sst:473016550
+i23Htr3a  L2/3   i   Htr3a       0.02   Htr3a:475622793
+i4Pvalb   L4     i   Pvalb       0.03   Pvalb:484635029
+i4Sst     L4     i   Sst         0.02   Sst:473016550
+i4Htr3a   L4     i   Htr3a       0.01   Htr3a:475622793
+i5Pvalb   L5     i   Pvalb       0.03   Pvalb:486783119
+i5Sst     L5     i   Sst         0.03   Sst:482690728
+i5Htr3a   L5     i   Htr3a       0.01   Htr3a:482644550
+""")
+
+#: All recurrent weights are multiplied by this, by kind of source.
+RECURRENT_GAIN = {"e": 1.0, "i": 1.0}
+
+#: The background: virtual cells, the rate of each (Hz), how many of them drive one cell.
+BACKGROUND_CELLS = 200
+BACKGROUND_RATE = 10.0
+BACKGROUND_PER_CELL = 50
+
+#: Peak conductance of one background synapse (nS; three per connection), by class of target.
+DRIVE = {"e23": 0.5, "e4": 0.5, "e5": 0.5, "Pvalb": 1.0, "Sst": 0.5, "Htr3a": 0.5}
+
+
+class _Stream(IntEnum):
+    """What the random numbers are for: each use has its own key."""
+
+    POSITIONS = 0
+    CONNECTIONS = 1
+    BACKGROUND = 2
+
+
+def write_microcircuit(
+    folder: str | Path, cells: int = 300, seed: int = 1, tstop: float = 1000.0
+) -> Path:
+    """Write the circuit, its inputs and its configuration, ready for `isocortex run`.
+
+    Parameters
+    ----------
+    folder : written to, made if need be.
+    cells : number of cortical cells, at least one per population.
+    seed : key of the random numbers; the same seed gives the same files.
+    tstop : duration of the simulation, ms.
+
+    Returns
+    -------
+    The path of simulation_config.json.
+    """
+    if cells < len(POPULATIONS):
+        raise ValueError(f"cells must be at least {len(POPULATIONS)}, one per population")
+    folder = Path(folder)
+    for sub in ("network", "synaptic_models"):
+        (folder / sub).mkdir(parents=True, exist_ok=True)
+
+    nodes = _place(cells, _random(seed, _Stream.POSITIONS))
+    recurrent = _connect(nodes, _random(seed, _Stream.CONNECTIONS))
+    driven = _drive(nodes, _random(seed, _Stream.BACKGROUND))
+
+    network = folder / "network"
+    write_types(network / "cortex_node_types.csv", _node_types())
+    positions = {axis: nodes[axis].to_numpy() for axis in "xyz"}
+    write_nodes(network / "cortex_nodes.h5", "cortex", nodes["node_type_id"].to_numpy(), positions)
+    write_types(network / "cortex_cortex_edge_types.csv", _edge_types())
+    write_edges(network / "cortex_cortex_edges.h5", "cortex", "cortex", (cells, cells), recurrent)
+
+    virtual = pd.DataFrame({"node_type_id": [0], "model_type": "virtual", "pop_name": "bkg"})
+    write_types(network / "background_node_types.csv", virtual)
+    write_nodes(
+        network / "background_nodes.h5", "background", np.zeros(BACKGROUND_CELLS, dtype=int)
+    )
+    write_types(network / "background_cortex_edge_types.csv", _drive_types())
+    write_edges(
+        network / "background_cortex_edges.h5",
+        "background",
+        "cortex",
+        (BACKGROUND_CELLS, cells),
+        driven,
+    )
+
+    for name, parameters in SYNAPSES.values():
+        _write_json(
+            folder / "synaptic_models" / f"{name}.json",
+            {"level_of_detail": "exp2syn", **parameters},
+        )
+    _write_json(folder / "circuit_config.json", _circuit_config())
+    _write_json(folder / "node_sets.json", _node_sets(nodes))
+    config = folder / "simulation_config.json"
+    _write_json(config, _simulation_config(seed, tstop))
+    return config
+
+
+def _random(seed: int, stream: _Stream) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=[seed, int(stream)]))
+
+
+def _node_types() -> pd.DataFrame:
+    """One type per population and library cell, numbered in the order of `POPULATIONS`."""
+    rows = [
+        {
+            "node_type_id": 0,
+            "model_type": "biophysical",
+            "model_template": f"isocortex:{model.split(':')[1]}",
+            "model_processing": None,
+            "morphology": None,
+            "dynamics_params": None,
+            "pop_name": name,
+            "cre_line": model.split(":")[0],
+            **population[["ei", "cell_class", "layer"]].to_dict(),
+        }
+        for name, population in POPULATIONS.iterrows()
+        for model in population["models"].split(",")
+    ]
+    return pd.DataFrame(rows).assign(node_type_id=range(100, 100 + len(rows)))
+
+
+def _place(cells: int, random: np.random.Generator) -> pd.DataFrame:
+    """Cells in a cylinder, uniform over their layer; the models of a population take turns."""
+    counts = _share(cells, POPULATIONS["share"].to_numpy(float))
+    types = _node_types().groupby("pop_name")["node_type_id"].apply(list)
+    radius = RADIUS * np.sqrt(cells / 300.0)
+    frames = []
+    for (name, population), count in zip(POPULATIONS.iterrows(), counts, strict=True):
+        top, bottom = LAYERS[population["layer"]]
+        r = radius * np.sqrt(random.random(count))
+        angle = 2.0 * np.pi * random.random(count)
+        frame = {
+            "pop_name": name,
+            "cell_class": population["cell_class"],
+            "ei": population["ei"],
+            "node_type_id": np.resize(types[name], count),
+            "x": r * np.cos(angle),
+            "y": -(top + (bottom - top) * random.random(count)),
+            "z": r * np.sin(angle),
+        }
+        frames.append(pd.DataFrame(frame))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _share(total: int, weights: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Whole numbers >= 1 that add up to ``total`` and follow ``weights`` (largest remainders)."""
+    spare = total - len(weights)
+    exact = spare * weights / weights.sum()
+    counts = np.floor(exact).astype(np.int64)
+    most = np.argsort(counts - exact, kind="stable")[: spare - counts.sum()]
+    counts[most] += 1
+    return counts + 1
+
+
+def _connect(nodes: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+    """Draw the recurrent connections, target by target.
+
+    The probability falls as exp(-(r / sigma)^2) with horizontal distance r, scaled such that its
+    mean over a disc of 75 um is the measured one (Billeh et al. 2020, methods).
+    """
+    kind = nodes["cell_class"].where(nodes["ei"] == "i", "e")
+    populations = nodes["pop_name"]
+    probability, sigma = PROBABILITY.loc[populations], SIGMA.loc[kind]
+    x, z = nodes["x"].to_numpy(), nodes["z"].to_numpy()
+    low, high = SYNAPSES_PER_CONNECTION
+    frames = []
+    for target in range(len(nodes)):
+        reach = sigma[kind[target]].to_numpy(float)
+        mean = probability[populations[target]].to_numpy(float)
+        ratio = (reach / RADIUS) ** 2
+        peak = mean / (ratio * (1.0 - np.exp(-1.0 / ratio)))
+        distance2 = (x - x[target]) ** 2 + (z - z[target]) ** 2
+        drawn = random.random(len(nodes)) < peak * np.exp(-distance2 / reach**2)
+        drawn[target] = False
+        sources = np.flatnonzero(drawn)
+        source_class = nodes["cell_class"].to_numpy()[sources]
+        target_class = nodes["cell_class"][target]
+        frame = {
+            "source_node_id": sources,
+            "target_node_id": target,
+            "edge_type_id": [_edge_type_id(source, target_class) for source in source_class],
+            "nsyns": random.integers(low, high, len(sources), endpoint=True),
+        }
+        frames.append(pd.DataFrame(frame))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _edge_type_id(source: str, target: str) -> int:
+    classes = list(WEIGHT.index)
+    return 100 + len(classes) * classes.index(source) + classes.index(target)
+
+
+def _edge_types() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "edge_type_id": _edge_type_id(source, target),
+                "source_query": f"cell_class=='{source}'",
+                "target_query": f"cell_class=='{target}'",
+                "syn_weight": _uS(WEIGHT.loc[source, target] * RECURRENT_GAIN[_ei(source)]),
+                "delay": DELAY.loc[source, target],
+                **_kinetics(source, target),
+            }
+            for source in WEIGHT.index
+            for target in WEIGHT.columns
+        ]
+    )
+
+
+def _drive(nodes: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+    """Give every cell its own sample, without repetition, of the background."""
+    per_cell = BACKGROUND_PER_CELL
+    sources = [np.sort(random.choice(BACKGROUND_CELLS, per_cell, replace=False)) for _ in nodes.x]
+    types = {target: index for index, target in enumerate(DRIVE)}
+    return pd.DataFrame(
+        {
+            "source_node_id": np.concatenate(sources),
+            "target_node_id": np.repeat(np.arange(len(nodes)), per_cell),
+            "edge_type_id": np.repeat(nodes["cell_class"].map(types).to_numpy(), per_cell),
+            "nsyns": 3,
+        }
+    )
+
+
+def _drive_types() -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {
+                "edge_type_id": index,
+                "source_query": "*",
+                "target_query": f"cell_class=='{target}'",
+                "syn_weight": _uS(weight),
+                "delay": 1.7,
+                **_kinetics("e", target),
+            }
+            for index, (target, weight) in enumerate(DRIVE.items())
+        ]
+    )
+
+
+def _kinetics(source: str, target: str) -> dict[str, str]:
+    kind = "e" if _ei(source) == "e" else source
+    sections, distance = PLACES.get((kind, target), PLACES[kind, _ei(target)])
+    return {
+        "model_template": "exp2syn",
+        "dynamics_params": f"{SYNAPSES[_ei(source), _ei(target)][0]}.json",
+        "target_sections": json.dumps(sections).replace('"', "'"),
+        "distance_range": str(list(distance)),
+    }
+
+
+def _ei(cell_class: str) -> str:
+    return "e" if cell_class.startswith("e") else "i"
+
+
+def _uS(nS: float) -> float:
+    return round(nS * 1e-3, 9)
+
+
+def _circuit_config() -> dict:
+    def pair(kind: str, name: str) -> dict[str, str]:
+        return {
+            f"{kind}s_file": f"$NETWORK_DIR/{name}_{kind}s.h5",
+            f"{kind}_types_file": f"$NETWORK_DIR/{name}_{kind}_types.csv",
+        }
+
+    return {
+        "manifest": {"$BASE_DIR": ".", "$NETWORK_DIR": "$BASE_DIR/network"},
+        "components": {"synaptic_models_dir": "$BASE_DIR/synaptic_models"},
+        "networks": {
+            "nodes": [pair("node", name) for name in ("cortex", "background")],
+            "edges": [pair("edge", name) for name in ("cortex_cortex", "background_cortex")],
+        },
+    }
+
+
+def _node_sets(nodes: pd.DataFrame) -> dict:
+    """Ten cells to record, one of each of the first ten populations; one in full."""
+    recorded = nodes.groupby("pop_name", sort=False).head(1).index[:10]
+    traced = nodes.index[nodes["pop_name"] == "e5"][:1]
+    return {
+        "background": {"population": "background"},
+        "recorded": {"population": "cortex", "node_id": [int(node) for node in recorded]},
+        "traced": {"population": "cortex", "node_id": [int(node) for node in traced]},
+    }
+
+
+def _simulation_config(seed: int, tstop: float) -> dict:
+    def report(cells: str, variable: str, sections: str) -> dict:
+        return {
+            "module": "membrane_report",
+            "cells": cells,
+            "variable_name": variable,
+            "sections": sections,
+            "dt": 1.0,
+        }
+
+    return {
+        "manifest": {"$BASE_DIR": ".", "$OUTPUT_DIR": "$BASE_DIR/output"},
+        "target_simulator": "isocortex",
+        "network": "$BASE_DIR/circuit_config.json",
+        "node_sets_file": "$BASE_DIR/node_sets.json",
+        "run": {"tstop": tstop, "dt": 0.1, "dL": 20.0, "spike_threshold": -15.0},
+        "conditions": {"celsius": 34.0, "v_init": -80.0},
+        "inputs": {
+            "background": {
+                "input_type": "spikes",
+                "module": "poisson",
+                "node_set": "background",
+                "firing_rate": BACKGROUND_RATE,
+                "seed": seed,
+            }
+        },
+        "output": {
+            "output_dir": "$OUTPUT_DIR",
+            "log_file": "log.txt",
+            "spikes_file": "spikes.h5",
+            "spikes_sort_order": "time",
+            "overwrite_output_dir": True,
+        },
+        "reports": {
+            "membrane_potential": report("recorded", "v", "soma"),
+            "calcium_concentration": report("recorded", "cai", "soma"),
+            "whole_cell": report("traced", "v", "all"),
+        },
+    }
+
+
+def _write_json(file: Path, value: dict) -> None:
+    file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
