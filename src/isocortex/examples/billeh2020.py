@@ -1,7 +1,7 @@
 """Numbers from the Allen model of mouse V1 that the demo circuit needs.
 
-Billeh et al. 2020, doi:10.1016/j.neuron.2020.01.040, and the files published with it. Weights and
-delays are medians over the cell models of each pair of classes; layers 1 and 6 are left out.
+Billeh et al. 2020, doi:10.1016/j.neuron.2020.01.040, and the files published with it;
+layers 1 and 6 are left out. Weights are those of each cell model, delays the median of a class.
 """
 
 from __future__ import annotations
@@ -48,15 +48,21 @@ Sst     85   120    120  120
 Htr3a   85   120    120  120
 """)
 
-#: Peak conductance of one synapse, nS, source class (row) to target class (column).
+#: Peak conductance of one synapse, nS, source population (row) to target cell model (column).
 WEIGHT = table("""
-source  e23    e4     e5     Pvalb  Sst    Htr3a
-e23     0.183  0.502  0.668  1.391  0.585  0.941
-e4      0.482  0.312  0.568  1.198  0.400  0.491
-e5      0.023  0.111  1.354  0.788  0.574  0.214
-Pvalb   0.039  0.058  0.090  0.144  0.086  0.053
-Sst     0.026  0.030  0.043  0.082  0.044  0.085
-Htr3a   0.029  0.028  0.125  0.035  0.080  0.063
+source    487661754 395830185 485836906 386049446 471129934 480351780 484635029 486783119 473016550 482690728 475622793 482644550
+e23       0.183     0.529     0.632     0.572     1.23      0.847     1.37      2.22      0.856     0.428     1.26      0
+e4        0.482     0.369     0.438     0.396     1.04      0.719     0.953     2.09      2.17      0.42      0.641     1.23
+e5        0.0234    0.117     0.137     0.125     2.49      1.72      0.284     2         0.634     0.42      0.214     1.82
+i23Pvalb  0.0388    0.0243    0.0344    0.0214    0.0784    0.0493    0.12      0.144     0.168     0         0.112     0
+i23Sst    0.0333    0.0167    0.0233    0.02      0.142     0.0994    0.0923    0         0.1       0         0.218     0
+i23Htr3a  0.0294    0.0152    0.0204    0.0165    0         0         0.032     0         0.217     0         0.147     0
+i4Pvalb   0.0363    0.0906    0.128     0.0795    0.32      0.198     0.12      0.173     0.168     0.0551    0.112     0.0624
+i4Sst     0.0258    0.0525    0.0732    0.0629    0.187     0.129     0.0923    0.097     0.1       0         0.218     0.085
+i4Htr3a   0.0244    0.0493    0.0662    0.0536    0         0         0.032     0.0372    0.217     0.0442    0.147     0.0594
+i5Pvalb   0         0         0         0         0.631     0.39      0.0889    0.222     0.168     0.0538    0         0.0624
+i5Sst     0.0106    0.0156    0.0217    0.0187    0.712     0.496     0         0.0856    0.189     0.0541    0         0.017
+i5Htr3a   0         0.0152    0.0204    0.0165    0.528     0.332     0         0.0372    0.225     0.0442    0         0.0594
 """)
 
 #: Delay, ms, source class (row) to target class (column).

@@ -1,10 +1,9 @@
 """A patch of layers 2/3 to 5 of mouse V1, small enough for a laptop, as a complete SONATA circuit.
 
 Connection probabilities, synaptic time constants, weights, delays and the places of synapses are
-those of the Allen V1 model (Billeh et al. 2020, doi:10.1016/j.neuron.2020.01.040), its weights
-reduced to their median per pair of classes. The patch has a fraction of the cells of V1, so its
-recurrent drive is smaller; `DRIVE` and `RECURRENT_GAIN` are chosen here to give plausible rates
-and are no data.
+those of the Allen V1 model (Billeh et al. 2020, doi:10.1016/j.neuron.2020.01.040). The patch has a
+fraction of the cells of V1, so its recurrent input is smaller: the background (`DRIVE`) makes up
+for it. Its weights are chosen here to give plausible rates and are no data.
 """
 
 from __future__ import annotations
@@ -48,16 +47,32 @@ i5Sst     L5     i   Sst         0.03   Sst:482690728
 i5Htr3a   L5     i   Htr3a       0.01   Htr3a:482644550
 """)
 
-#: All recurrent weights are multiplied by this, by kind of source.
-RECURRENT_GAIN = {"e": 1.0, "i": 1.0}
-
 #: The background: virtual cells, the rate of each (Hz), how many of them drive one cell.
 BACKGROUND_CELLS = 200
 BACKGROUND_RATE = 10.0
 BACKGROUND_PER_CELL = 50
 
-#: Peak conductance of one background synapse (nS; three per connection), by class of target.
-DRIVE = {"e23": 0.5, "e4": 0.5, "e5": 0.5, "Pvalb": 1.0, "Sst": 0.5, "Htr3a": 0.5}
+#: Peak conductance of one background synapse (nS; three per connection), by target cell model.
+DRIVE = {
+    "487661754": 0.2,
+    "395830185": 0.2,
+    "485836906": 0.2,
+    "386049446": 0.2,
+    "471129934": 0.2,
+    "480351780": 0.2,
+    "484635029": 0.2,
+    "486783119": 0.2,
+    "473016550": 0.2,
+    "482690728": 0.2,
+    "475622793": 0.2,
+    "482644550": 0.2,
+}
+
+CLASS_OF_CELL = {
+    model.split(":")[1]: population["cell_class"]
+    for _, population in POPULATIONS.iterrows()
+    for model in population["models"].split(",")
+}
 
 
 class _Stream(IntEnum):
@@ -135,26 +150,31 @@ def _node_types() -> pd.DataFrame:
     """One type per population and library cell, numbered in the order of `POPULATIONS`."""
     rows = [
         {
-            "node_type_id": 0,
             "model_type": "biophysical",
-            "model_template": f"isocortex:{model.split(':')[1]}",
+            "model_template": f"isocortex:{cell}",
             "model_processing": None,
             "morphology": None,
             "dynamics_params": None,
             "pop_name": name,
-            "cre_line": model.split(":")[0],
+            "cre_line": cre_line,
             **population[["ei", "cell_class", "layer"]].to_dict(),
         }
         for name, population in POPULATIONS.iterrows()
-        for model in population["models"].split(",")
+        for cre_line, cell in _models(population)
     ]
-    return pd.DataFrame(rows).assign(node_type_id=range(100, 100 + len(rows)))
+    types = pd.DataFrame(rows)
+    types.insert(0, "node_type_id", range(100, 100 + len(rows)))
+    return types
+
+
+def _models(population: pd.Series) -> list[list[str]]:
+    return [model.split(":") for model in population["models"].split(",")]
 
 
 def _place(cells: int, random: np.random.Generator) -> pd.DataFrame:
     """Cells in a cylinder, uniform over their layer; the models of a population take turns."""
     counts = _share(cells, POPULATIONS["share"].to_numpy(float))
-    types = _node_types().groupby("pop_name")["node_type_id"].apply(list)
+    types = _node_types().set_index("pop_name")["node_type_id"]
     radius = RADIUS * np.sqrt(cells / 300.0)
     frames = []
     for (name, population), count in zip(POPULATIONS.iterrows(), counts, strict=True):
@@ -163,9 +183,9 @@ def _place(cells: int, random: np.random.Generator) -> pd.DataFrame:
         angle = 2.0 * np.pi * random.random(count)
         frame = {
             "pop_name": name,
-            "cell_class": population["cell_class"],
-            "ei": population["ei"],
-            "node_type_id": np.resize(types[name], count),
+            "kind": "e" if population["ei"] == "e" else population["cell_class"],
+            "cell": np.resize([cell for _, cell in _models(population)], count),
+            "node_type_id": np.resize(types.loc[[name]], count),
             "x": r * np.cos(angle),
             "y": -(top + (bottom - top) * random.random(count)),
             "z": r * np.sin(angle),
@@ -176,12 +196,13 @@ def _place(cells: int, random: np.random.Generator) -> pd.DataFrame:
 
 def _share(total: int, weights: NDArray[np.float64]) -> NDArray[np.int64]:
     """Whole numbers >= 1 that add up to ``total`` and follow ``weights`` (largest remainders)."""
-    spare = total - len(weights)
-    exact = spare * weights / weights.sum()
+    exact = total * weights / weights.sum()
     counts = np.floor(exact).astype(np.int64)
-    most = np.argsort(counts - exact, kind="stable")[: spare - counts.sum()]
-    counts[most] += 1
-    return counts + 1
+    counts[np.argsort(counts - exact, kind="stable")[: total - counts.sum()]] += 1
+    for empty in np.flatnonzero(counts == 0):
+        counts[np.argmax(counts)] -= 1
+        counts[empty] = 1
+    return counts
 
 
 def _connect(nodes: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
@@ -190,65 +211,68 @@ def _connect(nodes: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
     The probability falls as exp(-(r / sigma)^2) with horizontal distance r, scaled such that its
     mean over a disc of 75 um is the measured one (Billeh et al. 2020, methods).
     """
-    kind = nodes["cell_class"].where(nodes["ei"] == "i", "e")
-    populations = nodes["pop_name"]
-    probability, sigma = PROBABILITY.loc[populations], SIGMA.loc[kind]
+    sigma = SIGMA.loc[nodes["kind"]]
+    probability = PROBABILITY.loc[nodes["pop_name"]]
+    weight = WEIGHT.loc[nodes["pop_name"]]
+    source_row = PROBABILITY.index.get_indexer(nodes["pop_name"])
+    target_column = WEIGHT.columns.get_indexer(nodes["cell"])
     x, z = nodes["x"].to_numpy(), nodes["z"].to_numpy()
     low, high = SYNAPSES_PER_CONNECTION
     frames = []
-    for target in range(len(nodes)):
-        reach = sigma[kind[target]].to_numpy(float)
-        mean = probability[populations[target]].to_numpy(float)
+    for target, (kind, pop_name, cell) in enumerate(
+        zip(nodes["kind"], nodes["pop_name"], nodes["cell"], strict=True)
+    ):
+        reach = sigma[kind].to_numpy(float)
         ratio = (reach / RADIUS) ** 2
-        peak = mean / (ratio * (1.0 - np.exp(-1.0 / ratio)))
+        peak = probability[pop_name].to_numpy(float) / (ratio * (1.0 - np.exp(-1.0 / ratio)))
         distance2 = (x - x[target]) ** 2 + (z - z[target]) ** 2
         drawn = random.random(len(nodes)) < peak * np.exp(-distance2 / reach**2)
+        drawn &= weight[cell].to_numpy(float) > 0.0
         drawn[target] = False
         sources = np.flatnonzero(drawn)
-        source_class = nodes["cell_class"].to_numpy()[sources]
-        target_class = nodes["cell_class"][target]
         frame = {
             "source_node_id": sources,
             "target_node_id": target,
-            "edge_type_id": [_edge_type_id(source, target_class) for source in source_class],
+            "edge_type_id": _edge_type_id(source_row[sources], target_column[target]),
             "nsyns": random.integers(low, high, len(sources), endpoint=True),
         }
         frames.append(pd.DataFrame(frame))
     return pd.concat(frames, ignore_index=True)
 
 
-def _edge_type_id(source: str, target: str) -> int:
-    classes = list(WEIGHT.index)
-    return 100 + len(classes) * classes.index(source) + classes.index(target)
+def _edge_type_id(source_row: NDArray[np.integer], target_column: int) -> NDArray[np.integer]:
+    return 100 + len(WEIGHT.columns) * source_row + target_column
 
 
 def _edge_types() -> pd.DataFrame:
-    return pd.DataFrame(
-        [
-            {
-                "edge_type_id": _edge_type_id(source, target),
-                "source_query": f"cell_class=='{source}'",
-                "target_query": f"cell_class=='{target}'",
-                "syn_weight": _uS(WEIGHT.loc[source, target] * RECURRENT_GAIN[_ei(source)]),
-                "delay": DELAY.loc[source, target],
-                **_kinetics(source, target),
-            }
-            for source in WEIGHT.index
-            for target in WEIGHT.columns
-        ]
-    )
+    """One type per source population and target cell model, less those without connections."""
+    classes = POPULATIONS["cell_class"]
+    rows = [
+        {
+            "source_query": f"pop_name=='{source}'",
+            "target_query": f"model_template=='isocortex:{cell}'",
+            "syn_weight": _uS(WEIGHT.loc[source, cell]),
+            "delay": DELAY.loc[classes[source], CLASS_OF_CELL[cell]],
+            **_kinetics(classes[source], CLASS_OF_CELL[cell]),
+        }
+        for source in WEIGHT.index
+        for cell in WEIGHT.columns
+    ]
+    types = pd.DataFrame(rows)
+    types.insert(0, "edge_type_id", range(100, 100 + len(rows)))
+    return types[types["syn_weight"] > 0.0]
 
 
 def _drive(nodes: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
     """Give every cell its own sample, without repetition, of the background."""
     per_cell = BACKGROUND_PER_CELL
     sources = [np.sort(random.choice(BACKGROUND_CELLS, per_cell, replace=False)) for _ in nodes.x]
-    types = {target: index for index, target in enumerate(DRIVE)}
+    types = {cell: index for index, cell in enumerate(DRIVE)}
     return pd.DataFrame(
         {
             "source_node_id": np.concatenate(sources),
             "target_node_id": np.repeat(np.arange(len(nodes)), per_cell),
-            "edge_type_id": np.repeat(nodes["cell_class"].map(types).to_numpy(), per_cell),
+            "edge_type_id": np.repeat(nodes["cell"].map(types).to_numpy(), per_cell),
             "nsyns": 3,
         }
     )
@@ -260,12 +284,12 @@ def _drive_types() -> pd.DataFrame:
             {
                 "edge_type_id": index,
                 "source_query": "*",
-                "target_query": f"cell_class=='{target}'",
+                "target_query": f"model_template=='isocortex:{cell}'",
                 "syn_weight": _uS(weight),
                 "delay": 1.7,
-                **_kinetics("e", target),
+                **_kinetics("e", CLASS_OF_CELL[cell]),
             }
-            for index, (target, weight) in enumerate(DRIVE.items())
+            for index, (cell, weight) in enumerate(DRIVE.items())
         ]
     )
 
