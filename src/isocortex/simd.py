@@ -27,6 +27,15 @@ from isocortex.mechanisms import maths
 
 CONTRACT = ("contract",)
 
+#: Bytes in one row of lanes. Two 512-bit registers: twice a register hides the latency of the
+#: elimination's dependent operations.
+ROW_BYTES = 128
+
+
+def lanes(dtype: type | np.dtype) -> int:
+    """Number of cells a block advances together."""
+    return ROW_BYTES // np.dtype(dtype).itemsize
+
 
 class Vec(types.Type):
     """``lanes`` values of one scalar type, held in vector registers."""
@@ -130,11 +139,9 @@ def _lower_negation(context, builder, sig, args):
 
 
 @intrinsic
-def load(typingctx, array, index, lanes):
-    """``lanes`` consecutive elements of a one-dimensional C array, from ``index`` on."""
-    if not isinstance(lanes, types.IntegerLiteral):
-        return None
-    vec = Vec(array.dtype, lanes.literal_value)
+def load(typingctx, array, index):
+    """One row of lanes of a one-dimensional C array, from element ``index`` on."""
+    vec = Vec(array.dtype, ROW_BYTES * 8 // array.dtype.bitwidth)
 
     def codegen(context, builder, sig, args):
         pointer = _element_pointer(context, builder, sig, args, vec)
@@ -142,7 +149,7 @@ def load(typingctx, array, index, lanes):
         value.align = array.dtype.bitwidth // 8
         return value
 
-    return vec(array, index, lanes), codegen
+    return vec(array, index), codegen
 
 
 @intrinsic
@@ -165,13 +172,13 @@ def _element_pointer(context, builder, sig, args, vec):
 
 
 @intrinsic
-def broadcast(typingctx, scalar, like):
-    """A vector of the type of ``like`` with ``scalar`` in every lane."""
+def broadcast(typingctx, value, like):
+    """``value`` as a vector of the type of ``like``; a scalar goes to every lane."""
 
     def codegen(context, builder, sig, args):
-        return _as_vectors(context, builder, like, [scalar], [args[0]])[0]
+        return _as_vectors(context, builder, like, [value], [args[0]])[0]
 
-    return like(scalar, like), codegen
+    return like(value, like), codegen
 
 
 # --- elementary functions ---------------------------------------------------------------------
@@ -251,7 +258,7 @@ def _emit_log(e: _Emitter, x):
     return e.call("fma", k_float, e.const(math.log(2.0)), b.fmul(s, series))
 
 
-def _register_function(function, emit) -> None:
+def _register_function(function, emit, scalar) -> None:
     @type_callable(function)
     def type_function(context):
         return lambda a: _vec_of(a)
@@ -260,10 +267,14 @@ def _register_function(function, emit) -> None:
     def lower(context, builder, sig, args):
         return emit(_Emitter(builder, args[0].type), args[0])
 
+    @overload(function)
+    def on_scalar(x):
+        return (lambda x: scalar(x)) if isinstance(x, types.Float) else None
 
-_register_function(maths.exp, _emit_exp)
-_register_function(maths.log, _emit_log)
-_register_function(maths.absolute, lambda e, x: e.call("fabs", x))
+
+_register_function(maths.exp, _emit_exp, math.exp)
+_register_function(maths.log, _emit_log, math.log)
+_register_function(maths.absolute, lambda e, x: e.call("fabs", x), abs)
 
 
 @type_callable(maths.where)

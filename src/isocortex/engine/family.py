@@ -1,0 +1,240 @@
+"""Generate the kernel of a channel family: all cells whose compartments carry the same sets.
+
+A *region* is a set of compartments with the same mechanisms. Models that have the same list of
+regions (for instance all Allen perisomatic models of one channel set) share one kernel, however
+their trees differ. The generated file only names each region's channels one after the other; what
+a channel does is its own Python functions, compiled as they stand. Files live in the cache folder,
+named by a hash of everything that went into them, and Numba keeps the machine code beside them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+import numba
+
+from isocortex import mechanisms, simd
+from isocortex.mechanisms import DENSITY
+
+#: The mechanisms of each region, in DENSITY order.
+Family = tuple[tuple[str, ...], ...]
+
+
+def region_states(region: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(mechanism, state) of every state row a compartment of this region has, in order.
+
+    Regions with a calcium shell also keep the step's calcium current, as ("CaDynamics", "ica").
+    """
+    rows = [(name, state) for name in region for state in DENSITY[name].states]
+    return [*rows, ("CaDynamics", "ica")] if "CaDynamics" in region else rows
+
+
+def region_parameters(region: tuple[str, ...]) -> list[tuple[str, str]]:
+    """(mechanism, parameter) of every number a compartment of this region has, in order.
+
+    After the mechanisms' own come their temperature factors and what the region itself needs:
+    the compartment's area (as uS per S/cm2) and reversal potentials.
+    """
+    rows = [(name, p) for name in region for p in DENSITY[name].parameters]
+    rows += [(name, "q10") for name in region]
+    return [*rows, ("", "area"), ("", "ena"), ("", "ek")]
+
+
+def _call(name: str, function: str, v: str = "v") -> str:
+    """The call of a mechanism's function with its arguments wired to the kernel's variables."""
+    mechanism = DENSITY[name]
+
+    def wire(argument: str) -> str:
+        if argument in mechanism.states:
+            return _state_variable(name, argument)
+        if argument in mechanism.parameters or argument == "q10":
+            return f"{name}_{argument}"
+        return v if argument == "v" else argument
+
+    arguments = ", ".join(wire(a) for a in mechanism.arguments(function))
+    return f"{name}_{function}({arguments})"
+
+
+def _state_variable(name: str, state: str) -> str:
+    """Calcium is shared by the region's channels; all other states are a mechanism's own."""
+    return state if name == "CaDynamics" else f"{name}_{state}"
+
+
+def _load_lines(
+    region: tuple[str, ...], functions: list[tuple[str, str]], also: set[str]
+) -> list[str]:
+    """Load the states and parameters that these functions of the region's mechanisms use.
+
+    ``also`` names values without an owner (calcium, area, reversal potentials) needed besides.
+    """
+    wanted = {(name, a) for name, f in functions for a in DENSITY[name].arguments(f)}
+    shared = {a for _, a in wanted} | also
+    lines = []
+    for k, (name, state) in enumerate(region_states(region)):
+        if (name, state) in wanted or (name == "CaDynamics" and state in shared):
+            lines.append(f"{_state_variable(name, state)} = load(S, s + {k} * lanes)")
+    for k, (name, parameter) in enumerate(region_parameters(region)):
+        if (name, parameter) in wanted:
+            lines.append(f"{name}_{parameter} = P[p + {k}]")
+        elif parameter in shared and (name == "" or DENSITY[name].reversal == parameter):
+            lines.append(f"{_reversal_variable(name, parameter)} = P[p + {k}]")
+    if "cai" in shared and "CaDynamics" not in region:
+        lines.append("cai = broadcast(REST_CAI, v)")
+    return lines
+
+
+def _reversal_variable(name: str, reversal: str) -> str:
+    """A reversal potential that is the mechanism's own parameter carries its name."""
+    own = name != "" and reversal in DENSITY[name].parameters
+    return f"{name}_{reversal}" if own else reversal
+
+
+def _current_lines(region: tuple[str, ...]) -> list[str]:
+    """Sum conductance and conductance x reversal of all channels; store the calcium current."""
+    channels = [name for name in region if DENSITY[name].has("conductance")]
+    calcium = [name for name in channels if DENSITY[name].ion == "ca"]
+    shell = "CaDynamics" in region
+    also = {"area", *(DENSITY[name].reversal for name in channels)}
+    if calcium and shell:
+        also.add("cai")
+    lines = _load_lines(region, [(name, "conductance") for name in channels], also)
+    if calcium:
+        lines.append("eca = nernst * log(CAO / cai)" if shell else "eca = broadcast(REST_ECA, v)")
+    lines += ["g_total = v * 0.0", "ge_total = g_total"]
+    if shell:
+        lines.append("ica = v * 0.0")
+    for name in channels:
+        mechanism = DENSITY[name]
+        e = _reversal_variable(name, mechanism.reversal)
+        lines.append(f"g = {_call(name, 'conductance')}")
+        if mechanism.has("conductance_slope"):
+            # NEURON differentiates the current between v and v + 0.001 mV: the slope midway
+            v = "v + 0.0005"
+            lines += [
+                f"dg = {_call(name, 'conductance', v)}",
+                f"dg = dg + ({v} - {e}) * {_call(name, 'conductance_slope', v)}",
+                "g_total = g_total + dg",
+                f"ge_total = ge_total + dg * v - g * (v - {e})",
+            ]
+        else:
+            lines += ["g_total = g_total + g", f"ge_total = ge_total + g * {e}"]
+        if mechanism.ion == "ca" and shell:
+            lines.append(f"ica = ica + g * (v - {e})")
+    if shell:
+        row = region_states(region).index(("CaDynamics", "ica"))
+        lines.append(f"store(S, s + {row} * lanes, ica)")
+    return [
+        *lines,
+        "store(D, i * lanes, load(D, i * lanes) + g_total * area)",
+        "store(R, i * lanes, load(R, i * lanes) + ge_total * area)",
+    ]
+
+
+def _advance_lines(region: tuple[str, ...]) -> list[str]:
+    """Advance every state a full step at the new voltage; calcium first, then what reads it."""
+    functions: list[tuple[str, str]] = []
+    for name in region:
+        if DENSITY[name].has("advance"):
+            functions.append((name, "advance"))
+        functions += [(name, f"{g}_rates") for g, s in DENSITY[name].states.items() if s.is_gate]
+    lines = _load_lines(region, functions, set())
+    rows = region_states(region)
+    for name, function in functions:
+        if function == "advance":
+            updated = [(s, _state_variable(name, s)) for s in DENSITY[name].states]
+            targets = "".join(f"{variable}, " for _, variable in updated)
+            lines.append(f"({targets}) = {_call(name, 'advance')}")
+        else:
+            state = function.removesuffix("_rates")
+            lines.append(f"inf, tau = {_call(name, function)}")
+            lines.append(f"x = load(S, s + {rows.index((name, state))} * lanes)")
+            lines.append("x = x + (inf - x) * (1.0 - exp(-dt / broadcast(tau, v)))")
+            updated = [(state, "x")]
+        for state, variable in updated:
+            lines.append(f"store(S, s + {rows.index((name, state))} * lanes, {variable})")
+    return lines
+
+
+def _region_function(kind: str, index: int, region: tuple[str, ...], lines: list[str]) -> str:
+    n_states, n_parameters = len(region_states(region)), len(region_parameters(region))
+    head = f"""
+@jit
+def {kind}_{index}(V, v0, D, R, S, s0, P, p0, first, last, region_node, lanes, dt, nernst):
+    # {", ".join(region)}
+    for j in range(first, last):
+        i = region_node[j]
+        s = s0 + (j - first) * {n_states} * lanes
+        p = p0 + (j - first) * {n_parameters}
+        v = load(V, v0 + i * lanes)
+"""
+    return head + "".join(f"        {line}\n" for line in lines)
+
+
+def family_source(family: Family) -> str:
+    """Python source of the family's kernel."""
+    template = (Path(__file__).parent / "window.py.txt").read_text()
+    names = sorted({name for region in family for name in region})
+    imports = "\n".join(f"from {DENSITY[n].__module__} import {n}" for n in names)
+    functions = "\n".join(
+        f"{n}_{f} = jit({n}.{f})" for n in names for f in DENSITY[n].functions if f != "steady_state"
+    )
+    bodies, currents, advances = [], [], []
+    arguments = "V, v0, D, R, S, s0 + region_state[m, {r}] * lanes, P, region_parameter[m, {r}]"
+    arguments += ", region_ptr[m, {r}], region_ptr[m, {r} + 1], region_node, lanes, dt, nernst"
+    for r, region in enumerate(family):
+        bodies.append(_region_function("currents", r, region, _current_lines(region)))
+        bodies.append(_region_function("advance", r, region, _advance_lines(region)))
+        currents.append(f"currents_{r}({arguments.format(r=r)})")
+        advances.append(f"advance_{r}({arguments.format(r=r)})")
+    indent = "\n            "
+    return (
+        template.replace("# {imports}", imports)
+        .replace("# {functions}", functions)
+        .replace("# {regions}", "\n".join(bodies))
+        .replace("# {currents}", indent.join(currents))
+        .replace("# {advances}", indent.join(advances))
+    )
+
+
+def cache_folder() -> Path:
+    """Where generated kernels are kept: $ISOCORTEX_CACHE, or the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(os.environ.get("ISOCORTEX_CACHE") or Path(base) / "isocortex")
+
+
+@cache
+def _fingerprint() -> str:
+    """Hash of the code that generated files depend on."""
+    digest = hashlib.sha256(f"{numba.__version__}{sys.version_info}".encode())
+    here = Path(__file__).parent
+    sources = [Path(simd.__file__), *sorted(here.glob("*.py*"))]
+    sources += sorted(Path(mechanisms.__file__).parent.glob("*.py"))
+    for source in sources:
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def family_kernel(family: Family):
+    """The compiled-on-first-call ``advance_blocks`` of a family."""
+    source = family_source(family)
+    name = "family_" + hashlib.sha256((_fingerprint() + source).encode()).hexdigest()[:16]
+    path = cache_folder() / f"{name}.py"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}.tmp")
+        draft.write_text(source)
+        draft.replace(path)
+    spec = importlib.util.spec_from_file_location(f"isocortex_{name}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot load {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module.advance_blocks
+

@@ -1,0 +1,167 @@
+"""Network: cells grouped by model, their synapses and who drives them, as flat arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.cells.compiled import CompiledCell
+from isocortex.mechanisms.synapses import Kinetics
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Synaptic state: one entry for every (cell, node, kinetics) that has a synapse.
+
+    Attributes (all of length n_slots, sorted by cell, node, kind)
+    ----------
+    cell : index of the biophysical cell.
+    node : node of that cell's model.
+    kind : index into ``Network.kinetics``.
+    """
+
+    cell: IntArray
+    node: IntArray
+    kind: IntArray
+
+    def __len__(self) -> int:
+        return len(self.cell)
+
+
+@dataclass(frozen=True)
+class Connections:
+    """All synapses, sorted by source.
+
+    Attributes (m synapses, n_sources sources)
+    ----------
+    first : int64[n_sources + 1]; the synapses of source s are ``first[s]:first[s + 1]``.
+    target : int64[m]; a slot, or n_slots + index of a point neuron.
+    weight : float64[m]; uS, or a point neuron's own unit.
+    delay : uint16[m], index into ``delays``.
+    delays : float64[d], ms, ascending.
+    """
+
+    first: IntArray
+    target: IntArray
+    weight: FloatArray
+    delay: NDArray[np.uint16]
+    delays: FloatArray
+
+
+@dataclass(frozen=True)
+class PointNeurons:
+    """IntFire1 cells: time constant and refractory period, ms."""
+
+    tau: FloatArray
+    refractory: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.tau)
+
+
+@dataclass(frozen=True)
+class CurrentSource:
+    """A current electrode. ``amplitude(t)`` gives nA for an array of times in ms."""
+
+    cell: int
+    node: int
+    amplitude: Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class SpikeTrains:
+    """What virtual nodes send: source ids and times (ms), sorted by time."""
+
+    source: IntArray
+    time: FloatArray
+
+
+@dataclass(frozen=True)
+class Network:
+    """Everything an engine needs.
+
+    Sources of spikes are numbered: biophysical cells first, then point neurons, then virtual
+    nodes.
+
+    Attributes
+    ----------
+    models : the distinct compiled cells.
+    cell_model : int64[n_cells], index into ``models``.
+    labels : one (population, node id) per source, for reports and messages.
+    """
+
+    models: list[CompiledCell]
+    cell_model: IntArray
+    kinetics: list[Kinetics]
+    slots: Slots
+    connections: Connections
+    points: PointNeurons
+    n_virtual: int
+    trains: SpikeTrains
+    currents: list[CurrentSource] = field(default_factory=list)
+    populations: list[str] = field(default_factory=list)
+    source_population: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    source_node_id: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @property
+    def n_cells(self) -> int:
+        return len(self.cell_model)
+
+    @property
+    def n_compartments(self) -> int:
+        sizes = np.array([model.n_compartments for model in self.models], np.int64)
+        return int(sizes[self.cell_model].sum()) if self.n_cells else 0
+
+    @property
+    def n_synapses(self) -> int:
+        return len(self.connections.target)
+
+    def label(self, source: int) -> str:
+        """``population node id`` of a source, for messages."""
+        population = self.populations[self.source_population[source]]
+        return f"{population} {self.source_node_id[source]}"
+
+
+def bare_network(
+    models: list[CompiledCell],
+    cell_model: list[int] | IntArray,
+    currents: list[CurrentSource] | None = None,
+) -> Network:
+    """Cells without synapses, for single-cell experiments."""
+    n = len(cell_model)
+    none = np.zeros(0, np.int64)
+    return Network(
+        models=models,
+        cell_model=np.asarray(cell_model, np.int64),
+        kinetics=[],
+        slots=Slots(none, none, none),
+        connections=Connections(
+            np.zeros(n + 1, np.int64), none, np.zeros(0), np.zeros(0, np.uint16), np.zeros(0)
+        ),
+        points=PointNeurons(np.zeros(0), np.zeros(0)),
+        n_virtual=0,
+        trains=SpikeTrains(none, np.zeros(0)),
+        currents=currents or [],
+        populations=["cells"],
+        source_population=np.zeros(n, np.int64),
+        source_node_id=np.arange(n),
+    )
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """A rectangular current: on for ``delay <= t < delay + duration`` (ms), ``amp`` nA."""
+
+    amp: float
+    delay: float
+    duration: float
+
+    def __call__(self, t: FloatArray) -> FloatArray:
+        on = (t >= self.delay) & (t < self.delay + self.duration)
+        return np.where(on, self.amp, 0.0)
