@@ -38,7 +38,7 @@ class NaV(Density):
     def steady_state(v, q10):
         """Initial fractions, as the published model's INITIAL block solves for them.
 
-        That block has a slip: the balance of I3 uses the rate I4 -> C4 where I4 -> I3 is meant.
+        That block has a slip: the balance of I3 uses the rate I3 -> C3 where I4 -> I3 is meant.
         It is kept, since every published result starts from it.
         """
         v = np.atleast_1d(np.asarray(v, float))
@@ -64,7 +64,7 @@ class NaV(Density):
         for k in range(6):
             flow(k, 6 + k, down[k])
             flow(6 + k, k, up[k])
-        generator[:, 8, 9] = up[3]
+        generator[:, 8, 9] = up[2]
         generator[:, 11, :] = 1.0  # the balance of I6 follows from the others: conserve instead
         right = np.zeros((n, 12, 1))
         right[:, 11] = 1.0
