@@ -48,7 +48,12 @@ Sst     85   120    120  120
 Htr3a   85   120    120  120
 """)
 
-#: Peak conductance of one synapse, nS, source population (row) to target cell model (column).
+#: Mean over all pairs of preferred directions of the rule that scales `WEIGHT`:
+#: exp(-(difference / sigma)^2), the difference of orientation from 0 to 90 degrees, with sigma 30
+#: degrees between excitatory cells and 90 for all other pairs.
+TUNING = {("e", "e"): 0.295, ("e", "i"): 0.747, ("i", "e"): 0.747, ("i", "i"): 0.747}
+
+#: Largest peak conductance of one synapse, nS, source population (row) to target cell model (column).
 WEIGHT = table("""
 source    487661754 395830185 485836906 386049446 471129934 480351780 484635029 486783119 473016550 482690728 475622793 482644550
 e23       0.183     0.529     0.632     0.572     1.23      0.847     1.37      2.22      0.856     0.428     1.26      0

@@ -2,8 +2,9 @@
 
 Connection probabilities, synaptic time constants, weights, delays and the places of synapses are
 those of the Allen V1 model (Billeh et al. 2020, doi:10.1016/j.neuron.2020.01.040). The patch has a
-fraction of the cells of V1, so its recurrent input is smaller: the background (`DRIVE`) makes up
-for it. Its weights are chosen here to give plausible rates and are no data.
+fraction of the cells of V1 and no preferred directions (weights are averaged over them), so its
+recurrent input is smaller: the background (`DRIVE`) makes up for it. The weights of the background
+are chosen here to give plausible rates and are no data.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from isocortex.examples.billeh2020 import (
     SIGMA,
     SYNAPSES,
     SYNAPSES_PER_CONNECTION,
+    TUNING,
     WEIGHT,
     table,
 )
@@ -49,23 +51,23 @@ i5Htr3a   L5     i   Htr3a       0.01   Htr3a:482644550
 
 #: The background: virtual cells, the rate of each (Hz), how many of them drive one cell.
 BACKGROUND_CELLS = 200
-BACKGROUND_RATE = 10.0
-BACKGROUND_PER_CELL = 50
+BACKGROUND_RATE = 5.0
+BACKGROUND_PER_CELL = 20
 
 #: Peak conductance of one background synapse (nS; three per connection), by target cell model.
 DRIVE = {
-    "487661754": 0.2,
-    "395830185": 0.2,
-    "485836906": 0.2,
-    "386049446": 0.2,
-    "471129934": 0.2,
-    "480351780": 0.2,
-    "484635029": 0.2,
-    "486783119": 0.2,
-    "473016550": 0.2,
-    "482690728": 0.2,
-    "475622793": 0.2,
-    "482644550": 0.2,
+    "487661754": 0.8,
+    "395830185": 0.8,
+    "485836906": 0.8,
+    "386049446": 0.8,
+    "471129934": 0.8,
+    "480351780": 0.8,
+    "484635029": 0.8,
+    "486783119": 0.8,
+    "473016550": 0.8,
+    "482690728": 0.8,
+    "475622793": 0.8,
+    "482644550": 0.8,
 }
 
 CLASS_OF_CELL = {
@@ -251,7 +253,9 @@ def _edge_types() -> pd.DataFrame:
         {
             "source_query": f"pop_name=='{source}'",
             "target_query": f"model_template=='isocortex:{cell}'",
-            "syn_weight": _uS(WEIGHT.loc[source, cell]),
+            "syn_weight": _uS(
+                WEIGHT.loc[source, cell] * TUNING[_ei(classes[source]), _ei(CLASS_OF_CELL[cell])]
+            ),
             "delay": DELAY.loc[classes[source], CLASS_OF_CELL[cell]],
             **_kinetics(classes[source], CLASS_OF_CELL[cell]),
         }
