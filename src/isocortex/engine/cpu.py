@@ -19,8 +19,15 @@ import numpy as np
 
 from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.family import Family, family_kernel, region_parameters, region_states
-from isocortex.engine.interface import Events, FloatArray, IntArray, Settings, Variable
-from isocortex.engine.interface import nernst_factor
+from isocortex.engine.interface import (
+    REST_CAI,
+    Events,
+    FloatArray,
+    IntArray,
+    Settings,
+    Variable,
+    nernst_factor,
+)
 from isocortex.errors import ModelError
 from isocortex.mechanisms import DENSITY
 from isocortex.network.network import Network
@@ -87,7 +94,7 @@ def _initial_states(rows: FloatArray, region: Region, v_init: float) -> FloatArr
         f"{name}_{parameter}": rows[:, k]
         for k, (name, parameter) in enumerate(region_parameters(region.mechanisms))
     }
-    surroundings = {"v": np.full(n, v_init), "cai": np.full(n, 5e-5)}
+    surroundings = {"v": np.full(n, v_init), "cai": np.full(n, REST_CAI)}
     values: dict[tuple[str, str], FloatArray] = {("CaDynamics", "ica"): np.zeros(n)}
     for name in region.mechanisms:
         mechanism = DENSITY[name]

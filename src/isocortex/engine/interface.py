@@ -14,6 +14,11 @@ FloatArray = NDArray[np.float64]
 GAS_CONSTANT = 8.31446261815324  # J/(mol K)
 FARADAY = 96485.33212331001  # C/mol
 
+# Calcium: concentration outside everywhere, and what NEURON assumes where no shell tracks it.
+CAO = 2.0  # mM
+REST_CAI = 5e-5  # mM
+REST_ECA = 132.4579341637009  # mV
+
 
 def nernst_factor(celsius: float, valence: int = 2) -> float:
     """RT/zF in mV: reversal potential per unit of log(outside / inside)."""

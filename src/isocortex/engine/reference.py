@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from isocortex.engine.interface import Events, Settings, Variable, nernst_factor
+from isocortex.engine.interface import (
+    CAO,
+    REST_CAI,
+    REST_ECA,
+    Events,
+    Settings,
+    Variable,
+    nernst_factor,
+)
 from isocortex.mechanisms import DENSITY
 from isocortex.network.network import Network
-
-CAO = 2.0  # mM, external calcium
-REST_CAI, REST_ECA = 5e-5, 132.4579341637009  # mM and mV, where there is no calcium shell
 
 
 class ReferenceCell:

@@ -155,13 +155,27 @@ def bare_network(
 
 
 @dataclass(frozen=True)
-class Pulse:
-    """A rectangular current: on for ``delay <= t < delay + duration`` (ms), ``amp`` nA."""
+class Pulses:
+    """Rectangular currents: ``amp[i]`` nA for ``delay[i] <= t < delay[i] + duration[i]`` (ms)."""
 
-    amp: float
-    delay: float
-    duration: float
+    amp: FloatArray
+    delay: FloatArray
+    duration: FloatArray
 
     def __call__(self, t: FloatArray) -> FloatArray:
-        on = (t >= self.delay) & (t < self.delay + self.duration)
-        return np.where(on, self.amp, 0.0)
+        total = np.zeros_like(t)
+        for amp, delay, duration in zip(self.amp, self.delay, self.duration, strict=True):
+            total += np.where((t >= delay) & (t < delay + duration), amp, 0.0)
+        return total
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """A sampled current: ``amps[i]`` nA from ``times[i]`` ms until the next sample; 0 before."""
+
+    times: FloatArray
+    amps: FloatArray
+
+    def __call__(self, t: FloatArray) -> FloatArray:
+        i = np.searchsorted(self.times, t, side="right") - 1
+        return np.where(i >= 0, self.amps[np.maximum(i, 0)], 0.0)

@@ -1,0 +1,450 @@
+"""Circuit and compiled cells to Network: number the sources, place the synapses, sort them."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from isocortex.cells.allen import compile_allen
+from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
+from isocortex.cells.library import load_cell
+from isocortex.errors import ConfigError, InputError, ModelError
+from isocortex.mechanisms.synapses import Kinetics, exp1syn, exp2syn
+from isocortex.network.network import (
+    Connections,
+    CurrentSource,
+    Network,
+    PointNeurons,
+    Pulses,
+    Slots,
+    SpikeTrains,
+    Waveform,
+)
+from isocortex.network.place import NodeFinder, candidates, check_found
+from isocortex.network.random import uniform
+from isocortex.sonata.circuit import (
+    Circuit,
+    CurrentInput,
+    EdgePopulation,
+    NodePopulation,
+    Simulation,
+    SpikeInput,
+    SynapseRule,
+)
+
+IntArray = NDArray[np.int64]
+logger = logging.getLogger(__name__)
+
+#: Model templates that mean "an Allen cell from SWC and fit file".
+ALLEN_TEMPLATES = ("ctdb:Biophys1.hoc", "ctdb:Biophys1")
+#: Prefix of templates that name a cell of the embedded library.
+LIBRARY_PREFIX = "isocortex:"
+
+
+@dataclass
+class _Sources:
+    """Numbering of all spike sources: first_of[population][row] -> source."""
+
+    number: dict[str, IntArray]
+    kind: dict[str, NDArray[np.int8]]  # 0 biophysical, 1 point, 2 virtual
+
+
+MODEL_KINDS = {"biophysical": 0, "point_neuron": 1, "point_process": 1, "virtual": 2}
+
+
+def build_network(simulation: Simulation) -> Network:
+    """Compile the cells of a circuit and wire them.
+
+    Raises
+    ------
+    ModelError, InputError, ConfigError : with the population and file at fault.
+    """
+    circuit = simulation.circuit
+    populations = list(circuit.nodes.values())
+    kinds = {p.name: _kinds_of(p) for p in populations}
+    all_kinds = np.concatenate([kinds[p.name] for p in populations] or [np.zeros(0, np.int8)])
+    order = np.argsort(all_kinds, kind="stable")
+    number = np.empty(len(order), np.int64)
+    number[order] = np.arange(len(order))
+    ends = np.cumsum([len(p.node_ids) for p in populations])
+    split = dict(zip((p.name for p in populations), np.split(number, ends[:-1]), strict=True))
+    sources = _Sources(split, kinds)
+    n_cells, n_points = (int(np.count_nonzero(all_kinds == k)) for k in (0, 1))
+    n_virtual = len(all_kinds) - n_cells - n_points
+
+    models, cell_model = _compile_cells(simulation, sources, n_cells)
+    points = _point_neurons(circuit, sources, n_cells, n_points)
+    kinetics, slots, connections = _connect(
+        circuit, sources, models, cell_model, n_points, len(all_kinds), simulation.seed
+    )
+    labels = np.concatenate([np.full(len(p.node_ids), i) for i, p in enumerate(populations)])
+    node_ids = np.concatenate([p.node_ids for p in populations])
+    return Network(
+        models=models,
+        cell_model=cell_model,
+        kinetics=kinetics,
+        slots=slots,
+        connections=connections,
+        points=points,
+        n_virtual=n_virtual,
+        trains=_spike_trains(simulation.inputs, sources),
+        currents=_currents(simulation.inputs, sources, models, cell_model),
+        populations=[p.name for p in populations],
+        source_population=labels[order],
+        source_node_id=node_ids[order],
+    )
+
+
+def _kinds_of(population: NodePopulation) -> NDArray[np.int8]:
+    if "model_type" not in population.table:
+        raise InputError(
+            "no node has a model_type", file=population.file, field=population.name,
+            fix=f"Add the column model_type ({', '.join(MODEL_KINDS)}) to the node types.",
+        )  # fmt: skip
+    kinds = population.table["model_type"].astype(object).map(MODEL_KINDS)
+    unknown = kinds.isna().to_numpy()
+    if unknown.any():
+        value = population.table["model_type"].astype(object)[unknown].iloc[0]
+        raise ModelError(
+            f"model_type {value!r} is not supported", file=population.file,
+            field=f"nodes/{population.name}", fix=f"Use one of {', '.join(MODEL_KINDS)}.",
+        )  # fmt: skip
+    return kinds.to_numpy().astype(np.int8)
+
+
+# --- cells ------------------------------------------------------------------------------------
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series:
+    """A column as objects, None where the column or the value is missing."""
+    if name not in table:
+        return pd.Series([None] * len(table), index=table.index, dtype=object)
+    column = table[name].astype(object)
+    return column.where(column.notna(), None)
+
+
+def _compile_cells(
+    simulation: Simulation, sources: _Sources, n_cells: int
+) -> tuple[list[CompiledCell], IntArray]:
+    models: dict[tuple[str | None, ...], int] = {}
+    compiled: list[CompiledCell] = []
+    cell_model = np.zeros(n_cells, np.int64)
+    columns = ("model_template", "morphology", "dynamics_params", "model_processing")
+    for population in simulation.circuit.nodes.values():
+        rows = np.flatnonzero(sources.kind[population.name] == 0)
+        if len(rows) == 0:
+            continue
+        keys = pd.DataFrame({c: _column(population.table, c).iloc[rows] for c in columns})
+        for key, group in keys.fillna("").groupby(list(columns), sort=False):
+            names = tuple(k or None for k in key)
+            if names not in models:
+                models[names] = len(compiled)
+                compiled.append(_compile(simulation, population, *names))
+            members = rows[keys.index.get_indexer(group.index)]
+            cell_model[sources.number[population.name][members]] = models[names]
+    return compiled, cell_model
+
+
+def _compile(
+    simulation: Simulation,
+    population: NodePopulation,
+    template: str | None,
+    morphology: str | None,
+    dynamics: str | None,
+    processing: str | None,
+) -> CompiledCell:
+    """One distinct cell model."""
+    circuit = simulation.circuit
+    where = {"file": population.file, "field": f"nodes/{population.name}"}
+    if template is not None and template.startswith(LIBRARY_PREFIX):
+        return load_cell(template.removeprefix(LIBRARY_PREFIX))
+    if template not in ALLEN_TEMPLATES:
+        raise ModelError(
+            f"model_template {template!r} is not supported",
+            fix=f"Use {ALLEN_TEMPLATES[0]}, or {LIBRARY_PREFIX}<id> for an embedded cell.",
+            **where,
+        )
+    if morphology is None or dynamics is None:
+        missing = "morphology" if morphology is None else "dynamics_params"
+        raise InputError(
+            f"a biophysical cell has no {missing}", fix=f"Set {missing} in the node types.", **where
+        )
+    return compile_allen(
+        circuit.find("biophysical_neuron_models_dir", dynamics),
+        circuit.find("morphologies_dir", morphology),
+        processing,
+        dL=simulation.dL,
+        name=Path(dynamics).stem.removesuffix("_fit"),
+    )
+
+
+def _point_neurons(
+    circuit: Circuit, sources: _Sources, n_cells: int, n_points: int
+) -> PointNeurons:
+    tau, refractory = np.zeros(n_points), np.zeros(n_points)
+    for population in circuit.nodes.values():
+        rows = np.flatnonzero(sources.kind[population.name] == 1)
+        files = _column(population.table, "dynamics_params").iloc[rows].to_numpy()
+        templates = _column(population.table, "model_template").iloc[rows].to_numpy()
+        numbers = sources.number[population.name][rows] - n_cells
+        for template, file in {*zip(templates, files, strict=True)}:
+            if template != "nrn:IntFire1":
+                raise ModelError(
+                    f"point neuron template {template!r} is not supported",
+                    file=population.file, field=f"nodes/{population.name}/model_template",
+                    fix="Only nrn:IntFire1 is.",
+                )  # fmt: skip
+            if file is None:
+                raise InputError(
+                    "an IntFire1 cell has no dynamics_params", file=population.file,
+                    field=f"nodes/{population.name}", fix="Name its JSON file (tau, refrac in s).",
+                )  # fmt: skip
+            path = circuit.find("point_neuron_models_dir", file)
+            mine = numbers[(files == file) & (templates == template)]
+            values = _json_numbers(path, ("tau", "refrac"))
+            tau[mine], refractory[mine] = 1e3 * values["tau"], 1e3 * values["refrac"]  # s -> ms
+    return PointNeurons(tau, refractory)
+
+
+def _json_numbers(path: Path, names: tuple[str, ...]) -> dict[str, float]:
+    try:
+        content = json.loads(path.read_text())
+        return {name: float(content[name]) for name in names}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"not a JSON object with the numbers {', '.join(names)} ({error})", file=path,
+            fix="Mend the file.",
+        ) from error  # fmt: skip
+
+
+# --- synapses ---------------------------------------------------------------------------------
+
+
+def _kinetics_of(rule: SynapseRule, edges: EdgePopulation) -> Kinetics:
+    template = (rule.model_template or "").lower()
+    makers = {"exp2syn": (exp2syn, ("tau1", "tau2", "erev")), "exp1syn": (exp1syn, ("tau", "erev"))}
+    makers["expsyn"] = makers["exp1syn"]
+    where = {"file": rule.dynamics_file, "field": f"edges/{edges.name}"}
+    if template not in makers:
+        later = " (short-term plasticity is not supported yet)" if "stp" in template else ""
+        raise ModelError(
+            f"synapse model_template {rule.model_template!r} is not supported{later}",
+            fix=f"Use one of {', '.join(sorted(makers))}.", **where,
+        )  # fmt: skip
+    make, names = makers[template]
+    try:
+        values = [float(rule.dynamics[name]) for name in names]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{rule.model_template} needs the numbers {', '.join(names)} in its dynamics_params",
+            fix="Add them (ms, ms, mV).", **where,
+        ) from error  # fmt: skip
+    if not all(np.isfinite(values)) or min(values[:-1]) <= 0:
+        raise ModelError(
+            f"time constants must be positive, found {values[:-1]}", fix="Mend them.", **where
+        )
+    return make(*values)
+
+
+def _connect(
+    circuit: Circuit,
+    sources: _Sources,
+    models: list[CompiledCell],
+    cell_model: IntArray,
+    n_points: int,
+    n_sources: int,
+    seed: int,
+) -> tuple[list[Kinetics], Slots, Connections]:
+    """All synapses of all edge populations, sorted by source."""
+    n_cells = len(cell_model)
+    kinetics: list[Kinetics] = []
+    most_nodes = max((m.n_nodes for m in models), default=1)
+    parts = []  # (source, key of the slot or -1 - point, weight, delay)
+    for edges in circuit.edges:
+        source = sources.number[edges.source][edges.source_index]
+        target = sources.number[edges.target][edges.target_index]
+        target_kind = sources.kind[edges.target][edges.target_index]
+        if (target_kind == 2).any():
+            raise InputError(
+                "an edge ends on a virtual node", field=f"edges/{edges.name}",
+                fix=f"Population {edges.target!r} must be biophysical or point neurons.",
+            )  # fmt: skip
+        for r, rule in enumerate(edges.rules):
+            mine = edges.rule == r
+            at = np.flatnonzero(mine & (target_kind == 1))
+            if len(at):
+                weight = edges.weight[at] * _sign_and_count(edges, rule, at)
+                parts.append((source[at], n_cells - 1 - target[at], weight, edges.delay[at]))
+            at = np.flatnonzero(mine & (target_kind == 0))
+            if len(at) == 0:
+                continue
+            made = _kinetics_of(rule, edges)
+            if made not in kinetics:
+                kinetics.append(made)
+            edge, node = _place(edges, rule, at, target, models, cell_model, seed)
+            key = (kinetics.index(made) * most_nodes + node) * n_cells + target[edge]
+            parts.append((source[edge], key, edges.weight[edge], edges.delay[edge]))
+    source, key, weight, delay = (
+        np.concatenate(x) if parts else np.zeros(0)
+        for x in (zip(*parts, strict=True) if parts else [()] * 4)
+    )
+    source, key = source.astype(np.int64), key.astype(np.int64)
+    slot, target = _slots(key, n_cells, most_nodes)
+    order = np.argsort(source, kind="stable")
+    delays, delay_index = np.unique(delay, return_inverse=True)
+    if len(delays) > 65535:
+        raise InputError(
+            f"{len(delays)} distinct delays; at most 65535 are supported",
+            fix="Round the edges' delays to the time step.",
+        )
+    connections = Connections(
+        first=np.searchsorted(source[order], np.arange(n_sources + 1)),
+        target=target[order],
+        weight=weight[order].astype(np.float64),
+        delay=delay_index[order].astype(np.uint16),
+        delays=delays.astype(np.float64),
+    )
+    return kinetics, slot, connections
+
+
+def _slots(key: IntArray, n_cells: int, most_nodes: int) -> tuple[Slots, IntArray]:
+    """Distinct (cell, node, kind) of the synapses, and every synapse's target."""
+    on_cell = key >= 0
+    keys = key[on_cell]
+    cell, rest = keys % max(n_cells, 1), keys // max(n_cells, 1)
+    node, kind = rest % most_nodes, rest // most_nodes
+    n_kinds = int(kind.max(initial=0)) + 1
+    distinct, index = np.unique((cell * most_nodes + node) * n_kinds + kind, return_inverse=True)
+    slots = Slots(
+        cell=distinct // n_kinds // most_nodes,
+        node=distinct // n_kinds % most_nodes,
+        kind=distinct % n_kinds,
+    )
+    target = np.empty(len(key), np.int64)
+    target[on_cell] = index
+    target[~on_cell] = len(slots) - 1 - key[~on_cell]
+    return slots, target
+
+
+def _sign_and_count(edges: EdgePopulation, rule: SynapseRule, at: IntArray) -> NDArray[np.float64]:
+    """BMTK's factor on the weight of an edge to a point neuron: sign times nsyns.
+
+    Edges with an explicit location carry their weight as it is.
+    """
+    if "sign" not in rule.dynamics:
+        raise ModelError(
+            "an edge to a point neuron needs `sign` in its dynamics_params",
+            file=rule.dynamics_file, field=f"edges/{edges.name}", fix="Add 1 or -1.",
+        )  # fmt: skip
+    plain = edges.section_id[at] < 0
+    return np.where(plain, float(rule.dynamics["sign"]) * edges.nsyns[at], 1.0)
+
+
+def _place(
+    edges: EdgePopulation,
+    rule: SynapseRule,
+    at: IntArray,
+    target: IntArray,
+    models: list[CompiledCell],
+    cell_model: IntArray,
+    seed: int,
+) -> tuple[IntArray, IntArray]:
+    """(edge, node) of every synapse of these edges, in order of edges."""
+    chosen_edges, chosen_nodes = [], []
+    explicit = edges.section_id[at] >= 0
+    model_of_edge = cell_model[target[at]]
+    for m in np.unique(model_of_edge):
+        model = models[m]
+        here = at[explicit & (model_of_edge == m)]
+        if len(here):
+            section, x = edges.section_id[here].astype(np.int64), edges.section_pos[here]
+            node = NodeFinder(model).at(section, x)
+            check_found(node, section, x, edges.name, model.name)
+            chosen_edges.append(here)
+            chosen_nodes.append(node)
+        here = at[~explicit & (model_of_edge == m)]
+        if len(here):
+            if not rule.target_sections:
+                raise ConfigError(
+                    "edges have neither a location nor target_sections",
+                    field=f"edges/{edges.name}",
+                    fix="Add target_sections and distance_range to the edge type.",
+                )
+            nodes, cumulative = candidates(model, rule.target_sections, rule.distance_range)
+            if len(nodes) == 0:
+                logger.warning(
+                    "%s: cell model %s has no %s within %s um of its soma; %d edges make no synapse",
+                    edges.name, model.name, "/".join(rule.target_sections),
+                    rule.distance_range, len(here),
+                )  # fmt: skip
+                continue
+            edge = np.repeat(here, edges.nsyns[here])
+            copy = np.arange(len(edge)) - np.repeat(
+                np.cumsum(edges.nsyns[here]) - edges.nsyns[here], edges.nsyns[here]
+            )
+            u = uniform(seed, f"place {edges.name}", edge, copy)
+            chosen_edges.append(edge)
+            chosen_nodes.append(nodes[np.searchsorted(cumulative, u, side="right")])
+    edge = np.concatenate([*chosen_edges, np.zeros(0, np.int64)]).astype(np.int64)
+    node = np.concatenate([*chosen_nodes, np.zeros(0, np.int64)]).astype(np.int64)
+    order = np.argsort(edge, kind="stable")
+    return edge[order], node[order]
+
+
+# --- inputs -----------------------------------------------------------------------------------
+
+
+def _spike_trains(inputs: list[SpikeInput | CurrentInput], sources: _Sources) -> SpikeTrains:
+    number, time = [np.zeros(0, np.int64)], [np.zeros(0)]
+    for spikes in inputs:
+        if isinstance(spikes, SpikeInput):
+            number.append(sources.number[spikes.population][spikes.rows])
+            time.append(spikes.times)
+    all_numbers, all_times = np.concatenate(number), np.concatenate(time)
+    order = np.lexsort((all_numbers, all_times))
+    return SpikeTrains(all_numbers[order], all_times[order])
+
+
+def _currents(
+    inputs: list[SpikeInput | CurrentInput],
+    sources: _Sources,
+    models: list[CompiledCell],
+    cell_model: IntArray,
+) -> list[CurrentSource]:
+    electrodes = []
+    for clamp in inputs:
+        if not isinstance(clamp, CurrentInput):
+            continue
+        amplitude = (
+            Waveform(*clamp.waveform)
+            if clamp.waveform is not None
+            else Pulses(clamp.amp, clamp.delay, clamp.duration)
+        )
+        for row in clamp.rows:
+            if sources.kind[clamp.population][row] != 0:
+                raise ConfigError(
+                    "a current clamp needs a biophysical cell", field=clamp.population,
+                    fix="Restrict its node_set to biophysical cells.",
+                )  # fmt: skip
+            cell = int(sources.number[clamp.population][row])
+            node = _electrode_node(models[cell_model[cell]], clamp)
+            electrodes.append(CurrentSource(cell, node, amplitude))
+    return electrodes
+
+
+def _electrode_node(model: CompiledCell, clamp: CurrentInput) -> int:
+    """Node under the electrode: section ``section_name``[``section_index``] at ``section_pos``."""
+    code = SECTION_TYPES.get(clamp.section_name)
+    sections = np.unique(model.section[model.section_type == code]) if code else []
+    if clamp.section_index >= len(sections):
+        raise ConfigError(
+            f"cell model {model.name!r} has no section {clamp.section_name}[{clamp.section_index}]",
+            fix="Choose soma, dend, apic or axon and an index the morphology has.",
+        )
+    return model.node_at(int(sections[clamp.section_index]), clamp.section_pos)

@@ -1,0 +1,26 @@
+"""Counter-based random numbers: a pure function of (seed, what), whoever asks and in any order."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+UInt64 = NDArray[np.uint64]
+
+
+def _mix(x: UInt64) -> UInt64:
+    """The finaliser of SplitMix64 (Steele, Lea & Flood 2014): a bijection that scatters bits."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def uniform(seed: int, what: str, *counters: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Uniform numbers in [0, 1), one for each row of ``counters`` (arrays of equal shape)."""
+    digest = hashlib.blake2b(f"{seed}:{what}".encode(), digest_size=8).digest()
+    x = np.full(np.shape(counters[0]), int.from_bytes(digest, "little"), np.uint64)
+    for counter in counters:
+        x = _mix(x + np.uint64(0x9E3779B97F4A7C15) * (counter.astype(np.uint64) + np.uint64(1)))
+    return (_mix(x) >> np.uint64(11)).astype(np.float64) * 2.0**-53

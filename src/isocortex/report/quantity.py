@@ -1,0 +1,166 @@
+"""What can be recorded: voltage, calcium, channel states, conductances, currents, synapses.
+
+Names are NEURON's, as BMTK's ``variable_name`` uses them:
+
+=====================  =========  ============================================================
+``v``                  mV         membrane potential
+``cai``                mM         internal calcium
+``<state>_<channel>``  1          a state, e.g. ``m_NaTs``, ``z_SK``, ``O_NaV``
+``g_<channel>``        S/cm2      a channel's conductance
+``i<ion>_<channel>``   mA/cm2     a channel's current, e.g. ``ina_NaTs``, ``ihcn_Ih``
+``ina``, ``ik``        mA/cm2     total current of an ion (also ``ica``)
+``g_syn``, ``i_syn``   uS, nA     total conductance and current of a compartment's synapses
+=====================  =========  ============================================================
+
+As in NEURON, currents and conductances of channels are those the step was computed with: at the
+voltage before it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.cells.compiled import CompiledCell
+from isocortex.engine.interface import CAO, REST_ECA, Variable, nernst_factor
+from isocortex.errors import ConfigError
+from isocortex.mechanisms import DENSITY
+from isocortex.mechanisms.synapses import Kinetics
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A named quantity: which channels it sums, or which single variable it is."""
+
+    name: str
+    units: str
+    variable: Variable | None = None
+    channels: tuple[str, ...] = ()
+    is_current: bool = False
+
+    def channels_at(self, model: CompiledCell, node: int) -> tuple[str, ...]:
+        """Those of the quantity's channels that this compartment has."""
+        return tuple(c for c in self.channels if _has(model, c, node))
+
+    def probes_at(
+        self, model: CompiledCell, node: int, kinetics: list[Kinetics]
+    ) -> list[Variable]:
+        """Engine variables needed at one compartment; empty if the quantity is not there."""
+        if self.name == "i_syn":
+            single = [Variable("g", "synapse", (k,)) for k in range(len(kinetics))]
+            return [Variable("v"), *single]
+        if self.variable is not None:
+            owner = "CaDynamics" if self.name == "cai" else self.variable.mechanism
+            there = owner in ("", "synapse") or _has(model, owner, node)
+            return [self.variable] if there else []
+        probes = []
+        for channel in self.channels_at(model, node):
+            mechanism = DENSITY[channel]
+            used = set(mechanism.arguments("conductance"))
+            probes += [
+                Variable(s, channel, at_start=True) for s in mechanism.states if s in used
+            ]
+        if probes:
+            calcium = any(DENSITY[c].ion == "ca" for c in self.channels_at(model, node))
+            probes.append(Variable("v", at_start=True))
+            if calcium and _has(model, "CaDynamics", node):
+                probes.append(Variable("cai", at_start=True))
+        return probes
+
+    def evaluate(
+        self,
+        model: CompiledCell,
+        node: int,
+        kinetics: list[Kinetics],
+        values: FloatArray,
+        celsius: float,
+    ) -> FloatArray:
+        """float64[samples] from the samples of ``probes_at``, float64[samples, n_probes]."""
+        if self.variable is not None:
+            return values[:, 0]
+        if self.name == "i_syn":
+            reversal = np.array([k.reversal for k in kinetics])
+            return (values[:, 1:] * (values[:, :1] - reversal)).sum(axis=1)
+        names = [(p.mechanism, p.name) for p in self.probes_at(model, node, kinetics)]
+        known = {name: values[:, k] for k, name in enumerate(names)}
+        v = known["", "v"]
+        total = np.zeros(len(values))
+        for channel in self.channels_at(model, node):
+            mechanism = DENSITY[channel]
+            arguments = [
+                v if a == "v" else known[channel, a]
+                if a in mechanism.states else _parameter(model, channel, a, node)
+                for a in mechanism.arguments("conductance")
+            ]  # fmt: skip
+            g = mechanism.conductance(*arguments)
+            if self.is_current:
+                g = g * (v - _reversal(model, channel, node, known, celsius))
+            total += g
+        return total
+
+
+def _has(model: CompiledCell, mechanism: str, node: int) -> bool:
+    return mechanism in model.mechanisms and node in model.mechanisms[mechanism].nodes
+
+
+def _parameter(model: CompiledCell, channel: str, name: str, node: int) -> float:
+    table = model.mechanisms[channel]
+    if name not in table.parameters:
+        return DENSITY[channel].parameters[name].default
+    return float(table.parameters[name][np.searchsorted(table.nodes, node)])
+
+
+def _reversal(model, channel, node, known, celsius) -> FloatArray | float:
+    mechanism = DENSITY[channel]
+    if mechanism.reversal in mechanism.parameters:
+        return _parameter(model, channel, mechanism.reversal, node)
+    if mechanism.reversal == "eca":
+        calcium = known.get(("", "cai"))
+        return REST_ECA if calcium is None else nernst_factor(celsius) * np.log(CAO / calcium)
+    return float(getattr(model, mechanism.reversal)[node])
+
+
+def quantity(name: str, kinetics: list[Kinetics]) -> Quantity:
+    """Look a name up.
+
+    Raises
+    ------
+    ConfigError : the name is not a quantity; it lists the forms there are.
+    """
+    every = tuple(range(len(kinetics)))
+    fixed = {
+        "v": Quantity("v", "mV", Variable("v")),
+        "cai": Quantity("cai", "mM", Variable("cai")),
+        "ica": _ion_current("ca"),
+        "ina": _ion_current("na"),
+        "ik": _ion_current("k"),
+        "g_syn": Quantity("g_syn", "uS", Variable("g", "synapse", every)),
+        "i_syn": Quantity("i_syn", "nA"),
+    }
+    if name in fixed:
+        return fixed[name]
+    what, _, channel = name.partition("_")
+    mechanism = DENSITY.get(channel)
+    if mechanism is not None:
+        if what in mechanism.states and channel != "CaDynamics":
+            return Quantity(name, "1", Variable(what, channel))
+        if what == "g" and mechanism.has("conductance"):
+            return Quantity(name, "S/cm2", channels=(channel,))
+        current = f"i{mechanism.reversal.removeprefix('e')}"
+        if what == current and mechanism.has("conductance"):
+            return Quantity(name, "mA/cm2", channels=(channel,), is_current=True)
+    raise ConfigError(
+        f"{name!r} cannot be recorded",
+        field="variable_name",
+        fix="Use v, cai, ina, ik, ica, g_syn, i_syn, or <state>_<channel>, g_<channel>, "
+        f"i<ion>_<channel> with a channel of {', '.join(DENSITY)}.",
+    )
+
+
+def _ion_current(ion: str) -> Quantity:
+    channels = tuple(name for name, mechanism in DENSITY.items() if mechanism.ion == ion)
+    return Quantity(f"i{ion}", "mA/cm2", channels=channels, is_current=True)

@@ -1,0 +1,130 @@
+"""Recorders: from a report of the configuration to probes in the engine and a SONATA file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
+from isocortex.engine.interface import Variable
+from isocortex.errors import ConfigError
+from isocortex.network.network import Network
+from isocortex.report.membrane import MembraneReport
+from isocortex.report.quantity import quantity
+from isocortex.sonata.circuit import ReportSpec
+
+FloatArray = NDArray[np.float64]
+
+
+def section_nodes(model: CompiledCell, sections: str | tuple[str | int, ...]) -> NDArray[np.int32]:
+    """Compartments a report's ``sections`` selects, in SONATA order.
+
+    ``soma`` is the single compartment soma(0.5), as in BMTK; ``all`` every compartment; otherwise
+    section types or section ids.
+    """
+    if sections == "soma":
+        return np.array([model.soma], np.int32)
+    nodes = model.compartments
+    if sections == "all":
+        return nodes
+    wanted = (sections,) if isinstance(sections, str | int) else tuple(sections)
+    chosen = np.zeros(len(nodes), bool)
+    for section in wanted:
+        if isinstance(section, str):
+            name = {"somatic": "soma", "basal": "dend", "apical": "apic", "axonal": "axon"}.get(
+                section, section
+            )
+            if name not in SECTION_TYPES:
+                raise ConfigError(
+                    f"unknown section {section!r}", field="sections",
+                    fix=f"Use soma, all, {', '.join(SECTION_TYPES)} or section ids.",
+                )  # fmt: skip
+            chosen |= model.section_type[nodes] == SECTION_TYPES[name]
+        else:
+            chosen |= model.section[nodes] == section
+    return nodes[chosen]
+
+
+class Recorder:
+    """One quantity of the chosen cells of one population, written while the run goes on.
+
+    Parameters
+    ----------
+    cells : int64[n], indices of the cells in the network, in order of node id.
+    first_probe : where this recorder's probes begin among the engine's.
+    """
+
+    def __init__(
+        self,
+        spec: ReportSpec,
+        variable: str,
+        population: str,
+        cells: NDArray[np.int64],
+        network: Network,
+        *,
+        path: Path,
+        mode: str,
+        dt: float,
+        tstop: float,
+        celsius: float,
+        provenance: dict,
+    ) -> None:
+        self.quantity = quantity(variable, network.kinetics)
+        self.network, self.celsius = network, celsius
+        self.every = max(int(round((spec.dt or dt) / dt)), 1)
+        end = tstop if spec.end is None else min(spec.end, tstop)
+        self.first_step = int(round(spec.start / dt))
+        self.n_samples = max(int((round(end / dt) - self.first_step) // self.every), 0)
+        self.models = [network.models[network.cell_model[c]] for c in cells]
+        nodes = [section_nodes(model, spec.sections) for model in self.models]
+        counts = [len(n) for n in nodes]
+        self.elements = [
+            (int(c), m, int(n))
+            for c, m, ns in zip(cells, self.models, nodes, strict=True)
+            for n in ns
+        ]
+        self.probes: list[tuple[int, int, Variable]] = []
+        self.pieces: list[tuple[int, int]] = []
+        for cell, model, node in self.elements:
+            variables = self.quantity.probes_at(model, node, network.kinetics)
+            self.pieces.append((len(self.probes), len(variables)))
+            self.probes += [(cell, node, v) for v in variables]
+        if self.elements and not self.probes:
+            raise ConfigError(
+                f"none of the chosen compartments has {variable!r}", field=f"reports/{spec.name}",
+                fix="Choose other cells or sections.",
+            )  # fmt: skip
+        #: every element is one probe: the samples can be written as they come
+        self.is_plain = self.quantity.variable is not None and all(n == 1 for _, n in self.pieces)
+        self.report = MembraneReport(
+            path, population, variable, self.quantity.units,
+            node_ids=network.source_node_id[cells],
+            index_pointer=np.concatenate([[0], np.cumsum(counts)]),
+            element_ids=[m.section[n] for _, m, n in self.elements],
+            element_pos=[m.x[n] for _, m, n in self.elements],
+            start=spec.start, stop=end, dt=self.every * dt, n_samples=self.n_samples,
+            mode=mode, provenance=provenance,
+        )  # fmt: skip
+
+    def take(self, first_step: int, samples: FloatArray) -> None:
+        """Write the rows that are due from a window's samples of this recorder's probes."""
+        after = np.arange(first_step, first_step + len(samples)) + 1 - self.first_step
+        due = (after > 0) & (after % self.every == 0) & (after // self.every <= self.n_samples)
+        if not due.any():
+            return
+        values = samples[due]
+        if not self.is_plain:
+            values = np.column_stack([self._element(e, values) for e in range(len(self.elements))])
+        self.report.append(values)
+
+    def _element(self, e: int, values: FloatArray) -> FloatArray:
+        (_, model, node), (begin, n) = self.elements[e], self.pieces[e]
+        if n == 0:
+            return np.full(len(values), np.nan)
+        part = values[:, begin : begin + n]
+        return self.quantity.evaluate(model, node, self.network.kinetics, part, self.celsius)
+
+    def close(self) -> None:
+        self.report.close()
