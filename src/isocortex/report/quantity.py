@@ -46,9 +46,7 @@ class Quantity:
         """Those of the quantity's channels that this compartment has."""
         return tuple(c for c in self.channels if _has(model, c, node))
 
-    def probes_at(
-        self, model: CompiledCell, node: int, kinetics: list[Kinetics]
-    ) -> list[Variable]:
+    def probes_at(self, model: CompiledCell, node: int, kinetics: list[Kinetics]) -> list[Variable]:
         """Engine variables needed at one compartment; empty if the quantity is not there."""
         if self.name == "i_syn":
             single = [Variable("g", "synapse", (k,)) for k in range(len(kinetics))]
@@ -61,9 +59,7 @@ class Quantity:
         for channel in self.channels_at(model, node):
             mechanism = DENSITY[channel]
             used = set(mechanism.arguments("conductance"))
-            probes += [
-                Variable(s, channel, at_start=True) for s in mechanism.states if s in used
-            ]
+            probes += [Variable(s, channel, at_start=True) for s in mechanism.states if s in used]
         if probes:
             calcium = any(DENSITY[c].ion == "ca" for c in self.channels_at(model, node))
             probes.append(Variable("v", at_start=True))

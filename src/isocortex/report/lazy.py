@@ -1,0 +1,73 @@
+"""Compartment reports as xarray arrays whose values are read from disk when they are used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from isocortex.errors import InputError
+
+try:
+    import xarray as xr
+    from xarray.backends import BackendArray
+    from xarray.core import indexing
+except ImportError as error:
+    raise InputError(
+        "reports are returned as xarray arrays and xarray is not installed",
+        fix="Install it: pip install xarray.",
+    ) from error
+
+
+class _Dataset(BackendArray):
+    """An HDF5 dataset; the file is open only while values are read."""
+
+    def __init__(self, path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.path, self.name, self.shape, self.dtype = path, name, shape, dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        return indexing.explicit_indexing_adapter(
+            key, self.shape, indexing.IndexingSupport.BASIC, self._read
+        )
+
+    def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
+        with h5py.File(self.path, "r") as file:
+            return file[self.name][key]
+
+
+def open_report(path: Path, population: str | None = None) -> xr.DataArray:
+    """One population of a SONATA compartment report, over ``time`` (ms) and ``element``."""
+    with h5py.File(path, "r") as file:
+        populations = list(file["report"])
+        if population is None and len(populations) == 1:
+            population = populations[0]
+        if population not in populations:
+            raise InputError(
+                "holds several populations" if population is None else f"has no {population!r}",
+                file=path,
+                fix=f"Name one of {', '.join(populations)}.",
+            )
+        group = file["report"][population]
+        data, mapping = group["data"], group["mapping"]
+        counts = np.diff(mapping["index_pointer"][:].astype(np.int64))
+        start, _, dt = mapping["time"][:]
+        coords = {
+            "time": ("time", start + dt * np.arange(1, data.shape[0] + 1), {"units": "ms"}),
+            "node_id": ("element", np.repeat(mapping["node_ids"][:].astype(np.int64), counts)),
+            "element_id": ("element", mapping["element_ids"][:].astype(np.int64)),
+            "element_pos": ("element", mapping["element_pos"][:]),
+        }
+        attributes = {
+            "variable": data.attrs.get("variable", path.stem),
+            "units": data.attrs.get("units", ""),
+            "population": population,
+        }
+        lazy = indexing.LazilyIndexedArray(_Dataset(path, data.name, data.shape, data.dtype))
+    return xr.DataArray(
+        xr.Variable(("time", "element"), lazy),
+        coords=coords,
+        name=attributes["variable"],
+        attrs=attributes,
+    )

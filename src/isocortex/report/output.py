@@ -1,0 +1,139 @@
+"""The output folder: what may be overwritten, the log, and where a result came from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import platform
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from isocortex.errors import ConfigError
+from isocortex.report.hdf5 import disk_errors
+
+PROVENANCE_FILE = "provenance.json"
+LOG_FORMAT = "%(asctime)s [%(levelname)s] %(message)s"
+
+
+def prepare_output(
+    output_dir: str | os.PathLike[str], overwrite: bool, files: Iterable[str | os.PathLike[str]]
+) -> list[Path]:
+    """Make the output folder ready and return the full paths of ``files``.
+
+    Only the files that the run is about to write are replaced; anything else in the folder stays
+    (BMTK deletes the whole folder).
+
+    Parameters
+    ----------
+    output_dir : created with its parents when missing.
+    overwrite : ``overwrite_output_dir`` of the configuration.
+    files : what will be written, absolute or relative to ``output_dir``.
+    """
+    folder = Path(output_dir)
+    paths = [folder / file for file in files]
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError("output_dir is a file, not a folder", file=folder)
+    existing = [path for path in paths if path.exists()]
+    if existing and not overwrite:
+        names = ", ".join(path.name for path in existing)
+        raise ConfigError(
+            f"already holds results ({names})",
+            file=folder,
+            fix="Choose another output_dir or set overwrite_output_dir to true.",
+        )
+    with disk_errors(folder, "write to the output folder"):
+        for directory in {folder, *(path.parent for path in paths)}:
+            directory.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=directory):
+                pass
+        for path in existing:
+            path.unlink()
+    return paths
+
+
+@contextmanager
+def log_to(path: str | os.PathLike[str], level: int = logging.INFO) -> Iterator[logging.Logger]:
+    """Send the messages of the ``isocortex`` logger to a new file, in BMTK's format."""
+    logger = logging.getLogger("isocortex")
+    with disk_errors(Path(path), "write the log"):
+        handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    handler.setLevel(level)
+    previous = logger.level
+    logger.setLevel(min(level, previous or level))
+    logger.addHandler(handler)
+    try:
+        yield logger
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(previous)
+        handler.close()
+
+
+def provenance(
+    config: Mapping[str, Any],
+    *,
+    seed: int | None = None,
+    threads: int | None = None,
+    citations: Iterable[str] = (),
+    run: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Where a result comes from: what to store with every output.
+
+    Parameters
+    ----------
+    config : the complete configuration; its SHA-256 does not depend on the order of its keys.
+    seed : of the random numbers.
+    threads : number of threads used.
+    citations : keys or references of the data and models used.
+    run : facts that readers of the result need: ``tstop`` and ``dt`` (ms) and ``populations``
+        (name -> number of nodes).
+    """
+    text = json.dumps(config, sort_keys=True, default=str)
+    return {
+        "simulator": f"Isocortex {_version('isocortex')}",
+        "versions": {
+            "python": platform.python_version(),
+            **{name: _version(name) for name in ("isocortex", "numpy", "numba", "h5py")},
+        },
+        "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "seed": seed,
+        "machine": {
+            "cpu": _cpu_name(),
+            "cores": os.cpu_count(),
+            "threads": threads,
+            "system": f"{platform.system()} {platform.release()}",
+        },
+        "citations": list(citations),
+        "run": dict(run or {}),
+    }
+
+
+def write_provenance(output_dir: str | os.PathLike[str], facts: Mapping[str, Any]) -> Path:
+    """Write ``provenance.json`` into the output folder."""
+    path = Path(output_dir) / PROVENANCE_FILE
+    with disk_errors(path, "write the provenance"):
+        path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

@@ -1,0 +1,210 @@
+"""Result: open a finished output folder and look at it."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from isocortex.errors import InputError
+from isocortex.report.output import PROVENANCE_FILE
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class Result:
+    """The output of one simulation.
+
+    Parameters
+    ----------
+    path : an output folder, or the simulation configuration (JSON) that names it.
+
+    Attributes
+    ----------
+    directory : the output folder.
+    provenance : what ``provenance.json`` holds; empty for results of other simulators.
+    reports : names of the compartment reports.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.directory = _output_dir(Path(path))
+        file = self.directory / PROVENANCE_FILE
+        self.provenance: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+        self._spike_files: list[Path] = []
+        self._report_files: dict[str, Path] = {}
+        for file in sorted(self.directory.glob("*.h5")):
+            with _open(file) as hdf5:
+                if "spikes" in hdf5:
+                    self._spike_files.append(file)
+                if "report" in hdf5:
+                    self._report_files[file.stem] = file
+        if not self._spike_files and not self._report_files:
+            raise InputError(
+                "holds no SONATA spikes or reports",
+                file=self.directory,
+                fix="Give the output_dir of a finished simulation.",
+            )
+
+    @property
+    def reports(self) -> list[str]:
+        return list(self._report_files)
+
+    @cached_property
+    def spikes(self) -> pd.DataFrame:
+        """All spikes: timestamps (ms), node_ids, population."""
+        frames = []
+        for file in self._spike_files:
+            with _open(file) as hdf5:
+                for name, group in hdf5["spikes"].items():
+                    times, ids = group["timestamps"][:], group["node_ids"][:]
+                    frames.append(
+                        pd.DataFrame({"timestamps": times, "node_ids": ids, "population": name})
+                    )
+        columns = {"timestamps": float, "node_ids": np.int64, "population": "str"}
+        if not frames:
+            return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
+        return pd.concat(frames, ignore_index=True).astype({"node_ids": np.int64})
+
+    def report(self, name: str, population: str | None = None) -> xarray.DataArray:
+        """A report as an array over ``time`` (ms) and ``element``, read when its values are used.
+
+        The elements carry the coordinates ``node_id``, ``element_id`` (section) and
+        ``element_pos`` (0..1 in the section); variable and units are attributes.
+        """
+        if name not in self._report_files:
+            raise InputError(
+                f"has no report {name!r}",
+                file=self.directory,
+                fix=f"There are: {', '.join(self.reports) or 'none'}.",
+            )
+        from isocortex.report.lazy import open_report
+
+        return open_report(self._report_files[name], population)
+
+    def voltage(self, node_id: int, population: str | None = None) -> xarray.DataArray:
+        """Membrane voltage of one cell over time (mV), at the soma or the first element there is.
+
+        Takes the first report of the variable ``v`` that holds the cell.
+        """
+        for name, file in self._report_files.items():
+            with _open(file) as hdf5:
+                holders = [
+                    key
+                    for key, group in hdf5["report"].items()
+                    if population in (None, key)
+                    and group["data"].attrs.get("variable") == "v"
+                    and node_id in group["mapping/node_ids"][:]
+                ]
+            if holders:
+                data = self.report(name, holders[0])
+                elements = np.flatnonzero(data["node_id"].values == node_id)
+                soma = elements[data["element_id"].values[elements] == 0]
+                return data[:, int(soma[0] if len(soma) else elements[0])]
+        raise InputError(
+            f"no report of v holds node {node_id}" + (f" of {population}" if population else ""),
+            file=self.directory,
+            fix="Add a membrane_report of v for this cell to the configuration.",
+        )
+
+    @property
+    def duration(self) -> float:
+        """Simulated time, ms: from the provenance, else the reports, else the last spike."""
+        if "tstop" in self.provenance.get("run", {}):
+            return float(self.provenance["run"]["tstop"])
+        stops = []
+        for file in self._report_files.values():
+            with _open(file) as hdf5:
+                stops += [float(g["mapping/time"][1]) for g in hdf5["report"].values()]
+        last_spike = self.spikes["timestamps"].max() if len(self.spikes) else 0.0
+        return max(stops) if stops else float(last_spike)
+
+    @cached_property
+    def nodes(self) -> dict[str, np.ndarray]:
+        """Node ids of each population, silent cells included as far as the output knows them."""
+        found: dict[str, set[int]] = {}
+        for name, size in self.provenance.get("run", {}).get("populations", {}).items():
+            found[name] = set(range(size))
+        for file in self._report_files.values():
+            with _open(file) as hdf5:
+                for name, group in hdf5["report"].items():
+                    found.setdefault(name, set()).update(group["mapping/node_ids"][:].tolist())
+        for name, ids in self.spikes.groupby("population")["node_ids"]:
+            found.setdefault(str(name), set()).update(ids.tolist())
+        return {name: np.array(sorted(ids), dtype=np.int64) for name, ids in found.items()}
+
+    def rates(self) -> pd.DataFrame:
+        """Firing rate of every cell: population, node_id, spikes, rate_hz."""
+        counts = self.spikes.groupby(["population", "node_ids"]).size()
+        rows = [
+            (name, int(node), int(counts.get((name, node), 0)))
+            for name, ids in self.nodes.items()
+            for node in ids
+        ]
+        table = pd.DataFrame(rows, columns=["population", "node_id", "spikes"])
+        seconds = self.duration / 1000.0
+        return table.assign(rate_hz=table["spikes"] / seconds if seconds > 0 else np.nan)
+
+    @property
+    def summary(self) -> str:
+        """A few lines: populations with their rates, reports, and who computed it."""
+        lines = [f"{self.directory}: {self.duration:g} ms, {len(self.spikes)} spikes"]
+        for name, group in self.rates().groupby("population"):
+            lines.append(
+                f"  {name}: {len(group)} cells, {group['spikes'].sum()} spikes, "
+                f"mean {group['rate_hz'].mean():.2f} Hz, {(group['spikes'] == 0).sum()} silent"
+            )
+        for name, file in self._report_files.items():
+            with _open(file) as hdf5:
+                for population, group in hdf5["report"].items():
+                    data = group["data"]
+                    variable = data.attrs.get("variable", "?")
+                    lines.append(
+                        f"  report {name}: {variable} of {data.shape[1]} elements of "
+                        f"{population}, {data.shape[0]} samples"
+                    )
+        if self.provenance:
+            lines.append(f"  computed by {self.provenance['simulator']}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        reports = ", ".join(self.reports) or "none"
+        return f"Result({str(self.directory)!r}: {len(self.spikes)} spikes, reports: {reports})"
+
+
+def _open(file: Path) -> h5py.File:
+    try:
+        return h5py.File(file, "r")
+    except OSError as error:
+        raise InputError(f"cannot be read as HDF5 ({error})", file=file) from error
+
+
+def _output_dir(path: Path) -> Path:
+    """The folder itself, or ``output: output_dir`` of a SONATA simulation configuration."""
+    if path.is_dir():
+        return path
+    if not path.exists():
+        raise InputError("does not exist", file=path)
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        folder = config["output"]["output_dir"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "is neither an output folder nor a simulation configuration",
+            file=path,
+            field="output: output_dir",
+        ) from error
+    manifest = config.get("manifest", {})
+    for _ in manifest:
+        for name, value in manifest.items():
+            folder = folder.replace(name, value)
+    folder = path.parent / folder.replace("${configdir}", ".")
+    if not folder.is_dir():
+        raise InputError("does not exist", file=folder, fix="Run the simulation first.")
+    return folder
