@@ -17,7 +17,7 @@ test: $(VENV)/.installed-dev  ## All tests that need no other simulator
 	$(VENV)/bin/python -m pytest
 
 test-oracle: $(ORACLE_VENV)/.installed  ## Validation against NEURON and BMTK, in their own environment
-	$(ORACLE_VENV)/bin/python -m pytest tests/validation
+	PATH="$(abspath $(ORACLE_VENV))/bin:$$PATH" $(ORACLE_VENV)/bin/python -m pytest tests/validation
 
 lint: $(VENV)/.installed-dev  ## Style, types and the one-way imports
 	$(VENV)/bin/ruff check .

@@ -81,6 +81,9 @@ def write_edges(
         ):
             nodes, ranges = _index(edges[f"{end}_node_id"].to_numpy(), count)
             group[f"indices/{name}/node_id_to_range"] = nodes
+            # One table under two names: BMTK's, and that of the specification and libsonata.
+            index = group[f"indices/{name}"]
+            index["node_id_to_ranges"] = index["node_id_to_range"]
             group[f"indices/{name}/range_to_edge_id"] = ranges
 
 
