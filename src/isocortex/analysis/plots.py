@@ -1,0 +1,228 @@
+"""Figures of spikes, traces and rates. Each function returns a matplotlib Figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
+
+from isocortex.analysis.morphology import morphology
+from isocortex.analysis.rates import cell_rates, population_rate
+from isocortex.analysis.style import COLOURS, RC, colours, new_figure, subplots
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["fi_curve", "morphology", "raster", "rates", "traces"]
+
+Groups = Mapping[str, ArrayLike]
+
+
+@rc_context(RC)
+def raster(
+    spikes: pd.DataFrame,
+    groups: Groups | None = None,
+    *,
+    duration: float | None = None,
+    bin_width: float = 10.0,
+    title: str | None = None,
+) -> Figure:
+    """Every spike as a mark, cells stacked by group, and the groups' rates below.
+
+    Parameters
+    ----------
+    spikes : table with ``timestamps`` (ms) and ``node_ids``, and ``population`` if several.
+    groups : name -> node ids, e.g. by cell class; the first is drawn at the bottom. Spikes of
+        other cells are left out. By default one group per population, of the cells that fired.
+    duration : ms; by default up to the last spike.
+    bin_width : of the rates, ms.
+    """
+    parts = _group_spikes(spikes, groups)
+    duration = duration or _last(parts)
+    figure = new_figure(7.0, 4.8)
+    top, below = subplots(figure, 2, 1, sharex=True, height_ratios=[3, 1])
+    palette, offset, centres = colours(parts), 0, []
+    n_rows = sum(len(nodes) for nodes, _, _ in parts.values())
+    size = float(np.clip(260.0 / max(n_rows, 1), 1.0, 9.0))
+    for name, (nodes, ids, times) in parts.items():
+        rows = offset + np.searchsorted(nodes, ids)
+        top.plot(
+            times, rows, "|", color=palette[name], ms=size, mew=1.0, label=name, rasterized=True
+        )
+        edges, rate = population_rate(times, len(nodes), duration, bin_width)
+        below.stairs(rate, edges, color=palette[name], label=name, linewidth=1.2)
+        centres.append(offset + (len(nodes) - 1) / 2)
+        offset += len(nodes)
+    if len(parts) > 1:
+        top.set_yticks(centres, [f"{name} ({len(p[0])})" for name, p in parts.items()])
+        top.tick_params(axis="y", length=0)
+        for label, name in zip(top.get_yticklabels(), parts, strict=True):
+            label.set_color(palette[name])
+    elif n_rows <= 20:
+        nodes = next(iter(parts.values()))[0] if parts else []
+        top.set_yticks(range(len(nodes)), [str(node) for node in nodes])
+        top.set_ylabel("cell")
+    else:
+        top.set_ylabel("cell")
+    top.set_ylim(-0.7, max(n_rows, 1) - 0.3)
+    top.set_title(title or f"{sum(len(p[1]) for p in parts.values())} spikes of {n_rows} cells")
+    below.set(xlim=(0, duration), xlabel="time (ms)", ylabel="rate (Hz/cell)")
+    below.set_ylim(bottom=0)
+    return figure
+
+
+@rc_context(RC)
+def traces(
+    time: ArrayLike,
+    v: ArrayLike,
+    cai: ArrayLike | None = None,
+    *,
+    labels: Sequence[str] | None = None,
+    spikes: Sequence[ArrayLike] | None = None,
+    title: str | None = None,
+) -> Figure:
+    """Membrane voltage of one or several cells, stacked, with calcium below each.
+
+    Parameters
+    ----------
+    time : float[samples], ms.
+    v : float[samples] or float[cells, samples], mV.
+    cai : like ``v``, mM; drawn in uM on its own axis.
+    labels : a name for each cell.
+    spikes : for each cell its spike times, ms, marked above the voltage.
+    """
+    time, v = np.asarray(time, dtype=float), np.atleast_2d(np.asarray(v, dtype=float))
+    calcium = None if cai is None else 1000.0 * np.atleast_2d(np.asarray(cai, dtype=float))
+    per_cell = 1 if calcium is None else 2
+    heights = [2.0, 1.0][:per_cell] * len(v)
+    figure = new_figure(7.0, float(np.clip(0.9 + 0.55 * sum(heights), 2.6, 14.0)))
+    axes = subplots(
+        figure, per_cell * len(v), 1, sharex=True, squeeze=False, height_ratios=heights
+    )[:, 0]
+    low, high = np.nanmin(v), np.nanmax(v)
+    margin = 0.05 * (high - low) or 1.0
+    for k, trace in enumerate(v):
+        axis = axes[per_cell * k]
+        axis.plot(time, trace, color=COLOURS[0], linewidth=0.8)
+        axis.set_ylim(low - margin, high + (3 if spikes is not None else 1) * margin)
+        axis.set_ylabel("v (mV)")
+        if spikes is not None:
+            marks = np.asarray(spikes[k], dtype=float)
+            height = np.full(len(marks), high + 1.8 * margin)
+            axis.plot(marks, height, "|", color="black", ms=5, mew=1.0)
+        if labels is not None:
+            axis.set_title(labels[k], fontsize=9, pad=2)
+        if calcium is not None:
+            lower = axes[per_cell * k + 1]
+            lower.plot(time, calcium[k], color=COLOURS[1], linewidth=0.9)
+            lower.set_ylabel("Ca (µM)")
+            lower.set_ylim(bottom=0)
+    axes[-1].set(xlabel="time (ms)", xlim=(time[0], time[-1]))
+    figure.align_ylabels(axes)
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    return figure
+
+
+@rc_context(RC)
+def rates(
+    spikes: pd.DataFrame,
+    groups: Groups | None = None,
+    *,
+    duration: float | None = None,
+    bin_width: float = 50.0,
+    title: str | None = None,
+) -> Figure:
+    """Distribution of the cells' mean rates for each group, and the groups' rates over time.
+
+    Parameters are those of :func:`raster`. A dot is a cell, a bar the mean of the group.
+    """
+    parts = _group_spikes(spikes, groups)
+    duration = duration or _last(parts)
+    figure = new_figure(8.0, 3.4)
+    left, right = subplots(figure, 1, 2, width_ratios=[1, 1.5])
+    palette = colours(parts)
+    jitter = np.random.default_rng(0)
+    for k, (name, (nodes, ids, times)) in enumerate(parts.items()):
+        mean = cell_rates(ids, nodes, duration)
+        x = k + jitter.uniform(-0.25, 0.25, len(mean))
+        left.scatter(x, mean, s=14, color=palette[name], alpha=0.6, linewidths=0, label=name)
+        left.hlines(mean.mean(), k - 0.35, k + 0.35, color=palette[name], linewidth=2)
+        edges, rate = population_rate(times, len(nodes), duration, bin_width)
+        right.stairs(rate, edges, color=palette[name], linewidth=1.3, label=name)
+    left.set_xticks(range(len(parts)), list(parts), rotation=30 if len(parts) > 3 else 0)
+    left.set(xlim=(-0.6, len(parts) - 0.4), ylabel="mean rate (Hz)", title="cells and their mean")
+    right.set(xlim=(0, duration), xlabel="time (ms)", ylabel="rate (Hz/cell)")
+    right.set_title(f"bins of {bin_width:g} ms")
+    left.set_ylim(bottom=0)
+    right.set_ylim(bottom=0)
+    if len(parts) > 1:
+        right.legend(ncols=min(len(parts), 3), loc="upper left")
+        right.set_ylim(top=1.25 * right.get_ylim()[1])
+    if title:
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+    return figure
+
+
+@rc_context(RC)
+def fi_curve(
+    amps: ArrayLike,
+    rates: ArrayLike | Mapping[str, ArrayLike],
+    *,
+    title: str | None = None,
+) -> Figure:
+    """Firing rate against injected current.
+
+    Parameters
+    ----------
+    amps : float[steps], nA, drawn in pA.
+    rates : float[steps], Hz, or name -> rates to compare several.
+    """
+    current = 1000.0 * np.asarray(amps, dtype=float)
+    curves = rates if isinstance(rates, Mapping) else {"": rates}
+    order, palette = np.argsort(current), colours(curves)
+    figure = new_figure(4.2, 3.2)
+    axis = subplots(figure)
+    for name, values in curves.items():
+        values = np.asarray(values, dtype=float)[order]
+        axis.plot(current[order], values, "o-", color=palette[name], ms=4, label=name or None)
+    axis.set(xlabel="injected current (pA)", ylabel="firing rate (Hz)")
+    axis.set_ylim(bottom=0)
+    axis.set_title(title or "current to rate")
+    if len(curves) > 1:
+        axis.legend()
+    return figure
+
+
+Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+
+
+def _group_spikes(spikes: pd.DataFrame, groups: Groups | None) -> dict[Any, Part]:
+    """Name -> (sorted node ids, node of each spike, time of each spike)."""
+    parts = {}
+    if groups is None:
+        tables = (
+            dict(iter(spikes.groupby("population"))) if "population" in spikes else {"": spikes}
+        )
+        for name, table in tables.items():
+            ids = table["node_ids"].to_numpy(dtype=np.int64)
+            parts[name] = (np.unique(ids), ids, table["timestamps"].to_numpy(dtype=float))
+        return parts
+    if "population" in spikes and spikes["population"].nunique() > 1:
+        raise ValueError("groups name nodes of one population: select its spikes first")
+    ids = spikes["node_ids"].to_numpy(dtype=np.int64)
+    times = spikes["timestamps"].to_numpy(dtype=float)
+    for name, members in groups.items():
+        nodes = np.unique(np.asarray(members, dtype=np.int64))
+        chosen = np.isin(ids, nodes)
+        parts[name] = (nodes, ids[chosen], times[chosen])
+    return parts
+
+
+def _last(parts: Mapping[Any, Part]) -> float:
+    """Time of the last spike, ms, or 1 when there is none."""
+    return max((float(times.max()) for _, _, times in parts.values() if len(times)), default=1.0)
