@@ -49,10 +49,10 @@ i5Sst     L5     i   Sst         0.03   Sst:482690728
 i5Htr3a   L5     i   Htr3a       0.01   Htr3a:482644550
 """)
 
-#: The background: virtual cells, the rate of each (Hz), how many of them drive one cell.
+#: The background: virtual cells, the rate of each (Hz), how many of them drive an e or an i cell.
 BACKGROUND_CELLS = 200
 BACKGROUND_RATE = 5.0
-BACKGROUND_PER_CELL = 20
+BACKGROUND_PER_CELL = {"e": 20, "i": 100}
 
 #: Peak conductance of one background synapse (nS; three per connection), by target cell model.
 DRIVE = {
@@ -269,8 +269,8 @@ def _edge_types() -> pd.DataFrame:
 
 def _drive(nodes: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
     """Give every cell its own sample, without repetition, of the background."""
-    per_cell = BACKGROUND_PER_CELL
-    sources = [np.sort(random.choice(BACKGROUND_CELLS, per_cell, replace=False)) for _ in nodes.x]
+    per_cell = [BACKGROUND_PER_CELL[_ei(CLASS_OF_CELL[cell])] for cell in nodes["cell"]]
+    sources = [np.sort(random.choice(BACKGROUND_CELLS, k, replace=False)) for k in per_cell]
     types = {cell: index for index, cell in enumerate(DRIVE)}
     return pd.DataFrame(
         {
