@@ -21,6 +21,9 @@ __all__ = ["fi_curve", "morphology", "raster", "rates", "traces"]
 
 Groups = Mapping[str, ArrayLike]
 
+#: Rates of more groups than this are not told apart in one panel.
+MAX_OVERLAID = 4
+
 
 @rc_context(RC)
 def raster(
@@ -31,7 +34,9 @@ def raster(
     bin_width: float = 10.0,
     title: str | None = None,
 ) -> Figure:
-    """Every spike as a mark, cells stacked by group, and the groups' rates below.
+    """Every spike as a mark, cells stacked by group, and their rate below.
+
+    The rate is drawn for each group, or for all cells together if there are more than four.
 
     Parameters
     ----------
@@ -39,7 +44,7 @@ def raster(
     groups : name -> node ids, e.g. by cell class; the first is drawn at the bottom. Spikes of
         other cells are left out. By default one group per population, of the cells that fired.
     duration : ms; by default up to the last spike.
-    bin_width : of the rates, ms.
+    bin_width : of the rate, ms.
     """
     parts = _group_spikes(spikes, groups)
     duration = duration or _last(parts)
@@ -53,10 +58,15 @@ def raster(
         top.plot(
             times, rows, "|", color=palette[name], ms=size, mew=1.0, label=name, rasterized=True
         )
-        edges, rate = population_rate(times, len(nodes), duration, bin_width)
-        below.stairs(rate, edges, color=palette[name], label=name, linewidth=1.2)
+        if len(parts) <= MAX_OVERLAID:
+            edges, rate = population_rate(times, len(nodes), duration, bin_width)
+            below.stairs(rate, edges, baseline=None, color=palette[name], label=name, lw=1.2)
         centres.append(offset + (len(nodes) - 1) / 2)
         offset += len(nodes)
+    if len(parts) > MAX_OVERLAID:
+        every = np.concatenate([times for _, _, times in parts.values()])
+        edges, rate = population_rate(every, n_rows, duration, bin_width)
+        below.stairs(rate, edges, fill=True, color="0.55", label="all")
     if len(parts) > 1:
         top.set_yticks(centres, [f"{name} ({len(p[0])})" for name, p in parts.items()])
         top.tick_params(axis="y", length=0)
@@ -137,32 +147,40 @@ def rates(
     bin_width: float = 50.0,
     title: str | None = None,
 ) -> Figure:
-    """Distribution of the cells' mean rates for each group, and the groups' rates over time.
+    """For each group a histogram of its cells' mean rates, and its rate over time.
 
-    Parameters are those of :func:`raster`. A dot is a cell, a bar the mean of the group.
+    Parameters are those of :func:`raster`. The vertical line is the mean over cells.
     """
     parts = _group_spikes(spikes, groups)
     duration = duration or _last(parts)
-    figure = new_figure(8.0, 3.4)
-    left, right = subplots(figure, 1, 2, width_ratios=[1, 1.5])
+    n_groups = max(len(parts), 1)
+    figure = new_figure(7.5, float(np.clip(0.8 * n_groups + 1.0, 2.4, 14.0)))
+    grid = subplots(
+        figure, n_groups, 2, sharex="col", sharey="col", squeeze=False, width_ratios=[1, 1.6]
+    )
     palette = colours(parts)
-    jitter = np.random.default_rng(0)
-    for k, (name, (nodes, ids, times)) in enumerate(parts.items()):
-        mean = cell_rates(ids, nodes, duration)
-        x = k + jitter.uniform(-0.25, 0.25, len(mean))
-        left.scatter(x, mean, s=14, color=palette[name], alpha=0.6, linewidths=0, label=name)
-        left.hlines(mean.mean(), k - 0.35, k + 0.35, color=palette[name], linewidth=2)
+    means = {name: cell_rates(ids, nodes, duration) for name, (nodes, ids, _) in parts.items()}
+    highest = max((mean.max() for mean in means.values() if len(mean)), default=1.0)
+    one_spike = 1000.0 / duration  # Hz; rates are multiples of it
+    width = one_spike * max(1, np.ceil(highest / one_spike / 25))
+    bins = np.arange(0.0, highest + 1.5 * width, width) - one_spike / 2
+    for (left, right), (name, (nodes, _, times)) in zip(grid, parts.items(), strict=False):
+        share = 100.0 / max(len(nodes), 1)
+        weights = np.full(len(nodes), share)
+        left.hist(means[name], bins, weights=weights, color=palette[name], alpha=0.7)
+        left.axvline(means[name].mean(), color="black", linewidth=1.2)
+        left.set_title(
+            f"{name} ({len(nodes)} cells): {means[name].mean():.2f} Hz", fontsize=8, pad=2
+        )
         edges, rate = population_rate(times, len(nodes), duration, bin_width)
-        right.stairs(rate, edges, color=palette[name], linewidth=1.3, label=name)
-    left.set_xticks(range(len(parts)), list(parts), rotation=30 if len(parts) > 3 else 0)
-    left.set(xlim=(-0.6, len(parts) - 0.4), ylabel="mean rate (Hz)", title="cells and their mean")
-    right.set(xlim=(0, duration), xlabel="time (ms)", ylabel="rate (Hz/cell)")
-    right.set_title(f"bins of {bin_width:g} ms")
-    left.set_ylim(bottom=0)
-    right.set_ylim(bottom=0)
-    if len(parts) > 1:
-        right.legend(ncols=min(len(parts), 3), loc="upper left")
-        right.set_ylim(top=1.25 * right.get_ylim()[1])
+        right.stairs(rate, edges, fill=True, color=palette[name], alpha=0.7)
+    grid[-1, 0].set(xlabel="mean rate (Hz)", xlim=(bins[0], bins[-1]))
+    grid[-1, 1].set(xlabel=f"time (ms), bins of {bin_width:g} ms", xlim=(0, duration))
+    grid[-1, 1].set_ylim(bottom=0)
+    labelled = range(n_groups) if n_groups <= MAX_OVERLAID else [n_groups // 2]
+    for row in labelled:
+        grid[row, 0].set_ylabel("cells (%)")
+        grid[row, 1].set_ylabel("rate (Hz/cell)" if n_groups > MAX_OVERLAID else "Hz/cell")
     if title:
         figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     return figure
@@ -192,7 +210,7 @@ def fi_curve(
         axis.plot(current[order], values, "o-", color=palette[name], ms=4, label=name or None)
     axis.set(xlabel="injected current (pA)", ylabel="firing rate (Hz)")
     axis.set_ylim(bottom=0)
-    axis.set_title(title or "current to rate")
+    axis.set_title(title or "f–I curve")
     if len(curves) > 1:
         axis.legend()
     return figure
