@@ -89,7 +89,7 @@ def _draw(
     lines = np.stack([cell.start[nodes][:, plane], cell.end[nodes][:, plane]], axis=1)
     widths = np.clip(cell.diameter[nodes], 0.5, 6.0)
     axes.add_collection(
-        LineCollection(lines, linewidths=widths, colors=shades[nodes], capstyle="round")
+        LineCollection(list(lines), linewidths=widths, colors=shades[nodes], capstyle="round")
     )
     if len(somatic):
         centre = (cell.start[somatic][0] + cell.end[somatic][-1])[plane] / 2

@@ -73,8 +73,8 @@ def raster(
         for label, name in zip(top.get_yticklabels(), parts, strict=True):
             label.set_color(palette[name])
     elif n_rows <= 20:
-        nodes = next(iter(parts.values()))[0] if parts else []
-        top.set_yticks(range(len(nodes)), [str(node) for node in nodes])
+        names = [str(node) for nodes, _, _ in parts.values() for node in nodes]
+        top.set_yticks(range(len(names)), names)
         top.set_ylabel("cell")
     else:
         top.set_ylabel("cell")

@@ -72,7 +72,7 @@ def spectrum(
     power = np.mean(np.abs(np.fft.rfft(segments * window, axis=1)) ** 2, axis=0)
     power /= sampling * np.sum(window**2)
     power[1 : -1 if length % 2 == 0 else None] *= 2  # both halves of a two-sided spectrum
-    return np.fft.rfftfreq(length, 1.0 / sampling), power
+    return np.arange(len(power)) * sampling / length, power
 
 
 def isi_cv(times: ArrayLike, spike_ids: ArrayLike) -> dict[int, float]:

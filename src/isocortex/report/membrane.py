@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import h5py
 import numpy as np
@@ -85,7 +86,7 @@ class MembraneReport:
         ):
             raise ValueError("node_ids, index_pointer, element_ids and element_pos do not match")
         with disk_errors(self.path, "create the report"):
-            self._file: h5py.File | None = (
+            self._file: Any = (
                 create_file(self.path, provenance) if mode == "w" else h5py.File(self.path, "r+")
             )
             self._create(mapping)

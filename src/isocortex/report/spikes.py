@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import h5py
 import numpy as np
@@ -85,7 +86,7 @@ class SpikeWriter:
         self._flushed = dict.fromkeys(populations, 0)
         self._last_flush = time.monotonic()
         with disk_errors(self.path, "create the spike file"):
-            self._file: h5py.File | None = create_file(self.path, provenance)
+            self._file: Any = create_file(self.path, provenance)
             self._file.create_group("spikes")
             for population in populations:
                 _create_population(self._file, population, "none", chunks=(CHUNK,))
