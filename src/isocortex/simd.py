@@ -241,7 +241,7 @@ def _emit_exp(e: _Emitter, x):
 
 
 def _emit_log(e: _Emitter, x):
-    """log(x) = k ln2 + 2 atanh(f / (2 + f)), 1 + f in [sqrt(1/2), sqrt(2)); normal x > 0 only."""
+    """log(x) = k ln2 + 2 atanh(f / (2 + f)), 1 + f in [sqrt(1/2), sqrt(2)); NaN unless x > 0."""
     b = e.builder
     bias, shift = (127, 23) if e.single else (1023, 52)
     root_half = np.float32(math.sqrt(0.5)) if e.single else np.float64(math.sqrt(0.5))
@@ -254,8 +254,8 @@ def _emit_log(e: _Emitter, x):
     s2 = b.fmul(s, s)
     terms = 5 if e.single else 11
     series = e.polynomial(s2, [2.0 / (2 * j + 1) for j in range(terms, -1, -1)])
-    k_float = b.sitofp(k, e.vector)
-    return e.call("fma", k_float, e.const(math.log(2.0)), b.fmul(s, series))
+    value = e.call("fma", b.sitofp(k, e.vector), e.const(math.log(2.0)), b.fmul(s, series))
+    return b.select(b.fcmp_ordered(">", x, e.const(0.0)), value, e.const(math.nan))
 
 
 def _register_function(function, emit, scalar) -> None:

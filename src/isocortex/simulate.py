@@ -1,0 +1,270 @@
+"""The run: from a configuration to spikes and reports, window by window."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.interface import Engine, Settings
+from isocortex.engine.reference import ReferenceEngine
+from isocortex.engine.stepper import Stepper
+from isocortex.errors import ConfigError
+from isocortex.network.build import build_network
+from isocortex.network.network import Network
+from isocortex.report.output import log_to, prepare_output, provenance, write_provenance
+from isocortex.report.record import Recorder
+from isocortex.report.results import Result
+from isocortex.report.spikes import SpikeWriter
+from isocortex.sonata.circuit import Simulation
+from isocortex.sonata.config import load_simulation
+
+logger = logging.getLogger(__name__)
+
+ENGINES = {"fast": CpuEngine, "reference": ReferenceEngine}
+INTEGRATORS = {"backward-euler": False, "crank-nicolson": True}
+#: Called with the simulated time (ms) and the spikes so far, after every window.
+Progress = Callable[[float, int], None]
+
+
+@dataclass
+class Summary:
+    """What a run did. Times are seconds of wall-clock."""
+
+    n_cells: int
+    n_points: int
+    n_virtual: int
+    n_compartments: int
+    n_synapses: int
+    n_spikes: int
+    n_events: int
+    tstop: float  # ms simulated
+    n_steps: int
+    setup_seconds: float
+    compile_seconds: float
+    run_seconds: float
+    peak_memory_mb: float
+
+    @property
+    def seconds_per_second(self) -> float:
+        """Wall-clock seconds per simulated second."""
+        return self.run_seconds / (1e-3 * self.tstop) if self.tstop else 0.0
+
+    @property
+    def ns_per_compartment_step(self) -> float:
+        steps = self.n_compartments * self.n_steps
+        return 1e9 * self.run_seconds / steps if steps else 0.0
+
+
+def make_engine(network: Network, settings: Settings, engine: str = "fast") -> Engine:
+    """``fast`` (compiled, all cores) or ``reference`` (NumPy)."""
+    if engine not in ENGINES:
+        raise ConfigError(f"unknown engine {engine!r}", fix=f"Use one of {', '.join(ENGINES)}.")
+    return ENGINES[engine](network, settings)
+
+
+def make_settings(
+    simulation: Simulation, *, threads: int | None, precision: str, integrator: str
+) -> Settings:
+    """Integration settings of a simulation, checked."""
+    if integrator not in INTEGRATORS:
+        raise ConfigError(
+            f"unknown integrator {integrator!r}", fix=f"Use one of {', '.join(INTEGRATORS)}."
+        )
+    if precision not in ("double", "single"):
+        raise ConfigError(f"unknown precision {precision!r}", fix="Use double or single.")
+    if threads is not None and threads < 1:
+        raise ConfigError(f"{threads} threads", fix="Use at least 1.")
+    return Settings(
+        dt=simulation.dt,
+        celsius=simulation.celsius,
+        v_init=simulation.v_init,
+        threshold=simulation.spike_threshold,
+        second_order=INTEGRATORS[integrator],
+        precision=precision,
+        threads=threads or len(os.sched_getaffinity(0)),
+    )
+
+
+def run(
+    config: str | os.PathLike[str] | Simulation,
+    *,
+    dt: float | None = None,
+    tstop: float | None = None,
+    threads: int | None = None,
+    precision: str = "double",
+    engine: str = "fast",
+    integrator: str = "backward-euler",
+    output_dir: str | os.PathLike[str] | None = None,
+    overwrite: bool | None = None,
+    progress: Progress | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> Result:
+    """Simulate a SONATA configuration and write its output.
+
+    Parameters
+    ----------
+    config : path of the simulation config, or a loaded one.
+    dt, tstop : ms; override the config.
+    threads : default all cores this process may use.
+    precision : ``double`` or ``single``.
+    engine : ``fast`` or ``reference``.
+    integrator : ``backward-euler`` (NEURON's default) or ``crank-nicolson``.
+    output_dir, overwrite : override the config.
+    progress : called after every window.
+    announce : called with one line for every stage that takes time.
+
+    Returns
+    -------
+    Result : the output folder, opened; ``result.run_summary`` tells what was done.
+    """
+    say = announce or (lambda line: None)
+    started = time.perf_counter()
+    if not isinstance(config, Simulation):
+        simulation = load_simulation(config, dt=dt, tstop=tstop, output_dir=output_dir)
+    else:
+        simulation = config
+    settings = make_settings(
+        simulation, threads=threads, precision=precision, integrator=integrator
+    )
+    network = build_network(simulation)
+    say(describe(network))
+    n_steps = int(round(simulation.tstop / simulation.dt))
+    say("Loading the kernels (compiled once, then cached) ...")
+    motor = make_engine(network, settings, engine)
+    setup = time.perf_counter() - started - motor.compile_seconds
+    say(f"Ready: {setup:.1f} s to build, {motor.compile_seconds:.1f} s to compile.")
+
+    stepper = Stepper(network, motor, simulation.dt, n_steps)
+    facts = provenance(
+        {"file": str(simulation.config_file), "text": _text(simulation.config_file)},
+        seed=simulation.seed,
+        threads=settings.threads,
+        citations=["NEURON numerics: Carnevale & Hines 2006", "cells: Gouwens et al. 2018"],
+        run={
+            "tstop": simulation.tstop,
+            "dt": simulation.dt,
+            "precision": precision,
+            "integrator": integrator,
+            "engine": engine,
+            "populations": {name: len(p.node_ids) for name, p in simulation.circuit.nodes.items()},
+        },
+    )
+    n_spikes = 0
+    with ExitStack() as stack:
+        writer, recorders = _open_output(simulation, network, overwrite, facts, stack)
+        motor.record([probe for r in recorders for probe in r.probes])
+        ends = np.cumsum([0] + [len(r.probes) for r in recorders])
+        begun = time.perf_counter()
+        while stepper.step < n_steps:
+            first = stepper.step
+            sources, times, samples = stepper.advance()
+            for population in np.unique(network.source_population[sources]):
+                mine = network.source_population[sources] == population
+                writer.append(
+                    network.populations[population],
+                    network.source_node_id[sources[mine]],
+                    np.round(times[mine], 9),  # the clock's accumulated rounding
+                )
+            n_spikes += len(sources)
+            for recorder, a, b in zip(recorders, ends[:-1], ends[1:], strict=True):
+                recorder.take(first, samples[:, a:b])
+            stepper.check_finite()
+            if progress is not None:
+                progress(float(stepper.clock.start[stepper.step]), n_spikes)
+        run_seconds = time.perf_counter() - begun
+        summary = Summary(
+            n_cells=network.n_cells,
+            n_points=len(network.points),
+            n_virtual=network.n_virtual,
+            n_compartments=network.n_compartments,
+            n_synapses=network.n_synapses,
+            n_spikes=n_spikes,
+            n_events=stepper.router.n_events,
+            tstop=simulation.tstop,
+            n_steps=n_steps,
+            setup_seconds=setup,
+            compile_seconds=motor.compile_seconds,
+            run_seconds=run_seconds,
+            peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        )
+        logger.info("%s", summary)
+    result = Result(simulation.output_dir)
+    result.run_summary = summary
+    return result
+
+
+def describe(network: Network) -> str:
+    """One line: how much there is to simulate."""
+    parts = [f"{network.n_cells:,} biophysical cells of {len(network.models)} models"]
+    if len(network.points):
+        parts.append(f"{len(network.points):,} point neurons")
+    if network.n_virtual:
+        parts.append(f"{network.n_virtual:,} virtual nodes")
+    parts += [f"{network.n_compartments:,} compartments", f"{network.n_synapses:,} synapses"]
+    return ", ".join(parts) + "."
+
+
+def _text(path: Path | None) -> str:
+    return Path(path).read_text() if path is not None and Path(path).exists() else ""
+
+
+def _open_output(
+    simulation: Simulation,
+    network: Network,
+    overwrite: bool | None,
+    facts: dict,
+    stack: ExitStack,
+) -> tuple[SpikeWriter, list[Recorder]]:
+    """Create every output file; all are closed, and so complete, however the run ends."""
+    spikes_file = simulation.spikes_file or "spikes.h5"
+    report_files = {spec.name: spec.file_name or f"{spec.name}.h5" for spec in simulation.reports}
+    optional = [f for f in (simulation.spikes_file_csv, simulation.log_file) if f]
+    prepare_output(
+        simulation.output_dir,
+        simulation.overwrite_output_dir if overwrite is None else overwrite,
+        [spikes_file, *report_files.values(), *optional],
+    )
+    folder = Path(simulation.output_dir)
+    if simulation.log_file:
+        stack.enter_context(log_to(folder / simulation.log_file))
+    write_provenance(folder, facts)
+    spiking = np.unique(network.source_population[: network.n_cells + len(network.points)])
+    writer = SpikeWriter(
+        folder / spikes_file,
+        [network.populations[p] for p in spiking],
+        simulation.spikes_sort_order,
+        folder / simulation.spikes_file_csv if simulation.spikes_file_csv else None,
+        provenance=facts,
+    )
+    stack.callback(writer.close)
+    recorders: list[Recorder] = []
+    number = {
+        (network.populations[network.source_population[c]], int(network.source_node_id[c])): c
+        for c in range(network.n_cells)
+    }
+    for spec in simulation.reports:
+        mode = "w"
+        for population, rows in spec.cells:
+            node_ids = np.sort(simulation.circuit.nodes[population].node_ids[rows])
+            cells = [number.get((population, int(i)), -1) for i in node_ids]
+            chosen = np.array([c for c in cells if c >= 0], np.int64)
+            if len(chosen) == 0:
+                continue
+            recorder = Recorder(
+                spec, spec.variable, population, chosen, network,
+                path=folder / report_files[spec.name], mode=mode, dt=simulation.dt,
+                tstop=simulation.tstop, celsius=simulation.celsius, provenance=facts,
+            )  # fmt: skip
+            stack.callback(recorder.close)
+            recorders.append(recorder)
+            mode = "a"
+    return writer, recorders

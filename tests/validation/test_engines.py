@@ -1,0 +1,150 @@
+"""The compiled engine against the reference engine; independence of threads, packing, precision."""
+
+import numpy as np
+import pytest
+
+from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.interface import Events, Settings, Variable
+from isocortex.engine.reference import ReferenceEngine
+from isocortex.mechanisms import DENSITY
+from isocortex.mechanisms.synapses import exp1syn, exp2syn
+from isocortex.network.network import CurrentSource, PointNeurons, Pulses, SpikeTrains, bare_network
+from isocortex.engine.stepper import Stepper
+from neurons import advance, random_tree, wire
+
+SETTINGS = Settings(dt=0.025, v_init=-75.0, threshold=-20.0)
+
+
+def _pulse(amp):
+    return Pulses([amp], [2.0], [25.0])
+
+
+def _traces(engine_class, models, settings, n_steps=1200, amp=0.15):
+    network = bare_network(
+        models, np.arange(len(models)), [CurrentSource(i, 0, _pulse(amp)) for i in range(len(models))]
+    )
+    engine = engine_class(network, settings)
+    engine.record(
+        [(i, node, Variable("v")) for i, m in enumerate(models) for node in range(m.n_nodes)]
+        + [(i, 0, Variable("cai")) for i, m in enumerate(models) if "CaDynamics" in m.mechanisms]
+    )
+    return advance(engine, network, settings.dt, n_steps)
+
+
+@pytest.mark.parametrize("second_order", [False, True])
+def test_random_trees_with_every_mechanism(second_order):
+    models = [random_tree(seed) for seed in range(4)]
+    settings = Settings(**{**SETTINGS.__dict__, "second_order": second_order})
+    reference = _traces(ReferenceEngine, models, settings)
+    fast = _traces(CpuEngine, models, settings)
+    assert np.ptp(reference[2][:, 0]) > 20.0  # the cells do something
+    np.testing.assert_allclose(fast[2], reference[2], atol=2e-6, rtol=1e-7)
+    np.testing.assert_array_equal(fast[0], reference[0])
+    np.testing.assert_array_equal(fast[1], reference[1])
+
+
+@pytest.mark.parametrize("name", list(DENSITY))
+def test_each_mechanism_alone(name):
+    chosen = {"SK": ("SK", "Ca_HVA", "CaDynamics"), "CaDynamics": ("CaDynamics", "Ca_LVA")}
+    model = random_tree(7, mechanisms=chosen.get(name, (name,)))
+    reference = _traces(ReferenceEngine, [model], SETTINGS, 400)
+    fast = _traces(CpuEngine, [model], SETTINGS, 400)
+    np.testing.assert_allclose(fast[2], reference[2], atol=1e-6, rtol=1e-8)
+
+
+def _busy_network(order=None):
+    """Cells of three models, recurrent and virtual synapses of two kinetics, two point neurons.
+
+    ``order`` permutes the cells, and so the blocks and lanes they fall into.
+    """
+    rng = np.random.default_rng(5)
+    n = 40
+    models = [random_tree(s, mechanisms=("NaTs", "Kv3_1", "Im", "Nap")) for s in (1, 2, 3)]
+    cell_model = rng.integers(0, 3, n)
+    place = np.arange(n) if order is None else np.argsort(order)  # original cell -> its place
+    synapses = []
+    for k in range(600):
+        source = int(rng.integers(0, n + 2 + 20))
+        cell = int(rng.integers(-2, n))
+        node = int(rng.integers(0, 6))
+        kind = int(rng.integers(0, 2))
+        node = 1 if models[cell_model[cell]].area[node] == 0 else node
+        weight = [2e-3, 1e-3][kind] if cell >= 0 else 0.4
+        delay = [1.0, 1.5, 2.3][k % 3]
+        source = int(place[source]) if source < n else source
+        synapses.append((source, int(place[cell]) if cell >= 0 else cell, node, kind, weight, delay))
+    times = np.sort(rng.uniform(0, 100, 400))
+    trains = SpikeTrains(n + 2 + rng.integers(0, 20, 400), times)
+    network = wire(
+        models, cell_model if order is None else cell_model[order], synapses,
+        [exp2syn(0.5, 2.0, 0.0), exp1syn(4.0, -80.0)], n_virtual=20, trains=trains,
+        points=PointNeurons(np.array([10.0, 20.0]), np.array([3.0, 3.0])),
+    )  # fmt: skip
+    return network, place
+
+
+def _spikes(engine_class, network, settings, n_steps=1000):
+    stepper = Stepper(network, engine_class(network, settings), settings.dt, n_steps)
+    parts = []
+    while stepper.step < n_steps:
+        parts.append(stepper.advance()[:2])
+    sources, times = (np.concatenate(x) for x in zip(*parts, strict=True))
+    return sources, times
+
+
+BUSY = Settings(dt=0.1, v_init=-75.0, threshold=-20.0)
+
+
+def test_network_equals_the_reference_network():
+    network, _ = _busy_network()
+    reference = _spikes(ReferenceEngine, network, BUSY, 600)
+    fast = _spikes(CpuEngine, network, BUSY, 600)
+    assert len(reference[0]) > 50
+    assert {40, 41} & set(reference[0])  # point neurons take part
+    np.testing.assert_array_equal(fast[0], reference[0])
+    np.testing.assert_allclose(fast[1], reference[1], atol=1e-9)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_spikes_do_not_depend_on_threads(precision):
+    network, _ = _busy_network()
+    one, two = (
+        _spikes(CpuEngine, network, Settings(**{**BUSY.__dict__, "precision": precision, "threads": n}))
+        for n in (1, 2)
+    )
+    assert len(one[0]) > 50
+    np.testing.assert_array_equal(one[0], two[0])
+    np.testing.assert_array_equal(one[1], two[1])
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_spikes_do_not_depend_on_the_packing(precision):
+    settings = Settings(**{**BUSY.__dict__, "precision": precision})
+    plain, _ = _busy_network()
+    order = np.random.default_rng(0).permutation(40)
+    shuffled, place = _busy_network(order)
+    a, b = _spikes(CpuEngine, plain, settings), _spikes(CpuEngine, shuffled, settings)
+    sources = np.r_[place, np.arange(40, 62)][a[0]]
+    ours = sorted(zip(a[1], sources, strict=True))
+    assert len(ours) > 50
+    assert ours == sorted(zip(b[1], b[0], strict=True))
+
+
+def test_single_precision_follows_double():
+    models = [random_tree(seed) for seed in range(3)]
+    double = _traces(CpuEngine, models, SETTINGS)[2]
+    single = _traces(CpuEngine, models, Settings(**{**SETTINGS.__dict__, "precision": "single"}))[2]
+    assert np.sqrt(np.mean((single - double) ** 2)) < 0.05
+
+
+def test_every_event_is_delivered_exactly_once():
+    """Conductance jumps by exactly the sum of the weights sent, whatever the windows."""
+    model = random_tree(1, mechanisms=())
+    network = wire([model], [0], [(0, 0, 2, 0, 1e-3, 1.0)], [exp1syn(1e9, 0.0)])
+    engine = CpuEngine(network, BUSY)
+    engine.record([(0, 2, Variable("g", "synapse", (0,)))])
+    steps = np.array([0, 3, 3, 7, 9])
+    events = Events(np.zeros(5, np.int64), steps, np.full(5, 1e-3))
+    _, _, samples = engine.advance(0, 10, events, np.zeros((0, 10)))
+    expected = 1e-3 * np.array([(steps <= k).sum() for k in range(10)])
+    np.testing.assert_allclose(samples[:, 0], expected, rtol=1e-9)
