@@ -4,7 +4,8 @@ Connection probabilities, synaptic time constants, weights, delays and the place
 those of the Allen V1 model (Billeh et al. 2020, doi:10.1016/j.neuron.2020.01.040). The patch has a
 fraction of the cells of V1 and no preferred directions (weights are averaged over them), so its
 recurrent input is smaller: the background (`DRIVE`) makes up for it. The weights of the background
-are chosen here to give plausible rates and are no data.
+are chosen here to give plausible rates (excitatory cells 1 to 5 Hz, inhibitory ones 4 to 15 Hz, in
+BioNet at dt 0.1 ms) and are no data.
 """
 
 from __future__ import annotations
@@ -56,18 +57,18 @@ BACKGROUND_PER_CELL = {"e": 20, "i": 100}
 
 #: Peak conductance of one background synapse (nS; three per connection), by target cell model.
 DRIVE = {
-    "487661754": 0.8,
-    "395830185": 0.8,
-    "485836906": 0.8,
-    "386049446": 0.8,
-    "471129934": 0.8,
-    "480351780": 0.8,
-    "484635029": 0.8,
-    "486783119": 0.8,
-    "473016550": 0.8,
-    "482690728": 0.8,
-    "475622793": 0.8,
-    "482644550": 0.8,
+    "487661754": 0.68,
+    "395830185": 0.72,
+    "485836906": 1.0,
+    "386049446": 0.96,
+    "471129934": 3.6,
+    "480351780": 0.78,
+    "484635029": 3.9,
+    "486783119": 2.5,
+    "473016550": 8.5,
+    "482690728": 0.68,
+    "475622793": 2.5,
+    "482644550": 4.1,
 }
 
 CLASS_OF_CELL = {
