@@ -15,11 +15,17 @@ from isocortex.cells.compiled import SECTION_TYPES, CompiledCell, MechanismTable
 from isocortex.cells.discretise import FloatArray, Tree, build_tree, discretise
 from isocortex.cells.swc import import_sections, read_swc
 from isocortex.errors import InputError, ModelError
+from isocortex.mechanisms import DENSITY
 
 #: NEURON's values where a fit file sets none.
 DEFAULT_RA, DEFAULT_CM = 35.4, 1.0  # ohm cm, uF/cm2
 DEFAULT_G_PAS, DEFAULT_E_PAS = 1e-3, -70.0  # S/cm2, mV
 DEFAULT_ENA, DEFAULT_EK = 50.0, -77.0  # mV
+
+#: A section name of old fit files, whose entries BMTK skips.
+WHOLE_CELL = "glob"
+#: Properties that a genome entry may set without a mechanism.
+SECTION_PROPERTIES = ("Ra", "cm", "g_pas", "e_pas", "ena", "ek")
 
 Fit = Mapping[str, Any]
 
@@ -53,7 +59,8 @@ def compile_allen(
     ----------
     fit : the parameter file, or its contents.
     swc : the reconstruction.
-    processing : BMTK's ``model_processing``; None keeps the reconstructed axon.
+    processing : BMTK's ``model_processing``; None keeps the reconstructed axon, with the fit's
+        "axon" parameters.
     dL : um; a section of length L has 1 + 2 int(L / (2 dL)) compartments.
     """
     source = fit if isinstance(fit, str | PathLike) else "fit"
@@ -62,6 +69,8 @@ def compile_allen(
     compartments = discretise(sections, dL)
     try:
         biophysics = _Biophysics(values, np.array([s.type for s in sections]))
+        if processing in ("aibs_perisomatic", "aibs_perisomatic_directed"):
+            biophysics.require_passive(values["passive"][0])
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(
             f"malformed Allen parameters ({type(error).__name__}: {error})", file=source,
@@ -91,12 +100,26 @@ class _Biophysics:
         #: mechanism -> (sections that have it, parameter -> value per section)
         self.mechanisms: dict[str, tuple[np.ndarray, dict[str, FloatArray]]] = {}
         for entry in fit["genome"]:
-            if entry["section"] != "glob":
+            if entry["section"] != WHOLE_CELL:
                 self._insert(entry)
         for entry in conditions.get("erev", []):
+            if entry["section"] == WHOLE_CELL:
+                continue
             where = self._sections(entry["section"])
             self.ena[where] = float(entry["ena"])
             self.ek[where] = float(entry["ek"])
+
+    def require_passive(self, passive: Mapping[str, Any]) -> None:
+        """Perisomatic models must give Ra, e_pas and the capacitance of every kind of section."""
+        given = {entry["section"] for entry in passive.get("cm", [])}
+        present = {name for name, code in SECTION_TYPES.items() if (self.types == code).any()}
+        missing = [key for key in ("ra", "e_pas") if key not in passive]
+        missing += [f"cm of {name!r}" for name in sorted(present - given)]
+        if missing:
+            raise ModelError(
+                f"no {', '.join(missing)}, which a perisomatic model needs",
+                field="passive", fix="Add it, or use aibs_allactive, which has defaults.",
+            )  # fmt: skip
 
     def _sections(self, name: str) -> np.ndarray:
         if name not in SECTION_TYPES:
@@ -109,8 +132,10 @@ class _Biophysics:
     def _insert(self, entry: Mapping[str, Any]) -> None:
         where, name, value = self._sections(entry["section"]), entry["name"], float(entry["value"])
         mechanism = entry.get("mechanism", "")
-        if name in ("Ra", "cm", "g_pas", "e_pas"):
+        if name in SECTION_PROPERTIES:
             getattr(self, name.lower())[where] = value
+            return
+        if not where.any():
             return
         if mechanism:
             has, _ = self.mechanisms.setdefault(mechanism, (np.zeros(len(self.types), bool), {}))
@@ -127,6 +152,20 @@ class _Biophysics:
         values[where] = value
 
 
+def _filled(mechanism: str, parameter: str, values: FloatArray) -> FloatArray:
+    """``values`` with the mechanism's default where the fit sets none."""
+    unset = np.isnan(values)
+    if unset.any():
+        known = DENSITY[mechanism].parameters if mechanism in DENSITY else {}
+        if parameter not in known:
+            raise ModelError(
+                f"{parameter}_{mechanism} is set on some sections only, and its default is unknown",
+                field="genome", fix="Set it on every kind of section that has the mechanism.",
+            )  # fmt: skip
+        values = np.where(unset, known[parameter].default, values)
+    return values
+
+
 def _assemble(
     name: str, tree: Tree, compartments: Any, biophysics: _Biophysics
 ) -> CompiledCell:
@@ -139,9 +178,10 @@ def _assemble(
     def electrical(values: FloatArray) -> FloatArray:
         return np.where(real, values[tree.section], 0.0)
 
-    # a branch point is drawn where its section ends
+    # a branch point is drawn where its section ends, or where the root section starts
     last = np.searchsorted(compartments.section, tree.section, side="right") - 1
-    end = np.where(real[:, None], compartments.end[at], compartments.end[last])
+    tip = np.where((tree.x > 0)[:, None], compartments.end[last], compartments.start[0])
+    end = np.where(real[:, None], compartments.end[at], tip)
     start = np.where(real[:, None], compartments.start[at], end)
     length, distance = geometry(compartments.length), compartments.distance[at]
     mechanisms = {}
@@ -151,9 +191,8 @@ def _assemble(
             mechanisms[mechanism] = MechanismTable(
                 nodes.astype(np.int32),
                 {
-                    parameter: values[tree.section[nodes]]
+                    parameter: _filled(mechanism, parameter, values[tree.section[nodes]])
                     for parameter, values in parameters.items()
-                    if np.isfinite(values[tree.section[nodes]]).all()
                 },
             )
     return CompiledCell(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from isocortex.cells.swc import FloatArray, Section
+from isocortex.cells.swc import SOMA, FloatArray, Section
 from isocortex.errors import ModelError
 
 STUB_LENGTH = 30.0  # um, each of the two sections
@@ -42,14 +44,6 @@ def replace_axon(sections: list[Section], processing: str | None) -> list[Sectio
     diameters = (1.0, 1.0)
     if own_diameter:
         diameters = (mean_diameter(axons[0]), mean_diameter(axons[-1]))
-    soma = sections[0].points
-    start = soma[len(soma) // 2, :3]
-    if directed:
-        start, axis = soma[-1, :3], _axon_axis(axons[-1], soma[len(soma) // 2, :3])
-    else:
-        points = np.vstack([s.points[:, :3] for s in sections[1:]] or [start[None] + [[0, 1, 0]]])
-        axis = start - points.mean(axis=0)  # for drawing only: away from the dendrites
-        axis = axis / (np.linalg.norm(axis) or 1.0)
     kept = [i for i, s in enumerate(sections) if s.type != AXON]
     number = {old: new for new, old in enumerate(kept)}
     orphans = [i for i in kept if sections[i].parent >= 0 and sections[i].parent not in number]
@@ -60,15 +54,36 @@ def replace_axon(sections: list[Section], processing: str | None) -> list[Sectio
             fix="Attach it elsewhere in the morphology.",
         )
     remaining = [
-        Section(s.type, number.get(s.parent, -1), s.parent_x, s.points)
-        for s in (sections[i] for i in kept)
+        replace(s, parent=number.get(s.parent, -1)) for s in (sections[i] for i in kept)
     ]
+    if directed:
+        axis = _reconstructed_direction(sections, axons[-1])
+    else:
+        axis = _default_direction(remaining, soma_x)
+    soma = remaining[0].points[:, :3]
+    start = soma[0] + soma_x * (soma[-1] - soma[0])
+    return remaining + _stub(start, axis, diameters, soma_x, len(remaining))
+
+
+def _stub(
+    start: FloatArray, axis: FloatArray, diameters: tuple[float, float], soma_x: float, number: int
+) -> list[Section]:
+    """The two sections, the first of which gets ``number`` in the list of sections."""
+    stub = []
     for k, diameter in enumerate(diameters):
-        ends = np.array([start + axis * STUB_LENGTH * k, start + axis * STUB_LENGTH * (k + 1)])
-        points = np.column_stack([ends, [diameter, diameter]])
-        parent, x = (0, soma_x) if k == 0 else (len(remaining) - 1, 1.0)
-        remaining.append(Section(AXON, parent, x, points))
-    return remaining
+        steps = STUB_LENGTH * (k + np.array([0.0, 0.5, 1.0]))
+        points = np.column_stack([start + axis * steps[:, None], np.full(3, diameter)])
+        # the diameter goes through single precision, the length does not
+        stub.append(
+            Section(
+                type=AXON,
+                parent=0 if k == 0 else number,
+                parent_x=soma_x if k == 0 else 1.0,
+                points=points.astype(np.float32).astype(np.float64),
+                arc=STUB_LENGTH * np.array([0.0, 0.5, 1.0]),
+            )
+        )
+    return stub
 
 
 def mean_diameter(section: Section) -> float:
@@ -77,9 +92,25 @@ def mean_diameter(section: Section) -> float:
     return float(np.sum(0.5 * (d[1:] + d[:-1]) * np.diff(arc)) / arc[-1])
 
 
-def _axon_axis(axon: Section, soma_middle: FloatArray) -> FloatArray:
-    """First principal axis of the axon's points and the soma, pointing to the axon's end."""
-    points = np.vstack([soma_middle, axon.points[:, :3]])
+def _default_direction(sections: list[Section], soma_x: float) -> FloatArray:
+    """Direction, float64[3], in which NEURON draws sections without 3-D points (define_shape).
+
+    It lies in the plane z = const: that of the soma at its end, normal to it in the middle, turned
+    by 0.4 rad if other sections begin at the same place.
+    """
+    soma = sections[0].points[:, :3]
+    along = soma[-1] - soma[0]
+    angle = np.arctan2(along[1], along[0]) + (np.pi / 2.0 if soma_x < 1.0 else 0.0)
+    if any(s.parent == 0 and s.parent_x == soma_x for s in sections):
+        angle -= 0.4
+    return np.array([np.cos(angle), np.sin(angle), 0.0])
+
+
+def _reconstructed_direction(sections: list[Section], axon: Section) -> FloatArray:
+    """First principal axis of the axon's points and the soma's middle, towards the axon's end."""
+    soma = [s for s in sections if s.type == SOMA][-1].points[:, :3]
+    middle, path = soma[len(soma) // 2], axon.points[:, :3]
+    points = np.vstack([middle, path])
     _, _, axes = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
     axis = axes[0] / np.linalg.norm(axes[0])
-    return -axis if np.dot(axis, axon.points[-1, :3] - soma_middle) < 0 else axis
+    return -axis if np.dot(axis, path[-1] - middle) < 0 else axis

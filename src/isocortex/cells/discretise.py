@@ -46,7 +46,7 @@ class Compartments:
 
 def compartment_counts(sections: list[Section], dL: float) -> IntArray:
     """int64[n_sections]: 1 + 2 int(L / (2 dL)), BMTK's rule; ``dL`` in um."""
-    return np.array([1 + 2 * int(s.arc[-1] / (2.0 * dL)) for s in sections], np.int64)
+    return np.array([1 + 2 * int(s.length / (2.0 * dL)) for s in sections], np.int64)
 
 
 def discretise(sections: list[Section], dL: float) -> Compartments:
@@ -59,7 +59,7 @@ def discretise(sections: list[Section], dL: float) -> Compartments:
         parent = sections[i].parent
         if i not in done and parent >= 0:
             place(parent)
-            origin[i] = origin[parent] + sections[i].parent_x * sections[parent].arc[-1]
+            origin[i] = origin[parent] + sections[i].parent_x * sections[parent].length
         done.add(i)
 
     columns: list[list[FloatArray]] = [[] for _ in range(9)]
@@ -74,15 +74,18 @@ def discretise(sections: list[Section], dL: float) -> Compartments:
 def _integrate(section: Section, n: int, origin: float) -> tuple[FloatArray, ...]:
     """Columns of ``Compartments`` after ``section``, for one section of ``n`` compartments."""
     arc, d = section.arc, section.points[:, 3]
-    length = arc[-1] / n
-    bounds = np.linspace(0.0, arc[-1], 2 * n + 1)  # of half compartments
+    length = section.length / n
+    middles = np.arange(n) * length + length / 2.0
+    bounds = np.column_stack([middles, middles + length / 2.0]).ravel()  # ends of the halves
+    # points come before bounds at the same place, as NEURON takes them: a jump of diameter
+    # (two points in one place) belongs to the half that ends there
     t = np.concatenate([arc, bounds])
-    y = np.concatenate([d, np.interp(bounds, arc, d)])
+    y = np.concatenate([d, _diameter_at(bounds, arc, d)])
     order = np.argsort(t, kind="stable")
-    t, y = t[order], y[order]
-    half = np.cumsum(order >= len(arc))[:-1] - 1  # which half each piece between points is in
-    half = np.clip(half, 0, 2 * n - 1)
-    h, y1, y2 = np.diff(t), y[:-1], y[1:]
+    t, y, is_bound = t[order], y[order], order >= len(arc)
+    half = np.cumsum(is_bound)[:-1]  # the half that each piece between points lies in
+    inside = half < 2 * n
+    h, y1, y2, half = np.diff(t)[inside], y[:-1][inside], y[1:][inside], half[inside]
 
     def total(piece: FloatArray) -> FloatArray:
         return np.bincount(half, piece, 2 * n)
@@ -91,7 +94,8 @@ def _integrate(section: Section, n: int, origin: float) -> tuple[FloatArray, ...
     resistance = total(4.0 / np.pi * h / (y1 * y2))
     diameter = total(0.5 * (y1 + y2) * h)
     x = (np.arange(n) + 0.5) / n
-    ends = np.column_stack([np.interp(bounds[::2], arc, section.points[:, k]) for k in range(3)])
+    cuts = np.linspace(0.0, section.length, n + 1)
+    ends = np.column_stack([np.interp(cuts, arc, section.points[:, k]) for k in range(3)])
     return (
         x,
         area[0::2] + area[1::2],
@@ -101,8 +105,16 @@ def _integrate(section: Section, n: int, origin: float) -> tuple[FloatArray, ...
         resistance[1::2],
         ends[:-1],
         ends[1:],
-        origin + x * arc[-1],
+        origin + x * section.length,
     )
+
+
+def _diameter_at(bounds: FloatArray, arc: FloatArray, d: FloatArray) -> FloatArray:
+    """Diameter by linear interpolation; after the jump where two points are in one place."""
+    left = np.clip(np.searchsorted(arc, bounds, side="right") - 1, 0, len(arc) - 2)
+    gap = arc[left + 1] - arc[left]
+    fraction = np.where(gap < 1e-10, 1.0, (bounds - arc[left]) / np.maximum(gap, 1e-10))
+    return (1.0 - fraction) * d[left] + fraction * d[left + 1]
 
 
 @dataclass(frozen=True)
@@ -112,7 +124,8 @@ class Tree:
     Attributes (n nodes)
     ----------
     compartment : int64[n], index into ``Compartments``, -1 at zero-area branch points.
-    section, x : of the node; a branch point is the end (x = 1) of its section.
+    section, x : of the node; a branch point is the end (x = 1) of its section, or the
+        start (x = 0) of the root section.
     parent : int64[n], -1 at the root.
     coupling : float64[n], uS to the parent.
     """
@@ -186,11 +199,13 @@ def build_tree(
     ]
     is_compartment = nodes < n
     at = np.where(is_compartment, nodes, 0)
+    is_root_start = nodes == root_start
     section = np.where(is_compartment, compartments.section[at], nodes - n)
+    section = np.where(is_root_start, 0, section)
     return Tree(
         compartment=np.where(is_compartment, nodes, -1),
         section=section,
-        x=np.where(is_compartment, compartments.x[at], 1.0),
+        x=np.where(is_compartment, compartments.x[at], np.where(is_root_start, 0.0, 1.0)),
         parent=parent,
         coupling=np.array(coupling),
     )

@@ -8,7 +8,7 @@ section becomes a cylinder with length = diameter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 from isocortex.errors import InputError
 
 FloatArray = NDArray[np.float64]
+
+SOMA = 1
+COLUMNS = "id type x y z radius parent"
 
 
 @dataclass(frozen=True)
@@ -30,31 +33,56 @@ class Section:
     parent : index of the parent section in the list it belongs to, -1 for the root.
     parent_x : where on the parent it begins, 0..1.
     points : float64[n, 4], x, y, z and diameter, um.
+    arc : float64[n], path length from the first point, um.
     """
 
     type: int
     parent: int
     parent_x: float
     points: FloatArray
+    arc: FloatArray = field(repr=False)
 
     @property
-    def arc(self) -> FloatArray:
-        """float64[n], path length from the first point, um."""
-        steps = np.sqrt((np.diff(self.points[:, :3], axis=0) ** 2).sum(axis=1))
-        return np.concatenate([[0.0], np.cumsum(steps)])
+    def length(self) -> float:
+        """Path length of the section, um."""
+        return float(self.arc[-1])
 
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """The points of an SWC file in order of id; ``parent`` are row indices, -1 at the root."""
+    """The points of an SWC file in order of id.
+
+    Attributes (n points)
+    ----------
+    type : int64[n].
+    xyzd : float64[n, 4], x, y, z and diameter, um, rounded to single precision as in NEURON.
+    parent : int64[n], row of the parent; -1 for the root and for the roots of loose pieces.
+    """
 
     type: NDArray[np.int64]
     xyzd: FloatArray
     parent: NDArray[np.int64]
 
 
+def path_lengths(points: FloatArray) -> FloatArray:
+    """float64[n], path length from the first of ``points`` (float64[n, 3 or 4]), um.
+
+    NEURON subtracts coordinates in single precision and adds lengths in double.
+    """
+    steps = np.diff(points[:, :3].astype(np.float32), axis=0).astype(np.float64)
+    squares = steps * steps
+    lengths = np.sqrt(squares[:, 0] + squares[:, 1] + squares[:, 2])
+    return np.concatenate([[0.0], np.cumsum(lengths)])
+
+
 def read_swc(path: str | PathLike[str]) -> Reconstruction:
     """Read the points of an SWC file.
+
+    Parameters
+    ----------
+    path : text; one point a line, ``id type x y z radius parent``, ``#`` begins a comment.
+        Ids need not be consecutive. Pieces that hang on nothing (parent -1) are allowed after the
+        soma; Allen reconstructions have loose pieces of axon.
 
     Raises
     ------
@@ -65,76 +93,99 @@ def read_swc(path: str | PathLike[str]) -> Reconstruction:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise InputError(f"cannot read the morphology ({error.strerror})", file=path) from error
-    rows, lines = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
-        content = line.split("#", 1)[0].split()
-        if not content:
-            continue
-        try:
-            rows.append([float(word) for word in content[:7]])
-            if len(content) < 7:
-                raise ValueError
-        except ValueError:
-            raise InputError(
-                f"not a point: {line.strip()!r}", file=path, field=f"line {number}",
-                fix="A point is: id type x y z radius parent.",
-            ) from None  # fmt: skip
-        lines.append(number)
-    if not rows:
-        raise InputError("no points", file=path, fix="Give a complete SWC reconstruction.")
-    table, at = np.array(rows), np.array(lines)
+    lines = text.splitlines()
+    try:
+        table = np.loadtxt(lines, comments="#", usecols=range(7), ndmin=2)
+    except ValueError:
+        table = np.empty((0, 7))
+    if not table.size or not np.isfinite(table).all():
+        _find_bad_line(lines, path)
     order = np.argsort(table[:, 0], kind="stable")
-    table, at = table[order], at[order]
+    table = table[order]
     ids = table[:, 0].astype(np.int64)
     parents = table[:, 6].astype(np.int64)
-
-    def stop(bad: NDArray[np.bool_], message: str, fix: str) -> None:
+    where = np.minimum(np.searchsorted(ids, parents), len(ids) - 1)
+    is_root = parents < 0
+    for bad, message, fix in (
+        (table[:, 0] != ids, "the id is not a whole number", "Number the points 1, 2, 3."),
+        (np.r_[False, ids[1:] == ids[:-1]], "point {id} appears twice", "Number each point once."),
+        (~is_root & (ids[where] != parents), "point {id} has the missing parent {parent}",
+         "Point to an existing id or -1."),
+        (~is_root & (parents >= ids), "point {id} does not come after its parent {parent}",
+         "Number points so that parents come first; a cycle cannot be imported."),
+        (~np.isin(table[:, 1], (1, 2, 3, 4)), "point {id} has an unknown type",
+         "Use 1 soma, 2 axon, 3 dendrite, 4 apical dendrite."),
+        (table[:, 5] <= 0, "point {id} has no radius", "Give a positive radius in um."),
+        (is_root & (table[:, 1] == SOMA) & (np.arange(len(ids)) > 0),
+         "point {id} starts a second soma", "Keep one soma, connected by parent ids."),
+    ):  # fmt: skip
         if bad.any():
             i = int(np.flatnonzero(bad)[0])
             raise InputError(
                 message.format(id=ids[i], parent=parents[i]), file=path,
-                field=f"line {at[i]}", fix=fix,
+                field=f"line {_line_numbers(lines)[order[i]]}", fix=fix,
             )  # fmt: skip
-
-    stop(~np.isfinite(table).all(axis=1), "point {id} is not finite", "Mend it.")
-    stop(np.r_[False, ids[1:] == ids[:-1]], "point {id} appears twice", "Number each point once.")
-    where = np.minimum(np.searchsorted(ids, parents), len(ids) - 1)
-    is_root = parents < 0
-    stop(~is_root & (ids[where] != parents), "point {id} has the missing parent {parent}",
-         "Point to an existing id or -1.")  # fmt: skip
-    stop(~is_root & (parents >= ids), "point {id} comes before its parent {parent}",
-         "Number points so that parents come first; a cycle cannot be imported.")  # fmt: skip
-    stop(np.cumsum(is_root) > 1, "point {id} starts a second tree",
-         "Keep one tree, rooted at the soma.")  # fmt: skip
-    stop(~np.isin(table[:, 1], (1, 2, 3, 4)), "point {id} has an unknown type",
-         "Use 1 soma, 2 axon, 3 dendrite, 4 apical dendrite.")  # fmt: skip
-    stop(table[:, 5] <= 0, "point {id} has no radius", "Give a positive radius in um.")
-    if table[0, 1] != 1:
+    if table[0, 1] != SOMA:
+        has = "the root is not a soma point" if (table[:, 1] == SOMA).any() else "no soma"
         raise InputError(
-            "the root is not a soma point", file=path, field=f"line {at[0]}",
+            has, file=path, field=f"line {_line_numbers(lines)[order[0]]}",
             fix="Root the tree at a point of type 1.",
         )  # fmt: skip
-    # NEURON reads single precision
     xyzd = table[:, 2:6].astype(np.float32).astype(np.float64) * [1.0, 1.0, 1.0, 2.0]
     return Reconstruction(table[:, 1].astype(np.int64), xyzd, np.where(is_root, -1, where))
 
 
+def _line_numbers(lines: list[str]) -> list[int]:
+    """Line number of every point."""
+    return [k for k, line in enumerate(lines, start=1) if line.split("#", 1)[0].strip()]
+
+
+def _find_bad_line(lines: list[str], path: Path) -> None:
+    """Raise for the first line that is not a point."""
+    numbers = _line_numbers(lines)
+    for number in numbers:
+        words = lines[number - 1].split("#", 1)[0].split()
+        try:
+            good = len(words) >= 7 and np.isfinite([float(word) for word in words[:7]]).all()
+        except ValueError:
+            good = False
+        if not good:
+            raise InputError(
+                f"not a point: {lines[number - 1].strip()!r}", file=path,
+                field=f"line {number}", fix=f"A point is: {COLUMNS}.",
+            )  # fmt: skip
+    raise InputError("no points", file=path, fix="Give a complete SWC reconstruction.")
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A section in the order of the file; ``parent`` counts in that order."""
+
+    type: int
+    parent: int
+    parent_x: float
+    points: FloatArray
+
+
 def import_sections(swc: Reconstruction) -> list[Section]:
-    """Sections in NEURON's order: by type, and within a type as they appear in the file."""
+    """Sections in NEURON's order: by type, and within a type as they appear in the file.
+
+    A loose piece is wired to the middle of the soma, which is what NEURON makes of it.
+    """
     children, soma_children, at_start = _count_children(swc)
     sphere = _is_three_point_sphere(swc, children)
     parent = swc.parent.copy()
     if sphere:
         parent[2] = 1  # keep the three points in one section
-    for i in range(len(parent) - 1):
-        run_on = swc.type[i] == 1 and swc.type[i + 1] == 1 and parent[i + 1] == i
+    for i in np.flatnonzero(swc.type[:-1] == SOMA):
+        run_on = swc.type[i + 1] == SOMA and parent[i + 1] == i
         if run_on and (i == 0 or soma_children[i] <= 1):
             children[i] = 1.0
     starts = np.r_[True, children[:-1] != 1.0]
     section_of = np.cumsum(starts) - 1
     first = np.r_[np.flatnonzero(starts), len(parent)]
 
-    drafts: list[Section | None] = []
+    drafts: list[_Draft | None] = []
     size: list[int] = []  # points of each section, with its parent's point
     removed: dict[int, tuple[int, float]] = {}  # and what their children attach to instead
     for s in range(len(first) - 1):
@@ -142,22 +193,22 @@ def import_sections(swc: Reconstruction) -> list[Section]:
         points, kind = swc.xyzd[begin:end], int(swc.type[begin])
         if s == 0:
             points = points[:1] if sphere else points
-            drafts.append(Section(kind, -1, 0.0, points))
+            drafts.append(_Draft(kind, -1, 0.0, points))
             size.append(len(points))
             continue
         p = int(parent[begin])
-        psec = int(section_of[p])
+        psec = int(section_of[p]) if p >= 0 else 0
         size.append(end - begin + 1)
         parent_is_soma = swc.type[first[psec]] == 1
         x, by_wire = _attach(
             p, psec, size[psec], int(first[psec]),
             parent_is_soma=parent_is_soma, is_soma=kind == 1, many=end - begin > 1,
-            soma_branches=soma_children[p] > 1,
+            soma_branches=p >= 0 and soma_children[p] > 1,
         )  # fmt: skip
         if at_start[begin]:
             x = 0.0
         if not by_wire:
-            head = swc.xyzd[p].copy()
+            head = swc.xyzd[max(p, 0)].copy()
             if parent_is_soma and kind != 1:
                 head[3] = points[0, 3]
             points = np.vstack([head, points])
@@ -166,7 +217,7 @@ def import_sections(swc: Reconstruction) -> list[Section]:
             removed[s] = (psec, x)
             drafts.append(None)
         else:
-            drafts.append(Section(kind, psec, x, points))
+            drafts.append(_Draft(kind, psec, x, points))
     return _in_order(drafts, removed)
 
 
@@ -180,22 +231,24 @@ def _count_children(swc: Reconstruction) -> tuple[FloatArray, NDArray[np.int64],
     at_start : the point begins a branch of the first point of a dendrite that is wired to the
         soma; it attaches to that dendrite's start.
     """
-    parent, n = swc.parent, len(swc.parent)
-    children, at_start = np.zeros(n), np.zeros(n, bool)
-    soma_children = np.zeros(n, np.int64)
+    parent, kind = swc.parent.tolist(), swc.type.tolist()
+    n = len(parent)
+    children, at_start, soma_children = [0.0] * n, [False] * n, [0] * n
     for i in range(1, n):
         p = parent[i]
+        if p < 0:
+            continue
         children[p] += 1
         if p != i - 1:
             children[p] += 0.01
-            if p > 1 and swc.type[p] != 1 and swc.type[parent[p]] == 1:
+            if p > 1 and kind[p] != SOMA and kind[max(parent[p], 0)] == SOMA:
                 at_start[i] = True
                 children[p] = 1
-        if swc.type[p] != swc.type[i]:
+        if kind[p] != kind[i]:
             children[p] += 0.01
-        elif swc.type[i] == 1:
+        elif kind[i] == SOMA:
             soma_children[p] += 1
-    return children, soma_children, at_start
+    return np.array(children), np.array(soma_children), np.array(at_start)
 
 
 def _is_three_point_sphere(swc: Reconstruction, children: FloatArray) -> bool:
@@ -239,21 +292,21 @@ def _attach(
 
 
 def _in_order(
-    drafts: list[Section | None], removed: dict[int, tuple[int, float]]
+    drafts: list[_Draft | None], removed: dict[int, tuple[int, float]]
 ) -> list[Section]:
-    """Drop sections of one point, hand their children on, and sort by type."""
-    kept = [s for s, section in enumerate(drafts) if section is not None]
-    kept.sort(key=lambda s: drafts[s].type)  # type: ignore[union-attr]
-    number = {s: k for k, s in enumerate(kept)}
+    """Hand on the children of removed sections, and sort by type."""
+    kept = [(draft.type, s) for s, draft in enumerate(drafts) if draft is not None]
+    number = {s: k for k, (_, s) in enumerate(sorted(kept))}
     sections = []
-    for s in kept:
+    for s in number:
         draft = drafts[s]
         assert draft is not None
         psec, x = draft.parent, draft.parent_x
         while psec in removed:
             psec, x = removed[psec]
         points = draft.points if len(draft.points) > 1 else _sphere(draft.points[0])
-        sections.append(Section(draft.type, number.get(psec, -1), x, _as_stored(points)))
+        points = _as_stored(points)
+        sections.append(Section(draft.type, number.get(psec, -1), x, points, path_lengths(points)))
     return sections
 
 
@@ -265,5 +318,7 @@ def _sphere(point: FloatArray) -> FloatArray:
 
 
 def _as_stored(points: FloatArray) -> FloatArray:
-    """NEURON keeps 3-D points in single precision."""
-    return points.astype(np.float32).astype(np.float64)
+    """Round as NEURON's import does: to eight decimal digits, then to single precision."""
+    magnitude = np.floor(np.log10(np.maximum(np.abs(points), 1e-30)))
+    scale = 10.0 ** (7.0 - magnitude)
+    return (np.rint(points * scale) / scale).astype(np.float32).astype(np.float64)
