@@ -166,9 +166,7 @@ def _filled(mechanism: str, parameter: str, values: FloatArray) -> FloatArray:
     return values
 
 
-def _assemble(
-    name: str, tree: Tree, compartments: Any, biophysics: _Biophysics
-) -> CompiledCell:
+def _assemble(name: str, tree: Tree, compartments: Any, biophysics: _Biophysics) -> CompiledCell:
     real = tree.compartment >= 0
     at = np.where(real, tree.compartment, 0)
 

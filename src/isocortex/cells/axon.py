@@ -53,9 +53,7 @@ def replace_axon(sections: list[Section], processing: str | None) -> list[Sectio
             f"{processing} removes",
             fix="Attach it elsewhere in the morphology.",
         )
-    remaining = [
-        replace(s, parent=number.get(s.parent, -1)) for s in (sections[i] for i in kept)
-    ]
+    remaining = [replace(s, parent=number.get(s.parent, -1)) for s in (sections[i] for i in kept)]
     if directed:
         axis = _reconstructed_direction(sections, axons[-1])
     else:

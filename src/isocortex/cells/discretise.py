@@ -194,9 +194,7 @@ def build_tree(
         else:
             stack.pop()
     nodes, parent = np.array(order), np.array(parents, np.int64)
-    coupling = [0.0] + [
-        1.0 / links[order[i]][order[p]] for i, p in enumerate(parents) if p >= 0
-    ]
+    coupling = [0.0] + [1.0 / links[order[i]][order[p]] for i, p in enumerate(parents) if p >= 0]
     is_compartment = nodes < n
     at = np.where(is_compartment, nodes, 0)
     is_root_start = nodes == root_start

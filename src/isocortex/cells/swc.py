@@ -291,9 +291,7 @@ def _attach(
     return 1.0, False
 
 
-def _in_order(
-    drafts: list[_Draft | None], removed: dict[int, tuple[int, float]]
-) -> list[Section]:
+def _in_order(drafts: list[_Draft | None], removed: dict[int, tuple[int, float]]) -> list[Section]:
     """Hand on the children of removed sections, and sort by type."""
     kept = [(draft.type, s) for s, draft in enumerate(drafts) if draft is not None]
     number = {s: k for k, (_, s) in enumerate(sorted(kept))}
