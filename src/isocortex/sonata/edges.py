@@ -1,0 +1,259 @@
+"""Read SONATA edge files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from isocortex.errors import ConfigError, InputError, ModelError
+from isocortex.sonata.circuit import EdgePopulation, NodePopulation, SynapseRule
+from isocortex.sonata.hdf5 import array, attributes, group, open_h5
+from isocortex.sonata.types import check_type_ids, parse_list, read_types
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+def read_edges(
+    edges_file: Path,
+    types_file: Path | None,
+    nodes: dict[str, NodePopulation],
+    synaptic_models: Path | None,
+) -> list[EdgePopulation]:
+    """All populations of an edge file. ``synaptic_models`` is the folder of dynamics_params."""
+    types = read_types(types_file, "edge_type_id")
+    with open_h5(edges_file) as file:
+        root = group(file, "edges", edges_file)
+        reader = _Reader(edges_file, types_file, types, nodes, synaptic_models)
+        return [reader.population(group(root, name, edges_file), name) for name in root]
+
+
+class _Reader:
+    def __init__(self, path, types_path, types, nodes, synaptic_models) -> None:
+        self.path, self.types_path, self.types = path, types_path, types
+        self.nodes, self.synaptic_models = nodes, synaptic_models
+        self._json: dict[str, dict[str, Any]] = {}
+
+    def population(self, h5, name: str) -> EdgePopulation:
+        type_ids = array(h5, "edge_type_id", self.path, "int")
+        m = len(type_ids)
+        check_type_ids(type_ids, self.types, self.path, f"{h5.name}/edge_type_id")
+        source, source_rows = self._ends(h5, "source_node_id", name, m)
+        target, target_rows = self._ends(h5, "target_node_id", name, m)
+        columns, group_of = self._attributes(h5, type_ids)
+        section = columns.pop("afferent_section_id", np.full(m, np.nan))
+        position = columns.pop("afferent_section_pos", np.full(m, np.nan))
+        if (np.isnan(section) != np.isnan(position)).any():
+            row = int(np.flatnonzero(np.isnan(section) != np.isnan(position))[0])
+            raise InputError(
+                f"edge {row} has only one of afferent_section_id and afferent_section_pos",
+                file=self.path, field=h5.name, fix="Give both or none.",
+            )  # fmt: skip
+        nsyns = columns.pop("nsyns", np.full(m, np.nan))
+        explicit = ~np.isnan(section)
+        final = explicit | np.isnan(nsyns)
+        nsyns = np.where(final, 1.0, nsyns)
+        self._check(nsyns >= 0, h5, "nsyns", nsyns, "Use 0 or more.")
+        self._check(explicit <= (section >= 0), h5, "afferent_section_id", section, "Use 0 or more.")
+        delay = self._needed(columns, "delay", h5, m)
+        self._check(delay >= 0, h5, "delay", delay, "Delays are 0 ms or more.")
+        weight = self._weights(columns, h5, type_ids, source, source_rows, target, target_rows)
+        rules, rule = self._rules(type_ids)
+        return EdgePopulation(
+            name=name, source=source, target=target, source_index=source_rows,
+            target_index=target_rows, rule=rule, rules=rules, weight=weight, delay=delay,
+            nsyns=nsyns.astype(np.int32),
+            section_id=np.where(explicit, section, -1).astype(np.int32),
+            section_pos=np.where(explicit, position, np.nan), weight_is_final=final,
+        )  # fmt: skip
+
+    def _check(self, good, h5, name: str, values, fix: str) -> None:
+        bad = np.flatnonzero(~good)
+        if len(bad):
+            raise InputError(
+                f"edge {bad[0]} has {name} {values[bad[0]]:g}", file=self.path,
+                field=f"{h5.name}/{name}", fix=fix,
+            )  # fmt: skip
+
+    def _ends(self, h5, dataset: str, name: str, m: int) -> tuple[str, IntArray]:
+        ids = array(h5, dataset, self.path, "int", m)
+        field = f"{h5.name}/{dataset}"
+        population = h5[dataset].attrs.get("node_population")
+        if isinstance(population, bytes):
+            population = population.decode()
+        if population is None and "_to_" in name:
+            left, right = name.split("_to_", 1)
+            population = left if dataset.startswith("source") else right
+        if population not in self.nodes:
+            raise InputError(
+                f"its node_population {population!r} is not in the circuit", file=self.path,
+                field=field, fix=f"The circuit has {', '.join(self.nodes) or 'no nodes'}.",
+            )  # fmt: skip
+        return population, self.nodes[population].index_of(ids, file=self.path, field=field)
+
+    def _attributes(self, h5, type_ids: IntArray) -> tuple[dict[str, FloatArray], IntArray]:
+        """Numeric attributes of every edge: the type's, overridden by the group's."""
+        m = len(type_ids)
+        codes = self.types.index.get_indexer(pd.Index(type_ids)) if len(self.types) else None
+        columns: dict[str, FloatArray] = {}
+        wanted = ("syn_weight", "delay", "nsyns", "weight_sigma")
+        places = ("afferent_section_id", "afferent_section_pos", "sec_id", "sec_x")
+        if codes is not None:
+            for name in wanted + places:
+                if name in self.types:
+                    values = pd.to_numeric(self.types[name], errors="coerce").to_numpy(float)
+                    columns[name] = values[codes]
+        group_id = (
+            array(h5, "edge_group_id", self.path, "int", m)
+            if "edge_group_id" in h5 else np.zeros(m, np.int64)
+        )  # fmt: skip
+        for g in np.unique(group_id):
+            mine = np.flatnonzero(group_id == g)
+            if str(g) not in h5:
+                if "edge_group_id" in h5 and m:
+                    raise InputError(
+                        f"edge group {g} is missing", file=self.path, field=f"{h5.name}/{g}",
+                        fix="Add the group (it may be empty) or mend edge_group_id.",
+                    )  # fmt: skip
+                continue
+            members = group(h5, str(g), self.path)
+            index = (
+                array(h5, "edge_group_index", self.path, "int", m)[mine]
+                if "edge_group_index" in h5 else np.arange(len(mine))
+            )  # fmt: skip
+            for name, values in attributes(members, self.path).items():
+                if name not in wanted + places:
+                    continue
+                if values.ndim != 1 or values.dtype.kind not in "iuf":
+                    raise InputError(
+                        f"must be numbers, found {values.dtype}", file=self.path,
+                        field=f"{members.name}/{name}",
+                    )  # fmt: skip
+                if len(index) and (index.min() < 0 or index.max() >= len(values)):
+                    raise InputError(
+                        f"edge_group_index {index.max()} is outside the {len(values)} entries of "
+                        f"{name!r}", file=self.path, field=f"{h5.name}/edge_group_index",
+                    )  # fmt: skip
+                chosen = values[index].astype(np.float64)
+                if not np.isfinite(chosen).all():
+                    row = int(mine[np.flatnonzero(~np.isfinite(chosen))[0]])
+                    raise InputError(
+                        f"edge {row} is not finite", file=self.path, field=f"{members.name}/{name}"
+                    )
+                columns.setdefault(name, np.full(m, np.nan))[mine] = chosen
+        for old, new in (("sec_id", "afferent_section_id"), ("sec_x", "afferent_section_pos")):
+            if old in columns:
+                values = columns.pop(old)
+                columns[new] = np.where(np.isnan(values), columns.get(new, np.nan), values)
+        return columns, group_id
+
+    def _needed(self, columns, name: str, h5, m: int) -> FloatArray:
+        values = columns.get(name, np.full(m, np.nan))
+        missing = np.flatnonzero(np.isnan(values))
+        if len(missing):
+            raise InputError(
+                f"edge {missing[0]} has no {name}", file=self.path, field=h5.name,
+                fix=f"Add {name} to the edge type or group.",
+            )  # fmt: skip
+        return values
+
+    # --- weights --------------------------------------------------------------------------
+
+    def _weights(self, columns, h5, type_ids, source, source_rows, target, target_rows):
+        weight = self._needed(columns, "syn_weight", h5, len(type_ids)).copy()
+        if "weight_function" not in self.types:
+            return weight
+        names = self.types["weight_function"].astype(object)
+        for type_id, name in names[names.notna()].items():
+            mine = np.flatnonzero(type_ids == type_id)
+            if name in ("wmax", "default_weight_fnc", "set_syn_weight") or len(mine) == 0:
+                continue
+            if name != "gaussianLL":
+                raise ModelError(
+                    f"weight_function {name!r} is not supported", file=self.types_path,
+                    field=f"edge type {type_id}", fix="Use wmax or gaussianLL, or give syn_weight.",
+                )  # fmt: skip
+            tuning_a = self._tuning(source, source_rows[mine], type_id)
+            tuning_b = self._tuning(target, target_rows[mine], type_id)
+            sigma = columns.get("weight_sigma", np.full(len(type_ids), np.nan))[mine]
+            if np.isnan(sigma).any() or (sigma == 0).any():
+                raise InputError(
+                    "gaussianLL needs weight_sigma", file=self.types_path,
+                    field=f"edge type {type_id}", fix="Add it, in degrees.",
+                )  # fmt: skip
+            apart = np.abs(180.0 - np.abs(tuning_b - tuning_a) % 360.0)
+            apart = np.abs(np.abs(apart - 90.0) - 90.0)  # difference of orientations, degrees
+            weight[mine] *= np.exp(-((apart / sigma) ** 2))
+        return weight
+
+    def _tuning(self, population: str, rows: IntArray, type_id) -> FloatArray:
+        table = self.nodes[population].table
+        values = (
+            pd.to_numeric(table["tuning_angle"], errors="coerce").to_numpy(float)[rows]
+            if "tuning_angle" in table else np.full(len(rows), np.nan)
+        )  # fmt: skip
+        if np.isnan(values).any():
+            raise InputError(
+                f"gaussianLL needs the tuning_angle of every node of {population!r}",
+                file=self.types_path, field=f"edge type {type_id}",
+                fix="Add tuning_angle (degrees) to the nodes, or use wmax.",
+            )  # fmt: skip
+        return values
+
+    # --- rules ----------------------------------------------------------------------------
+
+    def _rules(self, type_ids: IntArray) -> tuple[list[SynapseRule], NDArray[np.int32]]:
+        distinct, rule = np.unique(type_ids, return_inverse=True)
+        return [self._rule(int(i)) for i in distinct], rule.astype(np.int32)
+
+    def _rule(self, type_id: int) -> SynapseRule:
+        row = self.types.loc[type_id].to_dict() if type_id in self.types.index else {}
+        row = {k: v for k, v in row.items() if not (isinstance(v, float) and np.isnan(v))}
+        where = {"file": self.types_path, "field": f"edge type {type_id}"}
+        if row.get("is_gap_junction") in (True, "True", "true", 1):
+            raise ConfigError("gap junctions are not supported yet", fix="Remove them.", **where)
+        sections = parse_list(row.get("target_sections"), self.types_path, "target_sections") or []
+        distance = parse_list(row.get("distance_range"), self.types_path, "distance_range")
+        try:
+            numbers = None if distance is None else [float(x) for x in distance]
+        except (TypeError, ValueError):
+            numbers = []
+        if numbers is not None:
+            numbers = [0.0, *numbers] if len(numbers) == 1 else numbers
+            if len(numbers) != 2 or not numbers[0] <= numbers[1]:
+                raise InputError(
+                    f"distance_range {distance} is not [from, to]", fix="Two numbers in um.", **where
+                )
+        name = row.get("dynamics_params")
+        return SynapseRule(
+            model_template=row.get("model_template"),
+            dynamics=self._dynamics(name) if name is not None else {},
+            dynamics_file=name,
+            target_sections=tuple(str(s) for s in sections),
+            distance_range=None if numbers is None else (numbers[0], numbers[1]),
+        )
+
+    def _dynamics(self, name: str) -> dict[str, Any]:
+        if name not in self._json:
+            if self.synaptic_models is None:
+                raise ConfigError(
+                    f"{name!r} is needed, but components has no synaptic_models_dir",
+                    file=self.types_path, fix="Add synaptic_models_dir.",
+                )  # fmt: skip
+            path = self.synaptic_models / str(name)
+            try:
+                value = json.loads(path.read_text())
+            except (OSError, ValueError) as error:
+                raise InputError(
+                    f"cannot read the synapse parameters ({error})", file=path,
+                    field="dynamics_params", fix="Put a JSON file there.",
+                ) from error  # fmt: skip
+            if not isinstance(value, dict):
+                raise InputError("not a JSON object", file=path)
+            self._json[name] = value
+        return self._json[name]

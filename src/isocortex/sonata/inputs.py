@@ -1,0 +1,188 @@
+"""The ``inputs`` of a simulation configuration."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from isocortex.errors import ConfigError, InputError
+from isocortex.sonata.circuit import Circuit, CurrentInput, SpikeInput
+from isocortex.sonata.spikes_in import poisson_spikes, read_csv_spikes, read_h5_spikes
+
+Input = SpikeInput | CurrentInput
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One input, with what its reader may need to know."""
+
+    name: str
+    values: dict[str, Any]
+    file: Path
+    circuit: Circuit
+    tstop: float
+    seed: int
+
+    def fail(self, key: str, message: str, fix: str | None = None) -> ConfigError:
+        return ConfigError(message, file=self.file, field=f"inputs.{self.name}.{key}", fix=fix)
+
+    def number(self, key: str, default: float | None = None) -> float:
+        value = self.values.get(key, default)
+        good = isinstance(value, int | float) and not isinstance(value, bool)
+        if not good or not math.isfinite(value):
+            raise self.fail(key, f"must be a number, found {value!r}")
+        return float(value)
+
+    def numbers(self, key: str) -> np.ndarray:
+        value = self.values.get(key)
+        values = value if isinstance(value, list) else [value]
+        try:
+            if any(isinstance(v, bool | str) for v in values):
+                raise TypeError
+            array = np.array(values, float)
+        except (TypeError, ValueError):
+            raise self.fail(key, f"must be a number or a list, found {value!r}") from None
+        if array.ndim != 1 or not np.isfinite(array).all():
+            raise self.fail(key, f"must be a finite number or a list, found {value!r}")
+        return array
+
+    def path(self, *keys: str) -> Path:
+        for key in keys:
+            if isinstance(self.values.get(key), str):
+                return self.file.parent / self.values[key]
+        raise self.fail(keys[0], "must be the path of a file", "Add it.")
+
+    def chosen(self) -> list:
+        selected = self.circuit.select(
+            self.values.get("node_set", "all"), f"inputs.{self.name}.node_set"
+        )
+        return [(self.circuit.nodes[name], rows) for name, rows in selected]
+
+    def only(self, *keys: str) -> None:
+        """Every key must be one of these: nothing is ignored."""
+        known = ("input_type", "module", "node_set", "_comment", "enabled", *keys)
+        unknown = [k for k in self.values if k not in known]
+        if unknown:
+            close = difflib.get_close_matches(unknown[0], known, 1)
+            fix = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
+            raise self.fail(unknown[0], "not supported", fix)
+
+
+def _h5(entry: _Entry) -> list[Input]:
+    entry.only("input_file", "file", "trial", "source")
+    return list(read_h5_spikes(entry.path("input_file", "file"), entry.chosen()))
+
+
+def _csv(entry: _Entry) -> list[Input]:
+    entry.only("input_file", "file")
+    return list(read_csv_spikes(entry.path("input_file", "file"), entry.chosen()))
+
+
+def _poisson(entry: _Entry) -> list[Input]:
+    entry.only("firing_rate", "t_start", "t_stop", "seed")
+    rate = entry.values.get("firing_rate")
+    rate = rate if isinstance(rate, str) else entry.number("firing_rate")
+    seed = int(entry.number("seed", entry.seed))
+    start, stop = entry.number("t_start", 0.0), entry.number("t_stop", entry.tstop)
+    chosen = entry.chosen()
+    return list(poisson_spikes(chosen, rate, start, min(stop, entry.tstop), seed, entry.file))
+
+
+def _electrode(entry: _Entry, **what: Any) -> list[Input]:
+    """One input per population, at the place the entry names."""
+    section = entry.values.get("section_name", "soma")
+    index = entry.values.get("section_index", 0)
+    if section not in ("soma", "dend", "apic", "axon"):
+        raise entry.fail("section_name", f"unknown section {section!r}", "Use soma, dend, apic or axon.")
+    if not isinstance(index, int) or isinstance(index, bool) or index < 0:
+        raise entry.fail("section_index", f"must be an index, found {index!r}")
+    position = entry.number("section_dist", 0.5)
+    if not 0 <= position <= 1:
+        raise entry.fail("section_dist", f"must lie in 0..1, found {position:g}")
+    return [
+        CurrentInput(
+            population.name, rows, section_name=section, section_index=index,
+            section_pos=position, **what,
+        )
+        for population, rows in entry.chosen()
+    ]  # fmt: skip
+
+
+def _pulses(entry: _Entry) -> list[Input]:
+    entry.only("amp", "delay", "duration", "section_name", "section_index", "section_dist")
+    amp, delay, duration = (entry.numbers(k) for k in ("amp", "delay", "duration"))
+    if not len(amp) == len(delay) == len(duration):
+        raise entry.fail("amp", "amp, delay and duration must have the same length")
+    if (delay < 0).any() or (duration < 0).any():
+        key = "delay" if (delay < 0).any() else "duration"
+        raise entry.fail(key, "must not be negative", "Times are ms from the start.")
+    return _electrode(entry, amp=amp, delay=delay, duration=duration)
+
+
+def _waveform(entry: _Entry) -> list[Input]:
+    entry.only(
+        "file", "input_file", "separator", "timestamps_column", "amplitudes_column",
+        "section_name", "section_index", "section_dist",
+    )  # fmt: skip
+    path = entry.path("file", "input_file")
+    names = [entry.values.get("timestamps_column", "timestamps"),
+             entry.values.get("amplitudes_column", "amps")]  # fmt: skip
+    if not path.is_file():
+        raise InputError("file does not exist", file=path, fix="Check `file`.")
+    try:
+        table = pd.read_csv(path, sep=str(entry.values.get("separator", " ")))
+        times, amps = (table[n].to_numpy(float) for n in names)
+    except (KeyError, ValueError, TypeError, OSError, pd.errors.ParserError) as error:
+        raise InputError(
+            f"cannot read the columns {names} ({error})", file=path,
+            fix="Set separator, timestamps_column and amplitudes_column.",
+        ) from error  # fmt: skip
+    if len(times) < 2 or not np.isfinite([times, amps]).all() or (np.diff(times) <= 0).any():
+        raise InputError("needs two or more finite, increasing times", file=path)
+    if times[0] < 0:
+        raise InputError("a current cannot begin before t = 0", file=path, field=str(names[0]))
+    if amps[-1] != 0:  # held for one more interval, as BMTK does
+        times, amps = np.r_[times, times[-1] + (times[1] - times[0])], np.r_[amps, 0.0]
+    return _electrode(entry, waveform=(times, amps))
+
+
+READERS: dict[tuple[str, str], Callable[[_Entry], list[Input]]] = {
+    ("spikes", "sonata"): _h5,
+    ("spikes", "h5"): _h5,
+    ("spikes", "hdf5"): _h5,
+    ("spikes", "csv"): _csv,
+    ("spikes", "poisson"): _poisson,
+    ("current_clamp", "iclamp"): _pulses,
+    ("csv", "iclamp"): _waveform,
+    ("file", "iclamp"): _waveform,
+    ("current_clamp", "csv"): _waveform,
+}
+
+
+def read_inputs(
+    inputs: dict[str, Any], file: Path, circuit: Circuit, tstop: float, seed: int
+) -> list[Input]:
+    """Read every input; an unknown one stops, none is ignored."""
+    found: list[Input] = []
+    for name, values in inputs.items():
+        field = f"inputs.{name}"
+        if not isinstance(values, dict):
+            raise ConfigError("must be a JSON object", file=file, field=field)
+        if values.get("enabled", True) is False:
+            continue
+        kind = str(values.get("input_type")), str(values.get("module")).lower()
+        if kind not in READERS:
+            known = ", ".join(f"{a}/{b}" for a, b in READERS)
+            raise ConfigError(
+                f"input_type {values.get('input_type')!r} with module {values.get('module')!r} is "
+                "not supported", file=file, field=field, fix=f"There are {known}.",
+            )  # fmt: skip
+        found += READERS[kind](_Entry(name, values, file, circuit, tstop, seed))
+    return found

@@ -1,0 +1,155 @@
+"""Spike trains for virtual nodes: from SONATA, older HDF5 and CSV files, or drawn (Poisson)."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from isocortex.errors import InputError
+from isocortex.sonata.circuit import NodePopulation, SpikeInput
+from isocortex.sonata.hdf5 import array, group, open_h5
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+Chosen = list[tuple[NodePopulation, IntArray]]
+
+#: SONATA's units attribute -> ms
+UNITS = {"ms": 1.0, "millisecond": 1.0, "milliseconds": 1.0, "s": 1e3, "second": 1e3, "seconds": 1e3}
+
+
+def read_h5_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
+    """Trains of the chosen nodes from ``/spikes/<population>`` or the older ``/spikes``."""
+    found = []
+    with open_h5(path) as file:
+        root = group(file, "spikes", path)
+        if "gids" in root or "node_ids" in root:
+            ids, times = _columns(root, path)
+            for population, rows in chosen:
+                found.append(_keep(population, rows, ids, times))
+            return found
+        for population, rows in chosen:
+            if population.name in root:
+                ids, times = _columns(group(root, population.name, path), path)
+                found.append(_keep(population, rows, ids, times))
+        there = list(root)
+    if not found:
+        raise InputError(
+            f"has no spikes of {', '.join(p.name for p, _ in chosen)}", file=path, field="/spikes",
+            fix=f"It has {', '.join(there) or 'no population'}.",
+        )  # fmt: skip
+    return found
+
+
+def _columns(h5, path: Path) -> tuple[IntArray, FloatArray]:
+    times = array(h5, "timestamps", path, "float")
+    ids = array(h5, "node_ids" if "node_ids" in h5 else "gids", path, "int", len(times))
+    units = h5["timestamps"].attrs.get("units", "ms")
+    units = units.decode() if isinstance(units, bytes) else str(units)
+    if units not in UNITS:
+        raise InputError(
+            f"unknown units {units!r}", file=path, field=f"{h5.name}/timestamps", fix="Use ms."
+        )
+    return ids, times * UNITS[units]
+
+
+def _keep(population: NodePopulation, rows: IntArray, ids: IntArray, times: FloatArray):
+    """Spikes of the chosen rows, by time; other nodes of the file are none of our business."""
+    order = np.argsort(population.node_ids[rows])
+    wanted = population.node_ids[rows][order]
+    at = np.minimum(np.searchsorted(wanted, ids), max(len(wanted) - 1, 0))
+    mine = (wanted[at] == ids if len(wanted) else np.zeros(len(ids), bool)) & (times >= 0)
+    by_time = np.argsort(times[mine], kind="stable")
+    return SpikeInput(population.name, rows[order[at[mine]]][by_time], times[mine][by_time])
+
+
+def read_csv_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
+    """Trains from BMTK's table (timestamps, population, node_ids), space or comma separated.
+
+    Also the older form: ``gid`` and ``spike-times``, a comma-separated list per node.
+    """
+    if not path.is_file():
+        raise InputError("file does not exist", file=path, fix="Check input_file.")
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the spikes ({error})", file=path) from error
+    separator = " " if lines and " " in lines[0] else ","
+    try:
+        table = pd.read_csv(path, sep=separator, comment="#", skipinitialspace=True)
+        if {"gid", "spike-times"} <= set(table.columns):
+            parts = [str(t).split(",") for t in table["spike-times"].fillna("")]
+            parts = [[x for x in p if x.strip()] for p in parts]
+            counts = [len(p) for p in parts]
+            ids = np.repeat(table["gid"].to_numpy(np.int64), counts)
+            times = np.array([float(x) for p in parts for x in p])
+            names = None
+        else:
+            ids_name = "node_ids" if "node_ids" in table else "gids"
+            ids = table[ids_name].to_numpy(np.int64)
+            times = table["timestamps"].to_numpy(np.float64)
+            names = table["population"].to_numpy() if "population" in table else None
+    except (KeyError, ValueError, TypeError, pd.errors.ParserError) as error:
+        raise InputError(
+            f"not a table of spikes ({error})", file=path,
+            fix="Use the columns timestamps, population, node_ids.",
+        ) from error  # fmt: skip
+    if not np.isfinite(times).all():
+        row = int(np.flatnonzero(~np.isfinite(times))[0])
+        raise InputError(f"row {row} has no finite time", file=path, field="timestamps")
+    inputs = []
+    for population, rows in chosen:
+        mine = np.ones(len(ids), bool) if names is None else names == population.name
+        inputs.append(_keep(population, rows, ids[mine], times[mine]))
+    return inputs
+
+
+def poisson_spikes(
+    chosen: Chosen, rate: float | str, start: float, stop: float, seed: int, where: Path
+) -> list[SpikeInput]:
+    """Independent Poisson trains between ``start`` and ``stop`` (ms).
+
+    ``rate`` is in Hz, or names a node attribute that holds it. The train of a node is a function
+    of (seed, population, node id) alone: neither other nodes nor their order matter.
+    """
+    inputs = []
+    for population, rows in chosen:
+        if isinstance(rate, str):
+            if rate not in population.table:
+                raise InputError(
+                    f"population {population.name!r} has no attribute {rate!r}", file=where,
+                    field="firing_rate", fix="Give a number in Hz or a node attribute.",
+                )  # fmt: skip
+            rates = pd.to_numeric(population.table[rate], errors="coerce").to_numpy(float)[rows]
+        else:
+            rates = np.full(len(rows), float(rate))
+        if not (np.isfinite(rates).all() and (rates >= 0).all()):
+            raise InputError("rates must be 0 Hz or more", file=where, field="firing_rate")
+        trains = [
+            _train(seed, population.name, int(i), r, start, stop)
+            for i, r in zip(population.node_ids[rows], rates, strict=True)
+        ]
+        times = np.concatenate([*trains, np.zeros(0)])
+        of = np.repeat(rows, [len(t) for t in trains])
+        order = np.argsort(times, kind="stable")
+        inputs.append(SpikeInput(population.name, of[order], times[order]))
+    return inputs
+
+
+def _train(seed: int, population: str, node: int, rate: float, start: float, stop: float):
+    if rate == 0 or stop <= start:
+        return np.zeros(0)
+    digest = hashlib.blake2b(f"{seed}:{population}:{node}".encode(), digest_size=16).digest()
+    random = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+    mean = 1e3 / rate  # ms between spikes
+    expected = (stop - start) / mean
+    times = np.zeros(0)
+    last = start
+    while last < stop:
+        gaps = random.exponential(mean, int(expected + 4 * np.sqrt(expected)) + 8)
+        times = np.concatenate([times, last + np.cumsum(gaps)])
+        last = times[-1]
+    return times[times < stop]
