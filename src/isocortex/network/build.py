@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,7 +165,10 @@ def _compile(
     where = {"file": population.file, "field": f"nodes/{population.name}"}
     if template is not None and template.startswith(LIBRARY_PREFIX):
         return load_cell(template.removeprefix(LIBRARY_PREFIX))
-    if template not in ALLEN_TEMPLATES:
+    if template is not None and template.startswith("nml:"):
+        dynamics = _fit_of_neuroml(circuit, template, where)
+        processing = processing or "aibs_perisomatic"  # BMTK replaces the axon in any case
+    elif template not in ALLEN_TEMPLATES:
         raise ModelError(
             f"model_template {template!r} is not supported",
             fix=f"Use {ALLEN_TEMPLATES[0]}, or {LIBRARY_PREFIX}<id> for an embedded cell.",
@@ -182,6 +186,26 @@ def _compile(
         dL=simulation.dL,
         name=Path(dynamics).stem.removesuffix("_fit"),
     )
+
+
+def _fit_of_neuroml(circuit: Circuit, template: str, where: dict) -> str:
+    """The Allen fit file with the same parameters as a NeuroML template.
+
+    The Allen Institute publishes every model both ways, as ``Cell_<id>.cell.nml`` and
+    ``<id>_fit.json``; the latter is read, from the same folder, ``json`` in it or beside it.
+    """
+    match = re.search(r"Cell_(\d+)\.cell\.nml$", template)
+    folder = circuit.components.get("biophysical_neuron_models_dir")
+    if match and folder is not None:
+        name = f"{match.group(1)}_fit.json"
+        for place in (name, f"json/{name}", f"../json/{name}"):
+            if (folder / place).is_file():
+                logger.info("%s: parameters from %s", template, folder / place)
+                return place
+    raise ModelError(
+        f"NeuroML template {template!r} is not supported",
+        fix="Put the model's Allen fit file (<id>_fit.json) beside it.", **where,
+    )  # fmt: skip
 
 
 def _point_neurons(
@@ -342,7 +366,7 @@ def _sign_and_count(edges: EdgePopulation, rule: SynapseRule, at: IntArray) -> N
             "an edge to a point neuron needs `sign` in its dynamics_params",
             file=rule.dynamics_file, field=f"edges/{edges.name}", fix="Add 1 or -1.",
         )  # fmt: skip
-    plain = edges.section_id[at] < 0
+    plain = ~edges.weight_is_final[at]
     return np.where(plain, float(rule.dynamics["sign"]) * edges.nsyns[at], 1.0)
 
 
