@@ -55,7 +55,7 @@ def test_every_table_speaks_of_the_same_cells_and_populations():
 
 def test_the_cells_are_in_the_library():
     library = pytest.importorskip("isocortex.cells.library")
-    assert set(CLASS_OF_CELL) <= {str(cell) for cell in library.library_cells()}
+    assert set(CLASS_OF_CELL) <= set(library.library_cells().index)
 
 
 def test_no_cell_connects_to_itself_and_every_edge_has_synapses(edges):

@@ -1,0 +1,145 @@
+"""Build src/isocortex/data/cells.npz from Allen Cell Types models.
+
+    python tools/make_cell_library.py CELLS_FOLDER [FOLDER ...]
+
+CELLS_FOLDER has index.csv (id, cre, location, ei, fit, swc), fit/ and morphologies/. The models of
+``OTHERS`` are looked for, by path, in the other folders.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isocortex.cells.allen import compile_allen
+from isocortex.cells.compiled import CompiledCell
+from isocortex.cells.library import NODE_ARRAYS, SECTION_VALUES, unpack
+
+OUTPUT = Path(__file__).parents[1] / "src/isocortex/data/cells.npz"
+CITATION = "Gouwens et al. 2018, doi:10.1038/s41467-017-02718-3"
+DL = 20.0  # um
+
+#: From index.csv, by layer; both signs and both channel families wherever the database has them.
+CELLS = """
+    478107198 475585413
+    487661754 485912047 477127614 478499902 484635029 473540161 475622793 479220013
+    395830185 314900022 485836906 386049446 483061182 487667205 473016550 474626527
+    471129934 485574832 480351780 354190013 486783119 471085676 482690728 464198958 482644550
+    478110866
+    471819401 466632464 488680211 471087830 478828646 476104386
+""".split()
+
+#: id -> cre, location, ei, fit, swc, processing: models from other collections.
+OTHERS = {
+    "472363762": (
+        "Scnn1a", "VisL4", "excitatory", "biophysical_neuron_models/472363762_fit.json",
+        "morphologies/Scnn1a_473845048_m.swc", "aibs_perisomatic",
+    ),
+    "491766131": (  # the layer is that of its Cre line
+        "Rbp4", "VisL5", "excitatory", "491766131/fit_parameters.json",
+        "491766131/reconstruction.swc", "aibs_allactive",
+    ),
+}  # fmt: skip
+
+
+def main(folders: list[Path]) -> None:
+    """Compile, pack and check that nothing is lost but the precision of drawing coordinates."""
+    with open(folders[0] / "index.csv", newline="") as file:
+        index = {row["id"]: row for row in csv.DictReader(file)}
+    models = {
+        cell_id: (
+            row["cre"], row["location"], row["ei"], folders[0] / "fit" / row["fit"],
+            folders[0] / "morphologies" / row["swc"], "aibs_perisomatic",
+        )
+        for cell_id, row in ((cell_id, index[cell_id]) for cell_id in CELLS)
+    }  # fmt: skip
+    for cell_id, (cre, location, ei, fit, swc, processing) in OTHERS.items():
+        models[cell_id] = (cre, location, ei, find(folders, fit), find(folders, swc), processing)
+
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in NODE_ARRAYS}
+    description: dict[str, dict[str, Any]] = {}
+    begin = 0
+    for cell_id, (cre, location, ei, fit, swc, processing) in sorted(models.items()):
+        cell = compile_allen(fit, swc, processing, dL=DL, name=cell_id)
+        for name, dtype in NODE_ARRAYS.items():
+            columns[name].append(getattr(cell, name).astype(dtype))
+        entry = describe(cell, processing)
+        entry |= {
+            "nodes": [begin, begin + cell.n_nodes], "soma": cell.soma,
+            "ei": ei[0], "cre": cre, "layer": location.removeprefix("VisL"), "location": location,
+            "n_compartments": cell.n_compartments, "n_nodes": cell.n_nodes,
+            "area_um2": round(float(cell.area.sum()), 1), "processing": processing,
+            "citation": CITATION,
+        }  # fmt: skip
+        begin += cell.n_nodes
+        description[cell_id] = entry
+        check(cell, unpack(cell_id, {name: columns[name][-1] for name in NODE_ARRAYS}, entry))
+    text = np.frombuffer(json.dumps(description).encode(), np.uint8)
+    arrays = {name: np.concatenate(parts) for name, parts in columns.items()}
+    OUTPUT.parent.mkdir(exist_ok=True)
+    np.savez_compressed(OUTPUT, description=text, **arrays)
+    print(f"{len(description)} cells, {begin} nodes, {OUTPUT.stat().st_size / 1e3:.0f} kB")
+
+
+def find(folders: list[Path], path: str) -> Path:
+    """The first of ``folders`` that has ``path``."""
+    for folder in folders:
+        if (folder / path).is_file():
+            return folder / path
+    sys.exit(f"none of the folders has {path}")
+
+
+def describe(cell: CompiledCell, processing: str) -> dict[str, Any]:
+    """What is constant over a kind of section, by SWC type."""
+    real = cell.area > 0
+
+    def by_type(values: np.ndarray, kinds: np.ndarray) -> dict[str, float]:
+        return {str(kind): float(values[kinds == kind][0]) for kind in np.unique(kinds)}
+
+    mechanisms = {
+        name: {
+            "types": np.unique(cell.section_type[table.nodes]).tolist(),
+            "parameters": {
+                parameter: by_type(values, cell.section_type[table.nodes])
+                for parameter, values in table.parameters.items()
+            },
+        }
+        for name, table in cell.mechanisms.items()
+    }
+    family = "perisomatic, NaV" if "NaV" in cell.mechanisms else "perisomatic, NaTs"
+    return {
+        "channels": "all-active" if "allactive" in processing else family,
+        "values": {
+            key: by_type(getattr(cell, key)[real], cell.section_type[real])
+            for key in SECTION_VALUES
+        },
+        "mechanisms": mechanisms,
+    }
+
+
+def check(cell: CompiledCell, unpacked: CompiledCell) -> None:
+    """Stop if packing lost anything."""
+    for name in ("name", "soma", *NODE_ARRAYS, *SECTION_VALUES):
+        a, b = getattr(cell, name), getattr(unpacked, name)
+        if NODE_ARRAYS.get(name) is np.float32:
+            np.testing.assert_allclose(a, b, atol=1e-3, err_msg=name)
+        else:
+            np.testing.assert_array_equal(a, b, err_msg=name)
+    assert list(cell.mechanisms) == list(unpacked.mechanisms)
+    for name, table in cell.mechanisms.items():
+        other = unpacked.mechanisms[name]
+        np.testing.assert_array_equal(table.nodes, other.nodes)
+        assert list(table.parameters) == list(other.parameters)
+        for parameter, values in table.parameters.items():
+            np.testing.assert_array_equal(values, other.parameters[parameter])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    main([Path(argument) for argument in sys.argv[1:]])
