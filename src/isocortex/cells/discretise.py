@@ -88,7 +88,7 @@ def _integrate(section: Section, n: int, origin: float) -> tuple[FloatArray, ...
     h, y1, y2, half = np.diff(t)[inside], y[:-1][inside], y[1:][inside], half[inside]
 
     def total(piece: FloatArray) -> FloatArray:
-        return np.bincount(half, piece, 2 * n)
+        return np.bincount(half, piece, 2 * n).astype(np.float64)
 
     area = total(0.5 * np.pi * (y1 + y2) * np.sqrt(h * h + 0.25 * (y1 - y2) ** 2))
     resistance = total(4.0 / np.pi * h / (y1 * y2))

@@ -94,12 +94,14 @@ def read_swc(path: str | PathLike[str]) -> Reconstruction:
     except OSError as error:
         raise InputError(f"cannot read the morphology ({error.strerror})", file=path) from error
     lines = text.splitlines()
+    if not any(line.split("#", 1)[0].strip() for line in lines):
+        raise InputError("no points", file=path, fix="Give a complete SWC reconstruction.")
     try:
         table = np.loadtxt(lines, comments="#", usecols=range(7), ndmin=2)
     except ValueError:
         table = np.empty((0, 7))
     if not table.size or not np.isfinite(table).all():
-        _find_bad_line(lines, path)
+        raise _bad_line(lines, path)
     order = np.argsort(table[:, 0], kind="stable")
     table = table[order]
     ids = table[:, 0].astype(np.int64)
@@ -140,21 +142,20 @@ def _line_numbers(lines: list[str]) -> list[int]:
     return [k for k, line in enumerate(lines, start=1) if line.split("#", 1)[0].strip()]
 
 
-def _find_bad_line(lines: list[str], path: Path) -> None:
-    """Raise for the first line that is not a point."""
-    numbers = _line_numbers(lines)
-    for number in numbers:
+def _bad_line(lines: list[str], path: Path) -> InputError:
+    """The error for the first line that is not a point."""
+    number = 0
+    for number in _line_numbers(lines):
         words = lines[number - 1].split("#", 1)[0].split()
         try:
-            good = len(words) >= 7 and np.isfinite([float(word) for word in words[:7]]).all()
+            if len(words) < 7 or not np.isfinite([float(word) for word in words[:7]]).all():
+                break
         except ValueError:
-            good = False
-        if not good:
-            raise InputError(
-                f"not a point: {lines[number - 1].strip()!r}", file=path,
-                field=f"line {number}", fix=f"A point is: {COLUMNS}.",
-            )  # fmt: skip
-    raise InputError("no points", file=path, fix="Give a complete SWC reconstruction.")
+            break
+    return InputError(
+        f"not a point: {lines[number - 1].strip()!r}", file=path, field=f"line {number}",
+        fix=f"A point is: {COLUMNS}.",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
