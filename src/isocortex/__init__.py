@@ -1,0 +1,31 @@
+"""Isocortex: SONATA circuits of biophysical neurons, with NEURON's results.
+
+>>> import isocortex as ic
+>>> result = ic.run("simulation_config.json")  # doctest: +SKIP
+>>> result.spikes, result.report("membrane_potential")  # doctest: +SKIP
+>>> ic.step(ic.cell("485836906"), amp=0.2).spikes  # doctest: +SKIP
+"""
+
+from isocortex.cells.allen import compile_allen
+from isocortex.cells.compiled import CompiledCell
+from isocortex.cells.library import library_cells
+from isocortex.cells.library import load_cell as cell
+from isocortex.clamp import StepResponse, step
+from isocortex.errors import IsocortexError
+from isocortex.report.results import Result
+from isocortex.simulate import run
+from isocortex.sonata.config import load_circuit, load_simulation
+
+__all__ = [
+    "CompiledCell",
+    "IsocortexError",
+    "Result",
+    "StepResponse",
+    "cell",
+    "compile_allen",
+    "library_cells",
+    "load_circuit",
+    "load_simulation",
+    "run",
+    "step",
+]

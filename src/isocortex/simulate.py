@@ -18,12 +18,14 @@ from isocortex.engine.interface import Engine, Settings
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.engine.stepper import Stepper
 from isocortex.errors import ConfigError
+from isocortex.mechanisms import DENSITY
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
 from isocortex.report.output import log_to, prepare_output, provenance, write_provenance
 from isocortex.report.record import Recorder
 from isocortex.report.results import Result
 from isocortex.report.spikes import SpikeWriter
+from isocortex.simd import lanes
 from isocortex.sonata.circuit import Simulation
 from isocortex.sonata.config import load_simulation
 
@@ -31,8 +33,8 @@ logger = logging.getLogger(__name__)
 
 ENGINES = {"fast": CpuEngine, "reference": ReferenceEngine}
 INTEGRATORS = {"backward-euler": False, "crank-nicolson": True}
-#: Called with the simulated time (ms) and the spikes so far, after every window.
-Progress = Callable[[float, int], None]
+#: Called after every window with the simulated time and the end (ms), and the spikes so far.
+Progress = Callable[[float, float, int], None]
 
 
 @dataclass
@@ -105,6 +107,7 @@ def run(
     integrator: str = "backward-euler",
     output_dir: str | os.PathLike[str] | None = None,
     overwrite: bool | None = None,
+    skip_unsupported_reports: bool = False,
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Result:
@@ -119,6 +122,7 @@ def run(
     engine : ``fast`` or ``reference``.
     integrator : ``backward-euler`` (NEURON's default) or ``crank-nicolson``.
     output_dir, overwrite : override the config.
+    skip_unsupported_reports : leave out, and announce, reports of kinds that do not exist here.
     progress : called after every window.
     announce : called with one line for every stage that takes time.
 
@@ -129,7 +133,12 @@ def run(
     say = announce or (lambda line: None)
     started = time.perf_counter()
     if not isinstance(config, Simulation):
-        simulation = load_simulation(config, dt=dt, tstop=tstop, output_dir=output_dir)
+        simulation = load_simulation(
+            config, dt=dt, tstop=tstop, output_dir=output_dir,
+            skip_unsupported_reports=skip_unsupported_reports,
+        )  # fmt: skip
+        for report in simulation.skipped:
+            say(f"Skipped: report {report} is not supported.")
     else:
         simulation = config
     settings = make_settings(
@@ -155,7 +164,13 @@ def run(
             "precision": precision,
             "integrator": integrator,
             "engine": engine,
-            "populations": {name: len(p.node_ids) for name, p in simulation.circuit.nodes.items()},
+            "config_file": str(Path(simulation.config_file).resolve()),
+            "populations": {
+                network.populations[p]: len(
+                    simulation.circuit.nodes[network.populations[p]].node_ids
+                )
+                for p in _spiking(network)
+            },
         },
     )
     n_spikes = 0
@@ -179,7 +194,7 @@ def run(
                 recorder.take(first, samples[:, a:b])
             stepper.check_finite()
             if progress is not None:
-                progress(float(stepper.clock.start[stepper.step]), n_spikes)
+                progress(float(stepper.clock.start[stepper.step]), simulation.tstop, n_spikes)
         run_seconds = time.perf_counter() - begun
         summary = Summary(
             n_cells=network.n_cells,
@@ -213,6 +228,43 @@ def describe(network: Network) -> str:
     return ", ".join(parts) + "."
 
 
+def memory_estimate(network: Network, precision: str) -> float:
+    """Memory of the running engine, MB: states, synaptic rows and connections.
+
+    Rows exist for every (block, node, kinetics) in use; blocks are counted as full.
+    """
+    real = 8 if precision == "double" else 4
+    width = lanes(np.float64 if precision == "double" else np.float32)
+    counts = np.bincount(network.cell_model, minlength=len(network.models))
+    padded = -(-counts // width) * width
+    nodes = np.array([m.n_nodes for m in network.models])
+    channel_states = np.array(
+        [
+            sum(
+                len(table.nodes) * len(DENSITY[name].states) for name, table in m.mechanisms.items()
+            )
+            for m in network.models
+        ]
+    )
+    model_of_slot = network.cell_model[network.slots.cell]
+    rows = len(
+        np.unique(
+            (model_of_slot * (nodes.max(initial=0) + 1) + network.slots.node)
+            * (len(network.kinetics) + 1)
+            + network.slots.kind
+        )
+    )
+    fullest = padded.max(initial=0)
+    state = real * (padded * (nodes + channel_states)).sum() + 2 * real * rows * fullest
+    wiring = network.n_synapses * (8 + 8 + 2) + len(network.slots) * (3 * 8 + 16)
+    return float(state + wiring + 16 * len(network.trains.time)) / 1e6
+
+
+def _spiking(network: Network) -> np.ndarray:
+    """Populations with cells that can spike."""
+    return np.unique(network.source_population[: network.n_cells + len(network.points)])
+
+
 def _text(path: Path | None) -> str:
     return Path(path).read_text() if path is not None and Path(path).exists() else ""
 
@@ -237,10 +289,9 @@ def _open_output(
     if simulation.log_file:
         stack.enter_context(log_to(folder / simulation.log_file))
     write_provenance(folder, facts)
-    spiking = np.unique(network.source_population[: network.n_cells + len(network.points)])
     writer = SpikeWriter(
         folder / spikes_file,
-        [network.populations[p] for p in spiking],
+        [network.populations[p] for p in _spiking(network)],
         simulation.spikes_sort_order,
         folder / simulation.spikes_file_csv if simulation.spikes_file_csv else None,
         provenance=facts,

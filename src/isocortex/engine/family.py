@@ -181,7 +181,10 @@ def family_source(family: Family) -> str:
     names = sorted({name for region in family for name in region})
     imports = "\n".join(f"from {DENSITY[n].__module__} import {n}" for n in names)
     functions = "\n".join(
-        f"{n}_{f} = jit({n}.{f})" for n in names for f in DENSITY[n].functions if f != "steady_state"
+        f"{n}_{f} = jit({n}.{f})"
+        for n in names
+        for f in DENSITY[n].functions
+        if f != "steady_state"
     )
     bodies, currents, advances = [], [], []
     arguments = "V, v0, D, R, S, s0 + region_state[m, {r}] * lanes, P, region_parameter[m, {r}]"
@@ -237,4 +240,3 @@ def family_kernel(family: Family):
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module.advance_blocks
-

@@ -49,9 +49,9 @@ class ReferenceCell:
                 self.states[name] = dict(zip(mechanism.states, values, strict=True))
             else:
                 self.states[name] = {
-                    gate: np.broadcast_to(
-                        self._call(name, f"{gate}_rates")[0], nodes.shape
-                    ).astype(float)
+                    gate: np.broadcast_to(self._call(name, f"{gate}_rates")[0], nodes.shape).astype(
+                        float
+                    )
                     for gate in mechanism.states
                 }
 
@@ -160,9 +160,7 @@ class ReferenceCell:
         if (variable.mechanism, variable.name) == ("CaDynamics", "ica"):
             return float(self.ica[node])
         nodes = self.model.mechanisms[variable.mechanism].nodes
-        return float(
-            self.states[variable.mechanism][variable.name][np.searchsorted(nodes, node)]
-        )
+        return float(self.states[variable.mechanism][variable.name][np.searchsorted(nodes, node)])
 
 
 class ReferenceEngine:

@@ -46,6 +46,8 @@ logger = logging.getLogger(__name__)
 ALLEN_TEMPLATES = ("ctdb:Biophys1.hoc", "ctdb:Biophys1")
 #: Prefix of templates that name a cell of the embedded library.
 LIBRARY_PREFIX = "isocortex:"
+#: Node attributes that together name a cell model.
+MODEL_COLUMNS = ("model_template", "morphology", "dynamics_params", "model_processing")
 
 
 @dataclass
@@ -136,13 +138,12 @@ def _compile_cells(
     models: dict[tuple[str | None, ...], int] = {}
     compiled: list[CompiledCell] = []
     cell_model = np.zeros(n_cells, np.int64)
-    columns = ("model_template", "morphology", "dynamics_params", "model_processing")
     for population in simulation.circuit.nodes.values():
         rows = np.flatnonzero(sources.kind[population.name] == 0)
         if len(rows) == 0:
             continue
-        keys = pd.DataFrame({c: _column(population.table, c).iloc[rows] for c in columns})
-        for key, group in keys.fillna("").groupby(list(columns), sort=False):
+        keys = pd.DataFrame({c: _column(population.table, c).iloc[rows] for c in MODEL_COLUMNS})
+        for key, group in keys.fillna("").groupby(list(MODEL_COLUMNS), sort=False):
             names = tuple(k or None for k in key)
             if names not in models:
                 models[names] = len(compiled)
@@ -186,6 +187,16 @@ def _compile(
         dL=simulation.dL,
         name=Path(dynamics).stem.removesuffix("_fit"),
     )
+
+
+def compile_cell_of(simulation: Simulation, population: str, node_id: int) -> CompiledCell:
+    """The compiled model of one biophysical node."""
+    nodes = simulation.circuit.nodes[population]
+    rows = np.flatnonzero(nodes.node_ids == node_id)
+    if len(rows) == 0:
+        raise InputError(f"there is no node {node_id}", file=nodes.file, field=population)
+    names = [_column(nodes.table, c).iloc[rows[0]] for c in MODEL_COLUMNS]
+    return _compile(simulation, nodes, *names)
 
 
 def _fit_of_neuroml(circuit: Circuit, template: str, where: dict) -> str:

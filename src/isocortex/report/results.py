@@ -31,7 +31,11 @@ class Result:
     directory : the output folder.
     provenance : what ``provenance.json`` holds; empty for results of other simulators.
     reports : names of the compartment reports.
+    run_summary : what the run that made it did (``isocortex.simulate.Summary``); None for a
+        folder opened later.
     """
+
+    run_summary: Any = None
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.directory = _output_dir(Path(path))

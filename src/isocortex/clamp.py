@@ -1,0 +1,111 @@
+"""Current-clamp experiments on single cells, many amplitudes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.cells.compiled import CompiledCell
+from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.interface import Settings, Variable
+from isocortex.engine.stepper import Stepper
+from isocortex.network.network import CurrentSource, Pulses, bare_network
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class StepResponse:
+    """Responses of one cell to current steps.
+
+    Attributes (k amplitudes, t samples)
+    ----------
+    amps : float64[k], nA.
+    delay, duration : of the step, ms.
+    time : float64[t], ms, at the end of each step.
+    v : float64[k, t], soma voltage, mV.
+    cai : float64[k, t], soma calcium, mM; NaN without a calcium shell.
+    spikes : k arrays of spike times, ms.
+    v_end : float64[k, n_nodes], voltage of every node at the end, mV.
+    """
+
+    cell: CompiledCell
+    amps: FloatArray
+    delay: float
+    duration: float
+    time: FloatArray
+    v: FloatArray
+    cai: FloatArray
+    spikes: list[FloatArray]
+    v_end: FloatArray
+
+    @property
+    def rates(self) -> FloatArray:
+        """float64[k], spikes per second during the step, Hz."""
+        end = self.delay + self.duration
+        counts = [np.count_nonzero((s >= self.delay) & (s < end)) for s in self.spikes]
+        return np.array(counts) / (1e-3 * self.duration)
+
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{a:g} nA: {len(s)}" for a, s in zip(self.amps, self.spikes, strict=True)
+        )
+        return f"StepResponse({self.cell.name}: spikes at {counts})"
+
+
+def step(
+    cell: CompiledCell,
+    amp: float | Sequence[float],
+    *,
+    delay: float = 100.0,
+    duration: float = 800.0,
+    tstop: float = 1000.0,
+    dt: float = 0.025,
+    celsius: float = 34.0,
+    v_init: float | None = None,
+    threshold: float = -15.0,
+    precision: str = "double",
+) -> StepResponse:
+    """Inject current steps into the soma.
+
+    Parameters
+    ----------
+    amp : nA, one or several; all are simulated side by side.
+    delay, duration, tstop, dt : ms.
+    v_init : mV, by default the leak reversal potential.
+    """
+    amps = np.atleast_1d(np.asarray(amp, float))
+    sources = [
+        CurrentSource(i, cell.soma, Pulses(np.array([a]), np.array([delay]), np.array([duration])))
+        for i, a in enumerate(amps)
+    ]
+    network = bare_network([cell], np.zeros(len(amps), np.int64), sources)
+    rest = float(cell.e_pas[cell.soma]) if v_init is None else v_init
+    settings = Settings(
+        dt=dt, celsius=celsius, v_init=rest, threshold=threshold, precision=precision
+    )
+    engine = CpuEngine(network, settings)
+    calcium = [(i, cell.soma, Variable("cai")) for i in range(len(amps))]
+    engine.record([(i, cell.soma, Variable("v")) for i in range(len(amps))] + calcium)
+    n_steps = int(round(tstop / dt))
+    stepper, parts = Stepper(network, engine, dt, n_steps), []
+    while stepper.step < n_steps:
+        parts.append(stepper.advance())
+        stepper.check_finite()
+    sources_, times, samples = (np.concatenate(x) for x in zip(*parts, strict=True))
+    k = len(amps)
+    has_shell = "CaDynamics" in cell.mechanisms and cell.soma in cell.mechanisms["CaDynamics"].nodes
+    return StepResponse(
+        cell=cell,
+        amps=amps,
+        delay=delay,
+        duration=duration,
+        time=dt * np.arange(1, n_steps + 1),
+        v=samples[:, :k].T,
+        cai=samples[:, k:].T if has_shell else np.full((k, n_steps), np.nan),
+        spikes=[np.round(times[sources_ == i], 9) for i in range(k)],
+        v_end=np.array([engine.voltage(i) for i in range(k)]),
+    )
