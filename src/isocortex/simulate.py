@@ -187,7 +187,7 @@ def run(
                 writer.append(
                     network.populations[population],
                     network.source_node_id[sources[mine]],
-                    np.round(times[mine], 9),  # the clock's accumulated rounding
+                    np.round(times[mine], 6),  # without the clock's accumulated rounding
                 )
             n_spikes += len(sources)
             for recorder, a, b in zip(recorders, ends[:-1], ends[1:], strict=True):

@@ -1,43 +1,20 @@
 """Compiled cells equal NEURON's, as recorded in the golden results."""
 
 import json
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
+from golden import MODELS, compile_model
 from morphology import assert_same_coupling
 
-from isocortex.cells.allen import compile_allen
 from isocortex.cells.library import library_cells, load_cell
-
-MODELS = [
-    "AllActive_491766131", "Nr5a1_473863035", "PV1_472912177", "PV2_473862421",
-    "Pvalb_485184849", "Rorb_473863510", "Scnn1a_472363762",
-]  # fmt: skip
-
-
-def find(shared, *names):
-    """First file of one of these names in the reference data or in BMTK; skip without."""
-    # SONATA's own examples (and 9_cells) have other roundings of the same reconstructions
-    folders = [shared / "golden" / "networks" / "bio_14cells", shared / "examples"]
-    if bmtk := find_spec("bmtk"):
-        folders.append(Path(bmtk.origin).parent / "utils" / "scripts" / "bionet")
-    for name in names:
-        for folder in folders:
-            if found := sorted(folder.rglob(name)):
-                return found[0]
-    pytest.skip(f"no {names[0]} in {', '.join(map(str, folders))}")
 
 
 @pytest.fixture(scope="module", params=MODELS)
 def model(request, shared):
     folder = shared / "golden" / request.param
     about = json.loads((folder / "struct.json").read_text())
-    own = request.param.split("_")[1]  # the all-active model's files lie in a folder of its own
-    fit = find(shared, about["fit_json"], f"{own}/fit_parameters.json")
-    swc = find(shared, about["swc"], f"{own}/{about['swc']}")
-    return about, np.load(folder / "struct.npz"), compile_allen(fit, swc, about["processing"])
+    return about, np.load(folder / "struct.npz"), compile_model(shared, request.param)
 
 
 def test_sections_and_compartments(model):

@@ -209,10 +209,10 @@ def _fit_of_neuroml(circuit: Circuit, template: str, where: dict) -> str:
     folder = circuit.components.get("biophysical_neuron_models_dir")
     if match and folder is not None:
         name = f"{match.group(1)}_fit.json"
-        for place in (name, f"json/{name}", f"../json/{name}"):
-            if (folder / place).is_file():
-                logger.info("%s: parameters from %s", template, folder / place)
-                return place
+        for place in (folder / name, folder / "json" / name, folder.parent / "json" / name):
+            if place.is_file():
+                logger.info("%s: parameters from %s", template, place)
+                return str(place.absolute())
     raise ModelError(
         f"NeuroML template {template!r} is not supported",
         fix="Put the model's Allen fit file (<id>_fit.json) beside it.", **where,
