@@ -114,7 +114,7 @@ def test_stub_axons(build):
     assert build("aibs_perisomatic").n_compartments == build().n_compartments
     for processing, diameters in (
         ("aibs_perisomatic", (1.0, 1.0)), ("aibs_perisomatic_directed", (1.0, 1.0)),
-        ("aibs_allactive", (1.5, 0.5)), ("aibs_allactive_directed", (1.5, 0.5)),
+        ("aibs_allactive", (1.5, 0.75)), ("aibs_allactive_directed", (1.5, 0.75)),
     ):  # fmt: skip
         cell = build(processing)
         nodes = np.flatnonzero(cell.section_type == AXON)
