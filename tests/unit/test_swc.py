@@ -275,6 +275,8 @@ def test_other_line_ends_columns_and_encodings(tmp_path, imported, ending):
         (3, "1 1 0 0 0 5 -1\n\n2 3 five 0 0 1 1\n", "not a point: '2 3 five 0 0 1 1'"),
         (2, "1 1 0 0 0 5 -1\n2 3 5 0 0 1\n", "not a point"),
         (2, "1 1 0 0 0 5 -1\n2 3 nan 0 0 1 1\n", "not a point"),
+        (2, "1 1 0 0 0 5 -1\n1e30 3 5 0 0 1 1\n", "not a point"),
+        (2, "1 1 0 0 0 5 -1\n2 3 2e6 0 0 1 1\n", "point 2 lies further away than a metre"),
         (2, "1 1 0 0 0 5 -1\n2 3 5 0 0 -1 1\n", "point 2 has no radius"),
         (2, "1 1 0 0 0 5 -1\n2 3 5 0 0 0 1\n", "point 2 has no radius"),
         (2, "1 1 0 0 0 5 -1\n2 7 5 0 0 1 1\n", "point 2 has an unknown type"),
@@ -289,6 +291,13 @@ def test_errors_name_file_and_line(tmp_path, line, text, message):
         read_swc(path)
     assert str(caught.value).startswith(f"{path}: line {line}: ")
     assert caught.value.fix
+
+
+def test_section_without_length(tmp_path):
+    path = tmp_path / "bad.swc"
+    path.write_text("1 1 2 3 4 5 -1\n2 1 2 3 4 5 1\n")
+    with pytest.raises(InputError, match=r"bad\.swc: all points of section 0 lie at 2, 3, 4"):
+        import_sections(read_swc(path))
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "# only a comment\n"])

@@ -21,6 +21,9 @@ FloatArray = NDArray[np.float64]
 
 SOMA = 1
 COLUMNS = "id type x y z radius parent"
+LARGEST = 1e9  # id
+EXTENT = 1e6  # um, of coordinates and radii
+THINNEST = 1e-6  # um, radius
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,13 @@ class Reconstruction:
     type : int64[n].
     xyzd : float64[n, 4], x, y, z and diameter, um, rounded to single precision as in NEURON.
     parent : int64[n], row of the parent; -1 for the root and for the roots of loose pieces.
+    file : it was read from.
     """
 
     type: NDArray[np.int64]
     xyzd: FloatArray
     parent: NDArray[np.int64]
+    file: Path | None = None
 
 
 def path_lengths(points: FloatArray) -> FloatArray:
@@ -100,7 +105,7 @@ def read_swc(path: str | PathLike[str]) -> Reconstruction:
         table = np.loadtxt(lines, comments="#", usecols=range(7), ndmin=2)
     except ValueError:
         table = np.empty((0, 7))
-    if not table.size or not np.isfinite(table).all():
+    if not table.size or not (np.abs(table) < LARGEST).all():
         raise _bad_line(lines, path)
     order = np.argsort(table[:, 0], kind="stable")
     table = table[order]
@@ -117,7 +122,9 @@ def read_swc(path: str | PathLike[str]) -> Reconstruction:
          "Number points so that parents come first; a cycle cannot be imported."),
         (~np.isin(table[:, 1], (1, 2, 3, 4)), "point {id} has an unknown type",
          "Use 1 soma, 2 axon, 3 dendrite, 4 apical dendrite."),
-        (table[:, 5] <= 0, "point {id} has no radius", "Give a positive radius in um."),
+        (np.abs(table[:, 2:6]).max(axis=1) > EXTENT, "point {id} lies further away than a metre",
+         "Give coordinates and radii in um."),
+        (table[:, 5] < THINNEST, "point {id} has no radius", "Give a positive radius in um."),
         (is_root & (table[:, 1] == SOMA) & (np.arange(len(ids)) > 0),
          "point {id} starts a second soma", "Keep one soma, connected by parent ids."),
     ):  # fmt: skip
@@ -134,7 +141,7 @@ def read_swc(path: str | PathLike[str]) -> Reconstruction:
             fix="Root the tree at a point of type 1.",
         )  # fmt: skip
     xyzd = table[:, 2:6].astype(np.float32).astype(np.float64) * [1.0, 1.0, 1.0, 2.0]
-    return Reconstruction(table[:, 1].astype(np.int64), xyzd, np.where(is_root, -1, where))
+    return Reconstruction(table[:, 1].astype(np.int64), xyzd, np.where(is_root, -1, where), path)
 
 
 def _line_numbers(lines: list[str]) -> list[int]:
@@ -148,7 +155,7 @@ def _bad_line(lines: list[str], path: Path) -> InputError:
     for number in _line_numbers(lines):
         words = lines[number - 1].split("#", 1)[0].split()
         try:
-            if len(words) < 7 or not np.isfinite([float(word) for word in words[:7]]).all():
+            if len(words) < 7 or not all(abs(float(word)) < LARGEST for word in words[:7]):
                 break
         except ValueError:
             break
@@ -172,6 +179,10 @@ def import_sections(swc: Reconstruction) -> list[Section]:
     """Sections in NEURON's order: by type, and within a type as they appear in the file.
 
     A loose piece is wired to the middle of the soma, which is what NEURON makes of it.
+
+    Raises
+    ------
+    InputError : a section without length.
     """
     children, soma_children, at_start = _count_children(swc)
     sphere = _is_three_point_sphere(swc, children)
@@ -219,7 +230,15 @@ def import_sections(swc: Reconstruction) -> list[Section]:
             drafts.append(None)
         else:
             drafts.append(_Draft(kind, psec, x, points))
-    return _in_order(drafts, removed)
+    sections = _in_order(drafts, removed)
+    for i, section in enumerate(sections):
+        if not section.length > 0:
+            x, y, z = section.points[0, :3]
+            raise InputError(
+                f"all points of section {i} lie at {x:g}, {y:g}, {z:g}", file=swc.file,
+                fix="Keep one of them.",
+            )  # fmt: skip
+    return sections
 
 
 def _count_children(swc: Reconstruction) -> tuple[FloatArray, NDArray[np.int64], NDArray[np.bool_]]:
