@@ -71,7 +71,7 @@ def compile_allen(
         biophysics = _Biophysics(values, np.array([s.type for s in sections]))
         if processing in ("aibs_perisomatic", "aibs_perisomatic_directed"):
             biophysics.require_passive(values["passive"][0])
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
         raise InputError(
             f"malformed Allen parameters ({type(error).__name__}: {error})", file=source,
             fix="Compare with a fit file from celltypes.brain-map.org.",

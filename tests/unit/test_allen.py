@@ -1,0 +1,190 @@
+"""Fit files: defaults, order of entries, and errors that name file and field."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from isocortex.cells.allen import compile_allen, read_fit
+from isocortex.errors import InputError, IsocortexError, ModelError
+from isocortex.mechanisms import DENSITY
+
+SWC = """\
+1 1 0 0 0 5 -1
+2 3 5 0 0 1 1
+3 3 60 0 0 0.5 2
+4 2 0 -5 0 0.6 1
+5 2 0 -80 0 0.4 4
+6 4 0 5 0 2 1
+7 4 0 90 0 1 6
+"""
+KINDS = ("soma", "axon", "dend", "apic")
+FIT = {
+    "passive": [{
+        "ra": 120.0, "e_pas": -85.0,
+        "cm": [{"section": kind, "cm": 1.0 + k / 10} for k, kind in enumerate(KINDS)],
+    }],
+    "conditions": [{
+        "celsius": 34.0, "v_init": -85.0,
+        "erev": [{"section": "soma", "ena": 53.0, "ek": -107.0}],
+    }],
+    "genome": [
+        {"section": "soma", "name": "gbar_NaTs", "value": 0.5, "mechanism": "NaTs"},
+        {"section": "soma", "name": "gbar_Ih", "value": "1e-5", "mechanism": "Ih"},
+        {"section": "soma", "name": "g_pas", "value": 1e-4, "mechanism": ""},
+        {"section": "axon", "name": "g_pas", "value": 2e-4, "mechanism": ""},
+        {"section": "dend", "name": "g_pas", "value": 3e-4, "mechanism": ""},
+        {"section": "apic", "name": "g_pas", "value": 4e-4, "mechanism": ""},
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def compiled(tmp_path):
+    """Write the model and compile it; ``change`` edits a copy of the fit."""
+
+    def run(change=None, **options):
+        fit = copy.deepcopy(FIT)
+        if change is not None:
+            change(fit)
+        (tmp_path / "fit.json").write_text(json.dumps(fit))
+        (tmp_path / "cell.swc").write_text(SWC)
+        return compile_allen(tmp_path / "fit.json", tmp_path / "cell.swc", **options)
+
+    return run
+
+
+def by_kind(cell, values):
+    return [np.unique(values[(cell.section_type == k) & (cell.area > 0)]) for k in (1, 2, 3, 4)]
+
+
+def test_values_go_to_their_sections(compiled):
+    cell = compiled()
+    assert by_kind(cell, cell.cm) == [[1.0], [1.1], [1.2], [1.3]]
+    assert by_kind(cell, cell.g_pas) == [[1e-4], [2e-4], [3e-4], [4e-4]]
+    assert by_kind(cell, cell.e_pas) == [[-85.0]] * 4
+    assert by_kind(cell, cell.ena) == [[53.0], [50.0], [50.0], [50.0]]
+    assert by_kind(cell, cell.ek) == [[-107.0], [-77.0], [-77.0], [-77.0]]
+    assert set(cell.mechanisms) == {"NaTs", "Ih"}
+    assert cell.mechanisms["Ih"].parameters["gbar"] == pytest.approx(1e-5)  # numbers as text
+    np.testing.assert_array_equal(cell.mechanisms["NaTs"].nodes, [cell.soma])
+    assert cell.name == "cell"
+
+
+def test_defaults_are_neurons(compiled):
+    """All-active files may leave everything out."""
+
+    def strip(fit):
+        fit["passive"], fit["conditions"], fit["genome"] = [{}], [{"erev": []}], []
+
+    cell = compiled(strip, processing="aibs_allactive", name="bare")
+    real = cell.area > 0
+    for values, default in (
+        (cell.cm, 1.0), (cell.g_pas, 1e-3), (cell.e_pas, -70.0), (cell.ena, 50.0), (cell.ek, -77.0),
+    ):  # fmt: skip
+        assert (values[real] == default).all()
+    assert cell.mechanisms == {} and cell.name == "bare"
+
+
+def test_axial_resistance_scales_the_couplings(compiled):
+    def resistive(fit):
+        fit["passive"][0]["ra"] = 240.0
+
+    a, b = compiled(), compiled(resistive)
+    np.testing.assert_allclose(a.g_axial[1:], 2.0 * b.g_axial[1:])
+
+
+def test_last_entry_wins_and_a_partial_parameter_takes_its_default(compiled):
+    def extend(fit):
+        fit["genome"] += [
+            {"section": "soma", "name": "gbar_NaTs", "value": 0.7, "mechanism": "NaTs"},
+            {"section": "soma", "name": "decay_CaDynamics", "value": 99.0,
+             "mechanism": "CaDynamics"},
+            {"section": "apic", "name": "gamma_CaDynamics", "value": 0.01,
+             "mechanism": "CaDynamics"},
+        ]  # fmt: skip
+
+    cell = compiled(extend)
+    assert cell.mechanisms["NaTs"].parameters["gbar"] == [0.7]
+    table = cell.mechanisms["CaDynamics"]
+    apical = cell.section_type[table.nodes] == 4
+    default = {name: p.default for name, p in DENSITY["CaDynamics"].parameters.items()}
+    decay, gamma = table.parameters["decay"], table.parameters["gamma"]
+    assert set(decay[apical]) == {default["decay"]} and set(decay[~apical]) == {99.0}
+    assert set(gamma[apical]) == {0.01} and set(gamma[~apical]) == {default["gamma"]}
+
+
+def test_entries_that_bmtk_skips(compiled):
+    def extend(fit):
+        fit["genome"].append({"section": "glob", "name": "x", "value": 1.0, "mechanism": ""})
+
+    assert set(compiled(extend).mechanisms) == {"NaTs", "Ih"}
+
+
+def test_compartments_follow_dL(compiled):
+    assert compiled(dL=5.0).n_compartments > compiled().n_compartments
+    assert compiled(dL=1e6).n_compartments == 5  # soma, dendrite, apical dendrite, two of axon
+
+
+def test_the_contents_of_a_fit_may_be_given(tmp_path):
+    (tmp_path / "cell.swc").write_text(SWC)
+    assert compile_allen(FIT, tmp_path / "cell.swc").n_compartments > 5
+
+
+@pytest.mark.parametrize("block", ["passive", "genome", "conditions"])
+def test_missing_block(compiled, tmp_path, block):
+    for change in (lambda fit: fit.pop(block), lambda fit: fit.update({block: {}})):
+        with pytest.raises(InputError, match=f"no {block} list") as caught:
+            compiled(change)
+        assert str(caught.value).startswith(f"{tmp_path / 'fit.json'}: {block}: ")
+
+
+def entry(**changes):
+    new = {"section": "soma", "name": "gbar_Im", "value": 1.0, "mechanism": "Im"} | changes
+    return lambda fit: fit["genome"].append({k: v for k, v in new.items() if v is not None})
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (entry(section="spine"), ModelError, "unknown section 'spine'"),
+        (entry(mechanism=""), ModelError, "genome: 'gbar_Im' is set on 'soma' before"),
+        (entry(name="gbar"), ModelError, "genome: 'gbar' is set on 'soma' before"),
+        (entry(section=None), InputError, "malformed Allen parameters (KeyError: 'section')"),
+        (entry(value=None), InputError, "malformed Allen parameters (KeyError: 'value')"),
+        (entry(value="much"), InputError, "could not convert string to float: 'much'"),
+        (entry(value=[1]), InputError, "malformed Allen parameters (TypeError"),
+        (lambda fit: fit["genome"].append("gbar_Im"), InputError, "malformed Allen parameters"),
+        (lambda fit: fit["passive"][0].pop("ra"), ModelError, "passive: no ra"),
+        (lambda fit: fit["passive"][0].pop("e_pas"), ModelError, "passive: no e_pas"),
+        (lambda fit: fit["passive"][0]["cm"].pop(), ModelError, "passive: no cm of 'apic'"),
+        (lambda fit: fit["passive"][0].update(cm=3.0), InputError, "malformed Allen parameters"),
+        (lambda fit: fit.update(passive=[7]), InputError, "malformed Allen parameters"),
+        (lambda fit: fit["conditions"][0]["erev"][0].pop("ek"), InputError, "KeyError: 'ek'"),
+    ],
+)
+def test_errors_name_the_file(compiled, tmp_path, change, error, message):
+    with pytest.raises(IsocortexError) as caught:
+        compiled(change)
+    assert type(caught.value) is error
+    assert message in str(caught.value) and caught.value.fix
+    assert str(caught.value).startswith(f"{tmp_path / 'fit.json'}: ")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"3", b"\xff\xfe"])
+def test_not_a_fit_file(tmp_path, content):
+    path = tmp_path / "fit.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"fit\.json: (cannot read|not a JSON object)"):
+        read_fit(path)
+
+
+def test_missing_fit_file(tmp_path):
+    with pytest.raises(InputError, match=r"none\.json: cannot read the cell parameters"):
+        read_fit(tmp_path / "none.json")
+
+
+def test_unknown_processing(compiled):
+    with pytest.raises(ModelError, match=r"unknown model_processing 'aibs'.*aibs_perisomatic"):
+        compiled(processing="aibs")
