@@ -231,11 +231,11 @@ def import_sections(swc: Reconstruction) -> list[Section]:
         else:
             drafts.append(_Draft(kind, psec, x, points))
     sections = _in_order(drafts, removed)
-    for i, section in enumerate(sections):
+    for number, section in enumerate(sections):
         if not section.length > 0:
             x, y, z = section.points[0, :3]
             raise InputError(
-                f"all points of section {i} lie at {x:g}, {y:g}, {z:g}", file=swc.file,
+                f"all points of section {number} lie at {x:g}, {y:g}, {z:g}", file=swc.file,
                 fix="Keep one of them.",
             )  # fmt: skip
     return sections
