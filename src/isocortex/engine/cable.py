@@ -19,51 +19,65 @@ jit = njit(error_model="numpy", forceinline=True)
 
 
 @jit
-def set_up(V, v0, D, R, n, n0, lanes, diagonal, leak, capacitance):
-    """Diagonal and right-hand side of the passive cable: constants and C/dt v."""
+def assemble(
+    V, v0, D, R, A, B, n, n0, lanes, diagonal, leak, capacitance,
+    first, last, row_node, row_kind, rise, decay, reversal,
+):  # fmt: skip
+    """Diagonal and right-hand side: the passive cable and the synapses.
+
+    The constants and C/dt v, then for every synaptic row of the node its conductance g = B - A at
+    the present states, which decay over the step. Rows are sorted by node.
+    """
+    row = first
     for i in range(n):
         v = load(V, v0 + i * lanes)
-        store(D, i * lanes, broadcast(diagonal[n0 + i], v))
-        store(R, i * lanes, v * capacitance[n0 + i] + leak[n0 + i])
-
-
-@jit
-def add_synapses(D, R, A, B, first, last, lanes, row_node, row_kind, rise, decay, reversal):
-    """Synaptic conductances g = B - A at the present states, which then decay over the step."""
-    for row in range(first, last):
-        i = row_node[row] * lanes
-        kind = row_kind[row]
-        at = row * lanes
-        a, b = load(A, at), load(B, at)
-        g = b - a
-        store(A, at, a * rise[kind])
-        store(B, at, b * decay[kind])
-        store(D, i, load(D, i) + g)
-        store(R, i, load(R, i) + g * reversal[kind])
+        d = broadcast(diagonal[n0 + i], v)
+        r = v * capacitance[n0 + i] + leak[n0 + i]
+        while row < last and row_node[row] == i:
+            kind, at = row_kind[row], row * lanes
+            a, b = load(A, at), load(B, at)
+            g = b - a
+            d = d + g
+            r = r + g * reversal[kind]
+            store(A, at, a * rise[kind])
+            store(B, at, b * decay[kind])
+            row += 1
+        store(D, i * lanes, d)
+        store(R, i * lanes, r)
 
 
 @jit
 def solve(V, v0, D, R, n, n0, lanes, parent, coupling, extrapolate):
-    """Gaussian elimination from the tips to the root, then substitution back (Hines 1984)."""
+    """Gaussian elimination from the tips to the root, then substitution back (Hines 1984).
+
+    Along an unbranched run the parent is the next node: its row stays in registers.
+    """
+    d, r = load(D, (n - 1) * lanes), load(R, (n - 1) * lanes)
     for k in range(1, n):
         i = n - k
-        at = i * lanes
-        up = parent[n0 + i] * lanes
+        up = parent[n0 + i]
         a = coupling[n0 + i]
-        inverse = 1.0 / load(D, at)
+        inverse = 1.0 / d
         f = inverse * a
-        q = load(R, at) * inverse
-        store(D, up, load(D, up) - f * a)
-        store(R, up, load(R, up) + q * a)
-        store(D, at, f)
-        store(R, at, q)
-    for i in range(n):
+        q = r * inverse
+        store(D, i * lanes, f)
+        store(R, i * lanes, q)
+        d = load(D, up * lanes) - f * a
+        r = load(R, up * lanes) + q * a
+        if up != i - 1:
+            store(D, up * lanes, d)
+            store(R, up * lanes, r)
+            d, r = load(D, (i - 1) * lanes), load(R, (i - 1) * lanes)
+    x = r / d
+    store(R, 0, x)
+    v = load(V, v0)
+    store(V, v0, v + (x - v) * extrapolate)
+    for i in range(1, n):
         at = i * lanes
-        x = load(R, at)
-        if i == 0:
-            x = x / load(D, at)
-        else:
-            x = x + load(D, at) * load(R, parent[n0 + i] * lanes)
+        up = parent[n0 + i]
+        if up != i - 1:
+            x = load(R, up * lanes)
+        x = load(R, at) + load(D, at) * x
         store(R, at, x)
         v = load(V, v0 + at)
         store(V, v0 + at, v + (x - v) * extrapolate)

@@ -239,13 +239,15 @@ class CpuEngine:
         ends_s = np.cumsum(states[self.block_model]) * W
         self.block_v = np.concatenate([[0], ends_v]).astype(np.int64)
         self.block_s = np.concatenate([[0], ends_s]).astype(np.int64)
-        self.V = np.full(self.block_v[-1], self.settings.v_init, self.dtype)
-        self.S = np.empty(self.block_s[-1], self.dtype)
+        self.V = _aligned(self.block_v[-1], self.dtype)
+        self.V[:] = self.settings.v_init
+        self.S = _aligned(self.block_s[-1], self.dtype)
         for b, m in enumerate(self.block_model):
             first, last = self.block_s[b], self.block_s[b + 1]
             self.S[first:last] = np.repeat(self.model_states[m], W)
-        self.A = np.zeros(len(self.row_kind) * W, self.dtype)
-        self.B = np.zeros(len(self.row_kind) * W, self.dtype)
+        self.A = _aligned(len(self.row_kind) * W, self.dtype)
+        self.B = _aligned(len(self.row_kind) * W, self.dtype)
+        self.A[:] = self.B[:] = 0.0
         above = self.settings.v_init >= self.settings.threshold
         self.above = np.full((self.n_blocks, W), above)
 
@@ -402,7 +404,10 @@ class CpuEngine:
 
 
 def _aligned(n: int, dtype: np.dtype) -> np.ndarray:
-    """Uninitialised array whose first element starts a cache line."""
+    """Uninitialised array whose first element starts a cache line.
+
+    Rows are whole lines, and a row that straddles two costs twice.
+    """
     raw = np.empty(n * dtype.itemsize + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + n * dtype.itemsize].view(dtype)
