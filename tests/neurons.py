@@ -54,17 +54,21 @@ def cable(n, length, diameter, *, ra=100.0, cm=1.0, g_pas=1e-4, e_pas=-70.0):
 
 
 def random_tree(seed, n=12, mechanisms=tuple(DENSITY), name=None):
-    """A random tree with a zero-area branch point and the mechanisms on random compartments."""
+    """A random tree with a zero-area branch point and mechanisms with random densities.
+
+    All mechanisms sit on the root and two more compartments, those of dendrites on a few others
+    too; so trees of one list of mechanisms share a kernel.
+    """
     rng = np.random.default_rng(seed)
     parent = np.array([-1] + [int(rng.integers(max(0, i - 3), i)) for i in range(1, n)])
     area = rng.uniform(50.0, 500.0, n)
     area[n // 2] = 0.0
-    real = np.flatnonzero(area > 0)
+    real = rng.permutation(np.flatnonzero(area > 0)[1:])
+    everywhere, dendrites = np.r_[0, real[:2]], real[2:5]
     tables = {}
     for mechanism in mechanisms:
-        nodes = np.union1d([0], rng.choice(real, 4, replace=False)).astype(np.int32)
-        if mechanism in ("CaDynamics", "Ca_HVA", "Ca_LVA", "SK"):
-            nodes = np.union1d([0], real[:5]).astype(np.int32)
+        nodes = np.r_[everywhere, dendrites] if mechanism in DENDRITIC else everywhere
+        nodes = np.sort(nodes).astype(np.int32)
         values = {"gbar": rng.uniform(0.2, 1.0, len(nodes)) * CONDUCTANCE.get(mechanism, 1e-3)}
         if mechanism == "CaDynamics":
             values = {"gamma": np.full(len(nodes), 0.01), "decay": np.full(len(nodes), 200.0)}
@@ -75,6 +79,7 @@ def random_tree(seed, n=12, mechanisms=tuple(DENSITY), name=None):
     )  # fmt: skip
 
 
+DENDRITIC = ("Ih", "Im", "NaTa", "Ca_LVA", "CaDynamics")
 CONDUCTANCE = {
     "NaTs": 0.5, "NaTa": 0.1, "NaV": 0.05, "Kv3_1": 0.05, "K_P": 0.02, "K_T": 0.01,
     "Nap": 5e-4, "Ca_HVA": 1e-4, "Ca_LVA": 1e-3,

@@ -103,7 +103,7 @@ def step(
         amps=amps,
         delay=delay,
         duration=duration,
-        time=dt * np.arange(1, n_steps + 1),
+        time=np.arange(1, n_steps + 1) * np.float64(dt),
         v=samples[:, :k].T,
         cai=samples[:, k:].T if has_shell else np.full((k, n_steps), np.nan),
         spikes=[np.round(times[sources_ == i], 9) for i in range(k)],

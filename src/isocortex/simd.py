@@ -49,7 +49,9 @@ class Vec(types.Type):
 
 @register_model(Vec)
 class VecModel(PrimitiveModel):
-    def __init__(self, dmm, fe_type):  # type: ignore[no-untyped-def]
+    """``Vec`` as an LLVM vector."""
+
+    def __init__(self, dmm, fe_type):
         element = ir.IntType(1) if fe_type.scalar == types.boolean else None
         element = element or dmm.lookup(fe_type.scalar).get_value_type()
         super().__init__(dmm, fe_type, ir.VectorType(element, fe_type.lanes))
@@ -78,7 +80,7 @@ def _as_vectors(context, builder, vec: Vec, arg_types, values):
     ]
 
 
-def _vec_of(*arg_types) -> Vec | None:
+def _vec_of(*arg_types):
     """The vector type of a mixed operation, or None if no argument is a float vector."""
     vectors = [t for t in arg_types if isinstance(t, Vec) and t.scalar != types.boolean]
     others = [t for t in arg_types if not isinstance(t, Vec)]

@@ -31,7 +31,10 @@ from isocortex.sonata.config import load_simulation
 
 logger = logging.getLogger(__name__)
 
-ENGINES = {"fast": CpuEngine, "reference": ReferenceEngine}
+ENGINES: dict[str, Callable[[Network, Settings], Engine]] = {
+    "fast": CpuEngine,
+    "reference": ReferenceEngine,
+}
 INTEGRATORS = {"backward-euler": False, "crank-nicolson": True}
 #: Called after every window with the simulated time and the end (ms), and the spikes so far.
 Progress = Callable[[float, float, int], None]

@@ -2,16 +2,26 @@
 
 import numpy as np
 import pytest
+from neurons import random_tree
 
-from isocortex.errors import ModelError
 from isocortex.engine.cpu import regions_of
+from isocortex.errors import ModelError
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.density import Density, gate, parameter
 from isocortex.mechanisms.nav import (
-    ALPHA, BETA, C_OFF, C_ON, CLOSING, O_OFF, O_ON, OFF_FACTOR, ON_FACTOR, OPENING, SLOPE,
+    ALPHA,
+    BETA,
+    C_OFF,
+    C_ON,
+    CLOSING,
+    O_OFF,
+    O_ON,
+    OFF_FACTOR,
+    ON_FACTOR,
+    OPENING,
+    SLOPE,
 )  # fmt: skip
 from isocortex.mechanisms.synapses import exp1syn, exp2syn
-from neurons import random_tree
 
 NAV = DENSITY["NaV"]
 VOLTAGES = np.linspace(-110.0, 60.0, 35)
@@ -60,7 +70,9 @@ def test_nap_slope_is_the_derivative_of_its_conductance():
     numeric = (
         nap.conductance(VOLTAGES + dv, 0.3, 1e-4) - nap.conductance(VOLTAGES - dv, 0.3, 1e-4)
     ) / (2 * dv)
-    np.testing.assert_allclose(nap.conductance_slope(VOLTAGES, 0.3, 1e-4), numeric, rtol=1e-6, atol=1e-15)
+    np.testing.assert_allclose(
+        nap.conductance_slope(VOLTAGES, 0.3, 1e-4), numeric, rtol=1e-6, atol=1e-15
+    )
 
 
 @pytest.mark.parametrize("name", [n for n in DENSITY if n not in ("NaV", "CaDynamics")])

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from neurons import advance, cable, tree, wire
 
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Events, Settings, Variable
 from isocortex.mechanisms.synapses import exp2syn
 from isocortex.network.network import CurrentSource, Pulses, bare_network
-from neurons import advance, cable, tree, wire
 
 
 def _run(model, settings, n_steps, amp, delay=0.0, node=0):

@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
+from neurons import advance, random_tree, wire
 
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Events, Settings, Variable
 from isocortex.engine.reference import ReferenceEngine
+from isocortex.engine.stepper import Stepper
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.synapses import exp1syn, exp2syn
 from isocortex.network.network import CurrentSource, PointNeurons, Pulses, SpikeTrains, bare_network
-from isocortex.engine.stepper import Stepper
-from neurons import advance, random_tree, wire
 
 SETTINGS = Settings(dt=0.025, v_init=-75.0, threshold=-20.0)
 
@@ -21,7 +21,9 @@ def _pulse(amp):
 
 def _traces(engine_class, models, settings, n_steps=1200, amp=0.15):
     network = bare_network(
-        models, np.arange(len(models)), [CurrentSource(i, 0, _pulse(amp)) for i in range(len(models))]
+        models,
+        np.arange(len(models)),
+        [CurrentSource(i, 0, _pulse(amp)) for i in range(len(models))],
     )
     engine = engine_class(network, settings)
     engine.record(
@@ -72,7 +74,9 @@ def _busy_network(order=None):
         weight = [2e-3, 1e-3][kind] if cell >= 0 else 0.4
         delay = [1.0, 1.5, 2.3][k % 3]
         source = int(place[source]) if source < n else source
-        synapses.append((source, int(place[cell]) if cell >= 0 else cell, node, kind, weight, delay))
+        synapses.append(
+            (source, int(place[cell]) if cell >= 0 else cell, node, kind, weight, delay)
+        )
     times = np.sort(rng.uniform(0, 100, 400))
     trains = SpikeTrains(n + 2 + rng.integers(0, 20, 400), times)
     network = wire(
@@ -109,7 +113,9 @@ def test_network_equals_the_reference_network():
 def test_spikes_do_not_depend_on_threads(precision):
     network, _ = _busy_network()
     one, two = (
-        _spikes(CpuEngine, network, Settings(**{**BUSY.__dict__, "precision": precision, "threads": n}))
+        _spikes(
+            CpuEngine, network, Settings(**{**BUSY.__dict__, "precision": precision, "threads": n})
+        )
         for n in (1, 2)
     )
     assert len(one[0]) > 50

@@ -300,7 +300,7 @@ class CpuEngine:
         W = self.lanes
         most_nodes = max((m.n_nodes for m in self.network.models), default=0)
         self._tasks, self._max_steps = [], n_steps
-        families = {}
+        families: dict[Family, list[int]] = {}
         for b, m in enumerate(self.block_model):
             families.setdefault(self.model_family[m], []).append(b)
         for family, members in families.items():

@@ -5,9 +5,9 @@ from isocortex.mechanisms.maths import exp
 
 
 class Kv3_1(Density):
-    """Shaw-type (Kv3.1) potassium current; Rettig et al. 1992, doi:10.1002/j.1460-2075.1992.tb05312.x.
+    """Shaw-type (Kv3.1) potassium current; Rettig et al. 1992.
 
-    The published rates are used at any temperature.
+    doi:10.1002/j.1460-2075.1992.tb05312.x. The published rates are used at any temperature.
     """
 
     ion = "k"

@@ -30,7 +30,7 @@ def where(condition, a, b):
 
 
 def exprelr(x):
-    """x / (exp(x) - 1), continued through x = 0 by its Taylor series.
+    r"""x / (exp(x) - 1), continued through x = 0 by its Taylor series.
 
     NEURON's ``vtrap(x, y)`` is ``y * exprelr(x / y)``. The series is used for \\|x\\| < 0.03, where
     its error is below 1e-18 and the quotient would lose digits.

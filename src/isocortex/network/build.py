@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -163,7 +165,7 @@ def _compile(
 ) -> CompiledCell:
     """One distinct cell model."""
     circuit = simulation.circuit
-    where = {"file": population.file, "field": f"nodes/{population.name}"}
+    where: dict[str, Any] = {"file": population.file, "field": f"nodes/{population.name}"}
     if template is not None and template.startswith(LIBRARY_PREFIX):
         return load_cell(template.removeprefix(LIBRARY_PREFIX))
     if template is not None and template.startswith("nml:"):
@@ -263,7 +265,10 @@ def _json_numbers(path: Path, names: tuple[str, ...]) -> dict[str, float]:
 
 def _kinetics_of(rule: SynapseRule, edges: EdgePopulation) -> Kinetics:
     template = (rule.model_template or "").lower()
-    makers = {"exp2syn": (exp2syn, ("tau1", "tau2", "erev")), "exp1syn": (exp1syn, ("tau", "erev"))}
+    makers: dict[str, tuple[Callable[..., Kinetics], tuple[str, ...]]] = {
+        "exp2syn": (exp2syn, ("tau1", "tau2", "erev")),
+        "exp1syn": (exp1syn, ("tau", "erev")),
+    }
     makers["expsyn"] = makers["exp1syn"]
     where = {"file": rule.dynamics_file, "field": f"edges/{edges.name}"}
     if template not in makers:
@@ -325,11 +330,8 @@ def _connect(
             edge, node = _place(edges, rule, at, target, models, cell_model, seed)
             key = (kinetics.index(made) * most_nodes + node) * n_cells + target[edge]
             parts.append((source[edge], key, edges.weight[edge], edges.delay[edge]))
-    source, key, weight, delay = (
-        np.concatenate(x) if parts else np.zeros(0)
-        for x in (zip(*parts, strict=True) if parts else [()] * 4)
-    )
-    source, key = source.astype(np.int64), key.astype(np.int64)
+    parts.append((none := np.zeros(0, np.int64), none, np.zeros(0), np.zeros(0)))
+    source, key, weight, delay = (np.concatenate(x) for x in zip(*parts, strict=True))
     slot, target = _slots(key, n_cells, most_nodes)
     order = np.argsort(source, kind="stable")
     delays, delay_index = np.unique(delay, return_inverse=True)
@@ -414,7 +416,7 @@ def _place(
             nodes, cumulative = candidates(model, rule.target_sections, rule.distance_range)
             if len(nodes) == 0:
                 logger.warning(
-                    "%s: cell model %s has no %s within %s um of its soma; %d edges make no synapse",
+                    "%s: model %s has no %s within %s um of its soma; %d edges make no synapse",
                     edges.name, model.name, "/".join(rule.target_sections),
                     rule.distance_range, len(here),
                 )  # fmt: skip
@@ -476,7 +478,7 @@ def _currents(
 def _electrode_node(model: CompiledCell, clamp: CurrentInput) -> int:
     """Node under the electrode: section ``section_name``[``section_index``] at ``section_pos``."""
     code = SECTION_TYPES.get(clamp.section_name)
-    sections = np.unique(model.section[model.section_type == code]) if code else []
+    sections = np.unique(model.section[model.section_type == (code or -1)])
     if clamp.section_index >= len(sections):
         raise ConfigError(
             f"cell model {model.name!r} has no section {clamp.section_name}[{clamp.section_index}]",

@@ -19,6 +19,7 @@ voltage before it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +87,7 @@ class Quantity:
         v = known["", "v"]
         total = np.zeros(len(values))
         for channel in self.channels_at(model, node):
-            mechanism = DENSITY[channel]
+            mechanism: Any = DENSITY[channel]
             arguments = [
                 v if a == "v" else known[channel, a]
                 if a in mechanism.states else _parameter(model, channel, a, node)

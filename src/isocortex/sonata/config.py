@@ -59,9 +59,9 @@ class Output(_Strict):
     log_file: str | None = None
     spikes_file: str = "spikes.h5"
     spikes_file_csv: str | None = None
-    spikes_sort_order: Literal["none", "time", "by_time", "id", "by_id", "node_id", "gid"] | None = (
-        "by_time"
-    )
+    spikes_sort_order: (
+        Literal["none", "time", "by_time", "id", "by_id", "node_id", "gid"] | None
+    ) = "by_time"
     overwrite_output_dir: bool = True
     # how BMTK logs
     log_to_console: bool | None = None
@@ -245,8 +245,9 @@ def _circuit(config: dict[str, tuple[Any, Path]], path: Path) -> Circuit:
     if not nodes:
         raise ConfigError("no nodes", file=networks_file, field="networks.nodes", fix="Add some.")
     edges = []
-    for _, files in _files(networks, "edges", networks_file):
-        edges += read_edges(*files, nodes, components.get("synaptic_models_dir"))
+    for _, (edges_file, types_file) in _files(networks, "edges", networks_file):
+        models = components.get("synaptic_models_dir")
+        edges += read_edges(edges_file, types_file, nodes, models)
     node_sets = dict(_section(config, "node_sets", dict, {}))
     if "node_sets_file" in config:
         name = _section(config, "node_sets_file", str, "")

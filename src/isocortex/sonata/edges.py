@@ -59,7 +59,9 @@ class _Reader:
         final = explicit | np.isnan(nsyns)
         nsyns = np.where(final, 1.0, nsyns)
         self._check(nsyns >= 0, h5, "nsyns", nsyns, "Use 0 or more.")
-        self._check(explicit <= (section >= 0), h5, "afferent_section_id", section, "Use 0 or more.")
+        self._check(
+            explicit <= (section >= 0), h5, "afferent_section_id", section, "Use 0 or more."
+        )
         delay = self._needed(columns, "delay", h5, m)
         self._check(delay >= 0, h5, "delay", delay, "Delays are 0 ms or more.")
         weight = self._weights(columns, h5, type_ids, source, source_rows, target, target_rows)
@@ -227,7 +229,9 @@ class _Reader:
             numbers = [0.0, *numbers] if len(numbers) == 1 else numbers
             if len(numbers) != 2 or not numbers[0] <= numbers[1]:
                 raise InputError(
-                    f"distance_range {distance} is not [from, to]", fix="Two numbers in um.", **where
+                    f"distance_range {distance} is not [from, to]",
+                    fix="Two numbers in um.",
+                    **where,
                 )
         name = row.get("dynamics_params")
         return SynapseRule(

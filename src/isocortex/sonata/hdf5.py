@@ -41,7 +41,9 @@ def group(parent: h5py.Group, name: str, path: Path) -> h5py.Group:
     return item
 
 
-def array(parent: h5py.Group, name: str, path: Path, kind: str, length: int | None = None) -> NDArray[Any]:
+def array(
+    parent: h5py.Group, name: str, path: Path, kind: str, length: int | None = None
+) -> NDArray[Any]:
     """A one-dimensional dataset of numbers: ``kind`` "int" gives int64, "float" float64."""
     field = f"{parent.name}/{name}"
     item = parent.get(name)

@@ -36,7 +36,7 @@ class _Entry:
     def number(self, key: str, default: float | None = None) -> float:
         value = self.values.get(key, default)
         good = isinstance(value, int | float) and not isinstance(value, bool)
-        if not good or not math.isfinite(value):
+        if value is None or not good or not math.isfinite(value):
             raise self.fail(key, f"must be a number, found {value!r}")
         return float(value)
 
@@ -100,7 +100,9 @@ def _electrode(entry: _Entry, **what: Any) -> list[Input]:
     section = entry.values.get("section_name", "soma")
     index = entry.values.get("section_index", 0)
     if section not in ("soma", "dend", "apic", "axon"):
-        raise entry.fail("section_name", f"unknown section {section!r}", "Use soma, dend, apic or axon.")
+        raise entry.fail(
+            "section_name", f"unknown section {section!r}", "Use soma, dend, apic or axon."
+        )
     if not isinstance(index, int) or isinstance(index, bool) or index < 0:
         raise entry.fail("section_index", f"must be an index, found {index!r}")
     position = entry.number("section_dist", 0.5)

@@ -100,7 +100,5 @@ def _validated(values: dict[str, Any], file: Path, field: str) -> Report:
         known = list(Report.model_fields)
         close = difflib.get_close_matches(key, known, 1)
         fix = f"Did you mean {close[0]!r}?" if close and close[0] != key else "Mend the value."
-        message = (
-            "not supported" if first["type"] == "extra_forbidden" else first["msg"].lower()
-        )
+        message = "not supported" if first["type"] == "extra_forbidden" else first["msg"].lower()
         raise ConfigError(message, file=file, field=f"{field}.{key}", fix=fix) from error

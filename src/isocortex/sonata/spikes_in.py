@@ -18,7 +18,14 @@ FloatArray = NDArray[np.float64]
 Chosen = list[tuple[NodePopulation, IntArray]]
 
 #: SONATA's units attribute -> ms
-UNITS = {"ms": 1.0, "millisecond": 1.0, "milliseconds": 1.0, "s": 1e3, "second": 1e3, "seconds": 1e3}
+UNITS = {
+    "ms": 1.0,
+    "millisecond": 1.0,
+    "milliseconds": 1.0,
+    "s": 1e3,
+    "second": 1e3,
+    "seconds": 1e3,
+}
 
 
 def read_h5_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
