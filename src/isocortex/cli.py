@@ -17,7 +17,8 @@ from rich.table import Table
 from isocortex.errors import ConfigError, IsocortexError
 
 app = typer.Typer(
-    help="Simulate SONATA circuits of biophysical neurons, with NEURON's results.",
+    help="Simulate SONATA circuits of biophysical neurons, with NEURON's results.\n\n"
+    "Add --debug to any command to see Python tracebacks instead of one-line errors.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -102,7 +103,6 @@ def run(
     skip_unsupported_reports: Annotated[
         bool, typer.Option(help="Leave out reports of kinds that are not supported.")
     ] = False,
-    debug: Annotated[bool, typer.Option(help="Show a traceback on errors.")] = False,
 ) -> None:
     """Simulate a SONATA configuration."""
     result = _simulate(
@@ -127,7 +127,6 @@ def demo(
     cells: Annotated[int, typer.Option(help="Number of cells.")] = 300,
     seed: int = 1,
     tstop: Annotated[float, typer.Option(help="Duration, ms.")] = 1000.0,
-    debug: Annotated[bool, typer.Option(help="Show a traceback on errors.")] = False,
 ) -> None:
     """Write a small cortical circuit of Allen cells, simulate it and draw it."""
     from isocortex.examples.microcircuit import write_microcircuit
@@ -142,7 +141,6 @@ def demo(
 @app.command()
 def info(
     config: Config,
-    debug: Annotated[bool, typer.Option(help="Show a traceback on errors.")] = False,
 ) -> None:
     """Say what is in a circuit and how much memory it takes; simulates nothing."""
     from isocortex.network.build import build_network
@@ -170,7 +168,8 @@ def info(
     for report in simulation.skipped:
         out.print(f"Not supported: report {report}.")
     for precision in ("double", "single"):
-        out.print(f"Memory in {precision}: about {memory_estimate(network, precision):.0f} MB.")
+        needed = memory_estimate(network, precision)
+        out.print(f"Memory in {precision}: about {needed:.0f} MB, beside some 250 MB for Python.")
 
 
 # --- plot -------------------------------------------------------------------------------------
@@ -304,6 +303,7 @@ def cells_fi(
 def main() -> None:
     """Entry point: errors a user can mend are one line and exit status 1."""
     debug = "--debug" in sys.argv
+    sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         app()
     except IsocortexError as error:

@@ -68,7 +68,8 @@ def raster(
         edges, rate = population_rate(every, n_rows, duration, bin_width)
         below.stairs(rate, edges, fill=True, color="0.55", label="all")
     if len(parts) > 1:
-        top.set_yticks(centres, [f"{name} ({len(p[0])})" for name, p in parts.items()])
+        labels = [f"{name} ({len(p[0])})" for name, p in parts.items()]
+        top.set_yticks(_spread(centres, 0.05 * n_rows, n_rows), labels)
         top.tick_params(axis="y", length=0)
         for label, name in zip(top.get_yticklabels(), parts, strict=True):
             label.set_color(palette[name])
@@ -217,6 +218,19 @@ def fi_curve(
 
 
 Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+
+
+def _spread(places: Sequence[float], gap: float, end: float) -> list[float]:
+    """Move ascending places apart to at least ``gap``, within ``end``: legible labels."""
+    gap = min(gap, end / max(len(places), 1))
+    spread: list[float] = []
+    for place in places:
+        spread.append(max(place, spread[-1] + gap) if spread else place)
+    limit = end - 0.5
+    for k in range(len(spread) - 1, -1, -1):
+        spread[k] = min(spread[k], limit)
+        limit = spread[k] - gap
+    return spread
 
 
 def _group_spikes(spikes: pd.DataFrame, groups: Groups | None) -> dict[Any, Part]:
