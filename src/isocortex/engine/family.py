@@ -45,7 +45,7 @@ def region_parameters(region: tuple[str, ...]) -> list[tuple[str, str]]:
     return [*rows, ("", "area"), ("", "ena"), ("", "ek")]
 
 
-def _call(name: str, function: str, v: str = "v") -> str:
+def _call(name: str, function: str) -> str:
     """The call of a mechanism's function with its arguments wired to the kernel's variables."""
     mechanism = DENSITY[name]
 
@@ -54,7 +54,7 @@ def _call(name: str, function: str, v: str = "v") -> str:
             return _state_variable(name, argument)
         if argument in mechanism.parameters or argument == "q10":
             return f"{name}_{argument}"
-        return v if argument == "v" else argument
+        return argument
 
     arguments = ", ".join(wire(a) for a in mechanism.arguments(function))
     return f"{name}_{function}({arguments})"
@@ -113,11 +113,9 @@ def _current_lines(region: tuple[str, ...]) -> list[str]:
         e = _reversal_variable(name, mechanism.reversal)
         lines.append(f"g = {_call(name, 'conductance')}")
         if mechanism.has("conductance_slope"):
-            # NEURON differentiates the current between v and v + 0.001 mV: the slope midway
-            v = "v + 0.0005"
+            # NEURON takes (I(v + 0.001) - I(v)) / 0.001 with I = g (v - e)
             lines += [
-                f"dg = {_call(name, 'conductance', v)}",
-                f"dg = dg + ({v} - {e}) * {_call(name, 'conductance_slope', v)}",
+                f"dg = g + (v + 0.001 - {e}) * {_call(name, 'conductance_slope')}",
                 "g_total = g_total + dg",
                 f"ge_total = ge_total + dg * v - g * (v - {e})",
             ]
