@@ -16,8 +16,13 @@ from isocortex.errors import ConfigError, InputError
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
+#: Model types that are node sets of their own name unless the configuration defines another.
+MODEL_TYPES = ("biophysical", "point_neuron", "point_process", "virtual")
+#: Names of the node id in queries.
+NODE_ID = ("node_id", "node_ids", "gid")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class NodePopulation:
     """Nodes of one population.
 
@@ -48,7 +53,7 @@ class NodePopulation:
         return order[at]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SynapseRule:
     """What the synapses of an edge type are."""
 
@@ -59,7 +64,7 @@ class SynapseRule:
     distance_range: tuple[float, float] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EdgePopulation:
     """Edges between two populations.
 
@@ -91,7 +96,7 @@ class EdgePopulation:
     weight_is_final: NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Circuit:
     """All populations and where the files of their models are."""
 
@@ -105,13 +110,17 @@ class Circuit:
         """Path of a component file, e.g. ``find("morphologies_dir", "cell.swc")``.
 
         The suffix of morphologies may be missing.
+
+        Raises
+        ------
+        InputError : with the closest name that exists.
         """
         if component not in self.components:
             raise ConfigError(
                 f"{name!r} is needed, but components has no {component}", file=self.config_file,
                 field="components", fix=f"Add {component}.",
             )  # fmt: skip
-        folder = self.components[component]
+        folder, name = self.components[component], str(name)
         tries = [folder / name]
         if component == "morphologies_dir":
             tries.append(folder / f"{name}.swc")
@@ -123,22 +132,28 @@ class Circuit:
         hint = f"Did you mean {close[0]!r}?" if close else f"Put it there or mend {component}."
         raise InputError("file does not exist", file=folder / name, field=component, fix=hint)
 
-    def select(self, node_set: Any, where: str) -> list[tuple[str, IntArray]]:
+    def select(
+        self, node_set: Any, where: str, parents: tuple[str, ...] = ()
+    ) -> list[tuple[str, IntArray]]:
         """(population, rows) of a node set.
 
-        A node set is the name of one, the name of a population, "all", a list of node ids or of
-        names, or a query such as {"population": "v1", "ei": "e", "node_id": [0, 1]}.
-        ``where`` names the field that asks, for messages.
+        Parameters
+        ----------
+        node_set : the name of a node set, of a population or of a model type; "all" or None; a list
+            of node ids or of names; or a query such as {"population": "v1", "ei": "e"}, in which a
+            list means any of its values.
+        where : the field that asks, for messages.
+        parents : names of node sets that led here.
         """
-        if node_set is None or node_set == "all":
-            return [(name, np.arange(len(p.node_ids))) for name, p in self.nodes.items()]
+        if node_set is None:
+            return self._query({}, where)
         if isinstance(node_set, str):
-            return self._named(node_set, where)
+            return self._named(node_set, where, parents)
         if isinstance(node_set, dict):
             return self._query(node_set, where)
         if isinstance(node_set, list):
-            if all(isinstance(x, str) for x in node_set) and node_set:
-                return _union([self._named(name, where) for name in node_set])
+            if node_set and all(isinstance(x, str) for x in node_set):
+                return _union([self._named(name, where, parents) for name in node_set])
             if all(isinstance(x, int) and not isinstance(x, bool) for x in node_set):
                 return self._query({"node_id": node_set}, where)
         raise ConfigError(
@@ -146,60 +161,68 @@ class Circuit:
             fix="Use a name, a list of node ids, or a query.",
         )  # fmt: skip
 
-    def _named(self, name: str, where: str) -> list[tuple[str, IntArray]]:
+    def _named(self, name: str, where: str, parents: tuple[str, ...]) -> list[tuple[str, IntArray]]:
+        if name in parents:
+            raise ConfigError(
+                f"node set {name!r} refers to itself", file=self.config_file, field=where,
+                fix="Break the loop.",
+            )  # fmt: skip
         if name in self.node_sets:
-            value = self.node_sets[name]
-            if value == name:
-                raise ConfigError(
-                    f"node set {name!r} refers to itself", file=self.config_file, field=where
-                )
-            return self.select(value, f"node_sets: {name}")
+            return self.select(self.node_sets[name], f"node_sets.{name}", (*parents, name))
         if name == "all":
-            return self.select(None, where)
+            return self._query({}, where)
         if name in self.nodes:
-            return [(name, np.arange(len(self.nodes[name].node_ids)))]
-        if name in ("biophysical", "point_neuron", "virtual"):
+            return self._query({"population": name}, where)
+        if name in MODEL_TYPES:
             return self._query({"model_type": name}, where)
-        known = [*self.node_sets, *self.nodes]
+        known = [*self.node_sets, *self.nodes, "all"]
+        close = difflib.get_close_matches(name, known, 1)
         raise ConfigError(
             f"unknown node set {name!r}", file=self.config_file, field=where,
-            fix=f"There are {', '.join(known) or 'none'}.",
+            fix=f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(known)}.",
         )  # fmt: skip
 
     def _query(self, query: dict[str, Any], where: str) -> list[tuple[str, IntArray]]:
-        populations = query.get("population", list(self.nodes))
-        populations = [populations] if isinstance(populations, str) else populations
-        chosen = []
-        known_key = {key: False for key in query if key != "population"}
-        for name in populations:
-            if name not in self.nodes:
+        wanted: dict[str, list[Any]] = {}
+        for key, value in query.items():
+            wanted[key] = value if isinstance(value, list) else [value]
+            if not all(isinstance(v, str | int | float) for v in wanted[key]):
                 raise ConfigError(
-                    f"unknown population {name!r}", file=self.config_file, field=where,
-                    fix=f"There are {', '.join(self.nodes)}.",
+                    f"not supported: {value!r}", file=self.config_file,
+                    field=f"{where}.{key}", fix="Use a number, a string or a list of them.",
                 )  # fmt: skip
-            population = self.nodes[name]
-            keep = np.ones(len(population.node_ids), bool)
-            for key, value in query.items():
-                if key == "population":
-                    continue
-                values = value if isinstance(value, list) else [value]
-                if key in ("node_id", "node_ids", "gid"):
-                    known_key[key] = True
-                    keep &= np.isin(population.node_ids, values)
-                elif key in population.table:
-                    known_key[key] = True
-                    keep &= population.table[key].isin(values).to_numpy()
-                else:
-                    keep[:] = False
-            if keep.any():
-                chosen.append((name, np.flatnonzero(keep)))
-        unknown = [key for key, there in known_key.items() if not there]
+        names = wanted.pop("population", wanted.pop("populations", None))
+        unknown = [name for name in names or () if name not in self.nodes]
         if unknown:
             raise ConfigError(
-                f"no node has the attribute {unknown[0]!r}", file=self.config_file, field=where,
-                fix="Query attributes of the node types or groups.",
+                f"unknown population {unknown[0]!r}", file=self.config_file, field=where,
+                fix=f"There are {', '.join(self.nodes)}.",
             )  # fmt: skip
+        for key in wanted:
+            if key not in NODE_ID and not any(key in p.table for p in self.nodes.values()):
+                raise ConfigError(
+                    f"no node has the attribute {key!r}", file=self.config_file, field=where,
+                    fix="Query attributes of the node types or groups.",
+                )  # fmt: skip
+        chosen = []
+        for name in self.nodes if names is None else dict.fromkeys(names):
+            rows = np.flatnonzero(_matches(self.nodes[name], wanted))
+            if len(rows) or not wanted:
+                chosen.append((name, rows))
         return chosen
+
+
+def _matches(population: NodePopulation, wanted: dict[str, list[Any]]) -> NDArray[np.bool_]:
+    keep = np.ones(len(population.node_ids), bool)
+    for key, values in wanted.items():
+        if key in NODE_ID:
+            column: pd.Series[Any] = pd.Series(population.node_ids)
+        elif key in population.table:
+            column = population.table[key]
+        else:
+            return np.zeros(len(keep), bool)
+        keep &= column.isin(values).to_numpy()
+    return keep
 
 
 def _union(parts: list[list[tuple[str, IntArray]]]) -> list[tuple[str, IntArray]]:
@@ -210,7 +233,7 @@ def _union(parts: list[list[tuple[str, IntArray]]]) -> list[tuple[str, IntArray]
     return [(name, np.unique(np.concatenate(members))) for name, members in rows.items()]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SpikeInput:
     """Spike trains of nodes: rows of the population's table and times (ms), by time."""
 
@@ -219,7 +242,7 @@ class SpikeInput:
     times: FloatArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CurrentInput:
     """An electrode in every chosen cell.
 
@@ -241,7 +264,7 @@ class CurrentInput:
     section_pos: float = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReportSpec:
     """A report the configuration asks for; ``start``, ``end``, ``dt`` in ms."""
 
@@ -255,7 +278,7 @@ class ReportSpec:
     file_name: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Simulation:
     """A simulation configuration, complete and checked."""
 

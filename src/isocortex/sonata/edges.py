@@ -13,10 +13,26 @@ from numpy.typing import NDArray
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.sonata.circuit import EdgePopulation, NodePopulation, SynapseRule
 from isocortex.sonata.hdf5 import array, attributes, group, open_h5
-from isocortex.sonata.types import check_type_ids, parse_list, read_types
+from isocortex.sonata.types import check_type_ids, numbers, parse_list, read_types
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+
+#: Attributes that edges may have of their own; the group's override the type's.
+NUMBERS = (
+    "syn_weight", "delay", "nsyns", "weight_sigma",
+    "afferent_section_id", "afferent_section_pos", "sec_id", "sec_x",
+)  # fmt: skip
+#: Attributes that only types may have.
+OF_TYPES = (
+    "model_template", "dynamics_params", "target_sections", "distance_range", "weight_function",
+    "is_gap_junction",
+)  # fmt: skip
+#: weight_function -> whether it depends on the tuning of both cells.
+WEIGHT_FUNCTIONS = {
+    "default_weight_fnc": False, "set_syn_weight": False, "wmax": False, "gaussianLL": True,
+}  # fmt: skip
+INT32_MAX = 2**31 - 1
 
 
 def read_edges(
@@ -42,10 +58,11 @@ class _Reader:
     def population(self, h5, name: str) -> EdgePopulation:
         type_ids = array(h5, "edge_type_id", self.path, "int")
         m = len(type_ids)
-        check_type_ids(type_ids, self.types, self.path, f"{h5.name}/edge_type_id")
+        if self.types_path is not None:
+            check_type_ids(type_ids, self.types, self.path, f"{h5.name}/edge_type_id")
         source, source_rows = self._ends(h5, "source_node_id", name, m)
         target, target_rows = self._ends(h5, "target_node_id", name, m)
-        columns, group_of = self._attributes(h5, type_ids)
+        columns = self._attributes(h5, type_ids)
         section = columns.pop("afferent_section_id", np.full(m, np.nan))
         position = columns.pop("afferent_section_pos", np.full(m, np.nan))
         if (np.isnan(section) != np.isnan(position)).any():
@@ -58,10 +75,13 @@ class _Reader:
         explicit = ~np.isnan(section)
         final = explicit | np.isnan(nsyns)
         nsyns = np.where(final, 1.0, nsyns)
-        self._check(nsyns >= 0, h5, "nsyns", nsyns, "Use 0 or more.")
-        self._check(
-            explicit <= (section >= 0), h5, "afferent_section_id", section, "Use 0 or more."
-        )
+        for values, given, attribute in (
+            (nsyns, ~final, "nsyns"), (section, explicit, "afferent_section_id"),
+        ):  # fmt: skip
+            good = ~given | ((values >= 0) & (values <= INT32_MAX) & (values == np.floor(values)))
+            self._check(good, h5, attribute, values, "Use a whole number, 0 or more.")
+        good = ~explicit | ((position >= 0) & (position <= 1))
+        self._check(good, h5, "afferent_section_pos", position, "Use 0 to 1.")
         delay = self._needed(columns, "delay", h5, m)
         self._check(delay >= 0, h5, "delay", delay, "Delays are 0 ms or more.")
         weight = self._weights(columns, h5, type_ids, source, source_rows, target, target_rows)
@@ -98,18 +118,15 @@ class _Reader:
             )  # fmt: skip
         return population, self.nodes[population].index_of(ids, file=self.path, field=field)
 
-    def _attributes(self, h5, type_ids: IntArray) -> tuple[dict[str, FloatArray], IntArray]:
+    def _attributes(self, h5, type_ids: IntArray) -> dict[str, FloatArray]:
         """Numeric attributes of every edge: the type's, overridden by the group's."""
         m = len(type_ids)
         codes = self.types.index.get_indexer(pd.Index(type_ids)) if len(self.types) else None
         columns: dict[str, FloatArray] = {}
-        wanted = ("syn_weight", "delay", "nsyns", "weight_sigma")
-        places = ("afferent_section_id", "afferent_section_pos", "sec_id", "sec_x")
         if codes is not None:
-            for name in wanted + places:
+            for name in NUMBERS:
                 if name in self.types:
-                    values = pd.to_numeric(self.types[name], errors="coerce").to_numpy(float)
-                    columns[name] = values[codes]
+                    columns[name] = numbers(self.types, name, self.types_path)[codes]
         group_id = (
             array(h5, "edge_group_id", self.path, "int", m)
             if "edge_group_id" in h5 else np.zeros(m, np.int64)
@@ -124,12 +141,18 @@ class _Reader:
                     )  # fmt: skip
                 continue
             members = group(h5, str(g), self.path)
+            for name in OF_TYPES:
+                if name in members and len(members[name]):
+                    raise ConfigError(
+                        "not supported yet for single edges", file=self.path,
+                        field=f"{members.name}/{name}", fix="Put it in the edge types.",
+                    )  # fmt: skip
             index = (
                 array(h5, "edge_group_index", self.path, "int", m)[mine]
                 if "edge_group_index" in h5 else np.arange(len(mine))
             )  # fmt: skip
             for name, values in attributes(members, self.path).items():
-                if name not in wanted + places:
+                if name not in NUMBERS:
                     continue
                 if values.ndim != 1 or values.dtype.kind not in "iuf":
                     raise InputError(
@@ -152,7 +175,7 @@ class _Reader:
             if old in columns:
                 values = columns.pop(old)
                 columns[new] = np.where(np.isnan(values), columns.get(new, np.nan), values)
-        return columns, group_id
+        return columns
 
     def _needed(self, columns, name: str, h5, m: int) -> FloatArray:
         values = columns.get(name, np.full(m, np.nan))
@@ -171,15 +194,16 @@ class _Reader:
         if "weight_function" not in self.types:
             return weight
         names = self.types["weight_function"].astype(object)
-        for type_id, name in names[names.notna()].items():
-            mine = np.flatnonzero(type_ids == type_id)
-            if name in ("wmax", "default_weight_fnc", "set_syn_weight") or len(mine) == 0:
-                continue
-            if name != "gaussianLL":
+        for type_id, name in names[names.notna() & names.index.isin(np.unique(type_ids))].items():
+            if name not in WEIGHT_FUNCTIONS:
                 raise ModelError(
-                    f"weight_function {name!r} is not supported", file=self.types_path,
-                    field=f"edge type {type_id}", fix="Use wmax or gaussianLL, or give syn_weight.",
+                    f"weight_function {name!r} is unknown", file=self.types_path,
+                    field=f"edge type {type_id}",
+                    fix=f"There are {', '.join(WEIGHT_FUNCTIONS)}; or give syn_weight alone.",
                 )  # fmt: skip
+            if not WEIGHT_FUNCTIONS[name]:
+                continue
+            mine = np.flatnonzero(type_ids == type_id)
             tuning_a = self._tuning(source, source_rows[mine], type_id)
             tuning_b = self._tuning(target, target_rows[mine], type_id)
             sigma = columns.get("weight_sigma", np.full(len(type_ids), np.nan))[mine]
@@ -219,27 +243,27 @@ class _Reader:
         where = {"file": self.types_path, "field": f"edge type {type_id}"}
         if row.get("is_gap_junction") in (True, "True", "true", 1):
             raise ConfigError("gap junctions are not supported yet", fix="Remove them.", **where)
-        sections = parse_list(row.get("target_sections"), self.types_path, "target_sections") or []
-        distance = parse_list(row.get("distance_range"), self.types_path, "distance_range")
+        sections = parse_list(row.get("target_sections")) or []
+        distance = parse_list(row.get("distance_range"))
+        bounds: tuple[float, ...] | None
         try:
-            numbers = None if distance is None else [float(x) for x in distance]
+            bounds = None if distance is None else tuple(float(x) for x in distance)
         except (TypeError, ValueError):
-            numbers = []
-        if numbers is not None:
-            numbers = [0.0, *numbers] if len(numbers) == 1 else numbers
-            if len(numbers) != 2 or not numbers[0] <= numbers[1]:
+            bounds = ()
+        if bounds is not None:
+            bounds = (0.0, *bounds) if len(bounds) == 1 else bounds
+            if len(bounds) != 2 or not bounds[0] <= bounds[1]:
                 raise InputError(
-                    f"distance_range {distance} is not [from, to]",
-                    fix="Two numbers in um.",
+                    f"distance_range {distance} is not [from, to]", fix="Two numbers in um.",
                     **where,
-                )
+                )  # fmt: skip
         name = row.get("dynamics_params")
         return SynapseRule(
             model_template=row.get("model_template"),
             dynamics=self._dynamics(name) if name is not None else {},
             dynamics_file=name,
             target_sections=tuple(str(s) for s in sections),
-            distance_range=None if numbers is None else (numbers[0], numbers[1]),
+            distance_range=None if bounds is None else (bounds[0], bounds[1]),
         )
 
     def _dynamics(self, name: str) -> dict[str, Any]:
@@ -252,7 +276,7 @@ class _Reader:
             path = self.synaptic_models / str(name)
             try:
                 value = json.loads(path.read_text())
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 raise InputError(
                     f"cannot read the synapse parameters ({error})", file=path,
                     field="dynamics_params", fix="Put a JSON file there.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,18 @@ import numpy as np
 import pandas as pd
 
 from isocortex.errors import ConfigError, InputError
-from isocortex.sonata.circuit import Circuit, CurrentInput, SpikeInput
-from isocortex.sonata.spikes_in import poisson_spikes, read_csv_spikes, read_h5_spikes
+from isocortex.sonata.circuit import Circuit, CurrentInput, IntArray, NodePopulation, SpikeInput
+from isocortex.sonata.schema import COMMENTS
+from isocortex.sonata.spikes_in import (
+    poisson_spikes,
+    read_csv_spikes,
+    read_h5_spikes,
+    read_nwb_spikes,
+)
 
 Input = SpikeInput | CurrentInput
+#: No quantity of an input is as large as this.
+LARGEST = 1e15
 
 
 @dataclass(frozen=True)
@@ -35,8 +42,8 @@ class _Entry:
 
     def number(self, key: str, default: float | None = None) -> float:
         value = self.values.get(key, default)
-        good = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is None or not good or not math.isfinite(value):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is None or not number or not abs(value) < LARGEST:
             raise self.fail(key, f"must be a number, found {value!r}")
         return float(value)
 
@@ -47,7 +54,7 @@ class _Entry:
             if any(isinstance(v, bool | str) for v in values):
                 raise TypeError
             array = np.array(values, float)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self.fail(key, f"must be a number or a list, found {value!r}") from None
         if array.ndim != 1 or not np.isfinite(array).all():
             raise self.fail(key, f"must be a finite number or a list, found {value!r}")
@@ -67,16 +74,16 @@ class _Entry:
 
     def only(self, *keys: str) -> None:
         """Every key must be one of these: nothing is ignored."""
-        known = ("input_type", "module", "node_set", "_comment", "enabled", *keys)
-        unknown = [k for k in self.values if k not in known]
+        known = ("input_type", "module", "node_set", "enabled", *keys)
+        unknown = [k for k in self.values if k not in (*known, *COMMENTS)]
         if unknown:
             close = difflib.get_close_matches(unknown[0], known, 1)
             fix = f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known)}."
-            raise self.fail(unknown[0], "not supported", fix)
+            raise self.fail(unknown[0], "unknown key", fix)
 
 
 def _h5(entry: _Entry) -> list[Input]:
-    entry.only("input_file", "file", "trial", "source")
+    entry.only("input_file", "file", "source")
     return list(read_h5_spikes(entry.path("input_file", "file"), entry.chosen()))
 
 
@@ -85,12 +92,22 @@ def _csv(entry: _Entry) -> list[Input]:
     return list(read_csv_spikes(entry.path("input_file", "file"), entry.chosen()))
 
 
+def _nwb(entry: _Entry) -> list[Input]:
+    entry.only("input_file", "file", "trial")
+    trial = entry.values.get("trial")
+    if trial is not None and not isinstance(trial, str):
+        raise entry.fail("trial", f"must be the name of a trial, found {trial!r}")
+    return list(read_nwb_spikes(entry.path("input_file", "file"), entry.chosen(), trial))
+
+
 def _poisson(entry: _Entry) -> list[Input]:
     entry.only("firing_rate", "t_start", "t_stop", "seed")
     rate = entry.values.get("firing_rate")
     rate = rate if isinstance(rate, str) else entry.number("firing_rate")
     seed = int(entry.number("seed", entry.seed))
     start, stop = entry.number("t_start", 0.0), entry.number("t_stop", entry.tstop)
+    if start < 0:
+        raise entry.fail("t_start", f"must be 0 ms or more, found {start:g}")
     chosen = entry.chosen()
     return list(poisson_spikes(chosen, rate, start, min(stop, entry.tstop), seed, entry.file))
 
@@ -99,6 +116,8 @@ def _electrode(entry: _Entry, **what: Any) -> list[Input]:
     """One input per population, at the place the entry names."""
     section = entry.values.get("section_name", "soma")
     index = entry.values.get("section_index", 0)
+    if isinstance(index, list):
+        raise entry.fail("section_index", "a range of distances is not supported yet")
     if section not in ("soma", "dend", "apic", "axon"):
         raise entry.fail(
             "section_name", f"unknown section {section!r}", "Use soma, dend, apic or axon."
@@ -108,13 +127,22 @@ def _electrode(entry: _Entry, **what: Any) -> list[Input]:
     position = entry.number("section_dist", 0.5)
     if not 0 <= position <= 1:
         raise entry.fail("section_dist", f"must lie in 0..1, found {position:g}")
-    return [
-        CurrentInput(
-            population.name, rows, section_name=section, section_index=index,
-            section_pos=position, **what,
-        )
-        for population, rows in entry.chosen()
+    chosen = [(p.name, _not_virtual(p, rows)) for p, rows in entry.chosen()]
+    found = [
+        CurrentInput(name, rows, section_name=section, section_index=index, section_pos=position,
+                     **what)
+        for name, rows in chosen if len(rows)
     ]  # fmt: skip
+    if not found:
+        raise entry.fail("node_set", "no simulated cell is in it", "Choose one or more cells.")
+    return list(found)
+
+
+def _not_virtual(population: NodePopulation, rows: IntArray) -> IntArray:
+    """The rows that are simulated: BMTK puts no electrodes into virtual nodes."""
+    if "model_type" not in population.table:
+        return rows
+    return rows[population.table["model_type"].iloc[rows].to_numpy() != "virtual"]
 
 
 def _pulses(entry: _Entry) -> list[Input]:
@@ -136,10 +164,13 @@ def _waveform(entry: _Entry) -> list[Input]:
     path = entry.path("file", "input_file")
     names = [entry.values.get("timestamps_column", "timestamps"),
              entry.values.get("amplitudes_column", "amps")]  # fmt: skip
+    separator = entry.values.get("separator", " ")
+    if not isinstance(separator, str) or len(separator) != 1:
+        raise entry.fail("separator", f"must be one character, found {separator!r}")
     if not path.is_file():
         raise InputError("file does not exist", file=path, fix="Check `file`.")
     try:
-        table = pd.read_csv(path, sep=str(entry.values.get("separator", " ")))
+        table = pd.read_csv(path, sep=separator)
         times, amps = (table[n].to_numpy(float) for n in names)
     except (KeyError, ValueError, TypeError, OSError, pd.errors.ParserError) as error:
         raise InputError(
@@ -160,6 +191,7 @@ READERS: dict[tuple[str, str], Callable[[_Entry], list[Input]]] = {
     ("spikes", "h5"): _h5,
     ("spikes", "hdf5"): _h5,
     ("spikes", "csv"): _csv,
+    ("spikes", "nwb"): _nwb,
     ("spikes", "poisson"): _poisson,
     ("current_clamp", "iclamp"): _pulses,
     ("csv", "iclamp"): _waveform,
@@ -177,14 +209,19 @@ def read_inputs(
         field = f"inputs.{name}"
         if not isinstance(values, dict):
             raise ConfigError("must be a JSON object", file=file, field=field)
-        if values.get("enabled", True) is False:
+        enabled = values.get("enabled", True)
+        if not isinstance(enabled, bool):
+            raise ConfigError(
+                "must be true or false", file=file, field=f"{field}.enabled", fix="Mend it."
+            )
+        if not enabled:
             continue
         kind = str(values.get("input_type")), str(values.get("module")).lower()
         if kind not in READERS:
             known = ", ".join(f"{a}/{b}" for a, b in READERS)
             raise ConfigError(
                 f"input_type {values.get('input_type')!r} with module {values.get('module')!r} is "
-                "not supported", file=file, field=field, fix=f"There are {known}.",
+                "not supported yet", file=file, field=field, fix=f"There are {known}.",
             )  # fmt: skip
         found += READERS[kind](_Entry(name, values, file, circuit, tstop, seed))
     return found

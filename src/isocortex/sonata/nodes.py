@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 
@@ -16,22 +17,26 @@ from isocortex.sonata.types import check_type_ids, read_types
 def read_nodes(nodes_file: Path, types_file: Path | None) -> list[NodePopulation]:
     """All populations of a node file, each node with the attributes of its type and group."""
     types = read_types(types_file, "node_type_id")
+    check = types_file is not None
     populations = []
     with open_h5(nodes_file) as file:
         root = group(file, "nodes", nodes_file)
         for name in root:
-            populations.append(_read_population(root, name, types, nodes_file))
+            populations.append(_read_population(root, name, types, nodes_file, check))
     if not populations:
         raise InputError("no population", file=nodes_file, field="/nodes", fix="Add one.")
     return populations
 
 
-def _read_population(root, name: str, types: pd.DataFrame, path: Path) -> NodePopulation:
+def _read_population(
+    root: h5py.Group, name: str, types: pd.DataFrame, path: Path, check: bool
+) -> NodePopulation:
     population = group(root, name, path)
     type_ids = array(population, "node_type_id", path, "int")
     n = len(type_ids)
     where = f"{population.name}/node_type_id"
-    check_type_ids(type_ids, types, path, where)
+    if check:
+        check_type_ids(type_ids, types, path, where)
     ids = array(population, "node_id", path, "int", n) if "node_id" in population else np.arange(n)
     values, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any() or (n and values[0] < 0):
@@ -59,7 +64,7 @@ def _read_population(root, name: str, types: pd.DataFrame, path: Path) -> NodePo
     return NodePopulation(name, ids, _add_groups(population, table, path), path)
 
 
-def _add_groups(population, table: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _add_groups(population: h5py.Group, table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Attributes of the node groups override those of the types."""
     n = len(table)
     if "node_group_id" in population:
@@ -82,7 +87,7 @@ def _add_groups(population, table: pd.DataFrame, path: Path) -> pd.DataFrame:
                 )  # fmt: skip
             continue
         members = group(population, str(g), path)
-        if "dynamics_params" in members:
+        if len(members.get("dynamics_params", ())):
             raise InputError(
                 "per-node dynamics_params are not supported yet", file=path,
                 field=f"{members.name}/dynamics_params", fix="Use one type per parameter set.",

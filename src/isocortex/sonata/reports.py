@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing import Any
 
 from isocortex.errors import ConfigError
 from isocortex.sonata.circuit import Circuit, ReportSpec
+from isocortex.sonata.schema import Positive, Section, Time, validated
 
-Time = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
-
-class Report(BaseModel):
-    """One membrane report; times in ms."""
-
-    model_config = ConfigDict(extra="forbid")
+class Report(Section):
+    """One membrane report; times in ms. Absent keys mean what they mean to BMTK."""
 
     module: str = "membrane_report"
     variable_name: str | list[str]
-    cells: Any = "all"
-    sections: str | list[str | int] = "soma"
+    cells: Any = "biophysical"
+    sections: str | list[str | int] = "all"
     start_time: Time = 0.0
     end_time: Time | None = None
-    dt: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    dt: Positive | None = None
     file_name: str | None = None
     enabled: bool = True
     # how BMTK buffers
@@ -33,9 +27,10 @@ class Report(BaseModel):
     buffer_size: int | None = None
 
 
-#: The specification's short names.
+#: SONATA's short names.
 ALIASES = {"start": "start_time", "end": "end_time", "tstart": "start_time", "tstop": "end_time"}
-SUPPORTED = ("membrane_report", "multimeter_report", "compartment", "compartment_report")
+SUPPORTED = ("membrane_report", "multimeter_report", "multimeter", "compartment_report")
+SUFFIXES = (".h5", ".hdf", ".hdf5")
 
 
 def read_reports(
@@ -47,58 +42,68 @@ def read_reports(
     for name, values in reports.items():
         field = f"reports.{name}"
         if not isinstance(values, dict):
-            raise ConfigError("must be a JSON object", file=file, field=field)
+            raise ConfigError("must be a JSON object", file=file, field=field, fix="Give {...}.")
+        if values.get("enabled") is False:
+            continue
         module = values.get("module", "membrane_report")
-        if module not in SUPPORTED:
-            if skip_unsupported:
-                skipped.append(f"{name} ({module})")
-                continue
+        if module in SUPPORTED:
+            specs += _specifications(name, values, file, circuit)
+        elif skip_unsupported:
+            skipped.append(f"{name} ({module})")
+        else:
             raise ConfigError(
-                f"report module {module!r} is not supported", file=file, field=f"{field}.module",
+                f"report module {module!r} is not supported yet", file=file,
+                field=f"{field}.module",
                 fix="Use membrane_report, remove the report, or run with "
                 "--skip-unsupported-reports.",
             )  # fmt: skip
-        report = _validated(values, file, field)
-        if not report.enabled:
-            continue
-        sections = report.sections
-        variables = report.variable_name
-        variables = [variables] if isinstance(variables, str) else variables
-        for variable in variables:
-            label = name if len(variables) == 1 else f"{name}_{variable}"
-            file_name = report.file_name or f"{label}.h5"
-            if len(variables) > 1 and report.file_name:
-                stem = report.file_name.removesuffix(".h5")
-                file_name = f"{stem}_{variable}.h5"
-            specs.append(
-                ReportSpec(
-                    name=label,
-                    variable=variable,
-                    cells=circuit.select(report.cells, f"{field}.cells"),
-                    sections=sections if isinstance(sections, str) else tuple(sections),
-                    start=report.start_time,
-                    end=report.end_time,
-                    dt=report.dt,
-                    file_name=file_name if file_name.endswith(".h5") else f"{file_name}.h5",
-                )
-            )
+    writers: dict[str | None, str] = {}
+    for spec in specs:
+        if spec.file_name in writers:
+            raise ConfigError(
+                f"{writers[spec.file_name]} and {spec.name} both write {spec.file_name}",
+                file=file, field="reports", fix="Give each a file_name of its own.",
+            )  # fmt: skip
+        writers[spec.file_name] = spec.name
     return specs, skipped
 
 
-def _validated(values: dict[str, Any], file: Path, field: str) -> Report:
-    renamed = {ALIASES.get(k, k): v for k, v in values.items() if k != "_comment"}
-    if renamed.get("end_time") is not None and isinstance(renamed["end_time"], int | float):
-        if renamed["end_time"] < 0:  # BMTK's way to say "to the end"
-            renamed["end_time"] = None
-    try:
-        return Report(**renamed)
-    except (ValidationError, TypeError) as error:
-        if not isinstance(error, ValidationError):
-            raise ConfigError(str(error), file=file, field=field) from error
-        first = error.errors()[0]
-        key = str(first["loc"][0]) if first["loc"] else ""
-        known = list(Report.model_fields)
-        close = difflib.get_close_matches(key, known, 1)
-        fix = f"Did you mean {close[0]!r}?" if close and close[0] != key else "Mend the value."
-        message = "not supported" if first["type"] == "extra_forbidden" else first["msg"].lower()
-        raise ConfigError(message, file=file, field=f"{field}.{key}", fix=fix) from error
+def _specifications(
+    name: str, values: dict[str, Any], file: Path, circuit: Circuit
+) -> list[ReportSpec]:
+    """One specification for every variable of a report, each with a file of its own."""
+    field = f"reports.{name}"
+    renamed = {ALIASES.get(k, k): v for k, v in values.items()}
+    end = renamed.get("end_time")
+    if isinstance(end, int | float) and end < 0:  # BMTK's way to say "to the end"
+        renamed["end_time"] = None
+    if not renamed.get("transform", True):
+        del renamed["transform"]
+    report = validated(Report, renamed, file, field)
+    if report.end_time is not None and report.end_time <= report.start_time:
+        raise ConfigError(
+            f"the report ends at {report.end_time:g} ms and starts at {report.start_time:g}",
+            file=file, field=f"{field}.end_time", fix="Let it end later.",
+        )  # fmt: skip
+    variables = report.variable_name
+    variables = [variables] if isinstance(variables, str) else variables
+    sections = report.sections
+    path = Path(report.file_name or name)
+    if not path.name:
+        raise ConfigError("not a file name", file=file, field=f"{field}.file_name", fix="Mend it.")
+    if path.suffix not in SUFFIXES:
+        path = path.with_name(f"{path.name}.h5")
+    several = len(variables) > 1
+    return [
+        ReportSpec(
+            name=f"{name}_{variable}" if several else name,
+            variable=variable,
+            cells=circuit.select(report.cells, f"{field}.cells"),
+            sections=sections if isinstance(sections, str) else tuple(sections),
+            start=report.start_time,
+            end=report.end_time,
+            dt=report.dt,
+            file_name=str(path.with_stem(f"{path.stem}_{variable}") if several else path),
+        )
+        for variable in variables
+    ]

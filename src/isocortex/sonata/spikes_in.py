@@ -17,6 +17,10 @@ IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 Chosen = list[tuple[NodePopulation, IntArray]]
 
+#: What BMTK writes where a spike has no population.
+NO_POPULATION = "<sonata:none>"
+#: A train faster than this is a mistake, Hz.
+FASTEST = 1e5
 #: SONATA's units attribute -> ms
 UNITS = {
     "ms": 1.0,
@@ -36,14 +40,14 @@ def read_h5_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
         if "gids" in root or "node_ids" in root:
             ids, times = _columns(root, path)
             for population, rows in chosen:
-                found.append(_keep(population, rows, ids, times))
+                found.append(_keep(population, rows, ids, times, path))
             return found
         for population, rows in chosen:
             if population.name in root:
                 ids, times = _columns(group(root, population.name, path), path)
-                found.append(_keep(population, rows, ids, times))
+                found.append(_keep(population, rows, ids, times, path))
         there = list(root)
-    if not found:
+    if chosen and there and not found:
         raise InputError(
             f"has no spikes of {', '.join(p.name for p, _ in chosen)}", file=path, field="/spikes",
             fix=f"It has {', '.join(there) or 'no population'}.",
@@ -53,7 +57,7 @@ def read_h5_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
 
 def _columns(h5, path: Path) -> tuple[IntArray, FloatArray]:
     times = array(h5, "timestamps", path, "float")
-    ids = array(h5, "node_ids" if "node_ids" in h5 else "gids", path, "int", len(times))
+    ids = array(h5, "gids" if "gids" in h5 else "node_ids", path, "int", len(times))
     units = h5["timestamps"].attrs.get("units", "ms")
     units = units.decode() if isinstance(units, bytes) else str(units)
     if units not in UNITS:
@@ -63,12 +67,20 @@ def _columns(h5, path: Path) -> tuple[IntArray, FloatArray]:
     return ids, times * UNITS[units]
 
 
-def _keep(population: NodePopulation, rows: IntArray, ids: IntArray, times: FloatArray):
+def _keep(
+    population: NodePopulation, rows: IntArray, ids: IntArray, times: FloatArray, path: Path
+) -> SpikeInput:
     """Spikes of the chosen rows, by time; other nodes of the file are none of our business."""
     order = np.argsort(population.node_ids[rows])
     wanted = population.node_ids[rows][order]
     at = np.minimum(np.searchsorted(wanted, ids), max(len(wanted) - 1, 0))
-    mine = (wanted[at] == ids if len(wanted) else np.zeros(len(ids), bool)) & (times >= 0)
+    mine = wanted[at] == ids if len(wanted) else np.zeros(len(ids), bool)
+    early = np.flatnonzero(mine & (times < 0))
+    if len(early):
+        raise InputError(
+            f"spike {early[0]} is at {times[early[0]]:g} ms", file=path, field="timestamps",
+            fix="Times are ms from the start.",
+        )  # fmt: skip
     by_time = np.argsort(times[mine], kind="stable")
     return SpikeInput(population.name, rows[order[at[mine]]][by_time], times[mine][by_time])
 
@@ -107,11 +119,43 @@ def read_csv_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
     if not np.isfinite(times).all():
         row = int(np.flatnonzero(~np.isfinite(times))[0])
         raise InputError(f"row {row} has no finite time", file=path, field="timestamps")
+    if names is not None and chosen and len(names):
+        there = set(names[~pd.isna(names)]) - {NO_POPULATION}
+        if there and not there & {p.name for p, _ in chosen}:
+            raise InputError(
+                f"has no spikes of {', '.join(p.name for p, _ in chosen)}", file=path,
+                field="population", fix=f"It has {', '.join(sorted(map(str, there)))}.",
+            )  # fmt: skip
     inputs = []
     for population, rows in chosen:
-        mine = np.ones(len(ids), bool) if names is None else names == population.name
-        inputs.append(_keep(population, rows, ids[mine], times[mine]))
+        mine = np.ones(len(ids), bool)
+        if names is not None:
+            mine = (names == population.name) | (names == NO_POPULATION) | pd.isna(names)
+        inputs.append(_keep(population, rows, ids[mine], times[mine], path))
     return inputs
+
+
+def read_nwb_spikes(path: Path, chosen: Chosen, trial: str | None) -> list[SpikeInput]:
+    """Trains from ``/processing/<trial>/spike_train/<node id>/data`` (ms), as older BMTK wrote."""
+    with open_h5(path) as file:
+        trials = group(file, "processing", path)
+        if trial is None and len(trials) != 1:
+            raise InputError(
+                f"has {len(trials)} trials", file=path, field="/processing",
+                fix=f"Choose one by `trial`: {', '.join(trials) or 'none'}.",
+            )  # fmt: skip
+        trains = group(group(trials, trial or next(iter(trials)), path), "spike_train", path)
+        found = []
+        for population, rows in chosen:
+            ids = [i for i in population.node_ids[rows] if str(i) in trains]
+            times = [array(group(trains, str(i), path), "data", path, "float") for i in ids]
+            found.append(
+                _keep(
+                    population, rows, np.repeat(np.array(ids, np.int64), [len(t) for t in times]),
+                    np.concatenate([*times, np.zeros(0)]), path,
+                )
+            )  # fmt: skip
+    return found
 
 
 def poisson_spikes(
@@ -133,8 +177,15 @@ def poisson_spikes(
             rates = pd.to_numeric(population.table[rate], errors="coerce").to_numpy(float)[rows]
         else:
             rates = np.full(len(rows), float(rate))
-        if not (np.isfinite(rates).all() and (rates >= 0).all()):
-            raise InputError("rates must be 0 Hz or more", file=where, field="firing_rate")
+        if not ((rates >= 0) & (rates <= FASTEST)).all():
+            raise InputError(
+                f"rates must lie between 0 and {FASTEST:g} Hz", file=where, field="firing_rate"
+            )
+        if rates.sum() * max(stop - start, 0.0) > 1e12:
+            raise InputError(
+                "more than 1e9 spikes would be drawn", file=where, field="firing_rate",
+                fix="Lower the rate or t_stop.",
+            )  # fmt: skip
         trains = [
             _train(seed, population.name, int(i), r, start, stop)
             for i, r in zip(population.node_ids[rows], rates, strict=True)

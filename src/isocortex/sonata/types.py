@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from isocortex.errors import InputError
 
-NULLS = ["NULL", "NONE", "None", "null", "none", ""]
+NULLS = ["NULL", "NONE", "None", "null", "none", "NaN", "nan", ""]
 
 
 def read_types(path: Path | None, id_column: str) -> pd.DataFrame:
@@ -26,12 +27,17 @@ def read_types(path: Path | None, id_column: str) -> pd.DataFrame:
         raise InputError(
             f"not a readable table ({error})", file=path, fix="Separate columns by one space."
         ) from error
+    if not isinstance(table.index, pd.RangeIndex):
+        raise InputError(
+            "rows have more entries than the first line names", file=path,
+            fix="Quote entries that contain spaces, and end no line with one.",
+        )  # fmt: skip
     if id_column not in table:
         raise InputError(
             f"no column {id_column}", file=path, fix="The first line must name the columns."
         )
     ids = pd.to_numeric(table[id_column], errors="coerce")
-    if ids.isna().any() or (ids % 1 != 0).any():
+    if ids.isna().any() or (ids % 1 != 0).any() or (ids.abs() >= 2**62).any():
         raise InputError("ids must be integers", file=path, field=id_column)
     if ids.duplicated().any():
         raise InputError(f"id {ids[ids.duplicated()].iloc[0]:g} appears twice", file=path,
@@ -41,9 +47,9 @@ def read_types(path: Path | None, id_column: str) -> pd.DataFrame:
 
 
 def check_type_ids(ids: np.ndarray, types: pd.DataFrame, file: Path, field: str) -> None:
-    """Every id must have a row in its type table, if there is one."""
+    """Every id must have a row in its type table."""
     missing = ~np.isin(ids, types.index.to_numpy())
-    if len(types) and missing.any():
+    if missing.any():
         row = int(np.flatnonzero(missing)[0])
         raise InputError(
             f"row {row} has type {ids[row]}, which the types file does not have",
@@ -51,7 +57,20 @@ def check_type_ids(ids: np.ndarray, types: pd.DataFrame, file: Path, field: str)
         )  # fmt: skip
 
 
-def parse_list(value: Any, file: Path, field: str) -> list[Any] | None:
+def numbers(types: pd.DataFrame, name: str, file: Path | None) -> NDArray[np.float64]:
+    """A column of numbers, NaN where it has none."""
+    column = types[name]
+    values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+    bad = np.flatnonzero(column.notna().to_numpy() & ~np.isfinite(values))
+    if len(bad):
+        raise InputError(
+            f"type {types.index[bad[0]]} has {column.iloc[bad[0]]!r} where a number is needed",
+            file=file, field=name, fix="Use a number or NULL.",
+        )  # fmt: skip
+    return values
+
+
+def parse_list(value: Any) -> list[Any] | None:
     """A list that may be written as a quoted string, e.g. "['basal', 'apical']"."""
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return None

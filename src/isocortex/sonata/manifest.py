@@ -1,0 +1,111 @@
+"""Configuration files as one dictionary: manifest variables, and one file or several."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from isocortex.errors import ConfigError
+from isocortex.sonata.schema import COMMENTS, unknown_key
+
+#: Top-level key -> (value with its variables replaced, the file it is from).
+Config = dict[str, tuple[Any, Path]]
+
+#: Keys that name another configuration file, in BMTK's order: the later wins.
+FILES = ("network", "circuit", "simulation")
+KEYS = (
+    "run", "conditions", "inputs", "output", "reports", "networks", "components", "node_sets",
+    "node_sets_file",
+)  # fmt: skip
+#: Keys that say nothing about the simulation.
+INFORMATIVE = (
+    "target_simulator", "version", "metadata", "name", "description", "config_path", "config_dir",
+    "gid_mapping_file", *COMMENTS,
+)  # fmt: skip
+
+VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A file that holds one JSON object."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError("file does not exist", file=path, fix="Check the path.") from error
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error})", file=path) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"not valid JSON ({error})", file=path, fix="Mend the syntax.") from error
+    if not isinstance(content, dict):
+        raise ConfigError("not a JSON object", file=path, fix="Give {...}.")
+    return content
+
+
+def load_config(path: Path, parents: tuple[Path, ...] = ()) -> Config:
+    """Read a configuration and those it names; as in BMTK, a named one wins over the one naming."""
+    if path.resolve() in parents:
+        raise ConfigError("names itself", file=path, field=", ".join(FILES), fix="Break the loop.")
+    content = read_json(path)
+    for key in content:
+        if key not in (*KEYS, *FILES, *INFORMATIVE, "manifest"):
+            raise unknown_key(key, (*KEYS, *FILES, "manifest"), path, "")
+    variables = _variables(content.get("manifest", {}), path)
+    config: Config = {
+        key: (_resolve(content[key], variables, path, key), path) for key in KEYS if key in content
+    }
+    for key in FILES:
+        if key in content:
+            name = _resolve(content[key], variables, path, key)
+            if not isinstance(name, str):
+                raise ConfigError("must be the path of a config", file=path, field=key)
+            config |= load_config(path.parent / name, (*parents, path.resolve()))
+    return config
+
+
+def _variables(manifest: Any, path: Path) -> dict[str, str]:
+    """Variables by bare name, with references among them replaced."""
+    if not isinstance(manifest, dict) or not all(isinstance(v, str) for v in manifest.values()):
+        raise ConfigError("must map names to strings", file=path, field="manifest")
+    now = datetime.now()
+    known = {
+        "workingdir": os.getcwd(), "configdir": str(path.parent), "configfname": str(path),
+        "datetime": now.strftime("%Y-%m-%d_%H-%M-%S"), "date": now.strftime("%Y-%m-%d"),
+        "time": now.strftime("%H-%M-%S"),
+    }  # fmt: skip
+    pending = {key.strip("${}"): value for key, value in manifest.items() if key not in COMMENTS}
+    while pending:
+        ready = [n for n, v in pending.items() if not _names(v) & pending.keys()]
+        if not ready:
+            name = next(iter(pending))
+            raise ConfigError(
+                f"variable {name!r} is defined by itself", file=path, field=f"manifest.{name}",
+                fix="Break the loop.",
+            )  # fmt: skip
+        for name in ready:
+            known[name] = _resolve(pending.pop(name), known, path, f"manifest.{name}")
+    return known
+
+
+def _names(text: str) -> set[str]:
+    return {braced or bare for braced, bare in VARIABLE.findall(text)}
+
+
+def _resolve(value: Any, variables: dict[str, str], path: Path, field: str) -> Any:
+    """``value`` with the variables in every string replaced."""
+    if isinstance(value, list):
+        return [_resolve(v, variables, path, f"{field}[{i}]") for i, v in enumerate(value)]
+    if isinstance(value, dict):
+        return {k: _resolve(v, variables, path, f"{field}.{k}") for k, v in value.items()}
+    if not isinstance(value, str):
+        return value
+    unknown = sorted(_names(value) - variables.keys())
+    if unknown:
+        raise ConfigError(
+            f"variable {unknown[0]!r} is not defined", file=path, field=field,
+            fix=f"Define it in the manifest; there are {', '.join(variables)}.",
+        )  # fmt: skip
+    return VARIABLE.sub(lambda match: variables[match.group(1) or match.group(2)], value)
