@@ -1,0 +1,332 @@
+"""Spike trains, electrodes and reports of a simulation configuration."""
+
+import h5py
+import numpy as np
+import pytest
+from sonata_small import configuration, write_circuit, write_config
+
+from isocortex.errors import IsocortexError
+from isocortex.sonata.circuit import CurrentInput, SpikeInput
+from isocortex.sonata.config import load_simulation
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_circuit(tmp_path)
+    return tmp_path
+
+
+def read(folder, **entry):
+    """The inputs that one entry gives."""
+    config = configuration() | {"inputs": {"it": entry}}
+    return load_simulation(write_config(folder, config)).inputs
+
+
+def spikes(folder, module="sonata", node_set="drive", input_file="trains", **more):
+    return read(
+        folder, input_type="spikes", module=module, node_set=node_set, input_file=input_file, **more
+    )
+
+
+def by_node(train: SpikeInput) -> dict[int, list[float]]:
+    assert (np.diff(train.times) >= 0).all()
+    return {int(n): train.times[train.rows == n].tolist() for n in np.unique(train.rows)}
+
+
+EXPECTED = {0: [3.0], 1: [6.0, 9.0]}
+
+
+def test_present_layout(folder):
+    (train,) = spikes(folder, input_file="spikes.h5")
+    assert train.population == "drive"
+    assert by_node(train) == EXPECTED
+
+
+@pytest.mark.parametrize("module", ["h5", "hdf5", "SONATA"])
+@pytest.mark.parametrize("ids", ["gids", "node_ids"])
+def test_old_layout(folder, module, ids):
+    with h5py.File(folder / "trains", "w") as file:
+        file[f"spikes/{ids}"] = np.array([1, 0, 1, 77])
+        file["spikes/timestamps"] = np.array([9.0, 3.0, 6.0, 1.0])
+    assert by_node(spikes(folder, module)[0]) == EXPECTED
+
+
+def test_seconds(folder):
+    with h5py.File(folder / "spikes.h5", "r+") as file:
+        file["spikes/drive/timestamps"].attrs["units"] = "s"
+    assert by_node(spikes(folder, input_file="spikes.h5")[0]) == {0: [3000.0], 1: [6000.0, 9000.0]}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "timestamps population node_ids\n9 drive 1\n3 drive 0\n6 drive 1\n4 other 1\n",
+        "node_ids,timestamps\n1,9\n0,3\n1,6\n",
+        "timestamps population node_ids\n9 <sonata:none> 1\n3 drive 0\n6 drive 1\n",
+        "gid spike-times\n0 3.0\n1 9.0,6.0\n2 \n",
+    ],
+)
+def test_tables(folder, text):
+    (folder / "trains").write_text(text)
+    assert by_node(spikes(folder, "csv")[0]) == EXPECTED
+
+
+def test_nwb(folder):
+    with h5py.File(folder / "trains", "w") as file:
+        for trial in (0, 1):
+            file[f"processing/trial_{trial}/spike_train/0/data"] = np.array([3.0])
+            file[f"processing/trial_{trial}/spike_train/1/data"] = np.array([9.0, 6.0])
+    assert by_node(spikes(folder, "nwb", trial="trial_1")[0]) == EXPECTED
+    with pytest.raises(IsocortexError, match="has 2 trials.*trial_0, trial_1"):
+        spikes(folder, "nwb")
+
+
+def test_nodes_outside_the_node_set_are_left_out(folder):
+    node_set = {"population": "drive", "node_id": [1, 2]}
+    (train,) = spikes(folder, input_file="spikes.h5", node_set=node_set)
+    assert by_node(train) == {1: [6.0, 9.0]}
+
+
+def test_a_file_without_spikes(folder):
+    with h5py.File(folder / "trains", "w") as file:
+        file.create_group("spikes")
+    assert spikes(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("dataset", "values", "message"),
+    [
+        ("spikes/drive/node_ids", [1, 0], "2 entries where 3"),
+        ("spikes/drive/node_ids", [1.5, 0, 1], "array of int"),
+        ("spikes/drive/timestamps", [1.0, np.nan, 2.0], "row 1 is nan"),
+        ("spikes/drive/timestamps", [1.0, -2.0, 2.0], "spike 1 is at -2 ms"),
+        ("spikes/drive/timestamps", None, "dataset is missing"),
+        ("spikes/drive", None, "has no spikes of drive.*It has other"),
+        ("spikes", None, "/spikes: group is missing"),
+    ],
+)
+def test_mistakes_in_spike_files(folder, dataset, values, message):
+    with h5py.File(folder / "spikes.h5", "r+") as file:
+        file.create_group("spikes/other")
+        del file[dataset]
+        if values is not None:
+            file[dataset] = values
+    with pytest.raises(IsocortexError, match=message):
+        spikes(folder, input_file="spikes.h5")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not a table of spikes"),
+        ("timestamps node_ids\nsoon 1\n", "not a table of spikes"),
+        ("when who\n1 1\n", "not a table of spikes"),
+        ("timestamps,node_ids\n,1\n", "no finite time"),
+        ("timestamps population node_ids\n1 lgn 1\n", "has no spikes of drive.*It has lgn"),
+    ],
+)
+def test_mistakes_in_tables(folder, text, message):
+    (folder / "trains").write_text(text)
+    with pytest.raises(IsocortexError, match=message):
+        spikes(folder, "csv")
+
+
+# --- Poisson ----------------------------------------------------------------------------------
+
+
+def poisson(folder, node_set="drive", **more):
+    entry = {"firing_rate": 50.0, "seed": 3, "t_stop": 1e5} | more
+    config = configuration() | {
+        "inputs": {
+            "it": {"input_type": "spikes", "module": "poisson", "node_set": node_set} | entry
+        }
+    }
+    return load_simulation(write_config(folder, config), tstop=1e5).inputs[0]
+
+
+def test_poisson_trains_have_their_rate_and_no_memory(folder):
+    train = poisson(folder)
+    counts = np.bincount(train.rows, minlength=3)
+    assert (np.abs(counts - 5000) < 5 * np.sqrt(5000)).all()
+    intervals = np.diff(train.times[train.rows == 0])
+    np.testing.assert_allclose(intervals.std() / intervals.mean(), 1.0, atol=0.05)
+    assert abs(np.corrcoef(intervals[1:], intervals[:-1])[0, 1]) < 0.05
+
+
+def test_a_poisson_train_depends_on_seed_and_node_alone(folder):
+    whole = poisson(folder)
+    alone = poisson(folder, node_set={"population": "drive", "node_id": 1})
+    np.testing.assert_array_equal(whole.times[whole.rows == 1], alone.times)
+    shorter = poisson(folder, t_stop=1000.0)
+    np.testing.assert_array_equal(whole.times[whole.times < 1000.0], shorter.times)
+    assert not np.array_equal(poisson(folder, seed=4).times, whole.times)
+
+
+def test_poisson_rates_from_a_node_attribute(folder):
+    train = poisson(folder, firing_rate="rate")  # 0, 10 and 100 Hz
+    counts = np.bincount(train.rows, minlength=3)
+    assert counts[0] == 0
+    np.testing.assert_allclose(counts[2] / counts[1], 10.0, rtol=0.15)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"firing_rate": -1}, "rates must lie"),
+        ({"firing_rate": "speed"}, "has no attribute 'speed'"),
+        ({"firing_rate": None}, "firing_rate: must be a number"),
+        ({"firing_rate": 1e9}, "rates must lie"),
+        ({"t_start": -5}, "t_start"),
+        ({"rate": 5}, "inputs.it.rate: unknown key"),
+    ],
+)
+def test_mistakes_in_poisson(folder, entry, message):
+    with pytest.raises(IsocortexError, match=message):
+        poisson(folder, **entry)
+
+
+# --- electrodes -------------------------------------------------------------------------------
+
+
+def clamp(folder, **more):
+    entry = {"input_type": "current_clamp", "module": "IClamp", "node_set": "cells",
+             "amp": 0.1, "delay": 10, "duration": 20.0}  # fmt: skip
+    return read(folder, **{k: v for k, v in (entry | more).items() if v is not ...})
+
+
+def test_a_pulse_and_several(folder):
+    (one,) = clamp(folder)
+    assert isinstance(one, CurrentInput)
+    assert (one.amp.tolist(), one.delay.tolist(), one.duration.tolist()) == ([0.1], [10.0], [20.0])
+    assert (one.section_name, one.section_index, one.section_pos) == ("soma", 0, 0.5)
+    (two,) = clamp(folder, amp=[0.1, -0.2], delay=[1, 2], duration=[3, 4])
+    assert two.amp.tolist() == [0.1, -0.2]
+
+
+def test_an_electrode_elsewhere(folder):
+    (dend,) = clamp(folder, section_name="dend", section_index=3, section_dist=0.9)
+    assert (dend.section_name, dend.section_index, dend.section_pos) == ("dend", 3, 0.9)
+
+
+def test_no_electrodes_in_virtual_nodes(folder):
+    (everywhere,) = clamp(folder, node_set="all")
+    assert everywhere.population == "cells"
+    with pytest.raises(IsocortexError, match="no simulated cell"):
+        clamp(folder, node_set="drive")
+
+
+@pytest.mark.parametrize("input_type", ["csv", "file"])
+def test_a_waveform(folder, input_type):
+    (folder / "wave.csv").write_text("timestamps amps\n5.0 0.1\n6.0 0.2\n7.0 0.3\n")
+    no_pulse = {"amp": ..., "delay": ..., "duration": ...}
+    (wave,) = clamp(folder, input_type=input_type, file="wave.csv", **no_pulse)
+    times, amps = wave.waveform
+    # the last value is held for one more interval
+    assert (times.tolist(), amps.tolist()) == ([5.0, 6.0, 7.0, 8.0], [0.1, 0.2, 0.3, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"amp": ...}, "inputs.it.amp: must be"),
+        ({"amp": "big"}, "inputs.it.amp: must be"),
+        ({"amp": [1, [2]]}, "inputs.it.amp: must be"),
+        ({"amp": [0.1, 0.2]}, "must have the same length"),
+        ({"delay": -1}, "inputs.it.delay: must not be negative"),
+        ({"dely": 1}, "Did you mean 'delay'"),
+        ({"section_name": "spine"}, "unknown section 'spine'"),
+        ({"section_index": [10.0, 50.0]}, "not supported yet"),
+        ({"section_index": -1}, "must be an index"),
+        ({"section_dist": 2}, "must lie in 0..1"),
+        ({"input_type": "nwb"}, "not supported yet"),
+        ({"module": "SEClamp"}, "'SEClamp' is not supported yet"),
+        ({"module": "xstim"}, "'xstim' is not supported yet"),
+        ({"module": ["IClamp"]}, "not supported yet"),
+        ({"node_set": "nobody"}, "unknown node set 'nobody'"),
+        ({"enabled": "no"}, "must be true or false"),
+    ],
+)
+def test_mistakes_in_electrodes(folder, entry, message):
+    with pytest.raises(IsocortexError, match=message):
+        clamp(folder, **entry)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("timestamps amps\n1 1\n", "two or more"),
+        ("timestamps amps\n2 1\n1 1\n", "increasing"),
+        ("timestamps amps\n-1 1\n1 1\n", "before t = 0"),
+        ("t i\n1 1\n2 2\n", "cannot read the columns"),
+    ],
+)
+def test_mistakes_in_waveforms(folder, text, message):
+    (folder / "wave.csv").write_text(text)
+    with pytest.raises(IsocortexError, match=message):
+        read(folder, input_type="csv", module="IClamp", node_set="cells", file="wave.csv")
+
+
+def test_disabled_inputs_are_not_read(folder):
+    assert spikes(folder, input_file="missing.h5", enabled=False) == []
+
+
+# --- reports ----------------------------------------------------------------------------------
+
+
+def reports(folder, skip=False, **entries):
+    config = configuration() | {"reports": entries}
+    path = write_config(folder, config)
+    return load_simulation(path, skip_unsupported_reports=skip)
+
+
+def test_a_report(folder):
+    entry = {"module": "membrane_report", "variable_name": "v", "cells": [0], "dt": 0.5,
+             "sections": ["soma", "dend"], "start_time": 10, "end_time": 20}  # fmt: skip
+    (spec,) = reports(folder, voltage=entry).reports
+    assert [(name, rows.tolist()) for name, rows in spec.cells] == [("cells", [3]), ("drive", [0])]
+    assert (spec.start, spec.end, spec.dt) == (10.0, 20.0, 0.5)
+    assert spec.sections == ("soma", "dend")
+    assert spec.file_name == "voltage.h5"
+
+
+def test_several_variables_are_several_files(folder):
+    entry = {"variable_name": ["v", "cai"], "file_name": "both.hdf5", "end_time": -1}
+    first, second = reports(folder, both=entry).reports
+    assert (first.file_name, second.file_name) == ("both_v.hdf5", "both_cai.hdf5")
+    assert (first.variable, second.variable) == ("v", "cai")
+    assert first.end is None
+
+
+V = {"variable_name": "v"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({}, "reports.r.variable_name: field required"),
+        (V | {"module": "extracellular"}, "'extracellular' is not supported yet"),
+        (V | {"module": "netcon_report"}, "'netcon_report' is not supported yet"),
+        (V | {"transform": "square"}, "reports.r.transform: not supported yet"),
+        (V | {"section": "soma"}, "Did you mean 'sections'"),
+        (V | {"dt": 0}, "reports.r.dt"),
+        (V | {"start_time": 9, "end_time": 3}, "ends at 3 ms and starts at 9"),
+        (V | {"cells": "nobody"}, "reports.r.cells: unknown node set"),
+        (V | {"file_name": "/"}, "not a file name"),
+        (7, "must be a JSON object"),
+    ],
+)
+def test_mistakes_in_reports(folder, entry, message):
+    with pytest.raises(IsocortexError, match=message):
+        reports(folder, r=entry)
+
+
+def test_two_reports_may_not_write_one_file(folder):
+    with pytest.raises(IsocortexError, match="a and b both write x.h5"):
+        reports(folder, a=V | {"file_name": "x.h5"}, b={"variable_name": "cai", "file_name": "x"})
+
+
+def test_unsupported_reports_can_be_skipped(folder):
+    simulation = reports(folder, skip=True, lfp={"module": "extracellular"}, v=V)
+    assert simulation.skipped == ["lfp (extracellular)"]
+    assert [spec.name for spec in simulation.reports] == ["v"]
+    assert reports(folder, lfp={"module": "extracellular", "enabled": False}).reports == []
