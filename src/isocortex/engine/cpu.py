@@ -118,7 +118,7 @@ def _initial_states(rows: FloatArray, region: Region, v_init: float) -> FloatArr
 
 @dataclass
 class _Task:
-    """Blocks that one thread advances together, with its private work space."""
+    """Blocks of one family that a thread advances, with its private work space."""
 
     family: Family
     blocks: IntArray
@@ -140,9 +140,9 @@ class CpuEngine:
         self._pack_synapses()
         self._allocate_states()
         self.record([])
-        self._tasks: list[_Task] = []
+        self._shares: list[list[_Task]] = []  # of each thread, the calling thread's first
         self._max_steps = 0
-        self._pool = ThreadPoolExecutor(settings.threads) if settings.threads > 1 else None
+        self._pool = ThreadPoolExecutor(settings.threads - 1) if settings.threads > 1 else None
         started = time.perf_counter()
         self._warm_up()
         self.compile_seconds = time.perf_counter() - started
@@ -295,39 +295,43 @@ class CpuEngine:
     # --- running ------------------------------------------------------------------------------
 
     def _make_tasks(self, n_steps: int) -> None:
-        """Split every family's blocks into a few tasks per thread, of like cost."""
-        pieces = 4 * self.settings.threads if self.settings.threads > 1 else 1
+        """Deal the blocks out to the threads, the most costly first to the least laden."""
+        nodes = np.array([m.n_nodes for m in self.network.models], np.int64)
+        cost = nodes[self.block_model] + np.diff(self.block_row)
+        load = np.zeros(self.settings.threads)
+        thread_of = np.empty(self.n_blocks, np.int64)
+        for b in np.argsort(-cost, kind="stable"):
+            thread_of[b] = np.argmin(load)
+            load[thread_of[b]] += cost[b]
+        self._shares, self._max_steps = [], n_steps
+        for thread in range(self.settings.threads):
+            families: dict[Family, list[int]] = {}
+            for b in np.flatnonzero(thread_of == thread):
+                families.setdefault(self.model_family[self.block_model[b]], []).append(int(b))
+            share = [self._new_task(family, blocks, n_steps) for family, blocks in families.items()]
+            if share:
+                self._shares.append(share)
+
+    def _new_task(self, family: Family, blocks: list[int], n_steps: int) -> _Task:
         W = self.lanes
-        most_nodes = max((m.n_nodes for m in self.network.models), default=0)
-        self._tasks, self._max_steps = [], n_steps
-        families: dict[Family, list[int]] = {}
-        for b, m in enumerate(self.block_model):
-            families.setdefault(self.model_family[m], []).append(b)
-        for family, members in families.items():
-            blocks = np.array(members, np.int64)
-            for part in np.array_split(blocks, min(pieces, len(blocks))):
-                most_spikes = len(part) * W * (n_steps // 2 + 1)
-                self._tasks.append(
-                    _Task(
-                        family,
-                        part,
-                        _aligned(most_nodes * W, self.dtype),
-                        _aligned(most_nodes * W, self.dtype),
-                        np.empty(most_spikes, np.int64),
-                        np.empty(most_spikes, np.int64),
-                    )
-                )
+        most_nodes = max(m.n_nodes for m in self.network.models)
+        most_spikes = len(blocks) * W * (n_steps // 2 + 1)  # a spike takes two steps
+        return _Task(
+            family,
+            np.array(blocks, np.int64),
+            _aligned(most_nodes * W, self.dtype),
+            _aligned(most_nodes * W, self.dtype),
+            np.empty(most_spikes, np.int64),
+            np.empty(most_spikes, np.int64),
+        )
 
     def _warm_up(self) -> None:
         """Compile, or load from the cache, every kernel this network needs."""
-        self._make_tasks(1)
         none = np.zeros(0, np.int64)
         current = np.zeros((len(self.network.currents), 1))
         window = self._window(0, 1, Events(none, none, np.zeros(0)), current)
-        for family in {task.family for task in self._tasks}:
-            task = next(t for t in self._tasks if t.family == family)
-            idle = _Task(family, none, task.D, task.R, task.spike_cell, task.spike_step)
-            self._run(idle, 1, *window)
+        for family in {self.model_family[m] for m in self.block_model}:
+            self._run(self._new_task(family, [], 1), 1, *window)
 
     def _window(self, first_step: int, n_steps: int, events: Events, current: FloatArray):
         """Events sorted by block then step, electrode currents by block, room for samples."""
@@ -374,18 +378,21 @@ class CpuEngine:
             self._make_tasks(n_steps)
         window = self._window(first_step, n_steps, events, current)
 
-        def work(task: _Task) -> int:
-            return self._run(task, n_steps, *window)
+        def work(share: list[_Task]) -> list[tuple[IntArray, IntArray]]:
+            found = []
+            for task in share:
+                n = self._run(task, n_steps, *window)
+                found.append((task.spike_cell[:n], task.spike_step[:n]))
+            return found
 
-        counts = list(self._pool.map(work, self._tasks) if self._pool else map(work, self._tasks))
-        cells = np.concatenate(
-            [np.zeros(0, np.int64)]
-            + [t.spike_cell[:n] for t, n in zip(self._tasks, counts, strict=True)]
+        others = (
+            [self._pool.submit(work, share) for share in self._shares[1:]] if self._pool else []
         )
-        steps = np.concatenate(
-            [np.zeros(0, np.int64)]
-            + [t.spike_step[:n] for t, n in zip(self._tasks, counts, strict=True)]
-        )
+        spikes = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+        spikes += work(self._shares[0]) if self._shares else []
+        for other in others:
+            spikes += other.result()
+        cells, steps = (np.concatenate(x) for x in zip(*spikes, strict=True))
         cells = self.cell_at[cells]
         real = cells >= 0
         cells, steps = cells[real], steps[real] + first_step
