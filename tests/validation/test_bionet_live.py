@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from circuit import write_circuit, write_simulation
 
 import isocortex as ic
+from circuit import write_circuit, write_simulation
 from isocortex.examples.sonata_files import write_edges
 from isocortex.network.place import candidates
 
