@@ -80,7 +80,14 @@ def attributes(parent: h5py.Group, path: Path) -> dict[str, NDArray[Any]]:
         if not isinstance(item, h5py.Dataset) or item.ndim == 0:
             continue
         if item.dtype.kind in "OS":
-            columns[name] = item.asstr()[()] if h5py.check_string_dtype(item.dtype) else item[()]
+            try:
+                text = h5py.check_string_dtype(item.dtype) is not None
+                columns[name] = item.asstr()[()] if text else item[()]
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"not text ({error})", file=path, field=f"{parent.name}/{name}",
+                    fix="Write it again as UTF-8 strings.",
+                ) from error  # fmt: skip
         else:
             columns[name] = item[()]
     lengths = {len(c) for c in columns.values()}
