@@ -5,12 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from isocortex.cells.compiled import CompiledCell, MechanismTable
-from isocortex.engine.interface import Events
 from isocortex.mechanisms import DENSITY
-from isocortex.network.clock import Clock
 from isocortex.network.network import Connections, Network, PointNeurons, Slots, SpikeTrains
-
-NO_EVENTS = Events(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
 
 
 def tree(parent, area, g_axial, *, cm=1.0, g_pas=1e-4, e_pas=-70.0, mechanisms=None, name="tree"):
@@ -93,7 +89,7 @@ def wire(models, cell_model, synapses, kinetics, *, n_virtual=0, trains=None, po
     real = sorted({(c, node, kind) for _, c, node, kind, _, _ in synapses if c >= 0})
     number = {slot: k for k, slot in enumerate(real)}
     columns = np.array(real, np.int64).reshape(-1, 3).T
-    ordered = sorted(synapses, key=lambda s: s[0])
+    ordered = sorted(synapses, key=lambda s: (s[0], s[5]))
     sources = np.array([s[0] for s in ordered], np.int64)
     n_sources = n_cells + len(points) + n_virtual
     delays, index = np.unique([s[5] for s in ordered], return_inverse=True)
@@ -118,14 +114,3 @@ def wire(models, cell_model, synapses, kinetics, *, n_virtual=0, trains=None, po
         source_population=np.zeros(n_sources, np.int64),
         source_node_id=np.arange(n_sources),
     )
-
-
-def advance(engine, network, dt, n_steps, window=50):
-    """Run an engine without synaptic events; returns (cells, steps, samples)."""
-    clock, parts = Clock(dt, n_steps), []
-    for first in range(0, n_steps, window):
-        n = min(window, n_steps - first)
-        middle = clock.middle[first : first + n]
-        current = np.array([s.amplitude(middle) for s in network.currents]).reshape(-1, n)
-        parts.append(engine.advance(first, n, NO_EVENTS, current))
-    return tuple(np.concatenate(x) for x in zip(*parts, strict=True))

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Settings, Variable
-from isocortex.engine.stepper import Stepper
+from isocortex.engine.interface import Settings, Variable, check_finite
 from isocortex.network.network import CurrentSource, Pulses, bare_network
 
 FloatArray = NDArray[np.float64]
@@ -91,11 +90,8 @@ def step(
     calcium = [(i, cell.soma, Variable("cai")) for i in range(len(amps))]
     engine.record([(i, cell.soma, Variable("v")) for i in range(len(amps))] + calcium)
     n_steps = int(round(tstop / dt))
-    stepper, parts = Stepper(network, engine, dt, n_steps), []
-    while stepper.step < n_steps:
-        parts.append(stepper.advance())
-        stepper.check_finite()
-    sources_, times, samples = (np.concatenate(x) for x in zip(*parts, strict=True))
+    sources_, times, samples = engine.advance(n_steps)
+    check_finite(network, engine, dt)
     k = len(amps)
     has_shell = "CaDynamics" in cell.mechanisms and cell.soma in cell.mechanisms["CaDynamics"].nodes
     return StepResponse(

@@ -1,4 +1,4 @@
-"""The run: from a configuration to spikes and reports, window by window."""
+"""The run: from a configuration to spikes and reports, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Engine, Settings
+from isocortex.engine.interface import Engine, Settings, check_finite
 from isocortex.engine.reference import ReferenceEngine
-from isocortex.engine.stepper import Stepper
 from isocortex.errors import ConfigError
 from isocortex.mechanisms import DENSITY
 from isocortex.network.build import build_network
@@ -36,7 +35,10 @@ ENGINES: dict[str, Callable[[Network, Settings], Engine]] = {
     "reference": ReferenceEngine,
 }
 INTEGRATORS = {"backward-euler": False, "crank-nicolson": True}
-#: Called after every window with the simulated time and the end (ms), and the spikes so far.
+FIRST_CHUNK = 100  # steps before the first look at the outside world
+LOOK_EVERY = 0.2  # s of wall-clock between later ones
+SAMPLES_AT_ONCE = 2**23  # numbers recorded between two looks: 64 MB
+#: Called at every look with the simulated time and the end (ms), and the spikes so far.
 Progress = Callable[[float, float, int], None]
 
 
@@ -126,7 +128,7 @@ def run(
     integrator : ``backward-euler`` (NEURON's default) or ``crank-nicolson``.
     output_dir, overwrite : override the config.
     skip_unsupported_reports : leave out, and announce, reports of kinds that do not exist here.
-    progress : called after every window.
+    progress : called several times a second.
     announce : called with one line for every stage that takes time.
 
     Returns
@@ -155,7 +157,6 @@ def run(
     setup = time.perf_counter() - started - motor.compile_seconds
     say(f"Ready: {setup:.1f} s to build, {motor.compile_seconds:.1f} s to compile.")
 
-    stepper = Stepper(network, motor, simulation.dt, n_steps)
     facts = provenance(
         {"file": str(simulation.config_file), "text": _text(simulation.config_file)},
         seed=simulation.seed,
@@ -182,9 +183,10 @@ def run(
         motor.record([probe for r in recorders for probe in r.probes])
         ends = np.cumsum([0] + [len(r.probes) for r in recorders])
         begun = time.perf_counter()
-        while stepper.step < n_steps:
-            first = stepper.step
-            sources, times, samples = stepper.advance()
+        chunk = FIRST_CHUNK
+        while motor.step < n_steps:
+            first, moment = motor.step, time.perf_counter()
+            sources, times, samples = motor.advance(min(chunk, n_steps - first))
             for population in np.unique(network.source_population[sources]):
                 mine = network.source_population[sources] == population
                 writer.append(
@@ -195,9 +197,10 @@ def run(
             n_spikes += len(sources)
             for recorder, a, b in zip(recorders, ends[:-1], ends[1:], strict=True):
                 recorder.take(first, samples[:, a:b])
-            stepper.check_finite()
+            check_finite(network, motor, simulation.dt)
             if progress is not None:
-                progress(float(stepper.clock.start[stepper.step]), simulation.tstop, n_spikes)
+                progress(motor.step * simulation.dt, simulation.tstop, n_spikes)
+            chunk = _next_chunk(chunk, time.perf_counter() - moment, samples.shape[1])
         run_seconds = time.perf_counter() - begun
         summary = Summary(
             n_cells=network.n_cells,
@@ -206,7 +209,7 @@ def run(
             n_compartments=network.n_compartments,
             n_synapses=network.n_synapses,
             n_spikes=n_spikes,
-            n_events=stepper.router.n_events,
+            n_events=motor.n_events,
             tstop=simulation.tstop,
             n_steps=n_steps,
             setup_seconds=setup,
@@ -218,6 +221,12 @@ def run(
     result = Result(simulation.output_dir)
     result.run_summary = summary
     return result
+
+
+def _next_chunk(chunk: int, seconds: float, n_probes: int) -> int:
+    """Steps until the next look, given how long the last ``chunk`` of them took."""
+    wanted = min(chunk * LOOK_EVERY / max(seconds, 1e-9), SAMPLES_AT_ONCE / max(n_probes, 1))
+    return max(min(int(wanted), 4 * chunk), 1)
 
 
 def describe(network: Network) -> str:

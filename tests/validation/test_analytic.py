@@ -2,19 +2,19 @@
 
 import numpy as np
 import pytest
-from neurons import advance, cable, tree, wire
+from neurons import cable, tree, wire
 
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Events, Settings, Variable
+from isocortex.engine.interface import Settings, Variable
 from isocortex.mechanisms.synapses import exp2syn
-from isocortex.network.network import CurrentSource, Pulses, bare_network
+from isocortex.network.network import CurrentSource, Pulses, SpikeTrains, bare_network
 
 
 def _run(model, settings, n_steps, amp, delay=0.0, node=0):
     network = bare_network([model], [0], [CurrentSource(0, node, Pulses([amp], [delay], [1e9]))])
     engine = CpuEngine(network, settings)
     engine.record([(0, n, Variable("v")) for n in range(model.n_nodes)])
-    return advance(engine, network, settings.dt, n_steps)[2]
+    return engine.advance(n_steps)[2]
 
 
 def test_cable_steady_state():
@@ -71,11 +71,13 @@ def test_injected_charge_is_conserved(second_order):
 def test_exp2syn_conductance_follows_its_formula(tau1, tau2):
     """One event: g(t) = w s (exp(-t/tau2) - exp(-t/tau1)), and its maximum is the weight."""
     model = tree([-1, 0], [300.0, 300.0], 0.05)
-    network = wire([model], [0], [(0, 0, 1, 0, 3e-3, 1.0)], [exp2syn(tau1, tau2, 0.0)])
+    network = wire(
+        [model], [0], [(1, 0, 1, 0, 3e-3, 0.4)], [exp2syn(tau1, tau2, 0.0)], n_virtual=1,
+        trains=SpikeTrains(np.array([1]), np.array([0.6])),
+    )  # fmt: skip
     engine = CpuEngine(network, Settings(dt=0.01, v_init=-70.0))
     engine.record([(0, 1, Variable("g", "synapse", (0,)))])
-    event = Events(np.array([0]), np.array([100]), np.array([3e-3]))
-    g = engine.advance(0, 3000, event, np.zeros((0, 3000)))[2][:, 0]
+    g = engine.advance(3000)[2][:, 0]
     t = 0.01 * (np.arange(3000) - 99)
     kinetics = exp2syn(tau1, tau2, 0.0)
     exact = 3e-3 * kinetics.scale * (np.exp(-t / tau2) - np.exp(-t / tau1))

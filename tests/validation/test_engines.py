@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
-from neurons import advance, random_tree, wire
+from hypothesis import given
+from hypothesis import settings as at_most
+from hypothesis.strategies import floats, integers, lists
+from neurons import random_tree, wire
 
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Events, Settings, Variable
+from isocortex.engine.interface import Settings, Variable
 from isocortex.engine.reference import ReferenceEngine
-from isocortex.engine.stepper import Stepper
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.synapses import exp1syn, exp2syn
+from isocortex.network.clock import Clock
 from isocortex.network.network import CurrentSource, PointNeurons, Pulses, SpikeTrains, bare_network
 
 SETTINGS = Settings(dt=0.025, v_init=-75.0, threshold=-20.0)
@@ -30,7 +33,7 @@ def _traces(engine_class, models, settings, n_steps=1200, amp=0.15):
         [(i, node, Variable("v")) for i, m in enumerate(models) for node in range(m.n_nodes)]
         + [(i, 0, Variable("cai")) for i, m in enumerate(models) if "CaDynamics" in m.mechanisms]
     )
-    return advance(engine, network, settings.dt, n_steps)
+    return engine.advance(n_steps)
 
 
 @pytest.mark.parametrize("second_order", [False, True])
@@ -87,13 +90,11 @@ def _busy_network(order=None):
     return network, place
 
 
-def _spikes(engine_class, network, settings, n_steps=1000):
-    stepper = Stepper(network, engine_class(network, settings), settings.dt, n_steps)
-    parts = []
-    while stepper.step < n_steps:
-        parts.append(stepper.advance()[:2])
-    sources, times = (np.concatenate(x) for x in zip(*parts, strict=True))
-    return sources, times
+def _spikes(engine_class, network, settings, n_steps=1000, chunk=None):
+    engine, parts = engine_class(network, settings), []
+    while engine.step < n_steps:
+        parts.append(engine.advance(min(chunk or n_steps, n_steps - engine.step))[:2])
+    return tuple(np.concatenate(x) for x in zip(*parts, strict=True))
 
 
 BUSY = Settings(dt=0.1, v_init=-75.0, threshold=-20.0)
@@ -143,14 +144,39 @@ def test_single_precision_follows_double():
     assert np.sqrt(np.mean((single - double) ** 2)) < 0.05
 
 
-def test_every_event_is_delivered_exactly_once():
-    """Conductance jumps by exactly the sum of the weights sent, whatever the windows."""
-    model = random_tree(1, mechanisms=())
-    network = wire([model], [0], [(0, 0, 2, 0, 1e-3, 1.0)], [exp1syn(1e9, 0.0)])
-    engine = CpuEngine(network, BUSY)
-    engine.record([(0, 2, Variable("g", "synapse", (0,)))])
-    steps = np.array([0, 3, 3, 7, 9])
-    events = Events(np.zeros(5, np.int64), steps, np.full(5, 1e-3))
-    _, _, samples = engine.advance(0, 10, events, np.zeros((0, 10)))
-    expected = 1e-3 * np.array([(steps <= k).sum() for k in range(10)])
-    np.testing.assert_allclose(samples[:, 0], expected, rtol=1e-9)
+def test_spikes_do_not_depend_on_the_chunks():
+    network, _ = _busy_network()
+    whole = _spikes(CpuEngine, network, BUSY, 600)
+    pieces = _spikes(CpuEngine, network, BUSY, 600, chunk=7)
+    np.testing.assert_array_equal(whole, pieces)
+
+
+@at_most(max_examples=25, deadline=None)
+@given(
+    delays=lists(floats(0.0, 7.0).map(lambda d: round(d, 2)), min_size=1, max_size=6),
+    times=lists(floats(0.0, 12.0), max_size=30),
+    threads=integers(1, 3),
+    chunk=integers(1, 40),
+)
+def test_every_event_is_delivered_exactly_once(delays, times, threads, chunk):
+    """A conductance that does not decay counts the events at its synapse, whatever the windows.
+
+    The silent connection between the cells makes windows as short as 0.3 ms.
+    """
+    model, dt = random_tree(1, mechanisms=()), 0.1
+    synapses = [(2, k % 2, 2, k % 2, 2.0**-k, delay) for k, delay in enumerate(delays)]
+    network = wire(
+        [model], [0, 0], [*synapses, (0, 1, 0, 0, 0.0, 0.3)], [exp1syn(1e9, 0.0)] * 2, n_virtual=1,
+        trains=SpikeTrains(np.full(len(times), 2), np.sort(times)),
+    )  # fmt: skip
+    engine = CpuEngine(network, Settings(dt=dt, v_init=-80.0, threads=threads))
+    engine.record([(cell, 2, Variable("g", "synapse", (cell,))) for cell in (0, 1)])
+    parts = []
+    while engine.step < 100:
+        parts.append(engine.advance(min(chunk, 100 - engine.step))[2])
+    middle = Clock(dt, 100).middle
+    expected = np.zeros((100, 2))
+    for _, cell, _, _, weight, delay in synapses:
+        for time in times:
+            expected[:, cell] += weight * (middle[:100] >= time + delay)
+    np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-6)

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 from golden import MODELS, compile_model
-from neurons import advance
 
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Settings, Variable
@@ -21,9 +20,9 @@ def _run(model, amps, dt, v_init, celsius, stimulus, precision="double"):
     )
     probes = [(i, model.soma, Variable(name)) for name in ("v", "cai") for i in range(len(amps))]
     engine.record(probes)
-    cells, steps, samples = advance(engine, network, dt, round(stimulus["tstop"] / dt), window=500)
+    cells, times, samples = engine.advance(round(stimulus["tstop"] / dt))
     k = len(amps)
-    return [steps[cells == i] * dt for i in range(k)], samples[:, :k].T, samples[:, k:].T
+    return [times[cells == i] for i in range(k)], samples[:, :k].T, samples[:, k:].T
 
 
 @pytest.mark.parametrize("dt", [0.1, 0.025])
@@ -62,5 +61,5 @@ def test_every_compartment_follows_neuron(shared, name):
     engine = CpuEngine(network, Settings(dt=dt, v_init=float(golden["v_init"])))
     engine.record([(0, int(node), Variable("v")) for node in nodes])
     n_steps = golden["v_seg"].shape[1] - 1
-    _, _, samples = advance(engine, network, dt, n_steps, window=400)
+    _, _, samples = engine.advance(n_steps)
     np.testing.assert_allclose(samples.T, golden["v_seg"][:, 1:], atol=1e-4)

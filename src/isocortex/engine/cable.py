@@ -23,28 +23,37 @@ jit = njit(error_model="numpy", forceinline=True)
 
 
 @jit
-def assemble(
-    V, v0, D, R, A, B, n, n0, lanes, diagonal, leak, capacitance,
-    first, last, row_node, row_kind, rise, decay, reversal,
-):  # fmt: skip
+def deliver(A, B, row0, lanes, event, last, step, events, layout, kinetics):
+    """Synaptic events due in this step make their conductances jump; returns the next event."""
+    while event < last and events.step[event] == step:
+        at = row0 * lanes + events.element[event]
+        kind = layout.row_kind[at // lanes]
+        jump = events.weight[event] * kinetics.scale[kind]
+        A[at] += jump * kinetics.has_rise[kind]
+        B[at] += jump
+        event += 1
+    return event
+
+
+@jit
+def assemble(V, v0, D, R, A, B, n, n0, row, last, lanes, layout, kinetics):
     """Diagonal and right-hand side: the passive cable and the synapses.
 
     The constants and C/dt v, then for every synaptic row of the node its conductance g = B - A at
     the present states, which decay over the step. Rows are sorted by node.
     """
-    row = first
     for i in range(n):
         v = load(V, v0 + i * lanes)
-        d = broadcast(diagonal[n0 + i], v)
-        r = v * capacitance[n0 + i] + leak[n0 + i]
-        while row < last and row_node[row] == i:
-            kind, at = row_kind[row], row * lanes
+        d = broadcast(layout.diagonal[n0 + i], v)
+        r = v * layout.capacitance[n0 + i] + layout.leak[n0 + i]
+        while row < last and layout.row_node[row] == i:
+            kind, at = layout.row_kind[row], row * lanes
             a, b = load(A, at), load(B, at)
             g = b - a
             d = d + g
-            r = r + g * reversal[kind]
-            store(A, at, a * rise[kind] + TINY)
-            store(B, at, b * decay[kind] + TINY)
+            r = r + g * kinetics.reversal[kind]
+            store(A, at, a * kinetics.rise[kind] + TINY)
+            store(B, at, b * kinetics.decay[kind] + TINY)
             row += 1
         store(D, i * lanes, d)
         store(R, i * lanes, r)

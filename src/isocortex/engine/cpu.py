@@ -15,22 +15,44 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.family import Family, family_kernel, region_parameters, region_states
 from isocortex.engine.interface import (
     REST_CAI,
-    Events,
     FloatArray,
     IntArray,
     Settings,
     Variable,
     nernst_factor,
 )
-from isocortex.errors import ModelError
+from isocortex.engine.loop import (
+    NO_ROOM,
+    Electrodes,
+    Events,
+    Found,
+    Inbox,
+    KineticsTable,
+    Layout,
+    Numerics,
+    Probes,
+    States,
+    Times,
+    Trains,
+    Wiring,
+    Work,
+    dismiss,
+    meeting_place,
+    run_windows,
+)
+from isocortex.errors import ModelError, SimulationError
 from isocortex.mechanisms import DENSITY
+from isocortex.network.clock import Clock
 from isocortex.network.network import Network
+from isocortex.network.partition import split
+from isocortex.network.points import at_rest
 from isocortex.simd import lanes
 
 # Codes of ``probe_source`` in the kernel.
@@ -117,15 +139,16 @@ def _initial_states(rows: FloatArray, region: Region, v_init: float) -> FloatArr
 
 
 @dataclass
-class _Task:
-    """Blocks of one family that a thread advances, with its private work space."""
+class _Part:
+    """What one thread owns, see :mod:`isocortex.engine.loop`."""
 
-    family: Family
     blocks: IntArray
-    D: np.ndarray
-    R: np.ndarray
-    spike_cell: IntArray
-    spike_step: IntArray
+    wiring: Wiring
+    inbox: Inbox
+    events: Events
+    work: Work
+    n_inbox: int = 0
+    next_train: int = 0
 
 
 class CpuEngine:
@@ -135,16 +158,19 @@ class CpuEngine:
         self.network, self.settings = network, settings
         self.dtype = np.dtype(np.float32 if settings.precision == "single" else np.float64)
         self.lanes = lanes(self.dtype)
+        self.window = network.connections.window(network.n_reacting, settings.dt)
+        self.clock, self.step, self.n_events = Clock(settings.dt), 0, 0
         self._pack_cells()
         self._pack_models()
         self._pack_synapses()
         self._allocate_states()
+        self.trains = Trains(network.trains.source, network.trains.time)
+        self.points = at_rest(network.points)
         self.record([])
-        self._shares: list[list[_Task]] = []  # of each thread, the calling thread's first
-        self._max_steps = 0
-        self._pool = ThreadPoolExecutor(settings.threads - 1) if settings.threads > 1 else None
+        self._deal_out()
         started = time.perf_counter()
-        self._warm_up()
+        self._find_kernels()
+        self.advance(0)
         self.compile_seconds = time.perf_counter() - started
 
     # --- layout -------------------------------------------------------------------------------
@@ -222,34 +248,54 @@ class CpuEngine:
         rows, row_of_slot = np.unique(key, return_inverse=True)
         self.row_kind, self.row_node = rows % kinds, rows // kinds % most_nodes
         row_block = rows // kinds // most_nodes
-        self.block_row = np.searchsorted(row_block, np.arange(self.n_blocks + 1))
-        self.slot_index = row_of_slot * W + self.cell_lane[slots.cell]
-        factors = [k.factors(self.settings.dt) for k in self.network.kinetics]
-        self.rise, self.decay = np.array(factors, self.dtype).reshape(-1, 2).T.copy()
-        self.reversal = np.array([k.reversal for k in self.network.kinetics], self.dtype)
-        scale = np.array([k.scale for k in self.network.kinetics])
-        has_rise = np.array([k.tau_rise > 0 for k in self.network.kinetics], float)
-        self.kind_scale_a, self.kind_scale_b = scale * has_rise, scale
+        self.first_row = np.searchsorted(row_block, np.arange(self.n_blocks + 1))
+        row_in_block = row_of_slot - self.first_row[self.slot_block]
+        self.slot_element = row_in_block * W + self.cell_lane[slots.cell]
+        self.shift = int(np.diff(self.first_row).max(initial=0) * W).bit_length()
+        kinetics = self.network.kinetics
+        factors = np.array([k.factors(self.settings.dt) for k in kinetics]).reshape(-1, 2)
+        self.kinetics = KineticsTable(
+            rise=factors[:, 0].astype(self.dtype),
+            decay=factors[:, 1].astype(self.dtype),
+            reversal=np.array([k.reversal for k in kinetics], self.dtype),
+            scale=np.array([k.scale for k in kinetics], self.dtype),
+            has_rise=np.array([k.tau_rise > 0 for k in kinetics], self.dtype),
+        )
 
     def _allocate_states(self) -> None:
-        W, models = self.lanes, self.network.models
+        W, models, settings = self.lanes, self.network.models, self.settings
         nodes = np.array([m.n_nodes for m in models], np.int64)
         states = np.array([len(s) for s in self.model_states], np.int64)
         ends_v = np.cumsum(nodes[self.block_model]) * W
         ends_s = np.cumsum(states[self.block_model]) * W
-        self.block_v = np.concatenate([[0], ends_v]).astype(np.int64)
-        self.block_s = np.concatenate([[0], ends_s]).astype(np.int64)
-        self.V = _aligned(self.block_v[-1], self.dtype)
-        self.V[:] = self.settings.v_init
-        self.S = _aligned(self.block_s[-1], self.dtype)
+        first_v = np.concatenate([[0], ends_v]).astype(np.int64)
+        first_s = np.concatenate([[0], ends_s]).astype(np.int64)
+        self.layout = Layout(
+            self.block_model, first_v, first_s, self.first_row, self.cell_at,
+            self.model_node, self.model_soma, self.parent,
+            self.coupling, self.diagonal, self.leak, self.capacitance,
+            self.region_ptr, self.region_node, self.region_state, self.region_parameter, self.P,
+            self.row_node, self.row_kind,
+        )  # fmt: skip
+        self.states = States(
+            V=_aligned(first_v[-1], self.dtype),
+            S=_aligned(first_s[-1], self.dtype),
+            A=_aligned(len(self.row_kind) * W, self.dtype),
+            B=_aligned(len(self.row_kind) * W, self.dtype),
+            above=np.full((self.n_blocks, W), settings.v_init >= settings.threshold),
+        )
+        self.states.V[:] = settings.v_init
+        self.states.A[:] = self.states.B[:] = 0.0
         for b, m in enumerate(self.block_model):
-            first, last = self.block_s[b], self.block_s[b + 1]
-            self.S[first:last] = np.repeat(self.model_states[m], W)
-        self.A = _aligned(len(self.row_kind) * W, self.dtype)
-        self.B = _aligned(len(self.row_kind) * W, self.dtype)
-        self.A[:] = self.B[:] = 0.0
-        above = self.settings.v_init >= self.settings.threshold
-        self.above = np.full((self.n_blocks, W), above)
+            self.states.S[first_s[b] : first_s[b + 1]] = np.repeat(self.model_states[m], W)
+        real = self.dtype.type
+        self.numerics = Numerics(
+            dt=real(settings.dt),
+            lanes=W,
+            threshold=real(settings.threshold),
+            extrapolate=real(2.0 if settings.second_order else 1.0),
+            nernst=real(nernst_factor(settings.celsius)),
+        )
 
     # --- recording ----------------------------------------------------------------------------
 
@@ -262,22 +308,20 @@ class CpuEngine:
                 index.append(at)
                 column.append(p)
         order = np.argsort(np.array(block, np.int64), kind="stable")
-        self.n_probes = len(probes)
-        self.probe_ptr = np.searchsorted(
-            np.array(block, np.int64)[order], np.arange(self.n_blocks + 1)
+        blocks, sources, elements, columns = (
+            np.array(x, np.int64)[order] for x in (block, source, index, column)
         )
-        self.probe_source, self.probe_index, self.probe_column = (
-            np.array(x, np.int64)[order] for x in (source, index, column)
-        )
+        first = np.searchsorted(blocks, np.arange(self.n_blocks + 1))
+        self.probes = Probes(first, sources, elements, columns, np.zeros((0, len(probes))))
 
     def _locate(self, cell: int, node: int, variable: Variable) -> list[tuple[int, int]]:
         """(source code, flat index) of everything that adds up to the variable."""
         b, lane, W = int(self.cell_block[cell]), int(self.cell_lane[cell]), self.lanes
         if variable.mechanism == "" and variable.name == "v":
             source = V_AT_START if variable.at_start else V_AT_END
-            return [(source, int(self.block_v[b]) + node * W + lane)]
+            return [(source, int(self.layout.first_v[b]) + node * W + lane)]
         if variable.mechanism == "synapse":
-            rows = np.arange(self.block_row[b], self.block_row[b + 1])
+            rows = np.arange(self.first_row[b], self.first_row[b + 1])
             here = (self.row_node[rows] == node) & np.isin(self.row_kind[rows], variable.kinds)
             return [(SYNAPSE_AT_END, int(row) * W + lane) for row in rows[here]]
         m = int(self.block_model[b])
@@ -289,124 +333,140 @@ class CpuEngine:
                 row = int(self.region_state[m, r])
                 row += j * len(rows_of_region) + rows_of_region.index(name)
                 source = STATE_AT_START if variable.at_start else STATE_AT_END
-                return [(source, int(self.block_s[b]) + row * W + lane)]
+                return [(source, int(self.layout.first_s[b]) + row * W + lane)]
         return []
 
     # --- running ------------------------------------------------------------------------------
 
-    def _make_tasks(self, n_steps: int) -> None:
-        """Deal the blocks out to the threads, the most costly first to the least laden."""
-        nodes = np.array([m.n_nodes for m in self.network.models], np.int64)
-        cost = nodes[self.block_model] + np.diff(self.block_row)
-        load = np.zeros(self.settings.threads)
-        thread_of = np.empty(self.n_blocks, np.int64)
-        for b in np.argsort(-cost, kind="stable"):
-            thread_of[b] = np.argmin(load)
-            load[thread_of[b]] += cost[b]
-        self._shares, self._max_steps = [], n_steps
-        for thread in range(self.settings.threads):
-            families: dict[Family, list[int]] = {}
-            for b in np.flatnonzero(thread_of == thread):
-                families.setdefault(self.model_family[self.block_model[b]], []).append(int(b))
-            share = [self._new_task(family, blocks, n_steps) for family, blocks in families.items()]
-            if share:
-                self._shares.append(share)
-
-    def _new_task(self, family: Family, blocks: list[int], n_steps: int) -> _Task:
-        W = self.lanes
-        most_nodes = max(m.n_nodes for m in self.network.models)
-        most_spikes = len(blocks) * W * (n_steps // 2 + 1)  # a spike takes two steps
-        return _Task(
-            family,
-            np.array(blocks, np.int64),
-            _aligned(most_nodes * W, self.dtype),
-            _aligned(most_nodes * W, self.dtype),
-            np.empty(most_spikes, np.int64),
-            np.empty(most_spikes, np.int64),
+    def _deal_out(self) -> None:
+        """Blocks, point neurons and the synapses onto them to the threads, equally laden."""
+        network, W, n_parts = self.network, self.lanes, self.settings.threads
+        part_of_block = self._balance()
+        n_points = len(network.points)
+        part_of_point = np.arange(n_points) * n_parts // max(n_points, 1)
+        first_point = self.n_blocks << self.shift
+        target_of_slot = (self.slot_block << self.shift) + self.slot_element
+        target = np.concatenate([target_of_slot, first_point + np.arange(n_points)])
+        narrow = np.int32 if first_point + n_points < 2**31 else np.int64
+        owner = np.concatenate([part_of_block[self.slot_block], part_of_point])
+        wirings = split(network.connections, target.astype(narrow), owner, n_parts)
+        most_nodes = max((m.n_nodes for m in network.models), default=1)
+        spikes = self.window // 2 + 1  # a spike takes two steps
+        steps_between = np.maximum(network.points.refractory / self.settings.dt, 1.0)
+        room = np.bincount(part_of_block[self.cell_block], minlength=n_parts) * spikes
+        room += np.bincount(
+            part_of_point, self.window / steps_between + 2, minlength=n_parts
+        ).astype(np.int64)
+        self.found = Found(
+            np.concatenate([[0], np.cumsum(room)]),
+            np.zeros((2, n_parts), np.int64),
+            np.empty((2, room.sum()), np.int64),
+            np.empty((2, room.sum())),
         )
-
-    def _warm_up(self) -> None:
-        """Compile, or load from the cache, every kernel this network needs."""
         none = np.zeros(0, np.int64)
-        current = np.zeros((len(self.network.currents), 1))
-        window = self._window(0, 1, Events(none, none, np.zeros(0)), current)
-        for family in {self.model_family[m] for m in self.block_model}:
-            self._run(self._new_task(family, [], 1), 1, *window)
+        self.parts = [
+            _Part(
+                np.flatnonzero(part_of_block == p),
+                Wiring(*wirings[p], network.connections.delays, self.shift, first_point),
+                Inbox(none, np.zeros(0), none, np.zeros(0)),
+                Events(
+                    np.zeros(self.n_blocks, np.int64), np.zeros(self.n_blocks, np.int64),
+                    np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, self.dtype),
+                ),
+                Work(
+                    _aligned(most_nodes * W, self.dtype), _aligned(most_nodes * W, self.dtype),
+                    np.empty(W * spikes, np.int64), np.empty(W * spikes, np.int64),
+                ),
+            )
+            for p in range(n_parts)
+        ]  # fmt: skip
+        self.meeting = meeting_place(n_parts)
+        self._others = ThreadPoolExecutor(max(n_parts - 1, 1))
 
-    def _window(self, first_step: int, n_steps: int, events: Events, current: FloatArray):
-        """Events sorted by block then step, electrode currents by block, room for samples."""
-        network, kind = self.network, self.network.slots.kind[events.slot]
-        block = self.slot_block[events.slot]
-        order = np.argsort(block * n_steps + (events.step - first_step), kind="stable")
-        event_ptr = np.searchsorted(block[order], np.arange(self.n_blocks + 1))
-        event = (
-            event_ptr,
-            (events.step - first_step)[order],
-            self.slot_index[events.slot][order],
-            (events.weight * self.kind_scale_a[kind])[order].astype(self.dtype),
-            (events.weight * self.kind_scale_b[kind])[order].astype(self.dtype),
-        )
-        cells = np.array([source.cell for source in network.currents], np.int64)
-        nodes = np.array([source.node for source in network.currents], np.int64)
+    def _balance(self) -> IntArray:
+        """Part of every block: the most costly first, each to the least laden."""
+        nodes = np.array([m.n_nodes for m in self.network.models], np.int64)
+        cost = nodes[self.block_model] + np.diff(self.first_row)
+        load = np.zeros(self.settings.threads)
+        part = np.empty(self.n_blocks, np.int64)
+        for b in np.argsort(-cost, kind="stable"):
+            part[b] = np.argmin(load)
+            load[part[b]] += cost[b]
+        return part
+
+    def _inputs(self, n_steps: int) -> tuple[Electrodes, Probes]:
+        """Electrode currents of the next steps and room for what they yield."""
+        sources = self.network.currents
+        cells = np.array([source.cell for source in sources], np.int64)
+        nodes = np.array([source.node for source in sources], np.int64)
+        middle = self.clock.middle[self.step : self.step + n_steps]
+        current = np.empty((len(sources), n_steps), self.dtype)
+        for row, source in zip(current, sources, strict=True):
+            row[:] = source.amplitude(middle)
         blocks = self.cell_block[cells]
         order = np.argsort(blocks, kind="stable")
-        electrodes = (
-            np.searchsorted(blocks[order], np.arange(self.n_blocks + 1)),
-            (nodes * self.lanes + self.cell_lane[cells])[order],
-            np.ascontiguousarray(current[order], self.dtype),
+        return (
+            Electrodes(
+                np.searchsorted(blocks[order], np.arange(self.n_blocks + 1)),
+                (nodes * self.lanes + self.cell_lane[cells])[order],
+                current[order],
+            ),
+            self.probes._replace(samples=np.zeros((n_steps, self.probes.samples.shape[1]))),
         )
-        return event, electrodes, np.zeros((n_steps, self.n_probes))
 
-    def _run(self, task: _Task, n_steps: int, event, electrodes, samples) -> int:
-        real, settings = self.dtype.type, self.settings
-        return family_kernel(task.family)(
-            task.blocks, self.block_model, self.block_v, self.block_s, self.block_row,
-            self.model_node, self.model_soma, self.parent, self.coupling, self.diagonal,
-            self.leak, self.capacitance,
-            self.region_ptr, self.region_node, self.region_state, self.region_parameter, self.P,
-            self.V, self.S, self.A, self.B, self.row_node, self.row_kind,
-            self.rise, self.decay, self.reversal,
-            *event, *electrodes,
-            self.probe_ptr, self.probe_source, self.probe_index, self.probe_column, samples,
-            self.above, real(settings.threshold), task.spike_cell, task.spike_step,
-            task.D, task.R, self.lanes, n_steps, real(settings.dt),
-            real(2.0 if settings.second_order else 1.0), real(nernst_factor(settings.celsius)),
+    def _find_kernels(self) -> None:
+        """Compile, or load from the cache, every kernel this network needs."""
+        arguments = (
+            0, 0, 0, self.parts[0].events, *self._inputs(0), self.layout, self.states,
+            self.kinetics, self.parts[0].work, self.numerics,
         )  # fmt: skip
+        kinds = tuple(numba.typeof(argument) for argument in arguments)
+        kernels = {f: family_kernel(f, kinds) for f in sorted(set(self.model_family))}
+        self.kernel = np.array([kernels[self.model_family[m]] for m in self.block_model], np.int64)
 
-    def advance(self, first_step: int, n_steps: int, events: Events, current: FloatArray):
-        if n_steps > self._max_steps:
-            self._make_tasks(n_steps)
-        window = self._window(first_step, n_steps, events, current)
+    def advance(self, n_steps: int) -> tuple[IntArray, FloatArray, FloatArray]:
+        self.clock.extend(self.step + n_steps)
+        times = Times(self.clock.start, self.clock.middle, self.clock.dt)
+        electrodes, probes = self._inputs(n_steps)
+        log = (np.zeros(0, np.int64), np.zeros(0))
 
-        def work(share: list[_Task]) -> list[tuple[IntArray, IntArray]]:
-            found = []
-            for task in share:
-                n = self._run(task, n_steps, *window)
-                found.append((task.spike_cell[:n], task.spike_step[:n]))
-            return found
+        def work(p: int):
+            part = self.parts[p]
+            return run_windows(
+                p, self.meeting, self.step, self.step + n_steps, self.window, times,
+                self.kernel, part.blocks, part.wiring, part.inbox, part.n_inbox,
+                self.trains, part.next_train, self.points, self.found, part.events, part.work,
+                electrodes, probes, self.layout, self.states, self.kinetics, self.numerics,
+                self.network.n_cells, *log,
+            )  # fmt: skip
 
-        others = (
-            [self._pool.submit(work, share) for share in self._shares[1:]] if self._pool else []
-        )
-        spikes = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
-        spikes += work(self._shares[0]) if self._shares else []
-        for other in others:
-            spikes += other.result()
-        cells, steps = (np.concatenate(x) for x in zip(*spikes, strict=True))
-        cells = self.cell_at[cells]
-        real = cells >= 0
-        cells, steps = cells[real], steps[real] + first_step
-        order = np.lexsort((cells, steps))
-        return cells[order], steps[order], window[2]
+        try:
+            others = [self._others.submit(work, p) for p in range(1, len(self.parts))]
+            results = [work(0), *(other.result() for other in others)]
+        except BaseException:
+            dismiss(self.meeting)  # nobody waits for a thread that will not come
+            raise
+        for part, result in zip(self.parts, results, strict=True):
+            inbox, n_inbox, next_train, n_events = result[:4]
+            if n_events == NO_ROOM:
+                raise SimulationError(
+                    "a point neuron spikes more often than every time step",
+                    fix="Give it a refractory period of at least dt.",
+                )
+            part.inbox, part.n_inbox, part.next_train = inbox, n_inbox, next_train
+            self.n_events += n_events
+        self.step += n_steps
+        n_spikes, sources, spike_times = results[0][4:]
+        return sources[:n_spikes], spike_times[:n_spikes], probes.samples
 
     def soma_voltage(self) -> FloatArray:
-        model = self.network.cell_model
-        at = self.block_v[self.cell_block] + self.model_soma[model] * self.lanes + self.cell_lane
-        return self.V[at].astype(np.float64)
+        soma = self.model_soma[self.network.cell_model]
+        at = self.layout.first_v[self.cell_block] + soma * self.lanes + self.cell_lane
+        return self.states.V[at].astype(np.float64)
 
     def voltage(self, cell: int) -> FloatArray:
-        b = self.cell_block[cell]
-        block = self.V[self.block_v[b] : self.block_v[b + 1]].reshape(-1, self.lanes)
+        b, first = self.cell_block[cell], self.layout.first_v
+        block = self.states.V[first[b] : first[b + 1]].reshape(-1, self.lanes)
         return block[:, self.cell_lane[cell]].astype(np.float64)
 
 

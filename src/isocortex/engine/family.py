@@ -15,6 +15,7 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import numba
 
@@ -192,7 +193,7 @@ def family_source(family: Family) -> str:
         bodies.append(_region_function("advance", r, region, _advance_lines(region)))
         currents.append(f"currents_{r}({arguments.format(r=r)})")
         advances.append(f"advance_{r}({arguments.format(r=r)})")
-    indent = "\n            "
+    indent = "\n        "
     return (
         template.replace("# {imports}", imports)
         .replace("# {functions}", functions)
@@ -221,8 +222,8 @@ def _fingerprint() -> str:
 
 
 @cache
-def family_kernel(family: Family):
-    """The compiled-on-first-call ``advance_blocks`` of a family."""
+def _family_module(family: Family) -> ModuleType:
+    """The generated module of a family, written to the cache folder if it is not there."""
     source = family_source(family)
     name = "family_" + hashlib.sha256((_fingerprint() + source).encode()).hexdigest()[:16]
     path = cache_folder() / f"{name}.py"
@@ -237,4 +238,17 @@ def family_kernel(family: Family):
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    return module.advance_blocks
+    return module
+
+
+@cache
+def family_kernel(family: Family, arguments: tuple[numba.types.Type, ...]) -> int:
+    """Address of the family's ``advance_block`` compiled for these argument types."""
+    compile_ = numba.cfunc(numba.int64(*arguments), cache=True, error_model="numpy")
+    kernel = compile_(_family_module(family).advance_block)
+    _kept.append(kernel)
+    return kernel.address  # type: ignore[return-value]
+
+
+#: Compiled kernels; their machine code lives as long as they do.
+_kept: list[object] = []

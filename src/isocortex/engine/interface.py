@@ -8,6 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.errors import SimulationError
+from isocortex.network.network import Network
+
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
@@ -50,22 +53,6 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Events:
-    """Synaptic events of one window, sorted by step (stable).
-
-    Attributes
-    ----------
-    slot : int64[k], index into the network's slots.
-    step : int64[k], absolute step at whose start the event acts.
-    weight : float64[k], uS.
-    """
-
-    slot: IntArray
-    step: IntArray
-    weight: FloatArray
-
-
-@dataclass(frozen=True)
 class Variable:
     """A quantity that can be recorded at a node.
 
@@ -81,21 +68,27 @@ class Variable:
 
 
 class Engine(Protocol):
-    """State of all biophysical cells, and how it moves."""
+    """State of a network, and how it moves.
 
+    Attributes
+    ----------
+    step : steps done.
+    n_events : synaptic events received so far.
+    compile_seconds : time it took to compile the kernels or load them.
+    """
+
+    step: int
+    n_events: int
     compile_seconds: float
 
     def record(self, probes: list[tuple[int, int, Variable]]) -> None:
-        """Choose the (cell, node, variable) to sample; call before the first window."""
+        """Choose the (cell, node, variable) to sample; call before the first step."""
 
-    def advance(
-        self, first_step: int, n_steps: int, events: Events, current: FloatArray
-    ) -> tuple[IntArray, IntArray, FloatArray]:
-        """Advance all cells by ``n_steps``.
+    def advance(self, n_steps: int) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Advance the whole network by ``n_steps``.
 
-        ``current`` is float64[n_currents, n_steps], nA, at the middle of each step. Returns the
-        cells that spiked, the steps of those spikes (sorted by step, then cell), and the samples,
-        float64[n_steps, n_probes].
+        Returns the cells and point neurons that spiked (numbered as sources), the times of those
+        spikes (ms, sorted by time, then source), and the samples, float64[n_steps, n_probes].
         """
 
     def soma_voltage(self) -> FloatArray:
@@ -103,3 +96,19 @@ class Engine(Protocol):
 
     def voltage(self, cell: int) -> FloatArray:
         """float64[n_nodes] of one cell, mV."""
+
+
+def check_finite(network: Network, engine: Engine, dt: float) -> None:
+    """Stop if a voltage is no longer a number, naming the cell and compartment."""
+    bad = np.flatnonzero(~np.isfinite(engine.soma_voltage()))
+    if len(bad) == 0:
+        return
+    cell = int(bad[0])
+    model = network.models[network.cell_model[cell]]
+    node = int(np.flatnonzero(~np.isfinite(engine.voltage(cell)))[0])
+    raise SimulationError(
+        f"the voltage of {network.label(cell)} (model {model.name}, section {model.section[node]}"
+        f" at {model.x[node]:.2f}) is not finite at t = {engine.step * dt:g} ms",
+        fix="Use a smaller dt or check weights, currents and channel parameters; "
+        "what was recorded until then is kept.",
+    )

@@ -6,18 +6,21 @@ This is the specification. The compiled engine is tested against it, and it can 
 
 from __future__ import annotations
 
+import heapq
+import itertools
+
 import numpy as np
 
 from isocortex.engine.interface import (
     CAO,
     REST_CAI,
     REST_ECA,
-    Events,
     Settings,
     Variable,
     nernst_factor,
 )
 from isocortex.mechanisms import DENSITY
+from isocortex.network.clock import Clock
 from isocortex.network.network import Network
 
 
@@ -74,6 +77,13 @@ class ReferenceCell:
             else:
                 values.append(around[argument])
         return getattr(mechanism, function)(*values)
+
+    def receive(self, slot: int, weight: float) -> None:
+        """A synaptic event: both terms jump."""
+        k = self.slots[slot]
+        kinetics = self.kinetics[self.kind[k]]
+        self.A[k] += weight * kinetics.scale * (kinetics.tau_rise > 0)
+        self.B[k] += weight * kinetics.scale
 
     def _reversal(self, name: str) -> np.ndarray:
         mechanism, table = DENSITY[name], self.model.mechanisms[name]
@@ -163,51 +173,102 @@ class ReferenceCell:
         return float(self.states[variable.mechanism][variable.name][np.searchsorted(nodes, node)])
 
 
+class ReferencePoint:
+    """State of one IntFire1 neuron."""
+
+    def __init__(self, tau: float, refractory: float) -> None:
+        self.tau, self.refractory = tau, refractory
+        self.m, self.since, self.ready = 0.0, 0.0, -np.inf
+
+    def receive(self, time: float, weight: float) -> bool:
+        """An event at ``time`` (ms); True if the neuron spikes."""
+        if time < self.ready:
+            return False
+        self.m = self.m * np.exp(-(time - self.since) / self.tau) + weight
+        self.since = time
+        if self.m > 1.0:
+            self.m, self.since = 0.0, time + self.refractory
+            self.ready = self.since
+            return True
+        return False
+
+
 class ReferenceEngine:
     """See :class:`isocortex.engine.interface.Engine`."""
 
     def __init__(self, network: Network, settings: Settings) -> None:
         self.network, self.settings = network, settings
         self.cells = [ReferenceCell(network, c, settings) for c in range(network.n_cells)]
+        self.points = [
+            ReferencePoint(tau, refractory)
+            for tau, refractory in zip(network.points.tau, network.points.refractory, strict=True)
+        ]
         self.probes: list[tuple[int, int, Variable]] = []
-        self.compile_seconds = 0.0
+        self.clock = Clock(settings.dt)
+        self.step, self.n_events, self.compile_seconds = 0, 0, 0.0
+        #: (time, order of sending, synapse) of events to come
+        self.queue: list[tuple[float, int, int]] = []
+        self.sent = itertools.count()
+        self.next_train = 0
 
     def record(self, probes: list[tuple[int, int, Variable]]) -> None:
         self.probes = probes
 
-    def advance(self, first_step: int, n_steps: int, events: Events, current: np.ndarray):
-        slots = self.network.slots
+    def advance(self, n_steps: int):
+        self.clock.extend(self.step + n_steps)
         samples = np.zeros((n_steps, len(self.probes)))
-        spikes: list[tuple[int, int]] = []
-        by_step: dict[int, list[int]] = {}
-        for k, step in enumerate(events.step):
-            by_step.setdefault(int(step) - first_step, []).append(k)
-        for step in range(n_steps):
-            for k in by_step.get(step, []):
-                slot = int(events.slot[k])
-                cell = self.cells[slots.cell[slot]]
-                kinetics = self.network.kinetics[slots.kind[slot]]
-                jump = events.weight[k] * kinetics.scale
-                cell.A[cell.slots[slot]] += jump * (kinetics.tau_rise > 0)
-                cell.B[cell.slots[slot]] += jump
-            for p, (c, node, variable) in enumerate(self.probes):
-                if variable.at_start:
-                    samples[step, p] = self.cells[c].value(node, variable)
+        spikes: list[tuple[float, int]] = []
+        for row in samples:
+            middle = self.clock.middle[self.step]
+            self._send_trains(middle)
+            spikes += self._deliver(middle)
+            self._sample(row, at_start=True)
             injected = [np.zeros(cell.model.n_nodes) for cell in self.cells]
-            for k, source in enumerate(self.network.currents):
-                injected[source.cell][source.node] += current[k, step]
+            for source in self.network.currents:
+                injected[source.cell][source.node] += source.amplitude(np.array([middle]))[0]
+            self.step += 1
             for c, cell in enumerate(self.cells):
                 cell.step(injected[c])
                 above = bool(cell.v[cell.model.soma] >= self.settings.threshold)
                 if above and not cell.above:
-                    spikes.append((c, first_step + step + 1))
+                    spikes.append((self.clock.start[self.step], c))
+                    self._send(c, self.clock.start[self.step])
                 cell.above = above
-            for p, (c, node, variable) in enumerate(self.probes):
-                if not variable.at_start:
-                    samples[step, p] = self.cells[c].value(node, variable)
-        spikes.sort(key=lambda spike: (spike[1], spike[0]))
-        cells, steps = np.array(spikes, np.int64).reshape(-1, 2).T
-        return cells, steps, samples
+            self._sample(row, at_start=False)
+        spikes.sort()
+        return np.array([s for _, s in spikes], int), np.array([t for t, _ in spikes]), samples
+
+    def _send(self, source: int, time: float) -> None:
+        c = self.network.connections
+        for k in range(c.first[source], c.first[source + 1]):
+            heapq.heappush(self.queue, (time + c.delays[c.delay[k]], next(self.sent), k))
+
+    def _send_trains(self, until: float) -> None:
+        trains = self.network.trains
+        while self.next_train < len(trains.time) and trains.time[self.next_train] <= until:
+            self._send(trains.source[self.next_train], trains.time[self.next_train])
+            self.next_train += 1
+
+    def _deliver(self, until: float) -> list[tuple[float, int]]:
+        """All events due until then, in order of time; returns spikes of point neurons."""
+        network, spikes = self.network, []
+        while self.queue and self.queue[0][0] <= until:
+            time, _, k = heapq.heappop(self.queue)
+            self.n_events += 1
+            target, weight = network.connections.target[k], network.connections.weight[k]
+            if target < len(network.slots):
+                self.cells[network.slots.cell[target]].receive(target, weight)
+                continue
+            point = target - len(network.slots)
+            if self.points[point].receive(time, weight):
+                spikes.append((time, network.n_cells + point))
+                self._send(network.n_cells + point, time)
+        return spikes
+
+    def _sample(self, row: np.ndarray, at_start: bool) -> None:
+        for p, (c, node, variable) in enumerate(self.probes):
+            if variable.at_start == at_start:
+                row[p] = self.cells[c].value(node, variable)
 
     def soma_voltage(self) -> np.ndarray:
         return np.array([cell.v[cell.model.soma] for cell in self.cells])

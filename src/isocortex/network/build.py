@@ -333,18 +333,19 @@ def _connect(
     parts.append((none := np.zeros(0, np.int64), none, np.zeros(0), np.zeros(0)))
     source, key, weight, delay = (np.concatenate(x) for x in zip(*parts, strict=True))
     slot, target = _slots(key, n_cells, most_nodes)
-    order = np.argsort(source, kind="stable")
     delays, delay_index = np.unique(delay, return_inverse=True)
+    order = np.lexsort((delay_index, source))
     if len(delays) > 65535:
         raise InputError(
             f"{len(delays)} distinct delays; at most 65535 are supported",
             fix="Round the edges' delays to the time step.",
         )
+    single = weight.astype(np.float32)
     connections = Connections(
         first=np.searchsorted(source[order], np.arange(n_sources + 1)),
-        target=target[order],
-        weight=weight[order].astype(np.float64),
-        delay=delay_index[order].astype(np.uint16),
+        target=target[order].astype(np.int32),
+        weight=(single if (single == weight).all() else weight)[order],
+        delay=delay_index[order].astype(np.uint8 if len(delays) <= 256 else np.uint16),
         delays=delays.astype(np.float64),
     )
     return kinetics, slot, connections

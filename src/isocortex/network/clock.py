@@ -16,14 +16,16 @@ class Clock:
     which decides where an event falls that is due exactly half-way through a step.
     """
 
-    def __init__(self, dt: float, n_steps: int) -> None:
-        self.dt, self.n_steps = dt, n_steps
-        halves = np.full(2 * n_steps + 4, 0.5 * dt)
-        halves[0] = 0.0
-        times = np.cumsum(halves)
-        self.start: FloatArray = times[0::2].copy()
-        self.middle: FloatArray = self.start + 0.5 * dt
+    def __init__(self, dt: float, n_steps: int = 0) -> None:
+        self.dt = dt
+        self.start: FloatArray = np.zeros(1)
+        self.extend(n_steps)
 
-    def step_of(self, time: FloatArray) -> NDArray[np.int64]:
-        """First step whose middle is not before ``time`` (ms): where an event acts."""
-        return np.searchsorted(self.middle, time, side="left")
+    def extend(self, n_steps: int) -> None:
+        """Make sure that the times of steps 0 to ``n_steps`` are known."""
+        missing = n_steps + 1 - len(self.start)
+        if missing > 0:
+            halves = np.full(2 * missing + 1, 0.5 * self.dt)
+            halves[0] = self.start[-1]
+            self.start = np.concatenate([self.start, np.cumsum(halves)[2::2]])
+        self.middle: FloatArray = self.start + 0.5 * self.dt

@@ -34,24 +34,36 @@ class Slots:
         return len(self.cell)
 
 
+#: Steps between two looks at the outside world when no delay asks for fewer.
+LONGEST_WINDOW = 32
+
+
 @dataclass(frozen=True)
 class Connections:
-    """All synapses, sorted by source.
+    """All synapses, sorted by source, then by delay.
 
     Attributes (m synapses, n_sources sources)
     ----------
     first : int64[n_sources + 1]; the synapses of source s are ``first[s]:first[s + 1]``.
-    target : int64[m]; a slot, or n_slots + index of a point neuron.
-    weight : float64[m]; uS, or a point neuron's own unit.
-    delay : uint16[m], index into ``delays``.
+    target : int[m]; a slot, or n_slots + index of a point neuron.
+    weight : float[m]; uS, or a point neuron's own unit.
+    delay : unsigned integer[m], index into ``delays``.
     delays : float64[d], ms, ascending.
     """
 
     first: IntArray
-    target: IntArray
-    weight: FloatArray
-    delay: NDArray[np.uint16]
+    target: NDArray[np.integer]
+    weight: NDArray[np.floating]
+    delay: NDArray[np.unsignedinteger]
     delays: FloatArray
+
+    def window(self, n_sources: int, dt: float) -> int:
+        """Steps that can run without exchange: the shortest delay of the first ``n_sources``."""
+        delay = self.delay[: self.first[n_sources]]
+        if len(delay) == 0:
+            return LONGEST_WINDOW
+        shortest = float(self.delays[delay.min()])
+        return min(max(int(shortest / dt + 1e-6), 1), LONGEST_WINDOW)
 
 
 @dataclass(frozen=True)
@@ -112,6 +124,11 @@ class Network:
     @property
     def n_cells(self) -> int:
         return len(self.cell_model)
+
+    @property
+    def n_reacting(self) -> int:
+        """Number of sources whose spikes depend on those of others: all but virtual nodes."""
+        return self.n_cells + len(self.points)
 
     @property
     def n_compartments(self) -> int:

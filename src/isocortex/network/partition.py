@@ -1,0 +1,52 @@
+"""Partition of a network: every part holds the synapses onto its own targets."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from isocortex.network.network import Connections
+
+IntArray = NDArray[np.int64]
+
+
+@njit(error_model="numpy", cache=True, nogil=True)
+def _part(first, target, weight, delay, address, owner, part):
+    """The synapses of one part, see :func:`split`."""
+    n = 0
+    for c in range(len(target)):
+        n += owner[target[c]] == part
+    part_first, part_address = np.empty_like(first), np.empty(n, address.dtype)
+    part_weight, part_delay = np.empty(n, weight.dtype), np.empty(n, delay.dtype)
+    n = 0
+    for source in range(len(first) - 1):
+        part_first[source] = n
+        for c in range(first[source], first[source + 1]):
+            if owner[target[c]] == part:
+                part_address[n] = address[target[c]]
+                part_weight[n], part_delay[n] = weight[c], delay[c]
+                n += 1
+    part_first[len(first) - 1] = n
+    return part_first, part_address, part_weight, part_delay
+
+
+def split(
+    connections: Connections, address: NDArray[np.integer], owner: IntArray, n_parts: int
+) -> list[tuple[IntArray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Divide synapses among the owners of their targets.
+
+    Parameters
+    ----------
+    address : int[n_targets], what to write for each target.
+    owner : int64[n_targets], the part of each target.
+
+    Returns
+    -------
+    For every part: first (int64[n_sources + 1]), address, weight and delay index of its synapses,
+    in their order.
+    """
+    c = connections
+    return [
+        _part(c.first, c.target, c.weight, c.delay, address, owner, part) for part in range(n_parts)
+    ]
