@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,7 @@ def main() -> None:
                 lambda config: [*child, str(config), str(facts)],
                 short,
                 long,
+                1,
             )
         ]
         rows += [
@@ -75,6 +77,7 @@ def main() -> None:
                 lambda config, p=precision, t=threads: _isocortex(config, p, t),
                 short,
                 long,
+                options.repeats,
             )
             for threads in sorted({1, options.threads})
             for precision in ("double", "single")
@@ -94,6 +97,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--tstop", type=float, default=1000.0, help="ms")
     parser.add_argument("--dt", type=float, default=0.1, help="ms")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--repeats", type=int, default=5, help="runs of Isocortex (BioNet: one)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, default=HERE / "results")
     return parser.parse_args()
@@ -122,12 +126,14 @@ def _isocortex(config: Path, precision: str, threads: int) -> list[str]:
     return [sys.executable, "-c", start, "run", str(config), *options]
 
 
-def _measure(name: str, command, short: Path, long: Path) -> Measurement:
-    """Time a short run twice (the first fills the caches of both simulators), then a long one."""
+def _measure(name: str, command, short: Path, long: Path, repeats: int) -> Measurement:
+    """Medians of a short and a long run in alternation; one before them fills the caches."""
     print(f"{name} ...", flush=True)
     _timed(command(short))
-    setup, _ = _timed(command(short))
-    total, peak = _timed(command(long))
+    runs = [(_timed(command(short)), _timed(command(long))) for _ in range(repeats)]
+    setup = statistics.median(seconds for (seconds, _), _ in runs)
+    total = statistics.median(seconds for _, (seconds, _) in runs)
+    peak = max(peak for _, (_, peak) in runs)
     output = long.parent / f"output_{long.stem.removeprefix('simulation_')}"
     with h5py.File(output / "spikes.h5") as root:
         spikes = len(root["spikes/cortex/timestamps"]) if "cortex" in root["spikes"] else 0
@@ -175,7 +181,8 @@ def _write_report(options: argparse.Namespace, facts: dict, rows: list[Measureme
             for row in rows
         ),
         "",
-        "Set-up is a whole process that simulates 1 ms, with compiled code cached by a run before.",
+        "Set-up is a whole process that simulates 1 ms, with compiled code cached by a run before;"
+        f" BioNet is timed once, the others are medians of {options.repeats} runs.",
     ]
     options.output.mkdir(parents=True, exist_ok=True)
     file = options.output / f"{datetime.date.today()}-bionet.md"

@@ -73,7 +73,12 @@ def _simulate(config: Path, **options):
         def progress(t: float, tstop: float, spikes: int) -> None:
             bar.update(task, completed=t, total=tstop, spikes=spikes)
 
-        result = run_simulation(config, progress=progress, announce=out.print, **options)
+        try:
+            result = run_simulation(config, progress=progress, announce=out.print, **options)
+        except KeyboardInterrupt:
+            bar.stop()
+            err.print("Stopped. What was computed until now has been written.")
+            raise typer.Exit(130) from None
     done = result.run_summary
     out.print(
         f"Simulated {done.tstop:g} ms in {done.run_seconds:.2f} s: "
@@ -311,9 +316,6 @@ def main() -> None:
             traceback.print_exc()
         err.print(f"Error: {error}", markup=False)
         sys.exit(1)
-    except KeyboardInterrupt:
-        err.print("Stopped. What was computed until now has been written.")
-        sys.exit(130)
     except Exception as error:
         if debug:
             traceback.print_exc()

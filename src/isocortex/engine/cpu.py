@@ -12,7 +12,7 @@ every (node, kinetics) at which any of its cells has a synapse.
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import numba
@@ -381,7 +381,8 @@ class CpuEngine:
             for p in range(n_parts)
         ]  # fmt: skip
         self.meeting = meeting_place(n_parts)
-        self._others = ThreadPoolExecutor(max(n_parts - 1, 1))
+        # not even part 0 runs on the main thread: Ctrl-C would raise inside machine code
+        self._threads = ThreadPoolExecutor(n_parts)
 
     def _balance(self) -> IntArray:
         """Part of every block: the most costly first, each to the least laden."""
@@ -432,20 +433,29 @@ class CpuEngine:
 
         def work(p: int):
             part = self.parts[p]
-            return run_windows(
-                p, self.meeting, self.step, self.step + n_steps, self.window, times,
-                self.kernel, part.blocks, part.wiring, part.inbox, part.n_inbox,
-                self.trains, part.next_train, self.points, self.found, part.events, part.work,
-                electrodes, probes, self.layout, self.states, self.kinetics, self.numerics,
-                self.network.n_cells, *log,
-            )  # fmt: skip
+            try:
+                return run_windows(
+                    p, self.meeting, self.step, self.step + n_steps, self.window, times,
+                    self.kernel, part.blocks, part.wiring, part.inbox, part.n_inbox,
+                    self.trains, part.next_train, self.points, self.found, part.events, part.work,
+                    electrodes, probes, self.layout, self.states, self.kinetics, self.numerics,
+                    self.network.n_cells, *log,
+                )  # fmt: skip
+            except BaseException:
+                dismiss(self.meeting)
+                raise
 
+        running: list[Future] = []
         try:
-            others = [self._others.submit(work, p) for p in range(1, len(self.parts))]
-            results = [work(0), *(other.result() for other in others)]
-        except BaseException:
-            dismiss(self.meeting)  # nobody waits for a thread that will not come
+            for p in range(len(self.parts)):
+                running.append(self._threads.submit(work, p))
+            wait(running)
+        except BaseException:  # Ctrl-C: these steps are finished first
+            if len(running) < len(self.parts):
+                dismiss(self.meeting)  # nobody waits for a part that will not come
+            wait(running)
             raise
+        results = [part.result() for part in running]
         for part, result in zip(self.parts, results, strict=True):
             inbox, n_inbox, next_train, n_events = result[:4]
             if n_events == NO_ROOM:

@@ -415,6 +415,17 @@ def _drive_points(wiring, n_runs, begin, end, due, state, first_source, found, t
     return at
 
 
+@compiled
+def _number(found, turn):
+    """Number of spikes found by all parts, or NO_ROOM."""
+    n = 0
+    for part in range(len(found.begin) - 1):
+        if found.counts[turn, part] > found.begin[part + 1] - found.begin[part]:
+            return NO_ROOM
+        n += found.counts[turn, part]
+    return n
+
+
 # --- the loop ---------------------------------------------------------------------------------
 
 
@@ -463,11 +474,10 @@ def run_windows(
         found.counts[turn, me] = at - found.begin[me]
         _meet(meeting, me, n_parts)
 
-        n = 0
-        for part in range(n_parts):
-            n += found.counts[turn, part]
-            if found.counts[turn, part] > found.begin[part + 1] - found.begin[part]:
-                return inbox, n_inbox, next_train, NO_ROOM, n_log, log_source, log_time
+        n = _number(found, turn)
+        if n == NO_ROOM:
+            n_events = NO_ROOM
+            break
         source, time = np.empty(n, np.int64), np.empty(n)
         n = 0
         for part in range(n_parts):

@@ -1,0 +1,368 @@
+"""The command line end to end: every command, every option, and what it says when things fail."""
+
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from isocortex import cli
+from isocortex.examples import write_microcircuit
+
+CELL = "485836906"
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """A circuit of 24 cells and 20 ms, not to be changed."""
+    return write_microcircuit(tmp_path_factory.mktemp("circuit") / "demo", cells=24, tstop=20.0)
+
+
+@pytest.fixture
+def circuit(demo, tmp_path):
+    """A copy to be changed."""
+    return shutil.copytree(demo.parent, tmp_path / "demo") / demo.name
+
+
+@pytest.fixture
+def isocortex(monkeypatch, capsys):
+    """Call the command line; gives (exit status, what it printed, what it said of errors)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["isocortex", *map(str, arguments)])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as stop:
+            status = stop.code or 0
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return call
+
+
+def change(config, **sections):
+    """Merge into a configuration's sections (reports are replaced)."""
+    content = json.loads(config.read_text())
+    for name, values in sections.items():
+        merge = isinstance(values, dict) and name != "reports"
+        content[name] = {**content.get(name, {}), **values} if merge else values
+    config.write_text(json.dumps(content))
+    return config
+
+
+def spikes(folder):
+    with h5py.File(folder / "spikes.h5") as root:
+        group = root["spikes/cortex"]
+        return list(zip(group["timestamps"][:], group["node_ids"][:], strict=True))
+
+
+def drive(config, rate=60.0):
+    """Make the cells spike within 20 ms."""
+    inputs = json.loads(config.read_text())["inputs"]["background"]
+    return change(config, inputs={"background": {**inputs, "firing_rate": rate}})
+
+
+# --- commands ---------------------------------------------------------------------------------
+
+
+def test_run_writes_what_it_says(isocortex, circuit):
+    status, printed, error = isocortex("run", circuit, "--pictures")
+    assert (status, error) == (0, "")
+    assert "24 biophysical cells of 12 models" in printed
+    assert "s per simulated second" in printed
+    named = [line.split(": ", 1)[1] for line in printed.splitlines() if line.startswith("Picture")]
+    assert len(named) == 4
+    assert all(os.path.getsize(path) > 5000 for path in named)
+    output = circuit.parent / "output"
+    assert {p.name for p in output.glob("*.h5")} == {
+        "spikes.h5", "membrane_potential.h5", "calcium_concentration.h5", "whole_cell.h5",
+    }  # fmt: skip
+    assert "biophysical cells" in printed and str(output) in printed
+
+
+def test_info_counts_without_simulating(isocortex, circuit):
+    status, printed, _ = isocortex("info", circuit)
+    assert status == 0
+    assert "nodes cortex: 24" in printed
+    assert "Memory in double" in printed
+    assert not (circuit.parent / "output").exists()
+
+
+def test_plots_of_a_finished_run(isocortex, circuit, tmp_path):
+    isocortex("run", circuit)
+    for kind in ("raster", "rates", "traces", "morphology"):
+        picture = tmp_path / f"{kind}.png"
+        status, printed, error = isocortex(
+            "plot", kind, circuit.parent / "output", "--output", picture
+        )
+        assert (status, error) == (0, "")
+        assert str(picture) in printed
+        assert picture.stat().st_size > 5000
+
+
+def test_demo_runs_twice_into_one_folder(isocortex, tmp_path):
+    for _ in range(2):
+        status, printed, error = isocortex("demo", tmp_path / "d", "--cells", 15, "--tstop", 10)
+        assert (status, error) == (0, "")
+    assert "Run it again: isocortex run" in printed
+
+
+def test_embedded_cells(isocortex, tmp_path):
+    status, printed, _ = isocortex("cells", "list")
+    assert status == 0
+    assert CELL in printed
+    picture = tmp_path / "step.png"
+    status, printed, _ = isocortex(
+        "cells", "run", CELL, "--amp", 0.3, "--delay", 20, "--duration", 100, "--tstop", 130,
+        "--output", picture,
+    )  # fmt: skip
+    assert status == 0
+    assert int(printed.split()[0]) > 0
+    assert picture.exists()
+    picture = tmp_path / "fi.png"
+    status, printed, _ = isocortex(
+        "cells", "fi", CELL, "--points", 3, "--dt", 0.1, "--output", picture
+    )
+    rates = [float(line.split()[2]) for line in printed.splitlines()[:3]]
+    assert rates[0] == 0.0 < rates[-1]
+    assert picture.exists()
+
+
+@pytest.mark.parametrize("command", [["run"], ["plot", "raster"], ["cells", "run"], ["demo"], []])
+def test_help(isocortex, command):
+    status, printed, _ = isocortex(*command, "--help")
+    assert status == 0
+    assert "Usage" in printed
+
+
+# --- options ----------------------------------------------------------------------------------
+
+
+def test_options_of_run_act(isocortex, circuit, tmp_path):
+    drive(circuit)
+
+    def run(name, *options):
+        status, _, error = isocortex("run", circuit, "--output-dir", tmp_path / name, *options)
+        assert (status, error) == (0, "")
+        return spikes(tmp_path / name)
+
+    plain = run("plain")
+    assert len(plain) > 10
+    assert run("two", "--threads", 2) == run("one", "--threads", 1) == plain
+    assert run("reference", "--engine", "reference") == plain
+    assert run("short", "--tstop", 12) == [s for s in plain if s[0] <= 12.0]
+    single = run("single", "--precision", "single")
+    assert [s[1] for s in single] == [s[1] for s in plain]
+    fine = run("fine", "--dt", 0.025)
+    assert any(abs(t / 0.1 - round(t / 0.1)) > 0.1 for t, _ in fine)
+    second = run("second", "--integrator", "crank-nicolson")
+    assert second != plain
+    assert abs(len(second) - len(plain)) < 0.5 * len(plain)
+
+
+def test_earlier_results_are_replaced_only_on_request(isocortex, circuit):
+    assert isocortex("run", circuit, "--tstop", 5)[0] == 0
+    before = (circuit.parent / "output" / "spikes.h5").read_bytes()
+    status, _, error = isocortex("run", circuit, "--tstop", 5, "--no-overwrite")
+    assert status == 1
+    assert "already holds results" in error
+    change(circuit, output={"overwrite_output_dir": False})
+    assert isocortex("run", circuit, "--tstop", 5)[0] == 1
+    assert (circuit.parent / "output" / "spikes.h5").read_bytes() == before
+    assert isocortex("run", circuit, "--tstop", 5, "--overwrite")[0] == 0
+
+
+def test_report_rows_are_the_steps_asked_for(isocortex, circuit):
+    """Sample k is the value at start + (k + 1) dt of the report."""
+    cells = [0, 1]
+    full = {"module": "membrane_report", "cells": cells, "variable_name": "v", "sections": "soma"}
+    some = {**full, "start_time": 5.0, "end_time": 15.0, "dt": 0.5}
+    change(circuit, reports={"full": full, "some": some})
+    assert isocortex("run", circuit)[0] == 0
+    output = circuit.parent / "output"
+    with h5py.File(output / "full.h5") as a, h5py.File(output / "some.h5") as b:
+        every, chosen = a["report/cortex/data"][:], b["report/cortex/data"][:]
+        np.testing.assert_allclose(b["report/cortex/mapping/time"][:], [5.0, 15.0, 0.5])
+    assert every.shape == (200, 2)
+    assert chosen.shape == (20, 2)
+    np.testing.assert_array_equal(chosen, every[54:150:5])
+
+
+def test_recorded_quantities_equal_those_of_the_reference(isocortex, circuit, tmp_path):
+    drive(circuit)
+    reports = {
+        name: {"module": "membrane_report", "cells": [0, 8], "variable_name": name,
+               "sections": "soma"}
+        for name in ("v", "cai", "ina", "ik", "ica")
+    }  # fmt: skip
+    change(circuit, reports=reports)
+    for engine in ("fast", "reference"):
+        status, _, error = isocortex(
+            "run", circuit, "--engine", engine, "--output-dir", tmp_path / engine
+        )
+        assert (status, error) == (0, "")
+    for name in reports:
+        with (
+            h5py.File(tmp_path / "fast" / f"{name}.h5") as a,
+            h5py.File(tmp_path / "reference" / f"{name}.h5") as b,
+        ):
+            fast, slow = a["report/cortex/data"][:], b["report/cortex/data"][:]
+        assert np.ptp(slow) > 0
+        np.testing.assert_allclose(fast, slow, rtol=1e-5, err_msg=name)
+
+
+# --- failures ---------------------------------------------------------------------------------
+
+
+def one_line(status, error, *words):
+    """The error is one line, with these words, and the exit status says so."""
+    assert status == 1
+    assert error.startswith("Error: ")
+    assert error.count("\n") == 1
+    assert "Traceback" not in error
+    for word in words:
+        assert str(word) in error
+
+
+def test_debug_shows_where_an_error_comes_from(isocortex, tmp_path):
+    status, _, error = isocortex("run", tmp_path / "none.json")
+    one_line(status, error, "none.json", "does not exist")
+    status, _, error = isocortex("run", tmp_path / "none.json", "--debug")
+    assert status == 1
+    assert "Traceback" in error
+
+
+def test_a_configuration_that_is_not_json(isocortex, circuit):
+    circuit.write_text("{'run': 1}")
+    status, _, error = isocortex("run", circuit)
+    one_line(status, error, circuit.name, "line 1")
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"run": {"tstopp": 5.0}}, ["run.tstopp", "tstop"]),
+        ({"run": {"dt": -0.1}}, ["run.dt", "greater than 0"]),
+        ({"run": {"dt": "fast"}}, ["run.dt"]),
+        ({"network": "$BASE_DIR/nothing.json"}, ["nothing.json", "does not exist"]),
+        ({"reports": {"r": {"module": "ecp"}}}, ["reports.r", "ecp"]),
+        ({"inputs": {"x": {"input_type": "voltage_clamp", "module": "SEClamp"}}},
+         ["inputs.x", "voltage_clamp"]),
+        ({"inputs": {"x": {"input_type": "spikes", "module": "poisson", "node_set": "nobody",
+                           "firing_rate": 1.0}}}, ["nobody"]),
+        ({"output": {"output_dir": "/dev/null/results"}}, ["/dev/null"]),
+    ],
+)  # fmt: skip
+def test_a_wrong_section_is_named(isocortex, circuit, sections, words):
+    status, _, error = isocortex("run", change(circuit, **sections))
+    one_line(status, error, *words)
+
+
+def test_a_missing_nodes_file_is_named(isocortex, circuit):
+    (circuit.parent / "network" / "cortex_nodes.h5").unlink()
+    one_line(*isocortex("run", circuit)[::2], "cortex_nodes.h5", "does not exist")
+
+
+def test_an_unknown_model_is_named(isocortex, circuit):
+    types = circuit.parent / "network" / "cortex_node_types.csv"
+    types.write_text(types.read_text().replace("isocortex:", "hoc:", 1))
+    one_line(*isocortex("run", circuit)[::2], "hoc:", "model_template")
+
+
+def test_a_dangling_node_id_is_named(isocortex, circuit):
+    with h5py.File(circuit.parent / "network" / "cortex_cortex_edges.h5", "r+") as root:
+        root["edges/cortex_to_cortex/target_node_id"][3] = 9999
+    one_line(*isocortex("run", circuit)[::2], "cortex_cortex_edges.h5", "9999")
+
+
+def test_a_dataset_of_the_wrong_type_is_named(isocortex, circuit):
+    with h5py.File(circuit.parent / "network" / "cortex_cortex_edges.h5", "r+") as root:
+        edges = root["edges/cortex_to_cortex"]
+        n = len(edges["source_node_id"])
+        attributes = dict(edges["source_node_id"].attrs)
+        del edges["source_node_id"]
+        edges["source_node_id"] = np.full(n, b"one")
+        edges["source_node_id"].attrs.update(attributes)
+    one_line(*isocortex("run", circuit)[::2], "cortex_cortex_edges.h5", "source_node_id")
+
+
+def test_a_negative_delay_is_named(isocortex, circuit):
+    types = circuit.parent / "network" / "cortex_cortex_edge_types.csv"
+    head, first, rest = types.read_text().split("\n", 2)
+    row = dict(zip(head.split(), first.split(), strict=False))
+    types.write_text("\n".join([head, first.replace(f" {row['delay']} ", " -1.0 "), rest]))
+    one_line(*isocortex("run", circuit)[::2], "cortex_cortex_edges.h5", "has delay -1")
+
+
+def test_a_voltage_that_is_no_number_stops_the_run(isocortex, circuit):
+    """A step of infinite current; the spikes and reports up to then stay readable."""
+    clamp = {"input_type": "current_clamp", "module": "IClamp", "node_set": {"node_id": [3]},
+             "amp": 1e12, "delay": 15.0, "duration": 1.0}  # fmt: skip
+    status, _, error = isocortex("run", change(circuit, inputs={"clamp": clamp}))
+    one_line(status, error, "cortex 3", "not finite", "t = ")
+    with h5py.File(circuit.parent / "output" / "membrane_potential.h5") as root:
+        assert root["report/cortex/data"].shape[1] > 0
+
+
+SLOW = {"run": {"tstop": 1e6}}
+
+
+def _start(config, **options):
+    """The command in a process of its own; waits until it simulates."""
+    command = [sys.executable, "-c", "from isocortex.cli import main; main()", "run", str(config)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+    for line in process.stdout:
+        if line.startswith("Ready"):
+            break
+    return process
+
+
+def test_an_interrupted_run_keeps_what_it_computed(circuit):
+    process = _start(change(drive(circuit), **SLOW))
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130, error
+    assert error.strip().endswith("Stopped. What was computed until now has been written.")
+    with h5py.File(circuit.parent / "output" / "membrane_potential.h5") as root:
+        rows = len(root["report/cortex/data"])
+        assert rows > 20
+        assert np.isfinite(root["report/cortex/data"][:]).all()
+    kept = spikes(circuit.parent / "output")
+    assert 0 < max(kept)[0] <= rows + 1.0  # ms: the report has a row per ms
+    assert kept == sorted(kept)
+
+
+def test_a_full_disk_keeps_what_was_written(circuit):
+    """Files may not grow beyond 6 MB, as on a disk that fills up."""
+
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6_000_000, 6_000_000))
+
+    everywhere = {"module": "membrane_report", "cells": "all", "variable_name": "v",
+                  "sections": "all"}  # fmt: skip
+    population = {"population": "cortex"}
+    config = change(
+        drive(circuit), run={"tstop": 2000.0},
+        reports={"everywhere": {**everywhere, "cells": population}},
+    )  # fmt: skip
+    process = _start(config, preexec_fn=limit)
+    _, error = process.communicate(timeout=60)
+    one_line(process.returncode, error, "everywhere.h5", "cannot write the report")
+    with h5py.File(circuit.parent / "output" / "everywhere.h5") as root:
+        data = root["report/cortex/data"]
+        assert data.shape[1] == 4038
+        assert data.shape[0] * data.shape[1] * 4 < 6_000_000
+        assert np.isfinite(data[:]).all()
+    assert spikes(circuit.parent / "output")
