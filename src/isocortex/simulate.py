@@ -187,6 +187,9 @@ def run(
         while motor.step < n_steps:
             first, moment = motor.step, time.perf_counter()
             sources, times, samples = motor.advance(min(chunk, n_steps - first))
+            # NEURON looks for spikes as a step begins: one in the last step's end is not seen
+            seen = (sources >= network.n_cells) | (times < (n_steps - 0.5) * simulation.dt)
+            sources, times = sources[seen], times[seen]
             for population in np.unique(network.source_population[sources]):
                 mine = network.source_population[sources] == population
                 writer.append(

@@ -282,7 +282,7 @@ class CpuEngine:
             S=_aligned(first_s[-1], self.dtype),
             A=_aligned(len(self.row_kind) * W, self.dtype),
             B=_aligned(len(self.row_kind) * W, self.dtype),
-            above=np.full((self.n_blocks, W), settings.v_init >= settings.threshold),
+            above=np.zeros((self.n_blocks, W), bool),
         )
         self.states.V[:] = settings.v_init
         self.states.A[:] = self.states.B[:] = 0.0

@@ -37,7 +37,7 @@ class Settings:
     dt : ms.
     celsius : degC, scales the channels' rates.
     v_init : mV, every compartment's voltage at t = 0.
-    threshold : mV; a spike is the first step at which the soma is at or above it.
+    threshold : mV; a spike is the first step at which the soma is above it.
     second_order : Crank-Nicolson instead of backward Euler for the voltage.
     precision : "double" or "single".
     threads : number of threads.

@@ -41,7 +41,7 @@ class ReferenceCell:
         self.kinetics = network.kinetics
         self.A, self.B = np.zeros(len(mine)), np.zeros(len(mine))
         self.states: dict[str, dict[str, np.ndarray]] = {}
-        self.above = bool(settings.v_init >= settings.threshold)
+        self.above = False  # a cell that starts above the threshold spikes at once, as in NEURON
         for name in (n for n in DENSITY if n in self.model.mechanisms):
             mechanism, nodes = DENSITY[name], self.model.mechanisms[name].nodes
             if mechanism.has("steady_state"):
@@ -229,7 +229,7 @@ class ReferenceEngine:
             self.step += 1
             for c, cell in enumerate(self.cells):
                 cell.step(injected[c])
-                above = bool(cell.v[cell.model.soma] >= self.settings.threshold)
+                above = bool(cell.v[cell.model.soma] > self.settings.threshold)
                 if above and not cell.above:
                     spikes.append((self.clock.start[self.step], c))
                     self._send(c, self.clock.start[self.step])
