@@ -6,6 +6,8 @@
 >>> ic.step(ic.cell("485836906"), amp=0.2).spikes  # doctest: +SKIP
 """
 
+from importlib.metadata import version
+
 from isocortex.cells.allen import compile_allen
 from isocortex.cells.compiled import CompiledCell
 from isocortex.cells.library import library_cells
@@ -15,6 +17,8 @@ from isocortex.errors import IsocortexError
 from isocortex.report.results import Result
 from isocortex.simulate import run
 from isocortex.sonata.config import load_circuit, load_simulation
+
+__version__ = version("isocortex")
 
 __all__ = [
     "CompiledCell",

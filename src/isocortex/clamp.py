@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Settings, Variable, check_finite
+from isocortex.errors import ConfigError
 from isocortex.network.network import CurrentSource, Pulses, bare_network
 
 FloatArray = NDArray[np.float64]
@@ -76,6 +77,12 @@ def step(
     delay, duration, tstop, dt : ms.
     v_init : mV, by default the leak reversal potential.
     """
+    if not (dt > 0 and tstop >= dt and duration > 0 and delay >= 0):
+        raise ConfigError(
+            f"impossible times: dt {dt:g}, tstop {tstop:g}, delay {delay:g}, "
+            f"duration {duration:g} ms",
+            fix="Let dt and duration be positive, delay not negative, tstop at least dt.",
+        )
     amps = np.atleast_1d(np.asarray(amp, float))
     sources = [
         CurrentSource(i, cell.soma, Pulses(np.array([a]), np.array([delay]), np.array([duration])))

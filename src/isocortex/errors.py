@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 
 
@@ -28,6 +30,18 @@ class IsocortexError(Exception):
         where = ": ".join(str(part) for part in (file, field) if part is not None)
         text = f"{where}: {message}" if where else message
         super().__init__(f"{text.rstrip('.')}. {fix}" if fix else text)
+
+
+@contextmanager
+def located(file: str | PathLike[str] | None, field: str) -> Iterator[None]:
+    """Add the place to errors raised inside by code that does not know it."""
+    try:
+        yield
+    except IsocortexError as error:
+        if error.file is not None:
+            raise
+        inner = f"{field}.{error.field}" if error.field else field
+        raise type(error)(error.message, file=file, field=inner, fix=error.fix) from error
 
 
 class ConfigError(IsocortexError):

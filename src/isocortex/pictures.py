@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from isocortex.analysis import plots
 from isocortex.cells.compiled import CompiledCell
-from isocortex.errors import InputError
+from isocortex.errors import ConfigError, InputError
 from isocortex.network.build import compile_cell_of
+from isocortex.report.hdf5 import disk_errors
 from isocortex.report.results import Result
 from isocortex.sonata.circuit import Simulation
 from isocortex.sonata.config import load_simulation
@@ -157,8 +158,15 @@ def _on_nodes(cell: CompiledCell, values: np.ndarray) -> np.ndarray:
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a picture; the suffix chooses the format."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150)
+    formats = figure.canvas.get_supported_filetypes()
+    if path.suffix.removeprefix(".") not in formats:
+        raise ConfigError(
+            f"cannot draw a picture of type {path.suffix!r}", file=path,
+            fix=f"Use one of {', '.join(sorted(formats))}.",
+        )  # fmt: skip
+    with disk_errors(path, "write the picture"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
     return path
 
 

@@ -8,7 +8,7 @@ import resource
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Engine, Settings, check_finite
 from isocortex.engine.reference import ReferenceEngine
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, located
 from isocortex.mechanisms import DENSITY
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
@@ -145,7 +145,7 @@ def run(
         for report in simulation.skipped:
             say(f"Skipped: report {report} is not supported.")
     else:
-        simulation = config
+        simulation = _changed(config, dt, tstop, output_dir)
     settings = make_settings(
         simulation, threads=threads, precision=precision, integrator=integrator
     )
@@ -226,6 +226,26 @@ def run(
     return result
 
 
+def _changed(
+    simulation: Simulation,
+    dt: float | None,
+    tstop: float | None,
+    output_dir: str | os.PathLike[str] | None,
+) -> Simulation:
+    """A loaded simulation with other times or another output folder."""
+    if tstop is not None and tstop > simulation.tstop:
+        raise ConfigError(
+            f"the inputs were loaded for {simulation.tstop:g} ms, not {tstop:g}",
+            field="tstop", fix="Give tstop to load_simulation.",
+        )  # fmt: skip
+    return replace(
+        simulation,
+        dt=dt or simulation.dt,
+        tstop=tstop or simulation.tstop,
+        output_dir=Path(output_dir) if output_dir else simulation.output_dir,
+    )
+
+
 def _next_chunk(chunk: int, seconds: float, n_probes: int) -> int:
     """Steps until the next look, given how long the last ``chunk`` of them took."""
     wanted = min(chunk * LOOK_EVERY / max(seconds, 1e-9), SAMPLES_AT_ONCE / max(n_probes, 1))
@@ -294,11 +314,13 @@ def _open_output(
     """Create every output file; all are closed, and so complete, however the run ends."""
     spikes_file = simulation.spikes_file or "spikes.h5"
     report_files = {spec.name: spec.file_name or f"{spec.name}.h5" for spec in simulation.reports}
+    recorders = _recorders(simulation, network)
     optional = [f for f in (simulation.spikes_file_csv, simulation.log_file) if f]
     prepare_output(
         simulation.output_dir,
         simulation.overwrite_output_dir if overwrite is None else overwrite,
         [spikes_file, *report_files.values(), *optional],
+        simulation.files_read,
     )
     folder = Path(simulation.output_dir)
     if simulation.log_file:
@@ -312,25 +334,41 @@ def _open_output(
         provenance=facts,
     )
     stack.callback(writer.close)
-    recorders: list[Recorder] = []
-    number = {
-        (network.populations[network.source_population[c]], int(network.source_node_id[c])): c
-        for c in range(network.n_cells)
-    }
-    for spec in simulation.reports:
-        mode = "w"
-        for population, rows in spec.cells:
-            node_ids = np.sort(simulation.circuit.nodes[population].node_ids[rows])
-            cells = [number.get((population, int(i)), -1) for i in node_ids]
-            chosen = np.array([c for c in cells if c >= 0], np.int64)
-            if len(chosen) == 0:
-                continue
-            recorder = Recorder(
-                spec, spec.variable, population, chosen, network,
-                path=folder / report_files[spec.name], mode=mode, dt=simulation.dt,
-                tstop=simulation.tstop, celsius=simulation.celsius, provenance=facts,
-            )  # fmt: skip
+    for name, several in recorders.items():
+        for k, recorder in enumerate(several):
+            recorder.open(folder / report_files[name], "a" if k else "w", facts)
             stack.callback(recorder.close)
-            recorders.append(recorder)
-            mode = "a"
-    return writer, recorders
+    return writer, [recorder for several in recorders.values() for recorder in several]
+
+
+def _recorders(simulation: Simulation, network: Network) -> dict[str, list[Recorder]]:
+    """The recorders of every report, one per population."""
+    cells = np.arange(network.n_cells)
+    recorders: dict[str, list[Recorder]] = {}
+    for spec in simulation.reports:
+        recorders[spec.name] = []
+        with located(simulation.config_file, f"reports.{spec.name}"):
+            for population, rows in spec.cells:
+                index = network.populations.index(population)
+                mine = cells[network.source_population[: network.n_cells] == index]
+                wanted = simulation.circuit.nodes[population].node_ids[rows]
+                chosen = mine[np.isin(network.source_node_id[mine], wanted)]
+                chosen = chosen[np.argsort(network.source_node_id[chosen])]
+                if len(chosen):
+                    recorders[spec.name].append(
+                        Recorder(
+                            spec,
+                            spec.variable,
+                            population,
+                            chosen,
+                            network,
+                            dt=simulation.dt,
+                            tstop=simulation.tstop,
+                            celsius=simulation.celsius,
+                        )  # fmt: skip
+                    )
+            if not recorders[spec.name]:
+                raise ConfigError(
+                    "no biophysical cell is chosen", field="cells", fix="Choose one or more."
+                )
+    return recorders

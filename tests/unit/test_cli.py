@@ -12,8 +12,8 @@ import time
 import h5py
 import numpy as np
 import pytest
+from command_line import isocortex, one_line
 
-from isocortex import cli
 from isocortex.examples import write_microcircuit
 
 CELL = "485836906"
@@ -29,23 +29,6 @@ def demo(tmp_path_factory):
 def circuit(demo, tmp_path):
     """A copy to be changed."""
     return shutil.copytree(demo.parent, tmp_path / "demo") / demo.name
-
-
-@pytest.fixture
-def isocortex(monkeypatch, capsys):
-    """Call the command line; gives (exit status, what it printed, what it said of errors)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["isocortex", *map(str, arguments)])
-        try:
-            cli.main()
-            status = 0
-        except SystemExit as stop:
-            status = stop.code or 0
-        printed = capsys.readouterr()
-        return status, printed.out, printed.err
-
-    return call
 
 
 def change(config, **sections):
@@ -73,7 +56,7 @@ def drive(config, rate=60.0):
 # --- commands ---------------------------------------------------------------------------------
 
 
-def test_run_writes_what_it_says(isocortex, circuit):
+def test_run_writes_what_it_says(circuit):
     status, printed, error = isocortex("run", circuit, "--pictures")
     assert (status, error) == (0, "")
     assert "24 biophysical cells of 12 models" in printed
@@ -88,7 +71,7 @@ def test_run_writes_what_it_says(isocortex, circuit):
     assert "biophysical cells" in printed and str(output) in printed
 
 
-def test_info_counts_without_simulating(isocortex, circuit):
+def test_info_counts_without_simulating(circuit):
     status, printed, _ = isocortex("info", circuit)
     assert status == 0
     assert "nodes cortex: 24" in printed
@@ -96,7 +79,7 @@ def test_info_counts_without_simulating(isocortex, circuit):
     assert not (circuit.parent / "output").exists()
 
 
-def test_plots_of_a_finished_run(isocortex, circuit, tmp_path):
+def test_plots_of_a_finished_run(circuit, tmp_path):
     isocortex("run", circuit)
     for kind in ("raster", "rates", "traces", "morphology"):
         picture = tmp_path / f"{kind}.png"
@@ -108,14 +91,14 @@ def test_plots_of_a_finished_run(isocortex, circuit, tmp_path):
         assert picture.stat().st_size > 5000
 
 
-def test_demo_runs_twice_into_one_folder(isocortex, tmp_path):
+def test_demo_runs_twice_into_one_folder(tmp_path):
     for _ in range(2):
         status, printed, error = isocortex("demo", tmp_path / "d", "--cells", 15, "--tstop", 10)
         assert (status, error) == (0, "")
     assert "Run it again: isocortex run" in printed
 
 
-def test_embedded_cells(isocortex, tmp_path):
+def test_embedded_cells(tmp_path):
     status, printed, _ = isocortex("cells", "list")
     assert status == 0
     assert CELL in printed
@@ -137,7 +120,7 @@ def test_embedded_cells(isocortex, tmp_path):
 
 
 @pytest.mark.parametrize("command", [["run"], ["plot", "raster"], ["cells", "run"], ["demo"], []])
-def test_help(isocortex, command):
+def test_help(command):
     status, printed, _ = isocortex(*command, "--help")
     assert status == 0
     assert "Usage" in printed
@@ -146,7 +129,7 @@ def test_help(isocortex, command):
 # --- options ----------------------------------------------------------------------------------
 
 
-def test_options_of_run_act(isocortex, circuit, tmp_path):
+def test_options_of_run_act(circuit, tmp_path):
     drive(circuit)
 
     def run(name, *options):
@@ -168,7 +151,7 @@ def test_options_of_run_act(isocortex, circuit, tmp_path):
     assert abs(len(second) - len(plain)) < 0.5 * len(plain)
 
 
-def test_earlier_results_are_replaced_only_on_request(isocortex, circuit):
+def test_earlier_results_are_replaced_only_on_request(circuit):
     assert isocortex("run", circuit, "--tstop", 5)[0] == 0
     before = (circuit.parent / "output" / "spikes.h5").read_bytes()
     status, _, error = isocortex("run", circuit, "--tstop", 5, "--no-overwrite")
@@ -180,70 +163,19 @@ def test_earlier_results_are_replaced_only_on_request(isocortex, circuit):
     assert isocortex("run", circuit, "--tstop", 5, "--overwrite")[0] == 0
 
 
-def test_report_rows_are_the_steps_asked_for(isocortex, circuit):
-    """Sample k is the value at start + (k + 1) dt of the report."""
-    cells = [0, 1]
-    full = {"module": "membrane_report", "cells": cells, "variable_name": "v", "sections": "soma"}
-    some = {**full, "start_time": 5.0, "end_time": 15.0, "dt": 0.5}
-    change(circuit, reports={"full": full, "some": some})
-    assert isocortex("run", circuit)[0] == 0
-    output = circuit.parent / "output"
-    with h5py.File(output / "full.h5") as a, h5py.File(output / "some.h5") as b:
-        every, chosen = a["report/cortex/data"][:], b["report/cortex/data"][:]
-        np.testing.assert_allclose(b["report/cortex/mapping/time"][:], [5.0, 15.0, 0.5])
-    assert every.shape == (200, 2)
-    assert chosen.shape == (20, 2)
-    np.testing.assert_array_equal(chosen, every[54:150:5])
-
-
-def test_recorded_quantities_equal_those_of_the_reference(isocortex, circuit, tmp_path):
-    drive(circuit)
-    reports = {
-        name: {"module": "membrane_report", "cells": [0, 8], "variable_name": name,
-               "sections": "soma"}
-        for name in ("v", "cai", "ina", "ik", "ica")
-    }  # fmt: skip
-    change(circuit, reports=reports)
-    for engine in ("fast", "reference"):
-        status, _, error = isocortex(
-            "run", circuit, "--engine", engine, "--output-dir", tmp_path / engine
-        )
-        assert (status, error) == (0, "")
-    for name in reports:
-        with (
-            h5py.File(tmp_path / "fast" / f"{name}.h5") as a,
-            h5py.File(tmp_path / "reference" / f"{name}.h5") as b,
-        ):
-            fast, slow = a["report/cortex/data"][:], b["report/cortex/data"][:]
-        assert np.ptp(slow) > 0
-        np.testing.assert_allclose(fast, slow, rtol=1e-5, err_msg=name)
-
-
 # --- failures ---------------------------------------------------------------------------------
 
 
-def one_line(status, error, *words):
-    """The error is one line, with these words, and the exit status says so."""
-    assert status == 1
-    assert error.startswith("Error: ")
-    assert error.count("\n") == 1
-    assert "Traceback" not in error
-    for word in words:
-        assert str(word) in error
-
-
-def test_debug_shows_where_an_error_comes_from(isocortex, tmp_path):
-    status, _, error = isocortex("run", tmp_path / "none.json")
-    one_line(status, error, "none.json", "does not exist")
+def test_debug_shows_where_an_error_comes_from(tmp_path):
+    one_line(isocortex("run", tmp_path / "none.json"), "none.json", "does not exist")
     status, _, error = isocortex("run", tmp_path / "none.json", "--debug")
     assert status == 1
     assert "Traceback" in error
 
 
-def test_a_configuration_that_is_not_json(isocortex, circuit):
+def test_a_configuration_that_is_not_json(circuit):
     circuit.write_text("{'run': 1}")
-    status, _, error = isocortex("run", circuit)
-    one_line(status, error, circuit.name, "line 1")
+    one_line(isocortex("run", circuit), circuit.name, "line 1")
 
 
 @pytest.mark.parametrize(
@@ -261,29 +193,28 @@ def test_a_configuration_that_is_not_json(isocortex, circuit):
         ({"output": {"output_dir": "/dev/null/results"}}, ["/dev/null"]),
     ],
 )  # fmt: skip
-def test_a_wrong_section_is_named(isocortex, circuit, sections, words):
-    status, _, error = isocortex("run", change(circuit, **sections))
-    one_line(status, error, *words)
+def test_a_wrong_section_is_named(circuit, sections, words):
+    one_line(isocortex("run", change(circuit, **sections)), *words)
 
 
-def test_a_missing_nodes_file_is_named(isocortex, circuit):
+def test_a_missing_nodes_file_is_named(circuit):
     (circuit.parent / "network" / "cortex_nodes.h5").unlink()
-    one_line(*isocortex("run", circuit)[::2], "cortex_nodes.h5", "does not exist")
+    one_line(isocortex("run", circuit), "cortex_nodes.h5", "does not exist")
 
 
-def test_an_unknown_model_is_named(isocortex, circuit):
+def test_an_unknown_model_is_named(circuit):
     types = circuit.parent / "network" / "cortex_node_types.csv"
     types.write_text(types.read_text().replace("isocortex:", "hoc:", 1))
-    one_line(*isocortex("run", circuit)[::2], "hoc:", "model_template")
+    one_line(isocortex("run", circuit), "hoc:", "model_template")
 
 
-def test_a_dangling_node_id_is_named(isocortex, circuit):
+def test_a_dangling_node_id_is_named(circuit):
     with h5py.File(circuit.parent / "network" / "cortex_cortex_edges.h5", "r+") as root:
         root["edges/cortex_to_cortex/target_node_id"][3] = 9999
-    one_line(*isocortex("run", circuit)[::2], "cortex_cortex_edges.h5", "9999")
+    one_line(isocortex("run", circuit), "cortex_cortex_edges.h5", "9999")
 
 
-def test_a_dataset_of_the_wrong_type_is_named(isocortex, circuit):
+def test_a_dataset_of_the_wrong_type_is_named(circuit):
     with h5py.File(circuit.parent / "network" / "cortex_cortex_edges.h5", "r+") as root:
         edges = root["edges/cortex_to_cortex"]
         n = len(edges["source_node_id"])
@@ -291,23 +222,24 @@ def test_a_dataset_of_the_wrong_type_is_named(isocortex, circuit):
         del edges["source_node_id"]
         edges["source_node_id"] = np.full(n, b"one")
         edges["source_node_id"].attrs.update(attributes)
-    one_line(*isocortex("run", circuit)[::2], "cortex_cortex_edges.h5", "source_node_id")
+    one_line(isocortex("run", circuit), "cortex_cortex_edges.h5", "source_node_id")
 
 
-def test_a_negative_delay_is_named(isocortex, circuit):
+def test_a_negative_delay_is_named(circuit):
     types = circuit.parent / "network" / "cortex_cortex_edge_types.csv"
     head, first, rest = types.read_text().split("\n", 2)
     row = dict(zip(head.split(), first.split(), strict=False))
     types.write_text("\n".join([head, first.replace(f" {row['delay']} ", " -1.0 "), rest]))
-    one_line(*isocortex("run", circuit)[::2], "cortex_cortex_edges.h5", "has delay -1")
+    one_line(isocortex("run", circuit), "cortex_cortex_edges.h5", "has delay -1")
 
 
-def test_a_voltage_that_is_no_number_stops_the_run(isocortex, circuit):
+def test_a_voltage_that_is_no_number_stops_the_run(circuit):
     """A step of infinite current; the spikes and reports up to then stay readable."""
     clamp = {"input_type": "current_clamp", "module": "IClamp", "node_set": {"node_id": [3]},
              "amp": 1e12, "delay": 15.0, "duration": 1.0}  # fmt: skip
-    status, _, error = isocortex("run", change(circuit, inputs={"clamp": clamp}))
-    one_line(status, error, "cortex 3", "not finite", "t = ")
+    one_line(
+        isocortex("run", change(circuit, inputs={"clamp": clamp})), "cortex 3", "not finite", "t = "
+    )
     with h5py.File(circuit.parent / "output" / "membrane_potential.h5") as root:
         assert root["report/cortex/data"].shape[1] > 0
 
@@ -359,7 +291,7 @@ def test_a_full_disk_keeps_what_was_written(circuit):
     )  # fmt: skip
     process = _start(config, preexec_fn=limit)
     _, error = process.communicate(timeout=60)
-    one_line(process.returncode, error, "everywhere.h5", "cannot write the report")
+    one_line((process.returncode, "", error), "everywhere.h5", "cannot write the report")
     with h5py.File(circuit.parent / "output" / "everywhere.h5") as root:
         data = root["report/cortex/data"]
         assert data.shape[1] == 4038

@@ -39,7 +39,7 @@ COLUMNS = (
 
 
 @cache
-def load_cell(cell_id: str) -> CompiledCell:
+def load_cell(cell_id: str | int) -> CompiledCell:
     """One embedded cell; the same object at every call.
 
     Raises
@@ -47,6 +47,7 @@ def load_cell(cell_id: str) -> CompiledCell:
     ModelError : no such cell.
     """
     arrays, cells = _library()
+    cell_id = str(cell_id)
     if cell_id not in cells:
         close = difflib.get_close_matches(cell_id, cells, n=2, cutoff=0.7)
         raise ModelError(

@@ -209,9 +209,12 @@ class CpuEngine:
             diagonal.append(total)
             leak.append(m.g_pas * m.e_pas * area)
             capacitance.append(c)
-        self.parent = np.concatenate([np.maximum(m.parent, 0) for m in models]).astype(np.int64)
+        none = np.zeros(0)
+        parents = [np.maximum(m.parent, 0) for m in models]
+        self.parent = np.concatenate([*parents, none]).astype(np.int64)
         self.coupling, self.diagonal, self.leak, self.capacitance = (
-            np.concatenate(x).astype(self.dtype) for x in (coupling, diagonal, leak, capacitance)
+            np.concatenate([*x, none]).astype(self.dtype)
+            for x in (coupling, diagonal, leak, capacitance)
         )
         self.regions = [regions_of(m) for m in models]
         width = max((len(r) for r in self.regions), default=0)
@@ -340,9 +343,9 @@ class CpuEngine:
 
     def _deal_out(self) -> None:
         """Blocks, point neurons and the synapses onto them to the threads, equally laden."""
-        network, W, n_parts = self.network, self.lanes, self.settings.threads
-        part_of_block = self._balance()
-        n_points = len(network.points)
+        network, W, n_points = self.network, self.lanes, len(self.network.points)
+        n_parts = max(min(self.settings.threads, self.n_blocks + n_points), 1)
+        part_of_block = self._balance(n_parts)
         part_of_point = np.arange(n_points) * n_parts // max(n_points, 1)
         first_point = self.n_blocks << self.shift
         target_of_slot = (self.slot_block << self.shift) + self.slot_element
@@ -362,6 +365,7 @@ class CpuEngine:
             np.zeros((2, n_parts), np.int64),
             np.empty((2, room.sum()), np.int64),
             np.empty((2, room.sum())),
+            np.zeros((2, n_parts), bool),
         )
         none = np.zeros(0, np.int64)
         self.parts = [
@@ -384,11 +388,11 @@ class CpuEngine:
         # not even part 0 runs on the main thread: Ctrl-C would raise inside machine code
         self._threads = ThreadPoolExecutor(n_parts)
 
-    def _balance(self) -> IntArray:
+    def _balance(self, n_parts: int) -> IntArray:
         """Part of every block: the most costly first, each to the least laden."""
         nodes = np.array([m.n_nodes for m in self.network.models], np.int64)
         cost = nodes[self.block_model] + np.diff(self.first_row)
-        load = np.zeros(self.settings.threads)
+        load = np.zeros(n_parts)
         part = np.empty(self.n_blocks, np.int64)
         for b in np.argsort(-cost, kind="stable"):
             part[b] = np.argmin(load)
@@ -457,7 +461,7 @@ class CpuEngine:
             raise
         results = [part.result() for part in running]
         for part, result in zip(self.parts, results, strict=True):
-            inbox, n_inbox, next_train, n_events = result[:4]
+            inbox, n_inbox, next_train, n_events, reached = result[:5]
             if n_events == NO_ROOM:
                 raise SimulationError(
                     "a point neuron spikes more often than every time step",
@@ -465,9 +469,9 @@ class CpuEngine:
                 )
             part.inbox, part.n_inbox, part.next_train = inbox, n_inbox, next_train
             self.n_events += n_events
-        self.step += n_steps
-        n_spikes, sources, spike_times = results[0][4:]
-        return sources[:n_spikes], spike_times[:n_spikes], probes.samples
+        done, self.step = reached - self.step, reached
+        n_spikes, sources, spike_times = results[0][5:]
+        return sources[:n_spikes], spike_times[:n_spikes], probes.samples[:done]
 
     def soma_voltage(self) -> FloatArray:
         soma = self.model_soma[self.network.cell_model]

@@ -87,8 +87,9 @@ class Engine(Protocol):
     def advance(self, n_steps: int) -> tuple[IntArray, FloatArray, FloatArray]:
         """Advance the whole network by ``n_steps``.
 
-        Returns the cells and point neurons that spiked (numbered as sources), the times of those
-        spikes (ms, sorted by time, then source), and the samples, float64[n_steps, n_probes].
+        Stops early where a voltage is no longer a number, see :func:`check_finite`. Returns the
+        cells and point neurons that spiked (numbered as sources), the times of those
+        spikes (ms, sorted by time, then source), and the samples, float64[steps done, n_probes].
         """
 
     def soma_voltage(self) -> FloatArray:
@@ -109,6 +110,6 @@ def check_finite(network: Network, engine: Engine, dt: float) -> None:
     raise SimulationError(
         f"the voltage of {network.label(cell)} (model {model.name}, section {model.section[node]}"
         f" at {model.x[node]:.2f}) is not finite at t = {engine.step * dt:g} ms",
-        fix="Use a smaller dt or check weights, currents and channel parameters; "
+        fix="Use a smaller dt or check weights (uS), currents (nA) and channel parameters; "
         "what was recorded until then is kept.",
     )

@@ -170,14 +170,15 @@ class Trains(NamedTuple):
 class Found(NamedTuple):
     """Spikes found in a window, by part; odd and even windows take turns.
 
-    [2, n_parts + 1] counts (the last one unused), [2, room] sources and times (ms);
-    part p writes from ``begin[p]`` on.
+    [2, n_parts] counts, [2, room] sources and times (ms); part p writes from ``begin[p]`` on.
+    ``lost`` (bool[2, n_parts]) says that a voltage is no longer a number.
     """
 
     begin: Ints
     counts: Ints
     source: Ints
     time: Floats
+    lost: np.ndarray
 
 
 # --- threads ----------------------------------------------------------------------------------
@@ -416,6 +417,17 @@ def _drive_points(wiring, n_runs, begin, end, due, state, first_source, found, t
 
 
 @compiled
+def _is_lost(b, layout, states, numerics):
+    """Whether a soma of this block has a voltage that is no number."""
+    soma = layout.first_v[b] + layout.soma[layout.model[b]] * numerics.lanes
+    for lane in range(numerics.lanes):
+        if not np.isfinite(states.V[soma + lane]):
+            if layout.cell_at[b * numerics.lanes + lane] >= 0:
+                return True
+    return False
+
+
+@compiled
 def _number(found, turn):
     """Number of spikes found by all parts, or NO_ROOM."""
     n = 0
@@ -438,11 +450,12 @@ def run_windows(
     """Advance part ``me`` from ``first_step`` to ``last_step``, in step with the other parts.
 
     ``kernel`` holds the address of every block's ``advance_block``. Returns the inbox and its
-    length, the next spike of ``trains``, the number of events received, and (from part 0) number,
-    sources and times of all spikes found.
+    length, the next spike of ``trains``, the number of events received, the step reached (earlier
+    if a voltage is no longer a number), and (from part 0) number, sources and times of all spikes.
     """
     n_parts = len(found.begin) - 1
     n_log = n_events = turn = 0
+    reached = first_step
     for first in range(first_step, last_step, window):
         last = min(first + window, last_step)
         while next_train < len(trains.time) and trains.time[next_train] <= times.middle[last - 1]:
@@ -458,6 +471,7 @@ def run_windows(
         n_events += n
         at, room = found.begin[me], found.begin[me + 1]
         at = _drive_points(wiring, n_runs, begin, end, due, points, n_cells, found, turn, at, room)
+        found.lost[turn, me] = False
         for b in blocks:
             n_spikes = _advance_block(
                 kernel[b],
@@ -471,6 +485,7 @@ def run_windows(
                         found.source[turn, at] = cell
                         found.time[turn, at] = times.start[first_step + work.spike_step[k]]
                     at += 1
+            found.lost[turn, me] |= _is_lost(b, layout, states, numerics)
         found.counts[turn, me] = at - found.begin[me]
         _meet(meeting, me, n_parts)
 
@@ -492,5 +507,8 @@ def run_windows(
             if me == 0:
                 log_source[n_log], log_time[n_log] = source[k], time[k]
                 n_log += 1
+        reached = last
+        if found.lost[turn].any():
+            break
         turn = 1 - turn
-    return inbox, n_inbox, next_train, n_events, n_log, log_source, log_time
+    return inbox, n_inbox, next_train, n_events, reached, n_log, log_source, log_time

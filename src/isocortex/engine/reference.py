@@ -219,24 +219,31 @@ class ReferenceEngine:
         samples = np.zeros((n_steps, len(self.probes)))
         spikes: list[tuple[float, int]] = []
         for row in samples:
-            middle = self.clock.middle[self.step]
-            self._send_trains(middle)
-            spikes += self._deliver(middle)
-            self._sample(row, at_start=True)
-            injected = [np.zeros(cell.model.n_nodes) for cell in self.cells]
-            for source in self.network.currents:
-                injected[source.cell][source.node] += source.amplitude(np.array([middle]))[0]
-            self.step += 1
-            for c, cell in enumerate(self.cells):
-                cell.step(injected[c])
-                above = bool(cell.v[cell.model.soma] > self.settings.threshold)
-                if above and not cell.above:
-                    spikes.append((self.clock.start[self.step], c))
-                    self._send(c, self.clock.start[self.step])
-                cell.above = above
-            self._sample(row, at_start=False)
+            # a voltage that is no number is the run's to report, not NumPy's
+            with np.errstate(all="ignore"):
+                spikes += self._step(row)
         spikes.sort()
         return np.array([s for _, s in spikes], int), np.array([t for t, _ in spikes]), samples
+
+    def _step(self, row: np.ndarray) -> list[tuple[float, int]]:
+        """One step of everything, sampled into ``row``; returns its spikes."""
+        middle = self.clock.middle[self.step]
+        self._send_trains(middle)
+        spikes = self._deliver(middle)
+        self._sample(row, at_start=True)
+        injected = [np.zeros(cell.model.n_nodes) for cell in self.cells]
+        for source in self.network.currents:
+            injected[source.cell][source.node] += source.amplitude(np.array([middle]))[0]
+        self.step += 1
+        for c, cell in enumerate(self.cells):
+            cell.step(injected[c])
+            above = bool(cell.v[cell.model.soma] > self.settings.threshold)
+            if above and not cell.above:
+                spikes.append((self.clock.start[self.step], c))
+                self._send(c, self.clock.start[self.step])
+            cell.above = above
+        self._sample(row, at_start=False)
+        return spikes
 
     def _send(self, source: int, time: float) -> None:
         c = self.network.connections

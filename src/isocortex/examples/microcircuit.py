@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.errors import ConfigError
 from isocortex.examples.billeh2020 import (
     DELAY,
     LAYERS,
@@ -32,6 +33,7 @@ from isocortex.examples.billeh2020 import (
     table,
 )
 from isocortex.examples.sonata_files import write_edges, write_nodes, write_types
+from isocortex.report.hdf5 import disk_errors
 
 #: Populations: their share of the cells, their class, the library cells that they are made of.
 POPULATIONS = table("""
@@ -103,10 +105,14 @@ def write_microcircuit(
     The path of simulation_config.json.
     """
     if cells < len(POPULATIONS):
-        raise ValueError(f"cells must be at least {len(POPULATIONS)}, one per population")
+        raise ConfigError(
+            f"a circuit of {cells} cells is too small",
+            fix=f"Use {len(POPULATIONS)} or more, one per population.",
+        )
     folder = Path(folder)
-    for sub in ("network", "synaptic_models"):
-        (folder / sub).mkdir(parents=True, exist_ok=True)
+    with disk_errors(folder, "make the folder"):
+        for sub in ("network", "synaptic_models"):
+            (folder / sub).mkdir(parents=True, exist_ok=True)
 
     nodes = _place(cells, _random(seed, _Stream.POSITIONS))
     recurrent = _connect(nodes, _random(seed, _Stream.CONNECTIONS))

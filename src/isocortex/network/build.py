@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from isocortex.cells.allen import compile_allen
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
 from isocortex.cells.library import load_cell
-from isocortex.errors import ConfigError, InputError, ModelError
+from isocortex.errors import ConfigError, InputError, ModelError, located
 from isocortex.mechanisms.synapses import Kinetics, exp1syn, exp2syn
 from isocortex.network.network import (
     Connections,
@@ -99,7 +99,7 @@ def build_network(simulation: Simulation) -> Network:
         points=points,
         n_virtual=n_virtual,
         trains=_spike_trains(simulation.inputs, sources),
-        currents=_currents(simulation.inputs, sources, models, cell_model),
+        currents=_currents(simulation, sources, models, cell_model),
         populations=[p.name for p in populations],
         source_population=labels[order],
         source_node_id=node_ids[order],
@@ -245,6 +245,11 @@ def _point_neurons(
             path = circuit.find("point_neuron_models_dir", file)
             mine = numbers[(files == file) & (templates == template)]
             values = _json_numbers(path, ("tau", "refrac"))
+            if not (values["tau"] > 0 and values["refrac"] >= 0):
+                raise ModelError(
+                    f"tau must be positive and refrac not negative, found {values}", file=path,
+                    fix="Both are in s.",
+                )  # fmt: skip
             tau[mine], refractory[mine] = 1e3 * values["tau"], 1e3 * values["refrac"]  # s -> ms
     return PointNeurons(tau, refractory)
 
@@ -327,7 +332,8 @@ def _connect(
             made = _kinetics_of(rule, edges)
             if made not in kinetics:
                 kinetics.append(made)
-            edge, node = _place(edges, rule, at, target, models, cell_model, seed)
+            with located(edges.name, "target_sections"):
+                edge, node = _place(edges, rule, at, target, models, cell_model, seed)
             key = (kinetics.index(made) * most_nodes + node) * n_cells + target[edge]
             parts.append((source[edge], key, edges.weight[edge], edges.delay[edge]))
     parts.append((none := np.zeros(0, np.int64), none, np.zeros(0), np.zeros(0)))
@@ -380,8 +386,14 @@ def _sign_and_count(edges: EdgePopulation, rule: SynapseRule, at: IntArray) -> N
             "an edge to a point neuron needs `sign` in its dynamics_params",
             file=rule.dynamics_file, field=f"edges/{edges.name}", fix="Add 1 or -1.",
         )  # fmt: skip
+    sign = rule.dynamics["sign"]
+    if isinstance(sign, bool) or not isinstance(sign, int | float):
+        raise ModelError(
+            f"`sign` must be a number, found {sign!r}", file=rule.dynamics_file,
+            field=f"edges/{edges.name}", fix="Use 1 or -1.",
+        )  # fmt: skip
     plain = ~edges.weight_is_final[at]
-    return np.where(plain, float(rule.dynamics["sign"]) * edges.nsyns[at], 1.0)
+    return np.where(plain, sign * edges.nsyns[at], 1.0)
 
 
 def _place(
@@ -450,13 +462,13 @@ def _spike_trains(inputs: list[SpikeInput | CurrentInput], sources: _Sources) ->
 
 
 def _currents(
-    inputs: list[SpikeInput | CurrentInput],
+    simulation: Simulation,
     sources: _Sources,
     models: list[CompiledCell],
     cell_model: IntArray,
 ) -> list[CurrentSource]:
     electrodes = []
-    for clamp in inputs:
+    for clamp in simulation.inputs:
         if not isinstance(clamp, CurrentInput):
             continue
         amplitude = (
@@ -471,7 +483,8 @@ def _currents(
                     fix="Restrict its node_set to biophysical cells.",
                 )  # fmt: skip
             cell = int(sources.number[clamp.population][row])
-            node = _electrode_node(models[cell_model[cell]], clamp)
+            with located(simulation.config_file, f"inputs.{clamp.name}"):
+                node = _electrode_node(models[cell_model[cell]], clamp)
             electrodes.append(CurrentSource(cell, node, amplitude))
     return electrodes
 

@@ -32,10 +32,12 @@ def disk_errors(path: Path, doing: str) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, None)
+        fix = "Free disk space or choose" if full else "Choose"
         raise SimulationError(
             f"cannot {doing}: {reason}",
             file=path,
-            fix="Free disk space or choose another output_dir; what was flushed before is kept.",
+            fix=f"{fix} another output_dir; what was flushed before is kept.",
         ) from error
 
 

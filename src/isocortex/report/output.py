@@ -8,7 +8,7 @@ import logging
 import os
 import platform
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,7 +22,10 @@ LOG_FORMAT = "%(asctime)s [%(levelname)s] %(message)s"
 
 
 def prepare_output(
-    output_dir: str | os.PathLike[str], overwrite: bool, files: Iterable[str | os.PathLike[str]]
+    output_dir: str | os.PathLike[str],
+    overwrite: bool,
+    files: Iterable[str | os.PathLike[str]],
+    files_read: Collection[Path] = (),
 ) -> list[Path]:
     """Make the output folder ready and return the full paths of ``files``.
 
@@ -34,11 +37,18 @@ def prepare_output(
     output_dir : created with its parents when missing.
     overwrite : ``overwrite_output_dir`` of the configuration.
     files : what will be written, absolute or relative to ``output_dir``.
+    files_read : resolved paths of the run's inputs, none of which may be replaced.
     """
     folder = Path(output_dir)
     paths = [folder / file for file in files]
     if folder.exists() and not folder.is_dir():
         raise ConfigError("output_dir is a file, not a folder", file=folder)
+    for path in paths:
+        if path.resolve() in files_read:
+            raise ConfigError(
+                "would be replaced, but this run reads it", file=path,
+                fix="Choose another output_dir or file name.",
+            )  # fmt: skip
     existing = [path for path in paths if path.exists()]
     if existing and not overwrite:
         names = ", ".join(path.name for path in existing)
@@ -53,7 +63,8 @@ def prepare_output(
             with tempfile.TemporaryFile(dir=directory):
                 pass
         for path in existing:
-            path.unlink()
+            if path.is_file():  # not a device or pipe
+                path.unlink()
     return paths
 
 

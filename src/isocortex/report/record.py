@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,16 +65,18 @@ class Recorder:
         cells: NDArray[np.int64],
         network: Network,
         *,
-        path: Path,
-        mode: str,
         dt: float,
         tstop: float,
         celsius: float,
-        provenance: dict,
     ) -> None:
         self.quantity = quantity(variable, network.kinetics)
         self.network, self.celsius = network, celsius
         self.every = max(int(round((spec.dt or dt) / dt)), 1)
+        if spec.dt is not None and abs(self.every * dt - spec.dt) > 1e-6 * dt:
+            raise ConfigError(
+                f"{spec.dt:g} ms is no multiple of the time step, {dt:g} ms", field="dt",
+                fix="Record every n-th step.",
+            )  # fmt: skip
         end = tstop if spec.end is None else min(spec.end, tstop)
         self.first_step = int(round(spec.start / dt))
         self.n_samples = max(int((round(end / dt) - self.first_step) // self.every), 0)
@@ -93,20 +96,29 @@ class Recorder:
             self.probes += [(cell, node, v) for v in variables]
         if self.elements and not self.probes:
             raise ConfigError(
-                f"none of the chosen compartments has {variable!r}", field=f"reports/{spec.name}",
+                f"none of the chosen compartments has {variable!r}",
                 fix="Choose other cells or sections.",
             )  # fmt: skip
         #: every element is one probe: the samples can be written as they come
         self.is_plain = self.quantity.variable is not None and all(n == 1 for _, n in self.pieces)
-        self.report = MembraneReport(
-            path, population, variable, self.quantity.units,
+        self._create = partial(
+            MembraneReport,
+            population=population,
+            variable=variable,
+            units=self.quantity.units,
             node_ids=network.source_node_id[cells],
             index_pointer=np.concatenate([[0], np.cumsum(counts)]),
             element_ids=[m.section[n] for _, m, n in self.elements],
             element_pos=[m.x[n] for _, m, n in self.elements],
-            start=spec.start, stop=end, dt=self.every * dt, n_samples=self.n_samples,
-            mode=mode, provenance=provenance,
-        )  # fmt: skip
+            start=spec.start,
+            stop=end,
+            dt=self.every * dt,
+            n_samples=self.n_samples,
+        )
+
+    def open(self, path: Path, mode: str, provenance: dict) -> None:
+        """Create the file; nothing is written before every report has been checked."""
+        self.report = self._create(path, mode=mode, provenance=provenance)
 
     def take(self, first_step: int, samples: FloatArray) -> None:
         """Write the rows that are due from a window's samples of this recorder's probes."""

@@ -40,7 +40,7 @@ class Result:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.directory = _output_dir(Path(path))
         file = self.directory / PROVENANCE_FILE
-        self.provenance: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+        self.provenance: dict[str, Any] = _provenance(file)
         self._spike_files: list[Path] = []
         self._report_files: dict[str, Path] = {}
         for file in sorted(self.directory.glob("*.h5")):
@@ -212,3 +212,13 @@ def _output_dir(path: Path) -> Path:
     if not folder.is_dir():
         raise InputError("does not exist", file=folder, fix="Run the simulation first.")
     return folder
+
+
+def _provenance(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"not valid JSON ({error})", file=file, fix="Delete it.") from error
+    return facts if isinstance(facts, dict) else {}

@@ -250,6 +250,7 @@ class CurrentInput:
     ----------
     amp, delay, duration : float64[k], pulses in nA and ms; or
     waveform : (times ms, amps nA), each value held until the next time.
+    name : of the input, for messages.
     section_name, section_index, section_pos : the electrode's place, default soma[0](0.5).
     """
 
@@ -259,6 +260,7 @@ class CurrentInput:
     delay: FloatArray = field(default_factory=lambda: np.zeros(0))
     duration: FloatArray = field(default_factory=lambda: np.zeros(0))
     waveform: tuple[FloatArray, FloatArray] | None = None
+    name: str = ""
     section_name: str = "soma"
     section_index: int = 0
     section_pos: float = 0.5
@@ -280,7 +282,10 @@ class ReportSpec:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """A simulation configuration, complete and checked."""
+    """A simulation configuration, complete and checked.
+
+    ``skipped`` names reports left out, ``files_read`` every file the configuration names as input.
+    """
 
     circuit: Circuit
     config_file: Path
@@ -300,3 +305,4 @@ class Simulation:
     overwrite_output_dir: bool
     seed: int
     skipped: list[str] = field(default_factory=list)
+    files_read: frozenset[Path] = frozenset()

@@ -139,6 +139,11 @@ def load_simulation(
     conditions = validated(Conditions, *_object(config, "conditions", path), "conditions")
     output_values, output_file = _object(config, "output", path)
     output = validated(Output, output_values, output_file, "output")
+    if run.tstop < run.dt:
+        raise ConfigError(
+            f"tstop ({run.tstop:g} ms) is shorter than one step of dt ({run.dt:g} ms)", file=file,
+            field="run.tstop", fix="Choose a longer tstop or a smaller dt.",
+        )  # fmt: skip
     circuit = _circuit(config, path)
     specs, skipped = read_reports(
         *_object(config, "reports", path), circuit, skip_unsupported=skip_unsupported_reports
@@ -163,7 +168,26 @@ def load_simulation(
         overwrite_output_dir=output.overwrite_output_dir,
         seed=run.random_seed,
         skipped=skipped,
+        files_read=frozenset(_files_read(config, path)),
     )
+
+
+def _files_read(config: Config, path: Path) -> Iterator[Path]:
+    """Every existing file that the configuration names, other than as output."""
+    yield path.resolve()
+    for key, (value, file) in config.items():
+        yield file.resolve()
+        if key not in ("output", "reports"):
+            named = (file.parent / text for text in _strings(value))
+            yield from (name.resolve() for name in named if name.is_file())
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _strings(inner)
 
 
 def _object(config: Config, key: str, path: Path) -> tuple[dict[str, Any], Path]:

@@ -129,9 +129,9 @@ def _electrode(entry: _Entry, **what: Any) -> list[Input]:
         raise entry.fail("section_dist", f"must lie in 0..1, found {position:g}")
     chosen = [(p.name, _not_virtual(p, rows)) for p, rows in entry.chosen()]
     found = [
-        CurrentInput(name, rows, section_name=section, section_index=index, section_pos=position,
-                     **what)
-        for name, rows in chosen if len(rows)
+        CurrentInput(population, rows, name=entry.name, section_name=section, section_index=index,
+                     section_pos=position, **what)
+        for population, rows in chosen if len(rows)
     ]  # fmt: skip
     if not found:
         raise entry.fail("node_set", "no simulated cell is in it", "Choose one or more cells.")

@@ -1,0 +1,88 @@
+"""A few library cells driven by a few virtual nodes, as SONATA files; every number is a choice."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from isocortex.examples.sonata_files import write_edges, write_nodes, write_types
+
+CELL = "485836906"
+EXC = {"tau1": 0.1, "tau2": 1.7, "erev": 0.0}
+SYNAPSE = {
+    "edge_type_id": 0, "model_template": "exp2syn", "syn_weight": 1e-3, "delay": 1.0,
+    "dynamics_params": "exc.json", "target_sections": "['basal']",
+    "distance_range": "[0.0, 150.0]",
+}  # fmt: skip
+
+
+def write_library_circuit(
+    folder: Path,
+    *,
+    cells: int = 2,
+    drive: int = 2,
+    edges: list[tuple[int, int, int]] = (),
+    recurrent: list[tuple[int, int, int]] = (),
+    synapse: dict | None = None,
+    **sections,
+) -> Path:
+    """Write circuit and simulation; returns the simulation configuration.
+
+    Parameters
+    ----------
+    edges, recurrent : (source, target, nsyns) from ``drive`` to ``cells``, among ``cells``.
+    synapse : changes to ``SYNAPSE``.
+    sections : of the configuration; dictionaries are merged into the defaults.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "exc.json").write_text(json.dumps(EXC))
+    node = {"node_type_id": [1], "model_type": "biophysical", "model_template": f"isocortex:{CELL}"}
+    write_types(folder / "cells_types.csv", pd.DataFrame(node))
+    write_types(
+        folder / "drive_types.csv", pd.DataFrame({"node_type_id": [2], "model_type": "virtual"})
+    )
+    write_nodes(folder / "cells.h5", "cells", np.full(cells, 1))
+    write_nodes(folder / "drive.h5", "drive", np.full(drive, 2))
+    write_types(folder / "edge_types.csv", pd.DataFrame([{**SYNAPSE, **(synapse or {})}]))
+    for source, count, rows in (("drive", drive, edges), ("cells", cells, recurrent)):
+        table = pd.DataFrame(rows, columns=["source_node_id", "target_node_id", "nsyns"], dtype=int)
+        table = table.sort_values("target_node_id", kind="stable").assign(edge_type_id=0)
+        write_edges(folder / f"{source}_edges.h5", source, "cells", (count, cells), table)
+    config = {
+        "run": {"tstop": 10.0, "dt": 0.1},
+        "conditions": {"celsius": 34.0, "v_init": -80.0},
+        "components": {"synaptic_models_dir": ".", "biophysical_neuron_models_dir": ".",
+                       "morphologies_dir": "."},
+        "networks": {
+            "nodes": [{"nodes_file": f"{n}.h5", "node_types_file": f"{n}_types.csv"}
+                      for n in ("cells", "drive")],
+            "edges": [{"edges_file": f"{n}_edges.h5", "edge_types_file": "edge_types.csv"}
+                      for n in ("drive", "cells")],
+        },
+        "output": {"output_dir": "output"},
+    }  # fmt: skip
+    for name, values in sections.items():
+        config[name] = {**config.get(name, {}), **values}
+    path = folder / "simulation.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def clamp(amp=0.3, node_ids=(0,), delay=1.0, duration=100.0) -> dict:
+    """A current step, as an entry of ``inputs``."""
+    cells = {"population": "cells", "node_id": list(node_ids)}
+    return {"input_type": "current_clamp", "module": "IClamp", "node_set": cells,
+            "amp": amp, "delay": delay, "duration": duration}  # fmt: skip
+
+
+def poisson(rate=400.0, seed=1) -> dict:
+    """Trains of the virtual nodes, as an entry of ``inputs``."""
+    return {"input_type": "spikes", "module": "poisson", "node_set": "drive",
+            "firing_rate": rate, "seed": seed}  # fmt: skip
+
+
+def report(variable, sections="soma", cells="cells", **more) -> dict:
+    """A membrane report, as an entry of ``reports``."""
+    return {"module": "membrane_report", "cells": cells, "variable_name": variable,
+            "sections": sections, **more}  # fmt: skip
