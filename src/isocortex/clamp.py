@@ -44,10 +44,10 @@ class StepResponse:
 
     @property
     def rates(self) -> FloatArray:
-        """float64[k], spikes per second during the step, Hz."""
-        end = self.delay + self.duration
+        """float64[k], spikes per second during the step, as far as it was simulated, Hz."""
+        end = min(self.delay + self.duration, float(self.time[-1]))
         counts = [np.count_nonzero((s >= self.delay) & (s < end)) for s in self.spikes]
-        return np.array(counts) / (1e-3 * self.duration)
+        return np.array(counts) / (1e-3 * (end - self.delay))
 
     def __repr__(self) -> str:
         counts = ", ".join(
@@ -77,11 +77,11 @@ def step(
     delay, duration, tstop, dt : ms.
     v_init : mV, by default the leak reversal potential.
     """
-    if not (dt > 0 and tstop >= dt and duration > 0 and delay >= 0):
+    if not (dt > 0 and 0 <= delay < tstop - dt and duration > 0):
         raise ConfigError(
             f"impossible times: dt {dt:g}, tstop {tstop:g}, delay {delay:g}, "
             f"duration {duration:g} ms",
-            fix="Let dt and duration be positive, delay not negative, tstop at least dt.",
+            fix="Let dt and duration be positive, and the step begin before tstop.",
         )
     amps = np.atleast_1d(np.asarray(amp, float))
     sources = [

@@ -91,6 +91,23 @@ def _simulate(config: Path, **options):
     return result
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from isocortex import __version__
+
+        out.print(f"isocortex {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    pass
+
+
 @app.command()
 def run(
     config: Config,
@@ -195,9 +212,7 @@ def _draw(kind: str, results: Path, output: Path | None, config: Path | None, **
     except IsocortexError:
         if kind == "morphology" or config is not None:
             raise
-    if kind in ("raster", "rates", "morphology"):
-        options["simulation"] = simulation
-    figure = getattr(pictures, kind)(result, **options)
+    figure = getattr(pictures, kind)(result, simulation=simulation, **options)
     path = output or result.directory / "pictures" / f"{kind}.png"
     out.print(f"Picture: {pictures.save(figure, path)}")
 

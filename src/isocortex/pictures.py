@@ -72,8 +72,13 @@ def _soma_report(result: Result, variable: str) -> tuple[str, str] | None:
     return None
 
 
-def traces(result: Result, node_ids: list[int] | None = None, most: int = 5) -> Figure:
-    """Soma voltage of some cells, with calcium where it was recorded."""
+def traces(
+    result: Result,
+    simulation: Simulation | None = None,
+    node_ids: list[int] | None = None,
+    most: int = 5,
+) -> Figure:
+    """Soma voltage of some cells, with calcium where it was recorded; spikes are ticks above."""
     found = _soma_report(result, "v")
     if found is None:
         raise InputError(
@@ -96,9 +101,11 @@ def traces(result: Result, node_ids: list[int] | None = None, most: int = 5) -> 
     spikes = result.spikes
     spikes = spikes[spikes["population"] == population]
     trains = [spikes["timestamps"][spikes["node_ids"] == i].to_numpy() for i in chosen]
+    classes = groups_of(result, simulation) if simulation is not None else None
+    of_class = {int(i): f", {name}" for name, ids in (classes or {}).items() for i in ids}
     return plots.traces(
         time, np.array([x.values for x in v]), calcium,
-        labels=[f"{population} {i}" for i in chosen], spikes=trains,
+        labels=[f"{population} {i}{of_class.get(int(i), '')}" for i in chosen], spikes=trains,
     )  # fmt: skip
 
 
@@ -124,21 +131,24 @@ def _whole_cell(result: Result, node_id: int | None) -> tuple[str, str, int]:
 def morphology(
     result: Result, simulation: Simulation, node_id: int | None = None, time: float | None = None
 ) -> Figure:
-    """A recorded cell, coloured by voltage at ``time`` (ms; by default just after a spike)."""
+    """A recorded cell, coloured by voltage at ``time`` (ms; by default its first spike's peak)."""
     name, population, node = _whole_cell(result, node_id)
     data = result.report(name, population)
     mine = np.flatnonzero(data["node_id"].values == node)
     times = data["time"].values
-    if time is None:
-        spikes = result.spikes
-        fired = spikes["timestamps"][
-            (spikes["node_ids"] == node) & (spikes["population"] == population)
-        ]
-        time = float(fired.iloc[0]) + 1.0 if len(fired) else float(times[len(times) // 2])
-    k = int(np.argmin(np.abs(times - time)))
     cell = compile_cell_of(simulation, population, node)
+    k, when = int(np.argmin(np.abs(times - (times.mean() if time is None else time)))), ""
+    spikes = result.spikes
+    fired = spikes["timestamps"][
+        (spikes["node_ids"] == node) & (spikes["population"] == population)
+    ]
+    if time is None and len(fired):
+        near = np.flatnonzero(np.abs(times - fired.iloc[0]) <= 1.5)
+        if len(near):
+            highest = data.values[near][:, mine].max(axis=1)
+            k, when = int(near[np.argmax(highest)]), ", its first spike"
     values = _on_nodes(cell, np.asarray(data[k, mine].values, float))
-    title = f"{population} {node} ({cell.name}) at {times[k]:.1f} ms"
+    title = f"{population} {node} ({cell.name}) at {times[k]:.1f} ms{when}"
     return plots.morphology(cell, values, title=title)
 
 
@@ -176,7 +186,7 @@ def save_all(result: Result, simulation: Simulation) -> list[Path]:
     makers = {
         "raster": lambda: raster(result, simulation),
         "rates": lambda: rates(result, simulation),
-        "traces": lambda: traces(result),
+        "traces": lambda: traces(result, simulation),
         "morphology": lambda: morphology(result, simulation),
     }
     paths = []

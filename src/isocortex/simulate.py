@@ -183,6 +183,7 @@ def run(
         motor.record([probe for r in recorders for probe in r.probes])
         ends = np.cumsum([0] + [len(r.probes) for r in recorders])
         begun = time.perf_counter()
+        stack.callback(_note_end, simulation, facts, motor)
         chunk = FIRST_CHUNK
         while motor.step < n_steps:
             first, moment = motor.step, time.perf_counter()
@@ -224,6 +225,14 @@ def run(
     result = Result(simulation.output_dir)
     result.run_summary = summary
     return result
+
+
+def _note_end(simulation: Simulation, facts: dict, engine: Engine) -> None:
+    """Leave word of a run that was stopped before its end."""
+    reached = round(engine.step * simulation.dt, 6)
+    if reached < simulation.tstop - simulation.dt:
+        facts["run"]["reached"] = reached
+        write_provenance(simulation.output_dir, facts)
 
 
 def _changed(

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from isocortex.errors import ConfigError
 from isocortex.examples import write_microcircuit
 from isocortex.examples.billeh2020 import PROBABILITY, WEIGHT
 from isocortex.examples.microcircuit import CLASS_OF_CELL, DRIVE, POPULATIONS
@@ -132,5 +133,5 @@ def test_any_size_from_one_cell_per_population(tmp_path, cells):
 
 
 def test_fewer_cells_than_populations_is_an_error(tmp_path):
-    with pytest.raises(ValueError, match="at least 12"):
+    with pytest.raises(ConfigError, match="12 or more"):
         write_microcircuit(tmp_path, cells=11)

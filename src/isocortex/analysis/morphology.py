@@ -32,6 +32,9 @@ def morphology(
 ) -> Figure:
     """Draw a cell from the front (x, y) and from the side (z, y), to scale.
 
+    The apical dendrite points up: where the reconstruction has it down, the cell is turned by 180
+    degrees about z.
+
     Parameters
     ----------
     cell : the model; line widths follow its diameters.
@@ -52,7 +55,8 @@ def morphology(
         shown = values[cell.area > 0]
         mapped = ScalarMappable(Normalize(*(limits or (shown.min(), shown.max()))), cmap)
         shades = mapped.to_rgba(values)
-    points = np.concatenate([cell.start[nodes], cell.end[nodes], cell.start[somatic]])
+    start, end = _upright(cell)
+    points = np.concatenate([start[nodes], end[nodes], start[somatic]])
     low, high = points.min(axis=0), points.max(axis=0)
     extent = np.maximum(high - low, 30.0)
     low, high = (low + high - 1.1 * extent) / 2, (low + high + 1.1 * extent) / 2
@@ -61,7 +65,7 @@ def morphology(
     figure = new_figure(width + (1.2 if mapped else 0.4), height + 0.4)
     panels = subplots(figure, 1, 2, sharey=True, width_ratios=[extent[0], extent[2]])
     for axes, horizontal, name in zip(panels, (0, 2), ("front (x, y)", "side (z, y)"), strict=True):
-        _draw(axes, cell, nodes, somatic, shades, horizontal)
+        _draw(axes, cell, start, end, nodes, somatic, shades, horizontal)
         axes.set(xlim=(low[horizontal], high[horizontal]), ylim=(low[1], high[1]))
         axes.set_aspect("equal")
         axes.set_axis_off()
@@ -76,9 +80,19 @@ def morphology(
     return figure
 
 
+def _upright(cell: CompiledCell) -> tuple[np.ndarray, np.ndarray]:
+    """float64[n_nodes, 3] start and end of every node, um, with the apical dendrite above."""
+    apical = cell.section_type == SECTION_TYPES["apic"]
+    down = apical.any() and cell.end[apical, 1].mean() < cell.start[cell.soma, 1]
+    turn = np.array([-1.0, -1.0, 1.0]) if down else 1.0
+    return cell.start * turn, cell.end * turn
+
+
 def _draw(
     axes: Axes,
     cell: CompiledCell,
+    start: np.ndarray,
+    end: np.ndarray,
     nodes: np.ndarray,
     somatic: np.ndarray,
     shades: np.ndarray,
@@ -86,13 +100,13 @@ def _draw(
 ) -> None:
     """Neurites as lines from start to end of each compartment, the soma as a circle."""
     plane = [horizontal, 1]
-    lines = np.stack([cell.start[nodes][:, plane], cell.end[nodes][:, plane]], axis=1)
+    lines = np.stack([start[nodes][:, plane], end[nodes][:, plane]], axis=1)
     widths = np.clip(cell.diameter[nodes], 0.5, 6.0)
     axes.add_collection(
         LineCollection(list(lines), linewidths=widths, colors=shades[nodes], capstyle="round")
     )
     if len(somatic):
-        centre = (cell.start[somatic][0] + cell.end[somatic][-1])[plane] / 2
+        centre = (start[somatic][0] + end[somatic][-1])[plane] / 2
         radius = np.sqrt(cell.area[somatic].sum() / np.pi) / 2  # a sphere of the same area
         axes.add_patch(Circle(centre, radius, color=shades[cell.soma], zorder=3))
 

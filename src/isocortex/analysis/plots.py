@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
@@ -53,8 +54,10 @@ def raster(
     palette, offset, centres = colours(parts), 0, []
     n_rows = sum(len(nodes) for nodes, _, _ in parts.values())
     size = float(np.clip(260.0 / max(n_rows, 1), 1.0, 9.0))
-    for name, (nodes, ids, times) in parts.items():
+    for k, (name, (nodes, ids, times)) in enumerate(parts.items()):
         rows = offset + np.searchsorted(nodes, ids)
+        if k % 2 and len(parts) > 1:
+            top.axhspan(offset - 0.5, offset + len(nodes) - 0.5, color="0.95", linewidth=0)
         top.plot(
             times, rows, "|", color=palette[name], ms=size, mew=1.0, label=name, rasterized=True
         )
@@ -69,10 +72,19 @@ def raster(
         below.stairs(rate, edges, fill=True, color="0.55", label="all")
     if len(parts) > 1:
         labels = [f"{name} ({len(p[0])})" for name, p in parts.items()]
-        top.set_yticks(_spread(centres, 0.05 * n_rows, n_rows), labels)
-        top.tick_params(axis="y", length=0)
+        places = _spread(centres, 0.05 * n_rows, n_rows)
+        top.set_yticks(places, labels)
+        top.tick_params(axis="y", length=0, pad=12)
         for label, name in zip(top.get_yticklabels(), parts, strict=True):
             label.set_color(palette[name])
+        top.add_collection(  # a line leads from each band to its label
+            LineCollection(
+                [[(0.0, a), (-0.018, b)] for a, b in zip(centres, places, strict=True)],
+                colors=list(palette.values()), linewidths=0.8, clip_on=False,
+                transform=top.get_yaxis_transform(),
+            ),
+            autolim=False,
+        )  # fmt: skip
     elif n_rows <= 20:
         names = [str(node) for nodes, _, _ in parts.values() for node in nodes]
         top.set_yticks(range(len(names)), names)
@@ -80,7 +92,7 @@ def raster(
     else:
         top.set_ylabel("cell")
     top.set_ylim(-0.7, max(n_rows, 1) - 0.3)
-    top.set_title(title or f"{sum(len(p[1]) for p in parts.values())} spikes of {n_rows} cells")
+    top.set_title(title or f"{sum(len(p[1]) for p in parts.values())} spikes of {_cells(n_rows)}")
     below.set(xlim=(0, duration), xlabel="time (ms)", ylabel="rate (Hz/cell)")
     below.set_ylim(bottom=0)
     return figure
@@ -171,7 +183,7 @@ def rates(
         left.hist(means[name], bins, weights=weights, color=palette[name], alpha=0.7)
         left.axvline(means[name].mean(), color="black", linewidth=1.2)
         left.set_title(
-            f"{name} ({len(nodes)} cells): {means[name].mean():.2f} Hz", fontsize=8, pad=2
+            f"{name} ({_cells(len(nodes))}): {means[name].mean():.2f} Hz", fontsize=8, pad=2
         )
         edges, rate = population_rate(times, len(nodes), duration, bin_width)
         right.stairs(rate, edges, fill=True, color=palette[name], alpha=0.7)
@@ -215,6 +227,10 @@ def fi_curve(
     if len(curves) > 1:
         axis.legend()
     return figure
+
+
+def _cells(n: int) -> str:
+    return f"{n} cell" if n == 1 else f"{n} cells"
 
 
 Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]

@@ -353,13 +353,13 @@ def _node_sets(nodes: pd.DataFrame) -> dict:
 
 
 def _simulation_config(seed: int, tstop: float) -> dict:
-    def report(cells: str, variable: str, sections: str) -> dict:
+    def report(cells: str, variable: str, sections: str, dt: float = 0.1) -> dict:
         return {
             "module": "membrane_report",
             "cells": cells,
             "variable_name": variable,
             "sections": sections,
-            "dt": 1.0,
+            "dt": dt,
         }
 
     return {
@@ -388,7 +388,7 @@ def _simulation_config(seed: int, tstop: float) -> dict:
         "reports": {
             "membrane_potential": report("recorded", "v", "soma"),
             "calcium_concentration": report("recorded", "cai", "soma"),
-            "whole_cell": report("traced", "v", "all"),
+            "whole_cell": report("traced", "v", "all", 0.5),
         },
     }
 

@@ -119,9 +119,13 @@ class Result:
 
     @property
     def duration(self) -> float:
-        """Simulated time, ms: from the provenance, else the reports, else the last spike."""
-        if "tstop" in self.provenance.get("run", {}):
-            return float(self.provenance["run"]["tstop"])
+        """Simulated time, ms (less than asked for if the run was stopped).
+
+        From the provenance, else the reports, else the last spike.
+        """
+        run = self.provenance.get("run", {})
+        if "tstop" in run:
+            return float(run.get("reached", run["tstop"]))
         stops = []
         for file in self._report_files.values():
             with _open(file) as hdf5:

@@ -205,6 +205,14 @@ class Circuit:
                     fix="Query attributes of the node types or groups.",
                 )  # fmt: skip
         chosen = []
+        populations = [self.nodes[name] for name in names or self.nodes]
+        known_ids = {i for key in NODE_ID if key in wanted for p in populations for i in p.node_ids}
+        missing = [v for key in NODE_ID for v in wanted.get(key, []) if v not in known_ids]
+        if missing:
+            raise ConfigError(
+                f"there is no node {missing[0]!r}", file=self.config_file, field=where,
+                fix="Choose ids that a population has.",
+            )  # fmt: skip
         for name in self.nodes if names is None else dict.fromkeys(names):
             rows = np.flatnonzero(_matches(self.nodes[name], wanted))
             if len(rows) or not wanted:

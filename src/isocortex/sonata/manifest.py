@@ -30,10 +30,21 @@ INFORMATIVE = (
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of two equal keys Python would silently drop one."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        double = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {double!r} appears twice in one object")
+    return content
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A file that holds one JSON object."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text, object_pairs_hook=_without_duplicates)
     except FileNotFoundError as error:
         raise ConfigError("file does not exist", file=path, fix="Check the path.") from error
     except OSError as error:

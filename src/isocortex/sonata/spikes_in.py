@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from isocortex.sonata.hdf5 import array, group, open_h5
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+logger = logging.getLogger(__name__)
 Chosen = list[tuple[NodePopulation, IntArray]]
 
 #: What BMTK writes where a spike has no population.
@@ -75,6 +77,9 @@ def _keep(
     wanted = population.node_ids[rows][order]
     at = np.minimum(np.searchsorted(wanted, ids), max(len(wanted) - 1, 0))
     mine = wanted[at] == ids if len(wanted) else np.zeros(len(ids), bool)
+    if len(ids) and len(rows) and not mine.any():
+        logger.warning("%s: none of its %d spikes is of a chosen node of %s",
+                       path, len(ids), population.name)  # fmt: skip
     early = np.flatnonzero(mine & (times < 0))
     if len(early):
         raise InputError(
