@@ -1,4 +1,4 @@
-"""The cable equation of one block for one step: set up, add synapses, eliminate, substitute.
+"""The cable equation of one block for one step: set up, eliminate, substitute.
 
 The implicit step solves, for every node i with parent p and children c (uS, nA, mV),
 
@@ -36,53 +36,73 @@ def deliver(A, B, row0, lanes, event, last, step, events, layout, kinetics):
 
 
 @jit
-def assemble(V, v0, D, R, A, B, n, n0, row, last, lanes, layout, kinetics):
-    """Diagonal and right-hand side: the passive cable and the synapses.
-
-    The constants and C/dt v, then for every synaptic row of the node its conductance g = B - A at
-    the present states, which decay over the step. Rows are sorted by node.
-    """
-    for i in range(n):
-        v = load(V, v0 + i * lanes)
-        d = broadcast(layout.diagonal[n0 + i], v)
-        r = v * layout.capacitance[n0 + i] + layout.leak[n0 + i]
-        while row < last and layout.row_node[row] == i:
-            kind, at = layout.row_kind[row], row * lanes
-            a, b = load(A, at), load(B, at)
-            g = b - a
-            d = d + g
-            r = r + g * kinetics.reversal[kind]
-            store(A, at, a * kinetics.rise[kind] + TINY)
-            store(B, at, b * kinetics.decay[kind] + TINY)
-            row += 1
-        store(D, i * lanes, d)
-        store(R, i * lanes, r)
+def clear(D, R, first, last, lanes, layout):
+    """Set the nodes that gather contributions from elsewhere to zero."""
+    for k in range(first, last):
+        at = layout.gathering_node[k] * lanes
+        zero = broadcast(0.0, load(D, at))
+        store(D, at, zero)
+        store(R, at, zero)
 
 
 @jit
-def solve(V, v0, D, R, n, n0, lanes, parent, coupling, extrapolate):
-    """Gaussian elimination from the tips to the root, then substitution back (Hines 1984).
+def eliminate(V, v0, D, R, A, B, n, n0, row0, row, lanes, layout, kinetics):
+    """Set up each node's equation and eliminate it, from the tips to the root (Hines 1984).
 
-    Along an unbranched run the parent is the next node: its row stays in registers.
+    The constants and C/dt v, then for every synaptic row of the node its conductance g = B - A at
+    the present states, which decay over the step; ``row`` is the end of the block's rows, which
+    are sorted by node. A node whose parent is the next one passes its part on in registers; parts
+    from other branches, channels and electrodes wait in D and R. Leaves f = a / d in D and
+    q = r / d in R, for :func:`substitute`.
     """
-    d, r = load(D, (n - 1) * lanes), load(R, (n - 1) * lanes)
-    for k in range(1, n):
-        i = n - k
-        up = parent[n0 + i]
-        a = coupling[n0 + i]
+    carried_d = broadcast(0.0, load(V, v0))
+    carried_r = carried_d
+    for k in range(n):
+        i = n - 1 - k
+        at = i * lanes
+        v = load(V, v0 + at)
+        d = carried_d + layout.diagonal[n0 + i]
+        r = carried_r + v * layout.capacitance[n0 + i] + layout.leak[n0 + i]
+        if layout.gathers[n0 + i]:
+            d = d + load(D, at)
+            r = r + load(R, at)
+        while row > row0 and layout.row_node[row - 1] == i:
+            row -= 1
+            kind, here = layout.row_kind[row], row * lanes
+            a, b = load(A, here), load(B, here)
+            g = b - a
+            d = d + g
+            r = r + g * kinetics.reversal[kind]
+            store(A, here, a * kinetics.rise[kind] + TINY)
+            store(B, here, b * kinetics.decay[kind] + TINY)
         inverse = 1.0 / d
-        f = inverse * a
         q = r * inverse
-        store(D, i * lanes, f)
-        store(R, i * lanes, q)
-        d = load(D, up * lanes) - f * a
-        r = load(R, up * lanes) + q * a
-        if up != i - 1:
-            store(D, up * lanes, d)
-            store(R, up * lanes, r)
-            d, r = load(D, (i - 1) * lanes), load(R, (i - 1) * lanes)
-    x = r / d
-    store(R, 0, x)
+        store(R, at, q)
+        up, coupling = layout.parent[n0 + i], layout.coupling[n0 + i]
+        f = inverse * coupling
+        store(D, at, f)
+        carried_d = f * -coupling
+        carried_r = q * coupling
+        if up != i - 1 and i > 0:
+            store(D, up * lanes, load(D, up * lanes) + carried_d)
+            store(R, up * lanes, load(R, up * lanes) + carried_r)
+            carried_d = broadcast(0.0, v)
+            carried_r = carried_d
+
+
+@jit
+def substitute(V, v0, D, R, n, n0, lanes, parent, extrapolate):
+    """The new voltages, from the root to the tips."""
+    x = load(R, 0)
+    if extrapolate == 1.0:
+        store(V, v0, x)
+        for i in range(1, n):
+            up = parent[n0 + i]
+            if up != i - 1:
+                x = load(V, v0 + up * lanes)
+            x = load(R, i * lanes) + load(D, i * lanes) * x
+            store(V, v0 + i * lanes, x)
+        return
     v = load(V, v0)
     store(V, v0, v + (x - v) * extrapolate)
     for i in range(1, n):

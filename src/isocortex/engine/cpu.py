@@ -217,6 +217,7 @@ class CpuEngine:
             for x in (coupling, diagonal, leak, capacitance)
         )
         self.regions = [regions_of(m) for m in models]
+        self._find_gathering()
         width = max((len(r) for r in self.regions), default=0)
         self.region_ptr = np.zeros((len(models), width + 1), np.int64)
         self.region_state = np.zeros((len(models), width + 1), np.int64)
@@ -240,6 +241,22 @@ class CpuEngine:
         self.region_node = np.concatenate([*nodes, np.zeros(0, np.int64)]).astype(np.int64)
         self.P = np.concatenate([*rows, np.zeros(0)]).astype(self.dtype)
         self.model_family: list[Family] = [tuple(r.mechanisms for r in rs) for rs in self.regions]
+
+    def _find_gathering(self) -> None:
+        """Nodes to which channels, electrodes or a branch of the tree contribute, of all models."""
+        models, network = self.network.models, self.network
+        gathers = [np.zeros(m.n_nodes, bool) for m in models]
+        for m, model in enumerate(models):
+            branches = np.flatnonzero(model.parent[1:] != np.arange(model.n_nodes - 1)) + 1
+            gathers[m][model.parent[branches]] = True
+            for region in self.regions[m]:
+                gathers[m][region.nodes] = True
+        for source in network.currents:
+            gathers[network.cell_model[source.cell]][source.node] = True
+        nodes = [np.flatnonzero(flags) for flags in gathers]
+        self.gathers = np.concatenate([*gathers, np.zeros(0, bool)])
+        self.gathering_node = np.concatenate([*nodes, np.zeros(0, np.int64)])
+        self.first_gathering = np.cumsum([0, *(len(x) for x in nodes)])
 
     def _pack_synapses(self) -> None:
         """One row for every (block, node, kinetics) that a slot of the block needs."""
@@ -277,6 +294,7 @@ class CpuEngine:
             self.block_model, first_v, first_s, self.first_row, self.cell_at,
             self.model_node, self.model_soma, self.parent,
             self.coupling, self.diagonal, self.leak, self.capacitance,
+            self.gathers, self.first_gathering, self.gathering_node,
             self.region_ptr, self.region_node, self.region_state, self.region_parameter, self.P,
             self.row_node, self.row_kind,
         )  # fmt: skip

@@ -33,7 +33,8 @@ compiled = njit(error_model="numpy", nogil=True, cache=True)
 class Layout(NamedTuple):
     """Where everything is: models' coefficients, and each block's pieces of the state arrays.
 
-    Rows are counted in units of ``lanes`` elements, all other offsets in elements.
+    Rows are counted in units of ``lanes`` elements, all other offsets in elements. A node gathers
+    if its equation gets parts from channels, electrodes or branches other than the next node's.
     """
 
     model: Ints  # of each block
@@ -48,6 +49,9 @@ class Layout(NamedTuple):
     diagonal: np.ndarray
     leak: np.ndarray
     capacitance: np.ndarray
+    gathers: np.ndarray
+    first_gathering: Ints
+    gathering_node: Ints
     region_ptr: Ints
     region_node: Ints
     region_state: Ints
