@@ -29,8 +29,10 @@ format: $(VENV)/.installed-dev  ## Let ruff mend what it can
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-bench: $(VENV)/.installed $(ORACLE_VENV)/.installed  ## Compare with BioNet on this machine
-	$(VENV)/bin/python benchmarks/bionet.py --bionet-python $(ORACLE_VENV)/bin/python
+bench: $(VENV)/.installed $(ORACLE_VENV)/.installed  ## Compare with a C kernel, NEURON, CoreNEURON, Arbor and BioNet
+	$(VENV)/bin/python benchmarks/limit.py
+	$(VENV)/bin/python benchmarks/cells.py --peers-python $(ORACLE_VENV)/bin/python
+	$(VENV)/bin/python benchmarks/bionet.py --bionet-python $(ORACLE_VENV)/bin/python --cells 500
 
 clean:  ## Remove the environments and the demo's results
 	rm -rf $(VENV) $(ORACLE_VENV) $(DEMO)

@@ -9,10 +9,8 @@ the set-up is a run of 1 ms, the simulation is the rest of a long run. No pass o
 from __future__ import annotations
 
 import argparse
-import datetime
 import json
 import os
-import platform
 import shutil
 import statistics
 import subprocess
@@ -20,12 +18,12 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import h5py
 
 from circuit import write_circuit, write_simulation
+from machine import RESULTS, describe, table, write
 
 HERE = Path(__file__).resolve().parent
 SHORT = 1.0  # ms: what remains of a run when there is nothing to simulate
@@ -99,7 +97,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--repeats", type=int, default=5, help="runs of Isocortex (BioNet: one)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--output", type=Path, default=HERE / "results")
+    parser.add_argument("--output", type=Path, default=RESULTS)
     return parser.parse_args()
 
 
@@ -158,45 +156,34 @@ def _timed(command: list[str]) -> tuple[float, int]:
 def _write_report(options: argparse.Namespace, facts: dict, rows: list[Measurement]) -> None:
     compartments, seconds = facts["compartments"], (options.tstop - SHORT) * 1e-3
     steps = (options.tstop - SHORT) / options.dt
-    peer = rows[0]
+    head = ["", "set-up, s", "s per simulated s", "ns per compartment-step", "peak memory, MB",
+            "spikes", "speed, BioNet = 1"]  # fmt: skip
+    cells = [
+        [
+            row.name,
+            f"{row.setup:.1f}",
+            f"{row.run / seconds:.2f}",
+            f"{row.run / (compartments * steps) * 1e9:.2f}",
+            f"{row.peak_memory / 1e6:.0f}",
+            str(row.spikes),
+            f"{rows[0].run / row.run:.1f}",
+        ]
+        for row in rows
+    ]
     lines = [
-        f"# Isocortex and BioNet, {datetime.date.today()}",
-        "",
         f"{options.cells} cells of five Allen perisomatic models, {compartments} compartments,"
         f" dt {options.dt:g} ms, {options.tstop:g} ms; recurrent and background synapses as in"
         " benchmarks/circuit.py. Synapses are placed at random by each simulator, so spike counts"
         " agree in kind, not in number.",
         "",
-        f"Machine: {_cpu()}, {os.cpu_count()} logical cores, {platform.system()}"
-        f" {platform.machine()}. Python {platform.python_version()}, numba {version('numba')},"
-        f" numpy {version('numpy')}; NEURON {facts['neuron']}, BMTK {facts['bmtk']}.",
+        describe(options.bionet_python),
         "",
-        "| | set-up, s | s per simulated s | ns per compartment-step | peak memory, MB |"
-        " spikes | speed, BioNet = 1 |",
-        "|---|---|---|---|---|---|---|",
-        *(
-            f"| {row.name} | {row.setup:.1f} | {row.run / seconds:.2f}"
-            f" | {row.run / (compartments * steps) * 1e9:.2f} | {row.peak_memory / 1e6:.0f}"
-            f" | {row.spikes} | {peer.run / row.run:.1f} |"
-            for row in rows
-        ),
+        *table(head, cells),
         "",
         "Set-up is a whole process that simulates 1 ms, with compiled code cached by a run before;"
         f" BioNet is timed once, the others are medians of {options.repeats} runs.",
     ]
-    options.output.mkdir(parents=True, exist_ok=True)
-    file = options.output / f"{datetime.date.today()}-bionet.md"
-    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines), f"\n-> {file}")
-
-
-def _cpu() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or "unknown processor"
+    write("bionet", "Isocortex and BioNet", lines, options.output)
 
 
 if __name__ == "__main__":

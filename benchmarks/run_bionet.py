@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 
@@ -20,11 +19,7 @@ def main(config_file: str, facts_file: str) -> None:
     network = bionet.BioNetwork.from_config(config)
     simulation = bionet.BioSimulator.from_config(config, network=network)
     simulation.run()
-    facts = {
-        "compartments": sum(section.nseg for section in h.allsec()),
-        "neuron": version("neuron"),
-        "bmtk": version("bmtk"),
-    }
+    facts = {"compartments": sum(section.nseg for section in h.allsec())}
     Path(facts_file).write_text(json.dumps(facts))
     bionet.nrn.quit_execution()
 
