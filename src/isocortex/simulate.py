@@ -150,11 +150,14 @@ def run(
         simulation, threads=threads, precision=precision, integrator=integrator
     )
     network = build_network(simulation)
+    # the edges are in the network now, and may be large
+    simulation = replace(simulation, circuit=replace(simulation.circuit, edges=[]))
     say(describe(network))
     n_steps = int(round(simulation.tstop / simulation.dt))
     say("Loading the kernels (compiled once, then cached) ...")
     motor = make_engine(network, settings, engine)
     setup = time.perf_counter() - started - motor.compile_seconds
+    n_synapses, network = network.n_synapses, network.without_wiring()
     say(f"Ready: {setup:.1f} s to build, {motor.compile_seconds:.1f} s to compile.")
 
     facts = provenance(
@@ -211,7 +214,7 @@ def run(
             n_points=len(network.points),
             n_virtual=network.n_virtual,
             n_compartments=network.n_compartments,
-            n_synapses=network.n_synapses,
+            n_synapses=n_synapses,
             n_spikes=n_spikes,
             n_events=motor.n_events,
             tstop=simulation.tstop,
@@ -300,7 +303,8 @@ def memory_estimate(network: Network, precision: str) -> float:
     )
     fullest = padded.max(initial=0)
     state = real * (padded * (nodes + channel_states)).sum() + 2 * real * rows * fullest
-    wiring = network.n_synapses * (8 + 8 + 2) + len(network.slots) * (3 * 8 + 16)
+    c = network.connections
+    wiring = c.target.nbytes + c.weight.nbytes + c.delay.nbytes + c.first.nbytes
     return float(state + wiring + 16 * len(network.trains.time)) / 1e6
 
 

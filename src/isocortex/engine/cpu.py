@@ -162,12 +162,13 @@ class CpuEngine:
         self.clock, self.step, self.n_events = Clock(settings.dt), 0, 0
         self._pack_cells()
         self._pack_models()
-        self._pack_synapses()
+        block_of_slot, target_of_slot = self._pack_synapses()
         self._allocate_states()
         self.trains = Trains(network.trains.source, network.trains.time)
         self.points = at_rest(network.points)
         self.record([])
-        self._deal_out()
+        self._deal_out(block_of_slot, target_of_slot)
+        self.network = network.without_wiring()
         started = time.perf_counter()
         self._find_kernels()
         self.advance(0)
@@ -258,19 +259,23 @@ class CpuEngine:
         self.gathering_node = np.concatenate([*nodes, np.zeros(0, np.int64)])
         self.first_gathering = np.cumsum([0, *(len(x) for x in nodes)])
 
-    def _pack_synapses(self) -> None:
-        """One row for every (block, node, kinetics) that a slot of the block needs."""
+    def _pack_synapses(self) -> tuple[IntArray, IntArray]:
+        """One row for every (block, node, kinetics) that a slot of the block needs.
+
+        Returns the block of each slot, and its target as synapses name it
+        (:class:`isocortex.engine.loop.Wiring`).
+        """
         slots, W = self.network.slots, self.lanes
         kinds = max(len(self.network.kinetics), 1)
         most_nodes = max((m.n_nodes for m in self.network.models), default=1)
-        self.slot_block = self.cell_block[slots.cell]
-        key = (self.slot_block * most_nodes + slots.node) * kinds + slots.kind
+        block = self.cell_block[slots.cell]
+        key = (block * most_nodes + slots.node) * kinds + slots.kind
         rows, row_of_slot = np.unique(key, return_inverse=True)
-        self.row_kind, self.row_node = rows % kinds, rows // kinds % most_nodes
+        self.row_kind = (rows % kinds).astype(np.int32)
+        self.row_node = (rows // kinds % most_nodes).astype(np.int32)
         row_block = rows // kinds // most_nodes
         self.first_row = np.searchsorted(row_block, np.arange(self.n_blocks + 1))
-        row_in_block = row_of_slot - self.first_row[self.slot_block]
-        self.slot_element = row_in_block * W + self.cell_lane[slots.cell]
+        element = (row_of_slot - self.first_row[block]) * W + self.cell_lane[slots.cell]
         self.shift = int(np.diff(self.first_row).max(initial=0) * W).bit_length()
         kinetics = self.network.kinetics
         factors = np.array([k.factors(self.settings.dt) for k in kinetics]).reshape(-1, 2)
@@ -281,6 +286,7 @@ class CpuEngine:
             scale=np.array([k.scale for k in kinetics], self.dtype),
             has_rise=np.array([k.tau_rise > 0 for k in kinetics], self.dtype),
         )
+        return block, (block << self.shift) + element
 
     def _allocate_states(self) -> None:
         W, models, settings = self.lanes, self.network.models, self.settings
@@ -359,17 +365,16 @@ class CpuEngine:
 
     # --- running ------------------------------------------------------------------------------
 
-    def _deal_out(self) -> None:
+    def _deal_out(self, block_of_slot: IntArray, target_of_slot: IntArray) -> None:
         """Blocks, point neurons and the synapses onto them to the threads, equally laden."""
         network, W, n_points = self.network, self.lanes, len(self.network.points)
         n_parts = max(min(self.settings.threads, self.n_blocks + n_points), 1)
         part_of_block = self._balance(n_parts)
         part_of_point = np.arange(n_points) * n_parts // max(n_points, 1)
         first_point = self.n_blocks << self.shift
-        target_of_slot = (self.slot_block << self.shift) + self.slot_element
         target = np.concatenate([target_of_slot, first_point + np.arange(n_points)])
         narrow = np.int32 if first_point + n_points < 2**31 else np.int64
-        owner = np.concatenate([part_of_block[self.slot_block], part_of_point])
+        owner = np.concatenate([part_of_block[block_of_slot], part_of_point])
         wirings = split(network.connections, target.astype(narrow), owner, n_parts)
         most_nodes = max((m.n_nodes for m in network.models), default=1)
         spikes = self.window // 2 + 1  # a spike takes two steps

@@ -57,8 +57,8 @@ class Layout(NamedTuple):
     region_state: Ints
     region_parameter: Ints
     P: np.ndarray
-    row_node: Ints
-    row_kind: Ints
+    row_node: NDArray[np.int32]
+    row_kind: NDArray[np.int32]
 
 
 class States(NamedTuple):

@@ -42,6 +42,7 @@ from isocortex.sonata.circuit import (
 )
 
 IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
 logger = logging.getLogger(__name__)
 
 #: Model templates that mean "an Allen cell from SWC and fit file".
@@ -306,15 +307,19 @@ def _connect(
     n_sources: int,
     seed: int,
 ) -> tuple[list[Kinetics], Slots, Connections]:
-    """All synapses of all edge populations, sorted by source."""
+    """All synapses of all edge populations, sorted by source, then delay."""
     n_cells = len(cell_model)
     kinetics: list[Kinetics] = []
     most_nodes = max((m.n_nodes for m in models), default=1)
-    parts = []  # (source, key of the slot or -1 - point, weight, delay)
+    none = np.zeros(0)
+    delays = np.unique(np.concatenate([none, *(edges.delay for edges in circuit.edges)]))
+    index = np.min_scalar_type(max(len(delays) - 1, 0))
+    parts = []  # (source, key of the slot or -1 - point, weight, index of the delay)
     for edges in circuit.edges:
-        source = sources.number[edges.source][edges.source_index]
+        source = sources.number[edges.source][edges.source_index].astype(np.int32)
         target = sources.number[edges.target][edges.target_index]
         target_kind = sources.kind[edges.target][edges.target_index]
+        delay = np.searchsorted(delays, edges.delay).astype(index)
         if (target_kind == 2).any():
             raise InputError(
                 "an edge ends on a virtual node", field=f"edges/{edges.name}",
@@ -324,8 +329,8 @@ def _connect(
             mine = edges.rule == r
             at = np.flatnonzero(mine & (target_kind == 1))
             if len(at):
-                weight = edges.weight[at] * _sign_and_count(edges, rule, at)
-                parts.append((source[at], n_cells - 1 - target[at], weight, edges.delay[at]))
+                weight = _compact(edges.weight[at] * _sign_and_count(edges, rule, at))
+                parts.append((source[at], n_cells - 1 - target[at], weight, delay[at]))
             at = np.flatnonzero(mine & (target_kind == 0))
             if len(at) == 0:
                 continue
@@ -334,46 +339,39 @@ def _connect(
                 kinetics.append(made)
             with located(edges.name, "target_sections"):
                 edge, node = _place(edges, rule, at, target, models, cell_model, seed)
-            key = (kinetics.index(made) * most_nodes + node) * n_cells + target[edge]
-            parts.append((source[edge], key, edges.weight[edge], edges.delay[edge]))
-    parts.append((none := np.zeros(0, np.int64), none, np.zeros(0), np.zeros(0)))
+            key = (kinetics.index(made) * n_cells + target[edge]) * most_nodes + node
+            parts.append((source[edge], key, _compact(edges.weight)[edge], delay[edge]))
+    parts.append((none.astype(np.int32), none.astype(np.int64), _compact(none), none.astype(index)))
     source, key, weight, delay = (np.concatenate(x) for x in zip(*parts, strict=True))
-    slot, target = _slots(key, n_cells, most_nodes)
-    delays, delay_index = np.unique(delay, return_inverse=True)
-    order = np.lexsort((delay_index, source))
-    if len(delays) > 65535:
-        raise InputError(
-            f"{len(delays)} distinct delays; at most 65535 are supported",
-            fix="Round the edges' delays to the time step.",
-        )
+    del parts
+    slots, goal = _slots(key, n_cells, most_nodes, len(kinetics))
+    del key
+    order = np.lexsort((delay, source)) if len(delays) > 1 else np.argsort(source, kind="stable")
+    first = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=n_sources))])
+    return kinetics, slots, Connections(first, goal[order], weight[order], delay[order], delays)
+
+
+def _compact(weight: FloatArray) -> NDArray[np.floating]:
+    """In single precision if that loses nothing, as for the weights of most files."""
     single = weight.astype(np.float32)
-    connections = Connections(
-        first=np.searchsorted(source[order], np.arange(n_sources + 1)),
-        target=target[order].astype(np.int32),
-        weight=(single if (single == weight).all() else weight)[order],
-        delay=delay_index[order].astype(np.uint8 if len(delays) <= 256 else np.uint16),
-        delays=delays.astype(np.float64),
-    )
-    return kinetics, slot, connections
+    return single if (single == weight).all() else weight
 
 
-def _slots(key: IntArray, n_cells: int, most_nodes: int) -> tuple[Slots, IntArray]:
-    """Distinct (cell, node, kind) of the synapses, and every synapse's target."""
+def _slots(
+    key: IntArray, n_cells: int, most_nodes: int, n_kinds: int
+) -> tuple[Slots, NDArray[np.int32]]:
+    """Distinct (kind, cell, node) of the synapses, and every synapse's target."""
     on_cell = key >= 0
-    keys = key[on_cell]
-    cell, rest = keys % max(n_cells, 1), keys // max(n_cells, 1)
-    node, kind = rest % most_nodes, rest // most_nodes
-    n_kinds = int(kind.max(initial=0)) + 1
-    distinct, index = np.unique((cell * most_nodes + node) * n_kinds + kind, return_inverse=True)
-    slots = Slots(
-        cell=distinct // n_kinds // most_nodes,
-        node=distinct // n_kinds % most_nodes,
-        kind=distinct % n_kinds,
-    )
-    target = np.empty(len(key), np.int64)
-    target[on_cell] = index
+    used = np.zeros(n_kinds * n_cells * most_nodes, bool)
+    used[key[on_cell]] = True
+    number = np.cumsum(used, dtype=np.int32) - 1
+    distinct = np.flatnonzero(used)
+    kind, rest = np.divmod(distinct, max(n_cells * most_nodes, 1))
+    cell, node = np.divmod(rest, most_nodes)
+    slots = Slots(cell.astype(np.int32), node.astype(np.int32), kind.astype(np.int32))
+    target = np.where(on_cell, number[np.maximum(key, 0)] if len(number) else 0, 0)
     target[~on_cell] = len(slots) - 1 - key[~on_cell]
-    return slots, target
+    return slots, target.astype(np.int32)
 
 
 def _sign_and_count(edges: EdgePopulation, rule: SynapseRule, at: IntArray) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,16 @@ FloatArray = NDArray[np.float64]
 class Slots:
     """Synaptic state: one entry for every (cell, node, kinetics) that has a synapse.
 
-    Attributes (all of length n_slots, sorted by cell, node, kind)
+    Attributes (all of length n_slots)
     ----------
-    cell : index of the biophysical cell.
-    node : node of that cell's model.
-    kind : index into ``Network.kinetics``.
+    cell : int32, index of the biophysical cell.
+    node : int32, node of that cell's model.
+    kind : int32, index into ``Network.kinetics``.
     """
 
-    cell: IntArray
-    node: IntArray
-    kind: IntArray
+    cell: NDArray[np.integer]
+    node: NDArray[np.integer]
+    kind: NDArray[np.integer]
 
     def __len__(self) -> int:
         return len(self.cell)
@@ -139,10 +139,24 @@ class Network:
     def n_synapses(self) -> int:
         return len(self.connections.target)
 
+    def without_wiring(self) -> Network:
+        """The same without synapses, whose memory an engine that has its own copy can free."""
+        return replace(
+            self, slots=NO_SLOTS, connections=_no_connections(len(self.source_population))
+        )
+
     def label(self, source: int) -> str:
         """``population node id`` of a source, for messages."""
         population = self.populations[self.source_population[source]]
         return f"{population} {self.source_node_id[source]}"
+
+
+NO_SLOTS = Slots(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.int32))
+
+
+def _no_connections(n_sources: int) -> Connections:
+    first, none = np.zeros(n_sources + 1, np.int64), np.zeros(0, np.int32)
+    return Connections(first, none, np.zeros(0, np.float32), np.zeros(0, np.uint8), np.zeros(0))
 
 
 def bare_network(
@@ -152,18 +166,15 @@ def bare_network(
 ) -> Network:
     """Cells without synapses, for single-cell experiments."""
     n = len(cell_model)
-    none = np.zeros(0, np.int64)
     return Network(
         models=models,
         cell_model=np.asarray(cell_model, np.int64),
         kinetics=[],
-        slots=Slots(none, none, none),
-        connections=Connections(
-            np.zeros(n + 1, np.int64), none, np.zeros(0), np.zeros(0, np.uint16), np.zeros(0)
-        ),
+        slots=NO_SLOTS,
+        connections=_no_connections(n),
         points=PointNeurons(np.zeros(0), np.zeros(0)),
         n_virtual=0,
-        trains=SpikeTrains(none, np.zeros(0)),
+        trains=SpikeTrains(np.zeros(0, np.int64), np.zeros(0)),
         currents=currents or [],
         populations=["cells"],
         source_population=np.zeros(n, np.int64),
