@@ -29,17 +29,25 @@ SYNAPSES = {
 }
 DRIVE = {"e": 0.3, "i": 1.2}  # nS per background synapse
 
-RECURRENT_PER_CELL = 40  # connections onto each cell, of five synapses each
+RECURRENT_PER_CELL = 40  # connections onto each cell at the weights above, of five synapses each
 BACKGROUND_CELLS, BACKGROUND_PER_CELL, BACKGROUND_RATE = 100, 40, 10.0  # rate in Hz
 
 
-def write_circuit(folder: Path, cells: int, tstop: float, bionet_package: Path, seed: int) -> None:
+def write_circuit(
+    folder: Path,
+    cells: int,
+    tstop: float,
+    bionet_package: Path,
+    seed: int,
+    recurrent_per_cell: int = RECURRENT_PER_CELL,
+) -> None:
     """Write the network, the background's spikes and circuit_config.json.
 
     Parameters
     ----------
     tstop : the background spikes until then, ms.
     bionet_package : folder with morphologies/ and biophysical_neuron_models/.
+    recurrent_per_cell : connections onto each cell; weights shrink as they grow in number.
     """
     random = np.random.Generator(np.random.Philox(key=seed))
     network = folder / "network"
@@ -65,8 +73,8 @@ def write_circuit(folder: Path, cells: int, tstop: float, bionet_package: Path, 
     write_types(network / "background_node_types.csv", virtual)
     write_nodes(network / "background_nodes.h5", "background", np.zeros(BACKGROUND_CELLS, int))
 
-    write_types(network / "edge_types.csv", _edge_types())
-    recurrent = _draw(random, cells, cells, min(RECURRENT_PER_CELL, cells), 5)
+    write_types(network / "edge_types.csv", _edge_types(RECURRENT_PER_CELL / recurrent_per_cell))
+    recurrent = _draw(random, cells, cells, min(recurrent_per_cell, cells), 5)
     recurrent["edge_type_id"] = [
         list(SYNAPSES).index((kind[source], kind[target]))
         for source, target in zip(recurrent.source_node_id, recurrent.target_node_id, strict=True)
@@ -141,9 +149,9 @@ def _draw(
     )
 
 
-def _edge_types() -> pd.DataFrame:
+def _edge_types(scale: float) -> pd.DataFrame:
     pairs = [*SYNAPSES.items(), *((("e", target), SYNAPSES["e", target]) for target in DRIVE)]
-    weights = [synapse[2] for synapse in SYNAPSES.values()] + list(DRIVE.values())
+    weights = [scale * synapse[2] for synapse in SYNAPSES.values()] + list(DRIVE.values())
     return pd.DataFrame(
         [
             {

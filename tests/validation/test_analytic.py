@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from neurons import cable, tree, wire
 
+from isocortex.cells.library import load_cell as library_cell
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Settings, Variable
 from isocortex.mechanisms.synapses import exp2syn
@@ -55,6 +56,31 @@ def test_order_of_convergence(second_order, order):
     errors = np.array([abs(at(dt) - exact) for dt in steps])
     slope = np.polyfit(np.log(steps), np.log(errors), 1)[0]
     assert slope == pytest.approx(order, abs=0.05)
+
+
+@pytest.mark.parametrize("cell", ["485836906", "472363762"])  # with NaV, with NaTs
+def test_spike_times_converge_with_the_order_of_the_integrator(cell):
+    """Distance of the first spike from that at a very small dt, halving dt twice.
+
+    Crank-Nicolson at 0.1 ms is as near as backward Euler, NEURON's method, at 0.025 ms.
+    """
+    model = library_cell(cell)
+    amp = {"485836906": 0.3, "472363762": 0.2}[cell]
+
+    def first_spike(dt, second_order):
+        pulse = Pulses([amp], [5.0], [100.0])
+        network = bare_network([model], [0], [CurrentSource(0, model.soma, pulse)])
+        engine = CpuEngine(network, Settings(dt=dt, v_init=-80.0, second_order=second_order))
+        return engine.advance(round(25.0 / dt))[1][0]
+
+    exact = first_spike(0.0015625, True)
+    steps = np.array([0.05, 0.025, 0.0125])
+    for second_order, order in ((False, 1.0), (True, 2.0)):
+        errors = np.abs([first_spike(dt, second_order) - exact for dt in steps])
+        slope = np.polyfit(np.log(steps), np.log(errors), 1)[0]
+        assert slope == pytest.approx(order, abs=0.3)
+    coarse = abs(first_spike(0.1, True) - exact)
+    assert coarse < 1.4 * abs(first_spike(0.025, False) - exact)
 
 
 @pytest.mark.parametrize("second_order", [False, True])

@@ -28,9 +28,8 @@ def deliver(A, B, row0, lanes, event, last, step, events, layout, kinetics):
     while event < last and events.step[event] == step:
         at = row0 * lanes + events.element[event]
         kind = layout.row_kind[at // lanes]
-        jump = events.weight[event] * kinetics.scale[kind]
-        A[at] += jump * kinetics.has_rise[kind]
-        B[at] += jump
+        A[at] += events.weight[event] * kinetics.jump_a[kind]
+        B[at] += events.weight[event] * kinetics.jump_b[kind]
         event += 1
     return event
 
@@ -114,3 +113,16 @@ def substitute(V, v0, D, R, n, n0, lanes, parent, extrapolate):
         store(R, at, x)
         v = load(V, v0 + at)
         store(V, v0 + at, v + (x - v) * extrapolate)
+
+
+@jit
+def early(V, at, R, middle, numerics):
+    """How long before the end of the step the soma crossed the threshold, in steps.
+
+    0 with backward Euler, as NEURON counts; of Crank-Nicolson the voltage in the middle of the
+    step, which R holds, gives that of its beginning, and between the two goes a straight line.
+    """
+    if numerics.extrapolate == 1.0:
+        return 0.0
+    half = V[at] - R[middle]
+    return min(max((V[at] - numerics.threshold) / (2.0 * half), 0.0), 1.0) if half > 0.0 else 0.0

@@ -109,15 +109,16 @@ def _parameter_rows(model: CompiledCell, region: Region, celsius: float) -> Floa
     return np.array(columns).T
 
 
-def _initial_states(rows: FloatArray, region: Region, v_init: float) -> FloatArray:
+def _initial_states(rows: FloatArray, region: Region, settings: Settings) -> FloatArray:
     """float64[n_nodes of the region, n_states]: steady state at ``v_init``."""
     n = len(region.nodes)
     known = {
         f"{name}_{parameter}": rows[:, k]
         for k, (name, parameter) in enumerate(region_parameters(region.mechanisms))
     }
-    surroundings = {"v": np.full(n, v_init), "cai": np.full(n, REST_CAI)}
-    values: dict[tuple[str, str], FloatArray] = {("CaDynamics", "ica"): np.zeros(n)}
+    surroundings = {"v": np.full(n, settings.v_init), "cai": np.full(n, REST_CAI)}
+    none = np.zeros(n)
+    values = {("CaDynamics", "ica"): none, ("CaDynamics", "gca"): none}
     for name in region.mechanisms:
         mechanism = DENSITY[name]
 
@@ -135,7 +136,9 @@ def _initial_states(rows: FloatArray, region: Region, v_init: float) -> FloatArr
         else:
             for gate in mechanism.states:
                 values[name, gate] = np.broadcast_to(call(f"{gate}_rates")[0], n)
-    return np.array([values[row] for row in region_states(region.mechanisms)]).T
+    return np.array(
+        [values[row] for row in region_states(region.mechanisms, settings.second_order)]
+    ).T
 
 
 @dataclass
@@ -230,7 +233,7 @@ class CpuEngine:
             self.region_ptr[i, 0] = position
             for r, region in enumerate(self.regions[i]):
                 table = _parameter_rows(m, region, settings.celsius)
-                states = _initial_states(table, region, settings.v_init)
+                states = _initial_states(table, region, settings)
                 self.region_state[i, r], self.region_parameter[i, r] = state, parameter
                 state, parameter = state + states.size, parameter + table.size
                 position += len(region.nodes)
@@ -278,13 +281,17 @@ class CpuEngine:
         element = (row_of_slot - self.first_row[block]) * W + self.cell_lane[slots.cell]
         self.shift = int(np.diff(self.first_row).max(initial=0) * W).bit_length()
         kinetics = self.network.kinetics
-        factors = np.array([k.factors(self.settings.dt) for k in kinetics]).reshape(-1, 2)
+        settings = self.settings
+        factors = np.array([k.factors(settings.dt) for k in kinetics]).reshape(-1, 2)
+        # Crank-Nicolson wants the conductance in the middle of the step: let it jump there
+        ahead = 0.5 * settings.dt if settings.second_order else 0.0
+        jumps = np.array([k.jumps(ahead) for k in kinetics]).reshape(-1, 2)
         self.kinetics = KineticsTable(
             rise=factors[:, 0].astype(self.dtype),
             decay=factors[:, 1].astype(self.dtype),
             reversal=np.array([k.reversal for k in kinetics], self.dtype),
-            scale=np.array([k.scale for k in kinetics], self.dtype),
-            has_rise=np.array([k.tau_rise > 0 for k in kinetics], self.dtype),
+            jump_a=jumps[:, 0].astype(self.dtype),
+            jump_b=jumps[:, 1].astype(self.dtype),
         )
         return block, (block << self.shift) + element
 
@@ -354,7 +361,7 @@ class CpuEngine:
         m = int(self.block_model[b])
         name = (variable.mechanism or "CaDynamics", variable.name)
         for r, region in enumerate(self.regions[m]):
-            rows_of_region = region_states(region.mechanisms)
+            rows_of_region = region_states(region.mechanisms, self.settings.second_order)
             j = int(np.searchsorted(region.nodes, node))
             if j < len(region.nodes) and region.nodes[j] == node and name in rows_of_region:
                 row = int(self.region_state[m, r])
@@ -403,6 +410,7 @@ class CpuEngine:
                 Work(
                     _aligned(most_nodes * W, self.dtype), _aligned(most_nodes * W, self.dtype),
                     np.empty(W * spikes, np.int64), np.empty(W * spikes, np.int64),
+                    np.empty(W * spikes),
                 ),
             )
             for p in range(n_parts)
@@ -449,7 +457,8 @@ class CpuEngine:
             self.kinetics, self.parts[0].work, self.numerics,
         )  # fmt: skip
         kinds = tuple(numba.typeof(argument) for argument in arguments)
-        kernels = {f: family_kernel(f, kinds) for f in sorted(set(self.model_family))}
+        second_order = self.settings.second_order
+        kernels = {f: family_kernel(f, second_order, kinds) for f in set(self.model_family)}
         self.kernel = np.array([kernels[self.model_family[m]] for m in self.block_model], np.int64)
 
     def advance(self, n_steps: int) -> tuple[IntArray, FloatArray, FloatArray]:

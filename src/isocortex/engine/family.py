@@ -21,18 +21,24 @@ import numba
 
 from isocortex import mechanisms, simd
 from isocortex.mechanisms import DENSITY
+from isocortex.mechanisms.density import EXTRAPOLATION, STAGE
 
 #: The mechanisms of each region, in DENSITY order.
 Family = tuple[tuple[str, ...], ...]
 
 
-def region_states(region: tuple[str, ...]) -> list[tuple[str, str]]:
+def region_states(region: tuple[str, ...], second_order: bool) -> list[tuple[str, str]]:
     """(mechanism, state) of every state row a compartment of this region has, in order.
 
-    Regions with a calcium shell also keep the step's calcium current, as ("CaDynamics", "ica").
+    Regions with a calcium shell also keep the step's calcium current, as ("CaDynamics", "ica"),
+    and for the second order its conductance, "gca", to take the current to the middle of the step.
     """
     rows = [(name, state) for name in region for state in DENSITY[name].states]
-    return [*rows, ("CaDynamics", "ica")] if "CaDynamics" in region else rows
+    if "CaDynamics" in region:
+        rows.append(("CaDynamics", "ica"))
+        if second_order:
+            rows.append(("CaDynamics", "gca"))
+    return rows
 
 
 def region_parameters(region: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -46,7 +52,7 @@ def region_parameters(region: tuple[str, ...]) -> list[tuple[str, str]]:
     return [*rows, ("", "area"), ("", "ena"), ("", "ek")]
 
 
-def _call(name: str, function: str) -> str:
+def _call(name: str, function: str, dt: str = "dt") -> str:
     """The call of a mechanism's function with its arguments wired to the kernel's variables."""
     mechanism = DENSITY[name]
 
@@ -55,7 +61,7 @@ def _call(name: str, function: str) -> str:
             return _state_variable(name, argument)
         if argument in mechanism.parameters or argument == "q10":
             return f"{name}_{argument}"
-        return argument
+        return dt if argument == "dt" else argument
 
     arguments = ", ".join(wire(a) for a in mechanism.arguments(function))
     return f"{name}_{function}({arguments})"
@@ -67,7 +73,10 @@ def _state_variable(name: str, state: str) -> str:
 
 
 def _load_lines(
-    region: tuple[str, ...], functions: list[tuple[str, str]], also: set[str]
+    region: tuple[str, ...],
+    functions: list[tuple[str, str]],
+    also: set[str],
+    second_order: bool,
 ) -> list[str]:
     """Load the states and parameters that these functions of the region's mechanisms use.
 
@@ -76,7 +85,7 @@ def _load_lines(
     wanted = {(name, a) for name, f in functions for a in DENSITY[name].arguments(f)}
     shared = {a for _, a in wanted} | also
     lines = []
-    for k, (name, state) in enumerate(region_states(region)):
+    for k, (name, state) in enumerate(region_states(region, second_order)):
         if (name, state) in wanted or (name == "CaDynamics" and state in shared):
             lines.append(f"{_state_variable(name, state)} = load(S, s + {k} * lanes)")
     for k, (name, parameter) in enumerate(region_parameters(region)):
@@ -95,7 +104,7 @@ def _reversal_variable(name: str, reversal: str) -> str:
     return f"{name}_{reversal}" if own else reversal
 
 
-def _current_lines(region: tuple[str, ...]) -> list[str]:
+def _current_lines(region: tuple[str, ...], second_order: bool) -> list[str]:
     """Sum conductance and conductance x reversal of all channels; store the calcium current."""
     channels = [name for name in region if DENSITY[name].has("conductance")]
     calcium = [name for name in channels if DENSITY[name].ion == "ca"]
@@ -103,12 +112,13 @@ def _current_lines(region: tuple[str, ...]) -> list[str]:
     also = {"area", *(DENSITY[name].reversal for name in channels)}
     if calcium and shell:
         also.add("cai")
-    lines = _load_lines(region, [(name, "conductance") for name in channels], also)
+    conductances = [(name, "conductance") for name in channels]
+    lines = _load_lines(region, conductances, also, second_order)
     if calcium:
         lines.append("eca = nernst * log(CAO / cai)" if shell else "eca = broadcast(REST_ECA, v)")
     lines += ["g_total = v * 0.0", "ge_total = g_total"]
     if shell:
-        lines.append("ica = v * 0.0")
+        lines += ["ica = v * 0.0", "gca = ica"]
     for name in channels:
         mechanism = DENSITY[name]
         e = _reversal_variable(name, mechanism.reversal)
@@ -123,10 +133,10 @@ def _current_lines(region: tuple[str, ...]) -> list[str]:
         else:
             lines += ["g_total = g_total + g", f"ge_total = ge_total + g * {e}"]
         if mechanism.ion == "ca" and shell:
-            lines.append(f"ica = ica + g * (v - {e})")
-    if shell:
-        row = region_states(region).index(("CaDynamics", "ica"))
-        lines.append(f"store(S, s + {row} * lanes, ica)")
+            lines += [f"ica = ica + g * (v - {e})", "gca = gca + g"]
+    for row, (name, state) in enumerate(region_states(region, second_order)):
+        if name == "CaDynamics" and state in ("ica", "gca"):
+            lines.append(f"store(S, s + {row} * lanes, {state})")
     return [
         *lines,
         "store(D, i * lanes, load(D, i * lanes) + g_total * area)",
@@ -134,20 +144,22 @@ def _current_lines(region: tuple[str, ...]) -> list[str]:
     ]
 
 
-def _advance_lines(region: tuple[str, ...]) -> list[str]:
+def _advance_lines(region: tuple[str, ...], second_order: bool) -> list[str]:
     """Advance every state a full step at the new voltage; calcium first, then what reads it."""
     functions: list[tuple[str, str]] = []
     for name in region:
         if DENSITY[name].has("advance"):
             functions.append((name, "advance"))
         functions += [(name, f"{g}_rates") for g, s in DENSITY[name].states.items() if s.is_gate]
-    lines = _load_lines(region, functions, set())
-    rows = region_states(region)
+    wanted = {"gca"} if second_order and "CaDynamics" in region else set()
+    lines = _load_lines(region, functions, wanted, second_order)
+    if wanted:  # R holds the voltage in the middle of the step
+        lines.append("ica = ica + gca * (v - load(R, i * lanes))")
+    rows = region_states(region, second_order)
     for name, function in functions:
         if function == "advance":
             updated = [(s, _state_variable(name, s)) for s in DENSITY[name].states]
-            targets = "".join(f"{variable}, " for _, variable in updated)
-            lines.append(f"({targets}) = {_call(name, 'advance')}")
+            lines += _kinetic_lines(name, [v for _, v in updated], second_order)
         else:
             state = function.removesuffix("_rates")
             lines.append(f"inf, tau = {_call(name, function)}")
@@ -159,8 +171,25 @@ def _advance_lines(region: tuple[str, ...]) -> list[str]:
     return lines
 
 
-def _region_function(kind: str, index: int, region: tuple[str, ...], lines: list[str]) -> str:
-    n_states, n_parameters = len(region_states(region)), len(region_parameters(region))
+def _kinetic_lines(name: str, states: list[str], second_order: bool) -> list[str]:
+    """Advance a mechanism by its own ``advance``, twice where that makes it of second order."""
+    targets = "".join(f"{state}, " for state in states)
+    if not (second_order and DENSITY[name].implicit_euler):
+        return [f"({targets}) = {_call(name, 'advance')}"]
+    stages = "".join(f"{state}_1, " for state in states)
+    stage = _call(name, "advance", dt=f"{STAGE!r} * dt")
+    return [
+        f"({stages}) = {stage}",
+        *(f"{s} = {s} + {EXTRAPOLATION!r} * ({s}_1 - {s})" for s in states),
+        f"({targets}) = {stage}",
+    ]
+
+
+def _region_function(
+    kind: str, index: int, region: tuple[str, ...], lines: list[str], second_order: bool
+) -> str:
+    n_states = len(region_states(region, second_order))
+    n_parameters = len(region_parameters(region))
     head = f"""
 @jit
 def {kind}_{index}(V, v0, D, R, S, s0, P, p0, first, last, region_node, lanes, dt, nernst):
@@ -174,7 +203,7 @@ def {kind}_{index}(V, v0, D, R, S, s0, P, p0, first, last, region_node, lanes, d
     return head + "".join(f"        {line}\n" for line in lines)
 
 
-def family_source(family: Family) -> str:
+def family_source(family: Family, second_order: bool) -> str:
     """Python source of the family's kernel."""
     template = (Path(__file__).parent / "window.py.txt").read_text()
     names = sorted({name for region in family for name in region})
@@ -189,8 +218,9 @@ def family_source(family: Family) -> str:
     arguments = "V, v0, D, R, S, s0 + region_state[m, {r}] * lanes, P, region_parameter[m, {r}]"
     arguments += ", region_ptr[m, {r}], region_ptr[m, {r} + 1], region_node, lanes, dt, nernst"
     for r, region in enumerate(family):
-        bodies.append(_region_function("currents", r, region, _current_lines(region)))
-        bodies.append(_region_function("advance", r, region, _advance_lines(region)))
+        for kind, make in (("currents", _current_lines), ("advance", _advance_lines)):
+            lines = make(region, second_order)
+            bodies.append(_region_function(kind, r, region, lines, second_order))
         currents.append(f"currents_{r}({arguments.format(r=r)})")
         advances.append(f"advance_{r}({arguments.format(r=r)})")
     indent = "\n        "
@@ -222,9 +252,9 @@ def _fingerprint() -> str:
 
 
 @cache
-def _family_module(family: Family) -> ModuleType:
+def _family_module(family: Family, second_order: bool) -> ModuleType:
     """The generated module of a family, written to the cache folder if it is not there."""
-    source = family_source(family)
+    source = family_source(family, second_order)
     name = "family_" + hashlib.sha256((_fingerprint() + source).encode()).hexdigest()[:16]
     path = cache_folder() / f"{name}.py"
     if not path.exists():
@@ -242,10 +272,12 @@ def _family_module(family: Family) -> ModuleType:
 
 
 @cache
-def family_kernel(family: Family, arguments: tuple[numba.types.Type, ...]) -> int:
+def family_kernel(
+    family: Family, second_order: bool, arguments: tuple[numba.types.Type, ...]
+) -> int:
     """Address of the family's ``advance_block`` compiled for these argument types."""
     compile_ = numba.cfunc(numba.int64(*arguments), cache=True, error_model="numpy")
-    kernel = compile_(_family_module(family).advance_block)
+    kernel = compile_(_family_module(family, second_order).advance_block)
     _kept.append(kernel)
     return kernel.address  # type: ignore[return-value]
 

@@ -72,13 +72,13 @@ class States(NamedTuple):
 
 
 class KineticsTable(NamedTuple):
-    """Per kinetics: factors of one step, reversal, jump of B per unit weight, whether A jumps."""
+    """Per kinetics: factors of one step, reversal, jumps of A and B per unit weight."""
 
     rise: np.ndarray
     decay: np.ndarray
     reversal: np.ndarray
-    scale: np.ndarray
-    has_rise: np.ndarray
+    jump_a: np.ndarray
+    jump_b: np.ndarray
 
 
 class Numerics(NamedTuple):
@@ -128,7 +128,8 @@ class Work(NamedTuple):
     D: np.ndarray
     R: np.ndarray
     spike_lane: Ints
-    spike_step: Ints
+    spike_step: Ints  # the end of the step in which it was found
+    spike_early: Floats  # how long before that the threshold was crossed, in steps
 
 
 class Wiring(NamedTuple):
@@ -487,7 +488,10 @@ def run_windows(
                 if cell >= 0:
                     if at < room:
                         found.source[turn, at] = cell
-                        found.time[turn, at] = times.start[first_step + work.spike_step[k]]
+                        found.time[turn, at] = (
+                            times.start[first_step + work.spike_step[k]]
+                            - work.spike_early[k] * times.dt
+                        )
                     at += 1
             found.lost[turn, me] |= _is_lost(b, layout, states, numerics)
         found.counts[turn, me] = at - found.begin[me]

@@ -20,6 +20,7 @@ from isocortex.engine.interface import (
     nernst_factor,
 )
 from isocortex.mechanisms import DENSITY
+from isocortex.mechanisms.density import EXTRAPOLATION, STAGE
 from isocortex.network.clock import Clock
 from isocortex.network.network import Network
 
@@ -30,7 +31,7 @@ class ReferenceCell:
     def __init__(self, network: Network, cell: int, settings: Settings) -> None:
         self.model = network.models[network.cell_model[cell]]
         self.dt, self.theta = settings.dt, 2.0 if settings.second_order else 1.0
-        self.celsius = settings.celsius
+        self.celsius, self.threshold = settings.celsius, settings.threshold
         self.v = np.full(self.model.n_nodes, settings.v_init)
         self.cai = np.full(self.model.n_nodes, REST_CAI)
         self.ica = np.zeros(self.model.n_nodes)
@@ -58,12 +59,12 @@ class ReferenceCell:
                     for gate in mechanism.states
                 }
 
-    def _call(self, name: str, function: str, shift: float = 0.0):
+    def _call(self, name: str, function: str, shift: float = 0.0, dt: float | None = None):
         """Call a mechanism's function with its arguments, on all its nodes at once."""
         mechanism, table = DENSITY[name], self.model.mechanisms[name]
         nodes = table.nodes
         around = {
-            "v": self.v[nodes] + shift, "dt": self.dt, "cai": self.cai[nodes],
+            "v": self.v[nodes] + shift, "dt": self.dt if dt is None else dt, "cai": self.cai[nodes],
             "ica": self.ica[nodes], "q10": mechanism.temperature.at(self.celsius),
             "ena": self.model.ena[nodes], "ek": self.model.ek[nodes],
         }  # fmt: skip
@@ -82,8 +83,9 @@ class ReferenceCell:
         """A synaptic event: both terms jump."""
         k = self.slots[slot]
         kinetics = self.kinetics[self.kind[k]]
-        self.A[k] += weight * kinetics.scale * (kinetics.tau_rise > 0)
-        self.B[k] += weight * kinetics.scale
+        jump_a, jump_b = kinetics.jumps(0.5 * self.dt if self.theta == 2.0 else 0.0)
+        self.A[k] += weight * jump_a
+        self.B[k] += weight * jump_b
 
     def _reversal(self, name: str) -> np.ndarray:
         mechanism, table = DENSITY[name], self.model.mechanisms[name]
@@ -106,6 +108,7 @@ class ReferenceCell:
         d = capacitance + model.g_pas * area
         r = capacitance * self.v + model.g_pas * area * model.e_pas + injected
         self.ica[:] = 0.0
+        gca = np.zeros(model.n_nodes)
         for name in model.mechanisms:
             mechanism, nodes = DENSITY[name], model.mechanisms[name].nodes
             if not mechanism.has("conductance"):
@@ -118,6 +121,7 @@ class ReferenceCell:
             r[nodes] += (slope * v - current) * area[nodes]
             if mechanism.ion == "ca":
                 self.ica[nodes] += current
+                gca[nodes] += self._call(name, "conductance")
         for k, (node, kind) in enumerate(zip(self.node, self.kind, strict=True)):
             kinetics = self.kinetics[kind]
             g = self.B[k] - self.A[k]
@@ -126,8 +130,14 @@ class ReferenceCell:
             rise, decay = kinetics.factors(self.dt)
             self.A[k] *= rise
             self.B[k] *= decay
-        new_v = self._solve(d, r)
-        self.v = self.v + self.theta * (new_v - self.v)
+        before, solved = self.v, self._solve(d, r)
+        self.v = before + self.theta * (solved - before)
+        self.early = 0.0  # how long before the step's end the threshold was crossed, in steps
+        if self.theta == 2.0:  # second order: what was solved for is the middle of the step
+            self.ica += gca * (solved - before)
+            rise = (self.v - before)[model.soma]
+            if rise > 0:
+                self.early = float(np.clip((self.v[model.soma] - self.threshold) / rise, 0.0, 1.0))
         for name in (n for n in DENSITY if n in model.mechanisms):
             self._advance(name)
 
@@ -151,6 +161,10 @@ class ReferenceCell:
         mechanism = DENSITY[name]
         if name == "CaDynamics":
             self.cai[self.model.mechanisms[name].nodes] = self._call(name, "advance")[0]
+        elif mechanism.implicit_euler and self.theta == 2.0:
+            x = np.array(list(self.states[name].values()))
+            x1 = self._stage(name, x)
+            self._stage(name, x + EXTRAPOLATION * (x1 - x))
         elif mechanism.has("advance"):
             self.states[name] = dict(
                 zip(mechanism.states, self._call(name, "advance"), strict=True)
@@ -159,6 +173,13 @@ class ReferenceCell:
             for gate, x in self.states[name].items():
                 inf, tau = self._call(name, f"{gate}_rates")
                 self.states[name][gate] = x + (inf - x) * (1.0 - np.exp(-self.dt / tau))
+
+    def _stage(self, name: str, x: np.ndarray) -> np.ndarray:
+        """Advance a kinetic scheme from ``x`` by a stage of the method of second order."""
+        self.states[name] = dict(zip(DENSITY[name].states, x, strict=True))
+        new = np.array(self._call(name, "advance", dt=STAGE * self.dt))
+        self.states[name] = dict(zip(DENSITY[name].states, new, strict=True))
+        return new
 
     def value(self, node: int, variable: Variable) -> float:
         """A variable of one node, for reports."""
@@ -239,8 +260,9 @@ class ReferenceEngine:
             cell.step(injected[c])
             above = bool(cell.v[cell.model.soma] > self.settings.threshold)
             if above and not cell.above:
-                spikes.append((self.clock.start[self.step], c))
-                self._send(c, self.clock.start[self.step])
+                time = self.clock.start[self.step] - cell.early * self.settings.dt
+                spikes.append((time, c))
+                self._send(c, time)
             cell.above = above
         self._sample(row, at_start=False)
         return spikes

@@ -19,6 +19,7 @@ reading, plotting, the NumPy reference engine and the compiled SIMD kernels.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -77,6 +78,8 @@ class Density:
     ion: ClassVar[str | None] = None  #: "na", "k", "ca", or None for a nonspecific current
     reversal: ClassVar[str] = ""  #: name of the reversal potential the current is driven by
     temperature: ClassVar[Temperature] = Temperature(1.0, 0.0)
+    #: ``advance`` is an implicit Euler step; two make a step of second order (STAGE below)
+    implicit_euler: ClassVar[bool] = False
     parameters: ClassVar[dict[str, Parameter]] = {}
     states: ClassVar[dict[str, State]] = {}
     functions: ClassVar[dict[str, Callable[..., Any]]] = {}
@@ -108,3 +111,10 @@ class Density:
     def has(cls, function: str) -> bool:
         """Whether the mechanism defines this function."""
         return function in cls.functions
+
+
+#: Of the two-stage method of second order that damps fast rates (Alexander 1977, doi:10.1137/
+#: 0714068): both stages are implicit Euler steps of length STAGE dt, the second one from
+#: x + EXTRAPOLATION (x1 - x), where x1 is the first one's result.
+STAGE = 1.0 - math.sqrt(0.5)
+EXTRAPOLATION = 1.0 + math.sqrt(2.0)

@@ -25,6 +25,7 @@ class NaV(Density):
     """
 
     ion = "na"
+    implicit_euler = True
     temperature = Temperature(2.3, 37.0)
     gbar = parameter(0.015, "S/cm2")
     C1, C2, C3 = kinetic_state(), kinetic_state(), kinetic_state()

@@ -38,6 +38,11 @@ class Kinetics:
         )
         return 1.0 / (math.exp(-t_peak / self.tau_decay) - math.exp(-t_peak / self.tau_rise))
 
+    def jumps(self, ahead: float) -> tuple[float, float]:
+        """Jumps of A and B per unit weight, as they are ``ahead`` ms after the event."""
+        rise, decay = self.factors(ahead)
+        return (self.scale * rise if self.tau_rise > 0 else 0.0), self.scale * decay
+
     def factors(self, dt: float) -> tuple[float, float]:
         """Factors by which A and B decay in one step of ``dt`` ms."""
         rise = math.exp(-dt / self.tau_rise) if self.tau_rise > 0 else 0.0
