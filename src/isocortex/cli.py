@@ -163,10 +163,13 @@ def demo(
 @app.command()
 def info(
     config: Config,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time some steps in both precisions.")
+    ] = False,
 ) -> None:
-    """Say what is in a circuit and how much memory it takes; simulates nothing."""
+    """Say what is in a circuit, and what a run will take; writes nothing."""
     from isocortex.network.build import build_network
-    from isocortex.simulate import describe, memory_estimate
+    from isocortex.simulate import describe, measure_speed, memory_estimate
     from isocortex.sonata.config import load_simulation
 
     simulation = load_simulation(config, skip_unsupported_reports=True)
@@ -192,6 +195,22 @@ def info(
     for precision in ("double", "single"):
         needed = memory_estimate(network, precision)
         out.print(f"Memory in {precision}: about {needed:.0f} MB, beside some 250 MB for Python.")
+        if measure:
+            seconds = measure_speed(simulation, network, precision)
+            total = 1e-3 * simulation.tstop * seconds
+            out.print(
+                f"Time in {precision}: {seconds:.2f} s per simulated second on this machine, so "
+                f"{_duration(total)} for {simulation.tstop:g} ms. Measured from rest: synaptic "
+                "events of an active network come on top."
+            )
+
+
+def _duration(seconds: float) -> str:
+    """In words fit for a plan."""
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"
 
 
 # --- plot -------------------------------------------------------------------------------------

@@ -275,6 +275,18 @@ def describe(network: Network) -> str:
     return ", ".join(parts) + "."
 
 
+def measure_speed(simulation: Simulation, network: Network, precision: str) -> float:
+    """Seconds per simulated second, all cores, from the first steps after some that warm up."""
+    settings = make_settings(
+        simulation, threads=None, precision=precision, integrator="backward-euler"
+    )
+    engine = make_engine(network, settings)
+    engine.advance(FIRST_CHUNK // 2)
+    begun = time.perf_counter()
+    engine.advance(FIRST_CHUNK)
+    return (time.perf_counter() - begun) / (1e-3 * FIRST_CHUNK * simulation.dt)
+
+
 def memory_estimate(network: Network, precision: str) -> float:
     """Memory of the running engine, MB: states, synaptic rows and connections.
 

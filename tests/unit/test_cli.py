@@ -79,6 +79,15 @@ def test_info_counts_without_simulating(circuit):
     assert not (circuit.parent / "output").exists()
 
 
+def test_info_measures_how_long_a_run_takes(circuit):
+    status, printed, error = isocortex("info", circuit, "--measure")
+    assert (status, error) == (0, "")
+    lines = [line for line in printed.splitlines() if line.startswith("Time in ")]
+    assert [line.split(":")[0] for line in lines] == ["Time in double", "Time in single"]
+    assert all(float(line.split()[3]) > 0 for line in lines)
+    assert not (circuit.parent / "output").exists()
+
+
 def test_plots_of_a_finished_run(circuit, tmp_path):
     isocortex("run", circuit)
     for kind in ("raster", "rates", "traces", "morphology"):
