@@ -28,7 +28,7 @@ def main() -> None:
         apart = np.flatnonzero(late > 1.0)
         quiet = double.time < (a[0] - 5.0 if len(a) else TSTOP)
         rms = np.sqrt(np.mean((double.v[0] - single.v[0])[quiet] ** 2))
-        worst = f"{late[: apart[0] if len(apart) else n].max():.2f}" if n else ""
+        worst = f"{late[: apart[0] if len(apart) else n].max(initial=0.0):.2f}" if n else ""
         rows.append(
             [str(cell_id), f"{amp:.2f}", str(len(a)), str(len(b)), f"{rms:.1e}", worst,
              str(apart[0] if len(apart) else n)]

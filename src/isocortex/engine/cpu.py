@@ -202,7 +202,7 @@ class CpuEngine:
         theta = 2.0 if settings.second_order else 1.0
         self.model_node = np.concatenate([[0], np.cumsum([m.n_nodes for m in models])]).astype(int)
         self.model_soma = np.array([m.soma for m in models], np.int64)
-        coupling, diagonal, leak, capacitance = [], [], [], []
+        coupling, diagonal, leak, leakage = [], [], [], []
         for m in models:
             area = 1e-2 * m.area  # uS per S/cm2
             c = theta * 1e-5 * m.cm * m.area / settings.dt  # nF/ms = uS
@@ -212,13 +212,13 @@ class CpuEngine:
             coupling.append(a)
             diagonal.append(total)
             leak.append(m.g_pas * m.e_pas * area)
-            capacitance.append(c)
+            leakage.append(m.g_pas * area)
         none = np.zeros(0)
         parents = [np.maximum(m.parent, 0) for m in models]
         self.parent = np.concatenate([*parents, none]).astype(np.int64)
-        self.coupling, self.diagonal, self.leak, self.capacitance = (
+        self.coupling, self.diagonal, self.leak, self.leakage = (
             np.concatenate([*x, none]).astype(self.dtype)
-            for x in (coupling, diagonal, leak, capacitance)
+            for x in (coupling, diagonal, leak, leakage)
         )
         self.regions = [regions_of(m) for m in models]
         self._find_gathering()
@@ -306,7 +306,7 @@ class CpuEngine:
         self.layout = Layout(
             self.block_model, first_v, first_s, self.first_row, self.cell_at,
             self.model_node, self.model_soma, self.parent,
-            self.coupling, self.diagonal, self.leak, self.capacitance,
+            self.coupling, self.diagonal, self.leak, self.leakage,
             self.gathers, self.first_gathering, self.gathering_node,
             self.region_ptr, self.region_node, self.region_state, self.region_parameter, self.P,
             self.row_node, self.row_kind,

@@ -105,7 +105,7 @@ def _reversal_variable(name: str, reversal: str) -> str:
 
 
 def _current_lines(region: tuple[str, ...], second_order: bool) -> list[str]:
-    """Sum conductance and conductance x reversal of all channels; store the calcium current."""
+    """Sum conductance and inward current of all channels; store the calcium current."""
     channels = [name for name in region if DENSITY[name].has("conductance")]
     calcium = [name for name in channels if DENSITY[name].ion == "ca"]
     shell = "CaDynamics" in region
@@ -116,7 +116,7 @@ def _current_lines(region: tuple[str, ...], second_order: bool) -> list[str]:
     lines = _load_lines(region, conductances, also, second_order)
     if calcium:
         lines.append("eca = nernst * log(CAO / cai)" if shell else "eca = broadcast(REST_ECA, v)")
-    lines += ["g_total = v * 0.0", "ge_total = g_total"]
+    lines += ["g_total = v * 0.0", "inward = g_total"]
     if shell:
         lines += ["ica = v * 0.0", "gca = ica"]
     for name in channels:
@@ -125,13 +125,11 @@ def _current_lines(region: tuple[str, ...], second_order: bool) -> list[str]:
         lines.append(f"g = {_call(name, 'conductance')}")
         if mechanism.has("conductance_slope"):
             # NEURON takes (I(v + 0.001) - I(v)) / 0.001 with I = g (v - e)
-            lines += [
-                f"dg = g + (v + 0.001 - {e}) * {_call(name, 'conductance_slope')}",
-                "g_total = g_total + dg",
-                f"ge_total = ge_total + dg * v - g * (v - {e})",
-            ]
+            slope = _call(name, "conductance_slope")
+            lines.append(f"g_total = g_total + g + (v + 0.001 - {e}) * {slope}")
         else:
-            lines += ["g_total = g_total + g", f"ge_total = ge_total + g * {e}"]
+            lines.append("g_total = g_total + g")
+        lines.append(f"inward = inward - g * (v - {e})")
         if mechanism.ion == "ca" and shell:
             lines += [f"ica = ica + g * (v - {e})", "gca = gca + g"]
     for row, (name, state) in enumerate(region_states(region, second_order)):
@@ -140,7 +138,7 @@ def _current_lines(region: tuple[str, ...], second_order: bool) -> list[str]:
     return [
         *lines,
         "store(D, i * lanes, load(D, i * lanes) + g_total * area)",
-        "store(R, i * lanes, load(R, i * lanes) + ge_total * area)",
+        "store(R, i * lanes, load(R, i * lanes) + inward * area)",
     ]
 
 

@@ -48,7 +48,7 @@ class Layout(NamedTuple):
     coupling: np.ndarray
     diagonal: np.ndarray
     leak: np.ndarray
-    capacitance: np.ndarray
+    leakage: np.ndarray
     gathers: np.ndarray
     first_gathering: Ints
     gathering_node: Ints
