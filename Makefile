@@ -31,6 +31,9 @@ format: $(VENV)/.installed-dev  ## Let ruff mend what it can
 
 bench: $(VENV)/.installed $(ORACLE_VENV)/.installed  ## Compare with a C kernel, NEURON, CoreNEURON, Arbor and BioNet
 	$(VENV)/bin/python benchmarks/limit.py
+	$(VENV)/bin/python benchmarks/events.py
+	$(VENV)/bin/python benchmarks/accuracy.py
+	$(VENV)/bin/python benchmarks/precision.py
 	$(VENV)/bin/python benchmarks/cells.py --peers-python $(ORACLE_VENV)/bin/python
 	$(VENV)/bin/python benchmarks/bionet.py --bionet-python $(ORACLE_VENV)/bin/python --cells 500
 

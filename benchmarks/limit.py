@@ -26,12 +26,13 @@ from machine import describe, table, write
 
 CELL, CELLS, DT, TURNS = "485836906", 512, 0.1, 7
 FLAGS = ["-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512", "-fopenmp-simd"]
-#: Floating-point operations of a node and step, counted in cable.py: set-up 2, reciprocal 1, f and
-#: q 2, the parent's parts 4, substitution 2; and of a row of one synapse kind: g 1, d 1, r 2,
-#: decay 2. A fused multiply-add counts as two, a reciprocal as one.
-OPERATIONS, OPERATIONS_PER_ROW = 11, 6
-#: Values moved to or from cache by a node and step (V, f, q twice each), and by a row (A, B twice).
-MOVED, MOVED_PER_ROW = 6, 4
+#: Floating-point operations of a node and step, counted in cable.py: set-up 3, axial current 3,
+#: reciprocal 1, f and q 2, the parent's parts 3, substitution 3; and of a row of one synapse kind:
+#: g 1, d 1, r 3, decay 2. A fused multiply-add counts as two, a reciprocal as one.
+OPERATIONS, OPERATIONS_PER_ROW = 15, 7
+#: Values moved to or from cache by a node and step (V three times, f and q twice), and by a row
+#: (A and B twice).
+MOVED, MOVED_PER_ROW = 7, 4
 
 
 def main() -> None:
