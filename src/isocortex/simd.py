@@ -177,6 +177,31 @@ def load(typingctx, array, index):
 
 
 @intrinsic
+def element(typingctx, array, index):
+    """One number of a one-dimensional C array; the index is not checked and may not be negative.
+
+    Python's counting from the end costs five instructions at every access.
+    """
+
+    def codegen(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return context.unpack_value(builder, array.dtype, builder.gep(data, [args[1]]))
+
+    return array.dtype(array, index), codegen
+
+
+@intrinsic
+def row_length(typingctx, array):
+    """Elements in one row of this array's type, as a constant of the compiled code."""
+    n = ROW_BYTES * 8 // array.dtype.bitwidth
+
+    def codegen(context, builder, sig, args):
+        return context.get_constant(types.int64, n)
+
+    return types.int64(array), codegen
+
+
+@intrinsic
 def store(typingctx, array, index, value):
     """Write the lanes of ``value`` to consecutive elements of ``array`` from ``index`` on."""
 

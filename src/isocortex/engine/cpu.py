@@ -19,6 +19,7 @@ import numba
 import numpy as np
 
 from isocortex.cells.compiled import CompiledCell
+from isocortex.engine import cable
 from isocortex.engine.family import Family, family_kernel, region_parameters, region_states
 from isocortex.engine.interface import (
     REST_CAI,
@@ -202,24 +203,21 @@ class CpuEngine:
         theta = 2.0 if settings.second_order else 1.0
         self.model_node = np.concatenate([[0], np.cumsum([m.n_nodes for m in models])]).astype(int)
         self.model_soma = np.array([m.soma for m in models], np.int64)
-        coupling, diagonal, leak, leakage = [], [], [], []
+        coefficients = []
         for m in models:
             area = 1e-2 * m.area  # uS per S/cm2
             c = theta * 1e-5 * m.cm * m.area / settings.dt  # nF/ms = uS
             a = np.where(np.arange(m.n_nodes) == 0, 0.0, m.g_axial)
             total = c + m.g_pas * area + a
             np.add.at(total, m.parent[1:], a[1:])
-            coupling.append(a)
-            diagonal.append(total)
-            leak.append(m.g_pas * m.e_pas * area)
-            leakage.append(m.g_pas * area)
-        none = np.zeros(0)
-        parents = [np.maximum(m.parent, 0) for m in models]
-        self.parent = np.concatenate([*parents, none]).astype(np.int64)
-        self.coupling, self.diagonal, self.leak, self.leakage = (
-            np.concatenate([*x, none]).astype(self.dtype)
-            for x in (coupling, diagonal, leak, leakage)
-        )
+            inverse = 1.0 / _eliminated(total, a, m.parent)
+            leakage = m.g_pas * area
+            numbers = {
+                cable.DIAGONAL: total, cable.LEAK: leakage * m.e_pas, cable.LEAKAGE: leakage,
+                cable.COUPLING: a, cable.INVERSE: inverse, cable.FACTOR: a * inverse,
+            }  # fmt: skip
+            coefficients.append(np.array([numbers[k] for k in sorted(numbers)]).T.ravel())
+        self.coefficient = np.concatenate([*coefficients, np.zeros(0)]).astype(self.dtype)
         self.regions = [regions_of(m) for m in models]
         self._find_gathering()
         width = max((len(r) for r in self.regions), default=0)
@@ -258,7 +256,7 @@ class CpuEngine:
         for source in network.currents:
             gathers[network.cell_model[source.cell]][source.node] = True
         nodes = [np.flatnonzero(flags) for flags in gathers]
-        self.gathers = np.concatenate([*gathers, np.zeros(0, bool)])
+        self.gathers = gathers
         self.gathering_node = np.concatenate([*nodes, np.zeros(0, np.int64)])
         self.first_gathering = np.cumsum([0, *(len(x) for x in nodes)])
 
@@ -287,13 +285,34 @@ class CpuEngine:
         ahead = 0.5 * settings.dt if settings.second_order else 0.0
         jumps = np.array([k.jumps(ahead) for k in kinetics]).reshape(-1, 2)
         self.kinetics = KineticsTable(
-            rise=factors[:, 0].astype(self.dtype),
-            decay=factors[:, 1].astype(self.dtype),
-            reversal=np.array([k.reversal for k in kinetics], self.dtype),
+            factors=np.column_stack([factors, [k.reversal for k in kinetics]])
+            .ravel()
+            .astype(self.dtype),
             jump_a=jumps[:, 0].astype(self.dtype),
             jump_b=jumps[:, 1].astype(self.dtype),
         )
         return block, (block << self.shift) + element
+
+    def _node_words(self) -> IntArray:
+        """What every node of every block is, as :mod:`isocortex.engine.cable` reads it."""
+        words = []
+        for m, model in enumerate(self.network.models):
+            parent = np.maximum(model.parent, 0).astype(np.int64)
+            constant = (parent << cable.PARENT_SHIFT) + self.gathers[m] * cable.GATHERS
+            constant[1:] += (parent[1:] != np.arange(model.n_nodes - 1)) * cable.BRANCHES
+            blocks = np.flatnonzero(self.block_model == m)
+            rows = np.zeros((model.n_nodes, len(blocks)), np.int64)
+            for k, b in enumerate(blocks):
+                here = self.row_node[self.first_row[b] : self.first_row[b + 1]]
+                rows[:, k] = np.bincount(here, minlength=model.n_nodes)
+            steady = rows == 0
+            for region in self.regions[m]:
+                steady[region.nodes] = False
+            for i in range(model.n_nodes - 1, 0, -1):
+                steady[parent[i]] &= steady[i]
+            word = constant[:, None] + (rows << cable.ROW_SHIFT) + steady * cable.STEADY
+            words.append(word.T.ravel())
+        return np.concatenate([*words, np.zeros(0, np.int64)])
 
     def _allocate_states(self) -> None:
         W, models, settings = self.lanes, self.network.models, self.settings
@@ -305,11 +324,10 @@ class CpuEngine:
         first_s = np.concatenate([[0], ends_s]).astype(np.int64)
         self.layout = Layout(
             self.block_model, first_v, first_s, self.first_row, self.cell_at,
-            self.model_node, self.model_soma, self.parent,
-            self.coupling, self.diagonal, self.leak, self.leakage,
-            self.gathers, self.first_gathering, self.gathering_node,
+            self.model_node, self.model_soma, self._node_words(), self.coefficient,
+            self.first_gathering, self.gathering_node,
             self.region_ptr, self.region_node, self.region_state, self.region_parameter, self.P,
-            self.row_node, self.row_kind,
+            self.row_kind,
         )  # fmt: skip
         self.states = States(
             V=_aligned(first_v[-1], self.dtype),
@@ -325,7 +343,6 @@ class CpuEngine:
         real = self.dtype.type
         self.numerics = Numerics(
             dt=real(settings.dt),
-            lanes=W,
             threshold=real(settings.threshold),
             extrapolate=real(2.0 if settings.second_order else 1.0),
             nernst=real(nernst_factor(settings.celsius)),
@@ -514,6 +531,14 @@ class CpuEngine:
         b, first = self.cell_block[cell], self.layout.first_v
         block = self.states.V[first[b] : first[b + 1]].reshape(-1, self.lanes)
         return block[:, self.cell_lane[cell]].astype(np.float64)
+
+
+def _eliminated(diagonal: FloatArray, coupling: FloatArray, parent: IntArray) -> FloatArray:
+    """The diagonal after elimination from the tips to the root."""
+    d = diagonal.copy()
+    for i in range(len(d) - 1, 0, -1):
+        d[parent[i]] -= coupling[i] ** 2 / d[i]
+    return d
 
 
 def _aligned(n: int, dtype: np.dtype) -> np.ndarray:

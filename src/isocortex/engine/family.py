@@ -90,9 +90,9 @@ def _load_lines(
             lines.append(f"{_state_variable(name, state)} = load(S, s + {k} * lanes)")
     for k, (name, parameter) in enumerate(region_parameters(region)):
         if (name, parameter) in wanted:
-            lines.append(f"{name}_{parameter} = P[p + {k}]")
+            lines.append(f"{name}_{parameter} = element(P, p + {k})")
         elif parameter in shared and (name == "" or DENSITY[name].reversal == parameter):
-            lines.append(f"{_reversal_variable(name, parameter)} = P[p + {k}]")
+            lines.append(f"{_reversal_variable(name, parameter)} = element(P, p + {k})")
     if "cai" in shared and "CaDynamics" not in region:
         lines.append("cai = broadcast(REST_CAI, v)")
     return lines
@@ -193,7 +193,7 @@ def _region_function(
 def {kind}_{index}(V, v0, D, R, S, s0, P, p0, first, last, region_node, lanes, dt, nernst):
     # {", ".join(region)}
     for j in range(first, last):
-        i = region_node[j]
+        i = element(region_node, j)
         s = s0 + (j - first) * {n_states} * lanes
         p = p0 + (j - first) * {n_parameters}
         v = load(V, v0 + i * lanes)

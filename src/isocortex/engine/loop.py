@@ -23,6 +23,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from isocortex.network.points import receive
+from isocortex.simd import row_length
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -33,8 +34,7 @@ compiled = njit(error_model="numpy", nogil=True, cache=True)
 class Layout(NamedTuple):
     """Where everything is: models' coefficients, and each block's pieces of the state arrays.
 
-    Rows are counted in units of ``lanes`` elements, all other offsets in elements. A node gathers
-    if its equation gets parts from channels, electrodes or branches other than the next node's.
+    Rows are counted in units of ``lanes`` elements, all other offsets in elements.
     """
 
     model: Ints  # of each block
@@ -44,12 +44,8 @@ class Layout(NamedTuple):
     cell_at: Ints  # cell in each lane of each block, or -1
     first_node: Ints  # of each model
     soma: Ints
-    parent: Ints
-    coupling: np.ndarray
-    diagonal: np.ndarray
-    leak: np.ndarray
-    leakage: np.ndarray
-    gathers: np.ndarray
+    node: Ints  # word of each node of each block, see cable.py
+    coefficient: np.ndarray  # numbers of each node of each model
     first_gathering: Ints
     gathering_node: Ints
     region_ptr: Ints
@@ -57,7 +53,6 @@ class Layout(NamedTuple):
     region_state: Ints
     region_parameter: Ints
     P: np.ndarray
-    row_node: NDArray[np.int32]
     row_kind: NDArray[np.int32]
 
 
@@ -72,20 +67,17 @@ class States(NamedTuple):
 
 
 class KineticsTable(NamedTuple):
-    """Per kinetics: factors of one step, reversal, jumps of A and B per unit weight."""
+    """Per kinetics: the numbers named in cable.py, jumps of A and B per unit weight."""
 
-    rise: np.ndarray
-    decay: np.ndarray
-    reversal: np.ndarray
+    factors: np.ndarray
     jump_a: np.ndarray
     jump_b: np.ndarray
 
 
 class Numerics(NamedTuple):
-    """Step (ms), cells per block, threshold (mV), v' to next v, RT/zF of calcium (mV)."""
+    """Step (ms), threshold (mV), v' to next v, RT/zF of calcium (mV)."""
 
     dt: float
-    lanes: int
     threshold: float
     extrapolate: float
     nernst: float
@@ -422,12 +414,13 @@ def _drive_points(wiring, n_runs, begin, end, due, state, first_source, found, t
 
 
 @compiled
-def _is_lost(b, layout, states, numerics):
+def _is_lost(b, layout, states):
     """Whether a soma of this block has a voltage that is no number."""
-    soma = layout.first_v[b] + layout.soma[layout.model[b]] * numerics.lanes
-    for lane in range(numerics.lanes):
+    lanes = row_length(states.V)
+    soma = layout.first_v[b] + layout.soma[layout.model[b]] * lanes
+    for lane in range(lanes):
         if not np.isfinite(states.V[soma + lane]):
-            if layout.cell_at[b * numerics.lanes + lane] >= 0:
+            if layout.cell_at[b * lanes + lane] >= 0:
                 return True
     return False
 
@@ -458,7 +451,7 @@ def run_windows(
     length, the next spike of ``trains``, the number of events received, the step reached (earlier
     if a voltage is no longer a number), and (from part 0) number, sources and times of all spikes.
     """
-    n_parts = len(found.begin) - 1
+    n_parts, lanes = len(found.begin) - 1, row_length(states.V)
     n_log = n_events = turn = 0
     reached = first_step
     for first in range(first_step, last_step, window):
@@ -484,7 +477,7 @@ def run_windows(
                  states, kinetics, work, numerics),
             )  # fmt: skip
             for k in range(n_spikes):
-                cell = layout.cell_at[b * numerics.lanes + work.spike_lane[k]]
+                cell = layout.cell_at[b * lanes + work.spike_lane[k]]
                 if cell >= 0:
                     if at < room:
                         found.source[turn, at] = cell
@@ -493,7 +486,7 @@ def run_windows(
                             - work.spike_early[k] * times.dt
                         )
                     at += 1
-            found.lost[turn, me] |= _is_lost(b, layout, states, numerics)
+            found.lost[turn, me] |= _is_lost(b, layout, states)
         found.counts[turn, me] = at - found.begin[me]
         _meet(meeting, me, n_parts)
 
