@@ -249,23 +249,37 @@ def _emit_reciprocal(e: _Emitter, x):
 
 def _estimate(builder, value, single: bool):
     """VRCP14 on each 512-bit part of a vector."""
-    width, name = (16, "ps") if single else (8, "pd")
-    part = ir.VectorType(value.type.element, width)
+    return _by_register(builder, "rcp14", [value], single)
+
+
+def _scale(builder, value, power, single: bool):
+    """VSCALEF, value * 2**power, on each 512-bit part of a vector."""
+    return _by_register(builder, "scalef", [value, power], single)
+
+
+def _by_register(builder, name: str, values, single: bool):
+    """Apply an AVX-512 instruction to each 512-bit part of vectors and join the results."""
+    width, suffix = (16, "ps") if single else (8, "pd")
+    whole = None
+    part = ir.VectorType(values[0].type.element, width)
     mask = ir.IntType(width)
+    undefined, everything = ir.Constant(part, ir.Undefined), ir.Constant(mask, -1)
+    more = [ir.Constant(ir.IntType(32), 4)] if name == "scalef" else []  # rounding as it is set
     function = cgutils.get_or_insert_function(
         builder.module,
-        ir.FunctionType(part, [part, part, mask]),
-        f"llvm.x86.avx512.rcp14.{name}.512",
+        ir.FunctionType(part, [*[part] * (len(values) + 1), mask, *(x.type for x in more)]),
+        f"llvm.x86.avx512.{'mask.' if more else ''}{name}.{suffix}.512",
     )
-    undefined, everything = ir.Constant(part, ir.Undefined), ir.Constant(mask, -1)
-    whole = None
-    for begin in range(0, value.type.count, width):
+    for begin in range(0, values[0].type.count, width):
         lane_numbers = ir.Constant(
             ir.VectorType(ir.IntType(32), width), list(range(begin, begin + width))
         )
-        piece = builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), lane_numbers)
-        piece = builder.call(function, [piece, undefined, everything])
-        whole = piece if whole is None else _join(builder, whole, piece)
+        pieces = [
+            builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), lane_numbers)
+            for value in values
+        ]
+        result = builder.call(function, [*pieces, undefined, everything, *more])
+        whole = result if whole is None else _join(builder, whole, result)
     return whole
 
 
@@ -307,11 +321,18 @@ class _Emitter:
         return self.builder.call(function, args)
 
     def polynomial(self, x, coefficients):
-        """Horner's rule; coefficients from the highest power down."""
-        value = self.const(coefficients[0])
-        for coefficient in coefficients[1:]:
-            value = self.call("fma", value, x, self.const(coefficient))
-        return value
+        """Estrin's scheme; coefficients from the lowest power up.
+
+        Pairs, pairs of pairs and so on: gates wait for results more than for the arithmetic
+        units, and Horner's rule is one long chain.
+        """
+        terms = [self.const(c) for c in coefficients]
+        while len(terms) > 1:
+            odd = [terms.pop()] if len(terms) % 2 else []
+            pairs = zip(terms[::2], terms[1::2], strict=True)
+            terms = [self.call("fma", high, x, low) for low, high in pairs] + odd
+            x = self.builder.fmul(x, x)
+        return terms[0]
 
 
 def _emit_exp(e: _Emitter, x):
@@ -331,9 +352,14 @@ def _emit_exp(e: _Emitter, x):
     ln2 = (
         (0.693359375, -2.12194440e-4) if e.single else (6.93145751953125e-1, 1.42860682030941723e-6)
     )
+    one = e.const(1.0)
     r = e.call("fma", n, e.const(-ln2[0]), x)
     r = e.call("fma", n, e.const(-ln2[1]), r)
-    series = e.polynomial(r, [1.0 / math.factorial(k) for k in range(degree, -1, -1)])
+    series = e.polynomial(r, [1.0 / math.factorial(k) for k in range(2, degree + 1)])
+    for _ in range(2):  # the largest terms last: the last rounding is that of the result
+        series = e.call("fma", series, r, one)
+    if HAS_AVX512:
+        return _scale(e.builder, series, n, e.single)
     bias, shift = (127, 23) if e.single else (1023, 52)
     is_nan = e.builder.fcmp_unordered("uno", x0, x0)
     n = e.builder.select(is_nan, e.const(0.0), n)  # fptosi of NaN is undefined
@@ -352,10 +378,10 @@ def _emit_log(e: _Emitter, x):
     k = b.ashr(b.sub(bits, e.int_const(offset)), e.int_const(shift))
     mantissa = b.bitcast(b.sub(bits, b.shl(k, e.int_const(shift))), e.vector)
     f = b.fsub(mantissa, e.const(1.0))
-    s = b.fdiv(f, b.fadd(f, e.const(2.0)))
+    s = b.fmul(f, _emit_reciprocal(e, b.fadd(f, e.const(2.0))))
     s2 = b.fmul(s, s)
     terms = 5 if e.single else 11
-    series = e.polynomial(s2, [2.0 / (2 * j + 1) for j in range(terms, -1, -1)])
+    series = e.polynomial(s2, [2.0 / (2 * j + 1) for j in range(terms + 1)])
     value = e.call("fma", b.sitofp(k, e.vector), e.const(math.log(2.0)), b.fmul(s, series))
     return b.select(b.fcmp_ordered(">", x, e.const(0.0)), value, e.const(math.nan))
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
 from isocortex.engine import cable
@@ -533,7 +534,9 @@ class CpuEngine:
         return block[:, self.cell_lane[cell]].astype(np.float64)
 
 
-def _eliminated(diagonal: FloatArray, coupling: FloatArray, parent: IntArray) -> FloatArray:
+def _eliminated(
+    diagonal: FloatArray, coupling: FloatArray, parent: NDArray[np.integer]
+) -> FloatArray:
     """The diagonal after elimination from the tips to the root."""
     d = diagonal.copy()
     for i in range(len(d) - 1, 0, -1):
