@@ -30,6 +30,7 @@ format: $(VENV)/.installed-dev  ## Let ruff mend what it can
 	$(VENV)/bin/ruff format .
 
 bench: $(VENV)/.installed $(ORACLE_VENV)/.installed  ## Compare with a C kernel, NEURON, CoreNEURON, Arbor and BioNet
+	$(ORACLE_VENV)/bin/python $(PIP) -e '.[bench]'
 	$(VENV)/bin/python benchmarks/limit.py
 	$(VENV)/bin/python benchmarks/events.py
 	$(VENV)/bin/python benchmarks/accuracy.py

@@ -73,16 +73,28 @@ def arbor(case: dict) -> tuple[int, Advance]:
         rL=float(passive["ra"]) * unit.Ohm * unit.cm,
     )
     decor.set_ion("ca", int_con=5e-5 * unit.mM, ext_con=2.0 * unit.mM, method="nernst/x=ca")
-    for entry in passive["cm"]:
-        decor.paint(f'"{entry["section"]}"', cm=float(entry["cm"]) * 1e-2 * unit.F / unit.m2)
+    cm = {entry["section"]: float(entry["cm"]) for entry in passive.get("cm", [])}
+    ra, e_pas = {}, {}
+    for entry in fit["genome"]:
+        for name, values in (("cm", cm), ("Ra", ra), ("e_pas", e_pas)):
+            if entry["name"] == name:
+                values[entry["section"]] = float(entry["value"])
+    for section, value in cm.items():
+        decor.paint(f'"{section}"', cm=value * 1e-2 * unit.F / unit.m2)
+    for section, value in ra.items():
+        decor.paint(f'"{section}"', rL=value * unit.Ohm * unit.cm)
     for entry in conditions["erev"]:
         for ion in ("na", "k"):
             decor.paint(f'"{entry["section"]}"', ion=ion, rev_pot=float(entry[f"e{ion}"]) * unit.mV)
     densities: dict[tuple[str, str], dict[str, float]] = {}
     for entry in fit["genome"]:
-        mechanism = entry["mechanism"] or f"pas/e={passive['e_pas']}"
+        section, mechanism = entry["section"], entry["mechanism"]
+        if entry["name"] == "g_pas":
+            mechanism = f"pas/e={e_pas.get(section, passive.get('e_pas'))}"
+        elif not mechanism:
+            continue
         parameter = entry["name"].removesuffix(f"_{mechanism.split('/')[0]}")
-        densities.setdefault((entry["section"], mechanism), {})[parameter] = float(entry["value"])
+        densities.setdefault((section, mechanism), {})[parameter] = float(entry["value"])
     for (section, mechanism), parameters in densities.items():
         decor.paint(f'"{section}"', A.density(mechanism, parameters))
     decor.place("(location 0 0.5)", A.i_clamp(case["amp"] * unit.nA))

@@ -21,7 +21,8 @@ from pathlib import Path
 from machine import RESULTS, describe, table, write
 
 HERE = Path(__file__).resolve().parent
-#: Name -> fit, reconstruction, current (nA); the files are inside the PyPI package bmtk.
+#: Name -> fit, reconstruction, current (nA); the files are inside the PyPI package bmtk. The
+#: all-active model is not: see ``--all-active``.
 MODELS = {
     "Scnn1a (spiny, 472363762)": ("472363762_fit.json", "Scnn1a_473845048_m.swc", 0.2),
     "Pvalb (fast-spiking with NaV, 472912177)": (
@@ -67,13 +68,23 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory(prefix="isocortex-cells-") as name:
         folders = _compile(options.peers_python, files / "mechanisms" / "modfiles", Path(name))
-        for model, (fit, swc, amp) in MODELS.items():
-            case = {
+        models = {
+            model: {
                 "fit": str(files / "biophysical_neuron_models" / fit),
                 "swc": str(files / "morphologies" / swc),
                 "processing": "aibs_perisomatic",
                 "amp": amp,
             }
+            for model, (fit, swc, amp) in MODELS.items()
+        }
+        if options.all_active:
+            models[f"all-active ({options.all_active.resolve().name})"] = {
+                "fit": str(options.all_active.resolve() / "fit_parameters.json"),
+                "swc": str(options.all_active.resolve() / "reconstruction.swc"),
+                "processing": "aibs_allactive",
+                "amp": 0.25,
+            }
+        for model, case in models.items():
             for cells in options.cells:
                 for dt in options.dt:
                     for threads in sorted({1, options.threads}):
@@ -85,7 +96,7 @@ def main() -> None:
         "Copies of one cell under a constant current, no synapses; backward Euler. NEURON,"
         " CoreNEURON and Isocortex have the same compartments; Arbor keeps the reconstructed axon"
         " and divides branches into at most 40 um. NaV compiles neither for CoreNEURON nor"
-        " for threads in NEURON, so fast-spiking cells have no figures there.",
+        " for threads in NEURON, so cells that have it lack figures there.",
         "",
         describe(options.peers_python),
         "",
@@ -99,6 +110,9 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peers-python", required=True, help="a Python with neuron, bmtk, arbor")
+    parser.add_argument(
+        "--all-active", type=Path, help="folder of bmtk's all-active example: 491766131/"
+    )
     parser.add_argument("--cells", type=int, nargs="+", default=[16, 512, 4096])
     parser.add_argument("--peers-up-to", type=int, default=512, help="cells; set-up takes long")
     parser.add_argument("--dt", type=float, nargs="+", default=[0.1, 0.025], help="ms")
@@ -132,12 +146,13 @@ def _compare(options, folders: dict[str, Path], model: str, case: dict) -> list[
     case["ms"] = max(COMPARTMENT_STEPS / (case["cells"] * 200) * case["dt"], 5.0)
     peers = case["cells"] <= options.peers_up_to
     runners = []
-    if peers and ("NaV" not in model or case["threads"] == 1):
+    has_nav = '"NaV"' in Path(case["fit"]).read_text()
+    if peers and (not has_nav or case["threads"] == 1):
         runners.append(_start("NEURON", "neuron", options.peers_python, folders["neuron"], case))
-    if peers and "NaV" not in model:
+    if peers and not has_nav:
         place = folders["coreneuron"]
         runners.append(_start("CoreNEURON", "coreneuron", options.peers_python, place, case))
-    if peers or case["cells"] <= 4096:
+    if peers:
         runners.append(_start("Arbor", "arbor", options.peers_python, folders["neuron"], case))
     for precision in ("double", "single"):
         ours = {**case, "precision": precision}
