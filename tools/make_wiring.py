@@ -3,7 +3,7 @@
     python tools/make_wiring.py SHARED_DATA_FOLDER
 
 SHARED_DATA_FOLDER has v1_model/billeh2020. Weights of models that the V1 model does not have are
-scaled (`Scale`); this needs the embedded cell library, so make that first.
+scaled (`Effect`); this needs the embedded cell library, so make that first.
 """
 
 from __future__ import annotations
@@ -15,9 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from psp import Connection, measure
 
-from isocortex.cells.library import load_cell
-from isocortex.clamp import step
+from isocortex.cells.library import library_cells
+from isocortex.mechanisms.synapses import Kinetics, exp2syn
+
+#: Sections, range of distances (um) and kinetics of a synapse.
+Place = tuple[tuple[str, ...], tuple[float, float], Kinetics]
 
 OUTPUT = Path(__file__).parents[1] / "src/isocortex/cortex/data"
 
@@ -87,7 +91,8 @@ def main(source: Path) -> None:
             for layer, name, model in models[["layer", "class", "model"]].itertuples(index=False)
         }
     )
-    scale = Scale(sorted(set(models["model"])))
+    kinetics = kinetics_table(folder / "synaptic_models")
+    effect = Effect()
 
     tables = {
         "classes": pd.DataFrame(
@@ -99,11 +104,11 @@ def main(source: Path) -> None:
         ),
         "models": models,
         "connections": connections,
-        "weights": weight_table(pairs, edges, scale),
+        "weights": weight_table(pairs, edges, kinetics, effect),
         "background": background_table(
-            folder / "bkg_v1_edge_models.csv", pairs, counts, scale
+            folder / "bkg_v1_edge_models.csv", pairs, counts, kinetics, effect
         ),
-        "kinetics": kinetics_table(folder / "synaptic_models"),
+        "kinetics": kinetics,
     }
     OUTPUT.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
@@ -181,10 +186,11 @@ def connection_table(file: Path, edges: pd.DataFrame) -> pd.DataFrame:
             rule = rules.loc[source, target]
             low, high = json.loads(rule["distance_range"])
             # The build code draws with numpy.random.randint, which never gives its upper limit.
-            synapses = (entry["nsyn_range"][0], entry["nsyn_range"][1] - 1)
+            fewest, most = entry["nsyn_range"][0], entry["nsyn_range"][1] - 1
+            sections = " ".join(json.loads(rule["target_sections"]))
             row |= {
-                "synapses_low": synapses[0], "synapses_high": synapses[1],
-                "delay_ms": rule["delay"], "sections": " ".join(json.loads(rule["target_sections"])),
+                "synapses_low": fewest, "synapses_high": most,
+                "delay_ms": rule["delay"], "sections": sections,
                 "distance_low_um": low, "distance_high_um": finite(high),
                 "kinetics": Path(rule["params_file"]).stem,
                 "direction_factor": direction_factor(rule["weight_sigma"], entry["B_ratio"]),
@@ -223,7 +229,7 @@ def position_factor(sigma: float) -> float:
 
 
 def model_table(counts: pd.DataFrame) -> pd.DataFrame:
-    """Embedded models of each class, and how many cells of which population V1 has (blank: none)."""
+    """Embedded models of each class; how many cells V1 has, in which population (blank: none)."""
     rows = []
     for (layer, name), population in CLASSES.items():
         same_group = counts[counts["population"].map(group) == group(population)]
@@ -236,55 +242,72 @@ def model_table(counts: pd.DataFrame) -> pd.DataFrame:
     return table.astype({"v1_count": "Int64"})
 
 
-class Scale:
-    """What stands for a model's size: membrane area (um2) and input conductance (nS) at rest.
+class Effect:
+    """How much a synapse does to a model, per weight and driving force, by where it sits.
 
-    Over the V1 models of one class the weights of the brief excitatory synapses follow the area
-    (the charge goes into the capacitance), those of the slow inhibitory ones the conductance.
+    Within a class the V1 weights give all models the same potential at the soma (docs), so a
+    model that V1 does not have gets the weight that does as much, measured with five synapses
+    of 0.05 nS at rest.
     """
 
-    def __init__(self, models: list[str]) -> None:
-        self.area = {model: float(load_cell(model).area.sum()) for model in models}
-        self.conductance = {model: input_conductance(model) for model in models}
+    def __init__(self) -> None:
+        self.known: dict[tuple[str, Place], float] = {}
 
-    def __call__(self, source_group: str, model: str) -> float:
-        return (self.area if source_group.startswith("e") else self.conductance)[model]
-
-
-def input_conductance(model: str) -> float:
-    """Of the cell at rest, nS: 20 pA of hyperpolarising current for 500 ms."""
-    response = step(load_cell(model), -0.02, delay=200.0, duration=500.0, tstop=700.0, dt=0.1)
-    v = response.v[0]
-    return 20.0 / float(v[np.searchsorted(response.time, 199.0)] - v[-1])
+    def __call__(self, model: str, place: Place) -> float:
+        if (model, place) not in self.known:
+            weight = 5e-5  # uS
+            response = measure(model, [Connection(*place, weight)], repeats=24)
+            drive = place[2].reversal - response.baseline  # mV
+            self.known[model, place] = float(response.amplitude[0]) / (weight * drive)
+        return self.known[model, place]
 
 
 def weight_table(
-    pairs: list[tuple[str, str]], edges: pd.DataFrame, scale: Scale
+    pairs: list[tuple[str, str]], edges: pd.DataFrame, kinetics: pd.DataFrame, effect: Effect
 ) -> pd.DataFrame:
     """weight_max (nS) of every model in use, by source group."""
-    edges = edges[edges["model"].isin(scale.area)]
-    per_size = edges["weight"] * 1e3 / [scale(s, m) for s, m in zip(edges["source"], edges["model"])]
-    published = edges.assign(per_size=per_size).set_index(["target", "source"])
-    in_v1 = set(zip(edges["target"], edges["model"], strict=True))
     rows = []
     for target, model in pairs:
+        here = edges[edges["target"] == target]
         row = {
-            "group": target, "model": model, "area_um2": scale.area[model],
-            "conductance_nS": scale.conductance[model],
-            "origin": "V1" if (target, model) in in_v1 else "scaled",
+            "group": target, "model": model,
+            "origin": "V1" if model in set(here["model"]) else "scaled",
         }  # fmt: skip
-        for source in published.loc[target].index.unique():
-            known = published.loc[[(target, source)]]
-            own = known[known["model"] == model]
-            mean = geometric_mean((known if own.empty else own)["per_size"])
-            row[source] = mean * scale(source, model)
+        for source, known in here.groupby("source", sort=False):
+            row[source] = weight_like_peers(known, "weight", model, kinetics, effect)
         rows.append(row)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table[["group", "model", "origin", *sorted(edges["source"].unique())]]
+
+
+def weight_like_peers(
+    known: pd.DataFrame, column: str, model: str, kinetics: pd.DataFrame, effect: Effect
+) -> float:
+    """Weight (nS) of ``model``: its own if it has one, else by comparison with embedded models."""
+    own = known[known["model"] == model]
+    if not own.empty:
+        return float(own[column].iloc[0]) * 1e3
+    embedded = known[known["model"].isin(library_cells().index)]
+    does = [
+        1e3 * row[column] * effect(row["model"], place_of(row, kinetics))
+        for _, row in embedded.iterrows()
+    ]
+    mean = float(np.exp(np.mean(np.log(does))))
+    return mean / effect(model, place_of(embedded.iloc[0], kinetics))
+
+
+def place_of(row: pd.Series, kinetics: pd.DataFrame) -> Place:
+    """Sections, distances (um) and kinetics of an edge type."""
+    low, high = json.loads(row["distance_range"])
+    file = row["params_file"] if "params_file" in row else row["dynamics_params"]
+    synapse = exp2syn(*kinetics.set_index("name").loc[Path(file).stem])
+    return tuple(json.loads(row["target_sections"])), (low, finite(high)), synapse
 
 
 def background_table(
-    file: Path, pairs: list[tuple[str, str]], counts: pd.DataFrame, scale: Scale
-) -> pd.DataFrame:
+    file: Path, pairs: list[tuple[str, str]], counts: pd.DataFrame, kinetics: pd.DataFrame,
+    effect: Effect,
+) -> pd.DataFrame:  # fmt: skip
     """Synapses of the background on every model in use.
 
     The file has rows for models without cells in V1, which were never fitted and are up to a
@@ -292,38 +315,32 @@ def background_table(
     """
     table = pd.read_csv(file, sep=" ")
     table = table[table["target_label"] == "biophysical"]
-    table = table.assign(model=table["target_model_id"].astype(str))
+    table = table.assign(
+        model=table["target_model_id"].astype(str), total=table["syn_weight"] * table["nsyns"]
+    )
     # Layers 6 and 5 share the models of Htr3a cells: the rows of layer 6 come first.
     of_layer_5 = table["model"].duplicated()
     of_layer_6 = table["model"].duplicated(keep="last")
-    in_v1 = set(zip(counts["population"].map(group), counts["model"], strict=True))
+    of_group = counts.assign(group=counts["population"].map(group)).groupby("group")["model"]
     rows = []
     for target, model in pairs:
-        others = [m for g, m in pairs if g == target and (g, m) in in_v1]
         wrong_layer = of_layer_5 if target == "i6H" else of_layer_6
-        peers = table[table["model"].isin(others) & ~wrong_layer]
+        peers = table[table["model"].isin(of_group.get_group(target)) & ~wrong_layer]
         own = peers[peers["model"] == model]
-        use = peers if own.empty else own
-        total = use["syn_weight"] * use["nsyns"] * 1e3 / use["model"].map(scale.area)
-        synapses = round(use["nsyns"].median())
-        low, high = json.loads(use["distance_range"].iloc[0])
+        one = (peers if own.empty else own).iloc[0]
+        synapses = round((peers if own.empty else own)["nsyns"].median())
+        place = place_of(one, kinetics)
+        total = weight_like_peers(peers, "total", model, kinetics, effect)
         rows.append(
             {
                 "group": target, "model": model, "origin": "scaled" if own.empty else "V1",
-                "synapses": synapses, "rate_Hz": BACKGROUND_RATE,
-                "weight_nS": geometric_mean(total) * scale.area[model] / synapses,
-                "delay_ms": use["delay"].iloc[0],
-                "sections": " ".join(json.loads(use["target_sections"].iloc[0])),
-                "distance_low_um": low, "distance_high_um": finite(high),
-                "kinetics": Path(use["dynamics_params"].iloc[0]).stem,
+                "synapses": synapses, "rate_Hz": BACKGROUND_RATE, "weight_nS": total / synapses,
+                "delay_ms": one["delay"], "sections": " ".join(place[0]),
+                "distance_low_um": place[1][0], "distance_high_um": place[1][1],
+                "kinetics": Path(one["dynamics_params"]).stem,
             }
         )  # fmt: skip
     return pd.DataFrame(rows)
-
-
-def geometric_mean(values: pd.Series) -> float:
-    """Of positive numbers."""
-    return float(np.exp(np.log(values).mean()))
 
 
 def finite(distance: float) -> float:

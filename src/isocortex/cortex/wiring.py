@@ -162,7 +162,8 @@ class Wiring:
     def weight(self, source: CellClass, target: CellClass, model: str) -> float:
         """Peak conductance of one synapse on a cell of ``model``, uS; 0 without a connection.
 
-        The mean over preferred directions of the published weight, which belongs to equal ones.
+        The published weight is the largest, of cells that prefer the same direction and lie well to
+        each other; this is the mean over all connections.
         """
         rule = self.rule(source, target)
         if rule is None:
@@ -206,7 +207,9 @@ def load_wiring(folder: str | Path | None = None) -> Wiring:
     InputError : a table is missing, has no row for something that needs one, or has an impossible
         number.
     """
-    return _load(Path(str(files("isocortex") / "cortex" / "data")) if folder is None else Path(folder))
+    return _load(
+        Path(str(files("isocortex") / "cortex" / "data")) if folder is None else Path(folder)
+    )
 
 
 @cache
@@ -218,9 +221,7 @@ def _load(folder: Path) -> Wiring:
     rules = {pair: _rule(pair, row) for pair, row in connections.items() if row["probability"] > 0}
     pairs = {(groups[c], model) for c, models in counts.items() for model in models}
     weights, file = read_weights(folder)
-    inputs = {
-        pair: Background(**row) for pair, row in read_background(folder, kinetics).items()
-    }
+    inputs = {pair: Background(**row) for pair, row in read_background(folder, kinetics).items()}
     for group, model in sorted(pairs):
         for source, target in rules:
             if target == group and (source, target, model) not in weights:
@@ -245,11 +246,14 @@ def _rule(pair: tuple[str, str], row: Record) -> ConnectionRule:
 
     The mean of A exp(-(r / sigma)^2) over the disc is A (sigma / R)^2 (1 - exp(-(R / sigma)^2)).
     """
+    row = dict(row)
     ratio = (row["sigma"] / row["radius"]) ** 2
     peak = row["probability"] / (ratio * (1.0 - np.exp(-1.0 / ratio)))
     kept = {name: row[name] for name in ConnectionRule.__annotations__ if name in row}
     source, target = pair
-    return ConnectionRule(**kept | {"source": source, "target": target, "probability": min(peak, 1.0)})
+    return ConnectionRule(
+        **kept | {"source": source, "target": target, "probability": min(peak, 1.0)}
+    )
 
 
 def _shares(counts: dict[str, float]) -> tuple[tuple[str, float], ...]:

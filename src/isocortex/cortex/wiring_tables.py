@@ -1,4 +1,4 @@
-"""Reading and checking the tables ``wiring_*.csv``; `tools/make_wiring.py` tells where they are from."""
+"""Reading and checking the tables ``wiring_*.csv``, which `tools/make_wiring.py` makes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Record = dict[str, Any]
 
 #: Columns that name something; all others are numbers.
 TEXT = frozenset(
-    "layer class population group model v1_population source target sections kinetics origin name"
-    .split()
+    ("layer", "class", "population", "group", "model", "v1_population")
+    + ("source", "target", "sections", "kinetics", "origin", "name")
 )
 
 
@@ -39,7 +39,9 @@ def read_models(
     counts: dict[tuple[str, str], dict[str, float]] = {c: {} for c in classes}
     for line, row in table.rows():
         if (row["layer"], row["class"]) not in counts:
-            raise table.error(line, "class", "wiring_classes.csv has no such class", "Add it there.")
+            raise table.error(
+                line, "class", "wiring_classes.csv has no such class", "Add it there."
+            )
         if row["model"] not in embedded:
             fix = "See `isocortex cells list`."
             raise table.error(line, "model", f"{row['model']!r} is not an embedded cell", fix)
@@ -89,7 +91,7 @@ def read_connections(
         table.need(line, row, "synapses_low", whole, "whole, 1 or more, at most synapses_high")
         record |= {
             "sigma": row["sigma_um"], "radius": row["radius_um"], "synapses": (int(low), int(high)),
-            "weight_factor": row["direction_factor"],
+            "weight_factor": row["direction_factor"] * row["position_factor"],
             **_synapse(table, line, row, kinetics),
         }  # fmt: skip
     for source in groups:
@@ -106,7 +108,7 @@ def read_connections(
 def read_weights(folder: Path) -> tuple[dict[tuple[str, str, str], float], Path]:
     """Largest weight (uS) by source group, target group and model; and the file."""
     table = _Table(folder, "weights", ("group", "model"), key=("group", "model"))
-    sources = [c for c in table.frame.columns if c not in TEXT | {"area_um2", "conductance_nS"}]
+    sources = [c for c in table.frame.columns if c not in TEXT]
     weights = {}
     for line, row in table.rows():
         for source in sources:
@@ -117,9 +119,7 @@ def read_weights(folder: Path) -> tuple[dict[tuple[str, str, str], float], Path]
     return weights, table.file
 
 
-def read_background(
-    folder: Path, kinetics: dict[str, Kinetics]
-) -> dict[tuple[str, str], Record]:
+def read_background(folder: Path, kinetics: dict[str, Kinetics]) -> dict[tuple[str, str], Record]:
     """Fields of a ``Background`` by group and model."""
     columns = (
         "group", "model", "synapses", "rate_Hz", "weight_nS", "delay_ms", "sections",
@@ -191,7 +191,7 @@ class _Table:
 
     def rows(self) -> list[tuple[int, Record]]:
         """Number from 0 and fields of every row."""
-        return list(enumerate(self.frame.to_dict("records")))  # type: ignore[arg-type]
+        return list(enumerate(self.frame.to_dict("records")))
 
     def error(self, row: int, column: str, message: str, fix: str) -> InputError:
         """An error in a row; in the file the header is line 1."""
