@@ -24,18 +24,27 @@ from isocortex.engine.interface import Settings, Variable
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.network import (
     Connections,
-    CurrentSource,
     Network,
     PointNeurons,
-    Pulses,
     Slots,
     SpikeTrains,
-    bare_network,
 )
 
 DT = 0.1  # ms
 ONSET = 300.0  # ms: the cell is at rest
 TSTOP = 420.0  # ms
+HELD = -55.0  # mV, from where inhibition is measured in slices
+
+#: Names in the table of measured potentials.
+PYRAMIDS = {"e2": "l23_pyr", "e4": "l4_pyr", "e5": "l5_IT_pyr", "e6": "l6_pyr"}
+INTERNEURONS = {"P": "pvalb", "S": "sst", "H": "vip"}
+TARGETS = {
+    "2/3 IT": "l23_pyr", "4 IT": "l4_pyr", "5 IT": "l5_IT_pyr", "5 ET": "l5_ET_pyr",
+    "6a IT": "l6_pyr", "6a CT": "l6_pyr",
+} | {
+    f"{layer} {name}": name.lower()
+    for layer in ("2/3", "4", "5", "6a") for name in ("Pvalb", "Sst", "Vip")
+}  # fmt: skip
 
 
 class Connection(NamedTuple):
@@ -55,15 +64,8 @@ class Response(NamedTuple):
     baseline: float
 
 
-def measure(
-    model: str, connections: Sequence[Connection], repeats: int = 12, current: float = 0.0
-) -> Response:
-    """Mean response over ``repeats`` random placements, all cells side by side.
-
-    Parameters
-    ----------
-    current : nA, held at the soma throughout.
-    """
+def measure(model: str, connections: Sequence[Connection], repeats: int = 12) -> Response:
+    """Mean response at rest over ``repeats`` random placements, all cells side by side."""
     cell = load_cell(model)
     kinetics = list(dict.fromkeys(c.kinetics for c in connections))
     rng = np.random.default_rng(1)
@@ -78,21 +80,17 @@ def measure(
                 target.append(slots.setdefault(key, len(slots)))
                 weight.append(connection.weight)
     n = len(connections) * repeats + 1  # the last one receives nothing
-    pulse = Pulses(np.array([current]), np.array([0.0]), np.array([TSTOP]))
-    bare = bare_network(
-        [cell], np.zeros(n, np.int64), [CurrentSource(i, cell.soma, pulse) for i in range(n)]
-    )
     first = np.zeros(n + 2, np.int64)
     first[-1] = len(target)  # all from the one virtual source
     network = Network(
-        models=bare.models, cell_model=bare.cell_model, kinetics=kinetics,
+        models=[cell], cell_model=np.zeros(n, np.int64), kinetics=kinetics,
         slots=Slots(*np.array(list(slots), np.int32).T),
         connections=Connections(
             first, np.array(target, np.int32), np.array(weight),
             np.zeros(len(target), np.uint8), np.array([1.0]),
         ),
         points=PointNeurons(np.zeros(0), np.zeros(0)), n_virtual=1,
-        trains=SpikeTrains(np.array([n]), np.array([ONSET - 1.0])), currents=bare.currents,
+        trains=SpikeTrains(np.array([n]), np.array([ONSET - 1.0])),
         populations=["cells"], source_population=np.zeros(n + 1, np.int64),
         source_node_id=np.arange(n + 1),
     )  # fmt: skip
@@ -105,83 +103,65 @@ def measure(
     return Response(amplitude.mean(axis=1), float(v[0, -1]))
 
 
-def holding_current(model: str, voltage: float) -> float:
-    """nA that keeps the soma near ``voltage`` (mV) without a spike, by bisection."""
-    cell = load_cell(model)
-    low, high = -0.1, 1.0
-    for _ in range(6):
-        amps = np.linspace(low, high, 9)
-        sources = [
-            CurrentSource(i, cell.soma, Pulses(np.array([a]), np.array([0.0]), np.array([1e9])))
-            for i, a in enumerate(amps)
-        ]
-        engine = CpuEngine(
-            bare_network([cell], np.zeros(len(amps), np.int64), sources),
-            Settings(dt=DT, v_init=float(cell.e_pas[cell.soma])),
-        )
-        engine.record([(i, cell.soma, Variable("v")) for i in range(len(amps))])
-        v = engine.advance(round(ONSET / DT))[2]
-        # Above rheobase the voltage is no longer steady: too much current.
-        quiet = (v.max(axis=0) < voltage + 5.0) & (v[-1] < voltage)
-        last = int(np.flatnonzero(quiet)[-1]) if quiet.any() else 0
-        low, high = float(amps[last]), float(amps[min(last + 1, len(amps) - 1)])
-    return low
+def potentials(wiring: Wiring) -> pd.DataFrame:
+    """Amplitude (mV) of one connection at rest and, scaled by driving force, from HELD.
 
-
-def table(wiring: Wiring, measured: pd.DataFrame | None) -> pd.DataFrame:
-    """Mean over the models of each class, by their shares."""
+    Mean over the models of the target by their shares; one row for each source group and target.
+    """
+    groups = {wiring.group(c): c for c in reversed(wiring.classes)}
     rows = []
     for target in wiring.classes:
-        sources = [s for s in wiring.classes if wiring.rule(s, target) is not None]
-        sources = list({wiring.group(s): s for s in reversed(sources)}.values())[::-1]
-        if target[0] == "6b" or target[1] == "Inh" or not sources:
-            continue
+        sources = [g for g in sorted(groups) if wiring.rule(groups[g], target) is not None]
         ids, shares = wiring.models(*target)
-        rest, depolarised, base = np.zeros(len(sources)), np.zeros(len(sources)), 0.0
+        if target[0] == "6b" or target[1] == "Inh":  # as 6a and Vip
+            continue
         for model, share in zip(ids, shares, strict=True):
-            cases = [_connection(wiring, s, target, model) for s in sources]
+            cases = [connection(wiring, groups[g], target, model) for g in sources]
             at_rest = measure(model, cases)
-            held = measure(model, cases, current=holding_current(model, -55.0))
-            rest += share * at_rest.amplitude
-            depolarised += share * held.amplitude
-            base += share * at_rest.baseline
-        for k, source in enumerate(sources):
-            known = _measured(measured, source, target) if measured is not None else ("", "")
-            rows.append((*map(" ".join, (source, target)), rest[k], depolarised[k], *known))
-    columns = ["source", "target", "at rest", "from -55 mV", "measured mean", "measured 90th"]
-    return pd.DataFrame(rows, columns=columns)
+            for source, case, amplitude in zip(sources, cases, at_rest.amplitude, strict=True):
+                reversal = case.kinetics.reversal
+                held = amplitude * (reversal - HELD) / (reversal - at_rest.baseline)
+                rows.append((source, " ".join(target), share * amplitude, share * held))
+    frame = pd.DataFrame(rows, columns=["source", "target", "rest", "held"])
+    return frame.groupby(["source", "target"], sort=False).sum().reset_index()
 
 
-def _connection(wiring: Wiring, source: CellClass, target: CellClass, model: str) -> Connection:
+def connection(wiring: Wiring, source: CellClass, target: CellClass, model: str) -> Connection:
+    """The mean connection between two classes, as it is on one model."""
     rule = wiring.rule(source, target)
     assert rule is not None
     weight = wiring.weight(source, target, model)
     return Connection(rule.sections, rule.distance_range, rule.kinetics, weight)
 
 
-def _measured(table: pd.DataFrame, source: CellClass, target: CellClass) -> tuple[str, str]:
-    """Mean at rest and 90th percentile, mV, of the same pair of subclasses whatever the layers."""
-    name = {"Pvalb": "pvalb", "Sst": "sst", "Vip": "vip", "Inh": "vip"}
-    pyramids = {"2/3": "l23_pyr", "4": "l4_pyr", "6a": "l6_pyr"}
+def with_measured(ours: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of one layer that have a measured amplitude: mean at rest and 90th percentile, mV."""
+    rows = []
+    for source, target, rest, held in ours.itertuples(index=False):
+        if source[1] != target[0]:
+            continue
+        name = PYRAMIDS.get(source) or INTERNEURONS[source[-1]]
+        key = f"{name}__to__{TARGETS.get(target)}"
+        if key in measured.index and measured.loc[key, "mean_resting"] != "[]":
+            known = measured.loc[key, ["mean_resting", "mean_90th"]].astype(float)
+            rows.append((source, target, rest, held, *known))
+    columns = ["source", "target", "at rest", f"from {HELD:g} mV", "measured", "its 90th"]
+    return pd.DataFrame(rows, columns=columns)
 
-    def label(layer: str, kind: str) -> str:
-        l5 = {"ET": "l5_ET_pyr", "NP": "all_pyr"}.get(kind, "l5_IT_pyr")
-        return name.get(kind) or pyramids.get(layer, l5)
 
-    key = f"{label(*source)}__to__{label(*target)}"
-    if key not in table.index or table.loc[key, "mean_resting"] == "[]":
-        return "", ""
-    row = table.loc[key]
-    return f"{float(row['mean_resting']):.2f}", f"{float(row['mean_90th']):.2f}"
+def markdown(frame: pd.DataFrame) -> str:
+    """A table for the documentation."""
+    lines = [list(map(str, frame.columns)), ["---"] * len(frame.columns)]
+    for row in frame.itertuples(index=False):
+        lines.append([x if isinstance(x, str) else "" if np.isnan(x) else f"{x:.2f}" for x in row])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 if __name__ == "__main__":
-    literature = None
+    ours = potentials(load_wiring())
+    matrix = ours.pivot(index="source", columns="target", values="rest")
+    print(markdown(matrix[ours["target"].unique()].reset_index()))
     if len(sys.argv) > 1:
         file = Path(sys.argv[1]) / "v1_model/biorealistic/psp_characterization.csv"
         literature = pd.read_csv(file, sep=" ").set_index("connection")
-    frame = table(load_wiring(), literature)
-    print("| " + " | ".join(frame.columns) + " |")
-    print("|---" * len(frame.columns) + "|")
-    for row in frame.itertuples(index=False):
-        print("| " + " | ".join(x if isinstance(x, str) else f"{x:.2f}" for x in row) + " |")
+        print("\n" + markdown(with_measured(ours, literature)))

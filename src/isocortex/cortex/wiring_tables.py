@@ -40,7 +40,7 @@ def read_models(
     for line, row in table.rows():
         if (row["layer"], row["class"]) not in counts:
             raise table.error(
-                line, "class", "wiring_classes.csv has no such class", "Add it there."
+                line, "class", "wiring_classes.csv has no such class in this layer", "Add it there."
             )
         if row["model"] not in embedded:
             fix = "See `isocortex cells list`."
