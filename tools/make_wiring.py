@@ -45,7 +45,7 @@ CLASSES = {
     for name, v1_name in (("Pvalb", "Pvalb"), ("Sst", "Sst"), ("Vip", "Htr3a"), ("Inh", "Htr3a"))
 }  # fmt: skip
 
-#: Embedded models of each population or class; those of V1 are in the library by their population.
+#: Embedded models of each class; Htr3a stands for Vip and Inh, and 6a also for what 6b lacks.
 L6_CT = "471819401 466632464 471786879 471410185"
 L6_IT = "488680211 475744706"
 L5_NP = "480353286 473601979 314831019 469793303"
