@@ -1,0 +1,71 @@
+"""The cell models of the cortex fire plausibly, and single connections have plausible sizes."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import isocortex as ic
+from isocortex.cortex.wiring import load_wiring
+
+WIRING = load_wiring()
+MODELS = sorted({model for c in WIRING.classes for model in WIRING.models(*c)[0]})
+TABLES = Path(__file__).parents[2] / "src/isocortex/cortex/data"
+AMPS = np.arange(0.0, 0.7, 0.02)  # nA
+
+
+@pytest.fixture(scope="module")
+def psp():
+    file = Path(__file__).parents[2] / "tools" / "psp.py"
+    spec = importlib.util.spec_from_file_location("psp", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_model_rests_silently_and_fires_repeatedly_at_one_and_a_half_rheobase(model):
+    response = ic.step(ic.cell(model), AMPS, delay=100.0, duration=400.0, tstop=500.0, dt=0.1)
+    assert -101.0 < response.v[0, -1] < -70.0
+    assert len(response.spikes[0]) == 0
+    first = int(np.argmax(response.rates >= 5.0))
+    assert 0.02 <= AMPS[first] <= 0.46
+    assert np.interp(1.5 * AMPS[first], AMPS, response.rates) >= 5.0
+    assert response.rates.max() < 250.0
+
+
+def test_models_outside_v1_get_the_potentials_of_their_class(psp):
+    """One connection of each source, on V1 models and on those that were scaled to them."""
+    weights = pd.read_csv(TABLES / "wiring_weights.csv", dtype={"model": str})
+    scaled = set(weights.loc[weights["origin"] == "scaled", "model"])
+    for target in (("2/3", "IT"), ("4", "Sst"), ("6a", "Sst")):
+        sources = {WIRING.group(c): c for c in WIRING.classes}.values()
+        sources = [c for c in sources if WIRING.rule(c, target) is not None]
+        size = {}
+        for model in WIRING.models(*target)[0]:
+            cases = [psp.connection(WIRING, source, target, model) for source in sources]
+            response = psp.measure(model, cases)
+            drive = np.array([c.kinetics.reversal for c in cases]) - response.baseline
+            size[model] = response.amplitude / drive
+        of_v1 = np.exp(np.mean([np.log(s) for m, s in size.items() if m not in scaled], axis=0))
+        for model in scaled & set(size):
+            np.testing.assert_allclose(size[model] / of_v1, 1.0, atol=0.3, err_msg=model)
+
+
+def test_potentials_between_neighbours_are_within_a_factor_of_four_of_slices(psp):
+    """Campagnola et al. 2022, doi:10.1126/science.abj5861: 0.26, 0.36, 0.24; 0.40 to 0.71 mV."""
+    measured = {("2/3", "IT"): (0.26, 0.40), ("4", "IT"): (0.36, 0.71), ("5", "IT"): (0.24, 0.65)}
+    for target, (excitatory, inhibitory) in measured.items():
+        layer = target[0]
+        ids, shares = WIRING.models(*target)
+        found = np.zeros(2)
+        for model, share in zip(ids, shares, strict=True):
+            cases = [
+                psp.connection(WIRING, source, target, model)
+                for source in (target, (layer, "Pvalb"))
+            ]
+            found += share * psp.measure(model, cases).amplitude
+        assert excitatory / 4 < found[0] < excitatory * 4
+        assert inhibitory / 4 < found[1] < inhibitory * 4
