@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 ORACLE_VENV ?= .venv-oracle
 DEMO ?= results/demo
+PEERS = --peers-python $(ORACLE_VENV)/bin/python
 PIP = -m pip install --quiet --disable-pip-version-check
 
 .PHONY: run test test-oracle lint format bench clean help
@@ -33,10 +34,14 @@ bench: $(VENV)/.installed $(ORACLE_VENV)/.installed  ## Compare with a C kernel,
 	$(ORACLE_VENV)/bin/python $(PIP) -e '.[bench]'
 	$(VENV)/bin/python benchmarks/limit.py
 	$(VENV)/bin/python benchmarks/events.py
+	$(VENV)/bin/python benchmarks/memory.py
 	$(VENV)/bin/python benchmarks/accuracy.py
 	$(VENV)/bin/python benchmarks/precision.py
-	$(VENV)/bin/python benchmarks/cells.py --peers-python $(ORACLE_VENV)/bin/python
-	$(VENV)/bin/python benchmarks/bionet.py --bionet-python $(ORACLE_VENV)/bin/python --cells 500
+	$(VENV)/bin/python benchmarks/set_up.py $(PEERS)
+	$(VENV)/bin/python benchmarks/network.py $(PEERS)
+	$(VENV)/bin/python benchmarks/cells.py $(PEERS)
+	$(VENV)/bin/python benchmarks/bionet.py $(PEERS)
+	$(VENV)/bin/python benchmarks/bionet.py $(PEERS) --cells 100 500 --connections 200 --tstop 200
 
 clean:  ## Remove the environments and the demo's results
 	rm -rf $(VENV) $(ORACLE_VENV) $(DEMO)

@@ -1,9 +1,9 @@
 """Isocortex beside BMTK's BioNet (NEURON): the same circuit, the same machine, one after the other.
 
-    python benchmarks/bionet.py --bionet-python .venv-oracle/bin/python
+    python benchmarks/bionet.py --peers-python .venv-oracle/bin/python
 
-writes benchmarks/results/<date>-bionet.md. Every time is that of a whole process seen from outside:
-the set-up is a run of 1 ms, the simulation is the rest of a long run. No pass or fail.
+Every time is that of a whole process seen from outside: the set-up is a run of 1 ms, the simulation
+is the rest of a long run. No pass or fail.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from pathlib import Path
 
 import h5py
 
-from circuit import write_circuit, write_simulation
-from machine import RESULTS, describe, table, write
+from circuit import BACKGROUND_PER_CELL, write_circuit, write_simulation
+from machine import RESULTS, bionet_files, describe, table, write
 
 HERE = Path(__file__).resolve().parent
 SHORT = 1.0  # ms: what remains of a run when there is nothing to simulate
@@ -42,24 +42,27 @@ class Measurement:
 
 def main() -> None:
     options = _options()
-    package = Path(
-        _output(
-            options.bionet_python,
-            "-c",
-            "import bmtk, pathlib;"
-            "print(pathlib.Path(bmtk.__file__).parent / 'utils' / 'scripts' / 'bionet')",
-        )
-    )
+    package = bionet_files(options.peers_python)
+    rows = []
+    for cells in options.cells:
+        facts, measured = _compare(options, package, cells)
+        rows += _rows(options, cells, facts["compartments"], measured)
+    _write_report(options, rows)
+
+
+def _compare(
+    options: argparse.Namespace, package: Path, cells: int
+) -> tuple[dict, list[Measurement]]:
+    """All simulators on the circuit of so many cells."""
     with tempfile.TemporaryDirectory(prefix="isocortex-bench-") as name:
         folder = Path(name)
-        components = options.components or package
-        write_circuit(folder, options.cells, options.tstop, components, options.seed)
+        write_circuit(folder, cells, options.tstop, package, options.seed, options.connections)
         short = write_simulation(folder, SHORT, options.dt)
         long = write_simulation(folder, options.tstop, options.dt)
-        _compile_mechanisms(options.bionet_python, package, folder / "mechanisms")
+        _compile_mechanisms(options.peers_python, package, folder / "mechanisms")
 
         facts = folder / "facts.json"
-        child = [options.bionet_python, str(HERE / "run_bionet.py")]
+        child = [options.peers_python, str(HERE / "run_bionet.py")]
         rows = [
             _measure(
                 "BioNet (NEURON), 1 process",
@@ -80,18 +83,14 @@ def main() -> None:
             for threads in sorted({1, options.threads})
             for precision in ("double", "single")
         ]
-        _write_report(options, json.loads(facts.read_text()), rows)
+        return json.loads(facts.read_text()), rows
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--bionet-python", required=True, help="a Python with neuron and bmtk")
-    parser.add_argument(
-        "--components",
-        type=Path,
-        help="folder with morphologies/ and biophysical_neuron_models/ (default: inside bmtk)",
-    )
-    parser.add_argument("--cells", type=int, default=200)
+    parser.add_argument("--peers-python", required=True, help="a Python with neuron and bmtk")
+    parser.add_argument("--cells", type=int, nargs="+", default=[500])
+    parser.add_argument("--connections", type=int, default=40, help="recurrent, onto each cell")
     parser.add_argument("--tstop", type=float, default=1000.0, help="ms")
     parser.add_argument("--dt", type=float, default=0.1, help="ms")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -99,10 +98,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", type=Path, default=RESULTS)
     return parser.parse_args()
-
-
-def _output(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def _compile_mechanisms(python: str, package: Path, folder: Path) -> None:
@@ -127,8 +122,8 @@ def _isocortex(config: Path, precision: str, threads: int) -> list[str]:
 def _measure(name: str, command, short: Path, long: Path, repeats: int) -> Measurement:
     """Medians of a short and a long run in alternation; one before them fills the caches."""
     print(f"{name} ...", flush=True)
-    _timed(command(short))
-    runs = [(_timed(command(short)), _timed(command(long))) for _ in range(repeats)]
+    timed(command(short))
+    runs = [(timed(command(short)), timed(command(long))) for _ in range(repeats)]
     setup = statistics.median(seconds for (seconds, _), _ in runs)
     total = statistics.median(seconds for _, (seconds, _) in runs)
     peak = max(peak for _, (_, peak) in runs)
@@ -138,7 +133,7 @@ def _measure(name: str, command, short: Path, long: Path, repeats: int) -> Measu
     return Measurement(name, setup, total - setup, peak, spikes)
 
 
-def _timed(command: list[str]) -> tuple[float, int]:
+def timed(command: list[str]) -> tuple[float, int]:
     """Seconds and peak resident bytes of a child process; its words are shown if it fails."""
     with tempfile.TemporaryFile() as words:
         start = time.perf_counter()
@@ -153,37 +148,44 @@ def _timed(command: list[str]) -> tuple[float, int]:
     return seconds, usage.ru_maxrss * unit
 
 
-def _write_report(options: argparse.Namespace, facts: dict, rows: list[Measurement]) -> None:
-    compartments, seconds = facts["compartments"], (options.tstop - SHORT) * 1e-3
-    steps = (options.tstop - SHORT) / options.dt
-    head = ["", "set-up, s", "s per simulated s", "ns per compartment-step", "peak memory, MB",
-            "spikes", "speed, BioNet = 1"]  # fmt: skip
-    cells = [
+def _rows(
+    options: argparse.Namespace, n_cells: int, compartments: int, measured: list[Measurement]
+) -> list[list[str]]:
+    seconds, steps = (options.tstop - SHORT) * 1e-3, (options.tstop - SHORT) / options.dt
+    return [
         [
+            str(n_cells),
+            str(compartments),
             row.name,
             f"{row.setup:.1f}",
             f"{row.run / seconds:.2f}",
             f"{row.run / (compartments * steps) * 1e9:.2f}",
             f"{row.peak_memory / 1e6:.0f}",
             str(row.spikes),
-            f"{rows[0].run / row.run:.1f}",
+            f"{measured[0].run / row.run:.1f}",
         ]
-        for row in rows
+        for row in measured
     ]
+
+
+def _write_report(options: argparse.Namespace, rows: list[list[str]]) -> None:
+    head = ["cells", "compartments", "", "set-up, s", "s per simulated s",
+            "ns per compartment-step", "peak memory, MB", "spikes",
+            "speed, BioNet = 1"]  # fmt: skip
+    synapses = options.connections * 5 + BACKGROUND_PER_CELL * 3
     lines = [
-        f"{options.cells} cells of five Allen perisomatic models, {compartments} compartments,"
-        f" dt {options.dt:g} ms, {options.tstop:g} ms; recurrent and background synapses as in"
-        " benchmarks/circuit.py. Synapses are placed at random by each simulator, so spike counts"
-        " agree in kind, not in number.",
+        f"Five Allen perisomatic models, {synapses} synapses onto each cell, dt {options.dt:g} ms,"
+        f" {options.tstop:g} ms; the circuit is that of benchmarks/circuit.py. Synapses are placed"
+        " at random by each simulator, so spike counts agree in kind, not in number.",
         "",
-        describe(options.bionet_python),
+        describe(options.peers_python),
         "",
-        *table(head, cells),
+        *table(head, rows),
         "",
         "Set-up is a whole process that simulates 1 ms, with compiled code cached by a run before;"
         f" BioNet is timed once, the others are medians of {options.repeats} runs.",
     ]
-    write("bionet", "Isocortex and BioNet", lines, options.output)
+    write(f"bionet-{synapses}", "Isocortex and BioNet", lines, options.output)
 
 
 if __name__ == "__main__":

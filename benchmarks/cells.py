@@ -18,7 +18,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from machine import RESULTS, describe, table, write
+from machine import RESULTS, bionet_files, describe, table, write
 
 HERE = Path(__file__).resolve().parent
 #: Name -> fit, reconstruction, current (nA); the files are inside the PyPI package bmtk. The
@@ -58,13 +58,7 @@ class Runner:
 
 def main() -> None:
     options = _options()
-    package = Path(
-        subprocess.run(
-            [options.peers_python, "-c", "import bmtk; print(bmtk.__path__[0])"],
-            check=True, capture_output=True, text=True,
-        ).stdout.strip()
-    )  # fmt: skip
-    files = package / "utils" / "scripts" / "bionet"
+    files = bionet_files(options.peers_python)
     rows = []
     with tempfile.TemporaryDirectory(prefix="isocortex-cells-") as name:
         folders = _compile(options.peers_python, files / "mechanisms" / "modfiles", Path(name))

@@ -3,6 +3,9 @@
    compartment, LANES cells side by side.
 
    cc -O3 -march=native -ffast-math -fopenmp-simd -DREAL=double -DLANES=16 limit.c -o limit
+   With -DUNLIKE every lane has its own parents and coefficients, as cells of different models in one
+   block would need: each access to a parent becomes a gather or a scatter.
+
    ./limit KINDS < tree      where tree holds: nodes, then for each: parent, coupling, diagonal,
                              C/dt and leak current; prints nanoseconds per node, lane and step */
 #include <stdio.h>
@@ -11,8 +14,16 @@
 
 enum { CELLS = 512, BLOCKS = CELLS / LANES, WINDOW = 20, WINDOWS = 10, TURNS = 7 };
 
+#ifdef UNLIKE
+#define OF(x) (x)[i * LANES + l]
+enum { COPIES = LANES };
+#else
+#define OF(x) (x)[i]
+enum { COPIES = 1 };
+#endif
+
 static int n;
-static long *parent;
+static int *parent;
 static REAL *coupling, *diagonal, *capacitance, *leak;
 
 static REAL *rows(long count) {
@@ -25,9 +36,9 @@ static void advance(REAL *restrict v, REAL *restrict d, REAL *restrict r, REAL *
                     REAL *restrict b, int kinds) {
     for (int i = 0; i < n; i++) {
         REAL *di = d + i * LANES, *ri = r + i * LANES, *vi = v + i * LANES;
-        REAL g = diagonal[i], c = capacitance[i], e = leak[i];
 #pragma omp simd
-        for (int l = 0; l < LANES; l++) di[l] = g, ri[l] = c * vi[l] + e;
+        for (int l = 0; l < LANES; l++)
+            di[l] = OF(diagonal), ri[l] = OF(capacitance) * vi[l] + OF(leak);
         for (int k = 0; k < kinds; k++) {
             REAL *ak = a + ((long)i * kinds + k) * LANES, *bk = b + ((long)i * kinds + k) * LANES;
 #pragma omp simd
@@ -41,38 +52,39 @@ static void advance(REAL *restrict v, REAL *restrict d, REAL *restrict r, REAL *
         }
     }
     for (int i = n - 1; i > 0; i--) {
-        REAL *up_d = d + parent[i] * LANES, *up_r = r + parent[i] * LANES;
-        REAL *di = d + i * LANES, *ri = r + i * LANES, c = coupling[i];
+        REAL *di = d + i * LANES, *ri = r + i * LANES;
 #pragma omp simd
         for (int l = 0; l < LANES; l++) {
-            REAL inverse = (REAL)1.0 / di[l];
+            REAL inverse = (REAL)1.0 / di[l], c = OF(coupling);
             REAL f = c * inverse, q = ri[l] * inverse;
             di[l] = f;
             ri[l] = q;
-            up_d[l] -= f * c;
-            up_r[l] += q * c;
+            d[OF(parent) * LANES + l] -= f * c;
+            r[OF(parent) * LANES + l] += q * c;
         }
     }
 #pragma omp simd
     for (int l = 0; l < LANES; l++) v[l] = r[l] / d[l];
     for (int i = 1; i < n; i++) {
-        REAL *up = v + parent[i] * LANES, *vi = v + i * LANES;
+        REAL *vi = v + i * LANES;
         REAL *di = d + i * LANES, *ri = r + i * LANES;
 #pragma omp simd
-        for (int l = 0; l < LANES; l++) vi[l] = ri[l] + di[l] * up[l];
+        for (int l = 0; l < LANES; l++) vi[l] = ri[l] + di[l] * v[OF(parent) * LANES + l];
     }
 }
 
 int main(int argc, char **argv) {
     int kinds = atoi(argv[1]);
     if (argc != 2 || scanf("%d", &n) != 1) return 1;
-    parent = malloc(n * sizeof *parent);
-    coupling = malloc(n * sizeof(REAL)), diagonal = malloc(n * sizeof(REAL));
-    capacitance = malloc(n * sizeof(REAL)), leak = malloc(n * sizeof(REAL));
+    parent = malloc(n * COPIES * sizeof *parent);
+    coupling = malloc(n * COPIES * sizeof(REAL)), diagonal = malloc(n * COPIES * sizeof(REAL));
+    capacitance = malloc(n * COPIES * sizeof(REAL)), leak = malloc(n * COPIES * sizeof(REAL));
     for (int i = 0; i < n; i++) {
         double c, g, m, e;
-        if (scanf("%ld %lf %lf %lf %lf", parent + i, &c, &g, &m, &e) != 5) return 1;
-        coupling[i] = c, diagonal[i] = g, capacitance[i] = m, leak[i] = e;
+        int up;
+        if (scanf("%d %lf %lf %lf %lf", &up, &c, &g, &m, &e) != 5) return 1;
+        for (int l = 0; l < COPIES; l++)
+            OF(parent) = up, OF(coupling) = c, OF(diagonal) = g, OF(capacitance) = m, OF(leak) = e;
     }
     REAL *v[BLOCKS], *a[BLOCKS], *b[BLOCKS], *d = rows(n), *r = rows(n);
     for (int k = 0; k < BLOCKS; k++)

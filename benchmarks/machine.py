@@ -37,6 +37,13 @@ def cpu() -> str:
     return platform.processor() or "unknown processor"
 
 
+def bionet_files(python: str) -> Path:
+    """The folder of bmtk, in another Python, with five cell models and NMODL files."""
+    ask = "import bmtk; print(bmtk.__path__[0])"
+    done = subprocess.run([python, "-c", ask], check=True, capture_output=True, text=True)
+    return Path(done.stdout.strip()) / "utils" / "scripts" / "bionet"
+
+
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
     """Lines of a Markdown table."""
     return [

@@ -1,9 +1,9 @@
 """How time and memory grow with a recurrent network of Allen cells.
 
-    python benchmarks/network.py --components FOLDER
+    python benchmarks/network.py --peers-python .venv-oracle/bin/python
 
-FOLDER holds morphologies/ and biophysical_neuron_models/, such as bmtk/utils/scripts/bionet.
-Every run is a process of its own, after one that fills the cache of compiled code.
+The cell models are those inside bmtk; bionet.py runs the same circuit in BioNet. Every run is a
+process of its own, after one that fills the cache of compiled code.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 from circuit import write_circuit, write_simulation
-from machine import RESULTS, describe, table, write
+from machine import RESULTS, bionet_files, describe, table, write
 
 CHILD = """
 import json, sys
@@ -33,12 +33,13 @@ print(json.dumps({**asdict(result.run_summary), "memory_mb": now}))
 
 def main() -> None:
     options = _options()
+    components = bionet_files(options.peers_python)
     rows, plain = [], None
     for cells in options.cells:
         with tempfile.TemporaryDirectory(prefix="isocortex-network-") as name:
             folder = Path(name)
             print(f"{cells} cells ...", file=sys.stderr, flush=True)
-            write_circuit(folder, cells, options.tstop, options.components, 1, options.connections)
+            write_circuit(folder, cells, options.tstop, components, 1, options.connections)
             config = write_simulation(folder, options.tstop, options.dt)
             for precision in ("double", "single"):
                 for threads in sorted({1, options.threads}):
@@ -93,7 +94,7 @@ def _run(config: Path, precision: str, threads: int) -> dict:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--components", type=Path, required=True)
+    parser.add_argument("--peers-python", required=True, help="a Python with bmtk")
     parser.add_argument("--cells", type=int, nargs="+", default=[500, 2000, 8000, 20000])
     parser.add_argument("--connections", type=int, default=200, help="recurrent, per cell")
     parser.add_argument("--tstop", type=float, default=200.0, help="ms")

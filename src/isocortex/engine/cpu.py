@@ -57,6 +57,8 @@ from isocortex.network.partition import split
 from isocortex.network.points import at_rest
 from isocortex.simd import lanes
 
+PIECE = 1 << 20  # slots laid out at a time: temporary arrays stay small
+
 # Codes of ``probe_source`` in the kernel.
 V_AT_END, STATE_AT_END, SYNAPSE_AT_END, V_AT_START, STATE_AT_START = 0, 1, 2, 4, 5
 
@@ -167,12 +169,12 @@ class CpuEngine:
         self.clock, self.step, self.n_events = Clock(settings.dt), 0, 0
         self._pack_cells()
         self._pack_models()
-        block_of_slot, target_of_slot = self._pack_synapses()
+        target_of_slot = self._pack_synapses()
         self._allocate_states()
         self.trains = Trains(network.trains.source, network.trains.time)
         self.points = at_rest(network.points)
         self.record([])
-        self._deal_out(block_of_slot, target_of_slot)
+        self._deal_out(target_of_slot)
         self.network = network.without_wiring()
         started = time.perf_counter()
         self._find_kernels()
@@ -261,24 +263,39 @@ class CpuEngine:
         self.gathering_node = np.concatenate([*nodes, np.zeros(0, np.int64)])
         self.first_gathering = np.cumsum([0, *(len(x) for x in nodes)])
 
-    def _pack_synapses(self) -> tuple[IntArray, IntArray]:
+    def _pack_synapses(self) -> NDArray[np.integer]:
         """One row for every (block, node, kinetics) that a slot of the block needs.
 
-        Returns the block of each slot, and its target as synapses name it
+        Returns the target of each slot as synapses name it
         (:class:`isocortex.engine.loop.Wiring`).
         """
         slots, W = self.network.slots, self.lanes
         kinds = max(len(self.network.kinetics), 1)
         most_nodes = max((m.n_nodes for m in self.network.models), default=1)
-        block = self.cell_block[slots.cell]
-        key = (block * most_nodes + slots.node) * kinds + slots.kind
-        rows, row_of_slot = np.unique(key, return_inverse=True)
+        pieces = [slice(k, k + PIECE) for k in range(0, len(slots), PIECE)]
+
+        def key(piece: slice) -> IntArray:
+            first = self.cell_block[slots.cell[piece]] * most_nodes
+            return (first + slots.node[piece]) * kinds + slots.kind[piece]
+
+        present = np.zeros(self.n_blocks * most_nodes * kinds, bool)
+        for piece in pieces:
+            present[key(piece)] = True
+        rows = np.flatnonzero(present)
         self.row_kind = (rows % kinds).astype(np.int32)
         self.row_node = (rows // kinds % most_nodes).astype(np.int32)
         row_block = rows // kinds // most_nodes
         self.first_row = np.searchsorted(row_block, np.arange(self.n_blocks + 1))
-        element = (row_of_slot - self.first_row[block]) * W + self.cell_lane[slots.cell]
         self.shift = int(np.diff(self.first_row).max(initial=0) * W).bit_length()
+        self.first_point = self.n_blocks << self.shift
+        narrow = self.first_point + len(self.network.points) < 2**31
+        target: NDArray[np.integer] = np.empty(len(slots), np.int32 if narrow else np.int64)
+        row_of_key = np.cumsum(present) - 1
+        for piece in pieces:
+            cell = slots.cell[piece]
+            block = self.cell_block[cell]
+            row = row_of_key[key(piece)] - self.first_row[block]
+            target[piece] = (block << self.shift) + row * W + self.cell_lane[cell]
         kinetics = self.network.kinetics
         settings = self.settings
         factors = np.array([k.factors(settings.dt) for k in kinetics]).reshape(-1, 2)
@@ -292,7 +309,7 @@ class CpuEngine:
             jump_a=jumps[:, 0].astype(self.dtype),
             jump_b=jumps[:, 1].astype(self.dtype),
         )
-        return block, (block << self.shift) + element
+        return target
 
     def _node_words(self) -> IntArray:
         """What every node of every block is, as :mod:`isocortex.engine.cable` reads it."""
@@ -390,17 +407,18 @@ class CpuEngine:
 
     # --- running ------------------------------------------------------------------------------
 
-    def _deal_out(self, block_of_slot: IntArray, target_of_slot: IntArray) -> None:
+    def _deal_out(self, target_of_slot: NDArray[np.integer]) -> None:
         """Blocks, point neurons and the synapses onto them to the threads, equally laden."""
         network, W, n_points = self.network, self.lanes, len(self.network.points)
         n_parts = max(min(self.settings.threads, self.n_blocks + n_points), 1)
         part_of_block = self._balance(n_parts)
-        part_of_point = np.arange(n_points) * n_parts // max(n_points, 1)
-        first_point = self.n_blocks << self.shift
-        target = np.concatenate([target_of_slot, first_point + np.arange(n_points)])
-        narrow = np.int32 if first_point + n_points < 2**31 else np.int64
-        owner = np.concatenate([part_of_block[block_of_slot], part_of_point])
-        wirings = split(network.connections, target.astype(narrow), owner, n_parts)
+        part_of_point = (np.arange(n_points) * n_parts // max(n_points, 1)).astype(np.int16)
+        points = self.first_point + np.arange(n_points)
+        target = np.concatenate([target_of_slot, points.astype(target_of_slot.dtype)])
+        owner = np.concatenate(
+            [part_of_block.astype(np.int16)[target_of_slot >> self.shift], part_of_point]
+        )
+        wirings = split(network.connections, target, owner, n_parts)
         most_nodes = max((m.n_nodes for m in network.models), default=1)
         spikes = self.window // 2 + 1  # a spike takes two steps
         steps_between = np.maximum(network.points.refractory / self.settings.dt, 1.0)
@@ -419,7 +437,7 @@ class CpuEngine:
         self.parts = [
             _Part(
                 np.flatnonzero(part_of_block == p),
-                Wiring(*wirings[p], network.connections.delays, self.shift, first_point),
+                Wiring(*wirings[p], network.connections.delays, self.shift, self.first_point),
                 Inbox(none, np.zeros(0), none, np.zeros(0)),
                 Events(
                     np.zeros(self.n_blocks, np.int64), np.zeros(self.n_blocks, np.int64),

@@ -32,14 +32,17 @@ def _part(first, target, weight, delay, address, owner, part):
 
 
 def split(
-    connections: Connections, address: NDArray[np.integer], owner: IntArray, n_parts: int
+    connections: Connections,
+    address: NDArray[np.integer],
+    owner: NDArray[np.integer],
+    n_parts: int,
 ) -> list[tuple[IntArray, np.ndarray, np.ndarray, np.ndarray]]:
     """Divide synapses among the owners of their targets.
 
     Parameters
     ----------
     address : int[n_targets], what to write for each target.
-    owner : int64[n_targets], the part of each target.
+    owner : int[n_targets], the part of each target.
 
     Returns
     -------
