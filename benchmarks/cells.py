@@ -62,21 +62,24 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory(prefix="isocortex-cells-") as name:
         folders = _compile(options.peers_python, files / "mechanisms" / "modfiles", Path(name))
-        models = {
-            model: {
-                "fit": str(files / "biophysical_neuron_models" / fit),
-                "swc": str(files / "morphologies" / swc),
-                "processing": "aibs_perisomatic",
-                "amp": amp,
-            }
-            for model, (fit, swc, amp) in MODELS.items()
-        }
         if options.all_active:
-            models[f"all-active ({options.all_active.resolve().name})"] = {
-                "fit": str(options.all_active.resolve() / "fit_parameters.json"),
-                "swc": str(options.all_active.resolve() / "reconstruction.swc"),
-                "processing": "aibs_allactive",
-                "amp": 0.25,
+            models = {
+                f"all-active ({options.all_active.resolve().name})": {
+                    "fit": str(options.all_active.resolve() / "fit_parameters.json"),
+                    "swc": str(options.all_active.resolve() / "reconstruction.swc"),
+                    "processing": "aibs_allactive",
+                    "amp": 0.25,
+                }
+            }
+        else:
+            models = {
+                model: {
+                    "fit": str(files / "biophysical_neuron_models" / fit),
+                    "swc": str(files / "morphologies" / swc),
+                    "processing": "aibs_perisomatic",
+                    "amp": amp,
+                }
+                for model, (fit, swc, amp) in MODELS.items()
             }
         for model, case in models.items():
             for cells in options.cells:
@@ -98,14 +101,15 @@ def main() -> None:
         "",
         f"Medians of {options.repeats} turns taken in alternation.",
     ]
-    write("cells", "Unconnected cells", lines, options.output)
+    name = "cells-all-active" if options.all_active else "cells"
+    write(name, "Unconnected cells", lines, options.output)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peers-python", required=True, help="a Python with neuron, bmtk, arbor")
     parser.add_argument(
-        "--all-active", type=Path, help="folder of bmtk's all-active example: 491766131/"
+        "--all-active", type=Path, help="this model instead: bmtk's all-active example, 491766131/"
     )
     parser.add_argument("--cells", type=int, nargs="+", default=[16, 512, 4096])
     parser.add_argument("--peers-up-to", type=int, default=512, help="cells; set-up takes long")
