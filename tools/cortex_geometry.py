@@ -140,7 +140,13 @@ def depth_fields(layer: Array, beyond: Array, sweeps: int = 600) -> tuple[Array,
     neighbour = faces(layer, beyond)
     phi = laplace(neighbour, sweeps, 1.9)
     inwards = gradient(phi, neighbour)
-    inwards /= np.maximum(np.linalg.norm(inwards, axis=1, keepdims=True), 1e-12)
+    steepness = np.linalg.norm(inwards, axis=1, keepdims=True)
+    inwards /= np.maximum(steepness, 1e-12)
+    flat = np.flatnonzero(steepness[:, 0] < 1e-3)  # pockets: take the direction of those around
+    for _ in range(20):
+        around = neighbour[flat][..., None]
+        inwards[flat] = np.where(around >= 0, inwards[around[..., 0]], 0.0).sum(axis=1)
+        inwards[flat] /= np.maximum(np.linalg.norm(inwards[flat], axis=1, keepdims=True), 1e-12)
     order = np.argsort(phi, kind="stable").astype(np.int64)
     below_pia = path_length(inwards, neighbour, order, PIA, 4)
     above_white = path_length(-inwards, neighbour, order[::-1], WHITE, 4)
@@ -164,6 +170,9 @@ def coarsen(
     inside : ``shape``, bool, where there are values.
     values : ``shape`` + (5,): relative depth, thickness (voxels), normal.
     """
+    all_voxels = voxels
+    known = normal.any(axis=1)  # not so for the few voxels apart from all others
+    voxels, depth, thickness, normal = voxels[known], depth[known], thickness[known], normal[known]
     node = voxels // 2
     offset = 0.5 - voxels % 2  # from the voxel to its node, in voxels
     slope = -(normal * offset).sum(1) / np.maximum(thickness, _THIN)
@@ -174,7 +183,13 @@ def coarsen(
     sums = np.stack([np.bincount(flat, c, minlength=size) for c in columns.T], axis=1)
     inside = (count > 0).reshape(shape)
     values = (sums / np.maximum(count, 1)[:, None]).reshape(*shape, 5)
-    return _one_beyond(inside, values)
+    inside &= np.linalg.norm(values[..., 2:], axis=-1) > 0.1  # opposite directions meet
+    wanted = np.zeros(shape)
+    wanted[tuple(all_voxels.T // 2)] = 1.0
+    wanted = _blur(wanted) > 0
+    while (wanted & ~inside).any():
+        inside, values = _one_beyond(inside, values)
+    return wanted, values
 
 
 def _one_beyond(inside: Array, values: Array) -> tuple[Array, Array]:
