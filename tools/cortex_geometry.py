@@ -287,35 +287,46 @@ def _sample(field: Array, x: float, y: float, z: float, out: Array) -> None:
 
 
 @njit(cache=True)
-def trace_to_middle(inside: Array, values: Array, flat: Array) -> Array:
-    """Flat-map coordinate at mid-depth on each node's field line.
+def trace_to_middle(inside: Array, values: Array) -> Array:
+    """Where each node's field line is at mid-depth.
 
     Parameters
     ----------
-    inside, values : what ``coarsen`` returns, nodes 50 um apart.
-    flat : what ``flat_field`` returns, 100 um apart.
+    inside, values : what ``coarsen`` returns.
+
+    Returns
+    -------
+    ``inside.shape`` + (3,), in distances between nodes.
     """
-    result = np.zeros(inside.shape + (2,))
-    here, uv = np.zeros(5), np.zeros(2)
+    result = np.zeros(inside.shape + (3,))
+    here, at = np.zeros(5), np.zeros(3)
     for start in np.argwhere(inside):
-        x, y, z = float(start[0]), float(start[1]), float(start[2])
-        here[:] = values[start[0], start[1], start[2]]
+        at[:] = start
         for _ in range(200):
-            away = here[0] - 0.5
-            if abs(away) < 0.02:
-                break
-            step = min(max(away * here[1] * 0.5, -0.5), 0.5)  # nodes
-            norm = max(np.sqrt(here[2] ** 2 + here[3] ** 2 + here[4] ** 2), 1e-9)
-            x += step * here[2] / norm
-            y += step * here[3] / norm
-            z += step * here[4] / norm
-            i, j, k = int(x + 0.5), int(y + 0.5), int(z + 0.5)
+            i, j, k = int(at[0] + 0.5), int(at[1] + 0.5), int(at[2] + 0.5)
             i = min(max(i, 0), inside.shape[0] - 1)
             j = min(max(j, 0), inside.shape[1] - 1)
             k = min(max(k, 0), inside.shape[2] - 1)
             if not inside[i, j, k]:
                 break
             here[:] = values[i, j, k]
-        _sample(flat, x / 2 - 0.25, y / 2 - 0.25, z / 2 - 0.25, uv)
-        result[start[0], start[1], start[2]] = uv
+            here[0] -= here[2:] @ (at - np.array([i, j, k])) / max(0.5 * here[1], 8.0)
+            step = (here[0] - 0.5) * here[1] * 0.5
+            if abs(step) < 0.02:
+                break
+            at += min(max(step, -0.5), 0.5) * here[2:]
+        result[start[0], start[1], start[2]] = at
     return result
+
+
+def sample(field: Array, at: Array) -> Array:
+    """Trilinear interpolation of (AP, DV, ML, values) at (points, 3); at the edge, the edge."""
+    limit = np.array(field.shape[:3]) - 1
+    at = np.clip(at, 0, limit)
+    low = np.minimum(at.astype(int), limit - 1)
+    part = at - low
+    total = np.zeros((len(at), field.shape[3]))
+    for corner in np.ndindex(2, 2, 2):
+        weight = np.where(corner, part, 1 - part).prod(axis=1)
+        total += weight[:, None] * field[tuple((low + corner).T)]
+    return total

@@ -18,7 +18,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pandas as pd
-from cortex_geometry import PIA, WHITE, coarsen, depth_fields, flat_field, trace_to_middle
+from cortex_geometry import PIA, WHITE, coarsen, depth_fields, flat_field, sample, trace_to_middle
 from numpy.typing import NDArray
 
 from isocortex.cortex.atlas import (
@@ -175,16 +175,19 @@ def write_voxels(folder: Path, annotation: Array, table: pd.DataFrame) -> None:
     with h5py.File(folder / "dorsal_flatmap_paths_100.h5") as file:
         grid = tuple(n // 2 for n in shape[:2]) + (shape[2],)
         flat = flat_field(file["paths"][:], file["view lookup"][:], grid)
-    flat_xy = trace_to_middle(inside, values, flat)
+    nodes = np.argwhere(inside)
+    middle = trace_to_middle(inside, values)[inside]
+    # The streamlines' grid is twice as coarse; its first point lies between nodes 0 and 1.
+    flat_xy = sample(flat, middle / 2 - 0.25)
 
     box = [slice(x.min(), x.max() + 1) for x in voxels.T]
-    nodes = np.argwhere(inside)
     node_box = tuple(slice(x.min(), x.max() + 1) for x in nodes.T)
     columns = {
         "depth": np.clip(values[inside][:, :1], -0.2, 1.2),
         "thickness": VOXEL_UM * values[inside][:, 1:2],
         "normal": values[inside][:, 2:],
-        "flat": flat_xy[inside],
+        "flat": flat_xy,
+        "to_middle": NODE_UM * (middle - nodes),
     }
     np.savez_compressed(
         OUTPUT / "voxels.npz",

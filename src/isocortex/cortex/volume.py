@@ -31,12 +31,13 @@ MIDPLANE_UM = 5700.0
 VOXEL_UM = 25.0
 NODE_UM = 50.0
 
-#: Field -> (columns, stored type, quantum): relative depth, um, 1, um.
+#: Field -> (columns, stored type, quantum): relative depth, um, 1, um, um.
 FIELDS = {
     "depth": (1, np.int16, 0.002),
     "thickness": (1, np.int16, 10.0),
     "normal": (3, np.int8, 0.01),
     "flat": (2, np.int16, 5.0),
+    "to_middle": (3, np.int8, 15.0),
 }
 
 
@@ -69,7 +70,8 @@ class Volume:
     voxel_um : edge of a voxel.
     nodes : (AP, DV, ML) int32, row of ``values``, -1 where there is none.
     nodes_origin : (3,) node of the first; nodes are ``NODE_UM`` apart, the first half as far in.
-    values : (n, 7) float32: relative depth, thickness (um), normal, flat-map coordinate (um).
+    values : (n, 10) float32: relative depth, thickness (um), normal, flat-map coordinate (um) and
+        way to mid-depth along the path from pia to white matter (um).
     """
 
     labels: NDArray[np.uint8]
@@ -118,11 +120,29 @@ class Volume:
 
         Interpolated between nodes; NaN further than a node from the cortex.
         """
+        fields, side = self._interpolate(points, slice(0, 7))
+        depth = np.clip(fields[:, 0], 0.0, 1.0)
+        normal = fields[:, 2:5] / np.linalg.norm(fields[:, 2:5], axis=1, keepdims=True)
+        normal[:, 2] *= side
+        flat = fields[:, 5:7].copy()
+        flat[:, 0] *= side
+        return Place(depth, depth * fields[:, 1], normal, flat)
+
+    def middle(self, points: NDArray[np.floating]) -> FloatArray:
+        """Where the path from pia to white matter through each point is at mid-depth, um."""
+        way, side = self._interpolate(points, slice(7, 10))
+        way[:, 2] *= side
+        return np.asarray(points, np.float32) + way
+
+    def _interpolate(
+        self, points: NDArray[np.floating], columns: slice
+    ) -> tuple[FloatArray, FloatArray]:
+        """Columns of ``values`` at the mirror images on the right; 1 on the right, -1 left."""
         points = np.ascontiguousarray(points, np.float32)
         origin = NODE_UM * (self.nodes_origin + 0.5)
-        fields = _interpolate(points, self.nodes, origin, self.values)
-        depth = np.clip(fields[:, 0], 0.0, 1.0)
-        return Place(depth, depth * fields[:, 1], fields[:, 2:5].copy(), fields[:, 5:7].copy())
+        values = np.ascontiguousarray(self.values[:, columns])
+        side = np.where(points[:, 2] >= MIDPLANE_UM, np.float32(1.0), np.float32(-1.0))
+        return _interpolate(points, self.nodes, origin, values), side
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -130,15 +150,13 @@ def _interpolate(
     points: FloatArray, nodes: NDArray[Any], origin: NDArray[Any], values: FloatArray
 ) -> FloatArray:
     """Trilinear between those of the eight nodes that exist; the left is mirrored."""
-    result = np.empty((len(points), 7), np.float32)
+    result = np.zeros((len(points), values.shape[1]), np.float32)
     for p in range(len(points)):
-        side = 1.0 if points[p, 2] >= MIDPLANE_UM else -1.0
         x = (points[p, 0] - origin[0]) / NODE_UM
         y = (points[p, 1] - origin[1]) / NODE_UM
-        z = (side * (points[p, 2] - MIDPLANE_UM) - origin[2]) / NODE_UM
+        z = (abs(points[p, 2] - MIDPLANE_UM) - origin[2]) / NODE_UM
         i, j, k = int(np.floor(x)), int(np.floor(y)), int(np.floor(z))
         total = 0.0
-        result[p] = 0.0
         for corner in range(8):
             a, b, c = i + (corner >> 2), j + ((corner >> 1) & 1), k + (corner & 1)
             if a < 0 or b < 0 or c < 0:
@@ -149,15 +167,10 @@ def _interpolate(
             if n >= 0:
                 weight = (1 - abs(x - a)) * (1 - abs(y - b)) * (1 - abs(z - c))
                 total += weight
-                for f in range(7):
+                for f in range(values.shape[1]):
                     result[p, f] += weight * values[n, f]
-        for f in range(7):
+        for f in range(values.shape[1]):
             result[p, f] /= total
-        length = np.sqrt(result[p, 2] ** 2 + result[p, 3] ** 2 + result[p, 4] ** 2)
-        for f in range(2, 5):
-            result[p, f] /= length
-        result[p, 4] *= side
-        result[p, 5] *= side
     return result
 
 
@@ -175,7 +188,7 @@ def encode_field(values: NDArray[np.floating], name: str) -> NDArray[np.uint8]:
     columns, dtype, quantum = FIELDS[name]
     assert values.shape[1] == columns
     steps = np.round(values.T / quantum)
-    assert np.abs(steps).max() <= np.iinfo(dtype).max
+    steps = np.clip(steps, np.iinfo(dtype).min, np.iinfo(dtype).max)
     steps = np.diff(np.ascontiguousarray(steps, dtype), axis=1, prepend=dtype(0))  # may wrap
     return steps.view(np.uint8).reshape(columns, len(values), -1).transpose(0, 2, 1)
 
