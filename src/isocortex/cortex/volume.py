@@ -32,7 +32,7 @@ VOXEL_UM = 25.0
 NODE_UM = 50.0
 
 #: Field -> (columns, stored type, quantum): relative depth, um, 1, um, um.
-FIELDS = {
+FIELDS: dict[str, tuple[int, Any, float]] = {
     "depth": (1, np.int16, 0.002),
     "thickness": (1, np.int16, 10.0),
     "normal": (3, np.int8, 0.01),
@@ -281,7 +281,7 @@ def label_annotation(
         raise InputError(
             f"{annotation.shape} voxels of {spacing:g} um are not the space of the CCFv3, "
             f"{EXTENT_UM} um",
-            file=file, field="sizes", fix="Give an annotation of the CCFv3 (2017), 25 um or coarser.",
+            file=file, field="sizes", fix="Give the CCFv3 (2017) annotation, 25 um or coarser.",
         )  # fmt: skip
     right = annotation[:, :, annotation.shape[2] // 2 :]
     order = np.argsort(ids)
