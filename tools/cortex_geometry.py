@@ -27,8 +27,8 @@ def faces(layer: Array, beyond: Array) -> Array:
     Parameters
     ----------
     layer : (AP, DV, ML) 0 outside the isocortex, else 1 (layer 1) to 6 (layer 6b).
-    beyond : (AP, DV, ML) outside the isocortex, ``PIA`` where there is no cortex (background, other
-        grey matter), ``WHITE`` in fibre tracts and the nuclei below the cortex, else ``SIDE``.
+    beyond : (AP, DV, ML) outside the isocortex, ``WHITE`` in fibre tracts and the nuclei below the
+        cortex, ``SIDE`` in cortex that goes on, else ``PIA`` (background, other grey matter).
 
     Returns
     -------
@@ -37,7 +37,7 @@ def faces(layer: Array, beyond: Array) -> Array:
     Notes
     -----
     Only layer 1 meets the pia, there and at the midplane, and only layers 5, 6a and 6b the white
-    matter; olfactory and hippocampal cortex lie at the side.
+    matter.
     """
     voxels = np.argwhere(layer > 0)
     number = np.full(layer.shape, -1, np.int32)

@@ -68,9 +68,12 @@ def test_table_has_equal_hemispheres(atlas):
     sides = [part.drop(columns="hemisphere") for _, part in table.groupby("hemisphere")]
     assert sides[0].reset_index(drop=True).equals(sides[1].reset_index(drop=True))
     wide = table[:2160].pivot_table(index=["area", "layer"], columns="class", values="neurons")
-    assert wide.loc[("VISp", "4"), "IT"] == counts.counts[
-        (atlas.area_layer["area"] == "VISp") & (atlas.area_layer["layer"] == "4"), 0
-    ].item()
+    assert (
+        wide.loc[("VISp", "4"), "IT"]
+        == counts.counts[
+            (atlas.area_layer["area"] == "VISp") & (atlas.area_layer["layer"] == "4"), 0
+        ].item()
+    )
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, 1.5, float("nan")])

@@ -284,9 +284,12 @@ def label_annotation(
             file=file, field="sizes", fix="Give the CCFv3 (2017) annotation, 25 um or coarser.",
         )  # fmt: skip
     right = annotation[:, :, annotation.shape[2] // 2 :]
+    flat = right.ravel(order="F")
+    runs = np.flatnonzero(np.diff(flat, prepend=flat[:1] + 1))
     order = np.argsort(ids)
-    at = np.minimum(np.searchsorted(ids[order], right), len(ids) - 1)
-    labels = np.where(ids[order][at] == right, order[at] + 1, 0).astype(np.uint8)
+    at = np.minimum(np.searchsorted(ids[order], flat[runs]), len(ids) - 1)
+    label = np.where(ids[order][at] == flat[runs], order[at] + 1, 0).astype(np.uint8)
+    labels = np.repeat(label, np.diff(runs, append=flat.size)).reshape(right.shape, order="F")
     absent = np.setdiff1d(np.arange(len(ids)), labels.ravel().astype(np.int64) - 1)
     if len(absent):
         raise InputError(
