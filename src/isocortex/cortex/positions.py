@@ -4,6 +4,7 @@ Ids run by hemisphere, area, column, layer, class, and are contiguous in each. A
 function of the seed and of the neuron's column, layer, class and number alone: whoever asks for
 whichever columns, in whatever order, gets the same neurons.
 
+>>> from isocortex.cortex.atlas import load_atlas
 >>> layout = make_layout(load_atlas(), scale=0.001)
 >>> neurons = place_neurons(layout, seed=1, columns=range(10))
 """
