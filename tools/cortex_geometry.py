@@ -27,8 +27,8 @@ def faces(layer: Array, beyond: Array) -> Array:
     Parameters
     ----------
     layer : (AP, DV, ML) 0 outside the isocortex, else 1 (layer 1) to 6 (layer 6b).
-    beyond : (AP, DV, ML) outside the isocortex, ``PIA`` where there is no cortex (background, other
-        grey matter), ``WHITE`` in fibre tracts and the nuclei below the cortex, else ``SIDE``.
+    beyond : (AP, DV, ML) outside the isocortex, ``WHITE`` in fibre tracts and the nuclei below the
+        cortex, ``SIDE`` in cortex that goes on, else ``PIA`` (background, other grey matter).
 
     Returns
     -------
@@ -37,7 +37,7 @@ def faces(layer: Array, beyond: Array) -> Array:
     Notes
     -----
     Only layer 1 meets the pia, there and at the midplane, and only layers 5, 6a and 6b the white
-    matter; olfactory and hippocampal cortex lie at the side.
+    matter.
     """
     voxels = np.argwhere(layer > 0)
     number = np.full(layer.shape, -1, np.int32)
@@ -99,9 +99,7 @@ def gradient(phi: Array, neighbour: Array) -> Array:
 
 
 @njit(cache=True)
-def path_length(
-    direction: Array, neighbour: Array, order: Array, start: int, sweeps: int
-) -> Array:
+def path_length(direction: Array, neighbour: Array, order: Array, start: int, sweeps: int) -> Array:
     """Length of the field line from where it enters, in voxels (Yezzi & Prince 2003, upwind).
 
     Parameters
@@ -252,16 +250,16 @@ def flat_field(paths: Array, lookup: Array, shape: tuple[int, int, int]) -> Arra
     for _ in range(12):  # outwards from the streamlines, 100 um at a time
         spread = _blur(known.astype(float)[..., None])[..., 0]
         fresh = ~known & (spread > 1e-9)
-        value[fresh] = (_blur(value * known[..., None]) / np.maximum(spread, 1e-9)[..., None])[fresh]
+        value[fresh] = _blur(value * known[..., None])[fresh] / spread[fresh][:, None]
         known |= fresh
     for _ in range(2):
-        value = _blur(value * known[..., None]) / np.maximum(_blur(known * 1.0, 3), 1e-9)[..., None]
+        value = _blur(value * known[..., None]) / np.maximum(_blur(known * 1.0), 1e-9)[..., None]
     return value
 
 
-def _blur(values: Array, axes: int = 3) -> Array:
+def _blur(values: Array) -> Array:
     """Binomial (1, 2, 1) along the three axes of space; nothing beyond the edges."""
-    for axis in range(axes):
+    for axis in range(3):
         values = np.moveaxis(values, axis, 0)
         out = 0.5 * values
         out[1:] += 0.25 * values[:-1]

@@ -32,8 +32,9 @@ from isocortex.cortex.volume import FIELDS, NODE_UM, VOXEL_UM, encode_field, rea
 OUTPUT = Path(__file__).parents[1] / "src/isocortex/cortex/data"
 #: Structures that bound the cortex from below: fibre tracts, cortical subplate, cerebral nuclei.
 BELOW = (1009, 703, 623)
-#: Cortex that is not isocortex: its side.
-BESIDE = (698, 1089)
+#: Cortex that goes on where isocortex ends: hippocampal formation, piriform area, taenia tecta,
+#: dorsal peduncular area. Other olfactory areas lie across a fissure.
+BESIDE = (1089, 961, 589, 814)
 
 Array = NDArray[Any]
 

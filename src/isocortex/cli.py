@@ -213,6 +213,17 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.1f} s"
 
 
+@app.command()
+def data() -> None:
+    """Say where the embedded atlas comes from, under which licence, and what to cite."""
+    from isocortex.cortex.atlas import load_atlas
+
+    for row in load_atlas().provenance():
+        out.print(f"[bold]{row['table']}[/bold]: {row['what']}")
+        for key in ("source", "licence", "citation"):
+            out.print(f"  {key}: {row[key]}", markup=False)
+
+
 # --- plot -------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ The tables are inside the package (``tools/make_cortex_atlas.py`` makes them; ``
 says from what); any of them can be replaced by a file of one's own.
 
 >>> atlas = load_atlas()
->>> len(atlas.areas), round(2 * atlas.area_layer["volume_mm3"].sum(), 1)
+>>> len(atlas.areas), round(float(2 * atlas.area_layer["volume_mm3"].sum()), 1)
 (43, 123.3)
 """
 

@@ -188,7 +188,8 @@ def _ratio(wanted: IntArray, found: FloatArray) -> FloatArray:
 def _find_cycle(fraction: FloatArray) -> list[tuple[int, int]] | None:
     """Cells of a cycle that changes row and column in turn; None where fractions form none."""
     for start in np.unique(np.nonzero(fraction)[0]):
-        rows, columns = [int(start)], []
+        rows: list[int] = [int(start)]
+        columns: list[int] = []
         while True:
             there = np.flatnonzero(fraction[rows[-1]])
             there = there[there != columns[-1]] if columns else there

@@ -34,10 +34,7 @@ def profile_weights(
     -------
     (6,) sum 1.
     """
-    frequency = {
-        name: 6.0 * np.array(values) / np.sum(values)
-        for name, values in atlas.laminar["frequency_by_class"].items()
-    }
+    frequency = _frequencies(atlas)
     if projection not in frequency:
         raise ModelError(
             f"there is no laminar profile for projection class {projection!r}",
@@ -87,3 +84,34 @@ def target_layers(
     share = np.array(atlas.laminar["profiles"])[:, _PROFILE_LAYER] * volume.to_numpy()
     share /= share.sum(axis=1, keepdims=True)
     return profile_weights(atlas, projection, source, target) @ share
+
+
+def target_layers_of_all(atlas: Atlas, projection: str) -> FloatArray:
+    """``target_layers`` for every pair of areas: (source, target, ``LAYERS``)."""
+    names = list(atlas.areas.index)
+    volume = np.zeros((len(names), len(LAYERS)))
+    volume[atlas.row_area, atlas.row_layer] = atlas.area_layer["volume_mm3"]
+    # (target, profile, layer)
+    share = np.array(atlas.laminar["profiles"])[None, :, _PROFILE_LAYER] * volume[:, None, :]
+    share /= share.sum(axis=2, keepdims=True)
+    hierarchy = atlas.areas["hierarchy"].fillna(atlas.areas["hierarchy"].median()).to_numpy()
+    module = atlas.areas["module"].to_numpy()
+    frequency = _frequencies(atlas)
+    factor = {
+        (a, b): _module_factor(atlas, frequency, a, b) for a in set(module) for b in set(module)
+    }
+    weights = frequency[projection] * np.array([[factor[a, b] for b in module] for a in module])
+    climb = np.sign(hierarchy[None, :] - hierarchy[:, None])
+    odd = np.array((1.0, 0.5, 1.0, 0.5, 1.0, 0.5))
+    halved = np.where(climb[..., None] > 0, odd, np.where(climb[..., None] < 0, odd[::-1], 1.0))
+    weights = weights * halved
+    weights /= weights.sum(axis=2, keepdims=True)
+    return np.einsum("abp,bpl->abl", weights, share)
+
+
+def _frequencies(atlas: Atlas) -> dict[str, FloatArray]:
+    """Of the six profiles, by projection class, of mean 1."""
+    return {
+        name: 6.0 * np.array(values) / np.sum(values)
+        for name, values in atlas.laminar["frequency_by_class"].items()
+    }

@@ -18,7 +18,7 @@ from isocortex.cells.library import load_cell
 from isocortex.cortex import draw
 from isocortex.cortex.atlas import LAYERS, Atlas, load_atlas
 from isocortex.cortex.counts import CLASSES, N_EXCITATORY, expected_neurons
-from isocortex.cortex.laminar import target_layers
+from isocortex.cortex.laminar import target_layers_of_all
 from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neurons
 from isocortex.cortex.sites import target_sites
 from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiring
@@ -274,10 +274,8 @@ class CortexModel:
             like = [numbers.get((self.wiring.groups[c], target)) for c in LIKE[cell_class[0]]]
             found = [number for number in like if number is not None]
             rule[group_of(cell_class)] = found[0] if found else -1
-        names = list(self.atlas.areas.index)
-        layers = np.array([
-            [[target_layers(self.atlas, k, a, b) for b in names] for a in names] for k in KINDS
-        ])  # fmt: skip
+        layers = np.array([target_layers_of_all(self.atlas, kind) for kind in KINDS])
+        layers = np.einsum("kabl,blm->kabm", layers, self._receiving_layers())
         synapses = self.expected_long()
         sources = self._sources()
         mean = np.divide(synapses, sources[:, :, None], out=np.zeros_like(synapses),
@@ -292,6 +290,26 @@ class CortexModel:
             self.recipe.long_delay,
             self.recipe.long_velocity,
         )
+    def _receiving_layers(self) -> FloatArray:
+        """(target area, layer of the synapse, layer of the cell), shares.
+
+        Axons in layer 1 end on its own cells and on the tufts of the pyramidal cells of layers 2/3
+        and 5, in proportion to the number of these cells; elsewhere on cells of their layer.
+        """
+        expected, _ = expected_neurons(self.atlas, self.recipe.density)
+        number = np.zeros((len(self.atlas.areas), len(LAYERS)))
+        excitatory = np.zeros_like(number)
+        at = (self.atlas.row_area, self.atlas.row_layer)
+        number[at] = expected.sum(axis=1)
+        excitatory[at] = expected[:, :N_EXCITATORY].sum(axis=1)
+        share = np.tile(np.eye(len(LAYERS)), (len(number), 1, 1))
+        top, upper, lower = (LAYERS.index(layer) for layer in ("1", "2/3", "5"))
+        share[:, top, top] = number[:, top]
+        for layer in (upper, lower):
+            share[:, top, layer] = excitatory[:, layer]
+        share[:, top] /= share[:, top].sum(axis=1, keepdims=True)
+        return share
+
     # --- what is expected -------------------------------------------------------------------------
 
     def _sources(self) -> FloatArray:

@@ -4,6 +4,7 @@ Ids run by hemisphere, area, column, layer, class, and are contiguous in each. A
 function of the seed and of the neuron's column, layer, class and number alone: whoever asks for
 whichever columns, in whatever order, gets the same neurons.
 
+>>> from isocortex.cortex.atlas import load_atlas
 >>> layout = make_layout(load_atlas(), scale=0.001)
 >>> neurons = place_neurons(layout, seed=1, columns=range(10))
 """
@@ -152,19 +153,22 @@ def place_neurons(layout: Layout, seed: int, columns: Iterable[int] | None = Non
             fix=f"Columns are 0 to {len(layout.columns) - 1}.",
         )
     size = np.diff(layout.first)[wanted]
-    n = int(size.sum())
-    result = Neurons(
-        np.empty(n, np.int64), np.empty(n, np.int16), *(np.empty(n, np.uint8) for _ in range(3)),
-        np.empty((n, 3), np.float32), np.empty(n, np.float32), np.empty(n, np.float32),
-        np.empty((n, 3), np.float32), np.empty((n, 2), np.float32),
-    )  # fmt: skip
-    filled = 0
-    for batch in np.split(wanted, np.flatnonzero(np.diff(np.cumsum(size) // _CHUNK)) + 1):
-        part = _place(layout, seed, batch)
-        for item in fields(Neurons):
-            getattr(result, item.name)[filled : filled + len(part)] = getattr(part, item.name)
-        filled += len(part)
-    return result
+    batches = np.split(wanted, np.flatnonzero(np.diff(np.cumsum(size) // _CHUNK)) + 1)
+    first = _place(layout, seed, batches[0])
+    if len(batches) == 1:
+        return first
+    n, filled = int(size.sum()), len(first)
+    whole = {}
+    for item in fields(Neurons):
+        part = getattr(first, item.name)
+        whole[item.name] = np.empty((n, *part.shape[1:]), part.dtype)
+        whole[item.name][:filled] = part
+    for batch in batches[1:]:
+        neurons = _place(layout, seed, batch)
+        for name, array in whole.items():
+            array[filled : filled + len(neurons)] = getattr(neurons, name)
+        filled += len(neurons)
+    return Neurons(**whole)
 
 
 def _place(layout: Layout, seed: int, wanted: NDArray[np.int64]) -> Neurons:

@@ -32,7 +32,7 @@ VOXEL_UM = 25.0
 NODE_UM = 50.0
 
 #: Field -> (columns, stored type, quantum): relative depth, um, 1, um, um.
-FIELDS = {
+FIELDS: dict[str, tuple[int, Any, float]] = {
     "depth": (1, np.int16, 0.002),
     "thickness": (1, np.int16, 10.0),
     "normal": (3, np.int8, 0.01),
@@ -281,12 +281,15 @@ def label_annotation(
         raise InputError(
             f"{annotation.shape} voxels of {spacing:g} um are not the space of the CCFv3, "
             f"{EXTENT_UM} um",
-            file=file, field="sizes", fix="Give an annotation of the CCFv3 (2017), 25 um or coarser.",
+            file=file, field="sizes", fix="Give the CCFv3 (2017) annotation, 25 um or coarser.",
         )  # fmt: skip
     right = annotation[:, :, annotation.shape[2] // 2 :]
+    flat = right.ravel(order="F")
+    runs = np.flatnonzero(np.diff(flat, prepend=flat[:1] + 1))
     order = np.argsort(ids)
-    at = np.minimum(np.searchsorted(ids[order], right), len(ids) - 1)
-    labels = np.where(ids[order][at] == right, order[at] + 1, 0).astype(np.uint8)
+    at = np.minimum(np.searchsorted(ids[order], flat[runs]), len(ids) - 1)
+    label = np.where(ids[order][at] == flat[runs], order[at] + 1, 0).astype(np.uint8)
+    labels = np.repeat(label, np.diff(runs, append=flat.size)).reshape(right.shape, order="F")
     absent = np.setdiff1d(np.arange(len(ids)), labels.ravel().astype(np.int64) - 1)
     if len(absent):
         raise InputError(
