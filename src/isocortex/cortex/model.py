@@ -60,7 +60,8 @@ class Recipe:
     density : ``published`` or ``rodarie``, see :mod:`isocortex.cortex.counts`.
     synapses : of the whole cortex at scale 1.
     contra : share of the long-range synapses that cross the midline; None for the connectome's.
-    in_degree : share of its synapses that a neuron keeps; None for the cube root of the scale.
+    in_degree : share of its synapses that a neuron keeps; None for one tenth, or the scale if that
+        is more. Where it is the same, models of different scales behave alike.
     local_velocity, long_velocity : of axons, um/ms.
     long_delay : ms, of long-range synapses, to which the time along the axon is added.
     map_width : spread of a projection around the matching place of its target area, in standard
@@ -95,7 +96,7 @@ class Recipe:
     @property
     def kept(self) -> float:
         """Share of its synapses that a neuron keeps."""
-        return self.scale ** (1.0 / 3.0) if self.in_degree is None else self.in_degree
+        return max(self.scale, 0.1) if self.in_degree is None else self.in_degree
 
     def key(self, what: str) -> np.uint64:
         """Name of a family of random streams."""
@@ -183,6 +184,11 @@ class CortexModel:
             yield draw.place_synapses(
                 n, source_of, out, self._cells, self._sites, len(self.models)
             )
+
+    @cached_property
+    def excitation(self) -> NDArray[np.int16]:
+        """Rule whose synapses each group receives from far away and from outside the cortex."""
+        return self._projections.rule
 
     # --- tables for drawing -----------------------------------------------------------------------
 
