@@ -26,9 +26,9 @@ from isocortex.network.build import build_network
 from isocortex.network.clock import Clock
 from isocortex.network.network import LONGEST_WINDOW, Connections, PointNeurons, SpikeTrains
 from isocortex.network.partition import split
-from isocortex.network.place import NodeFinder, candidates, check_found
+from isocortex.cells.place import NodeFinder, candidates, check_found
 from isocortex.network.points import at_rest, receive
-from isocortex.network.random import uniform
+from isocortex.random import uniform
 from isocortex.sonata.config import load_simulation
 
 # --- places of synapses -----------------------------------------------------------------------

@@ -14,7 +14,7 @@ from library_circuit import CELL, clamp, poisson, report, write_library_circuit
 
 import isocortex as ic
 from isocortex.errors import ConfigError
-from isocortex.examples.sonata_files import write_types
+from isocortex.sonata.write import write_types
 from isocortex.network.build import build_network
 from isocortex.report.output import prepare_output
 from isocortex.report.quantity import quantity

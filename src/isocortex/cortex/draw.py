@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 compiled = njit(error_model="numpy", nogil=True, cache=True)
 inlined = njit(error_model="numpy", nogil=True, cache=True, inline="always")
 
+#: Delays are multiples of this, ms, so that few are different; none is longer than 25.5 ms.
+DELAY_STEP = 0.1
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -70,7 +72,7 @@ class Connections(NamedTuple):
     target: NDArray[np.int64]
     rule: NDArray[np.int16]
     synapses: NDArray[np.int16]
-    delay: NDArray[np.float32]  # ms
+    delay: NDArray[np.uint8]  # in steps of ``DELAY_STEP``
     key: NDArray[np.uint64]  # start of the stream that places the synapses
 
 
@@ -90,7 +92,7 @@ class Synapses(NamedTuple):
     target: NDArray[np.int64]
     node: NDArray[np.int32]
     rule: NDArray[np.int16]
-    delay: NDArray[np.float32]  # ms
+    delay: NDArray[np.uint8]  # in steps of ``DELAY_STEP``
 
 
 @inlined
@@ -113,6 +115,12 @@ def uniform(state):
     """The next number in [0, 1) of the stream, and the stream after it."""
     state = state + GOLDEN
     return state, (mix(state) >> np.uint64(11)) * 2.0**-53
+
+
+@inlined
+def _rounded(delay):
+    """To the nearest multiple of ``DELAY_STEP``, counted in these."""
+    return np.uint8(min(max(np.rint(delay / DELAY_STEP), 1.0), 255.0))
 
 
 @compiled
@@ -175,7 +183,7 @@ def draw_local(key, source, column, neurons, places, rules, out, n):
             some = rules.fewest[rule] + np.int64(u * (rules.most[rule] - rules.fewest[rule] + 1))
             out.target[n], out.rule[n], out.synapses[n] = target, rule, some
             out.key[n] = mix(state)
-            out.delay[n] = rules.delay[rule] + distance / rules.velocity
+            out.delay[n] = _rounded(rules.delay[rule] + distance / rules.velocity)
             n += 1
     return n
 
@@ -258,7 +266,7 @@ def draw_long(key, source, patch, neurons, places, rules, projections, out, n):
         distance = np.sqrt(square)
         out.target[n], out.rule[n], out.synapses[n] = target, rule, some
         out.key[n] = mix(state)
-        out.delay[n] = projections.delay + distance / projections.velocity
+        out.delay[n] = _rounded(projections.delay + distance / projections.velocity)
         n += 1
     return n
 
@@ -297,7 +305,7 @@ def place_synapses(n, source_of, connections, neurons, sites, n_models):
         total += connections.synapses[c]
     made = Synapses(
         np.empty(total, np.int64), np.empty(total, np.int64), np.empty(total, np.int32),
-        np.empty(total, np.int16), np.empty(total, np.float32),
+        np.empty(total, np.int16), np.empty(total, np.uint8),
     )  # fmt: skip
     at = 0
     for c in range(n):

@@ -29,6 +29,16 @@ class Drive:
     """Peak conductance of a background synapse, nS, by (layer, class, cell model)."""
 
     weight: dict[tuple[str, str, str], float]
+    file: Path
+
+    def of(self, layer: str, name: str, model: str) -> float:
+        """Conductance in nS, per synapse on a cell of this class and model."""
+        if (layer, name, model) not in self.weight:
+            raise InputError(
+                f"has no row for class {name} of layer {layer} and model {model}", file=self.file,
+                fix="Calibrate again, with this wiring.",
+            )  # fmt: skip
+        return self.weight[layer, name, model]
 
 
 def load_drive(file: str | Path | None = None) -> Drive:
@@ -37,7 +47,7 @@ def load_drive(file: str | Path | None = None) -> Drive:
     try:
         table = pd.read_csv(path, dtype={"layer": str, "class": str, "model": str})
         keys = table[["layer", "class", "model"]].itertuples(index=False, name=None)
-        return Drive(dict(zip(keys, table["nS"].astype(float), strict=True)))
+        return Drive(dict(zip(keys, table["nS"].astype(float), strict=True)), path)
     except (OSError, KeyError, ValueError) as error:
         raise InputError(
             f"cannot be read as a table of layer, class, model and nS ({error})", file=path,

@@ -23,7 +23,7 @@ from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neuro
 from isocortex.cortex.sites import target_sites
 from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiring
 from isocortex.errors import ConfigError
-from isocortex.network.random import uniform
+from isocortex.random import uniform
 
 FloatArray = NDArray[np.float64]
 
@@ -66,6 +66,9 @@ class Recipe:
     long_delay : ms, of long-range synapses, to which the time along the axon is added.
     map_width : spread of a projection around the matching place of its target area, in standard
         deviations of the area.
+    excitation, inhibition : factors on the weights of synapses onto excitatory cells, from
+        excitatory and from inhibitory ones. With the tables' weights alone (1 and 1) a few per cent
+        of drive decide between silence and bursts.
     strongest : most that a local synapse between excitatory cells may weigh, as a multiple of
         those within the target's layer.
     """
@@ -80,6 +83,8 @@ class Recipe:
     long_velocity: float = 1000.0
     long_delay: float = 1.0
     map_width: float = 0.5
+    excitation: float = 0.5
+    inhibition: float = 1.5
     strongest: float = 4.0
 
     def __post_init__(self) -> None:
@@ -87,7 +92,10 @@ class Recipe:
             value = getattr(self, name)
             if value is not None and not 0.0 < value <= 1.0:
                 raise ConfigError(f"{name} {value} is not in (0, 1]", field=name, fix="Change it.")
-        for name in ("synapses", "local_velocity", "long_velocity", "map_width", "strongest"):
+        for name in (
+            "synapses", "local_velocity", "long_velocity", "map_width", "excitation", "inhibition",
+            "strongest",
+        ):
             if not getattr(self, name) > 0.0:
                 raise ConfigError(
                     f"{name} {getattr(self, name)} is not positive", field=name, fix="Change it."
@@ -170,7 +178,7 @@ class CortexModel:
         while first < sources.stop:
             out = draw.Connections(
                 np.empty(room, np.int64), np.empty(room, np.int16), np.empty(room, np.int16),
-                np.empty(room, np.float32), np.empty(room, np.uint64),
+                np.empty(room, np.uint8), np.empty(room, np.uint64),
             )  # fmt: skip
             source_of = np.empty(room, np.int64)
             then, n = draw.draw_sources(
@@ -186,7 +194,7 @@ class CortexModel:
             )
 
     @cached_property
-    def excitation(self) -> NDArray[np.int16]:
+    def far_rule(self) -> NDArray[np.int16]:
         """Rule whose synapses each group receives from far away and from outside the cortex."""
         return self._projections.rule
 
@@ -404,6 +412,9 @@ def _weights(
                 own = wiring.rules[rule.target, rule.target]
                 cap = wiring.weights.get((rule.target, rule.target, model), 0.0)
                 weight[r, m] = min(weight[r, m], recipe.strongest * cap * own.weight_factor)
+            if rule.target[0] == "e":
+                excites = rule.source[0] == "e"
+                weight[r, m] *= recipe.excitation if excites else recipe.inhibition
     return (weight / np.sqrt(recipe.kept)).astype(np.float32)
 
 

@@ -22,7 +22,7 @@ from isocortex.cortex.columns import Columns, make_columns
 from isocortex.cortex.counts import CLASSES, NeuronCounts, neuron_counts
 from isocortex.cortex.volume import MIDPLANE_UM
 from isocortex.errors import ConfigError
-from isocortex.network.random import uniform
+from isocortex.random import uniform
 
 #: Neurons placed at once; only memory depends on it.
 _CHUNK = 400_000

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from isocortex.cells.compiled import CompiledCell
 from isocortex.errors import ModelError
-from isocortex.network.place import candidates
+from isocortex.cells.place import candidates
 
 FloatArray = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ import pandas as pd
 from isocortex.cells.library import library_cells
 from isocortex.errors import InputError
 from isocortex.mechanisms.synapses import Kinetics, exp2syn
-from isocortex.network.place import SECTION_NAMES
+from isocortex.cells.place import SECTION_NAMES
 
 #: One row with its fields converted.
 Record = dict[str, Any]

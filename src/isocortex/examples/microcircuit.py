@@ -32,7 +32,7 @@ from isocortex.examples.billeh2020 import (
     WEIGHT,
     table,
 )
-from isocortex.examples.sonata_files import write_edges, write_nodes, write_types
+from isocortex.sonata.write import write_edges, write_nodes, write_types
 from isocortex.report.hdf5 import disk_errors
 
 #: Populations: their share of the cells, their class, the library cells that they are made of.
