@@ -324,3 +324,27 @@ def place_synapses(n, source_of, connections, neurons, sites, n_models):
             made.delay[at] = connections.delay[c]
             at += 1
     return made
+
+
+@compiled
+def mean_gaussians(place, normal, sigma):
+    """Mean of exp(-(d / sigma)^2) over all pairs of places, for each sigma.
+
+    d is the distance along the surface; what is beyond four sigma counts as nothing.
+    """
+    total = np.zeros(len(sigma))
+    for i in range(len(place)):
+        for j in range(len(place)):
+            x, y, z = (
+                place[j, 0] - place[i, 0],
+                place[j, 1] - place[i, 1],
+                place[j, 2] - place[i, 2],
+            )
+            up = x * normal[i, 0] + y * normal[i, 1] + z * normal[i, 2]
+            square = x * x + y * y + z * z - up * up
+            if i == j:
+                continue
+            for s in range(len(sigma)):
+                if square < 16.0 * sigma[s] ** 2:
+                    total[s] += np.exp(-square / sigma[s] ** 2)
+    return total / (len(place) * (len(place) - 1))

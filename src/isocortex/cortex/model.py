@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -239,10 +239,10 @@ class CortexModel:
                 of[s, t] = numbers.get((source, target), -1)
         widen = np.sqrt(self.recipe.kept / self.recipe.scale)
         sigma = np.array([rule.sigma for rule in self.rules])
-        gain = _crowding(self.layout, self.recipe.seed, np.unique(sigma), widen)
-        gain *= widen**2
-        which = np.searchsorted(np.unique(sigma), sigma)
-        probability = np.array([rule.probability for rule in self.rules]) * gain[:, which]
+        # more neurons than synapses are missing, and areas have edges
+        more = widen**2 * _closeness(self.layout, tuple(sigma))
+        more /= _closeness(self.layout, tuple(sigma * widen))
+        probability = np.array([rule.probability for rule in self.rules]) * more
         return draw.Rules(
             of,
             np.minimum(np.concatenate([probability, probability]), 1.0),
@@ -340,21 +340,17 @@ class CortexModel:
     def expected_local(self) -> FloatArray:
         """Synapses within each area of one hemisphere at scale 1, from the local rules alone."""
         expected, _ = expected_neurons(self.atlas, self.recipe.density)
-        table = self.layout.columns.table[self.layout.columns.n_side :]
-        surface = (np.pi * table["radius"] ** 2).groupby(table["area"]).sum()
-        local = np.zeros(len(self.atlas.areas))
-        reach = np.zeros((len(LAYERS) * len(CLASSES),) * 2)
-        for s in range(len(reach)):
-            for t in range(len(reach)):
-                pair = (self.wiring.groups.get(class_of(s)), self.wiring.groups.get(class_of(t)))
-                if rule := self.wiring.rules.get(pair):  # type: ignore[arg-type]
-                    reach[s, t] = rule.reach * rule.mean_synapses
-        for a, name in enumerate(self.atlas.areas.index):
-            number = np.zeros((len(LAYERS), len(CLASSES)))
-            rows = self.atlas.row_area == a
-            number[self.atlas.row_layer[rows]] = expected[rows]
-            local[a] = number.ravel() @ reach @ number.ravel() / surface[name]
-        return local
+        close = _closeness(self.layout, tuple(rule.sigma for rule in self.rules))
+        member = np.zeros((len(self.rules), 2, len(LAYERS), len(CLASSES)))  # as source, as target
+        for cell_class, group in self.wiring.groups.items():
+            at = divmod(group_of(cell_class), len(CLASSES))
+            for r, rule in enumerate(self.rules):
+                member[r, 0][at], member[r, 1][at] = rule.source == group, rule.target == group
+        number = np.zeros((len(self.atlas.areas), len(LAYERS), len(CLASSES)))
+        number[self.atlas.row_area, self.atlas.row_layer] = expected
+        pairs = np.einsum("rslc,alc->ars", member, number).prod(axis=2)
+        each = np.array([rule.probability * rule.mean_synapses for rule in self.rules])
+        return (pairs * close * each).sum(axis=1)
 
     def expected_long(self) -> FloatArray:
         """(classes, areas, 2 * areas), ipsi first: synapses at scale 1 from one hemisphere.
@@ -433,29 +429,24 @@ def _area_maps(table, patch: NDArray[np.integer], n: int) -> NDArray[np.float32]
     return result
 
 
-def _crowding(
-    layout: Layout, seed: int, sigma: FloatArray, widen: float, points: int = 400
-) -> FloatArray:
-    """(areas, sigmas): what an area's edges take from the Gaussian, at scale 1 over as widened.
+@lru_cache(maxsize=4)
+def _closeness(layout: Layout, sigma: tuple[float, ...], points: int = 2000) -> FloatArray:
+    """(areas, sigmas): mean of exp(-(d / sigma)^2) over pairs of neurons of an area.
 
-    Means of exp(-(d / sigma)^2) over pairs of random places of the area.
+    From random places of each area, the same for every seed and scale.
     """
     columns, volume = layout.columns, layout.atlas.volume
+    row_neurons = expected_neurons(layout.atlas)[0].sum(axis=1)
+    per_voxel = row_neurons / np.bincount(columns.row, minlength=len(row_neurons))
     area = layout.atlas.row_area[columns.row]
-    result = np.ones((len(layout.atlas.areas), len(sigma)))
-    if widen == 1.0:
-        return result
+    distinct, which = np.unique(sigma, return_inverse=True)
+    result = np.empty((len(layout.atlas.areas), len(distinct)))
     for a in range(len(result)):
         members = np.flatnonzero(area == a)
-        u = uniform(seed, "crowding", np.arange(points), np.full(points, a))
-        corner = volume.corner(columns.voxels[members[(u * len(members)).astype(np.int64)]])
-        normal = volume.at(corner + np.float32(0.5 * volume.voxel_um)).normal
-        away = (corner[:, None] - corner[None]).astype(np.float64)
-        up = np.einsum("ijk,ik->ij", away, normal)
-        square = np.maximum((away**2).sum(axis=2) - up**2, 0.0)
-        for s, width in enumerate(sigma):
-            narrow = np.exp(-square / width**2)
-            wide = np.exp(-square / (width * widen) ** 2)
-            np.fill_diagonal(narrow, 0.0), np.fill_diagonal(wide, 0.0)
-            result[a, s] = narrow.sum() / wide.sum()
-    return result
+        heaped = np.cumsum(per_voxel[columns.row[members]])
+        u = uniform(0, "closeness", np.arange(points), np.full(points, a))
+        chosen = members[np.searchsorted(heaped, u * heaped[-1])]
+        place = volume.centre(columns.voxels[chosen]).astype(np.float64)
+        normal = volume.at(volume.centre(columns.voxels[chosen])).normal.astype(np.float64)
+        result[a] = draw.mean_gaussians(place, normal, distinct)
+    return result[:, which]
