@@ -160,6 +160,7 @@ def run(
     n_synapses, network = network.n_synapses, network.without_wiring()
     say(f"Ready: {setup:.1f} s to build, {motor.compile_seconds:.1f} s to compile.")
 
+    spikes_file, report_files = _output_files(simulation)
     facts = provenance(
         {"file": str(simulation.config_file), "text": _text(simulation.config_file)},
         seed=simulation.seed,
@@ -173,11 +174,9 @@ def run(
             "engine": engine,
             "config_file": str(Path(simulation.config_file).resolve()),
             "populations": {
-                network.populations[p]: len(
-                    simulation.circuit.nodes[network.populations[p]].node_ids
-                )
-                for p in _spiking(network)
+                network.populations[p]: _ranges(network.spiking_nodes(p)) for p in _spiking(network)
             },
+            "files": [spikes_file, *report_files.values()],
         },
     )
     n_spikes = 0
@@ -187,7 +186,7 @@ def run(
         ends = np.cumsum([0] + [len(r.probes) for r in recorders])
         begun = time.perf_counter()
         stack.callback(_note_end, simulation, facts, motor)
-        chunk = FIRST_CHUNK
+        chunk = max(FIRST_CHUNK // motor.window, 1) * motor.window
         while motor.step < n_steps:
             first, moment = motor.step, time.perf_counter()
             sources, times, samples = motor.advance(min(chunk, n_steps - first))
@@ -208,6 +207,8 @@ def run(
             if progress is not None:
                 progress(motor.step * simulation.dt, simulation.tstop, n_spikes)
             chunk = _next_chunk(chunk, time.perf_counter() - moment, samples.shape[1])
+            # whole windows: where they begin decides the order in which coincident events add up
+            chunk = max(chunk // motor.window, 1) * motor.window
         run_seconds = time.perf_counter() - begun
         summary = Summary(
             n_cells=network.n_cells,
@@ -320,6 +321,18 @@ def memory_estimate(network: Network, precision: str) -> float:
     return float(state + wiring + 16 * len(network.trains.time)) / 1e6
 
 
+def _output_files(simulation: Simulation) -> tuple[str, dict[str, str]]:
+    """Name of the spike file, and of every report's."""
+    reports = {spec.name: spec.file_name or f"{spec.name}.h5" for spec in simulation.reports}
+    return simulation.spikes_file or "spikes.h5", reports
+
+
+def _ranges(ids: np.ndarray) -> list[list[int]]:
+    """Ascending ids as half-open ranges."""
+    breaks = np.flatnonzero(np.diff(ids) != 1) + 1
+    return [[int(part[0]), int(part[-1]) + 1] for part in np.split(ids, breaks) if len(part)]
+
+
 def _spiking(network: Network) -> np.ndarray:
     """Populations with cells that can spike."""
     return np.unique(network.source_population[: network.n_cells + len(network.points)])
@@ -337,8 +350,7 @@ def _open_output(
     stack: ExitStack,
 ) -> tuple[SpikeWriter, list[Recorder]]:
     """Create every output file; all are closed, and so complete, however the run ends."""
-    spikes_file = simulation.spikes_file or "spikes.h5"
-    report_files = {spec.name: spec.file_name or f"{spec.name}.h5" for spec in simulation.reports}
+    spikes_file, report_files = _output_files(simulation)
     recorders = _recorders(simulation, network)
     optional = [f for f in (simulation.spikes_file_csv, simulation.log_file) if f]
     prepare_output(

@@ -19,6 +19,7 @@ from isocortex.network.build import build_network
 from isocortex.report.output import prepare_output
 from isocortex.report.quantity import quantity
 from isocortex.simulate import make_engine, make_settings
+from isocortex.sonata.circuit import SpikeInput
 
 EDGES = [(0, 0, 40), (1, 1, 40)]
 DRIVEN = {"edges": EDGES, "inputs": {"drive": poisson(), "clamp": clamp(0.5)}}
@@ -95,7 +96,7 @@ def test_a_result_says_where_it_comes_from(driven):
     facts = json.loads((result.directory / "provenance.json").read_text())
     assert facts["run"]["config_file"] == str(driven.resolve())
     assert facts["run"]["precision"] == "single"
-    assert facts["run"]["populations"] == {"cells": 2}
+    assert facts["run"]["populations"] == {"cells": [[0, 2]]}
     with h5py.File(result.directory / "spikes.h5") as file:
         assert file.attrs["simulator"] == facts["simulator"]
 
@@ -295,8 +296,8 @@ def test_every_nth_step_is_counted_from_the_start_of_the_report(driven):
     reports = {"late": report("v", start_time=0.5, end_time=38.1, dt=0.7)}
     result = ic.run(change(driven, reports=reports, run={"tstop": 40.0}))
     late, every = data(result.directory, "late"), data(result.directory, "v")
-    np.testing.assert_array_equal(late, every[11:381:7])
-    np.testing.assert_allclose(result.report("late")["time"], 1.2 + 0.7 * np.arange(53))
+    np.testing.assert_array_equal(late, every[5 : 5 + 53 * 7 : 7])
+    np.testing.assert_allclose(result.report("late")["time"], 0.6 + 0.7 * np.arange(53))
 
 
 @pytest.mark.parametrize("dt", [0.25, 0.01])
@@ -502,3 +503,60 @@ def test_what_came_before_a_voltage_that_is_no_number_is_kept(driven, tmp_path, 
     plain = data(ic.run(change(driven, inputs={"e": {**clamp(), "enabled": False}})).directory, "v")
     np.testing.assert_allclose(kept[:150], plain[:150], rtol=1e-5)
     assert np.isfinite(kept[:150]).all()
+
+
+# --- what a review found ----------------------------------------------------------------------
+
+
+def test_rates_count_the_cells_there_are(tmp_path):
+    """Node ids need not begin at 0, and virtual nodes are no silent cells."""
+    config = write_library_circuit(tmp_path, edges=[(0, 0, 1)])
+    with h5py.File(tmp_path / "cells.h5", "a") as file:
+        ids = file["nodes/cells/node_id"]
+        ids[...] = ids[...] + 1000
+        n = len(ids)
+    for name in tmp_path.glob("*edges.h5"):
+        with h5py.File(name, "a") as file:
+            for population in file["edges"].values():
+                target = population["target_node_id"]
+                target[...] = target[...] + 1000
+    result = ic.run(config)
+    assert list(result.nodes) == ["cells"]
+    assert result.nodes["cells"].tolist() == list(range(1000, 1000 + n))
+
+
+def test_files_of_an_earlier_run_are_no_results(driven):
+    ic.run(change(driven, reports={"earlier": report("v")}))
+    content = json.loads(driven.read_text())
+    content["reports"] = {"later": report("v")}
+    driven.write_text(json.dumps(content))
+    assert ic.run(driven).reports == ["later"]
+
+
+def test_chunks_of_whole_windows_give_the_same_bits(driven):
+    """However long a machine takes between two looks, a run gives the same voltages."""
+    simulation = ic.load_simulation(change(driven, run={"tstop": 30.0}), tstop=30.0)
+    network = build_network(simulation)
+    settings = make_settings(simulation, threads=2, precision="double",
+                             integrator="backward-euler")  # fmt: skip
+    voltages = []
+    for windows in ([9], [3, 6], [1, 4, 2, 2]):
+        engine = make_engine(network, settings)
+        for n in windows:
+            engine.advance(n * engine.window)
+        voltages.append(engine.voltage(0))
+    np.testing.assert_array_equal(voltages[0], voltages[1])
+    np.testing.assert_array_equal(voltages[0], voltages[2])
+
+
+def test_spike_inputs_drive_virtual_nodes_only(driven):
+    inputs = {"noise": {"input_type": "spikes", "module": "poisson", "node_set": "biophysical",
+                        "firing_rate": 10.0}}  # fmt: skip
+    one_line(isocortex("run", change(driven, inputs=inputs)), "noise", "virtual")
+
+
+def test_two_poisson_inputs_are_two_trains(driven):
+    entry = {"input_type": "spikes", "module": "poisson", "node_set": "drive", "firing_rate": 50.0}
+    simulation = ic.load_simulation(change(driven, inputs={"a": entry, "b": entry}))
+    *_, a, b = (entry for entry in simulation.inputs if isinstance(entry, SpikeInput))
+    assert not np.isin(a.times, b.times).any()

@@ -82,6 +82,6 @@ def test_recurrent_network_spikes_equal_bionet(tmp_path):
     assert len(expected) > 100
     assert len(ours) == len(expected)
     shared = sum(
-        a[0] == b[0] and abs(a[1] - b[1]) < 1.001 * DT for a, b in zip(ours, expected, strict=True)
+        a[0] == b[0] and abs(a[1] - b[1]) < 1e-6 for a, b in zip(ours, expected, strict=True)
     )
     assert shared >= 0.99 * len(expected)

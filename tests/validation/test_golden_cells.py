@@ -40,7 +40,7 @@ def test_soma_voltage_calcium_and_spikes_equal_neuron(shared, name, dt):
     for i, amp in enumerate(amps):
         expected = golden[f"spikes_{i}"]
         assert len(spikes[i]) == len(expected), f"{amp} nA"
-        np.testing.assert_allclose(spikes[i], expected, atol=1.001 * dt, err_msg=f"{amp} nA")
+        np.testing.assert_allclose(spikes[i], expected, atol=1e-6, err_msg=f"{amp} nA")
         ours, theirs = v[i][every - 1 :: every], golden["v"][i][1:]
         rms = np.sqrt(np.mean((ours[: len(theirs)] - theirs) ** 2))
         assert rms < 0.05, f"{amp} nA"

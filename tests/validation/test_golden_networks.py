@@ -26,7 +26,7 @@ def test_network_equals_bionet(shared, tmp_path, name, engine):
         zip(result.spikes["node_ids"].tolist(), result.spikes["timestamps"].tolist(), strict=True)
     )
     assert [i for i, _ in got] == [i for i, _ in expected]
-    np.testing.assert_allclose([t for _, t in got], [t for _, t in expected], atol=0.1001)
+    np.testing.assert_allclose([t for _, t in got], [t for _, t in expected], atol=1e-6)
     golden = np.load(folder / "reference" / "v.npz")
     v = result.report("membrane_potential").values  # sample k is at (k + 1) dt
     np.testing.assert_allclose(v, golden["v"][:, 1 : len(v) + 1].T, atol=0.01)

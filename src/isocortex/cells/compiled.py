@@ -97,7 +97,8 @@ class CompiledCell:
     def node_at(self, section: int, x: float) -> int:
         """Node of the compartment that contains ``x`` (0..1) of section ``section``.
 
-        Follows NEURON: compartment ``floor(x * nseg)``, the last one at x = 1.
+        Compartment ``floor(x * nseg)``, the last one at x = 1. NEURON puts what sits at the very
+        ends of a section on nodes without membrane there.
         """
         nodes = np.flatnonzero((self.section == section) & (self.area > 0))
         if len(nodes) == 0 or not 0.0 <= x <= 1.0:

@@ -354,10 +354,6 @@ class CpuEngine:
             B=_aligned(len(self.row_kind) * W, self.dtype),
             above=np.zeros((self.n_blocks, W), bool),
         )
-        self.states.V[:] = settings.v_init
-        self.states.A[:] = self.states.B[:] = 0.0
-        for b, m in enumerate(self.block_model):
-            self.states.S[first_s[b] : first_s[b + 1]] = np.repeat(self.model_states[m], W)
         real = self.dtype.type
         self.numerics = Numerics(
             dt=real(settings.dt),
@@ -365,6 +361,16 @@ class CpuEngine:
             extrapolate=real(2.0 if settings.second_order else 1.0),
             nernst=real(nernst_factor(settings.celsius)),
         )
+
+    def _rest(self, blocks: IntArray) -> None:
+        """Put blocks at rest; who writes a page first decides which processor it is close to."""
+        first_v, first_s, first_row = self.layout.first_v, self.layout.first_s, self.first_row
+        for b in blocks:
+            self.states.V[first_v[b] : first_v[b + 1]] = self.settings.v_init
+            rows = slice(first_row[b] * self.lanes, first_row[b + 1] * self.lanes)
+            self.states.A[rows] = self.states.B[rows] = 0.0
+            steady = self.model_states[self.block_model[b]]
+            self.states.S[first_s[b] : first_s[b + 1]] = np.repeat(steady, self.lanes)
 
     # --- recording ----------------------------------------------------------------------------
 
@@ -453,7 +459,9 @@ class CpuEngine:
         ]  # fmt: skip
         self.meeting = meeting_place(n_parts)
         # not even part 0 runs on the main thread: Ctrl-C would raise inside machine code
-        self._threads = ThreadPoolExecutor(n_parts)
+        self._threads = [ThreadPoolExecutor(1) for _ in range(n_parts)]
+        for thread, part in zip(self._threads, self.parts, strict=True):
+            thread.submit(self._rest, part.blocks).result()
 
     def _balance(self, n_parts: int) -> IntArray:
         """Part of every block: the most costly first, each to the least laden."""
@@ -520,7 +528,7 @@ class CpuEngine:
         running: list[Future] = []
         try:
             for p in range(len(self.parts)):
-                running.append(self._threads.submit(work, p))
+                running.append(self._threads[p].submit(work, p))
             wait(running)
         except BaseException:  # Ctrl-C: these steps are finished first
             if len(running) < len(self.parts):

@@ -73,11 +73,14 @@ class Engine(Protocol):
     Attributes
     ----------
     step : steps done.
+    window : steps between exchanges; results are the same to the last bit, whatever the numbers of
+        steps asked for, as long as they are multiples of it.
     n_events : synaptic events received so far.
     compile_seconds : time it took to compile the kernels or load them.
     """
 
     step: int
+    window: int
     n_events: int
     compile_seconds: float
 

@@ -226,7 +226,7 @@ class ReferenceEngine:
         ]
         self.probes: list[tuple[int, int, Variable]] = []
         self.clock = Clock(settings.dt)
-        self.step, self.n_events, self.compile_seconds = 0, 0, 0.0
+        self.step, self.window, self.n_events, self.compile_seconds = 0, 1, 0, 0.0
         #: (time, order of sending, synapse) of events to come
         self.queue: list[tuple[float, int, int]] = []
         self.sent = itertools.count()

@@ -51,6 +51,7 @@ logger = logging.getLogger(__name__)
 ALLEN_TEMPLATES = ("ctdb:Biophys1.hoc", "ctdb:Biophys1")
 #: Prefix of templates that name a cell of the embedded library.
 LIBRARY_PREFIX = "isocortex:"
+LIBRARY_DL = 20.0  # um
 #: Node attributes that together name a cell model.
 MODEL_COLUMNS = ("model_template", "morphology", "dynamics_params", "model_processing")
 
@@ -170,6 +171,12 @@ def _compile(
     circuit = simulation.circuit
     where: dict[str, Any] = {"file": population.file, "field": f"nodes/{population.name}"}
     if template is not None and template.startswith(LIBRARY_PREFIX):
+        if simulation.dL != LIBRARY_DL:
+            raise ConfigError(
+                f"embedded cells are divided for dL {LIBRARY_DL:g} um, not {simulation.dL:g}",
+                file=simulation.config_file, field="run.dL",
+                fix=f"Leave dL at {LIBRARY_DL:g}, or give the cells' SWC and fit files.",
+            )  # fmt: skip
         return load_cell(template.removeprefix(LIBRARY_PREFIX))
     if template is not None and template.startswith("nml:"):
         dynamics = _fit_of_neuroml(circuit, template, where)
@@ -278,6 +285,10 @@ def _kinetics_of(rule: SynapseRule, edges: EdgePopulation) -> Kinetics:
         "exp1syn": (exp1syn, ("tau", "erev")),
     }
     makers["expsyn"] = makers["exp1syn"]
+    values = dict(rule.dynamics)
+    for name in ("tau1", "tau_1"):  # what BMTK's ExpSyn and Exp1Syn call it
+        if template in ("exp1syn", "expsyn"):
+            values.setdefault("tau", values.get(name))
     where = {"file": rule.dynamics_file, "field": f"edges/{edges.name}"}
     if template not in makers:
         later = " (short-term plasticity is not supported yet)" if "stp" in template else ""
@@ -287,17 +298,17 @@ def _kinetics_of(rule: SynapseRule, edges: EdgePopulation) -> Kinetics:
         )  # fmt: skip
     make, names = makers[template]
     try:
-        values = [float(rule.dynamics[name]) for name in names]
+        numbers = [float(values[name]) for name in names]
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"{rule.model_template} needs the numbers {', '.join(names)} in its dynamics_params",
             fix="Add them (ms, ms, mV).", **where,
         ) from error  # fmt: skip
-    if not all(np.isfinite(values)) or min(values[:-1]) <= 0:
+    if not all(np.isfinite(numbers)) or min(numbers[:-1]) <= 0:
         raise ModelError(
-            f"time constants must be positive, found {values[:-1]}", fix="Mend them.", **where
+            f"time constants must be positive, found {numbers[:-1]}", fix="Mend them.", **where
         )
-    return make(*values)
+    return make(*numbers)
 
 
 def _connect(
@@ -407,6 +418,9 @@ def _sign_and_count(edges: EdgePopulation, rule: SynapseRule, at: IntArray) -> N
 
     Edges with an explicit location carry their weight as it is.
     """
+    plain = ~edges.weight_is_final[at]
+    if not plain.any():
+        return np.ones(len(at))
     if "sign" not in rule.dynamics:
         raise ModelError(
             "an edge to a point neuron needs `sign` in its dynamics_params",
@@ -418,7 +432,6 @@ def _sign_and_count(edges: EdgePopulation, rule: SynapseRule, at: IntArray) -> N
             f"`sign` must be a number, found {sign!r}", file=rule.dynamics_file,
             field=f"edges/{edges.name}", fix="Use 1 or -1.",
         )  # fmt: skip
-    plain = ~edges.weight_is_final[at]
     return np.where(plain, sign * edges.nsyns[at], 1.0)
 
 
@@ -442,6 +455,13 @@ def _place(
             section, x = edges.section_id[here].astype(np.int64), edges.section_pos[here]
             node = NodeFinder(model).at(section, x)
             check_found(node, section, x, edges.name, model.name)
+            ends = ((x == 0.0) | (x == 1.0)) & (model.section_type[node] != SECTION_TYPES["soma"])
+            if ends.any():
+                logger.warning(
+                    "%s: %d synapses at the very end of a section (afferent_section_pos 0 or 1) are"
+                    " put into its outermost compartment; NEURON has a node of its own there",
+                    edges.name, np.count_nonzero(ends),
+                )  # fmt: skip
             chosen_edges.append(here)
             chosen_nodes.append(node)
         here = at[~explicit & (model_of_edge == m)]
@@ -523,5 +543,11 @@ def _electrode_node(model: CompiledCell, clamp: CurrentInput) -> int:
         raise ConfigError(
             f"cell model {model.name!r} has no section {clamp.section_name}[{clamp.section_index}]",
             fix="Choose soma, dend, apic or axon and an index the morphology has.",
+        )
+    if clamp.section_pos in (0.0, 1.0) and clamp.section_name != "soma":
+        raise ConfigError(
+            "an electrode at the very end of a section is not supported yet: NEURON has a node of"
+            " its own there",
+            fix="Choose section_dist between 0 and 1.",
         )
     return model.node_at(int(sections[clamp.section_index]), clamp.section_pos)

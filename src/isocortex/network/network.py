@@ -145,6 +145,11 @@ class Network:
             self, slots=NO_SLOTS, connections=_no_connections(len(self.source_population))
         )
 
+    def spiking_nodes(self, population: int) -> IntArray:
+        """Ids of a population's nodes that are not virtual, ascending."""
+        mine = self.source_population[: self.n_reacting] == population
+        return np.sort(self.source_node_id[: self.n_reacting][mine])
+
     def label(self, source: int) -> str:
         """``population node id`` of a source, for messages."""
         population = self.populations[self.source_population[source]]
@@ -205,5 +210,6 @@ class Waveform:
     amps: FloatArray
 
     def __call__(self, t: FloatArray) -> FloatArray:
-        i = np.searchsorted(self.times, t, side="right") - 1
+        # a sample that falls on t belongs to it, whatever the clock's accumulated rounding
+        i = np.searchsorted(self.times, t + 1e-6, side="right") - 1
         return np.where(i >= 0, self.amps[np.maximum(i, 0)], 0.0)

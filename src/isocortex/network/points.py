@@ -43,6 +43,7 @@ def receive(state: PointState, i: int, time: float, weight: float) -> bool:
         return False
     if state.last[i] < state.ready[i]:  # first event after the refractory period
         state.last[i], state.m[i] = state.ready[i], 0.0
+    time = max(time, state.last[i])  # a delay below dt is served late: time does not run backwards
     state.m[i] = state.m[i] * math.exp(-(time - state.last[i]) / state.tau[i]) + weight
     state.last[i] = time
     if state.m[i] > 1.0:

@@ -53,8 +53,9 @@ def open_report(path: Path, population: str | None = None) -> xr.DataArray:
         data, mapping = group["data"], group["mapping"]
         counts = np.diff(mapping["index_pointer"][:].astype(np.int64))
         start, _, dt = mapping["time"][:]
+        first = data.attrs.get("first_sample", start + dt)
         coords = {
-            "time": ("time", start + dt * np.arange(1, data.shape[0] + 1), {"units": "ms"}),
+            "time": ("time", first + dt * np.arange(data.shape[0]), {"units": "ms"}),
             "node_id": ("element", np.repeat(mapping["node_ids"][:].astype(np.int64), counts)),
             "element_id": ("element", mapping["element_ids"][:].astype(np.int64)),
             "element_pos": ("element", mapping["element_pos"][:]),

@@ -23,7 +23,8 @@ CHUNK_BYTES = 256 * 1024
 class MembraneReport:
     """Write ``/report/<population>/data[samples, elements]`` and its mapping.
 
-    BioNet's convention: sample ``k`` is the value at ``start + (k + 1) * dt``. Rows are collected
+    BioNet's convention: sample ``k`` is the value at ``first + k * dt``, where ``first`` is one
+    step of the simulation, not of the report, after ``start``. Rows are collected
     until a chunk is full; each chunk is written and flushed together with the time it reaches, so
     a killed run leaves a shorter but consistent file.
 
@@ -59,6 +60,7 @@ class MembraneReport:
         dt: float,
         n_samples: int,
         *,
+        first: float | None = None,
         dtype: DTypeLike = np.float32,
         mode: str = "w",
         provenance: Provenance | None = None,
@@ -66,6 +68,7 @@ class MembraneReport:
         self.path = Path(path)
         self.population, self.variable, self.units = population, variable, units
         self.start, self.stop, self.dt, self.n_samples = start, stop, dt, n_samples
+        self.first = start + dt if first is None else first
         self.n_elements = len(np.asarray(element_ids))
         self._dtype = np.dtype(dtype)
         self._written = 0
@@ -123,6 +126,7 @@ class MembraneReport:
         # BMTK reads ``variable``; the SONATA guide's name is ``variable_name``.
         self._data.attrs["variable"] = self._data.attrs["variable_name"] = self.variable
         self._data.attrs["units"] = self.units
+        self._data.attrs["first_sample"] = self.first  # ms; SONATA's `time` does not say
 
     def append(self, block: ArrayLike) -> None:
         """Add rows: float[samples, elements], in ``units``, following those appended before."""

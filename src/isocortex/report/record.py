@@ -113,6 +113,7 @@ class Recorder:
             start=spec.start,
             stop=end,
             dt=self.every * dt,
+            first=spec.start + dt,
             n_samples=self.n_samples,
         )
 
@@ -122,8 +123,8 @@ class Recorder:
 
     def take(self, first_step: int, samples: FloatArray) -> None:
         """Write the rows that are due from a window's samples of this recorder's probes."""
-        after = np.arange(first_step, first_step + len(samples)) + 1 - self.first_step
-        due = (after > 0) & (after % self.every == 0) & (after // self.every <= self.n_samples)
+        after = np.arange(first_step, first_step + len(samples)) - self.first_step
+        due = (after >= 0) & (after % self.every == 0) & (after // self.every < self.n_samples)
         if not due.any():
             return
         values = samples[due]

@@ -43,7 +43,11 @@ class Result:
         self.provenance: dict[str, Any] = _provenance(file)
         self._spike_files: list[Path] = []
         self._report_files: dict[str, Path] = {}
-        for file in sorted(self.directory.glob("*.h5")):
+        # the run's own files, if it says which: others may be an earlier run's
+        names = self.provenance.get("run", {}).get("files")
+        files = [self.directory / name for name in names or []]
+        there = files or self.directory.glob("*.h5")
+        for file in sorted(path for path in there if path.is_file()):
             with _open(file) as hdf5:
                 if "spikes" in hdf5:
                     self._spike_files.append(file)
@@ -137,8 +141,8 @@ class Result:
     def nodes(self) -> dict[str, np.ndarray]:
         """Node ids of each population, silent cells included as far as the output knows them."""
         found: dict[str, set[int]] = {}
-        for name, size in self.provenance.get("run", {}).get("populations", {}).items():
-            found[name] = set(range(size))
+        for name, ranges in self.provenance.get("run", {}).get("populations", {}).items():
+            found[name] = {node for first, last in ranges for node in range(first, last)}
         for file in self._report_files.values():
             with _open(file) as hdf5:
                 for name, group in hdf5["report"].items():

@@ -44,7 +44,7 @@ class Conditions(Section):
     v_init: Annotated[float, Field(ge=-300, le=300)] | None = None
 
 
-#: BioNet's, where ``conditions`` are silent: degC, mV.
+#: Where ``conditions`` are silent: degC, mV. BioNet's temperature; it has no initial voltage.
 CELSIUS, V_INIT = 34.0, -80.0
 
 

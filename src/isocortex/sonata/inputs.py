@@ -72,6 +72,20 @@ class _Entry:
         )
         return [(self.circuit.nodes[name], rows) for name, rows in selected]
 
+    def virtual(self) -> list:
+        """The chosen virtual nodes: others make their own spikes, as in BMTK."""
+        chosen = []
+        for population, rows in self.chosen():
+            if "model_type" not in population.table:
+                continue
+            kinds = population.table["model_type"].astype(object).to_numpy()
+            mine = rows[kinds[rows] == "virtual"]
+            if len(mine):
+                chosen.append((population, mine))
+        if not chosen:
+            raise self.fail("node_set", "has no virtual nodes", "Name a virtual population.")
+        return chosen
+
     def only(self, *keys: str) -> None:
         """Every key must be one of these: nothing is ignored."""
         known = ("input_type", "module", "node_set", "enabled", *keys)
@@ -84,12 +98,12 @@ class _Entry:
 
 def _h5(entry: _Entry) -> list[Input]:
     entry.only("input_file", "file", "source")
-    return list(read_h5_spikes(entry.path("input_file", "file"), entry.chosen()))
+    return list(read_h5_spikes(entry.path("input_file", "file"), entry.virtual()))
 
 
 def _csv(entry: _Entry) -> list[Input]:
     entry.only("input_file", "file")
-    return list(read_csv_spikes(entry.path("input_file", "file"), entry.chosen()))
+    return list(read_csv_spikes(entry.path("input_file", "file"), entry.virtual()))
 
 
 def _nwb(entry: _Entry) -> list[Input]:
@@ -97,7 +111,7 @@ def _nwb(entry: _Entry) -> list[Input]:
     trial = entry.values.get("trial")
     if trial is not None and not isinstance(trial, str):
         raise entry.fail("trial", f"must be the name of a trial, found {trial!r}")
-    return list(read_nwb_spikes(entry.path("input_file", "file"), entry.chosen(), trial))
+    return list(read_nwb_spikes(entry.path("input_file", "file"), entry.virtual(), trial))
 
 
 def _poisson(entry: _Entry) -> list[Input]:
@@ -108,8 +122,9 @@ def _poisson(entry: _Entry) -> list[Input]:
     start, stop = entry.number("t_start", 0.0), entry.number("t_stop", entry.tstop)
     if start < 0:
         raise entry.fail("t_start", f"must be 0 ms or more, found {start:g}")
-    chosen = entry.chosen()
-    return list(poisson_spikes(chosen, rate, start, min(stop, entry.tstop), seed, entry.file))
+    stop = min(stop, entry.tstop)
+    key = f"{seed}:{entry.name}"
+    return list(poisson_spikes(entry.virtual(), rate, start, stop, key, entry.file))
 
 
 def _electrode(entry: _Entry, **what: Any) -> list[Input]:

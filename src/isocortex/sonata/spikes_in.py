@@ -164,12 +164,12 @@ def read_nwb_spikes(path: Path, chosen: Chosen, trial: str | None) -> list[Spike
 
 
 def poisson_spikes(
-    chosen: Chosen, rate: float | str, start: float, stop: float, seed: int, where: Path
+    chosen: Chosen, rate: float | str, start: float, stop: float, key: str, where: Path
 ) -> list[SpikeInput]:
     """Independent Poisson trains between ``start`` and ``stop`` (ms).
 
     ``rate`` is in Hz, or names a node attribute that holds it. The train of a node is a function
-    of (seed, population, node id) alone: neither other nodes nor their order matter.
+    of (``key``, population, node id) alone: neither other nodes nor their order matter.
     """
     inputs = []
     for population, rows in chosen:
@@ -192,7 +192,7 @@ def poisson_spikes(
                 fix="Lower the rate or t_stop.",
             )  # fmt: skip
         trains = [
-            _train(seed, population.name, int(i), r, start, stop)
+            _train(key, population.name, int(i), r, start, stop)
             for i, r in zip(population.node_ids[rows], rates, strict=True)
         ]
         times = np.concatenate([*trains, np.zeros(0)])
@@ -202,10 +202,10 @@ def poisson_spikes(
     return inputs
 
 
-def _train(seed: int, population: str, node: int, rate: float, start: float, stop: float):
+def _train(key: str, population: str, node: int, rate: float, start: float, stop: float):
     if rate == 0 or stop <= start:
         return np.zeros(0)
-    digest = hashlib.blake2b(f"{seed}:{population}:{node}".encode(), digest_size=16).digest()
+    digest = hashlib.blake2b(f"{key}:{population}:{node}".encode(), digest_size=16).digest()
     random = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
     mean = 1e3 / rate  # ms between spikes
     expected = (stop - start) / mean
