@@ -55,9 +55,7 @@ def test_synapses_sit_where_their_rule_allows(cortex, synapses):
     for pair in np.unique(pairs):
         rule, model = divmod(int(pair), len(cortex.models))
         rule = cortex.rules[rule]
-        allowed, _ = candidates(
-            load_cell(cortex.models[model]), rule.sections, rule.distance_range
-        )
+        allowed, _ = candidates(load_cell(cortex.models[model]), rule.sections, rule.distance_range)
         assert np.isin(synapses.node[pairs == pair], allowed).all()
 
 

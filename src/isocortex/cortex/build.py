@@ -12,7 +12,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -23,8 +22,8 @@ from isocortex.cortex.counts import CLASSES, HEMISPHERES, N_EXCITATORY
 from isocortex.cortex.draw import DELAY_STEP
 from isocortex.cortex.drive import RATE, SYNAPSES, Drive, load_drive
 from isocortex.cortex.model import CortexModel, Recipe, class_of
+from isocortex.errors import disk_errors
 from isocortex.mechanisms.synapses import Kinetics
-from isocortex.report.hdf5 import disk_errors
 from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 Progress = Callable[[str], None]

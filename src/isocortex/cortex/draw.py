@@ -272,9 +272,7 @@ def draw_long(key, source, patch, neurons, places, rules, projections, out, n):
 
 
 @compiled
-def draw_sources(
-    first, last, keys, neurons, places, rules, projections, out, source_of, n_out
-):
+def draw_sources(first, last, keys, neurons, places, rules, projections, out, source_of, n_out):
     """All connections of the sources from ``first`` up to ``last``, or to where ``out`` is full.
 
     Returns the next source and the number of connections; ``source_of`` gets the source of each.
@@ -288,9 +286,7 @@ def draw_sources(
             if n < 0:
                 return source, begun
         for patch in range(len(places.patch_first) - 1):
-            n = draw_long(
-                keys[1], source, patch, neurons, places, rules, projections, out, n
-            )
+            n = draw_long(keys[1], source, patch, neurons, places, rules, projections, out, n)
             if n < 0:
                 return source, begun
         source_of[begun:n] = source

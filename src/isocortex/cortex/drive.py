@@ -1,7 +1,7 @@
 """What drives a cortex model from outside, so that it has a resting state.
 
-Every neuron has a Poisson source of its own. How strong its synapses are is calibrated, by class and
-cell model, so that rates come near ``TARGETS``; it is no data.
+Every neuron has a Poisson source of its own. How strong its synapses are is calibrated, by class
+and cell model, so that rates come near ``TARGETS``; it is no data.
 """
 
 from __future__ import annotations

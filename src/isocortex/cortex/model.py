@@ -20,7 +20,7 @@ from isocortex.cortex.atlas import LAYERS, Atlas, load_atlas
 from isocortex.cortex.counts import CLASSES, N_EXCITATORY, expected_neurons
 from isocortex.cortex.laminar import target_layers_of_all
 from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neurons
-from isocortex.cortex.sites import target_sites
+from isocortex.cortex.sites import Sites, target_sites
 from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiring
 from isocortex.errors import ConfigError
 from isocortex.random import uniform
@@ -93,7 +93,12 @@ class Recipe:
             if value is not None and not 0.0 < value <= 1.0:
                 raise ConfigError(f"{name} {value} is not in (0, 1]", field=name, fix="Change it.")
         for name in (
-            "synapses", "local_velocity", "long_velocity", "map_width", "excitation", "inhibition",
+            "synapses",
+            "local_velocity",
+            "long_velocity",
+            "map_width",
+            "excitation",
+            "inhibition",
             "strongest",
         ):
             if not getattr(self, name) > 0.0:
@@ -189,9 +194,7 @@ class CortexModel:
                 room *= 2
                 continue
             first = then
-            yield draw.place_synapses(
-                n, source_of, out, self._cells, self._sites, len(self.models)
-            )
+            yield draw.place_synapses(n, source_of, out, self._cells, self._sites, len(self.models))
 
     @cached_property
     def far_rule(self) -> NDArray[np.int16]:
@@ -203,9 +206,7 @@ class CortexModel:
     @cached_property
     def _cells(self) -> draw.Neurons:
         n = self.neurons
-        return draw.Neurons(
-            n.position, n.normal, n.column.astype(np.int32), self.group, self.model
-        )
+        return draw.Neurons(n.position, n.normal, n.column.astype(np.int32), self.group, self.model)
 
     @cached_property
     def _places(self) -> draw.Places:
@@ -233,7 +234,7 @@ class CortexModel:
         n = len(LAYERS) * len(CLASSES)
         of = np.full((n, n), -1, np.int16)
         numbers = {(rule.source, rule.target): k for k, rule in enumerate(self.rules)}
-        groups = [self.wiring.groups.get(class_of(g)) for g in range(n)]
+        groups = [self.wiring.groups.get(class_of(g), "") for g in range(n)]
         for s, source in enumerate(groups):
             for t, target in enumerate(groups):
                 of[s, t] = numbers.get((source, target), -1)
@@ -255,15 +256,13 @@ class CortexModel:
 
     @cached_property
     def _sites(self) -> draw.Sites:
-        made = []
+        made: list[Sites | None] = []
         used = {m: {self.wiring.group(c) for c, s in self.wiring.shares.items()
                     for name, _ in s if name == m} for m in self.models}  # fmt: skip
         for rule in self.rules:
             for model in self.models:
                 if rule.target in used[model]:
-                    made.append(
-                        target_sites(load_cell(model), rule.sections, rule.distance_range)
-                    )
+                    made.append(target_sites(load_cell(model), rule.sections, rule.distance_range))
                 else:
                     made.append(None)
         sizes = [0 if s is None else len(s.nodes) for s in made]
@@ -277,7 +276,7 @@ class CortexModel:
 
     @cached_property
     def _projections(self) -> draw.Projections:
-        n_groups, n_areas = len(LAYERS) * len(CLASSES), len(self.atlas.areas)
+        n_groups = len(LAYERS) * len(CLASSES)
         kind = np.full(n_groups, -1, np.int16)
         for k, classes in enumerate(KINDS.values()):
             for cell_class in classes:
@@ -304,6 +303,7 @@ class CortexModel:
             self.recipe.long_delay,
             self.recipe.long_velocity,
         )
+
     def _receiving_layers(self) -> FloatArray:
         """(target area, layer of the synapse, layer of the cell), shares.
 

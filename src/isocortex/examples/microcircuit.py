@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, disk_errors
 from isocortex.examples.billeh2020 import (
     DELAY,
     LAYERS,
@@ -33,7 +33,6 @@ from isocortex.examples.billeh2020 import (
     table,
 )
 from isocortex.sonata.write import write_edges, write_nodes, write_types
-from isocortex.report.hdf5 import disk_errors
 
 #: Populations: their share of the cells, their class, the library cells that they are made of.
 POPULATIONS = table("""
