@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from isocortex.examples.sonata_files import write_edges, write_nodes, write_types
+from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 #: Fit, morphology and kind of the models; the files are inside the PyPI package bmtk.
 MODELS = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from isocortex.examples.sonata_files import write_edges, write_nodes, write_types
+from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 CELL = "485836906"
 EXC = {"tau1": 0.1, "tau2": 1.7, "erev": 0.0}

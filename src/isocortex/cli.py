@@ -25,7 +25,9 @@ app = typer.Typer(
 )
 plot_app = typer.Typer(help="Draw results.", no_args_is_help=True)
 cells_app = typer.Typer(help="The embedded Allen cells.", no_args_is_help=True)
+build_app = typer.Typer(help="Build circuits.", no_args_is_help=True)
 app.add_typer(plot_app, name="plot")
+app.add_typer(build_app, name="build")
 app.add_typer(cells_app, name="cells")
 out = Console(soft_wrap=True, highlight=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -211,6 +213,40 @@ def _duration(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.1f} {unit}"
     return f"{seconds:.1f} s"
+
+
+@build_app.command("cortex")
+def build_cortex(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the circuit goes.")],
+    scale: Annotated[float, typer.Option(help="Share of the 9 million neurons.")] = 0.001,
+    seed: int = 1,
+    density: Annotated[str, typer.Option(help="published or rodarie.")] = "published",
+    tstop: Annotated[float, typer.Option(help="Duration of the simulation, ms.")] = 1000.0,
+    materialize: Annotated[
+        bool, typer.Option("--materialize", help="Write every synapse to a SONATA edge file.")
+    ] = False,
+) -> None:
+    """Write a model of the mouse cortex: 86 areas, six layers, at any scale."""
+    from isocortex.cortex import build
+    from isocortex.cortex.model import Recipe
+
+    recipe = Recipe(seed=seed, scale=scale, density=density)
+    config = build.build_cortex(
+        output, recipe, tstop=tstop, materialize=materialize,
+        progress=lambda what: out.print(f"{what[0].upper()}{what[1:]} ..."),
+    )  # fmt: skip
+    out.print(f"Run it: isocortex run {config}")
+
+
+@app.command()
+def data() -> None:
+    """Say where the embedded atlas comes from, under which licence, and what to cite."""
+    from isocortex.cortex.atlas import load_atlas
+
+    for row in load_atlas().provenance():
+        out.print(f"[bold]{row['table']}[/bold]: {row['what']}")
+        for key in ("source", "licence", "citation"):
+            out.print(f"  {key}: {row[key]}", markup=False)
 
 
 # --- plot -------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
+from pathlib import Path
 
 
 class IsocortexError(Exception):
@@ -58,3 +60,19 @@ class ModelError(IsocortexError):
 
 class SimulationError(IsocortexError):
     """The run itself failed: a voltage became non-finite, or the output cannot be written."""
+
+
+@contextmanager
+def disk_errors(path: Path, doing: str) -> Iterator[None]:
+    """Turn what HDF5 and the file system raise into a SimulationError that names the file."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, None)
+        fix = "Free disk space or choose" if full else "Choose"
+        raise SimulationError(
+            f"cannot {doing}: {reason}",
+            file=path,
+            fix=f"{fix} another output_dir; what was flushed before is kept.",
+        ) from error

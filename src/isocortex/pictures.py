@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 
 from isocortex.analysis import plots
 from isocortex.cells.compiled import CompiledCell
-from isocortex.errors import ConfigError, InputError
+from isocortex.errors import ConfigError, InputError, disk_errors
 from isocortex.network.build import compile_cell_of
-from isocortex.report.hdf5 import disk_errors
 from isocortex.report.results import Result
 from isocortex.sonata.circuit import Simulation
 from isocortex.sonata.config import load_simulation

@@ -107,6 +107,13 @@ def test_demo_runs_twice_into_one_folder(tmp_path):
     assert "Run it again: isocortex run" in printed
 
 
+def test_data_names_source_licence_and_citation():
+    status, printed, _ = isocortex("data")
+    assert status == 0
+    assert printed.count("licence: ") == printed.count("citation: ") == 5
+    assert "voxels.npz" in printed and "doi:10.1371/journal.pcbi.1010739" in printed
+
+
 def test_embedded_cells(tmp_path):
     status, printed, _ = isocortex("cells", "list")
     assert status == 0

@@ -16,6 +16,7 @@ from library_circuit import CELL, write_library_circuit
 from neurons import random_tree, wire
 
 from isocortex.cells.library import load_cell
+from isocortex.cells.place import NodeFinder, candidates, check_found
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Settings, Variable
 from isocortex.engine.loop import step_of
@@ -26,9 +27,8 @@ from isocortex.network.build import build_network
 from isocortex.network.clock import Clock
 from isocortex.network.network import LONGEST_WINDOW, Connections, PointNeurons, SpikeTrains
 from isocortex.network.partition import split
-from isocortex.network.place import NodeFinder, candidates, check_found
 from isocortex.network.points import at_rest, receive
-from isocortex.network.random import uniform
+from isocortex.random import uniform
 from isocortex.sonata.config import load_simulation
 
 # --- places of synapses -----------------------------------------------------------------------

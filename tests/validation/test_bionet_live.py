@@ -15,8 +15,8 @@ import pytest
 
 import isocortex as ic
 from circuit import write_circuit, write_simulation
-from isocortex.examples.sonata_files import write_edges
-from isocortex.network.place import candidates
+from isocortex.cells.place import candidates
+from isocortex.sonata.write import write_edges
 
 pytest.importorskip("neuron")
 bmtk = pytest.importorskip("bmtk")

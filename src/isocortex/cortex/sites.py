@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isocortex.cells.compiled import CompiledCell
+from isocortex.cells.place import candidates
 from isocortex.errors import ModelError
-from isocortex.network.place import candidates
 
 FloatArray = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from isocortex.cells.library import library_cells
+from isocortex.cells.place import SECTION_NAMES
 from isocortex.errors import InputError
 from isocortex.mechanisms.synapses import Kinetics, exp2syn
-from isocortex.network.place import SECTION_NAMES
 
 #: One row with its fields converted.
 Record = dict[str, Any]

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, disk_errors
 from isocortex.examples.billeh2020 import (
     DELAY,
     LAYERS,
@@ -32,8 +32,7 @@ from isocortex.examples.billeh2020 import (
     WEIGHT,
     table,
 )
-from isocortex.examples.sonata_files import write_edges, write_nodes, write_types
-from isocortex.report.hdf5 import disk_errors
+from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 #: Populations: their share of the cells, their class, the library cells that they are made of.
 POPULATIONS = table("""

@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from isocortex.cells.allen import compile_allen
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
 from isocortex.cells.library import load_cell
+from isocortex.cells.place import NodeFinder, candidates, check_found
+from isocortex.cortex.draw import DELAY_STEP
+from isocortex.cortex.model import CortexModel, Recipe
 from isocortex.errors import ConfigError, InputError, ModelError, located
 from isocortex.mechanisms.synapses import Kinetics, exp1syn, exp2syn
 from isocortex.network.network import (
@@ -29,8 +32,7 @@ from isocortex.network.network import (
     SpikeTrains,
     Waveform,
 )
-from isocortex.network.place import NodeFinder, candidates, check_found
-from isocortex.network.random import uniform
+from isocortex.random import uniform
 from isocortex.sonata.circuit import (
     Circuit,
     CurrentInput,
@@ -323,9 +325,11 @@ def _connect(
     kinetics: list[Kinetics] = []
     most_nodes = max((m.n_nodes for m in models), default=1)
     none = np.zeros(0)
-    delays = np.unique(np.concatenate([none, *(edges.delay for edges in circuit.edges)]))
+    drawn = None if circuit.recipe is None else _cortex_of(circuit, sources.number)
+    grid = none if drawn is None else np.arange(256) * DELAY_STEP
+    delays = np.unique(np.concatenate([grid, *(edges.delay for edges in circuit.edges)]))
     index = np.min_scalar_type(max(len(delays) - 1, 0))
-    parts = []  # (source, key of the slot or -1 - point, weight, index of the delay)
+    parts: list[tuple] = []  # (source, key of the slot or -1 - point, weight, index of the delay)
     for edges in circuit.edges:
         source = sources.number[edges.source][edges.source_index].astype(np.int32)
         target = sources.number[edges.target][edges.target_index]
@@ -352,6 +356,9 @@ def _connect(
                 edge, node = _place(edges, rule, at, target, models, cell_model, seed)
             key = (kinetics.index(made) * n_cells + target[edge]) * most_nodes + node
             parts.append((source[edge], key, _compact(edges.weight)[edge], delay[edge]))
+    if drawn is not None:
+        number, step = sources.number["cortex"], np.searchsorted(delays, grid).astype(index)
+        parts += _drawn_synapses(drawn, number, kinetics, n_cells, most_nodes, step)
     parts.append((none.astype(np.int32), none.astype(np.int64), _compact(none), none.astype(index)))
     source, key, weight, delay = (np.concatenate(x) for x in zip(*parts, strict=True))
     del parts
@@ -360,6 +367,49 @@ def _connect(
     order = np.lexsort((delay, source)) if len(delays) > 1 else np.argsort(source, kind="stable")
     first = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=n_sources))])
     return kinetics, slots, Connections(first, goal[order], weight[order], delay[order], delays)
+
+
+def _cortex_of(circuit: Circuit, number: dict[str, IntArray]) -> CortexModel:
+    """The model whose recipe the circuit holds; its neurons are the nodes of ``cortex``."""
+    cortex = CortexModel.make(Recipe(**(circuit.recipe or {})))
+    if len(number.get("cortex", ())) != len(cortex):
+        raise InputError(
+            f"the recipe makes {len(cortex):,} neurons, the nodes of population 'cortex' are"
+            f" {len(number.get('cortex', ())):,}", file=circuit.config_file, field="cortex",
+            fix="Build the circuit again with `isocortex build cortex`.",
+        )  # fmt: skip
+    return cortex
+
+
+def _drawn_synapses(
+    cortex: CortexModel,
+    number: IntArray,
+    kinetics: list[Kinetics],
+    n_cells: int,
+    most_nodes: int,
+    step: NDArray[np.unsignedinteger],
+) -> list[tuple[NDArray[np.int32], IntArray, NDArray[np.float32], NDArray[np.unsignedinteger]]]:
+    """Source, key of the slot, weight and index of the delay of every synapse of a recipe.
+
+    Parameters
+    ----------
+    number : int64[n], source of every neuron of the model.
+    kinetics : those known so far; the model's are added.
+    step : index of each multiple of ``DELAY_STEP``.
+    """
+    for rule in cortex.rules:
+        if rule.kinetics not in kinetics:
+            kinetics.append(rule.kinetics)
+    kind = np.array([kinetics.index(rule.kinetics) for rule in cortex.rules])
+    return [
+        (
+            number[made.source].astype(np.int32),
+            (kind[made.rule] * n_cells + number[made.target]) * most_nodes + made.node,
+            cortex.weight[made.rule, cortex.model[made.target]],
+            step[made.delay],
+        )
+        for made in cortex.synapses(range(len(cortex)))
+    ]
 
 
 def _compact(weight: FloatArray) -> NDArray[np.floating]:

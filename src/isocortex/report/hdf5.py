@@ -1,4 +1,4 @@
-"""What all HDF5 outputs share: SONATA's root attributes, provenance, and errors a user can read."""
+"""What all HDF5 outputs share: SONATA's root attributes, provenance and room on the disk."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-
-from isocortex.errors import SimulationError
 
 SONATA_MAGIC = np.uint32(0x0A7A)
 SONATA_VERSION = np.array([0, 1], dtype=np.uint32)
@@ -23,22 +20,6 @@ SONATA_VERSION = np.array([0, 1], dtype=np.uint32)
 RESERVE = 1024**2
 
 Provenance = Mapping[str, Any]
-
-
-@contextmanager
-def disk_errors(path: Path, doing: str) -> Iterator[None]:
-    """Turn what HDF5 and the file system raise into a SimulationError that names the file."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, None)
-        fix = "Free disk space or choose" if full else "Choose"
-        raise SimulationError(
-            f"cannot {doing}: {reason}",
-            file=path,
-            fix=f"{fix} another output_dir; what was flushed before is kept.",
-        ) from error
 
 
 def reserve(file: h5py.File, n_bytes: int) -> None:

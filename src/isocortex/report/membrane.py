@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from isocortex.errors import SimulationError
-from isocortex.report.hdf5 import Provenance, create_file, disk_errors, reserve
+from isocortex.errors import SimulationError, disk_errors
+from isocortex.report.hdf5 import Provenance, create_file, reserve
 
 BUFFER_BYTES = 16 * 1024**2
 MAX_BUFFER_ROWS = 1000

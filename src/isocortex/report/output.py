@@ -14,8 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from isocortex.errors import ConfigError
-from isocortex.report.hdf5 import disk_errors
+from isocortex.errors import ConfigError, disk_errors
 
 PROVENANCE_FILE = "provenance.json"
 LOG_FORMAT = "%(asctime)s [%(levelname)s] %(message)s"

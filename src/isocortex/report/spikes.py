@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from isocortex.errors import ConfigError
-from isocortex.report.hdf5 import Provenance, create_file, disk_errors, reserve
+from isocortex.errors import ConfigError, disk_errors
+from isocortex.report.hdf5 import Provenance, create_file, reserve
 
 #: SONATA's enumeration. BMTK writes the same words as strings, which libsonata refuses to read;
 #: the enumeration is read by both.

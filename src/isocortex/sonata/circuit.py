@@ -98,13 +98,17 @@ class EdgePopulation:
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """All populations and where the files of their models are."""
+    """All populations and where the files of their models are.
+
+    ``recipe`` holds the parameters of a cortex model whose synapses are drawn, not read.
+    """
 
     nodes: dict[str, NodePopulation]
     edges: list[EdgePopulation]
     components: dict[str, Path]
     node_sets: dict[str, Any]
     config_file: Path
+    recipe: dict[str, Any] | None = None
 
     def find(self, component: str, name: str) -> Path:
         """Path of a component file, e.g. ``find("morphologies_dir", "cell.swc")``.

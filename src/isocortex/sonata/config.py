@@ -237,7 +237,8 @@ def _circuit(config: Config, path: Path) -> Circuit:
             types = file.parent / entry.edge_types_file if entry.edge_types_file else None
             models = components.get("synaptic_models_dir")
             edges += read_edges(file.parent / entry.edges_file, types, nodes, models)
-    return Circuit(nodes, edges, components, _node_sets(config, path), path)
+    recipe, _ = _object(config, "cortex", path)
+    return Circuit(nodes, edges, components, _node_sets(config, path), path, recipe or None)
 
 
 def _entries(networks: dict[str, Any], kind: str, model: Any, file: Path) -> Iterator[Any]:

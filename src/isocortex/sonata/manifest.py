@@ -18,8 +18,8 @@ Config = dict[str, tuple[Any, Path]]
 #: Keys that name another configuration file, in BMTK's order: the later wins.
 FILES = ("network", "circuit", "simulation")
 KEYS = (
-    "run", "conditions", "inputs", "output", "reports", "networks", "components", "node_sets",
-    "node_sets_file",
+    "run", "conditions", "inputs", "output", "reports", "networks", "components", "cortex",
+    "node_sets", "node_sets_file",
 )  # fmt: skip
 #: Keys that say nothing about the simulation.
 INFORMATIVE = (

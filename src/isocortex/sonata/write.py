@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -27,14 +28,14 @@ def write_nodes(
     file: Path,
     population: str,
     type_ids: NDArray[np.integer],
-    properties: Mapping[str, NDArray[np.floating]] | None = None,
+    properties: Mapping[str, NDArray[Any]] | None = None,
 ) -> None:
     """Write one population whose nodes are numbered 0..n-1 and share one group of properties.
 
     Parameters
     ----------
     type_ids : int[n], the node type of each node.
-    properties : name -> float[n], kept in group 0.
+    properties : name -> numbers or bytes [n], kept in group 0.
     """
     n = len(type_ids)
     with _create(file) as root:
@@ -60,8 +61,8 @@ def write_edges(
     Parameters
     ----------
     counts : nodes in the source and in the target population.
-    edges : one row per edge, sorted by target: source_node_id, target_node_id, edge_type_id,
-        nsyns.
+    edges : one row per edge, sorted by target: source_node_id, target_node_id, edge_type_id; other
+        columns become attributes of the edges.
     """
     n = len(edges)
     with _create(file) as root:
@@ -74,7 +75,10 @@ def write_edges(
         group["edge_type_id"] = edges["edge_type_id"].to_numpy(np.uint32)
         group["edge_group_id"] = np.zeros(n, dtype=np.uint16)
         group["edge_group_index"] = np.arange(n, dtype=np.uint32)
-        group["0/nsyns"] = edges["nsyns"].to_numpy(np.uint32)
+        own = ("source_node_id", "target_node_id", "edge_type_id")
+        attributes = group.create_group("0")
+        for name in edges.columns.difference(own, sort=False):
+            attributes[name] = edges[name].to_numpy()
         for name, end, count in (
             ("source_to_target", "source", counts[0]),
             ("target_to_source", "target", counts[1]),

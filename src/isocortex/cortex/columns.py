@@ -1,0 +1,164 @@
+"""Columns: compact patches of an area, from pia to white matter, of about 2500 neurons each.
+
+The unit of building, of sharing a model between processes and of bookkeeping. Columns depend on the
+atlas alone, not on the scale or the seed of a model. Left columns are mirror images of right ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from isocortex.cortex.atlas import LAYERS, Atlas
+from isocortex.cortex.counts import HEMISPHERES, expected_neurons
+from isocortex.cortex.volume import MIDPLANE_UM
+
+FloatArray = NDArray[np.float64]
+
+#: Neurons that a column should hold at scale 1.
+NEURONS_PER_COLUMN = 2500.0
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """All columns and the voxels of those on the right.
+
+    Attributes
+    ----------
+    table : a row per column, left ones first, then by area: ``hemisphere``, ``area``, centre
+        ``x``, ``y``, ``z`` (um, CCFv3) and ``flat_x``, ``flat_y`` (um), ``radius`` (um, of the disc
+        whose mean square distance from its axis is the same), ``neurons`` (expected at scale 1).
+    voxels : (voxels, 3) int16, indices into the labels, by column, then layer.
+    row : (voxels,) int16, row of ``area_layer``.
+    offset : (columns of one side * layers + 1,) int64, where the voxels of each begin.
+    """
+
+    table: pd.DataFrame
+    voxels: NDArray[np.int16]
+    row: NDArray[np.int16]
+    offset: NDArray[np.int64]
+
+    def __repr__(self) -> str:
+        return f"Columns({len(self)} in both hemispheres)"
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def n_side(self) -> int:
+        """Columns of one hemisphere; column ``n_side + c`` mirrors column ``c``."""
+        return len(self.table) // 2
+
+    def voxel_counts(self) -> NDArray[np.int64]:
+        """Voxels by column of one side and layer."""
+        return np.diff(self.offset).reshape(self.n_side, len(LAYERS))
+
+    def column_of_voxel(self) -> NDArray[np.int32]:
+        """Column, within its side, of each voxel."""
+        return np.repeat(np.arange(self.n_side, dtype=np.int32), self.voxel_counts().sum(axis=1))
+
+
+@lru_cache(maxsize=2)
+def make_columns(atlas: Atlas) -> Columns:
+    """Divide every area: halve its voxels in the flat map until enough parts are made.
+
+    Each cut runs across the longer axis, the one along which the cortex itself extends further,
+    and divides the expected neurons in proportion to the columns on its sides.
+    """
+    volume = atlas.volume
+    voxels, row = volume.voxels()
+    points = volume.centre(voxels)
+    place = volume.at(points)
+    expected = expected_neurons(atlas)[0].sum(axis=1)
+    neurons = (expected / np.bincount(row, minlength=len(expected)))[row]
+
+    middle = volume.middle(points)
+    column = np.empty(len(voxels), np.int32)
+    areas: list[int] = []
+    area_of_voxel = atlas.row_area[row]
+    order = np.argsort(area_of_voxel.astype(np.uint8), kind="stable")
+    ends = np.cumsum(np.bincount(area_of_voxel, minlength=len(atlas.areas)))
+    for area, members in enumerate(np.split(order, ends[:-1])):
+        n = max(1, round(float(neurons[members].sum() / NEURONS_PER_COLUMN)))
+        column[members] = len(areas) + _bisect(
+            middle[members], place.normal[members], neurons[members], n
+        )
+        areas += [area] * n
+
+    key = column * np.int32(len(LAYERS)) + atlas.row_layer[row].astype(np.int32)
+    order = np.argsort(key, kind="stable")
+    counts = np.bincount(key, minlength=len(areas) * len(LAYERS))
+    right = _describe(column, points, place.normal, place.flat, neurons)
+    right.insert(0, "area", atlas.areas.index[areas])
+    left = right.assign(z=2.0 * MIDPLANE_UM - right["z"], flat_x=-right["flat_x"])
+    table = pd.concat([left, right], ignore_index=True)
+    table.insert(0, "hemisphere", np.repeat(HEMISPHERES, len(right)))
+    return Columns(table, voxels[order], row[order], np.concatenate([[0], np.cumsum(counts)]))
+
+
+def _bisect(
+    middle: NDArray[np.float32], normal: NDArray[np.float32], weight: FloatArray, parts: int
+) -> NDArray[np.int32]:
+    """Number of the part, 0 to ``parts`` - 1, of each voxel.
+
+    Parameters
+    ----------
+    middle : (voxels, 3) um, at mid-depth.
+    normal : (voxels, 3).
+    weight : (voxels,) neurons.
+    """
+    part = np.zeros(len(middle), np.int32)
+    todo = [(np.arange(len(middle)), 0, parts)]
+    while todo:
+        members, first, n = todo.pop()
+        if n == 1:
+            part[members] = first
+            continue
+        here = middle[members] - middle[members].mean(axis=0)
+        along = here @ _longest_axis(here, normal[members].mean(axis=0))
+        step = np.floor(along - along.min()).astype(np.int64)  # um
+        heaped = np.cumsum(np.bincount(step, weight[members]))
+        cut = np.argmin(np.abs(heaped - heaped[-1] * (n // 2) / n))
+        low = step <= cut
+        todo += [(members[~low], first + n // 2, n - n // 2), (members[low], first, n // 2)]
+    return part
+
+
+def _longest_axis(here: NDArray[np.float32], normal: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Unit vector across ``normal`` along which points (n, 3) about 0 extend furthest."""
+    normal = normal / np.linalg.norm(normal)
+    across = np.eye(3) - np.outer(normal, normal)
+    axis = np.linalg.eigh(across @ (here.T @ here).astype(np.float64) @ across)[1][:, -1]
+    axis *= np.sign(axis[np.argmax(np.abs(axis))])
+    return axis.astype(np.float32)
+
+
+def _describe(
+    column: NDArray[np.int32],
+    points: NDArray[np.float32],
+    normal: NDArray[np.float32],
+    flat: NDArray[np.float32],
+    neurons: FloatArray,
+) -> pd.DataFrame:
+    """Centres, radii and numbers of neurons; means over neurons."""
+    total = np.bincount(column, neurons)
+
+    def mean(values: NDArray[np.floating]) -> FloatArray:
+        return np.stack([np.bincount(column, neurons * v) / total for v in values.T], axis=1)
+
+    centre, flat_centre, axis = mean(points), mean(flat), mean(normal)
+    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+    away = points - centre[column]
+    across = (away**2).sum(axis=1) - (away * axis[column]).sum(axis=1) ** 2
+    return pd.DataFrame(
+        {
+            "x": centre[:, 0], "y": centre[:, 1], "z": centre[:, 2],
+            "flat_x": flat_centre[:, 0], "flat_y": flat_centre[:, 1],
+            "radius": np.sqrt(2.0 * np.bincount(column, neurons * across) / total),
+            "neurons": total,
+        }
+    )  # fmt: skip

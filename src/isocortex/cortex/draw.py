@@ -1,0 +1,346 @@
+"""Draw the connections of one neuron: compiled, and a pure function of (seed, source, what).
+
+Nothing here depends on order, threads or processes: every draw takes its random numbers from a
+stream named by the seed, the source neuron and what is drawn (a target column of the local wiring,
+an area of the long-range projections), so whoever asks for whichever part gets the same.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+compiled = njit(error_model="numpy", nogil=True, cache=True)
+inlined = njit(error_model="numpy", nogil=True, cache=True, inline="always")
+
+#: Delays are multiples of this, ms, so that few are different; none is longer than 25.5 ms.
+DELAY_STEP = 0.1
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Neurons(NamedTuple):
+    """What drawing needs to know of every neuron."""
+
+    position: NDArray[np.float32]  # (n, 3), um
+    normal: NDArray[np.float32]  # (n, 3), unit, towards the pia
+    column: NDArray[np.int32]
+    group: NDArray[np.int16]  # layer * number of classes + class
+    model: NDArray[np.int16]
+
+
+class Places(NamedTuple):
+    """Columns. Those of one area and side are consecutive; ids run by column, then group."""
+
+    first: NDArray[np.int64]  # (columns * groups + 1), first id of each group of each column
+    patch: NDArray[np.int32]  # area and side of each column: side * areas + area
+    patch_first: NDArray[np.int64]  # (patches + 1), first column
+    centre: NDArray[np.float32]  # (columns, 3), um
+    reach: NDArray[np.float32]  # um, of the neuron furthest from the centre, along the surface
+    map: NDArray[np.float32]  # (columns, 2), place within the area in standard deviations
+
+
+class Rules(NamedTuple):
+    """Local wiring and synapses by rule; see :class:`isocortex.cortex.wiring.ConnectionRule`."""
+
+    of: NDArray[np.int16]  # (groups, groups), -1 if they do not connect
+    probability: NDArray[np.float64]  # (patches, rules), at distance 0
+    sigma: NDArray[np.float64]  # um
+    fewest: NDArray[np.int64]
+    most: NDArray[np.int64]
+    delay: NDArray[np.float64]  # ms
+    velocity: float  # um/ms, of local axons
+
+
+class Projections(NamedTuple):
+    """Long-range axons: of a source group in an area to areas of both sides."""
+
+    kind: NDArray[np.int16]  # (groups), projection class of a source group, -1 if it has none
+    connections: NDArray[np.float64]  # (kinds, areas, 2 * areas), mean per source; ipsi first
+    layers: NDArray[np.float64]  # (kinds, areas, areas, layers), shares, adding up to 1
+    rule: NDArray[np.int16]  # (groups), whose synapses a target group receives, -1 for none
+    width: float  # of the topographic map, standard deviations of the area
+    delay: float  # ms
+    velocity: float  # um/ms
+
+
+class Connections(NamedTuple):
+    """Room for what is drawn; a connection is one source, one target and a few synapses."""
+
+    target: NDArray[np.int64]
+    rule: NDArray[np.int16]
+    synapses: NDArray[np.int16]
+    delay: NDArray[np.uint8]  # in steps of ``DELAY_STEP``
+    key: NDArray[np.uint64]  # start of the stream that places the synapses
+
+
+class Sites(NamedTuple):
+    """Alias tables of all (rule, model), see :class:`isocortex.cortex.sites.Sites`."""
+
+    first: NDArray[np.int64]  # (rules * models + 1)
+    node: NDArray[np.int32]
+    keep: NDArray[np.float64]
+    other: NDArray[np.int32]
+
+
+class Synapses(NamedTuple):
+    """One row per synapse."""
+
+    source: NDArray[np.int64]
+    target: NDArray[np.int64]
+    node: NDArray[np.int32]
+    rule: NDArray[np.int16]
+    delay: NDArray[np.uint8]  # in steps of ``DELAY_STEP``
+
+
+@inlined
+def mix(x):
+    """The finaliser of SplitMix64 (Steele, Lea & Flood 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@inlined
+def stream(key, a, b):
+    """Start of the stream of numbers that belongs to ``key`` and two counters."""
+    x = mix(np.uint64(key) + GOLDEN * np.uint64(a + 1))
+    return mix(x + GOLDEN * np.uint64(b + 1))
+
+
+@inlined
+def uniform(state):
+    """The next number in [0, 1) of the stream, and the stream after it."""
+    state = state + GOLDEN
+    return state, (mix(state) >> np.uint64(11)) * 2.0**-53
+
+
+@inlined
+def _rounded(delay):
+    """To the nearest multiple of ``DELAY_STEP``, counted in these."""
+    return np.uint8(min(max(np.rint(delay / DELAY_STEP), 1.0), 255.0))
+
+
+@compiled
+def _poisson(state, mean):
+    """A Poisson number by inversion, in parts of a mean of at most 50."""
+    n = 0
+    while mean > 0.0:
+        part = min(mean, 50.0)
+        mean -= part
+        state, u = uniform(state)
+        p = np.exp(-part)
+        below, k = p, 0
+        while u > below and k < 1000:
+            k += 1
+            p *= part / k
+            below += p
+        n += k
+    return state, n
+
+
+@compiled
+def draw_local(key, source, column, neurons, places, rules, out, n):
+    """Connections of ``source`` onto one column of its own area; returns their number with ``n``.
+
+    Candidates of a group are gone through in geometric leaps at the largest probability the column
+    allows, and kept in proportion to that at their distance: the result is one independent trial
+    for every neuron. Returns -1 if ``out`` is too small.
+    """
+    n_groups = len(rules.of)
+    group, patch = neurons.group[source], places.patch[column]
+    if patch != places.patch[neurons.column[source]]:
+        return n
+    nearest = _along(places.centre, column, neurons, source) - places.reach[column]
+    nearest = max(nearest, 0.0)
+    state = stream(key, source, column)
+    for other in range(n_groups):
+        first = places.first[column * n_groups + other]
+        last = places.first[column * n_groups + other + 1]
+        rule = rules.of[group, other]
+        if first == last or rule < 0:
+            continue
+        peak, sigma = rules.probability[patch, rule], rules.sigma[rule]
+        most = peak * np.exp(-((nearest / sigma) ** 2))
+        if most < 1e-7:
+            continue
+        leap = np.log1p(-min(most, 1.0 - 1e-12))
+        target = first - 1
+        while True:
+            state, u = uniform(state)
+            target += 1 + np.int64(np.log1p(-u) / leap)
+            if target >= last:
+                break
+            distance = _along(neurons.position, target, neurons, source)
+            state, u = uniform(state)
+            if target == source or u * most >= peak * np.exp(-((distance / sigma) ** 2)):
+                continue
+            if n == len(out.target):
+                return -1
+            state, u = uniform(state)
+            some = rules.fewest[rule] + np.int64(u * (rules.most[rule] - rules.fewest[rule] + 1))
+            out.target[n], out.rule[n], out.synapses[n] = target, rule, some
+            out.key[n] = mix(state)
+            out.delay[n] = _rounded(rules.delay[rule] + distance / rules.velocity)
+            n += 1
+    return n
+
+
+@inlined
+def _along(points, i, neurons, source):
+    """Distance along the surface from ``source`` to a point: without what goes along its normal."""
+    x = points[i, 0] - neurons.position[source, 0]
+    y = points[i, 1] - neurons.position[source, 1]
+    z = points[i, 2] - neurons.position[source, 2]
+    normal = neurons.normal
+    up = x * normal[source, 0] + y * normal[source, 1] + z * normal[source, 2]
+    return np.sqrt(max(x * x + y * y + z * z - up * up, 0.0))
+
+
+@compiled
+def draw_long(key, source, patch, neurons, places, rules, projections, out, n):
+    """Connections of ``source`` onto one area of one side; returns their number with ``n``.
+
+    Their number is a Poisson number. Each chooses a layer, in it a column whose place on the map of
+    the area is near that of the source, and there a neuron. Returns -1 if ``out`` is too small.
+    """
+    n_areas = projections.connections.shape[1]
+    kind = projections.kind[neurons.group[source]]
+    if kind < 0:
+        return n
+    home = places.patch[neurons.column[source]]
+    side, area = patch // n_areas, patch % n_areas
+    across = np.int64(side != home // n_areas)
+    mean = projections.connections[kind, home % n_areas, across * n_areas + area]
+    state = stream(key, source, patch)
+    state, wanted = _poisson(state, mean)
+    if wanted == 0:
+        return n
+    first, last = places.patch_first[patch], places.patch_first[patch + 1]
+    layers = projections.layers[kind, home % n_areas, area]
+    n_groups = len(rules.of)
+    n_classes = n_groups // len(layers)
+    weight = np.empty(last - first)
+    here = places.map[neurons.column[source]]
+    for c in range(first, last):
+        dx, dy = places.map[c, 0] - here[0], places.map[c, 1] - here[1]
+        weight[c - first] = np.exp(-0.5 * (dx * dx + dy * dy) / projections.width**2)
+    for _ in range(wanted):
+        state, u = uniform(state)
+        layer = 0
+        while layer < len(layers) - 1 and u >= layers[layer]:
+            u -= layers[layer]
+            layer += 1
+        total = 0.0
+        for c in range(first, last):
+            begin = places.first[c * n_groups + layer * n_classes]
+            end = places.first[c * n_groups + (layer + 1) * n_classes]
+            total += weight[c - first] * (end - begin)
+        state, u = uniform(state)
+        state, u2 = uniform(state)
+        state, u3 = uniform(state)
+        if total == 0.0:
+            continue
+        u *= total
+        target = np.int64(-1)
+        for c in range(first, last):
+            begin = places.first[c * n_groups + layer * n_classes]
+            end = places.first[c * n_groups + (layer + 1) * n_classes]
+            part = weight[c - first] * (end - begin)
+            if end > begin:
+                target = begin + min(np.int64(u2 * (end - begin)), end - begin - 1)
+            if u < part:
+                break
+            u -= part
+        rule = projections.rule[neurons.group[target]]
+        if target == source or rule < 0:
+            continue
+        if n == len(out.target):
+            return -1
+        some = rules.fewest[rule] + np.int64(u3 * (rules.most[rule] - rules.fewest[rule] + 1))
+        square = 0.0
+        for axis in range(3):
+            square += (neurons.position[target, axis] - neurons.position[source, axis]) ** 2
+        distance = np.sqrt(square)
+        out.target[n], out.rule[n], out.synapses[n] = target, rule, some
+        out.key[n] = mix(state)
+        out.delay[n] = _rounded(projections.delay + distance / projections.velocity)
+        n += 1
+    return n
+
+
+@compiled
+def draw_sources(first, last, keys, neurons, places, rules, projections, out, source_of, n_out):
+    """All connections of the sources from ``first`` up to ``last``, or to where ``out`` is full.
+
+    Returns the next source and the number of connections; ``source_of`` gets the source of each.
+    """
+    n = n_out
+    for source in range(first, last):
+        begun = n
+        home = places.patch[neurons.column[source]]
+        for column in range(places.patch_first[home], places.patch_first[home + 1]):
+            n = draw_local(keys[0], source, column, neurons, places, rules, out, n)
+            if n < 0:
+                return source, begun
+        for patch in range(len(places.patch_first) - 1):
+            n = draw_long(keys[1], source, patch, neurons, places, rules, projections, out, n)
+            if n < 0:
+                return source, begun
+        source_of[begun:n] = source
+    return last, n
+
+
+@compiled
+def place_synapses(n, source_of, connections, neurons, sites, n_models):
+    """The synapses of the first ``n`` connections, each on a compartment of its own choice."""
+    total = 0
+    for c in range(n):
+        total += connections.synapses[c]
+    made = Synapses(
+        np.empty(total, np.int64), np.empty(total, np.int64), np.empty(total, np.int32),
+        np.empty(total, np.int16), np.empty(total, np.uint8),
+    )  # fmt: skip
+    at = 0
+    for c in range(n):
+        target, rule, state = connections.target[c], connections.rule[c], connections.key[c]
+        table = rule * n_models + neurons.model[target]
+        first = sites.first[table]
+        size = sites.first[table + 1] - first
+        for _ in range(connections.synapses[c]):
+            state, u = uniform(state)
+            u *= size
+            slot = min(np.int64(u), size - 1)
+            if u - slot >= sites.keep[first + slot]:
+                slot = np.int64(sites.other[first + slot])
+            made.source[at], made.target[at] = source_of[c], target
+            made.node[at], made.rule[at] = sites.node[first + slot], rule
+            made.delay[at] = connections.delay[c]
+            at += 1
+    return made
+
+
+@compiled
+def mean_gaussians(place, normal, sigma):
+    """Mean of exp(-(d / sigma)^2) over all pairs of places, for each sigma.
+
+    d is the distance along the surface; what is beyond four sigma counts as nothing.
+    """
+    total = np.zeros(len(sigma))
+    for i in range(len(place)):
+        for j in range(len(place)):
+            x, y, z = (
+                place[j, 0] - place[i, 0],
+                place[j, 1] - place[i, 1],
+                place[j, 2] - place[i, 2],
+            )
+            up = x * normal[i, 0] + y * normal[i, 1] + z * normal[i, 2]
+            square = x * x + y * y + z * z - up * up
+            if i == j:
+                continue
+            for s in range(len(sigma)):
+                if square < 16.0 * sigma[s] ** 2:
+                    total[s] += np.exp(-square / sigma[s] ** 2)
+    return total / (len(place) * (len(place) - 1))

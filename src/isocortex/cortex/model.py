@@ -1,0 +1,452 @@
+"""The cortex as a function of the atlas: neurons, their models, and who connects to whom.
+
+>>> cortex = CortexModel.make(Recipe(scale=0.0005))
+>>> synapses = cortex.synapses(range(100))  # those that neurons 0 to 99 make
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.cells.library import load_cell
+from isocortex.cortex import draw
+from isocortex.cortex.atlas import LAYERS, Atlas, load_atlas
+from isocortex.cortex.counts import CLASSES, N_EXCITATORY, expected_neurons
+from isocortex.cortex.laminar import target_layers_of_all
+from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neurons
+from isocortex.cortex.sites import Sites, target_sites
+from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiring
+from isocortex.errors import ConfigError
+from isocortex.random import uniform
+
+FloatArray = NDArray[np.float64]
+
+#: Synapses of the whole cortex at scale 1, and neurons there are then.
+SYNAPSES = 26e9
+#: Projection classes of the connectome and the source classes (layer, name) that have them.
+KINDS: dict[str, tuple[CellClass, ...]] = {
+    "23": (("2/3", "IT"),),
+    "4": (("4", "IT"),),
+    "5it": (("5", "IT"), ("5", "NP")),
+    "5pt": (("5", "ET"),),
+    "6": (("6a", "IT"), ("6a", "CT"), ("6b", "6b")),
+}
+#: Classes in whose place long-range axons end, as far as synapses go: excitatory cells of the
+#: target's own layer, the first that have a rule; layer 1 has none of its own.
+LIKE: dict[str, tuple[CellClass, ...]] = {
+    "1": (("5", "IT"), ("2/3", "IT"), ("4", "IT")),
+    "2/3": (("2/3", "IT"),),
+    "4": (("4", "IT"),),
+    "5": (("5", "IT"),),
+    "6a": (("6a", "IT"), ("5", "IT")),
+    "6b": (("6b", "6b"), ("5", "IT")),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a cortex model is made of beside the tables.
+
+    Attributes
+    ----------
+    seed : of all random numbers.
+    scale : share of the neurons, above 0, at most 1.
+    density : ``published`` or ``rodarie``, see :mod:`isocortex.cortex.counts`.
+    synapses : of the whole cortex at scale 1.
+    contra : share of the long-range synapses that cross the midline; None for the connectome's.
+    in_degree : share of its synapses that a neuron keeps; None for one tenth, or the scale if that
+        is more. Where it is the same, models of different scales behave alike.
+    local_velocity, long_velocity : of axons, um/ms.
+    long_delay : ms, of long-range synapses, to which the time along the axon is added.
+    map_width : spread of a projection around the matching place of its target area, in standard
+        deviations of the area.
+    excitation, inhibition : factors on the weights of synapses onto excitatory cells, from
+        excitatory and from inhibitory ones. With the tables' weights alone (1 and 1) a few per cent
+        of drive decide between silence and bursts.
+    strongest : most that a local synapse between excitatory cells may weigh, as a multiple of
+        those within the target's layer.
+    """
+
+    seed: int = 1
+    scale: float = 0.001
+    density: str = "published"
+    synapses: float = SYNAPSES
+    contra: float | None = None
+    in_degree: float | None = None
+    local_velocity: float = 300.0
+    long_velocity: float = 1000.0
+    long_delay: float = 1.0
+    map_width: float = 0.5
+    excitation: float = 0.5
+    inhibition: float = 1.5
+    strongest: float = 4.0
+
+    def __post_init__(self) -> None:
+        for name in ("scale", "in_degree", "contra"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value <= 1.0:
+                raise ConfigError(f"{name} {value} is not in (0, 1]", field=name, fix="Change it.")
+        for name in (
+            "synapses",
+            "local_velocity",
+            "long_velocity",
+            "map_width",
+            "excitation",
+            "inhibition",
+            "strongest",
+        ):
+            if not getattr(self, name) > 0.0:
+                raise ConfigError(
+                    f"{name} {getattr(self, name)} is not positive", field=name, fix="Change it."
+                )
+
+    @property
+    def kept(self) -> float:
+        """Share of its synapses that a neuron keeps."""
+        return max(self.scale, 0.1) if self.in_degree is None else self.in_degree
+
+    def key(self, what: str) -> np.uint64:
+        """Name of a family of random streams."""
+        digest = hashlib.blake2b(f"{self.seed}:{what}".encode(), digest_size=8).digest()
+        return np.uint64(int.from_bytes(digest, "little"))
+
+
+@dataclass(frozen=True, eq=False)
+class CortexModel:
+    """A cortex model; ``make`` builds it.
+
+    Attributes
+    ----------
+    recipe, atlas, wiring, layout, neurons : what it is made of.
+    models : names of all cell models, in the order of ``Neurons.model``.
+    rules : all local rules, in the order in which synapses name them.
+    weight : (rules, models) float32, uS per synapse, as scaled.
+    """
+
+    recipe: Recipe
+    atlas: Atlas
+    wiring: Wiring
+    layout: Layout
+    neurons: Neurons
+    models: tuple[str, ...]
+    rules: tuple[ConnectionRule, ...]
+    weight: NDArray[np.float32]
+
+    @classmethod
+    def make(
+        cls, recipe: Recipe, atlas: Atlas | None = None, wiring: Wiring | None = None
+    ) -> CortexModel:
+        """Place the neurons and prepare what drawing their connections needs."""
+        atlas, wiring = atlas or load_atlas(), wiring or load_wiring()
+        layout = make_layout(atlas, recipe.scale, recipe.density)
+        neurons = place_neurons(layout, recipe.seed)
+        models = tuple(sorted({m for shares in wiring.shares.values() for m, _ in shares}))
+        rules = tuple(wiring.rules.values())
+        weight = _weights(recipe, wiring, rules, models)
+        return cls(recipe, atlas, wiring, layout, neurons, models, rules, weight)
+
+    def __len__(self) -> int:
+        return len(self.layout)
+
+    def __repr__(self) -> str:
+        return f"CortexModel({len(self):,} neurons, scale {self.recipe.scale:g})"
+
+    @cached_property
+    def group(self) -> NDArray[np.int16]:
+        """Layer and class of every neuron: layer * number of classes + class."""
+        n = self.neurons
+        return (n.layer.astype(np.int16) * len(CLASSES) + n.cell_class).astype(np.int16)
+
+    @cached_property
+    def model(self) -> NDArray[np.int16]:
+        """Cell model of every neuron, drawn from those of its class."""
+        model = np.empty(len(self), np.int16)
+        u = uniform(self.recipe.seed, "cell model", self.neurons.id)
+        for g in np.unique(self.group):
+            members = np.flatnonzero(self.group == g)
+            ids, shares = self.wiring.models(*class_of(g))
+            chosen = np.searchsorted(np.cumsum(shares), u[members] * shares.sum(), side="right")
+            numbers = np.array([self.models.index(name) for name in ids])
+            model[members] = numbers[np.minimum(chosen, len(ids) - 1)]
+        return model
+
+    def synapses(self, sources: range, room: int = 1 << 20) -> Iterator[draw.Synapses]:
+        """The synapses that some neurons make, in pieces of at most ``room`` connections."""
+        keys = np.array([self.recipe.key("local"), self.recipe.key("long-range")])
+        first = sources.start
+        while first < sources.stop:
+            out = draw.Connections(
+                np.empty(room, np.int64), np.empty(room, np.int16), np.empty(room, np.int16),
+                np.empty(room, np.uint8), np.empty(room, np.uint64),
+            )  # fmt: skip
+            source_of = np.empty(room, np.int64)
+            then, n = draw.draw_sources(
+                first, sources.stop, keys, self._cells, self._places, self._rules,
+                self._projections, out, source_of, 0,
+            )  # fmt: skip
+            if then == first:
+                room *= 2
+                continue
+            first = then
+            yield draw.place_synapses(n, source_of, out, self._cells, self._sites, len(self.models))
+
+    @cached_property
+    def far_rule(self) -> NDArray[np.int16]:
+        """Rule whose synapses each group receives from far away and from outside the cortex."""
+        return self._projections.rule
+
+    # --- tables for drawing -----------------------------------------------------------------------
+
+    @cached_property
+    def _cells(self) -> draw.Neurons:
+        n = self.neurons
+        return draw.Neurons(n.position, n.normal, n.column.astype(np.int32), self.group, self.model)
+
+    @cached_property
+    def _places(self) -> draw.Places:
+        layout, table = self.layout, self.layout.columns.table
+        sizes = layout.group.reshape(-1)
+        side = (table["hemisphere"] == "right").to_numpy().astype(np.int32)
+        area = self.atlas.areas.index.get_indexer(table["area"])
+        n_areas = len(self.atlas.areas)
+        patch = side * n_areas + area
+        centre = table[["x", "y", "z"]].to_numpy(np.float32)
+        reach = np.zeros(len(table), np.float32)
+        away = np.linalg.norm(self.neurons.position - centre[self.neurons.column], axis=1)
+        np.maximum.at(reach, self.neurons.column, away.astype(np.float32))
+        return draw.Places(
+            np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]),
+            patch.astype(np.int32),
+            np.searchsorted(patch, np.arange(2 * n_areas + 1)),
+            centre,
+            reach,
+            _area_maps(table, patch, 2 * n_areas),
+        )
+
+    @cached_property
+    def _rules(self) -> draw.Rules:
+        n = len(LAYERS) * len(CLASSES)
+        of = np.full((n, n), -1, np.int16)
+        numbers = {(rule.source, rule.target): k for k, rule in enumerate(self.rules)}
+        groups = [self.wiring.groups.get(class_of(g), "") for g in range(n)]
+        for s, source in enumerate(groups):
+            for t, target in enumerate(groups):
+                of[s, t] = numbers.get((source, target), -1)
+        widen = np.sqrt(self.recipe.kept / self.recipe.scale)
+        sigma = np.array([rule.sigma for rule in self.rules])
+        # more neurons than synapses are missing, and areas have edges
+        more = widen**2 * _closeness(self.layout, tuple(sigma))
+        more /= _closeness(self.layout, tuple(sigma * widen))
+        probability = np.array([rule.probability for rule in self.rules]) * more
+        return draw.Rules(
+            of,
+            np.minimum(np.concatenate([probability, probability]), 1.0),
+            sigma * widen,
+            np.array([rule.synapses[0] for rule in self.rules]),
+            np.array([rule.synapses[1] for rule in self.rules]),
+            np.array([rule.delay for rule in self.rules]),
+            self.recipe.local_velocity,
+        )
+
+    @cached_property
+    def _sites(self) -> draw.Sites:
+        made: list[Sites | None] = []
+        used = {m: {self.wiring.group(c) for c, s in self.wiring.shares.items()
+                    for name, _ in s if name == m} for m in self.models}  # fmt: skip
+        for rule in self.rules:
+            for model in self.models:
+                if rule.target in used[model]:
+                    made.append(target_sites(load_cell(model), rule.sections, rule.distance_range))
+                else:
+                    made.append(None)
+        sizes = [0 if s is None else len(s.nodes) for s in made]
+        there = [s for s in made if s is not None]
+        return draw.Sites(
+            np.concatenate([[0], np.cumsum(sizes)]),
+            np.concatenate([s.nodes for s in there]),
+            np.concatenate([s.keep for s in there]),
+            np.concatenate([s.other for s in there]),
+        )
+
+    @cached_property
+    def _projections(self) -> draw.Projections:
+        n_groups = len(LAYERS) * len(CLASSES)
+        kind = np.full(n_groups, -1, np.int16)
+        for k, classes in enumerate(KINDS.values()):
+            for cell_class in classes:
+                kind[group_of(cell_class)] = k
+        numbers = {(rule.source, rule.target): k for k, rule in enumerate(self.rules)}
+        rule = np.full(n_groups, -1, np.int16)
+        for cell_class, target in self.wiring.groups.items():
+            like = [numbers.get((self.wiring.groups[c], target)) for c in LIKE[cell_class[0]]]
+            found = [number for number in like if number is not None]
+            rule[group_of(cell_class)] = found[0] if found else -1
+        layers = np.array([target_layers_of_all(self.atlas, kind) for kind in KINDS])
+        layers = np.einsum("kabl,blm->kabm", layers, self._receiving_layers())
+        synapses = self.expected_long()
+        sources = self._sources()
+        mean = np.divide(synapses, sources[:, :, None], out=np.zeros_like(synapses),
+                         where=sources[:, :, None] > 0)  # fmt: skip
+        per_connection = np.mean([r.mean_synapses for r in self.rules])
+        return draw.Projections(
+            kind,
+            mean * (self.recipe.kept / per_connection),
+            layers,
+            rule,
+            self.recipe.map_width,
+            self.recipe.long_delay,
+            self.recipe.long_velocity,
+        )
+
+    def _receiving_layers(self) -> FloatArray:
+        """(target area, layer of the synapse, layer of the cell), shares.
+
+        Axons in layer 1 end on its own cells and on the tufts of the pyramidal cells of layers 2/3
+        and 5, in proportion to the number of these cells; elsewhere on cells of their layer.
+        """
+        expected, _ = expected_neurons(self.atlas, self.recipe.density)
+        number = np.zeros((len(self.atlas.areas), len(LAYERS)))
+        excitatory = np.zeros_like(number)
+        at = (self.atlas.row_area, self.atlas.row_layer)
+        number[at] = expected.sum(axis=1)
+        excitatory[at] = expected[:, :N_EXCITATORY].sum(axis=1)
+        share = np.tile(np.eye(len(LAYERS)), (len(number), 1, 1))
+        top, upper, lower = (LAYERS.index(layer) for layer in ("1", "2/3", "5"))
+        share[:, top, top] = number[:, top]
+        for layer in (upper, lower):
+            share[:, top, layer] = excitatory[:, layer]
+        share[:, top] /= share[:, top].sum(axis=1, keepdims=True)
+        return share
+
+    # --- what is expected -------------------------------------------------------------------------
+
+    def _sources(self) -> FloatArray:
+        """Neurons of one hemisphere at scale 1, by projection class and area."""
+        expected, _ = expected_neurons(self.atlas, self.recipe.density)
+        sources = np.zeros((len(KINDS), len(self.atlas.areas)))
+        for k, classes in enumerate(KINDS.values()):
+            for layer, name in classes:
+                rows = self.atlas.row_layer == LAYERS.index(layer)
+                numbers = np.where(rows, expected[:, CLASSES.index(name)], 0.0)
+                np.add.at(sources[k], self.atlas.row_area, numbers)
+        return sources
+
+    def expected_local(self) -> FloatArray:
+        """Synapses within each area of one hemisphere at scale 1, from the local rules alone."""
+        expected, _ = expected_neurons(self.atlas, self.recipe.density)
+        close = _closeness(self.layout, tuple(rule.sigma for rule in self.rules))
+        member = np.zeros((len(self.rules), 2, len(LAYERS), len(CLASSES)))  # as source, as target
+        for cell_class, group in self.wiring.groups.items():
+            at = divmod(group_of(cell_class), len(CLASSES))
+            for r, rule in enumerate(self.rules):
+                member[r, 0][at], member[r, 1][at] = rule.source == group, rule.target == group
+        number = np.zeros((len(self.atlas.areas), len(LAYERS), len(CLASSES)))
+        number[self.atlas.row_area, self.atlas.row_layer] = expected
+        pairs = np.einsum("rslc,alc->ars", member, number).prod(axis=2)
+        each = np.array([rule.probability * rule.mean_synapses for rule in self.rules])
+        return (pairs * close * each).sum(axis=1)
+
+    def expected_long(self) -> FloatArray:
+        """(classes, areas, 2 * areas), ipsi first: synapses at scale 1 from one hemisphere.
+
+        The connectome's density times the volume of the target, scaled so that with the local
+        synapses the whole has ``recipe.synapses``. Within an area local wiring takes its place.
+        """
+        connectome = self.atlas.connectome
+        volume = self.atlas.areas["volume_mm3"].to_numpy()
+        sources = self._sources() > 0
+        result = np.zeros((len(KINDS), len(volume), 2 * len(volume)))
+        total = self.recipe.synapses / 2.0 - self.expected_local().sum()
+        if total < 0:
+            raise ConfigError(
+                f"{self.recipe.synapses:.3g} synapses are fewer than the local wiring alone makes",
+                field="synapses",
+                fix=f"Ask for more than {2 * self.expected_local().sum():.3g}.",
+            )
+        whole = [connectome.matrix("wild_type", side) * volume for side in ("ipsi", "contra")]
+        np.fill_diagonal(whole[0], 0.0)
+        contra = self.recipe.contra or whole[1].sum() / (whole[0].sum() + whole[1].sum())
+        for s, (side, share) in enumerate((("ipsi", 1.0 - contra), ("contra", contra))):
+            by_class = np.array([connectome.matrix(kind, side) for kind in KINDS])
+            by_class = by_class * sources[:, :, None]
+            none = by_class.sum(axis=0) == 0
+            by_class[:, none] = (sources[:, :, None] * np.ones_like(by_class))[:, none]
+            by_class /= by_class.sum(axis=0)
+            part = slice(s * len(volume), (s + 1) * len(volume))
+            result[:, :, part] = by_class * (whole[s] * (total * share / whole[s].sum()))
+        return result
+
+
+def class_of(group: int) -> CellClass:
+    """(layer, name) of a group."""
+    layer, name = divmod(int(group), len(CLASSES))
+    return LAYERS[layer], CLASSES[name]
+
+
+def group_of(cell_class: CellClass) -> int:
+    """Number of a (layer, name)."""
+    return LAYERS.index(cell_class[0]) * len(CLASSES) + CLASSES.index(cell_class[1])
+
+
+def _weights(
+    recipe: Recipe, wiring: Wiring, rules: tuple[ConnectionRule, ...], models: tuple[str, ...]
+) -> NDArray[np.float32]:
+    """uS per synapse: of the tables, capped, over the root of the share of synapses kept."""
+    weight = np.zeros((len(rules), len(models)))
+    within = {"e2": "e2", "e4": "e4", "e5": "e5", "e6": "e6"}
+    for r, rule in enumerate(rules):
+        for m, model in enumerate(models):
+            largest = wiring.weights.get((rule.source, rule.target, model), 0.0)
+            weight[r, m] = largest * rule.weight_factor
+            if rule.source[0] == "e" and rule.target in within:
+                own = wiring.rules[rule.target, rule.target]
+                cap = wiring.weights.get((rule.target, rule.target, model), 0.0)
+                weight[r, m] = min(weight[r, m], recipe.strongest * cap * own.weight_factor)
+            if rule.target[0] == "e":
+                excites = rule.source[0] == "e"
+                weight[r, m] *= recipe.excitation if excites else recipe.inhibition
+    return (weight / np.sqrt(recipe.kept)).astype(np.float32)
+
+
+def _area_maps(table, patch: NDArray[np.integer], n: int) -> NDArray[np.float32]:
+    """Place of every column on the flat map of its area, centred, in standard deviations.
+
+    Left columns are mirrored, so that matching places of the two sides are equal.
+    """
+    flat = table[["flat_x", "flat_y"]].to_numpy()
+    flat[:, 0] = np.abs(flat[:, 0])
+    result = np.zeros((len(table), 2), np.float32)
+    for p in range(n):
+        members = np.flatnonzero(patch == p)
+        away = flat[members] - flat[members].mean(axis=0)
+        result[members] = away / np.maximum(np.sqrt((away**2).mean(axis=0)), 1.0)
+    return result
+
+
+@lru_cache(maxsize=4)
+def _closeness(layout: Layout, sigma: tuple[float, ...], points: int = 2000) -> FloatArray:
+    """(areas, sigmas): mean of exp(-(d / sigma)^2) over pairs of neurons of an area.
+
+    From random places of each area, the same for every seed and scale.
+    """
+    columns, volume = layout.columns, layout.atlas.volume
+    row_neurons = expected_neurons(layout.atlas)[0].sum(axis=1)
+    per_voxel = row_neurons / np.bincount(columns.row, minlength=len(row_neurons))
+    area = layout.atlas.row_area[columns.row]
+    distinct, which = np.unique(sigma, return_inverse=True)
+    result = np.empty((len(layout.atlas.areas), len(distinct)))
+    for a in range(len(result)):
+        members = np.flatnonzero(area == a)
+        heaped = np.cumsum(per_voxel[columns.row[members]])
+        u = uniform(0, "closeness", np.arange(points), np.full(points, a))
+        chosen = members[np.searchsorted(heaped, u * heaped[-1])]
+        place = volume.centre(columns.voxels[chosen]).astype(np.float64)
+        normal = volume.at(volume.centre(columns.voxels[chosen])).normal.astype(np.float64)
+        result[a] = draw.mean_gaussians(place, normal, distinct)
+    return result[:, which]

@@ -1,0 +1,169 @@
+"""Connections of a cortex model: their numbers, places and independence of who asks."""
+
+import h5py
+import numpy as np
+import pytest
+
+from isocortex.cells.library import load_cell
+from isocortex.cells.place import candidates
+from isocortex.cortex.build import build_cortex
+from isocortex.cortex.counts import CLASSES
+from isocortex.cortex.draw import Synapses
+from isocortex.cortex.model import CortexModel, Recipe, class_of
+from isocortex.errors import ConfigError
+
+ALPHA = 1e-3  # of every statistical test; seeds are fixed, so each passes or fails for good
+
+
+@pytest.fixture(scope="module")
+def cortex():
+    return CortexModel.make(Recipe(scale=0.0005))
+
+
+@pytest.fixture(scope="module")
+def synapses(cortex):
+    return _joined(cortex.synapses(range(len(cortex))))
+
+
+def _joined(pieces):
+    return Synapses(*(np.concatenate(x) for x in zip(*pieces, strict=True)))
+
+
+@pytest.mark.parametrize(("scale", "tolerance"), [(0.0005, 0.08), (0.004, 0.01)])
+def test_total_is_that_of_the_recipe(scale, tolerance):
+    """26 billion at scale 1, and this share of them.
+
+    At small scales small areas have too few neurons for their local synapses.
+    """
+    cortex = CortexModel.make(Recipe(scale=scale))
+    made = sum(len(piece.target) for piece in cortex.synapses(range(len(cortex))))
+    wanted = cortex.recipe.synapses * scale * cortex.recipe.kept
+    assert made == pytest.approx(wanted, rel=tolerance)
+
+
+def test_any_chunking_gives_the_same(cortex, synapses):
+    some = range(1000, 1200)
+    of_all = (synapses.source >= some.start) & (synapses.source < some.stop)
+    for room in (1 << 12, 1 << 16):
+        alone = _joined(cortex.synapses(some, room=room))
+        for name in Synapses._fields:
+            np.testing.assert_array_equal(getattr(alone, name), getattr(synapses, name)[of_all])
+
+
+def test_synapses_sit_where_their_rule_allows(cortex, synapses):
+    pairs = synapses.rule.astype(np.int64) * len(cortex.models) + cortex.model[synapses.target]
+    for pair in np.unique(pairs):
+        rule, model = divmod(int(pair), len(cortex.models))
+        rule = cortex.rules[rule]
+        allowed, _ = candidates(load_cell(cortex.models[model]), rule.sections, rule.distance_range)
+        assert np.isin(synapses.node[pairs == pair], allowed).all()
+
+
+def test_rules_and_targets_agree(cortex, synapses):
+    """A synapse is of a rule whose target group is that of its target's class."""
+    wanted = np.array([rule.target for rule in cortex.rules])[synapses.rule]
+    groups = np.array([cortex.wiring.groups.get(class_of(g), "") for g in range(54)])
+    np.testing.assert_array_equal(groups[cortex.group[synapses.target]], wanted)
+
+
+def test_inhibitory_neurons_stay_in_their_area(cortex, synapses):
+    inhibitory = cortex.neurons.cell_class[synapses.source] >= CLASSES.index("Pvalb")
+    source, target = synapses.source[inhibitory], synapses.target[inhibitory]
+    side = cortex.neurons.column >= cortex.layout.columns.n_side
+    assert (cortex.neurons.area[source] == cortex.neurons.area[target]).all()
+    assert (side[source] == side[target]).all()
+
+
+def test_nobody_connects_to_itself(synapses):
+    assert (synapses.source != synapses.target).all()
+
+
+def test_local_probability_falls_as_the_rule_says():
+    """Pairs of L2/3 cells at scale 0.02 within one area, by distance, against the Gaussian."""
+    cortex = CortexModel.make(Recipe(scale=0.004, in_degree=0.004))
+    neurons = cortex.neurons
+    area = list(cortex.atlas.areas.index).index("SSp-bfd")
+    right = neurons.column >= cortex.layout.columns.n_side
+    mine = np.flatnonzero((neurons.area == area) & right)
+    group = cortex.group[mine]
+    pyramid = mine[group == 1 * len(CLASSES)]  # L2/3 IT
+    basket = mine[group == 1 * len(CLASSES) + CLASSES.index("Pvalb")]
+    made = _joined(cortex.synapses(range(int(pyramid[0]), int(pyramid[-1]) + 1)))
+    linked = set(zip(made.source.tolist(), made.target.tolist(), strict=True))
+    rule = cortex.wiring.rule(("2/3", "IT"), ("2/3", "Pvalb"))
+    away = neurons.position[basket][None] - neurons.position[pyramid][:, None]
+    up = np.einsum("ijk,ik->ij", away, neurons.normal[pyramid])
+    distance = np.sqrt(np.maximum((away**2).sum(axis=2) - up**2, 0.0))
+    expected = rule.probability_at(distance)  # scale and in-degree are equal: nothing is widened
+    found = np.array([[(s, t) in linked for t in basket.tolist()] for s in pyramid.tolist()])
+    for low, high in ((0, 60), (60, 120), (120, 200), (200, 400)):
+        here = (distance >= low) & (distance < high)
+        mean, variance = expected[here].sum(), (expected * (1 - expected))[here].sum()
+        assert abs(found[here].sum() - mean) < 3.3 * np.sqrt(variance) + 1  # alpha 1e-3
+
+
+def test_areas_connect_as_in_the_connectome(cortex, synapses):
+    """Synapses between the 86 areas correlate with the connectome's expectation above 0.99."""
+    n = len(cortex.atlas.areas)
+    side = (cortex.neurons.column >= cortex.layout.columns.n_side).astype(int)
+    place = side * n + cortex.neurons.area
+    found = np.zeros((2 * n, 2 * n))
+    np.add.at(found, (place[synapses.source], place[synapses.target]), 1)
+    long = cortex.expected_long().sum(axis=0)  # (source, ipsi then contra target)
+    expected = np.block([[long[:, :n], long[:, n:]], [long[:, n:], long[:, :n]]])
+    between = ~np.eye(2 * n, dtype=bool)
+    assert np.corrcoef(found[between], expected[between])[0, 1] > 0.99
+
+
+def test_hemispheres_are_alike(cortex, synapses):
+    right = cortex.neurons.column[synapses.source] >= cortex.layout.columns.n_side
+    ratio = np.count_nonzero(right) / len(right)
+    assert abs(ratio - 0.5) < 0.01
+
+
+@pytest.mark.parametrize("materialize", [False, True])
+def test_built_circuits_give_the_same_network(tmp_path, materialize):
+    """Synapses drawn from the recipe and read from the edge file are equal, one by one."""
+    import isocortex
+    from isocortex.network.build import build_network
+
+    config = build_cortex(tmp_path, Recipe(scale=0.00005, seed=3), tstop=10.0,
+                          materialize=materialize)  # fmt: skip
+    network = build_network(isocortex.load_simulation(config))
+    cortex = CortexModel.make(Recipe(scale=0.00005, seed=3))
+    made = _joined(cortex.synapses(range(len(cortex))))
+    connections, slots = network.connections, network.slots
+    source = np.repeat(np.arange(len(connections.first) - 1), np.diff(connections.first))
+    mine = source < len(cortex)
+    target = connections.target[mine]
+    got = np.column_stack([
+        source[mine], slots.cell[target], slots.node[target],
+        np.rint(connections.delays[connections.delay[mine]] * 10),
+    ])  # fmt: skip
+    weight = cortex.weight[made.rule, cortex.model[made.target]]
+    wanted = np.column_stack([made.source, made.target, made.node, made.delay])
+    got_weight = connections.weight[mine]
+    order, other = np.lexsort(got.T), np.lexsort(wanted.T)
+    np.testing.assert_array_equal(got[order], wanted[other])
+    np.testing.assert_allclose(np.sort(got_weight), np.sort(weight))
+
+
+def test_nodes_tell_area_layer_and_class(tmp_path):
+    config = build_cortex(tmp_path, Recipe(scale=0.00005), tstop=10.0)
+    with h5py.File(config.parent / "network" / "cortex_nodes.h5") as file:
+        group = file["nodes/cortex/0"]
+        assert {"x", "y", "z", "depth", "area", "hemisphere", "column"} <= set(group)
+        assert len(set(group["hemisphere"].asstr()[()])) == 2
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("scale", 0.0), ("scale", 2.0), ("in_degree", -1.0), ("map_width", 0.0)]
+)
+def test_impossible_recipes(field, value):
+    with pytest.raises(ConfigError, match=field):
+        Recipe(**{field: value})
+
+
+def test_fewer_synapses_than_the_local_wiring():
+    with pytest.raises(ConfigError, match="fewer than the local wiring"):
+        CortexModel.make(Recipe(scale=0.0005, synapses=1e9)).expected_long()
