@@ -60,7 +60,7 @@ def test_provenance(tmp_path):
 def folder(tmp_path):
     out = tmp_path / "output"
     prepare_output(out, False, [])
-    run = {"tstop": 200.0, "dt": 0.1, "populations": {"v1": 4}}
+    run = {"tstop": 200.0, "dt": 0.1, "populations": {"v1": [[0, 4]]}}
     write_provenance(out, provenance({}, run=run))
     with SpikeWriter(out / "spikes.h5", ["v1", "lgn"], "by_time") as spikes:
         spikes.append("v1", [1, 1, 3], [10.0, 20.0, 15.0])
