@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from isocortex.cortex.atlas import LAYERS, Atlas
 from isocortex.cortex.counts import HEMISPHERES, expected_neurons
+from isocortex.cortex.draw import distance_histogram
 from isocortex.cortex.volume import MIDPLANE_UM
+from isocortex.random import uniform
 
 FloatArray = NDArray[np.float64]
 
@@ -162,3 +164,42 @@ def _describe(
             "neurons": total,
         }
     )  # fmt: skip
+
+
+#: Middles of the bins of ``distances``, um; the last holds all that is further.
+DISTANCE_UM = np.arange(5.0, 6000.0, 10.0)
+#: Places looked at in every column and layer.
+_PLACES = 6
+
+
+@lru_cache(maxsize=2)
+def distances(columns: Columns, atlas: Atlas) -> FloatArray:
+    """(areas, layers, layers, bins): shares of the pairs of neurons of two layers by distance.
+
+    Distances run along the surface, see :func:`isocortex.cortex.draw.distance_histogram`. From
+    places spread evenly over every column and layer, the same for every seed and scale.
+    """
+    volume, n_layers = atlas.volume, len(LAYERS)
+    voxels = np.diff(columns.offset)
+    there = np.flatnonzero(voxels)
+    number = np.arange(len(there) * _PLACES)
+
+    def draw(what: int) -> FloatArray:
+        return uniform(0, "distances", number, np.full_like(number, what))
+
+    begin, size = np.repeat(columns.offset[there], _PLACES), np.repeat(voxels[there], _PLACES)
+    place = volume.corner(columns.voxels[begin + (draw(0) * size).astype(np.int64)])
+    for axis in range(3):
+        place[:, axis] += np.float32(volume.voxel_um) * draw(1 + axis)
+    normal = volume.at(place).normal
+    column, layer = np.divmod(np.repeat(there, _PLACES), n_layers)
+    weight = size / _PLACES
+    area = atlas.areas.index.get_indexer(columns.table["area"])[column]
+    result = np.zeros((len(atlas.areas), n_layers, n_layers, len(DISTANCE_UM)))
+    for a, counts in enumerate(result):
+        mine = area == a
+        distance_histogram(
+            place[mine], normal[mine], layer[mine], weight[mine], _PLACES, 10.0, counts
+        )
+    total = result.sum(axis=3, keepdims=True)
+    return np.divide(result, total, out=result, where=total > 0.0)

@@ -46,7 +46,8 @@ class Rules(NamedTuple):
     """Local wiring and synapses by rule; see :class:`isocortex.cortex.wiring.ConnectionRule`."""
 
     of: NDArray[np.int16]  # (groups, groups), -1 if they do not connect
-    probability: NDArray[np.float64]  # (patches, rules), at distance 0
+    probability: NDArray[np.float64]  # (patches, rules), of one trial, at distance 0
+    trials: NDArray[np.int64]  # (patches, rules), more than one where neurons are too few
     sigma: NDArray[np.float64]  # um
     fewest: NDArray[np.int64]
     most: NDArray[np.int64]
@@ -147,7 +148,7 @@ def draw_local(key, source, column, neurons, places, rules, out, n):
 
     Candidates of a group are gone through in geometric leaps at the largest probability the column
     allows, and kept in proportion to that at their distance: the result is one independent trial
-    for every neuron. Returns -1 if ``out`` is too small.
+    (or ``trials``) for every neuron. Returns -1 if ``out`` is too small.
     """
     n_groups = len(rules.of)
     group, patch = neurons.group[source], places.patch[column]
@@ -167,11 +168,14 @@ def draw_local(key, source, column, neurons, places, rules, out, n):
         if most < 1e-7:
             continue
         leap = np.log1p(-min(most, 1.0 - 1e-12))
-        target = first - 1
+        target, trials_left = first - 1, rules.trials[patch, rule]
         while True:
             state, u = uniform(state)
             target += 1 + np.int64(np.log1p(-u) / leap)
-            if target >= last:
+            while target >= last and trials_left > 0:
+                target -= last - first
+                trials_left -= 1
+            if trials_left == 0:
                 break
             distance = _along(neurons.position, target, neurons, source)
             state, u = uniform(state)
@@ -323,24 +327,24 @@ def place_synapses(n, source_of, connections, neurons, sites, n_models):
 
 
 @compiled
-def mean_gaussians(place, normal, sigma):
-    """Mean of exp(-(d / sigma)^2) over all pairs of places, for each sigma.
+def distance_histogram(place, normal, layer, weight, each, step, counts):
+    """Add to ``counts`` (layers, layers, bins) the pairs of places by layers and distance.
 
-    d is the distance along the surface; what is beyond four sigma counts as nothing.
+    The distance is that along the surface, as for connections; bins are ``step`` um wide and the
+    last takes all that is further. Every ``each`` places in a row stand for one volume, each for
+    its ``weight``; as no place is paired with itself, pairs within a volume count for more.
     """
-    total = np.zeros(len(sigma))
+    last = counts.shape[2] - 1
+    within = each / (each - 1.0)
     for i in range(len(place)):
         for j in range(len(place)):
-            x, y, z = (
-                place[j, 0] - place[i, 0],
-                place[j, 1] - place[i, 1],
-                place[j, 2] - place[i, 2],
-            )
-            up = x * normal[i, 0] + y * normal[i, 1] + z * normal[i, 2]
-            square = x * x + y * y + z * z - up * up
             if i == j:
                 continue
-            for s in range(len(sigma)):
-                if square < 16.0 * sigma[s] ** 2:
-                    total[s] += np.exp(-square / sigma[s] ** 2)
-    return total / (len(place) * (len(place) - 1))
+            x = place[j, 0] - place[i, 0]
+            y = place[j, 1] - place[i, 1]
+            z = place[j, 2] - place[i, 2]
+            up = x * normal[i, 0] + y * normal[i, 1] + z * normal[i, 2]
+            distance = np.sqrt(max(x * x + y * y + z * z - up * up, 0.0))
+            k = min(np.int64(distance / step), last)
+            more = within if i // each == j // each else 1.0
+            counts[layer[i], layer[j], k] += weight[i] * weight[j] * more

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from isocortex.cells.library import load_cell
 from isocortex.cortex import draw
 from isocortex.cortex.atlas import LAYERS, Atlas, load_atlas
+from isocortex.cortex.columns import DISTANCE_UM, distances
 from isocortex.cortex.counts import CLASSES, N_EXCITATORY, expected_neurons
 from isocortex.cortex.laminar import target_layers_of_all
 from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neurons
@@ -238,16 +239,21 @@ class CortexModel:
         for s, source in enumerate(groups):
             for t, target in enumerate(groups):
                 of[s, t] = numbers.get((source, target), -1)
-        widen = np.sqrt(self.recipe.kept / self.recipe.scale)
         sigma = np.array([rule.sigma for rule in self.rules])
-        # more neurons than synapses are missing, and areas have edges
-        more = widen**2 * _closeness(self.layout, tuple(sigma))
-        more /= _closeness(self.layout, tuple(sigma * widen))
-        probability = np.array([rule.probability for rule in self.rules]) * more
+        sigma *= np.sqrt(self.recipe.kept / self.recipe.scale)
+        # as many connections as the whole cortex has, among fewer neurons, each keeping its share
+        there = np.zeros((len(self.atlas.areas), len(LAYERS), len(CLASSES)))
+        there[self.atlas.row_area, self.atlas.row_layer] = self.layout.counts.counts
+        wanted = self.recipe.scale * self.recipe.kept * self._connections_within()
+        pairs = self._pairs_within(there, sigma, but_self=True)
+        peak = np.divide(wanted, pairs, out=np.zeros_like(wanted), where=pairs > 0.0)
+        copies = np.maximum(np.ceil(peak), 1.0)
+        probability = peak / copies
         return draw.Rules(
             of,
-            np.minimum(np.concatenate([probability, probability]), 1.0),
-            sigma * widen,
+            np.concatenate([probability, probability]),
+            np.concatenate([copies, copies]).astype(np.int64),
+            sigma,
             np.array([rule.synapses[0] for rule in self.rules]),
             np.array([rule.synapses[1] for rule in self.rules]),
             np.array([rule.delay for rule in self.rules]),
@@ -339,18 +345,40 @@ class CortexModel:
 
     def expected_local(self) -> FloatArray:
         """Synapses within each area of one hemisphere at scale 1, from the local rules alone."""
+        return self._connections_within() @ np.array([rule.mean_synapses for rule in self.rules])
+
+    def _connections_within(self) -> FloatArray:
+        """(areas, rules): connections within each area of one hemisphere at scale 1."""
         expected, _ = expected_neurons(self.atlas, self.recipe.density)
-        close = _closeness(self.layout, tuple(rule.sigma for rule in self.rules))
-        member = np.zeros((len(self.rules), 2, len(LAYERS), len(CLASSES)))  # as source, as target
-        for cell_class, group in self.wiring.groups.items():
-            at = divmod(group_of(cell_class), len(CLASSES))
-            for r, rule in enumerate(self.rules):
-                member[r, 0][at], member[r, 1][at] = rule.source == group, rule.target == group
         number = np.zeros((len(self.atlas.areas), len(LAYERS), len(CLASSES)))
         number[self.atlas.row_area, self.atlas.row_layer] = expected
-        pairs = np.einsum("rslc,alc->ars", member, number).prod(axis=2)
-        each = np.array([rule.probability * rule.mean_synapses for rule in self.rules])
-        return (pairs * close * each).sum(axis=1)
+        sigma = np.array([rule.sigma for rule in self.rules])
+        probability = np.array([rule.probability for rule in self.rules])
+        return probability * self._pairs_within(number, sigma, but_self=False)
+
+    def _pairs_within(self, number: FloatArray, sigma: FloatArray, but_self: bool) -> FloatArray:
+        """(areas, rules): pairs within each area that a rule joins, nearer ones counting more.
+
+        Parameters
+        ----------
+        number : (areas, layers, classes), of neurons.
+        sigma : (rules,) um; a pair at the distance d counts exp(-(d / sigma)^2).
+        but_self : leave out pairs of a neuron with itself.
+        """
+        result = np.zeros((len(number), len(self.rules)))
+        by_layer = {group: np.zeros(number.shape[:2]) for group in self.wiring.groups.values()}
+        for cell_class, group in self.wiring.groups.items():
+            layer, name = divmod(group_of(cell_class), len(CLASSES))
+            by_layer[group][:, layer] += number[:, layer, name]
+        shares = distances(self.layout.columns, self.atlas)
+        for width in np.unique(sigma):
+            close = shares @ np.exp(-((DISTANCE_UM / width) ** 2))
+            for r in np.flatnonzero(sigma == width):
+                source, target = by_layer[self.rules[r].source], by_layer[self.rules[r].target]
+                result[:, r] = np.einsum("as,at,ast->a", source, target, close)
+                if but_self and source is target:
+                    result[:, r] -= np.einsum("as,ass->a", source, close)
+        return result
 
     def expected_long(self) -> FloatArray:
         """(classes, areas, 2 * areas), ipsi first: synapses at scale 1 from one hemisphere.
@@ -427,26 +455,3 @@ def _area_maps(table, patch: NDArray[np.integer], n: int) -> NDArray[np.float32]
         away = flat[members] - flat[members].mean(axis=0)
         result[members] = away / np.maximum(np.sqrt((away**2).mean(axis=0)), 1.0)
     return result
-
-
-@lru_cache(maxsize=4)
-def _closeness(layout: Layout, sigma: tuple[float, ...], points: int = 2000) -> FloatArray:
-    """(areas, sigmas): mean of exp(-(d / sigma)^2) over pairs of neurons of an area.
-
-    From random places of each area, the same for every seed and scale.
-    """
-    columns, volume = layout.columns, layout.atlas.volume
-    row_neurons = expected_neurons(layout.atlas)[0].sum(axis=1)
-    per_voxel = row_neurons / np.bincount(columns.row, minlength=len(row_neurons))
-    area = layout.atlas.row_area[columns.row]
-    distinct, which = np.unique(sigma, return_inverse=True)
-    result = np.empty((len(layout.atlas.areas), len(distinct)))
-    for a in range(len(result)):
-        members = np.flatnonzero(area == a)
-        heaped = np.cumsum(per_voxel[columns.row[members]])
-        u = uniform(0, "closeness", np.arange(points), np.full(points, a))
-        chosen = members[np.searchsorted(heaped, u * heaped[-1])]
-        place = volume.centre(columns.voxels[chosen]).astype(np.float64)
-        normal = volume.at(volume.centre(columns.voxels[chosen])).normal.astype(np.float64)
-        result[a] = draw.mean_gaussians(place, normal, distinct)
-    return result[:, which]
