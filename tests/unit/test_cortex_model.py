@@ -45,7 +45,7 @@ def test_any_chunking_gives_the_same(cortex, synapses):
     some = range(1000, 1200)
     of_all = (synapses.source >= some.start) & (synapses.source < some.stop)
     for room in (1 << 12, 1 << 16):
-        alone = _joined(cortex.synapses(some, room=room))
+        alone = _joined(cortex.synapses(some, at_least=room))
         for name in Synapses._fields:
             np.testing.assert_array_equal(getattr(alone, name), getattr(synapses, name)[of_all])
 

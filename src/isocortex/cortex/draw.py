@@ -18,6 +18,8 @@ inlined = njit(error_model="numpy", nogil=True, cache=True, inline="always")
 
 #: Delays are multiples of this, ms, so that few are different; none is longer than 25.5 ms.
 DELAY_STEP = 0.1
+#: Neurons further away than this many widths of a rule do not connect: 1 in 10 million would.
+FARTHEST = 4.0
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -39,7 +41,7 @@ class Places(NamedTuple):
     patch_first: NDArray[np.int64]  # (patches + 1), first column
     centre: NDArray[np.float32]  # (columns, 3), um
     reach: NDArray[np.float32]  # um, of the neuron furthest from the centre, along the surface
-    map: NDArray[np.float32]  # (columns, 2), place within the area in standard deviations
+    number: NDArray[np.int32]  # (layers, columns), of neurons
 
 
 class Rules(NamedTuple):
@@ -49,6 +51,7 @@ class Rules(NamedTuple):
     probability: NDArray[np.float64]  # (patches, rules), of one trial, at distance 0
     trials: NDArray[np.int64]  # (patches, rules), more than one where neurons are too few
     sigma: NDArray[np.float64]  # um
+    widest: float  # um
     fewest: NDArray[np.int64]
     most: NDArray[np.int64]
     delay: NDArray[np.float64]  # ms
@@ -62,9 +65,29 @@ class Projections(NamedTuple):
     connections: NDArray[np.float64]  # (kinds, areas, 2 * areas), mean per source; ipsi first
     layers: NDArray[np.float64]  # (kinds, areas, areas, layers), shares, adding up to 1
     rule: NDArray[np.int16]  # (groups), whose synapses a target group receives, -1 for none
-    width: float  # of the topographic map, standard deviations of the area
+    near: NDArray[np.float32]  # (columns, columns) of one side: how near on the map of the area
     delay: float  # ms
     velocity: float  # um/ms
+
+
+class Sites(NamedTuple):
+    """Alias tables of all (rule, model), see :class:`isocortex.cortex.sites.Sites`."""
+
+    first: NDArray[np.int64]  # (rules * models + 1)
+    node: NDArray[np.int32]
+    keep: NDArray[np.float64]
+    other: NDArray[np.int32]
+
+
+class Axons(NamedTuple):
+    """All that the connections of every neuron follow from."""
+
+    keys: NDArray[np.uint64]  # of the streams of local and of long-range connections
+    neurons: Neurons
+    places: Places
+    rules: Rules
+    projections: Projections
+    sites: Sites
 
 
 class Connections(NamedTuple):
@@ -77,13 +100,12 @@ class Connections(NamedTuple):
     key: NDArray[np.uint64]  # start of the stream that places the synapses
 
 
-class Sites(NamedTuple):
-    """Alias tables of all (rule, model), see :class:`isocortex.cortex.sites.Sites`."""
-
-    first: NDArray[np.int64]  # (rules * models + 1)
-    node: NDArray[np.int32]
-    keep: NDArray[np.float64]
-    other: NDArray[np.int32]
+def no_connections(room: int) -> Connections:
+    """Room for connections; ``draw_onto`` makes more if need be."""
+    return Connections(
+        np.empty(room, np.int64), np.empty(room, np.int16), np.empty(room, np.int16),
+        np.empty(room, np.uint8), np.empty(room, np.uint64),
+    )  # fmt: skip
 
 
 class Synapses(NamedTuple):
@@ -143,20 +165,23 @@ def _poisson(state, mean):
 
 
 @compiled
-def draw_local(key, source, column, neurons, places, rules, out, n):
-    """Connections of ``source`` onto one column of its own area; returns their number with ``n``.
+def draw_local(source, column, begin, end, axons, out, n):
+    """Append connections of ``source`` onto one column of its own area; returns their number.
+
+    Only those onto neurons ``begin:end`` are kept.
 
     Candidates of a group are gone through in geometric leaps at the largest probability the column
     allows, and kept in proportion to that at their distance: the result is one independent trial
     (or ``trials``) for every neuron. Returns -1 if ``out`` is too small.
     """
+    neurons, places, rules = axons.neurons, axons.places, axons.rules
     n_groups = len(rules.of)
     group, patch = neurons.group[source], places.patch[column]
-    if patch != places.patch[neurons.column[source]]:
-        return n
     nearest = _along(places.centre, column, neurons, source) - places.reach[column]
     nearest = max(nearest, 0.0)
-    state = stream(key, source, column)
+    if nearest > FARTHEST * rules.widest:
+        return n
+    state = stream(axons.keys[0], source, column)
     for other in range(n_groups):
         first = places.first[column * n_groups + other]
         last = places.first[column * n_groups + other + 1]
@@ -165,7 +190,7 @@ def draw_local(key, source, column, neurons, places, rules, out, n):
             continue
         peak, sigma = rules.probability[patch, rule], rules.sigma[rule]
         most = peak * np.exp(-((nearest / sigma) ** 2))
-        if most < 1e-7:
+        if nearest > FARTHEST * sigma:
             continue
         leap = np.log1p(-min(most, 1.0 - 1e-12))
         target, trials_left = first - 1, rules.trials[patch, rule]
@@ -181,9 +206,11 @@ def draw_local(key, source, column, neurons, places, rules, out, n):
             state, u = uniform(state)
             if target == source or u * most >= peak * np.exp(-((distance / sigma) ** 2)):
                 continue
+            state, u = uniform(state)
+            if target < begin or target >= end:
+                continue
             if n == len(out.target):
                 return -1
-            state, u = uniform(state)
             some = rules.fewest[rule] + np.int64(u * (rules.most[rule] - rules.fewest[rule] + 1))
             out.target[n], out.rule[n], out.synapses[n] = target, rule, some
             out.key[n] = mix(state)
@@ -204,12 +231,15 @@ def _along(points, i, neurons, source):
 
 
 @compiled
-def draw_long(key, source, patch, neurons, places, rules, projections, out, n):
-    """Connections of ``source`` onto one area of one side; returns their number with ``n``.
+def draw_long(source, patch, begin, end, axons, out, n):
+    """Append connections of ``source`` onto one area of one side; returns their number.
 
-    Their number is a Poisson number. Each chooses a layer, in it a column whose place on the map of
-    the area is near that of the source, and there a neuron. Returns -1 if ``out`` is too small.
+    Only those onto neurons ``begin:end`` are kept. How many are drawn is a Poisson number. Each
+    chooses a layer, in it a column whose place on the map of the area is near that of the source,
+    and there a neuron. Returns -1 if ``out`` is too small.
     """
+    neurons, places, rules = axons.neurons, axons.places, axons.rules
+    projections = axons.projections
     n_areas = projections.connections.shape[1]
     kind = projections.kind[neurons.group[source]]
     if kind < 0:
@@ -218,7 +248,7 @@ def draw_long(key, source, patch, neurons, places, rules, projections, out, n):
     side, area = patch // n_areas, patch % n_areas
     across = np.int64(side != home // n_areas)
     mean = projections.connections[kind, home % n_areas, across * n_areas + area]
-    state = stream(key, source, patch)
+    state = stream(axons.keys[1], source, patch)
     state, wanted = _poisson(state, mean)
     if wanted == 0:
         return n
@@ -226,40 +256,36 @@ def draw_long(key, source, patch, neurons, places, rules, projections, out, n):
     layers = projections.layers[kind, home % n_areas, area]
     n_groups = len(rules.of)
     n_classes = n_groups // len(layers)
-    weight = np.empty(last - first)
-    here = places.map[neurons.column[source]]
-    for c in range(first, last):
-        dx, dy = places.map[c, 0] - here[0], places.map[c, 1] - here[1]
-        weight[c - first] = np.exp(-0.5 * (dx * dx + dy * dy) / projections.width**2)
+    n_side = len(projections.near)
+    near = projections.near[neurons.column[source] % n_side]
+    shift = side * n_side
     for _ in range(wanted):
         state, u = uniform(state)
         layer = 0
         while layer < len(layers) - 1 and u >= layers[layer]:
             u -= layers[layer]
             layer += 1
+        number = places.number[layer]
         total = 0.0
         for c in range(first, last):
-            begin = places.first[c * n_groups + layer * n_classes]
-            end = places.first[c * n_groups + (layer + 1) * n_classes]
-            total += weight[c - first] * (end - begin)
+            total += near[c - shift] * number[c]
         state, u = uniform(state)
         state, u2 = uniform(state)
         state, u3 = uniform(state)
         if total == 0.0:
             continue
         u *= total
-        target = np.int64(-1)
+        column = first
         for c in range(first, last):
-            begin = places.first[c * n_groups + layer * n_classes]
-            end = places.first[c * n_groups + (layer + 1) * n_classes]
-            part = weight[c - first] * (end - begin)
-            if end > begin:
-                target = begin + min(np.int64(u2 * (end - begin)), end - begin - 1)
-            if u < part:
+            if number[c] > 0:
+                column = c
+            u -= near[c - shift] * number[c]
+            if u < 0.0:
                 break
-            u -= part
+        low = places.first[column * n_groups + layer * n_classes]
+        target = low + min(np.int64(u2 * number[column]), np.int64(number[column]) - 1)
         rule = projections.rule[neurons.group[target]]
-        if target == source or rule < 0:
+        if target == source or rule < 0 or target < begin or target >= end:
             continue
         if n == len(out.target):
             return -1
@@ -276,29 +302,79 @@ def draw_long(key, source, patch, neurons, places, rules, projections, out, n):
 
 
 @compiled
-def draw_sources(first, last, keys, neurons, places, rules, projections, out, source_of, n_out):
-    """All connections of the sources from ``first`` up to ``last``, or to where ``out`` is full.
-
-    Returns the next source and the number of connections; ``source_of`` gets the source of each.
-    """
-    n = n_out
-    for source in range(first, last):
-        begun = n
-        home = places.patch[neurons.column[source]]
-        for column in range(places.patch_first[home], places.patch_first[home + 1]):
-            n = draw_local(keys[0], source, column, neurons, places, rules, out, n)
-            if n < 0:
-                return source, begun
-        for patch in range(len(places.patch_first) - 1):
-            n = draw_long(keys[1], source, patch, neurons, places, rules, projections, out, n)
-            if n < 0:
-                return source, begun
-        source_of[begun:n] = source
-    return last, n
+def _longer(array):
+    """A copy with twice the room."""
+    copy = np.empty(2 * len(array), array.dtype)
+    copy[: len(array)] = array
+    return copy
 
 
 @compiled
-def place_synapses(n, source_of, connections, neurons, sites, n_models):
+def _with_room(out):
+    return Connections(
+        _longer(out.target), _longer(out.rule), _longer(out.synapses), _longer(out.delay),
+        _longer(out.key),
+    )  # fmt: skip
+
+
+@compiled
+def draw_onto(source, begin, end, axons, out, n):
+    """Append all connections of ``source`` onto neurons ``begin:end``; returns room and number.
+
+    Where a column or area has too little room it is drawn again: it comes out the same.
+    """
+    places = axons.places
+    first, last = axons.neurons.column[begin], axons.neurons.column[end - 1] + 1
+    home = places.patch[axons.neurons.column[source]]
+    for column in range(
+        max(first, places.patch_first[home]), min(last, places.patch_first[home + 1])
+    ):
+        more = draw_local(source, column, begin, end, axons, out, n)
+        while more < 0:
+            out = _with_room(out)
+            more = draw_local(source, column, begin, end, axons, out, n)
+        n = more
+    for patch in range(places.patch[first], places.patch[last - 1] + 1):
+        more = draw_long(source, patch, begin, end, axons, out, n)
+        while more < 0:
+            out = _with_room(out)
+            more = draw_long(source, patch, begin, end, axons, out, n)
+        n = more
+    return out, n
+
+
+@compiled
+def draw_sources(first, last, axons, out, at_least):
+    """All connections of the sources from ``first`` on, until there are ``at_least`` of them.
+
+    Returns the next source, room, the source of each connection, and their number.
+    """
+    n, source = 0, first
+    source_of = np.empty(len(out.target), np.int64)
+    while source < last and n < at_least:
+        out, more = draw_onto(source, 0, len(axons.neurons.group), axons, out, n)
+        while len(source_of) < len(out.target):
+            source_of = _longer(source_of)
+        source_of[n:more] = source
+        source, n = source + 1, more
+    return source, out, source_of, n
+
+
+@inlined
+def site(state, table, sites):
+    """A compartment of a (rule, model); returns the stream after it, too."""
+    first = sites.first[table]
+    size = sites.first[table + 1] - first
+    state, u = uniform(state)
+    u *= size
+    slot = min(np.int64(u), size - 1)
+    if u - slot >= sites.keep[first + slot]:
+        slot = np.int64(sites.other[first + slot])
+    return state, sites.node[first + slot]
+
+
+@compiled
+def place_synapses(n, source_of, connections, axons, n_models):
     """The synapses of the first ``n`` connections, each on a compartment of its own choice."""
     total = 0
     for c in range(n):
@@ -310,17 +386,11 @@ def place_synapses(n, source_of, connections, neurons, sites, n_models):
     at = 0
     for c in range(n):
         target, rule, state = connections.target[c], connections.rule[c], connections.key[c]
-        table = rule * n_models + neurons.model[target]
-        first = sites.first[table]
-        size = sites.first[table + 1] - first
+        table = rule * n_models + axons.neurons.model[target]
         for _ in range(connections.synapses[c]):
-            state, u = uniform(state)
-            u *= size
-            slot = min(np.int64(u), size - 1)
-            if u - slot >= sites.keep[first + slot]:
-                slot = np.int64(sites.other[first + slot])
+            state, node = site(state, table, axons.sites)
             made.source[at], made.target[at] = source_of[c], target
-            made.node[at], made.rule[at] = sites.node[first + slot], rule
+            made.node[at], made.rule[at] = node, rule
             made.delay[at] = connections.delay[c]
             at += 1
     return made

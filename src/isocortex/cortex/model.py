@@ -177,25 +177,14 @@ class CortexModel:
             model[members] = numbers[np.minimum(chosen, len(ids) - 1)]
         return model
 
-    def synapses(self, sources: range, room: int = 1 << 20) -> Iterator[draw.Synapses]:
-        """The synapses that some neurons make, in pieces of at most ``room`` connections."""
-        keys = np.array([self.recipe.key("local"), self.recipe.key("long-range")])
-        first = sources.start
+    def synapses(self, sources: range, at_least: int = 1 << 20) -> Iterator[draw.Synapses]:
+        """The synapses that some neurons make, in pieces of ``at_least`` connections or more."""
+        first, out = sources.start, draw.no_connections(at_least)
         while first < sources.stop:
-            out = draw.Connections(
-                np.empty(room, np.int64), np.empty(room, np.int16), np.empty(room, np.int16),
-                np.empty(room, np.uint8), np.empty(room, np.uint64),
-            )  # fmt: skip
-            source_of = np.empty(room, np.int64)
-            then, n = draw.draw_sources(
-                first, sources.stop, keys, self._cells, self._places, self._rules,
-                self._projections, out, source_of, 0,
-            )  # fmt: skip
-            if then == first:
-                room *= 2
-                continue
-            first = then
-            yield draw.place_synapses(n, source_of, out, self._cells, self._sites, len(self.models))
+            first, out, source_of, n = draw.draw_sources(
+                first, sources.stop, self.axons, out, at_least
+            )
+            yield draw.place_synapses(n, source_of, out, self.axons, len(self.models))
 
     @cached_property
     def far_rule(self) -> NDArray[np.int16]:
@@ -205,9 +194,17 @@ class CortexModel:
     # --- tables for drawing -----------------------------------------------------------------------
 
     @cached_property
-    def _cells(self) -> draw.Neurons:
+    def axons(self) -> draw.Axons:
+        """What compiled functions draw connections from."""
         n = self.neurons
-        return draw.Neurons(n.position, n.normal, n.column.astype(np.int32), self.group, self.model)
+        return draw.Axons(
+            np.array([self.recipe.key("local"), self.recipe.key("long-range")]),
+            draw.Neurons(n.position, n.normal, n.column.astype(np.int32), self.group, self.model),
+            self._places,
+            self._rules,
+            self._projections,
+            self._sites,
+        )
 
     @cached_property
     def _places(self) -> draw.Places:
@@ -227,7 +224,7 @@ class CortexModel:
             np.searchsorted(patch, np.arange(2 * n_areas + 1)),
             centre,
             reach,
-            _area_maps(table, patch, 2 * n_areas),
+            np.ascontiguousarray(layout.group.sum(axis=2, dtype=np.int32).T),
         )
 
     @cached_property
@@ -254,6 +251,7 @@ class CortexModel:
             np.concatenate([probability, probability]),
             np.concatenate([copies, copies]).astype(np.int64),
             sigma,
+            sigma.max(),
             np.array([rule.synapses[0] for rule in self.rules]),
             np.array([rule.synapses[1] for rule in self.rules]),
             np.array([rule.delay for rule in self.rules]),
@@ -305,10 +303,27 @@ class CortexModel:
             mean * (self.recipe.kept / per_connection),
             layers,
             rule,
-            self.recipe.map_width,
+            self._near(),
             self.recipe.long_delay,
             self.recipe.long_velocity,
         )
+
+    def _near(self) -> NDArray[np.float32]:
+        """(columns, columns) of one side: weights of the topographic map of long-range axons.
+
+        A Gaussian of the distance between the places of two columns on the flat maps of their
+        areas, each counted from the area's middle in its standard deviations. Left columns mirror
+        right ones, so the matrix holds within and across hemispheres.
+        """
+        table = self.layout.columns.table.iloc[: self.layout.columns.n_side]
+        flat = table[["flat_x", "flat_y"]].to_numpy()
+        area = table["area"].to_numpy()
+        place = np.empty_like(flat)
+        for name in np.unique(area):
+            away = flat[area == name] - flat[area == name].mean(axis=0)
+            place[area == name] = away / np.maximum(np.sqrt((away**2).mean(axis=0)), 1.0)
+        square = ((place[:, None] - place) ** 2).sum(axis=2)
+        return np.exp(-0.5 * square / self.recipe.map_width**2).astype(np.float32)
 
     def _receiving_layers(self) -> FloatArray:
         """(target area, layer of the synapse, layer of the cell), shares.
@@ -440,18 +455,3 @@ def _weights(
                 excites = rule.source[0] == "e"
                 weight[r, m] *= recipe.excitation if excites else recipe.inhibition
     return (weight / np.sqrt(recipe.kept)).astype(np.float32)
-
-
-def _area_maps(table, patch: NDArray[np.integer], n: int) -> NDArray[np.float32]:
-    """Place of every column on the flat map of its area, centred, in standard deviations.
-
-    Left columns are mirrored, so that matching places of the two sides are equal.
-    """
-    flat = table[["flat_x", "flat_y"]].to_numpy()
-    flat[:, 0] = np.abs(flat[:, 0])
-    result = np.zeros((len(table), 2), np.float32)
-    for p in range(n):
-        members = np.flatnonzero(patch == p)
-        away = flat[members] - flat[members].mean(axis=0)
-        result[members] = away / np.maximum(np.sqrt((away**2).mean(axis=0)), 1.0)
-    return result
