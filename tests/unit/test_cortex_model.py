@@ -50,6 +50,22 @@ def test_any_chunking_gives_the_same(cortex, synapses):
             np.testing.assert_array_equal(getattr(alone, name), getattr(synapses, name)[of_all])
 
 
+def test_only_neurons_are_read():
+    """Where a group is too small for its rule, its probability is 0: no leap leads out of it."""
+    cortex = CortexModel.make(Recipe(scale=0.00005, seed=3))
+    neurons = cortex.axons.neurons
+    rules = cortex.axons.rules
+    assert (rules.probability == 0.0).any()
+    made = _joined(cortex.synapses(range(len(cortex))))
+    padded = np.full((3 * len(cortex), 3), np.nan, np.float32)
+    padded[len(cortex) : 2 * len(cortex)] = neurons.position
+    position = padded[len(cortex) : 2 * len(cortex)]
+    cortex.__dict__["axons"] = cortex.axons._replace(neurons=neurons._replace(position=position))
+    again = _joined(cortex.synapses(range(len(cortex))))
+    for name in Synapses._fields:
+        np.testing.assert_array_equal(getattr(again, name), getattr(made, name))
+
+
 def test_synapses_sit_where_their_rule_allows(cortex, synapses):
     pairs = synapses.rule.astype(np.int64) * len(cortex.models) + cortex.model[synapses.target]
     for pair in np.unique(pairs):

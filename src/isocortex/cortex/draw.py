@@ -189,9 +189,9 @@ def draw_local(source, column, begin, end, axons, out, n):
         if first == last or rule < 0:
             continue
         peak, sigma = rules.probability[patch, rule], rules.sigma[rule]
-        most = peak * np.exp(-((nearest / sigma) ** 2))
-        if nearest > FARTHEST * sigma:
+        if peak == 0.0 or nearest > FARTHEST * sigma:
             continue
+        most = peak * np.exp(-((nearest / sigma) ** 2))
         leap = np.log1p(-min(most, 1.0 - 1e-12))
         target, trials_left = first - 1, rules.trials[patch, rule]
         while True:
