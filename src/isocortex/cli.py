@@ -127,12 +127,21 @@ def run(
     skip_unsupported_reports: Annotated[
         bool, typer.Option(help="Leave out reports of kinds that are not supported.")
     ] = False,
+    store_synapses: Annotated[
+        bool | None,
+        typer.Option(
+            "--store-synapses/--draw-synapses",
+            help="Of a cortex: keep synapses in memory, or draw them at each spike. Default: "
+            "keep up to 100 million.",
+        ),
+    ] = None,
 ) -> None:
     """Simulate a SONATA configuration."""
     result = _simulate(
         config, dt=dt, tstop=tstop, threads=threads, precision=precision.value,
         engine=engine.value, integrator=integrator.value, output_dir=output_dir,
         overwrite=overwrite, skip_unsupported_reports=skip_unsupported_reports,
+        store_synapses=store_synapses,
     )  # fmt: skip
     if pictures:
         _draw_all(result)

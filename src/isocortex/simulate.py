@@ -75,6 +75,10 @@ def make_engine(network: Network, settings: Settings, engine: str = "fast") -> E
     """``fast`` (compiled, all cores) or ``reference`` (NumPy)."""
     if engine not in ENGINES:
         raise ConfigError(f"unknown engine {engine!r}", fix=f"Use one of {', '.join(ENGINES)}.")
+    if engine == "reference" and network.n_drawn:
+        raise ConfigError(
+            "the reference engine does not draw synapses at spikes", fix="Let them be stored."
+        )
     return ENGINES[engine](network, settings)
 
 
@@ -113,6 +117,7 @@ def run(
     output_dir: str | os.PathLike[str] | None = None,
     overwrite: bool | None = None,
     skip_unsupported_reports: bool = False,
+    store_synapses: bool | None = None,
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Result:
@@ -128,6 +133,8 @@ def run(
     integrator : ``backward-euler`` (NEURON's default) or ``crank-nicolson``.
     output_dir, overwrite : override the config.
     skip_unsupported_reports : leave out, and announce, reports of kinds that do not exist here.
+    store_synapses : of a cortex described by its recipe: True draws its synapses once and stores
+        them (fast), False draws them again at each spike (little memory), None decides by number.
     progress : called several times a second.
     announce : called with one line for every stage that takes time.
 
@@ -149,7 +156,9 @@ def run(
     settings = make_settings(
         simulation, threads=threads, precision=precision, integrator=integrator
     )
-    network = build_network(simulation)
+    if engine == "reference" and store_synapses is None:
+        store_synapses = True  # it knows no other
+    network = build_network(simulation, store_synapses)
     # the edges are in the network now, and may be large
     simulation = replace(simulation, circuit=replace(simulation.circuit, edges=[]))
     say(describe(network))
@@ -273,7 +282,10 @@ def describe(network: Network) -> str:
     if network.n_virtual:
         parts.append(f"{network.n_virtual:,} virtual nodes")
     parts += [f"{network.n_compartments:,} compartments", f"{network.n_synapses:,} synapses"]
-    return ", ".join(parts) + "."
+    line = ", ".join(parts)
+    if network.n_drawn:
+        line += f" (about {network.n_drawn:.3g} of them drawn at each spike, not stored)"
+    return line + "."
 
 
 def measure_speed(simulation: Simulation, network: Network, precision: str) -> float:
@@ -306,16 +318,14 @@ def memory_estimate(network: Network, precision: str) -> float:
             for m in network.models
         ]
     )
-    model_of_slot = network.cell_model[network.slots.cell]
-    rows = len(
-        np.unique(
-            (model_of_slot * (nodes.max(initial=0) + 1) + network.slots.node)
-            * (len(network.kinetics) + 1)
-            + network.slots.kind
-        )
-    )
-    fullest = padded.max(initial=0)
-    state = real * (padded * (nodes + channel_states)).sum() + 2 * real * rows * fullest
+    slots = network.slots
+    used = np.zeros((len(nodes), max(len(network.kinetics), 1), nodes.max(initial=1)), bool)
+    used[network.cell_model[slots.cell], slots.kind, slots.node] = True
+    if network.drawn is not None:
+        for of_axons, model in network.models_of_drawn():
+            used[model] |= network.drawn.allowed[of_axons]
+    rows = used.sum(axis=(1, 2))
+    state = real * (padded * (nodes + channel_states + 2 * rows)).sum()
     c = network.connections
     wiring = c.target.nbytes + c.weight.nbytes + c.delay.nbytes + c.first.nbytes
     return float(state + wiring + 16 * len(network.trains.time)) / 1e6

@@ -50,6 +50,17 @@ def test_any_chunking_gives_the_same(cortex, synapses):
             np.testing.assert_array_equal(getattr(alone, name), getattr(synapses, name)[of_all])
 
 
+def test_columns_divide_the_synapses_of_a_neuron(cortex, synapses):
+    for source in (0, 1234, len(cortex) - 1):
+        columns = [cortex.targets(source, c) for c in range(len(cortex.layout.columns.table))]
+        for c, made in enumerate(columns):
+            assert (cortex.neurons.column[made.target] == c).all()
+        mine = synapses.source == source
+        apart = np.concatenate([np.column_stack(made) for made in columns])
+        whole = np.column_stack([x[mine] for x in synapses])
+        np.testing.assert_array_equal(apart[np.lexsort(apart.T)], whole[np.lexsort(whole.T)])
+
+
 def test_only_neurons_are_read():
     """Where a group is too small for its rule, its probability is 0: no leap leads out of it."""
     cortex = CortexModel.make(Recipe(scale=0.00005, seed=3))

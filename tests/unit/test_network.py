@@ -277,12 +277,10 @@ def test_every_synapse_belongs_to_one_part(synapses, n_parts):
 )  # fmt: skip
 def test_a_window_is_as_long_as_the_shortest_delay_that_matters(delays, n_reacting, steps):
     """Only sources that react to others count; 0.3 / 0.1 is 3 steps whatever its rounding."""
-    values, index = np.unique(delays, return_inverse=True)
-    n = len(delays)
-    connections = Connections(
-        np.arange(n + 1), np.zeros(n, int), np.ones(n), index.astype(np.uint16), values
-    )
-    assert connections.window(n_reacting, 0.1) == steps
+    synapses = [(k, -1, 0, 0, 1.0, delay) for k, delay in enumerate(delays)]
+    points = PointNeurons(np.ones(n_reacting), np.ones(n_reacting))
+    network = wire([], [], synapses, [], n_virtual=len(delays) - n_reacting, points=points)
+    assert network.window(0.1) == steps
 
 
 def relay(times, delays, shortest):

@@ -100,6 +100,7 @@ class Connections(NamedTuple):
     key: NDArray[np.uint64]  # start of the stream that places the synapses
 
 
+@compiled
 def no_connections(room: int) -> Connections:
     """Room for connections; ``draw_onto`` makes more if need be."""
     return Connections(

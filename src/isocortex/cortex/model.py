@@ -186,6 +186,20 @@ class CortexModel:
             )
             yield draw.place_synapses(n, source_of, out, self.axons, len(self.models))
 
+    def targets(self, source: int, column: int) -> draw.Synapses:
+        """The synapses that one neuron makes in one column: a pure function of recipe and both."""
+        n_groups = len(LAYERS) * len(CLASSES)
+        first, last = self.axons.places.first[[column * n_groups, (column + 1) * n_groups]]
+        made, n = draw.no_connections(1 << 10), 0
+        if first < last:
+            made, n = draw.draw_onto(source, first, last, self.axons, made, 0)
+        return draw.place_synapses(n, np.full(n, source), made, self.axons, len(self.models))
+
+    @property
+    def expected_synapses(self) -> float:
+        """How many synapses the recipe asks for at its scale."""
+        return self.recipe.synapses * self.recipe.scale * self.recipe.kept
+
     @cached_property
     def far_rule(self) -> NDArray[np.int16]:
         """Rule whose synapses each group receives from far away and from outside the cortex."""

@@ -32,6 +32,7 @@ from isocortex.engine.interface import (
 )
 from isocortex.engine.loop import (
     NO_ROOM,
+    Drawn,
     Electrodes,
     Events,
     Found,
@@ -151,6 +152,8 @@ class _Part:
 
     blocks: IntArray
     wiring: Wiring
+    drawn: Drawn | None
+    end_of_drawn: int
     inbox: Inbox
     events: Events
     work: Work
@@ -165,16 +168,17 @@ class CpuEngine:
         self.network, self.settings = network, settings
         self.dtype = np.dtype(np.float32 if settings.precision == "single" else np.float64)
         self.lanes = lanes(self.dtype)
-        self.window = network.connections.window(network.n_reacting, settings.dt)
+        self.window = network.window(settings.dt)
         self.clock, self.step, self.n_events = Clock(settings.dt), 0, 0
         self._pack_cells()
         self._pack_models()
         target_of_slot = self._pack_synapses()
+        drawn = self._pack_drawn(target_of_slot.dtype)
         self._allocate_states()
         self.trains = Trains(network.trains.source, network.trains.time)
         self.points = at_rest(network.points)
         self.record([])
-        self._deal_out(target_of_slot)
+        self._deal_out(target_of_slot, drawn)
         self.network = network.without_wiring()
         started = time.perf_counter()
         self._find_kernels()
@@ -184,21 +188,40 @@ class CpuEngine:
     # --- layout -------------------------------------------------------------------------------
 
     def _pack_cells(self) -> None:
-        """Give every cell a block and a lane: cells of a model side by side, in their order."""
-        n, W = self.network.n_cells, self.lanes
-        model = self.network.cell_model
-        order = np.argsort(model, kind="stable")
-        counts = np.bincount(model, minlength=len(self.network.models))
-        blocks_of_model = -(-counts // W)
-        first_block = np.concatenate([[0], np.cumsum(blocks_of_model)])
+        """Give every cell a block and a lane: cells of a model side by side, in their order.
+
+        Where synapses are drawn a part draws those onto a range of neurons, so their parts, and
+        the blocks with them, are settled here.
+        """
+        n, W, n_models = self.network.n_cells, self.lanes, len(self.network.models)
+        part_of_cell, n_parts = self._parts_of_cells()
+        group = self.network.cell_model * n_parts + part_of_cell
+        order = np.argsort(group, kind="stable")
+        counts = np.bincount(group, minlength=n_models * n_parts)
+        blocks_of_group = -(-counts // W)
+        first_block = np.concatenate([[0], np.cumsum(blocks_of_group)])
         rank = np.empty(n, np.int64)
         rank[order] = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
-        self.cell_block = first_block[model] + rank // W
+        self.cell_block = first_block[group] + rank // W
         self.cell_lane = rank % W
-        self.block_model = np.repeat(np.arange(len(counts)), blocks_of_model)
+        group_of_block = np.repeat(np.arange(len(counts)), blocks_of_group)
+        self.block_model, self.block_part = np.divmod(group_of_block, n_parts)
         self.n_blocks = len(self.block_model)
         self.cell_at = np.full(self.n_blocks * W, -1, np.int64)
         self.cell_at[self.cell_block * W + self.cell_lane] = np.arange(n)
+
+    def _parts_of_cells(self) -> tuple[IntArray, int]:
+        """Part of every cell, and their number: one for all where no synapses are drawn."""
+        n, drawn = self.network.n_cells, self.network.drawn
+        part = np.zeros(n, np.int64)
+        if drawn is None or drawn.stored:
+            return part, 1
+        n_parts = max(min(self.settings.threads, len(drawn.cell)), 1)
+        others = np.ones(n, bool)
+        others[drawn.cell] = False
+        for cells in (drawn.cell, np.flatnonzero(others)):
+            part[cells] = np.arange(len(cells)) * n_parts // max(len(cells), 1)
+        return part, n_parts
 
     def _pack_models(self) -> None:
         """Per-node coefficients of all models, one after the other, and the regions' tables."""
@@ -281,6 +304,7 @@ class CpuEngine:
         present = np.zeros(self.n_blocks * most_nodes * kinds, bool)
         for piece in pieces:
             present[key(piece)] = True
+        self._allow_drawn(present.reshape(self.n_blocks, most_nodes, kinds))
         rows = np.flatnonzero(present)
         self.row_kind = (rows % kinds).astype(np.int32)
         self.row_node = (rows // kinds % most_nodes).astype(np.int32)
@@ -310,6 +334,38 @@ class CpuEngine:
             jump_b=jumps[:, 1].astype(self.dtype),
         )
         return target
+
+    def _allow_drawn(self, present: NDArray[np.bool_]) -> None:
+        """Rows (block, node, kinetics) for what may be drawn, equal in all blocks of a model."""
+        if self.network.drawn is None:
+            return
+        for a, m in self.network.models_of_drawn():
+            allowed = self.network.drawn.allowed[a]
+            blocks = self.block_model == m
+            of_model = present[blocks].any(axis=0)
+            of_model[: allowed.shape[1], : len(allowed)] |= allowed.T
+            present[blocks] = of_model
+
+    def _pack_drawn(self, dtype: np.dtype) -> Drawn | None:
+        """What draws synapses as :class:`Wiring` holds them, for all neurons."""
+        drawn, W = self.network.drawn, self.lanes
+        if drawn is None or drawn.stored:
+            return None
+        n_kinds = len(self.network.kinetics)
+        most_nodes = max(m.n_nodes for m in self.network.models)
+        row = np.full((len(drawn.allowed), n_kinds, most_nodes), -1, np.int32)
+        for a, m in self.network.models_of_drawn():
+            b = int(np.flatnonzero(self.block_model == m)[0])
+            rows = slice(self.first_row[b], self.first_row[b + 1])
+            kinds, nodes = self.row_kind[rows], self.row_node[rows]
+            row[a, kinds, nodes] = np.arange(len(kinds)) * W
+        neuron = np.full(len(self.network.source_population), -1, np.int64)
+        neuron[drawn.cell] = np.arange(len(drawn.cell))
+        address = (self.cell_block[drawn.cell] << self.shift) + self.cell_lane[drawn.cell]
+        return Drawn(
+            drawn.axons, neuron, 0, len(drawn.cell), address.astype(dtype), row, drawn.kind,
+            drawn.weight, drawn.delay, 0,
+        )  # fmt: skip
 
     def _node_words(self) -> IntArray:
         """What every node of every block is, as :mod:`isocortex.engine.cable` reads it."""
@@ -413,11 +469,15 @@ class CpuEngine:
 
     # --- running ------------------------------------------------------------------------------
 
-    def _deal_out(self, target_of_slot: NDArray[np.integer]) -> None:
+    def _deal_out(self, target_of_slot: NDArray[np.integer], drawn: Drawn | None) -> None:
         """Blocks, point neurons and the synapses onto them to the threads, equally laden."""
         network, W, n_points = self.network, self.lanes, len(self.network.points)
-        n_parts = max(min(self.settings.threads, self.n_blocks + n_points), 1)
-        part_of_block = self._balance(n_parts)
+        if drawn is None:
+            n_parts = max(min(self.settings.threads, self.n_blocks + n_points), 1)
+            part_of_block = self._balance(n_parts)
+        else:
+            part_of_block = self.block_part
+            n_parts = int(part_of_block.max()) + 1
         part_of_point = (np.arange(n_points) * n_parts // max(n_points, 1)).astype(np.int16)
         points = self.first_point + np.arange(n_points)
         target = np.concatenate([target_of_slot, points.astype(target_of_slot.dtype)])
@@ -444,7 +504,9 @@ class CpuEngine:
             _Part(
                 np.flatnonzero(part_of_block == p),
                 Wiring(*wirings[p], network.connections.delays, self.shift, self.first_point),
-                Inbox(none, np.zeros(0), none, np.zeros(0)),
+                _share(drawn, p, n_parts, len(wirings[p][1])),
+                len(wirings[p][1]),
+                Inbox(none, none, np.zeros(0), np.zeros(0)),
                 Events(
                     np.zeros(self.n_blocks, np.int64), np.zeros(self.n_blocks, np.int64),
                     np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, self.dtype),
@@ -516,10 +578,10 @@ class CpuEngine:
             try:
                 return run_windows(
                     p, self.meeting, self.step, self.step + n_steps, self.window, times,
-                    self.kernel, part.blocks, part.wiring, part.inbox, part.n_inbox,
-                    self.trains, part.next_train, self.points, self.found, part.events, part.work,
-                    electrodes, probes, self.layout, self.states, self.kinetics, self.numerics,
-                    self.network.n_cells, *log,
+                    self.kernel, part.blocks, part.wiring, part.drawn, part.end_of_drawn,
+                    part.inbox, part.n_inbox, self.trains, part.next_train, self.points, self.found,
+                    part.events, part.work, electrodes, probes, self.layout, self.states,
+                    self.kinetics, self.numerics, self.network.n_cells, *log,
                 )  # fmt: skip
             except BaseException:
                 dismiss(self.meeting)
@@ -537,16 +599,17 @@ class CpuEngine:
             raise
         results = [part.result() for part in running]
         for part, result in zip(self.parts, results, strict=True):
-            inbox, n_inbox, next_train, n_events, reached = result[:5]
+            wiring, end_of_drawn, inbox, n_inbox, next_train, n_events, reached = result[:7]
             if n_events == NO_ROOM:
                 raise SimulationError(
                     "a point neuron spikes more often than every time step",
                     fix="Give it a refractory period of at least dt.",
                 )
+            part.wiring, part.end_of_drawn = wiring, end_of_drawn
             part.inbox, part.n_inbox, part.next_train = inbox, n_inbox, next_train
             self.n_events += n_events
         done, self.step = reached - self.step, reached
-        n_spikes, sources, spike_times = results[0][5:]
+        n_spikes, sources, spike_times = results[0][7:]
         return sources[:n_spikes], spike_times[:n_spikes], probes.samples[:done]
 
     def soma_voltage(self) -> FloatArray:
@@ -558,6 +621,14 @@ class CpuEngine:
         b, first = self.cell_block[cell], self.layout.first_v
         block = self.states.V[first[b] : first[b + 1]].reshape(-1, self.lanes)
         return block[:, self.cell_lane[cell]].astype(np.float64)
+
+
+def _share(drawn: Drawn | None, part: int, n_parts: int, stored: int) -> Drawn | None:
+    """The neurons of one part, as :meth:`CpuEngine._parts_of_cells` deals them out."""
+    if drawn is None:
+        return None
+    begin, end = (-(-p * drawn.end // n_parts) for p in (part, part + 1))
+    return drawn._replace(begin=begin, end=end, stored=stored)
 
 
 def _eliminated(

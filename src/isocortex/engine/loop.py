@@ -9,6 +9,9 @@ Nothing is queued but spikes. A part's synapses are sorted by source, then by de
 its way keeps a cursor into those of its source: each window takes the synapses whose delay has
 run out, and sorts their events by block and step. What a synapse receives, and in which order,
 does not depend on the number of parts.
+
+Synapses of a cortex model need not be stored. Then a part draws those onto its own neurons when it
+hears of a spike, puts them behind the stored ones, and forgets them when the last has acted.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from isocortex.cortex import draw
 from isocortex.network.points import receive
 from isocortex.simd import row_length
 
@@ -140,12 +144,34 @@ class Wiring(NamedTuple):
     first_point: int
 
 
-class Inbox(NamedTuple):
-    """Spikes with events still to come: the next synapse, and when its event is due (ms)."""
+class Drawn(NamedTuple):
+    """What the synapses that are not stored follow from, for one part.
 
-    source: Ints
-    time: Floats
+    Those of one cell model onto one compartment have the same row in all blocks.
+    """
+
+    axons: draw.Axons
+    neuron: Ints  # of each source, -1 if it is not of the cortex model
+    begin: int  # neurons of this part
+    end: int
+    address: np.ndarray  # of each neuron: first element of its lane, as in ``Wiring.target``
+    row: NDArray[np.int32]  # (models, kinetics, nodes), elements from there on
+    kind: Ints  # kinetics of each rule
+    weight: np.ndarray  # (rules, models), uS
+    delay: np.ndarray  # of each multiple of ``draw.DELAY_STEP``, as in ``Wiring.delay``
+    stored: int  # synapses that are stored
+
+
+class Inbox(NamedTuple):
+    """Spikes with events still to come.
+
+    The next synapse, the end of those of the spike (both positions in the wiring), when it
+    happened, and when the next event is due (ms).
+    """
+
     cursor: Ints
+    end: Ints
+    time: Floats
     due: Floats
 
 
@@ -288,21 +314,80 @@ def _sort(time, number, n):
 
 
 @compiled
-def _put(inbox, n, source, time, wiring):
-    """Append a spike, unless no synapse of this part listens; returns inbox and length."""
-    begin = wiring.first[source]
-    if begin == wiring.first[source + 1]:
+def _put(inbox, n, time, begin, end, wiring):
+    """Append a spike and its synapses ``begin:end``; returns inbox and length."""
+    if begin == end:
         return inbox, n
-    if n == len(inbox.source):
+    if n == len(inbox.cursor):
         inbox = Inbox(
-            _longer(inbox.source, n + 1),
-            _longer(inbox.time, n + 1),
             _longer(inbox.cursor, n + 1),
+            _longer(inbox.end, n + 1),
+            _longer(inbox.time, n + 1),
             _longer(inbox.due, n + 1),
         )
-    inbox.source[n], inbox.time[n], inbox.cursor[n] = source, time, begin
+    inbox.cursor[n], inbox.end[n], inbox.time[n] = begin, end, time
     inbox.due[n] = time + wiring.delays[wiring.delay[begin]]
     return inbox, n + 1
+
+
+@compiled
+def _draw(neuron, drawn, room, wiring, n):
+    """Put the synapses of a neuron onto this part from position ``n`` of the wiring on, by delay.
+
+    Returns the room for connections, the wiring and where the synapses end.
+    """
+    neurons, sites = drawn.axons.neurons, drawn.axons.sites
+    room, n_connections = draw.draw_onto(neuron, drawn.begin, drawn.end, drawn.axons, room, 0)
+    place = np.zeros(len(drawn.delay) + 1, np.int64)
+    for c in range(n_connections):
+        place[room.delay[c] + 1] += room.synapses[c]
+    place[0] = n
+    for d in range(len(drawn.delay)):
+        place[d + 1] += place[d]
+    end = place[-1]
+    if end > len(wiring.target):
+        wiring = Wiring(
+            wiring.first, _longer(wiring.target, end), _longer(wiring.weight, end),
+            _longer(wiring.delay, end), wiring.delays, wiring.shift, wiring.first_point,
+        )  # fmt: skip
+    for c in range(n_connections):
+        target, rule, state = room.target[c], room.rule[c], room.key[c]
+        model = neurons.model[target]
+        row, weight = drawn.row[model, drawn.kind[rule]], drawn.weight[rule, model]
+        table, delay = rule * drawn.weight.shape[1] + model, room.delay[c]
+        at = place[delay]
+        for _ in range(room.synapses[c]):
+            state, node = draw.site(state, table, sites)
+            wiring.target[at] = drawn.address[target] + row[node]
+            wiring.weight[at], wiring.delay[at] = weight, drawn.delay[delay]
+            at += 1
+        place[delay] = at
+    return room, wiring, end
+
+
+@compiled
+def _forget(inbox, n_inbox, wiring, stored, end):
+    """Close the gaps that drawn synapses leave which have acted, if they are most of all.
+
+    Returns where the drawn synapses end.
+    """
+    needed = 0
+    for i in range(n_inbox):
+        if inbox.cursor[i] >= stored:
+            needed += inbox.end[i] - inbox.cursor[i]
+    if 2 * needed > end - stored:
+        return end
+    at = stored
+    for i in range(n_inbox):
+        begin, size = inbox.cursor[i], inbox.end[i] - inbox.cursor[i]
+        if begin >= stored:
+            for k in range(size):
+                wiring.target[at + k] = wiring.target[begin + k]
+                wiring.weight[at + k] = wiring.weight[begin + k]
+                wiring.delay[at + k] = wiring.delay[begin + k]
+            inbox.cursor[i], inbox.end[i] = at, at + size
+            at += size
+    return at
 
 
 @compiled
@@ -329,7 +414,7 @@ def _take_due(inbox, n, wiring, times, first, last):
     time = np.empty(room)
     k = kept = 0
     for i in range(n):
-        c, stop, due = inbox.cursor[i], wiring.first[inbox.source[i] + 1], inbox.due[i]
+        c, stop, due = inbox.cursor[i], inbox.end[i], inbox.due[i]
         while due <= until:
             if k == len(step):
                 step, begin, end = _longer(step, k), _longer(begin, k), _longer(end, k)
@@ -343,8 +428,8 @@ def _take_due(inbox, n, wiring, times, first, last):
             k += 1
             due = np.inf if c == stop else inbox.time[i] + wiring.delays[wiring.delay[c]]
         if due < np.inf:
-            inbox.source[kept], inbox.time[kept] = inbox.source[i], inbox.time[i]
-            inbox.cursor[kept], inbox.due[kept] = c, due
+            inbox.cursor[kept], inbox.end[kept] = c, stop
+            inbox.time[kept], inbox.due[kept] = inbox.time[i], due
             kept += 1
     return kept, k, step, begin, end, time
 
@@ -441,34 +526,40 @@ def _number(found, turn):
 
 @compiled
 def run_windows(
-    me, meeting, first_step, last_step, window, times, kernel, blocks, wiring, inbox, n_inbox,
-    trains, next_train, points, found, events, work, electrodes, probes, layout, states, kinetics,
-    numerics, n_cells, log_source, log_time,
+    me, meeting, first_step, last_step, window, times, kernel, blocks, wiring, drawn, end_of_drawn,
+    inbox, n_inbox, trains, next_train, points, found, events, work, electrodes, probes, layout,
+    states, kinetics, numerics, n_cells, log_source, log_time,
 ):  # fmt: skip
     """Advance part ``me`` from ``first_step`` to ``last_step``, in step with the other parts.
 
-    ``kernel`` holds the address of every block's ``advance_block``. Returns the inbox and its
+    ``kernel`` holds the address of every block's ``advance_block``; ``drawn`` is None where all
+    synapses are stored. Returns the wiring and where drawn synapses end in it, the inbox and its
     length, the next spike of ``trains``, the number of events received, the step reached (earlier
     if a voltage is no longer a number), and (from part 0) number, sources and times of all spikes.
     """
     n_parts, lanes = len(found.begin) - 1, row_length(states.V)
     n_log = n_events = turn = 0
     reached = first_step
+    if drawn is not None:
+        room = draw.no_connections(1024)
     for first in range(first_step, last_step, window):
         last = min(first + window, last_step)
         while next_train < len(trains.time) and trains.time[next_train] <= times.middle[last - 1]:
             source, time = trains.source[next_train], trains.time[next_train]
-            inbox, n_inbox = _put(inbox, n_inbox, source, time, wiring)
+            begin, end = wiring.first[source], wiring.first[source + 1]
+            inbox, n_inbox = _put(inbox, n_inbox, time, begin, end, wiring)
             next_train += 1
-        n_inbox, n_runs, step, begin, end, due = _take_due(
+        n_inbox, n_runs, step, begins, ends, due = _take_due(
             inbox, n_inbox, wiring, times, first, last
         )
         events, n = _sort_events(
-            blocks, wiring, n_runs, step, begin, end, first, last, first_step, events
+            blocks, wiring, n_runs, step, begins, ends, first, last, first_step, events
         )
         n_events += n
-        at, room = found.begin[me], found.begin[me + 1]
-        at = _drive_points(wiring, n_runs, begin, end, due, points, n_cells, found, turn, at, room)
+        at, last_at = found.begin[me], found.begin[me + 1]
+        at = _drive_points(
+            wiring, n_runs, begins, ends, due, points, n_cells, found, turn, at, last_at
+        )
         found.lost[turn, me] = False
         for b in blocks:
             n_spikes = _advance_block(
@@ -479,7 +570,7 @@ def run_windows(
             for k in range(n_spikes):
                 cell = layout.cell_at[b * lanes + work.spike_lane[k]]
                 if cell >= 0:
-                    if at < room:
+                    if at < last_at:
                         found.source[turn, at] = cell
                         found.time[turn, at] = (
                             times.start[first_step + work.spike_step[k]]
@@ -494,22 +585,32 @@ def run_windows(
         if n == NO_ROOM:
             n_events = NO_ROOM
             break
-        source, time = np.empty(n, np.int64), np.empty(n)
+        sources, spikes = np.empty(n, np.int64), np.empty(n)
         n = 0
         for part in range(n_parts):
             for k in range(found.begin[part], found.begin[part] + found.counts[turn, part]):
-                source[n], time[n] = found.source[turn, k], found.time[turn, k]
+                sources[n], spikes[n] = found.source[turn, k], found.time[turn, k]
                 n += 1
-        _sort(time, source, n)
+        _sort(spikes, sources, n)
         if me == 0 and n_log + n > len(log_time):
             log_source, log_time = _longer(log_source, n_log + n), _longer(log_time, n_log + n)
+        if drawn is not None:
+            end_of_drawn = _forget(inbox, n_inbox, wiring, drawn.stored, end_of_drawn)
         for k in range(n):
-            inbox, n_inbox = _put(inbox, n_inbox, source[k], time[k], wiring)
+            begin, end = wiring.first[sources[k]], wiring.first[sources[k] + 1]
+            inbox, n_inbox = _put(inbox, n_inbox, spikes[k], begin, end, wiring)
+            if drawn is not None and drawn.neuron[sources[k]] >= 0:
+                begin, neuron = end_of_drawn, drawn.neuron[sources[k]]
+                room, wiring, end_of_drawn = _draw(neuron, drawn, room, wiring, begin)
+                inbox, n_inbox = _put(inbox, n_inbox, spikes[k], begin, end_of_drawn, wiring)
             if me == 0:
-                log_source[n_log], log_time[n_log] = source[k], time[k]
+                log_source[n_log], log_time[n_log] = sources[k], spikes[k]
                 n_log += 1
         reached = last
         if found.lost[turn].any():
             break
         turn = 1 - turn
-    return inbox, n_inbox, next_train, n_events, reached, n_log, log_source, log_time
+    return (
+        wiring, end_of_drawn, inbox, n_inbox, next_train, n_events, reached, n_log, log_source,
+        log_time,
+    )  # fmt: skip

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from isocortex.mechanisms.synapses import Kinetics, exp1syn, exp2syn
 from isocortex.network.network import (
     Connections,
     CurrentSource,
+    DrawnSynapses,
     Network,
     PointNeurons,
     Pulses,
@@ -52,6 +54,8 @@ ALLEN_TEMPLATES = ("ctdb:Biophys1.hoc", "ctdb:Biophys1")
 #: Prefix of templates that name a cell of the embedded library.
 LIBRARY_PREFIX = "isocortex:"
 LIBRARY_DL = 20.0  # um
+#: Synapses of a recipe that are stored unless asked otherwise. Built, they need some 60 bytes each.
+STORED_UP_TO = 1e8
 #: Node attributes that together name a cell model.
 MODEL_COLUMNS = ("model_template", "morphology", "dynamics_params", "model_processing")
 
@@ -67,8 +71,13 @@ class _Sources:
 MODEL_KINDS = {"biophysical": 0, "point_neuron": 1, "point_process": 1, "virtual": 2}
 
 
-def build_network(simulation: Simulation) -> Network:
+def build_network(simulation: Simulation, store_synapses: bool | None = None) -> Network:
     """Compile the cells of a circuit and wire them.
+
+    Parameters
+    ----------
+    store_synapses : of a circuit that holds the recipe of a cortex: whether its synapses are drawn
+        now and stored, or drawn again at every spike. By default up to ``STORED_UP_TO`` are stored.
 
     Raises
     ------
@@ -89,9 +98,13 @@ def build_network(simulation: Simulation) -> Network:
 
     models, cell_model = _compile_cells(simulation, sources, n_cells)
     points = _point_neurons(circuit, sources, n_cells, n_points)
-    kinetics, slots, connections = _connect(
-        circuit, sources, models, cell_model, n_points, len(all_kinds), simulation.seed
-    )
+    cortex = None if circuit.recipe is None else _cortex_of(circuit, sources.number)
+    if store_synapses is None:
+        store_synapses = cortex is None or cortex.expected_synapses <= STORED_UP_TO
+    kinetics, slots, connections, drawn = _connect(
+        circuit, sources, models, cell_model, len(all_kinds), simulation.seed, cortex,
+        store_synapses,
+    )  # fmt: skip
     labels = np.concatenate([np.full(len(p.node_ids), i) for i, p in enumerate(populations)])
     node_ids = np.concatenate([p.node_ids for p in populations])
     return Network(
@@ -107,6 +120,7 @@ def build_network(simulation: Simulation) -> Network:
         populations=[p.name for p in populations],
         source_population=labels[order],
         source_node_id=node_ids[order],
+        drawn=drawn,
     )
 
 
@@ -316,17 +330,17 @@ def _connect(
     sources: _Sources,
     models: list[CompiledCell],
     cell_model: IntArray,
-    n_points: int,
     n_sources: int,
     seed: int,
-) -> tuple[list[Kinetics], Slots, Connections]:
-    """All synapses of all edge populations, sorted by source, then delay."""
+    cortex: CortexModel | None,
+    store_synapses: bool,
+) -> tuple[list[Kinetics], Slots, Connections, DrawnSynapses | None]:
+    """All synapses of all edge populations and of a recipe, sorted by source, then delay."""
     n_cells = len(cell_model)
     kinetics: list[Kinetics] = []
     most_nodes = max((m.n_nodes for m in models), default=1)
     none = np.zeros(0)
-    drawn = None if circuit.recipe is None else _cortex_of(circuit, sources.number)
-    grid = none if drawn is None else np.arange(256) * DELAY_STEP
+    grid = none if cortex is None else np.arange(256) * DELAY_STEP
     delays = np.unique(np.concatenate([grid, *(edges.delay for edges in circuit.edges)]))
     index = np.min_scalar_type(max(len(delays) - 1, 0))
     parts: list[tuple] = []  # (source, key of the slot or -1 - point, weight, index of the delay)
@@ -356,9 +370,17 @@ def _connect(
                 edge, node = _place(edges, rule, at, target, models, cell_model, seed)
             key = (kinetics.index(made) * n_cells + target[edge]) * most_nodes + node
             parts.append((source[edge], key, _compact(edges.weight)[edge], delay[edge]))
-    if drawn is not None:
+    drawn = None
+    if cortex is not None:
         number, step = sources.number["cortex"], np.searchsorted(delays, grid).astype(index)
-        parts += _drawn_synapses(drawn, number, kinetics, n_cells, most_nodes, step)
+        of_rules = [rule.kinetics for rule in cortex.rules]
+        kinetics += [k for k in dict.fromkeys(of_rules) if k not in kinetics]
+        kind = np.array([kinetics.index(k) for k in of_rules])
+        drawn = _drawn_synapses(
+            cortex, number, kind, len(kinetics), most_nodes, step, store_synapses
+        )
+        if store_synapses:
+            parts += _stored_synapses(cortex, number, kind, n_cells, most_nodes, step)
     parts.append((none.astype(np.int32), none.astype(np.int64), _compact(none), none.astype(index)))
     source, key, weight, delay = (np.concatenate(x) for x in zip(*parts, strict=True))
     del parts
@@ -366,7 +388,8 @@ def _connect(
     del key
     order = np.lexsort((delay, source)) if len(delays) > 1 else np.argsort(source, kind="stable")
     first = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=n_sources))])
-    return kinetics, slots, Connections(first, goal[order], weight[order], delay[order], delays)
+    connections = Connections(first, goal[order], weight[order], delay[order], delays)
+    return kinetics, slots, connections, drawn
 
 
 def _cortex_of(circuit: Circuit, number: dict[str, IntArray]) -> CortexModel:
@@ -381,10 +404,10 @@ def _cortex_of(circuit: Circuit, number: dict[str, IntArray]) -> CortexModel:
     return cortex
 
 
-def _drawn_synapses(
+def _stored_synapses(
     cortex: CortexModel,
     number: IntArray,
-    kinetics: list[Kinetics],
+    kind: IntArray,
     n_cells: int,
     most_nodes: int,
     step: NDArray[np.unsignedinteger],
@@ -394,13 +417,9 @@ def _drawn_synapses(
     Parameters
     ----------
     number : int64[n], source of every neuron of the model.
-    kinetics : those known so far; the model's are added.
+    kind : int64[rules], index of the kinetics.
     step : index of each multiple of ``DELAY_STEP``.
     """
-    for rule in cortex.rules:
-        if rule.kinetics not in kinetics:
-            kinetics.append(rule.kinetics)
-    kind = np.array([kinetics.index(rule.kinetics) for rule in cortex.rules])
     return [
         (
             number[made.source].astype(np.int32),
@@ -410,6 +429,35 @@ def _drawn_synapses(
         )
         for made in cortex.synapses(range(len(cortex)))
     ]
+
+
+def _drawn_synapses(
+    cortex: CortexModel,
+    number: IntArray,
+    kind: IntArray,
+    n_kinds: int,
+    most_nodes: int,
+    step: NDArray[np.unsignedinteger],
+    stored: bool,
+) -> DrawnSynapses:
+    """What they follow from; arguments as for :func:`_stored_synapses`."""
+    axons, n_models = cortex.axons, len(cortex.models)
+    allowed = [np.zeros((n_kinds, most_nodes), bool) for _ in cortex.models]
+    for table, (begin, end) in enumerate(pairwise(axons.sites.first)):
+        rule, model = divmod(table, n_models)
+        allowed[model][kind[rule], axons.sites.node[begin:end]] = True
+    shortest = min(axons.rules.delay.min(), axons.projections.delay)
+    return DrawnSynapses(
+        axons=axons,
+        cell=number,
+        kind=kind,
+        weight=cortex.weight,
+        delay=step,
+        allowed=allowed,
+        shortest=max(np.rint(shortest / DELAY_STEP), 1.0) * DELAY_STEP,
+        expected=cortex.expected_synapses,
+        stored=stored,
+    )
 
 
 def _compact(weight: FloatArray) -> NDArray[np.floating]:

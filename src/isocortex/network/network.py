@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
+from isocortex.cortex.draw import Axons
 from isocortex.mechanisms.synapses import Kinetics
 
 IntArray = NDArray[np.int64]
@@ -57,13 +58,34 @@ class Connections:
     delay: NDArray[np.unsignedinteger]
     delays: FloatArray
 
-    def window(self, n_sources: int, dt: float) -> int:
-        """Steps that can run without exchange: the shortest delay of the first ``n_sources``."""
-        delay = self.delay[: self.first[n_sources]]
-        if len(delay) == 0:
-            return LONGEST_WINDOW
-        shortest = float(self.delays[delay.min()])
-        return min(max(int(shortest / dt + 1e-6), 1), LONGEST_WINDOW)
+
+@dataclass(frozen=True)
+class DrawnSynapses:
+    """Synapses of a cortex model, drawn at each spike of their source unless they are stored.
+
+    Attributes (n neurons of the model)
+    ----------
+    axons : what they follow from, see :mod:`isocortex.cortex.draw`.
+    cell : int64[n], cell of every neuron.
+    kind : int64[rules], index into ``Network.kinetics``.
+    weight : float32[rules, models], uS.
+    delay : unsigned integer[256], index into ``Connections.delays`` of each possible delay.
+    allowed : per model of ``axons``, bool[kinetics, nodes]: where there may be synapses.
+    shortest : ms, no delay is shorter.
+    expected : how many synapses there are, from the rules.
+    stored : they are among the connections; the rest only sees to it that an engine lays out cells
+        and windows alike, so that results are the same to the last bit.
+    """
+
+    axons: Axons
+    cell: IntArray
+    kind: IntArray
+    weight: NDArray[np.float32]
+    delay: NDArray[np.unsignedinteger]
+    allowed: list[NDArray[np.bool_]]
+    shortest: float
+    expected: float
+    stored: bool
 
 
 @dataclass(frozen=True)
@@ -120,6 +142,7 @@ class Network:
     populations: list[str] = field(default_factory=list)
     source_population: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     source_node_id: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    drawn: DrawnSynapses | None = None
 
     @property
     def n_cells(self) -> int:
@@ -137,12 +160,37 @@ class Network:
 
     @property
     def n_synapses(self) -> int:
-        return len(self.connections.target)
+        """Synapses, those that are not stored as many as the rules let expect."""
+        return len(self.connections.target) + round(self.n_drawn)
+
+    @property
+    def n_drawn(self) -> float:
+        """How many synapses the rules let expect that are not stored."""
+        return 0.0 if self.drawn is None or self.drawn.stored else self.drawn.expected
+
+    def window(self, dt: float) -> int:
+        """Steps that can run without exchange: the shortest delay of all but virtual nodes."""
+        delay = self.connections.delay[: self.connections.first[self.n_reacting]]
+        shortest = [float(self.connections.delays[delay.min()])] if len(delay) else []
+        shortest += [] if self.drawn is None else [self.drawn.shortest]
+        steps = int(min(shortest) / dt + 1e-6) if shortest else LONGEST_WINDOW
+        return min(max(steps, 1), LONGEST_WINDOW)
+
+    def models_of_drawn(self) -> list[tuple[int, int]]:
+        """(model of ``drawn.axons``, model) of the neurons that receive drawn synapses."""
+        if self.drawn is None:
+            return []
+        of_axons, first = np.unique(self.drawn.axons.neurons.model, return_index=True)
+        of_network = self.cell_model[self.drawn.cell[first]]
+        return list(zip(of_axons.tolist(), of_network.tolist(), strict=True))
 
     def without_wiring(self) -> Network:
         """The same without synapses, whose memory an engine that has its own copy can free."""
         return replace(
-            self, slots=NO_SLOTS, connections=_no_connections(len(self.source_population))
+            self,
+            slots=NO_SLOTS,
+            connections=_no_connections(len(self.source_population)),
+            drawn=None,
         )
 
     def spiking_nodes(self, population: int) -> IntArray:

@@ -1,0 +1,96 @@
+"""Synapses of a cortex that are drawn at each spike do what stored ones do, to the last bit."""
+
+import numpy as np
+import pytest
+from pandas.testing import assert_frame_equal
+
+import isocortex
+from isocortex.cortex.build import build_cortex
+from isocortex.cortex.model import CortexModel, Recipe
+from isocortex.engine.cpu import CpuEngine
+from isocortex.errors import ConfigError
+from isocortex.network.build import build_network
+from isocortex.simulate import describe, make_engine, make_settings, memory_estimate
+
+RECIPE = Recipe(scale=0.0001, seed=3)
+TSTOP = 150.0
+
+
+@pytest.fixture(scope="module")
+def cortex():
+    return CortexModel.make(RECIPE)
+
+
+@pytest.fixture(scope="module")
+def simulation(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cortex")
+    return isocortex.load_simulation(build_cortex(folder, RECIPE, tstop=TSTOP))
+
+
+@pytest.fixture(scope="module")
+def networks(simulation):
+    return {stored: build_network(simulation, store_synapses=stored) for stored in (True, False)}
+
+
+def settings(simulation, precision="double", threads=1):
+    return make_settings(
+        simulation, threads=threads, precision=precision, integrator="backward-euler"
+    )
+
+
+def spikes_of(engine, n_steps, chunk):
+    """(source, time) of all spikes, and the voltages they end with."""
+    pieces = []
+    while engine.step < n_steps:
+        source, time, _ = engine.advance(min(chunk * engine.window, n_steps - engine.step))
+        pieces.append((source, time))
+    source, time = (np.concatenate(x) for x in zip(*pieces, strict=True))
+    return source, time, engine.soma_voltage()
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_drawn_and_stored_synapses_do_the_same(simulation, networks, precision):
+    n_steps = int(TSTOP / simulation.dt)
+    stored = CpuEngine(networks[True], settings(simulation, precision))
+    expected = spikes_of(stored, n_steps, chunk=5)
+    assert len(expected[0]) > 300
+    for threads, chunk in ((1, 3), (2, 7), (3, 1000)):
+        engine = CpuEngine(networks[False], settings(simulation, precision, threads))
+        assert len(engine.parts) == threads
+        for got, wanted in zip(spikes_of(engine, n_steps, chunk), expected, strict=True):
+            np.testing.assert_array_equal(got, wanted)
+        assert engine.n_events == stored.n_events
+
+
+def test_synapses_are_forgotten_when_they_have_acted(simulation, networks, cortex):
+    """What is kept grows with the spikes on their way, not with synapses or time."""
+    made = sum(len(piece.target) for piece in cortex.synapses(range(len(cortex))))
+    engine = CpuEngine(networks[False], settings(simulation))
+    room = []
+    for _ in range(3):
+        engine.advance(500)
+        room.append(len(engine.parts[0].wiring.target))
+    background = len(networks[False].connections.target)
+    assert made == len(networks[True].connections.target) - background
+    assert max(room) - background < 0.2 * made
+    assert room[1] == room[2]
+
+
+def test_materialised_edges_make_the_same_spikes(tmp_path, simulation):
+    config = build_cortex(tmp_path / "edges", RECIPE, tstop=TSTOP, materialize=True)
+    from_file = isocortex.run(config, threads=1)
+    drawn = isocortex.run(
+        simulation, threads=1, store_synapses=False, output_dir=tmp_path / "drawn"
+    )
+    assert len(drawn.spikes) > 300
+    assert_frame_equal(from_file.spikes, drawn.spikes)
+
+
+def test_what_is_said_of_drawn_synapses(simulation, networks, cortex):
+    assert "drawn at each spike" in describe(networks[False])
+    assert "drawn" not in describe(networks[True])
+    assert networks[False].n_synapses == pytest.approx(networks[True].n_synapses, rel=0.25)
+    fewer = memory_estimate(networks[True], "double") - memory_estimate(networks[False], "double")
+    assert fewer == pytest.approx(9e-6 * cortex.expected_synapses, rel=0.35)
+    with pytest.raises(ConfigError, match="does not draw synapses"):
+        make_engine(networks[False], settings(simulation), "reference")
