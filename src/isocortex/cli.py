@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from enum import StrEnum
@@ -234,17 +235,69 @@ def build_cortex(
     materialize: Annotated[
         bool, typer.Option("--materialize", help="Write every synapse to a SONATA edge file.")
     ] = False,
+    drive: Annotated[
+        Path | None, typer.Option(help="Background, from `isocortex build calibrate`.")
+    ] = None,
 ) -> None:
     """Write a model of the mouse cortex: 86 areas, six layers, at any scale."""
     from isocortex.cortex import build
+    from isocortex.cortex.drive import load_drive
     from isocortex.cortex.model import Recipe
 
     recipe = Recipe(seed=seed, scale=scale, density=density)
     config = build.build_cortex(
-        output, recipe, tstop=tstop, materialize=materialize,
+        output, recipe, tstop=tstop, materialize=materialize, drive=load_drive(drive),
         progress=lambda what: out.print(f"{what[0].upper()}{what[1:]} ..."),
     )  # fmt: skip
     out.print(f"Run it: isocortex run {config}")
+
+
+@build_app.command("calibrate")
+def calibrate_cortex(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Table that is written, CSV.")],
+    scale: Annotated[float, typer.Option(help="Share of the 9 million neurons.")] = 0.001,
+    seed: int = 1,
+    in_degree: Annotated[
+        float | None, typer.Option(help="Share of its synapses that a neuron keeps.")
+    ] = None,
+    start: Annotated[Path | None, typer.Option(help="Begin with this table.")] = None,
+    rounds: Annotated[int, typer.Option(help="1 only tells the rates.")] = 30,
+    tstop: Annotated[float, typer.Option(help="Duration of each round, ms.")] = 1000.0,
+    threads: Annotated[int | None, typer.Option(help="Default: all cores.")] = None,
+) -> None:
+    """Calibrate the background of a cortex model so that its rates come near their targets."""
+    from isocortex.calibrate import calibrate, write_drive
+    from isocortex.cortex.drive import TOLERANCE, load_drive
+    from isocortex.cortex.model import Recipe
+
+    recipe = Recipe(seed=seed, scale=scale, in_degree=in_degree)
+    drive = load_drive(start)
+    least = np.inf
+
+    def tell(number: int, done) -> None:
+        nonlocal least
+        mean = np.average(done.table["Hz"], weights=done.table["neurons"])
+        out.print(
+            f"Round {number}: {mean:.2f} Hz, off target by a factor of {np.exp(done.error):.2f}."
+        )
+        if done.error < least:  # written at once: a stopped calibration keeps its best
+            least = done.error
+            write_drive(done, drive, output)
+
+    best = calibrate(
+        recipe, drive, rounds=rounds, tstop=tstop, progress=tell,
+        threads=threads or len(os.sched_getaffinity(0)),
+    )  # fmt: skip
+    table = Table("layer", "class", "neurons", "Hz", "target", "", box=None)
+    for row in best.by_class().to_dict("records"):
+        low, high = (factor * row["target"] for factor in TOLERANCE)
+        note = "" if low <= row["Hz"] <= high else "out of range"
+        table.add_row(
+            row["layer"], row["class"], f"{row['neurons']:,}", f"{row['Hz']:.2f}",
+            f"{row['target']:g}", note,
+        )  # fmt: skip
+    out.print(table)
+    out.print(f"Written: {output}. Use it: isocortex build cortex --drive {output}")
 
 
 @app.command()

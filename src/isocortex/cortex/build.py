@@ -35,6 +35,7 @@ def build_cortex(
     *,
     tstop: float = 1000.0,
     materialize: bool = False,
+    drive: Drive | None = None,
     progress: Progress = lambda what: None,
 ) -> Path:
     """Write circuit, background and configuration; returns the path of simulation_config.json.
@@ -44,6 +45,7 @@ def build_cortex(
     folder : made if need be.
     tstop : ms, of the simulation that the configuration describes.
     materialize : write every synapse to an edge file.
+    drive : the background, default the embedded one.
     progress : told what is being done.
     """
     folder = Path(folder)
@@ -57,7 +59,7 @@ def build_cortex(
     write_types(network / "cortex_node_types.csv", types)
     write_nodes(network / "cortex_nodes.h5", "cortex", type_id, _attributes(cortex))
     progress("writing the background")
-    _write_background(network, cortex, load_drive())
+    _write_background(network, cortex, drive or load_drive())
     for kinetics, name in _kinetics_names(cortex).items():
         content = {"level_of_detail": "exp2syn", "tau1": kinetics.tau_rise,
                    "tau2": kinetics.tau_decay, "erev": kinetics.reversal}  # fmt: skip

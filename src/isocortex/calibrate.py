@@ -1,0 +1,159 @@
+"""Find the background that gives a cortex model its resting state.
+
+The model is built and simulated again and again; after each run the synapses of the background onto
+every (layer, class, cell model) get stronger or weaker by how far their rate is from its target.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from isocortex.cortex.build import build_cortex
+from isocortex.cortex.drive import Drive, load_drive, target_of
+from isocortex.cortex.model import CortexModel, Recipe, class_of
+from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.interface import Settings
+from isocortex.errors import ConfigError, disk_errors
+from isocortex.network.build import build_network
+from isocortex.network.network import Network
+from isocortex.sonata.config import load_simulation
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+#: Added to rates before their logarithm is taken, Hz: silence is finitely far from a target.
+FLOOR = 0.3
+#: Exponent of (target / rate) by which weights change: a rate rises far steeper than its drive.
+STEP = 0.15
+#: A class of fewer neurons learns more slowly: its rate says less.
+FEW = 5
+WEAKEST, STRONGEST = 0.2, 200.0  # nS
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one simulation gave.
+
+    Attributes
+    ----------
+    table : layer, class, model, neurons, nS, Hz, target of every kind of neuron.
+    error : mean over neurons of abs(log(rate / target)) of their kind, with ``FLOOR`` added.
+    """
+
+    table: pd.DataFrame
+    error: float
+
+    def by_class(self) -> pd.DataFrame:
+        """The table's means by layer and class."""
+        rows = self.table.assign(spikes=self.table["Hz"] * self.table["neurons"])
+        sums = rows.groupby(["layer", "class"], sort=False).agg(
+            {"neurons": "sum", "spikes": "sum", "target": "first"}
+        )
+        sums["Hz"] = sums["spikes"] / sums["neurons"]
+        return sums.drop(columns="spikes").reset_index()
+
+
+def calibrate(
+    recipe: Recipe,
+    start: Drive | None = None,
+    *,
+    rounds: int = 30,
+    tstop: float = 1000.0,
+    settle: float = 300.0,
+    threads: int | None = None,
+    progress: Callable[[int, Round], None] = lambda number, done: None,
+) -> Round:
+    """Simulate and correct ``rounds`` times; returns the round with the smallest error.
+
+    Parameters
+    ----------
+    start : weights to begin with, default the embedded ones.
+    rounds : 1 only tells the rates that ``start`` gives.
+    tstop, settle : ms simulated in each round, and those at its beginning that do not count.
+    progress : told the number and outcome of every round.
+    """
+    if rounds < 1 or not 0.0 <= settle < tstop:
+        raise ConfigError(
+            f"cannot calibrate in {rounds} rounds of {tstop:g} ms that settle for {settle:g} ms",
+            fix="Ask for one round or more, longer than they settle.",
+        )
+    start = start or load_drive()
+    with tempfile.TemporaryDirectory(prefix="isocortex-calibrate-") as folder:
+        config = build_cortex(folder, recipe, tstop=tstop, drive=start)
+        simulation = load_simulation(config)
+        network = build_network(simulation)
+    kinds, of = _kinds(CortexModel.make(recipe))
+    target = np.array([target_of(layer, name) for layer, name, _ in kinds])
+    first = drive = np.array([start.of(*kind) for kind in kinds])
+    settings = Settings(
+        dt=simulation.dt, v_init=simulation.v_init, celsius=simulation.celsius,
+        precision="single", threads=threads or 1,
+    )  # fmt: skip
+    best: Round | None = None
+    for number in range(1, rounds + 1):
+        engine = CpuEngine(_driven(network, (drive / first)[of]), settings)
+        rate = _rates(engine, tstop, settle, of, len(kinds))
+        count = np.bincount(of, minlength=len(kinds))
+        away = np.log((target + FLOOR) / (rate + FLOOR))
+        table = pd.DataFrame(kinds, columns=["layer", "class", "model"]).assign(
+            neurons=count, nS=drive, Hz=rate, target=target
+        )
+        done = Round(table, float(np.average(np.abs(away), weights=count)))
+        progress(number, done)
+        if best is None or done.error < best.error:
+            best = done
+        change = STEP * np.clip(away, -1.5, 1.5) * np.minimum(1.0, count / FEW)
+        drive = np.clip(drive * np.exp(change), WEAKEST, STRONGEST)
+    assert best is not None
+    return best
+
+
+def write_drive(done: Round, start: Drive, file: str | Path) -> None:
+    """Write a table for :func:`load_drive`: the round's weights, ``start``'s where it has none.
+
+    Raises
+    ------
+    OutputError : if the file cannot be written.
+    """
+    keys = ["layer", "class", "model"]
+    found = {tuple(row[:3]): row[3] for row in done.table[[*keys, "nS"]].itertuples(index=False)}
+    weights = start.weight | found
+    rows = [(*kind, round(float(weights[kind]), 4)) for kind in sorted(weights)]
+    with disk_errors(Path(file), "write the table"):
+        pd.DataFrame(rows, columns=[*keys, "nS"]).to_csv(file, index=False)
+
+
+def _kinds(cortex: CortexModel) -> tuple[list[tuple[str, str, str]], IntArray]:
+    """The (layer, class, model) there are, and which each neuron is of."""
+    key = cortex.group.astype(np.int64) * len(cortex.models) + cortex.model
+    used, of = np.unique(key, return_inverse=True)
+    split = [divmod(int(code), len(cortex.models)) for code in used]
+    return [(*class_of(group), cortex.models[m]) for group, m in split], of
+
+
+def _driven(network: Network, factor: FloatArray) -> Network:
+    """The network with the background of each neuron scaled; node i drives neuron i."""
+    connections, n = network.connections, network.n_reacting
+    begin = connections.first[n]
+    neuron = np.repeat(network.source_node_id[n:], np.diff(connections.first[n:]))
+    weight = connections.weight.copy()
+    weight[begin:] *= factor[neuron]
+    return replace(network, connections=replace(connections, weight=weight))
+
+
+def _rates(
+    engine: CpuEngine, tstop: float, settle: float, of: IntArray, n_kinds: int
+) -> FloatArray:
+    """Mean rate of each kind of neuron after ``settle``, Hz."""
+    spikes = np.zeros(n_kinds)
+    n_steps, piece = round(tstop / engine.settings.dt), 50 * engine.window
+    while engine.step < n_steps:
+        source, time, _ = engine.advance(min(piece, n_steps - engine.step))
+        spikes += np.bincount(of[source[time >= settle]], minlength=n_kinds)
+    return spikes / np.bincount(of, minlength=n_kinds) / (1e-3 * (tstop - settle))
