@@ -154,7 +154,7 @@ def test_built_circuits_give_the_same_network(tmp_path, materialize):
     import isocortex
     from isocortex.network.build import build_network
 
-    config = build_cortex(tmp_path, Recipe(scale=0.00005, seed=3), tstop=10.0,
+    config = build_cortex(tmp_path, CortexModel.make(Recipe(scale=0.00005, seed=3)), tstop=10.0,
                           materialize=materialize)  # fmt: skip
     network = build_network(isocortex.load_simulation(config))
     cortex = CortexModel.make(Recipe(scale=0.00005, seed=3))
@@ -176,7 +176,7 @@ def test_built_circuits_give_the_same_network(tmp_path, materialize):
 
 
 def test_nodes_tell_area_layer_and_class(tmp_path):
-    config = build_cortex(tmp_path, Recipe(scale=0.00005), tstop=10.0)
+    config = build_cortex(tmp_path, CortexModel.make(Recipe(scale=0.00005)), tstop=10.0)
     with h5py.File(config.parent / "network" / "cortex_nodes.h5") as file:
         group = file["nodes/cortex/0"]
         assert {"x", "y", "z", "depth", "area", "hemisphere", "column"} <= set(group)
