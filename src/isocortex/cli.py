@@ -237,7 +237,9 @@ def build_cortex(
     ] = False,
     in_degree: Annotated[
         float | None,
-        typer.Option(help="Share of its synapses that a neuron keeps. [default: 0.1, or the scale]"),
+        typer.Option(
+            help="Share of its synapses that a neuron keeps. [default: 0.1, or the scale]"
+        ),
     ] = None,
     synapses: Annotated[float, typer.Option(help="Of the whole cortex at scale 1.")] = 26e9,
     local: Annotated[

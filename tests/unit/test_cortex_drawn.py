@@ -77,7 +77,9 @@ def test_synapses_are_forgotten_when_they_have_acted(simulation, networks, corte
 
 
 def test_materialised_edges_make_the_same_spikes(tmp_path, simulation):
-    config = build_cortex(tmp_path / "edges", CortexModel.make(RECIPE), tstop=TSTOP, materialize=True)
+    config = build_cortex(
+        tmp_path / "edges", CortexModel.make(RECIPE), tstop=TSTOP, materialize=True
+    )
     from_file = isocortex.run(config, threads=1)
     drawn = isocortex.run(
         simulation, threads=1, store_synapses=False, output_dir=tmp_path / "drawn"

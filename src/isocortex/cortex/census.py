@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -107,9 +108,9 @@ def take_census(cortex: CortexModel, sources_per_area: int = 250) -> Census:
     group = cortex.group[sources]
     stood = np.bincount(group, stands_for, N_GROUPS)
     there = np.flatnonzero(number)
-    classes = [class_of(g) for g in there]
+    classes = [class_of(int(g)) for g in there]
 
-    def mean(total: FloatArray, over: NDArray) -> FloatArray:
+    def mean(total: NDArray[Any], over: NDArray[Any]) -> FloatArray:
         return np.divide(total, over, out=np.full(N_GROUPS, np.nan), where=over > 0)[there]
 
     degrees = pd.DataFrame(
@@ -236,14 +237,14 @@ def _expected(cortex: CortexModel) -> tuple[FloatArray, FloatArray, FloatArray]:
         out += np.divide(made * share, whole, out=np.zeros_like(share), where=whole > 0)
     both = between.reshape(len(between), n, 2, n).sum(axis=2)
     into += _shared(np.einsum("kab,kabm->bm", both, cortex.target_layers()), number)
-    one_side = between.sum(axis=0)
+    one_side: FloatArray = between.sum(axis=0)
     one_side[:, :n] += np.diag(cortex.expected_local())
     swapped = np.concatenate([one_side[:, n:], one_side[:, :n]], axis=1)
-    share = cortex.recipe.scale * cortex.recipe.kept
+    kept = cortex.recipe.scale * cortex.recipe.kept
     return (
-        share * np.concatenate([one_side, swapped]),
-        2.0 * share * out.sum(axis=0).ravel(),
-        2.0 * share * into.sum(axis=0).ravel(),
+        kept * np.concatenate([one_side, swapped]),
+        2.0 * kept * out.sum(axis=0).ravel(),
+        2.0 * kept * into.sum(axis=0).ravel(),
     )
 
 

@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +106,7 @@ class Recipe:
 
         for name in ("scale", "in_degree", "local", "contra"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, Real) and 0.0 < value <= 1.0):
+            if value is not None and not (isinstance(value, (int, float)) and 0.0 < value <= 1.0):
                 refuse(name, "is not in (0, 1]")
         for name in (
             "synapses",
@@ -119,7 +118,7 @@ class Recipe:
             "strongest",
         ):
             value = getattr(self, name)
-            if not (isinstance(value, Real) and value > 0.0):
+            if not (isinstance(value, (int, float)) and value > 0.0):
                 refuse(name, "is not positive")
 
     @property
