@@ -30,7 +30,7 @@ IntArray = NDArray[np.int64]
 #: Added to rates before their logarithm is taken, Hz: silence is finitely far from a target.
 FLOOR = 0.3
 #: Exponent of (target / rate) by which weights change: a rate rises far steeper than its drive.
-STEP = 0.2
+STEP = 0.15
 #: A class of fewer neurons learns more slowly: its rate says less.
 FEW = 5
 WEAKEST, STRONGEST = 0.01, 200.0  # nS

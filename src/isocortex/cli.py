@@ -380,6 +380,56 @@ def calibrate_cortex(
 
 
 @app.command()
+def rates(
+    results: Results,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="Attribute of the nodes; may be given twice. [default: area, layer]"),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="CSV to write.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="The configuration, if the results do not name it.")
+    ] = None,
+) -> None:
+    """Say how fast cells fire, by attributes of theirs such as area and layer."""
+    from isocortex.analysis.rates import cell_rates, rate_table
+    from isocortex.errors import InputError, disk_errors
+    from isocortex.pictures import simulation_of
+    from isocortex.report.results import Result
+    from isocortex.sonata.config import load_simulation
+
+    result = Result(results)
+    simulation = (
+        simulation_of(result)
+        if config is None
+        else load_simulation(config, skip_unsupported_reports=True)
+    )
+    for name in result.nodes:
+        nodes = simulation.circuit.nodes[name]
+        wanted = by or [key for key in ("area", "layer") if key in nodes.table] or ["model_type"]
+        for key in wanted:
+            if key not in nodes.table:
+                raise InputError(
+                    f"has no attribute {key!r}", file=nodes.file,
+                    fix=f"There are: {', '.join(nodes.table.columns)}.",
+                )  # fmt: skip
+        spikes = result.spikes
+        fired = spikes["node_ids"][spikes["population"] == name]
+        rate = cell_rates(fired, nodes.node_ids, result.duration)
+        made = rate_table(rate, nodes.table, wanted[:2])
+        table = Table(wanted[0], *(str(column) for column in made.columns), box=None)
+        for key, row in made.iterrows():
+            cells = ["" if np.isnan(x) else f"{x:,.0f}" if of == "cells" else f"{x:.2f}"
+                     for of, x in row.items()]  # fmt: skip
+            table.add_row(str(key), *cells)
+        out.print(f"{name}, {result.duration:g} ms, Hz:")
+        out.print(table)
+        if output is not None:
+            with disk_errors(output, "write the table"):
+                made.to_csv(output, float_format="%.4g")
+
+
+@app.command()
 def data() -> None:
     """Say where the embedded atlas comes from, under which licence, and what to cite."""
     from isocortex.cortex.atlas import load_atlas

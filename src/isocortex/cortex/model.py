@@ -456,6 +456,13 @@ class CortexModel:
         np.fill_diagonal(whole[0], 0.0)
         contra = self.recipe.contra or whole[1].sum() / (whole[0].sum() + whole[1].sum())
         for s, (side, share) in enumerate((("ipsi", 1.0 - contra), ("contra", contra))):
+            if share == 0.0:
+                continue
+            if not whole[s].any():
+                raise ConfigError(
+                    f"the connectome has no {side}lateral projections for {share:.0%} of the long-"
+                    "range synapses", field="contra", fix="Leave contra out.",
+                )  # fmt: skip
             by_class = np.array([connectome.matrix(kind, side) for kind in KINDS])
             by_class = by_class * sources[:, :, None]
             none = by_class.sum(axis=0) == 0
