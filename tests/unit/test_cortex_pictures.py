@@ -100,7 +100,7 @@ def test_rate_tables_are_means_over_cells():
     assert one["cells"].to_dict() == {"B": 2, "A": 2, "all": 4}
     assert one["Hz"].to_dict() == {"B": 2.0, "A": 4.0, "all": 3.0}
     two = rate_table([1.0, 2.0, 3.0, 6.0], table, ["area", "layer"])
-    assert list(two.columns) == ["L1", "L5", "all"] and list(two.index) == ["B", "A", "all"]
+    assert list(two.columns) == ["L1", "L5", "all"] and list(two.index) == ["A", "B", "all"]
     assert two.loc["B"].tolist() == [1.0, 3.0, 2.0]
     assert two.loc["A", "L1"] == 4.0 and np.isnan(two.loc["A", "L5"])
     assert two.loc["all"].tolist() == [3.0, 3.0, 3.0]

@@ -37,18 +37,17 @@ def rate_table(rate: ArrayLike, table: pd.DataFrame, by: Sequence[str]) -> pd.Da
     Returns
     -------
     With one attribute, ``cells`` and ``Hz`` of each of its values; with two, the mean rates of the
-    first's values (rows) and the second's (columns), NaN where there are no cells. The last row,
+    first's values (rows) and the second's (columns), sorted, NaN where there are no cells. The last row,
     and with two attributes the last column too, is of all cells.
     """
     keys = [table[name].astype(str).to_numpy() for name in by]
     cells = pd.DataFrame({"Hz": np.asarray(rate, float)} | dict(zip(by, keys, strict=True)))
-    rows = cells.groupby(by[0], sort=False)["Hz"]
+    rows = cells.groupby(by[0])["Hz"]
     if len(by) == 1:
         result = rows.agg(cells="size", Hz="mean")
         result.loc["all"] = [len(cells), cells["Hz"].mean()]
         return result.astype({"cells": int})
-    result = cells.groupby(list(by), sort=False)["Hz"].mean().unstack(by[1])
-    result = result.loc[list(dict.fromkeys(keys[0])), sorted(result.columns)]
+    result = cells.groupby(list(by))["Hz"].mean().unstack(by[1])
     result["all"] = rows.mean()
     result.loc["all"] = [*cells.groupby(by[1])["Hz"].mean(), cells["Hz"].mean()]
     return result
