@@ -37,8 +37,8 @@ def rate_table(rate: ArrayLike, table: pd.DataFrame, by: Sequence[str]) -> pd.Da
     Returns
     -------
     With one attribute, ``cells`` and ``Hz`` of each of its values; with two, the mean rates of the
-    first's values (rows) and the second's (columns), sorted, NaN where there are no cells. The last row,
-    and with two attributes the last column too, is of all cells.
+    first's values (rows) and the second's (columns), NaN where there are no cells. Values are
+    sorted; the last row, and with two attributes the last column too, is of all cells.
     """
     keys = [table[name].astype(str).to_numpy() for name in by]
     cells = pd.DataFrame({"Hz": np.asarray(rate, float)} | dict(zip(by, keys, strict=True)))
