@@ -456,9 +456,9 @@ def _draw(kind: str, results: Path, output: Path | None, config: Path | None, **
         else:
             simulation = pictures.simulation_of(result)
     except IsocortexError:
-        if kind == "morphology" or config is not None:
+        if kind in pictures.OF_CIRCUITS or config is not None:
             raise
-    figure = getattr(pictures, kind)(result, simulation=simulation, **options)
+    figure = pictures.PICTURES[kind](result, simulation=simulation, **options)
     path = output or result.directory / "pictures" / f"{kind}.png"
     out.print(f"Picture: {pictures.save(figure, path)}")
 
@@ -500,6 +500,24 @@ def plot_morphology(
 ) -> None:
     """A cell coloured by voltage."""
     _draw("morphology", results, output, config, node_id=node, time=time)
+
+
+@plot_app.command("areas")
+def plot_areas(results: Results, output: Output = None, config: ConfigOption = None) -> None:
+    """Spikes of a cortex by area."""
+    _draw("areas", results, output, config)
+
+
+@plot_app.command("views")
+def plot_views(results: Results, output: Output = None, config: ConfigOption = None) -> None:
+    """The neurons of a cortex from three sides."""
+    _draw("views", results, output, config)
+
+
+@plot_app.command("cortex")
+def plot_cortex(results: Results, output: Output = None, config: ConfigOption = None) -> None:
+    """Three zooms: a cortex, a column of it and a neuron at its first spike."""
+    _draw("cortex", results, output, config)
 
 
 # --- cells ------------------------------------------------------------------------------------

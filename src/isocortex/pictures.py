@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -297,22 +298,21 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
+#: Pictures of a run by their name; those in ``OF_CIRCUITS`` need the configuration too.
+PICTURES: dict[str, Callable[..., Figure]] = {
+    "raster": raster, "rates": rates, "traces": traces, "morphology": morphology,
+    "areas": raster_by_area, "views": cortex_views, "cortex": cortex,
+}  # fmt: skip
+OF_CIRCUITS = ("morphology", "areas", "views", "cortex")
+
+
 def save_all(result: Result, simulation: Simulation) -> list[Path]:
     """Every picture this result can give, in its ``pictures`` folder."""
     folder = result.directory / "pictures"
-    makers = {
-        "raster": lambda: raster(result, simulation),
-        "rates": lambda: rates(result, simulation),
-        "traces": lambda: traces(result, simulation),
-        "morphology": lambda: morphology(result, simulation),
-        "areas": lambda: raster_by_area(result, simulation),
-        "views": lambda: cortex_views(result, simulation),
-        "cortex": lambda: cortex(result, simulation),
-    }
     paths = []
-    for name, make in makers.items():
+    for name, draw in PICTURES.items():
         try:
-            paths.append(save(make(), folder / f"{name}.png"))
+            paths.append(save(draw(result, simulation), folder / f"{name}.png"))
         except InputError:
             continue  # this run recorded nothing to draw it from
     return paths

@@ -34,6 +34,14 @@ def test_every_picture_is_drawn(result, simulation):
     assert names == ["raster", "rates", "traces", "morphology", "areas", "views", "cortex"]
 
 
+@pytest.mark.parametrize("name", ["areas", "views", "cortex"])
+def test_pictures_of_a_cortex_have_commands(result, name, tmp_path):
+    picture = tmp_path / f"{name}.png"
+    said = CliRunner().invoke(app, ["plot", name, str(result.directory), "-o", str(picture)])
+    assert said.exit_code == 0, said.output
+    assert picture.stat().st_size > 20_000
+
+
 def test_raster_by_area_puts_each_spike_into_the_band_of_its_area(result, simulation):
     figure = pictures.raster_by_area(result, simulation)
     top = figure.axes[0]
