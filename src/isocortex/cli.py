@@ -83,6 +83,7 @@ def _simulate(config: Path, **options):
             err.print("Stopped. What was computed until now has been written.")
             raise typer.Exit(130) from None
     done = result.run_summary
+    assert done is not None  # the run has just left it
     out.print(
         f"Simulated {done.tstop:g} ms in {done.run_seconds:.2f} s: "
         f"{done.seconds_per_second:.2f} s per simulated second, "
