@@ -380,6 +380,23 @@ def calibrate_cortex(
     out.print(f"Written: {output}. Use it: isocortex build cortex --drive {output}")
 
 
+@app.command("report")
+def report_command(
+    results: Results,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Page to write. Default: report.html.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="The configuration, if the results do not name it.")
+    ] = None,
+) -> None:
+    """Write an HTML report of a finished run: one file, to read, print or send."""
+    from isocortex.html_report import write_report
+    from isocortex.report.results import Result
+
+    out.print(f"Report: {write_report(Result(results), output, config)}")
+
+
 @app.command()
 def rates(
     results: Results,

@@ -5,6 +5,7 @@ import pytest
 
 from isocortex.analysis.plots_spectra import spectra
 from isocortex.analysis.spectra import (
+    band_means,
     fano_factor,
     population_spectrum,
     rate_modulation,
@@ -15,7 +16,7 @@ CELLS, RATE = 200, 5.0  # Hz
 
 
 def modulated(duration, frequency, depth, seed=0):
-    """Times (ms) of cells that share the rate RATE (1 + depth sin(2 pi frequency t)), by thinning."""
+    """Times (ms) of cells that share RATE (1 + depth sin(2 pi frequency t)), by thinning."""
     rng = np.random.default_rng(seed)
     highest = CELLS * RATE * (1 + depth)
     times = rng.uniform(0, duration, rng.poisson(highest * duration / 1000))
@@ -69,6 +70,17 @@ def test_the_interval_of_three_segments_is_that_of_chi_square():
 )  # fmt: skip
 def test_segments_fit_three_times(duration, length):
     assert segment_length(duration) == length
+
+
+def test_means_over_bands_keep_a_constant_and_leave_out_empty_bands():
+    frequency = np.arange(2.0, 202.0, 2.0)
+    middle, mean = band_means(frequency, np.full(100, 3.0))
+    np.testing.assert_allclose(mean, 3.0)
+    assert middle[:3].tolist() == [2.0, 4.0, 6.0]  # no more of them in these sixths
+    middle, mean = band_means(frequency, frequency)
+    np.testing.assert_allclose(mean, middle)
+    last = frequency[frequency >= 2 * 2 ** (39 / 6)]
+    assert middle[-1] == pytest.approx(last.mean())
 
 
 def test_a_run_that_is_too_short_has_no_spectrum():

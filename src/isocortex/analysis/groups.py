@@ -13,7 +13,7 @@ from isocortex.cortex.drive import TOLERANCE, target_of
 #: Spikes that a group must be expected to fire before its rate is judged. Of ten expected ones a
 #: Poisson process fires fewer than five or more than twenty in 3 % of all runs.
 ENOUGH_SPIKES = 10.0
-IN_RANGE, BELOW, ABOVE, UNTOLD = "in range", "below range", "above range", "too few spikes to tell"
+IN_RANGE, BELOW, ABOVE, UNTOLD = "in range", "below range", "above range", "too few spikes"
 
 
 def reference_rates(layers: ArrayLike, classes: ArrayLike) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-from isocortex.analysis.spectra import RANGE, PopulationSpectrum
+from isocortex.analysis.spectra import RANGE, PopulationSpectrum, band_means
 from isocortex.analysis.style import COLOURS, RC, new_figure, subplots
 
 COLUMNS = 4
@@ -19,7 +19,8 @@ TICKS = (1, 3, 10, 30, 100)  # Hz
 def spectra(parts: Mapping[str, PopulationSpectrum], whole: PopulationSpectrum) -> Figure:
     """Power relative to independent Poisson cells, that of all cells in grey behind each.
 
-    The bar in the first panel is where 95 % of the estimates of a flat spectrum lie.
+    Thin the spectrum, thick its means over sixths of an octave (of all cells only these). The
+    bar in the first panel is where 95 % of the estimates of a flat spectrum lie.
 
     Parameters
     ----------
@@ -32,9 +33,10 @@ def spectra(parts: Mapping[str, PopulationSpectrum], whole: PopulationSpectrum) 
     for axis in grid[len(parts) :]:
         axis.set_axis_off()
     for k, (axis, (name, part)) in enumerate(zip(grid, parts.items(), strict=False)):
-        axis.plot(whole.frequency, whole.relative, color="0.75", linewidth=0.8)
+        axis.plot(*band_means(whole.frequency, whole.relative), color="0.7", linewidth=1.2)
         axis.axhline(1.0, color="black", linewidth=0.7, linestyle="--")
-        axis.plot(part.frequency, part.relative, color=COLOURS[0], linewidth=1.1)
+        axis.plot(part.frequency, part.relative, color=COLOURS[5], linewidth=0.4)
+        axis.plot(*band_means(part.frequency, part.relative), color=COLOURS[0], linewidth=1.3)
         axis.set_title(name, fontsize=8, pad=2)
         axis.set(xscale="log", yscale="log", xlim=(part.frequency[0], RANGE[1]))
         axis.xaxis.set_major_locator(FixedLocator(TICKS))

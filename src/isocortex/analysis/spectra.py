@@ -71,17 +71,38 @@ def population_spectrum(times: ArrayLike, n_cells: int, duration: float) -> Popu
     if length is None:
         raise ValueError(f"{duration:g} ms are too short for a spectrum")
     whole = np.floor(duration / BIN + 1e-9) * BIN
-    times = np.asarray(times, dtype=float)
-    times = times[times < whole]
-    _, rate = population_rate(times, n_cells, whole, BIN)
+    moments = np.asarray(times, dtype=float)
+    moments = moments[moments < whole]
+    _, rate = population_rate(moments, n_cells, whole, BIN)
     frequency, power = spectrum(rate, BIN, int(length / BIN))
     resolution = HANN_BANDWIDTH * 1000.0 / length
     shown = (frequency >= max(RANGE[0], 1000.0 / length)) & (frequency <= RANGE[1])
-    mean = len(times) / max(n_cells, 1) / (1e-3 * whole)  # Hz
+    mean = len(moments) / max(n_cells, 1) / (1e-3 * whole)  # Hz
     poisson = 2.0 * mean / max(n_cells, 1)  # one-sided level of white noise, Hz^2 / Hz
     relative = power[shown] / poisson if poisson else np.full(int(shown.sum()), np.nan)
     n_segments = (len(rate) - int(length / BIN)) // (int(length / BIN) // 2) + 1
     return PopulationSpectrum(frequency[shown], power[shown], relative, resolution, n_segments)
+
+
+def band_means(
+    frequency: ArrayLike, values: ArrayLike, per_octave: int = 6
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means over bands of equal width in octaves; bands that hold no frequency are left out.
+
+    Parameters
+    ----------
+    frequency : float[bins], Hz, ascending and positive.
+    values : float[bins].
+
+    Returns
+    -------
+    float[bands], Hz, mean frequency of each band; float[bands].
+    """
+    frequency, values = np.asarray(frequency, dtype=float), np.asarray(values, dtype=float)
+    octave = np.floor(per_octave * np.log2(frequency / frequency[0]) + 1e-9).astype(np.int64)
+    _, band = np.unique(octave, return_inverse=True)
+    n = np.bincount(band)
+    return np.bincount(band, frequency) / n, np.bincount(band, values) / n
 
 
 def fano_factor(times: ArrayLike, duration: float, bin_width: float = 10.0) -> float:
