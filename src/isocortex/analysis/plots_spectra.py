@@ -27,9 +27,10 @@ def spectra(parts: Mapping[str, PopulationSpectrum], whole: PopulationSpectrum) 
     parts : name -> spectrum of a group.
     whole : of all cells together.
     """
-    rows = -(-len(parts) // COLUMNS)
-    figure = new_figure(8.0, 1.7 * rows + 0.6)
-    grid = subplots(figure, rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
+    columns = min(len(parts), COLUMNS)
+    rows = -(-len(parts) // columns)
+    figure = new_figure(1.85 * columns + 0.6, 1.7 * rows + 0.6)
+    grid = subplots(figure, rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
     for axis in grid[len(parts) :]:
         axis.set_axis_off()
     for k, (axis, (name, part)) in enumerate(zip(grid, parts.items(), strict=False)):
@@ -43,7 +44,7 @@ def spectra(parts: Mapping[str, PopulationSpectrum], whole: PopulationSpectrum) 
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.yaxis.set_minor_formatter(NullFormatter())
-        if k + COLUMNS >= len(parts):
+        if k + columns >= len(parts):
             axis.tick_params(labelbottom=True)
     low, high = next(iter(parts.values())).interval
     grid[0].plot([150.0, 150.0], [low, high], color=COLOURS[1], linewidth=2.5)

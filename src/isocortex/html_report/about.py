@@ -12,6 +12,7 @@ from isocortex.errors import InputError
 from isocortex.html_report.page import (
     Cell,
     Markup,
+    barred,
     facts,
     in_words,
     joined,
@@ -41,8 +42,9 @@ def lead(subject: Subject) -> Markup:
         "spikes": f"{spikes:,}",
         "mean rate": f"{number(mean)} Hz",
         "silent cells": f"{number(100 * (cells['spikes'] == 0).mean(), 2)} %",
-        "wall-clock time": in_words(_total(subject)) if done else UNRECORDED,
     }
+    if done is not None:
+        key["wall-clock time"] = in_words(_total(subject))
     by = subject.result.provenance.get("simulator", "a simulator that left no provenance")
     when = f" on {done.started[:10]}" if done and done.started else ""
     return joined(
@@ -84,7 +86,7 @@ def what_was_run(subject: Subject) -> Section:
     files: list[tuple[str, Cell]] = [
         ("results", str(subject.result.directory.resolve())),
         ("configuration", str(run.get("config_file") or subject.config or UNRECORDED)),
-        ("fingerprint (SHA-256)", tag("code", provenance.get("config_sha256", UNRECORDED))),
+        ("fingerprint (SHA-256)", provenance.get("config_sha256", UNRECORDED)),
         ("versions", _pairs(versions) or UNRECORDED),
     ]
     rows: list[tuple[str, Cell]] = [
@@ -105,17 +107,24 @@ def what_was_run(subject: Subject) -> Section:
         if isinstance(conditions.get(k), int | float)
     ]
     rows += _machine(provenance.get("machine", {}))
-    parts: list[Cell] = [facts(files), facts(rows, columns=2)]
+    parts: list[Cell] = [facts(_recorded(files)), facts(_recorded(rows), columns=2)]
+    lost = [name for name, value in [*files, *rows] if value == UNRECORDED]
+    if lost:
+        parts.append(paragraph(f"The results do not record: {', '.join(lost)}.", class_="soft"))
     inputs = subject.settings.get("inputs", {})
     if isinstance(inputs, dict) and inputs:
         parts.append(table("Inputs, as configured.", ["input", "kind", "onto", "with"], [
             [name, *_input(value)] for name, value in inputs.items()
         ], words=4))  # fmt: skip
-    recorded = list(_recorded(subject))
-    if recorded:
+    reports = list(_reports(subject))
+    if reports:
         header = ["report", "population", "variable", "cells", "elements", "samples", "every (ms)"]
-        parts.append(table("Recorded beside spikes.", header, recorded, words=3))
+        parts.append(table("Recorded beside spikes.", header, reports, words=3))
     return section("run", "What was run", *parts)
+
+
+def _recorded(rows: list[tuple[str, Cell]]) -> list[tuple[str, Cell]]:
+    return [(name, value) for name, value in rows if value != UNRECORDED]
 
 
 def _pairs(values: dict[str, Any]) -> str:
@@ -123,10 +132,10 @@ def _pairs(values: dict[str, Any]) -> str:
 
 
 def _machine(machine: dict[str, Any]) -> list[tuple[str, Cell]]:
-    memory = machine.get("memory_gb")
+    memory, threads = machine.get("memory_gb"), machine.get("threads")
     return [
         ("processor", machine.get("cpu", UNRECORDED)),
-        ("threads", f"{machine.get('threads') or UNRECORDED} of {machine.get('cores', '?')} cores"),
+        ("threads", f"{threads} of {machine['cores']} cores" if threads else UNRECORDED),
         ("memory of the machine", f"{memory:g} GB" if memory else UNRECORDED),
         ("system", machine.get("system", UNRECORDED)),
     ]
@@ -141,7 +150,7 @@ def _input(value: Any) -> tuple[str, str, str]:
     return kind, str(value.get("node_set", "")), _pairs(rest)
 
 
-def _recorded(subject: Subject) -> Iterator[list[Cell]]:
+def _reports(subject: Subject) -> Iterator[list[Cell]]:
     for name in subject.result.reports:
         for population in dict.fromkeys(subject.cells["population"]):
             try:
@@ -231,7 +240,7 @@ def time_spent(subject: Subject) -> Section:
     stages = sorted(done.stages.items(), key=lambda stage: -stage[1])
     longest = max((seconds for _, seconds in stages), default=1.0) or 1.0
     rows = [
-        [name, in_words(seconds), f"{100 * seconds / total:.1f}", _share(seconds / longest)]
+        [name, in_words(seconds), barred(seconds, f"{100 * seconds / total:.1f}", longest)]
         for name, seconds in stages
     ]
     spent = facts(
@@ -246,16 +255,8 @@ def time_spent(subject: Subject) -> Section:
     )  # fmt: skip
     caption = "Stages of the run, measured, the slowest first. Kernels are compiled once and "
     caption += "loaded from the cache afterwards."
-    header = ["stage", "time", "share (%)", ""]
+    header = ["stage", "time", "share (%)"]
     return section("time", "Where the time went", spent, table(caption, header, rows))
-
-
-def _share(share: float) -> Markup:
-    """Decoration: the number stands beside it."""
-    return Markup(
-        '<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
-        f'<rect class="mean" x="0" y="2" width="{100 * share:.1f}" height="6"/></svg>'
-    )
 
 
 # --- the configuration ------------------------------------------------------------------------

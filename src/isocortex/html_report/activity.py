@@ -27,6 +27,8 @@ from isocortex.errors import InputError
 from isocortex.html_report.page import (
     Cell,
     Markup,
+    barred,
+    cells_in_words,
     doi,
     figure,
     joined,
@@ -112,12 +114,13 @@ def _rate_table(rows: pd.DataFrame, names: Sequence[Cell], what: str, caption: s
     """
     judged = rows["low"].notna().any()
     top = float(np.nanmax([1e-9, rows["mean"].max(), rows["high"].max()]))
-    header = [what, "cells", "mean", "", "median", "5–95 %", "silent (%)"]
+    header = [what, "cells", "mean", "median", "5–95 %", "silent (%)"]
     header += ["reference", "verdict"] if judged else []
     body = []
     for name, row in zip(names, rows.to_dict("records"), strict=True):
-        line: list[Cell] = [name, f"{row['n']:,}", f"{row['mean']:.2f}"]
-        line += [_bar(row["mean"], row["low"], row["high"], top), f"{row['median']:.2f}"]
+        bar = barred(row["mean"], f"{row['mean']:.2f}", top, (row["low"], row["high"]))
+        line: list[Cell] = [name, f"{row['n']:,}", bar]
+        line.append(f"{row['median']:.2f}")
         line += [f"{row['p5']:.1f}–{row['p95']:.1f}", f"{row['silent']:.0f}"]
         if judged:
             span = f"{row['low']:.1f}–{row['high']:.1f}" if row["verdict"] else "–"
@@ -132,19 +135,6 @@ def _rate_table(rows: pd.DataFrame, names: Sequence[Cell], what: str, caption: s
 def _verdict(verdict: str) -> Markup:
     kinds = {IN_RANGE: "fine", BELOW: "off", ABOVE: "off"}
     return tag("span", verdict or "no reference", class_=kinds.get(verdict, "soft"))
-
-
-def _bar(mean: float, low: float, high: float, top: float) -> Markup:
-    """Decoration: the numbers stand beside it."""
-    behind = ""
-    if np.isfinite(low):
-        width = 100 * (high - low) / top
-        behind = f'<rect class="range" x="{100 * low / top:.1f}" y="0" width="{width:.1f}" '
-        behind += 'height="10"/>'
-    return Markup(
-        f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">{behind}'
-        f'<rect class="mean" x="0" y="3" width="{100 * mean / top:.1f}" height="4"/></svg>'
-    )
 
 
 def _rate_figures(subject: Subject) -> Iterator[Markup]:
@@ -194,7 +184,8 @@ def rasters(subject: Subject) -> Section:
             parts.append(paragraph(f"No cell of population {population} fired."))
             continue
         rows = sum(len(ids) for ids in shown.values())
-        what = f"{n:,} cells" if rows == n else f"{rows:,} of {n:,} cells, drawn at random"
+        every = cells_in_words(n)
+        what = every if rows == n else f"{rows:,} of {every}, drawn at random"
         named = f" by {_what_groups(subject)}" if len(groups) > 1 else ""
         parts.append(
             figure(
@@ -236,9 +227,10 @@ def _traces(subject: Subject) -> list[Markup]:
     return [
         figure(
             drawing,
-            f"Membrane potential over time of {n} recorded cells, with marks at their spikes",
-            f"Membrane potential (mV) at the soma of the first {n} recorded cells, and calcium "
-            "where it was recorded; a mark above is a spike. Titles: population, node, class.",
+            f"Membrane potential over time of {cells_in_words(n)}, with marks at their spikes",
+            f"Membrane potential (mV) at the soma of {cells_in_words(n)}, the first recorded, and "
+            "calcium where it was recorded; a mark above is a spike. Titles: population, node id "
+            "and class.",
         )
     ]
 
@@ -275,7 +267,8 @@ def rhythms(subject: Subject) -> Section:
         }
         whole = population_spectrum(every, len(subject.cells), subject.duration)
         parts.append(_spectra(drawn or {"all cells": whole}, whole, length))
-    parts.append(_irregularity(subject, {"all cells": subject.cells, **groups}))
+    more = groups if len(groups) > 1 else {}
+    parts.append(_irregularity(subject, {"all cells": subject.cells, **more}))
     return section("rhythms", "Rhythms and synchrony", *parts)
 
 

@@ -9,7 +9,15 @@ import numpy as np
 
 from isocortex.analysis.groups import ABOVE, BELOW, ENOUGH_SPIKES, IN_RANGE
 from isocortex.analysis.spectra import rate_modulation
-from isocortex.html_report.page import Markup, joined, number, paragraph, section, tag
+from isocortex.html_report.page import (
+    Markup,
+    cells_in_words,
+    joined,
+    number,
+    paragraph,
+    section,
+    tag,
+)
 from isocortex.html_report.subject import Subject
 
 PROBLEM, CHECK, NOTE = "Problem", "Check", "Note"
@@ -61,7 +69,7 @@ def findings_section(found: list[Finding]) -> tuple[str, str, Markup]:
         "Nothing stood out: the run came to its end, no class was silent, ran away or left its "
         "reference range, and activity went on throughout."
     )
-    body = tag("ul", joined(items), class_="findings") if items else nothing
+    body = tag("ul", joined(items, "\n"), class_="findings") if items else nothing
     return section("findings", "Findings", body)
 
 
@@ -215,7 +223,7 @@ def _ranges(subject: Subject) -> Iterator[Finding]:
     off = {v: rest[rest["verdict"] == v].to_dict("records") for v in (BELOW, ABOVE)}
     named = [
         f"{verdict.split()[0]} are "
-        + _listed([f"{subject.label(r)} ({_cells(r['n'])}: {r['mean']:.1f} Hz, not "
+        + _listed([f"{subject.label(r)} ({cells_in_words(r['n'])}: {r['mean']:.1f} Hz, not "
                    f"{r['low']:.1f}–{r['high']:.1f})" for r in rows])
         for verdict, rows in off.items() if rows
     ]  # fmt: skip
@@ -234,11 +242,11 @@ def _fastest(subject: Subject) -> Iterator[Finding]:
     fast = subject.cells[subject.cells["rate_hz"] > FAST]
     if len(fast) and subject.duration >= 200.0:
         first = fast.loc[fast["rate_hz"].idxmax()]
+        which = f"{first['population']} {first['node_id']} ({subject.label(first)})"
         yield Finding(
             CHECK,
-            f"{_cells(len(fast))} of {len(subject.cells):,} fire at more than {FAST:g} Hz in the "
-            f"mean, the fastest, {first['population']} {first['node_id']} ({subject.label(first)}),"
-            f" at {first['rate_hz']:.0f} Hz.",
+            f"{cells_in_words(len(fast))} of {len(subject.cells):,} fire at more than {FAST:g} Hz "
+            f"in the mean, the fastest, {which}, at {first['rate_hz']:.0f} Hz.",
             "They weigh on the means of small classes: record their voltage and see whether their "
             "drive is too strong.",
         )
@@ -276,10 +284,6 @@ def _course(subject: Subject) -> Iterator[Finding]:
             "% of its mean.",
             "See the raster; mean rates describe neither the bursts nor what is between them.",
         )
-
-
-def _cells(n: int) -> str:
-    return f"{n:,} cell" if n == 1 else f"{n:,} cells"
 
 
 def _listed(names: list[str]) -> str:

@@ -13,6 +13,9 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+#: Times that figures are shown larger than they were drawn: their text then fits the page's.
+ENLARGED = 1.2
+
 
 class Markup(str):
     """HTML that is safe to put on the page as it is; any other string is escaped first."""
@@ -62,6 +65,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.{places}f}"
 
 
+def cells_in_words(n: int) -> str:
+    """``1 cell``, ``2,000 cells``."""
+    return f"{n:,} cell" if n == 1 else f"{n:,} cells"
+
+
 def in_words(seconds: float) -> str:
     """A stretch of time in words."""
     for unit, length in (("h", 3600.0), ("min", 60.0)):
@@ -101,6 +109,24 @@ def table(
     return tag("div", tag("table", whole), class_="table")
 
 
+def barred(value: float, text: str, top: float, span: tuple[float, float] | None = None) -> Markup:
+    """A number, and a bar for it before a span; both are decoration, the text says it.
+
+    Parameters
+    ----------
+    top : the value of a whole bar.
+    span : from, to; NaN for none.
+    """
+    behind = ""
+    if span is not None and np.isfinite(span).all():
+        low, high = (100 * edge / top for edge in span)
+        behind = f'<rect class="range" x="{low:.1f}" y="0" width="{high - low:.1f}" height="10"/>'
+    return Markup(
+        '<svg viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
+        f'{behind}<rect class="mean" x="0" y="3" width="{100 * value / top:.1f}" height="4"/></svg>'
+    ) + tag("span", text, class_="beside")
+
+
 def figure(drawing: Figure, alt: str, caption: Cell) -> Markup:
     """A matplotlib figure as SVG inside the page, with what it shows in words."""
     buffer = io.BytesIO()
@@ -108,7 +134,9 @@ def figure(drawing: Figure, alt: str, caption: Cell) -> Markup:
     with rc_context({"svg.fonttype": "path", "svg.hashsalt": "isocortex"}):
         drawing.savefig(buffer, format="svg", dpi=200, metadata={"Date": None})
     data = base64.b64encode(buffer.getvalue()).decode()
-    image = Markup(f'<img src="data:image/svg+xml;base64,{data}" alt="{html.escape(alt)}">')
+    width = f"max-width:{ENLARGED * drawing.get_figwidth():.2f}in"
+    source = f'src="data:image/svg+xml;base64,{data}"'
+    image = Markup(f'<img style="{width}" {source} alt="{html.escape(alt)}">')
     return tag("figure", joined([image, tag("figcaption", caption)]))
 
 
