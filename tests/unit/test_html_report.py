@@ -14,7 +14,9 @@ from library_circuit import clamp, report, write_library_circuit
 import isocortex as ic
 from isocortex.cortex.drive import TOLERANCE, target_of
 from isocortex.html_report import report_page, write_report
+from isocortex.html_report.findings import findings as findings_of
 from isocortex.html_report.page import in_words, number
+from isocortex.html_report.subject import subject_of
 from isocortex.report import SpikeWriter
 from isocortex.sonata.write import write_nodes, write_types
 
@@ -294,7 +296,8 @@ def change_spikes(result, change):
     with h5py.File(result.directory / "spikes.h5", "r+") as file:
         times = file["spikes/cortex/timestamps"]
         times[...] = change(times[:])
-    return Page(report_page(ic.Result(result.directory))).sections["findings"]
+    found = findings_of(subject_of(ic.Result(result.directory)))
+    return "\n".join(finding.what for finding in found)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -23,14 +24,13 @@ def reference_rates(layers: ArrayLike, classes: ArrayLike) -> NDArray[np.float64
     -------
     float[cells]; NaN for a layer or class that the cortex model does not know.
     """
-    pairs = pd.DataFrame({"layer": layers, "class": classes}).astype(str)
-    aims = {}
-    for layer, name in pairs.drop_duplicates().itertuples(index=False, name=None):
-        try:
-            aims[layer, name] = target_of(layer.removeprefix("L"), name)
-        except KeyError:
-            aims[layer, name] = np.nan
-    return np.array([aims[pair] for pair in zip(pairs["layer"], pairs["class"], strict=True)])
+    pairs = pd.MultiIndex.from_arrays([np.asarray(layers, str), np.asarray(classes, str)])
+    which, distinct = pairs.factorize()
+    aims = np.full(len(distinct), np.nan)
+    for k, (layer, name) in enumerate(distinct):
+        with suppress(KeyError):
+            aims[k] = target_of(layer.removeprefix("L"), name)
+    return aims[which]
 
 
 def rate_table(cells: pd.DataFrame, by: Sequence[str], duration: float) -> pd.DataFrame:

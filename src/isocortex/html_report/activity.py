@@ -330,8 +330,8 @@ def _irregularity(subject: Subject, groups: dict[str, pd.DataFrame]) -> Markup:
         "of cells that vary together. Shared variation: standard deviation of the rate that the "
         "cells share, in % of its mean; it does not grow with their number. CV of intervals: "
         "standard deviation over mean of the interspike intervals of a cell, 0 for a clock, 1 for "
-        f"a Poisson process, median over cells with {SPIKES_FOR_CV} spikes or more; short runs "
-        "make it smaller.",
+        f"a Poisson process, median over cells with {SPIKES_FOR_CV} spikes or more; few "
+        "spikes make it smaller (six of a Poisson process: 0.75).",
         ["group", "cells", "spikes", "Fano factor", "shared variation (%)", "CV of intervals",
          "of cells"],
         rows,
