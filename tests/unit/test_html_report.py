@@ -370,7 +370,29 @@ def test_spikes_alone_and_a_configuration_give_the_silent_cells(foreign):
     told = Page(report_page(ic.Result(foreign), foreign))
     assert told.tables["rates"][0][1][1] == "3"
     assert float(told.tables["rates"][0][1][5]) == 33.0
+    assert told.tables["rates"][0][1][2] == f"{len(result.spikes) / 0.15:.2f}"  # over 50 ms
     assert "may be missing" not in told.sections["findings"]
+
+
+def test_two_populations_and_one_that_is_silent(tmp_path):
+    with SpikeWriter(tmp_path / "spikes.h5", ["v1", "lgn", "tw"], "by_time") as spikes:
+        spikes.append("v1", [1, 1, 3], [10.0, 20.0, 15.0])
+        spikes.append("lgn", [3], [40.0])
+    run = {"tstop": 50.0, "populations": {"v1": [[0, 4]], "lgn": [[3, 4]], "tw": [[0, 2]]}}
+    (tmp_path / "provenance.json").write_text(json.dumps({"simulator": "s", "run": run}))
+    page = Page(report_page(ic.Result(tmp_path)))
+    rows = {row[0]: row[1:] for row in page.tables["rates"][0][1:]}
+    assert {name: row[:2] for name, row in rows.items()} == {
+        "v1": ["4", "15.00"], "lgn": ["1", "20.00"], "tw": ["2", "0.00"],
+    }  # fmt: skip
+    assert "No cell of population tw fired" in page.sections["spikes"]
+
+
+def test_no_spikes_no_reports_and_no_duration(tmp_path):
+    write_spikes(tmp_path, pd.DataFrame({"node_ids": [], "timestamps": []}))
+    page = Page(report_page(ic.Result(tmp_path)))
+    assert findings(page)[0][0] == "Problem"
+    assert list(page.sections) == SECTIONS
 
 
 # --- the command ------------------------------------------------------------------------------
@@ -398,7 +420,8 @@ def test_what_is_wrong_is_named(driven, tmp_path):
     config = tmp_path / "other.json"
     config.write_text("{")
     one_line(isocortex("report", result.directory, "--config", config), "other.json", "line 1")
-    one_line(isocortex("report", result.directory, "-o", driven / "page.html"), "page.html")
+    page = driven / "page.html"  # in a file, as if it were a folder
+    one_line(isocortex("report", result.directory, "-o", page), page, "with -o")
 
 
 def test_a_circuit_that_is_gone_costs_only_the_classes(driven):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from isocortex.errors import disk_errors
+from isocortex.errors import ConfigError
 from isocortex.html_report import about, activity
 from isocortex.html_report.findings import findings, findings_section
 from isocortex.html_report.page import whole_page
@@ -48,7 +48,11 @@ def write_report(
     """
     page = report_page(result, config)
     file = result.directory / "report.html" if path is None else Path(path)
-    with disk_errors(file, "write the report"):
+    try:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written ({error.strerror})", file=file, fix="Choose another place with -o."
+        ) from error
     return file

@@ -240,8 +240,8 @@ def _with_class(subject: Subject, title: str) -> str:
     population, node = title.rsplit(" ", 1)
     cells = subject.cells
     row = cells[(cells["population"] == population) & (cells["node_id"] == int(node))]
-    names = [] if row.empty else [str(row.iloc[0][c]) for c in subject.class_columns]
-    return ", ".join([title, " ".join(name for name in names if name != population)]).rstrip(", ")
+    name = population if row.empty else subject.label(row.iloc[0].to_dict())
+    return title if name == population else f"{title}, {name.removeprefix(population + ' ')}"
 
 
 # --- rhythms ----------------------------------------------------------------------------------

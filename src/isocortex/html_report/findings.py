@@ -91,9 +91,9 @@ def _unfinished(subject: Subject) -> Iterator[Finding]:
         yield Finding(
             NOTE,
             "There is no provenance.json: the results are another simulator’s, or it was lost.",
-            f"The duration of {subject.duration:g} ms is that of the reports or else the time of "
-            "the last spike: if the run was longer, rates are lower."
-            + ("" if subject.unsaid else " Cells that never fired may be missing."),
+            f"The duration of {subject.duration:g} ms is that of the reports, else that of the "
+            "configuration, else the time of the last spike: if the run was longer, rates are "
+            "lower." + ("" if subject.unsaid else " Cells that never fired may be missing."),
         )
     elif subject.result.run_summary is None:
         yield Finding(

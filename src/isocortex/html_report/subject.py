@@ -51,7 +51,12 @@ class Subject:
 
     @cached_property
     def duration(self) -> float:
-        """Simulated time, ms."""
+        """Simulated time, ms; of spikes alone, the one that the configuration asks for."""
+        if "tstop" not in self.run and not self.result.reports:
+            run = self.settings.get("run", {})
+            asked = run.get("tstop", run.get("duration")) if isinstance(run, dict) else None
+            if isinstance(asked, int | float) and asked >= self.result.duration:
+                return float(asked)
         return self.result.duration
 
     @cached_property
@@ -95,11 +100,13 @@ class Subject:
             group = rates[rates["population"] == name]
             population = self.nodes.get(name)
             if population is not None and name in self.unsaid:
-                group = _with_silent(group, population, self.duration)
+                group = _with_silent(group, population)
             parts.append(group if population is None else _described(group, population))
         cells = pd.concat([rates.iloc[:0], *parts], ignore_index=True)
         known = cells["class"] if "class" in cells else pd.Series(np.nan, cells.index)
-        return cells.assign(**{"class": known.astype(object).fillna(cells["population"])})
+        hertz = cells["spikes"] * 1e3 / self.duration if self.duration else np.nan
+        named = known.astype(object).fillna(cells["population"])
+        return cells.assign(**{"rate_hz": hertz, "class": named})
 
     @cached_property
     def unsaid(self) -> list[str]:
@@ -136,7 +143,7 @@ class Subject:
 
     def label(self, row: Mapping[str, Any]) -> str:
         """Name of the class of a row of ``class_rates``."""
-        return " ".join(str(row[column]) for column in self.class_columns)
+        return " ".join(dict.fromkeys(str(row[column]) for column in self.class_columns))
 
     def groups(self, population: str) -> dict[str, np.ndarray]:
         """Node ids of one population by what a raster tells apart, the lowest first."""
@@ -188,15 +195,12 @@ def _spiking(population: NodePopulation) -> NDArray[np.bool_]:
     return (population.table["model_type"].astype(object) != "virtual").to_numpy()
 
 
-def _with_silent(cells: pd.DataFrame, population: NodePopulation, duration: float) -> pd.DataFrame:
-    """Rates with a row for every cell of the population."""
+def _with_silent(cells: pd.DataFrame, population: NodePopulation) -> pd.DataFrame:
+    """Counts of spikes with a row for every cell of the population."""
     counts = cells.set_index("node_id")["spikes"]
     every = np.union1d(population.node_ids[_spiking(population)], counts.index)
     spikes = counts.reindex(every, fill_value=0).to_numpy()
-    rate = spikes * 1e3 / duration if duration else np.nan
-    return pd.DataFrame(
-        {"population": population.name, "node_id": every, "spikes": spikes, "rate_hz": rate}
-    )
+    return pd.DataFrame({"population": population.name, "node_id": every, "spikes": spikes})
 
 
 def _described(cells: pd.DataFrame, population: NodePopulation) -> pd.DataFrame:
