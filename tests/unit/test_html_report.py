@@ -3,6 +3,8 @@
 import json
 import re
 from html.parser import HTMLParser
+from urllib.parse import unquote
+from xml.etree import ElementTree
 
 import h5py
 import numpy as np
@@ -96,7 +98,9 @@ def cortex(tmp_path):
     kinds = np.repeat(np.arange(4), 100)
     areas = np.array([b"VISp", b"MOp"])[np.arange(400) % 2]
     write_types(tmp_path / "types.csv", types)
-    write_nodes(tmp_path / "nodes.h5", "cortex", kinds, {"area": areas})
+    place = np.random.default_rng(1).uniform(3000.0, 6000.0, 400)  # um
+    where = dict.fromkeys(("x", "y", "z", "depth", "normal_x", "normal_y", "normal_z"), place)
+    write_nodes(tmp_path / "nodes.h5", "cortex", kinds, {"area": areas, **where})
     nodes = [{"nodes_file": "nodes.h5", "node_types_file": "types.csv"}]
     config = tmp_path / "simulation.json"
     config.write_text(json.dumps({"networks": {"nodes": nodes}, "output": {"output_dir": "out"}}))
@@ -131,8 +135,9 @@ def test_the_page_is_whole_and_loads_nothing(driven):
     assert not {"script", "link", "iframe", "object"} & {name for name, _ in page.tags}
     loaded = [v for _, a in page.tags for k, v in a.items() if k in ("src", "srcset", "data")]
     assert loaded
-    assert all(source.startswith("data:image/svg+xml;base64,") for source in loaded)
-    assert not re.search(r"@import|url\(", text)
+    assert all(source.startswith("data:image/svg+xml,") for source in loaded)
+    style = text[text.index("<style>") : text.index("</style>")]
+    assert not re.search(r"@import|url\(", style)
     assert "@media print" in text and "prefers-color-scheme: dark" in text
 
 
@@ -143,6 +148,11 @@ def test_every_figure_says_in_words_what_it_shows(driven):
     assert all(len(text) > 30 for text in alternatives)
     names = [name for name, _ in page.tags]
     assert names.count("figcaption") == names.count("figure") == len(alternatives)
+    for image in page.attributes("img"):
+        drawing = ElementTree.fromstring(unquote(image["src"].split(",", 1)[1]))
+        assert drawing.tag.endswith("svg") and len(list(drawing.iter())) > 100
+        inner = [v for e in drawing.iter() for k, v in e.items() if k.endswith("href")]
+        assert all(link.startswith(("#", "data:")) for link in inner)
     assert "too short for spectra" in page.sections["rhythms"]
 
 
@@ -278,6 +288,14 @@ def test_the_tables_of_rates_are_what_the_spikes_say(cortex):
     assert areas["VISp"][0] == "VISp Primary visual area"
     assert areas["MOp"][2] == f"{hertz[1::2].mean():.2f}"
     assert areas["VISp"][2] == f"{hertz[::2].mean():.2f}"
+
+
+def test_a_cortex_is_drawn_from_three_sides_and_by_area(cortex):
+    result, counts, *_ = cortex
+    shown = [image["alt"] for image in Page(report_page(result)).attributes("img")]
+    (views,) = [text for text in shown if text.startswith("Somata of 400 cells")]
+    (areas,) = [text for text in shown if text.startswith("Raster of all cells by area")]
+    assert f"VISp {counts[::2].mean() / 4.0:.1f}" in areas
 
 
 def test_what_is_odd_is_found(cortex):

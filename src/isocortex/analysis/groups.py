@@ -33,7 +33,7 @@ def reference_rates(layers: ArrayLike, classes: ArrayLike) -> NDArray[np.float64
     return aims[which]
 
 
-def rate_table(cells: pd.DataFrame, by: Sequence[str], duration: float) -> pd.DataFrame:
+def group_rates(cells: pd.DataFrame, by: Sequence[str], duration: float) -> pd.DataFrame:
     """Rates of the groups of a table of cells.
 
     Parameters

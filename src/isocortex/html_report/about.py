@@ -7,13 +7,17 @@ from typing import Any
 
 import pandas as pd
 
+from isocortex.analysis import brain
+from isocortex.cortex.atlas import load_atlas
 from isocortex.cortex.counts import CLASSES
 from isocortex.errors import InputError
 from isocortex.html_report.page import (
     Cell,
     Markup,
     barred,
+    cells_in_words,
     facts,
+    figure,
     in_words,
     joined,
     number,
@@ -25,6 +29,8 @@ from isocortex.html_report.page import (
 from isocortex.html_report.subject import Subject
 
 Section = tuple[str, str, Markup]
+#: Somata that are drawn; of more, this many at random.
+MOST_SOMATA = 100_000
 UNRECORDED = "not recorded"
 #: Keys of an input that its row names elsewhere or that say where its data lie.
 INPUT_KEYS = ("input_type", "module", "node_set")
@@ -201,6 +207,7 @@ def network(subject: Subject) -> Section:
                            ["population", "cells"], rows))  # fmt: skip
     if subject.is_cortex:
         parts.append(_layers_by_class(subject.cells))
+        parts += [_views(nodes.table) for nodes in subject.nodes.values() if _placed(nodes.table)]
     return section("network", "Network", *parts)
 
 
@@ -226,6 +233,24 @@ def _layers_by_class(cells: pd.DataFrame) -> Markup:
     ]  # fmt: skip
     caption = "Cells by layer and class, all areas and both hemispheres."
     return table(caption, ["layer", *order, "all"], rows)
+
+
+def _placed(nodes: pd.DataFrame) -> bool:
+    return set(brain.COLUMNS) <= set(nodes)
+
+
+def _views(nodes: pd.DataFrame) -> Markup:
+    shown = nodes if len(nodes) <= MOST_SOMATA else nodes.sample(MOST_SOMATA, random_state=0)
+    what = cells_in_words(len(shown))
+    if len(shown) < len(nodes):
+        what += f", drawn at random of {len(nodes):,},"
+    return figure(
+        brain.views(shown, load_atlas()),
+        f"Somata of {what} from above, from the left and from the front, over the outline of the "
+        "isocortex",
+        f"Somata of {what} from three sides, in the atlas’s colours of their areas, over the "
+        "outline of the isocortex. Bars: 1 mm.",
+    )
 
 
 # --- time -------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from isocortex import pictures
-from isocortex.analysis import plots
+from isocortex.analysis import brain, plots
 from isocortex.analysis.groups import ABOVE, BELOW, IN_RANGE
 from isocortex.analysis.plots_spectra import spectra
 from isocortex.analysis.rates import isi_cv
@@ -48,14 +48,13 @@ MOST_ROWS = 20_000
 #: Spikes below which a group's spectrum is not drawn, and of a cell for the CV of its intervals.
 SPIKES_FOR_SPECTRUM, SPIKES_FOR_CV = 50, 6
 
-CHOSEN = joined(
+REFERENCE = joined(
     [
-        "Reference: what the background of the cortex model is calibrated to, its range from "
-        f"{TOLERANCE[0]:g} to {TOLERANCE[1]:g} times that. The order of the classes is that of "
-        "awake mice (",
-        doi("10.1016/j.neuron.2010.08.026", "O’Connor et al. 2010"), ", ",
-        doi("10.1016/j.neuron.2010.01.006", "Gentet et al. 2010"),
-        "); the numbers are chosen, for a network at rest.",
+        "Reference: medians over units of visual cortex of awake mice without stimulus (",
+        doi("10.1038/s41586-020-03171-x", "Siegle et al. 2021"),
+        f"), to which the background is calibrated; in range from {TOLERANCE[0]:g} to "
+        f"{TOLERANCE[1]:g} times them. They are for a network at rest that has settled: a short "
+        "run includes how it begins.",
     ]
 )  # fmt: skip
 
@@ -75,7 +74,7 @@ def rates(subject: Subject) -> Section:
         )
     ]
     if subject.is_cortex:
-        parts.append(paragraph(CHOSEN))
+        parts.append(paragraph(REFERENCE))
         areas, layers, classes = (subject.rates(by) for by in ("area", "layer", "class"))
         parts += [
             _rate_table(subject.class_rates, _labels(subject), "class", "Layers and classes"),
@@ -109,7 +108,7 @@ def _rate_table(rows: pd.DataFrame, names: Sequence[Cell], what: str, caption: s
 
     Parameters
     ----------
-    rows : of :func:`isocortex.analysis.groups.rate_table`.
+    rows : of :func:`isocortex.analysis.groups.group_rates`.
     names : of the groups, and ``what`` they are.
     """
     judged = rows["low"].notna().any()
@@ -197,8 +196,35 @@ def rasters(subject: Subject) -> Section:
                 "number of cells; below, the rate (Hz per cell) in bins of 10 ms. Time in ms.",
             )
         )
+    parts += _raster_by_area(subject)
     parts += _traces(subject)
     return section("spikes", "Spikes and voltages", *parts)
+
+
+def _raster_by_area(subject: Subject) -> Iterator[Markup]:
+    cells, atlas = subject.cells, load_atlas()
+    if not subject.is_cortex or cells["population"].nunique() > 1 or not cells["spikes"].sum():
+        return
+    parts = dict(iter(cells.groupby(cells["area"].astype(str))["node_id"]))
+    groups = {
+        name: _sample(parts[name].to_numpy(), MOST_ROWS / len(cells))
+        for name in reversed(atlas.areas.index)
+        if name in parts
+    }
+    if not groups:
+        return
+    shown = np.concatenate(list(groups.values()))
+    spikes = subject.result.spikes
+    spikes = spikes[np.isin(spikes["node_ids"], shown)]
+    what = "all cells" if len(shown) == len(cells) else f"{len(shown):,} cells, drawn at random"
+    means = subject.rates("area").set_index("area")["mean"]
+    yield figure(
+        brain.raster_by_area(spikes, groups, atlas, duration=subject.duration),
+        f"Raster of {what} by area; rates in Hz: "
+        + ", ".join(f"{name} {means[name]:.1f}" for name in reversed(groups)),
+        f"Spikes of {what} by area, both hemispheres together, in the order and colours of the "
+        "atlas; below, the rate (Hz per cell) in bins of 10 ms. Time in ms.",
+    )
 
 
 def _what_groups(subject: Subject) -> str:

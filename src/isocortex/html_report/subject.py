@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from isocortex.analysis.groups import rate_table, reference_rates
+from isocortex.analysis.groups import group_rates, reference_rates
 from isocortex.cortex.counts import CLASSES
 from isocortex.errors import IsocortexError
 from isocortex.pictures import CLASS_COLUMNS
@@ -129,7 +129,7 @@ class Subject:
 
     def rates(self, *by: str) -> pd.DataFrame:
         """Rates of the groups of cells with equal values of these columns."""
-        table = rate_table(self.cells, by, self.duration)
+        table = group_rates(self.cells, by, self.duration)
         if "class" in by and self.is_cortex:
             order = table["class"].map(CLASSES.index)
             rest = [name for name in by if name != "class"]
