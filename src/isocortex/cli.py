@@ -83,6 +83,7 @@ def _simulate(config: Path, **options):
             err.print("Stopped. What was computed until now has been written.")
             raise typer.Exit(130) from None
     done = result.run_summary
+    assert done is not None  # the run has just left it
     out.print(
         f"Simulated {done.tstop:g} ms in {done.run_seconds:.2f} s: "
         f"{done.seconds_per_second:.2f} s per simulated second, "
@@ -377,6 +378,23 @@ def calibrate_cortex(
         )  # fmt: skip
     out.print(table)
     out.print(f"Written: {output}. Use it: isocortex build cortex --drive {output}")
+
+
+@app.command("report")
+def report_command(
+    results: Results,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Page to write. Default: report.html.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="The configuration, if the results do not name it.")
+    ] = None,
+) -> None:
+    """Write an HTML report of a finished run: one file, to read, print or send."""
+    from isocortex.html_report import write_report
+    from isocortex.report.results import Result
+
+    out.print(f"Report: {write_report(Result(results), output, config)}")
 
 
 @app.command()
