@@ -402,7 +402,7 @@ def rates(
     results: Results,
     by: Annotated[
         list[str] | None,
-        typer.Option(help="Attribute of the nodes; may be given twice. [default: area, layer]"),
+        typer.Option(help="Attribute of the nodes; may be repeated. [default: area, layer]"),
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="CSV to write.")] = None,
     config: Annotated[
@@ -410,7 +410,7 @@ def rates(
     ] = None,
 ) -> None:
     """Say how fast cells fire, by attributes of theirs such as area and layer."""
-    from isocortex.analysis.rates import cell_rates, rate_table
+    from isocortex.analysis.groups import group_rates
     from isocortex.errors import InputError, disk_errors
     from isocortex.pictures import simulation_of
     from isocortex.report.results import Result
@@ -422,8 +422,9 @@ def rates(
         if config is None
         else load_simulation(config, skip_unsupported_reports=True)
     )
-    for name in result.nodes:
-        nodes = simulation.circuit.nodes[name]
+    every = result.rates()
+    for name, rate in every.groupby("population"):
+        nodes = simulation.circuit.nodes[str(name)]
         wanted = by or [key for key in ("area", "layer") if key in nodes.table] or ["model_type"]
         for key in wanted:
             if key not in nodes.table:
@@ -431,15 +432,18 @@ def rates(
                     f"has no attribute {key!r}", file=nodes.file,
                     fix=f"There are: {', '.join(nodes.table.columns)}.",
                 )  # fmt: skip
-        spikes = result.spikes
-        fired = spikes["node_ids"][spikes["population"] == name]
-        rate = cell_rates(fired, nodes.node_ids, result.duration)
-        made = rate_table(rate, nodes.table, wanted[:2])
-        table = Table(wanted[0], *(str(column) for column in made.columns), box=None)
+        at = nodes.index_of(rate["node_id"].to_numpy(), file=result.directory, field=str(name))
+        cells = nodes.table[wanted].iloc[at].astype(str).assign(rate_hz=rate["rate_hz"].to_numpy())
+        if len(wanted) == 1:
+            made = group_rates(cells, wanted, result.duration).set_index(wanted[0])
+            made = made[["n", "mean", "median", "p5", "p95", "silent"]]
+        else:
+            made = cells.pivot_table("rate_hz", wanted[:-1], wanted[-1], margins=True,
+                                     margins_name="all")  # fmt: skip
+        table = Table(", ".join(wanted[:-1] or wanted), *map(str, made.columns), box=None)
         for key, row in made.iterrows():
-            cells = ["" if np.isnan(x) else f"{x:,.0f}" if of == "cells" else f"{x:.2f}"
-                     for of, x in row.items()]  # fmt: skip
-            table.add_row(str(key), *cells)
+            label = key if isinstance(key, str) else ", ".join(filter(None, key))
+            table.add_row(label, *("" if np.isnan(x) else f"{x:.4g}" for x in row))
         out.print(f"{name}, {result.duration:g} ms, Hz:")
         out.print(table)
         if output is not None:

@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 import isocortex
 from isocortex import pictures
 from isocortex.analysis.morphology import upright
-from isocortex.analysis.rates import rate_table
 from isocortex.cells.compiled import SECTION_TYPES
 from isocortex.cells.library import load_cell
 from isocortex.cli import app
@@ -102,18 +101,6 @@ def test_apical_dendrites_stand_upright_and_lengths_are_kept(name):
     )  # not mirrored
 
 
-def test_rate_tables_are_means_over_cells():
-    table = pd.DataFrame({"area": ["B", "A", "B", "A"], "layer": ["L1", "L1", "L5", "L1"]})
-    one = rate_table([1.0, 2.0, 3.0, 6.0], table, ["area"])
-    assert one["cells"].to_dict() == {"B": 2, "A": 2, "all": 4}
-    assert one["Hz"].to_dict() == {"B": 2.0, "A": 4.0, "all": 3.0}
-    two = rate_table([1.0, 2.0, 3.0, 6.0], table, ["area", "layer"])
-    assert list(two.columns) == ["L1", "L5", "all"] and list(two.index) == ["A", "B", "all"]
-    assert two.loc["B"].tolist() == [1.0, 3.0, 2.0]
-    assert two.loc["A", "L1"] == 4.0 and np.isnan(two.loc["A", "L5"])
-    assert two.loc["all"].tolist() == [3.0, 3.0, 3.0]
-
-
 def test_rates_are_told_by_area_and_layer(result, simulation, tmp_path):
     file = tmp_path / "rates.csv"
     said = CliRunner().invoke(app, ["rates", str(result.directory), "-o", str(file)])
@@ -125,6 +112,16 @@ def test_rates_are_told_by_area_and_layer(result, simulation, tmp_path):
     assert fired > 5
     assert written.loc["MOs", "L5"] == pytest.approx(fired / mine.sum() / 0.2, rel=1e-3)
     assert written.loc["all", "all"] == pytest.approx(len(result.spikes) / 1800 / 0.2, rel=1e-3)
+    one = CliRunner().invoke(
+        app, ["rates", str(result.directory), "--by", "layer", "-o", str(file)]
+    )
+    assert one.exit_code == 0, one.output
+    written = pd.read_csv(file, index_col=0)
+    mine = (table["layer"] == "L5").to_numpy()
+    spikes = np.bincount(result.spikes["node_ids"], minlength=1800)[mine]
+    assert written.loc["L5", "n"] == mine.sum()
+    assert written.loc["L5", "mean"] == pytest.approx(spikes.mean() / 0.2, rel=1e-3)
+    assert written.loc["L5", "silent"] == pytest.approx(100 * (spikes == 0).mean(), rel=1e-3)
     wrong = CliRunner().invoke(app, ["rates", str(result.directory), "--by", "colour"])
     assert isinstance(wrong.exception, InputError) and "no attribute 'colour'" in str(
         wrong.exception

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 
@@ -24,33 +21,6 @@ def cell_rates(spike_ids: ArrayLike, nodes: ArrayLike, duration: float) -> NDArr
     found = np.isin(nodes, known)
     rates[found] = counts[np.searchsorted(known, nodes[found])]
     return rates * 1000.0 / duration
-
-
-def rate_table(rate: ArrayLike, table: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """Cells and their mean rate by one or two attributes of theirs.
-
-    Parameters
-    ----------
-    rate : float[cells], Hz.
-    table : a row for each cell; ``by`` names its columns.
-
-    Returns
-    -------
-    With one attribute, ``cells`` and ``Hz`` of each of its values; with two, the mean rates of the
-    first's values (rows) and the second's (columns), NaN where there are no cells. Values are
-    sorted; the last row, and with two attributes the last column too, is of all cells.
-    """
-    keys = [table[name].astype(str).to_numpy() for name in by]
-    cells = pd.DataFrame({"Hz": np.asarray(rate, float)} | dict(zip(by, keys, strict=True)))
-    rows = cells.groupby(by[0])["Hz"]
-    if len(by) == 1:
-        result = rows.agg(cells="size", Hz="mean")
-        result.loc["all"] = [len(cells), cells["Hz"].mean()]
-        return result.astype({"cells": int})
-    result = cells.groupby(list(by))["Hz"].mean().unstack(by[1])
-    result["all"] = rows.mean()
-    result.loc["all"] = [*cells.groupby(by[1])["Hz"].mean(), cells["Hz"].mean()]
-    return result
 
 
 def population_rate(
