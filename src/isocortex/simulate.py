@@ -19,6 +19,7 @@ from isocortex.engine.interface import Engine, Settings, check_finite
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.errors import ConfigError, located
 from isocortex.mechanisms import DENSITY
+from isocortex.interrupt import interruptible
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
 from isocortex.report.output import log_to, prepare_output, provenance, write_provenance
@@ -203,6 +204,7 @@ def run(
         write_provenance(simulation.output_dir, {**facts, **more})
 
     with ExitStack() as stack:
+        stop_if_asked = stack.enter_context(interruptible())  # first in, last out
         writer, recorders = _open_output(simulation, network, overwrite, facts, stack, finish)
         motor.record([probe for r in recorders for probe in r.probes])
         ends = np.cumsum([0] + [len(r.probes) for r in recorders])
@@ -229,6 +231,7 @@ def run(
             if progress is not None:
                 progress(motor.step * simulation.dt, simulation.tstop, n_spikes)
             clock.lap(WRITING)
+            stop_if_asked()
             chunk = _next_chunk(chunk, time.perf_counter() - moment, samples.shape[1])
             # whole windows: where they begin decides the order in which coincident events add up
             chunk = max(chunk // motor.window, 1) * motor.window

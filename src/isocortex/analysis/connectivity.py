@@ -78,9 +78,9 @@ def _degrees(axes, degrees: pd.DataFrame) -> None:
                   label=f"{name} (expected)")  # fmt: skip
     labels = [f"{row['layer']} {row['class']}" for row in degrees.to_dict("records")]
     axes.set_xticks(place, labels, rotation=90, fontsize=7)
-    axes.set_ylim(0, 1.2 * degrees[["makes", "receives"]].max(axis=None))  # room for the legend
+    axes.set_ylim(0, 1.3 * degrees[["makes", "receives"]].max(axis=None))  # room for the legend
     axes.set_ylabel("synapses per neuron")
-    axes.legend(ncols=4, loc="upper center", handletextpad=0.2, columnspacing=1.0)
+    axes.legend(ncols=2, loc="upper center")
     axes.set_title("Synapses of a neuron, by layer and class")
 
 
