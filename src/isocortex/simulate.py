@@ -18,8 +18,8 @@ from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Engine, Settings, check_finite
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.errors import ConfigError, located
-from isocortex.mechanisms import DENSITY
 from isocortex.interrupt import interruptible
+from isocortex.mechanisms import DENSITY
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
 from isocortex.report.output import log_to, prepare_output, provenance, write_provenance
