@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.drive import Drive, load_drive, target_of
-from isocortex.cortex.model import CortexModel, Recipe, class_of
+from isocortex.cortex.model import CortexModel, Recipe
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Settings
 from isocortex.errors import ConfigError, disk_errors
@@ -89,7 +89,7 @@ def calibrate(
         config = build_cortex(folder, cortex, tstop=tstop, drive=start)
         simulation = load_simulation(config)
         network = build_network(simulation)
-    kinds, of = _kinds(cortex)
+    kinds, of = cortex.kinds
     target = np.array([target_of(layer, name) for layer, name, _ in kinds])
     first = drive = np.array([start.of(*kind) for kind in kinds])
     settings = Settings(
@@ -128,14 +128,6 @@ def write_drive(done: Round, start: Drive, file: str | Path) -> None:
     rows = [(*kind, round(float(weights[kind]), 4)) for kind in sorted(weights)]
     with disk_errors(Path(file), "write the table"):
         pd.DataFrame(rows, columns=[*keys, "nS"]).to_csv(file, index=False)
-
-
-def _kinds(cortex: CortexModel) -> tuple[list[tuple[str, str, str]], IntArray]:
-    """The (layer, class, model) there are, and which each neuron is of."""
-    key = cortex.group.astype(np.int64) * len(cortex.models) + cortex.model
-    used, of = np.unique(key, return_inverse=True)
-    split = [divmod(int(code), len(cortex.models)) for code in used]
-    return [(*class_of(group), cortex.models[m]) for group, m in split], of
 
 
 def _driven(network: Network, factor: FloatArray) -> Network:

@@ -1,6 +1,7 @@
 """The census counts what is drawn, and what is drawn is what the tables say."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,12 @@ from typer.testing import CliRunner
 import isocortex
 from isocortex.cli import app
 from isocortex.cortex.build import build_cortex
-from isocortex.cortex.census import take_census
+from isocortex.cortex.census import _patch, _sample, _standard_error, take_census
 from isocortex.cortex.cost import NEURON_BYTES, STATE_BYTES, SYNAPSE_BYTES, cost_of
 from isocortex.cortex.counts import CLASSES
 from isocortex.cortex.drive import RATE, TOLERANCE, target_of
 from isocortex.cortex.model import CortexModel, Recipe, class_of
+from isocortex.cortex.wiring import load_wiring
 from isocortex.errors import ConfigError
 
 #: Standard deviations beyond which a number is wrong; seeds are fixed.
@@ -202,3 +204,33 @@ def test_wrong_recipes_name_the_circuit(tmp_path, key, value, message):
     with pytest.raises(ConfigError, match=message) as error:
         isocortex.run(config)
     assert "circuit_config.json" in str(error.value) or "simulation_config" in str(error.value)
+
+
+def test_connections_of_unlike_numbers_of_synapses_add_up_to_the_same_synapses():
+    """Inhibitory rules make one synapse each here, those onto layer 5 cells nine."""
+    wiring = load_wiring()
+    rules = {}
+    for key, rule in wiring.rules.items():
+        number = (1, 1) if rule.source[0] == "i" else (9, 9) if rule.target == "e5" else (2, 4)
+        rules[key] = replace(rule, synapses=number)
+    cortex = CortexModel.make(Recipe(scale=0.002), wiring=replace(wiring, rules=rules))
+    census = take_census(cortex, sources_per_area=1_000_000)
+    long = census.delays["long_range"].sum() * census.total
+    expected = 2 * cortex.expected_long().sum() * 0.002 * 0.1
+    assert long == pytest.approx(expected, rel=0.01)
+    common = census.degrees[census.degrees["neurons"] > 400]
+    np.testing.assert_allclose(common["receives"], common["receives_expected"], rtol=0.08)
+
+
+def test_the_standard_error_is_no_less_than_the_spread_of_samples_and_at_most_twice(cortex):
+    made = np.zeros(len(cortex))
+    for piece in cortex.synapses(range(len(cortex))):
+        made += np.bincount(piece.source, minlength=len(cortex))
+    totals, errors = [], []
+    for seed in range(60):
+        sources, stands_for = _sample(cortex, 10, seed)
+        totals.append((stands_for * made[sources]).sum())
+        errors.append(_standard_error(stands_for, _patch(cortex)[sources], made[sources]))
+    spread = np.std(totals, ddof=1)
+    assert abs(np.mean(totals) - made.sum()) < SIGMAS * spread / np.sqrt(60)
+    assert spread < np.mean(errors) < 2.3 * spread
