@@ -67,7 +67,7 @@ def calibrate(
     tstop: float = 1500.0,
     settle: float = 500.0,
     threads: int | None = None,
-    progress: Callable[[int, Round], None] = lambda number, done: None,
+    progress: Callable[[int, Round, Round], None] = lambda number, done, best: None,
 ) -> Round:
     """Simulate and correct ``rounds`` times; returns the round with the smallest error.
 
@@ -76,12 +76,14 @@ def calibrate(
     start : weights to begin with, default the embedded ones.
     rounds : 1 only tells the rates that ``start`` gives.
     tstop, settle : ms simulated in each round, and those at its beginning that do not count.
-    progress : told the number and outcome of every round.
+    progress : told the number of every round, its outcome and the best until then.
     """
     if rounds < 1 or not 0.0 <= settle < tstop:
         raise ConfigError(
-            f"cannot calibrate in {rounds} rounds of {tstop:g} ms that settle for {settle:g} ms",
-            fix="Ask for one round or more, longer than they settle.",
+            f"cannot calibrate in {rounds} rounds of {tstop:g} ms: their first {settle:g} ms do "
+            "not count",
+            field="tstop",
+            fix=f"Ask for one round or more, of more than {settle:g} ms.",
         )
     start = start or load_drive()
     cortex = CortexModel.make(recipe)
@@ -106,9 +108,9 @@ def calibrate(
             neurons=count, nS=drive, Hz=rate, target=target
         )
         done = Round(table, float(np.average(np.abs(away), weights=count)))
-        progress(number, done)
         if best is None or done.error < best.error:
             best = done
+        progress(number, done, best)
         change = STEP * np.clip(away, -1.5, 1.5) * np.minimum(1.0, count / FEW)
         drive = np.clip(drive * np.exp(change), WEAKEST, STRONGEST)
     assert best is not None

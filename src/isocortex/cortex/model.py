@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +25,9 @@ from isocortex.cortex.laminar import target_layers_of_all
 from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neurons
 from isocortex.cortex.sites import Sites, target_sites
 from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiring
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, located
 from isocortex.random import uniform
+from isocortex.sonata.schema import unknown_key
 
 FloatArray = NDArray[np.float64]
 
@@ -123,6 +126,20 @@ class Recipe:
             value = getattr(self, name)
             if not (isinstance(value, (int, float)) and 0.0 < value < np.inf):
                 refuse(name, "is not a positive number")
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any], file: Path | None) -> Recipe:
+        """The recipe that a circuit's configuration holds.
+
+        Raises
+        ------
+        ConfigError : a key or value that no recipe has.
+        """
+        for name in values:
+            if name not in cls.__dataclass_fields__:
+                raise unknown_key(name, cls.__dataclass_fields__, file, "cortex")
+        with located(file, "cortex"):
+            return cls(**values)
 
     @property
     def kept(self) -> float:

@@ -394,14 +394,7 @@ def _connect(
 
 def _cortex_of(circuit: Circuit, number: dict[str, IntArray]) -> CortexModel:
     """The model whose recipe the circuit holds; its neurons are the nodes of ``cortex``."""
-    try:
-        with located(circuit.config_file, "cortex"):
-            recipe = Recipe(**(circuit.recipe or {}))
-    except TypeError as error:  # a key that no recipe has
-        raise ConfigError(
-            f"is not a recipe: {error}", file=circuit.config_file, field="cortex",
-            fix="Write it with `isocortex build cortex`.",
-        ) from error  # fmt: skip
+    recipe = Recipe.read(circuit.recipe or {}, circuit.recipe_file)
     cortex = CortexModel.make(recipe)
     if len(number.get("cortex", ())) != len(cortex):
         raise InputError(
