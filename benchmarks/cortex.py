@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 from isocortex.cortex.build import build_cortex
-from isocortex.cortex.model import CortexModel, Recipe
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
 from machine import RESULTS, describe, table, write
 
 CHILD = """

@@ -14,7 +14,8 @@ from isocortex.cells.library import library_cells
 from isocortex.cells.library import load_cell as cell
 from isocortex.clamp import StepResponse, step
 from isocortex.cortex.build import build_cortex
-from isocortex.cortex.model import CortexModel, Recipe
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
 from isocortex.errors import IsocortexError
 from isocortex.report.results import Result
 from isocortex.simulate import run

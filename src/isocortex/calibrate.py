@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.drive import Drive, load_drive, target_of
-from isocortex.cortex.model import CortexModel, Recipe
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Settings
 from isocortex.errors import ConfigError, disk_errors

@@ -11,7 +11,8 @@ import isocortex as ic
 from isocortex.calibrate import calibrate, write_drive
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.drive import Drive, load_drive, target_of
-from isocortex.cortex.model import CortexModel, Recipe
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError, InputError, SimulationError
 
 RECIPE = Recipe(scale=0.0001, seed=2)

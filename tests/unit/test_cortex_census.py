@@ -13,10 +13,11 @@ from isocortex.cli import app
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.census import _patch, _sample, _standard_error, take_census
 from isocortex.cortex.cost import cost_of
-from isocortex.cortex.counts import CLASSES
+from isocortex.cortex.counts import CLASSES, class_of
 from isocortex.cortex.drive import RATE, TOLERANCE, load_drive, target_of
 from isocortex.cortex.export import export_tables
-from isocortex.cortex.model import CortexModel, Recipe, class_of
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
 from isocortex.cortex.wiring import load_wiring
 from isocortex.errors import ConfigError, InputError
 from isocortex.pictures import simulation_of

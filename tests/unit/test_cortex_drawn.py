@@ -6,7 +6,8 @@ from pandas.testing import assert_frame_equal
 
 import isocortex
 from isocortex.cortex.build import build_cortex
-from isocortex.cortex.model import CortexModel, Recipe
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
 from isocortex.engine.cpu import CpuEngine
 from isocortex.errors import ConfigError
 from isocortex.network.build import build_network

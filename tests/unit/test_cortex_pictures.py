@@ -12,7 +12,8 @@ from isocortex.cells.compiled import SECTION_TYPES
 from isocortex.cells.library import load_cell
 from isocortex.cli import app
 from isocortex.cortex.build import build_cortex
-from isocortex.cortex.model import CortexModel, Recipe
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
 from isocortex.errors import InputError
 
 

@@ -5,7 +5,8 @@ import pytest
 
 from isocortex.cells.library import load_cell
 from isocortex.cortex.build import build_cortex
-from isocortex.cortex.model import CortexModel, Recipe
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from isocortex.analysis import population_rate
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.census import take_census
 from isocortex.cortex.drive import TOLERANCE, target_of
-from isocortex.cortex.model import CortexModel, Recipe
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
 
 
 @pytest.fixture(scope="module")

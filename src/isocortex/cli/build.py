@@ -69,7 +69,8 @@ def build_cortex(
     from isocortex.cortex.census import take_census
     from isocortex.cortex.counts import FEWEST
     from isocortex.cortex.drive import load_drive
-    from isocortex.cortex.model import CortexModel, Recipe
+    from isocortex.cortex.model import CortexModel
+    from isocortex.cortex.recipe import Recipe
     from isocortex.pictures import save
 
     def named(file: Path | None) -> str | None:
@@ -132,7 +133,7 @@ def _tell_census(cortex, census, tstop: float, cores: int | None, memory: float 
         cost = cost_of(cortex, census, precision, tstop)
         ways = [
             f"{way} {duration(seconds / (cores or _cores()))} per simulated second, "
-            f"{1000 * gb:,.0f} MB at the most" + _fits(gb, memory)
+            f"{_size(gb)} at the most" + _fits(gb, memory)
             for way, seconds, gb in (
                 ("stored", cost.stored_seconds, cost.stored_gb),
                 ("drawn at spikes", cost.drawn_seconds, cost.drawn_gb),
@@ -143,6 +144,10 @@ def _tell_census(cortex, census, tstop: float, cores: int | None, memory: float 
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0))
+
+
+def _size(gb: float) -> str:
+    return f"{gb:,.0f} GB" if gb >= 10.0 else f"{gb:.1f} GB"
 
 
 def _fits(gb: float, memory: float | None) -> str:
@@ -167,7 +172,7 @@ def calibrate_cortex(
     """Calibrate the background of a cortex model so that its rates come near their targets."""
     from isocortex.calibrate import calibrate, write_drive
     from isocortex.cortex.drive import TOLERANCE, load_drive
-    from isocortex.cortex.model import Recipe
+    from isocortex.cortex.recipe import Recipe
     from isocortex.sonata.config import load_recipe
 
     recipe = Recipe.read(

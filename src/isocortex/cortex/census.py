@@ -3,7 +3,8 @@
 Expected numbers follow from the tables; sampled ones are counted on the synapses that some neurons
 of every area really make, at any scale: at scale 1 a census takes 20 s.
 
->>> from isocortex.cortex.model import CortexModel, Recipe
+>>> from isocortex.cortex.model import CortexModel
+ from isocortex.cortex.recipe import Recipe
 >>> census = take_census(CortexModel.make(Recipe(scale=0.0005)), sources_per_area=20)
 >>> census.neurons["neurons"].sum()
 np.int64(4500)
@@ -21,9 +22,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.cortex.atlas import LAYERS
-from isocortex.cortex.counts import CLASSES, HEMISPHERES
+from isocortex.cortex.counts import CLASSES, HEMISPHERES, KINDS, class_of, group_of
 from isocortex.cortex.draw import DELAY_STEP, compiled, draw_onto, no_connections
-from isocortex.cortex.model import KINDS, CortexModel, class_of, group_of
+from isocortex.cortex.model import CortexModel
 from isocortex.errors import disk_errors
 from isocortex.random import uniform
 

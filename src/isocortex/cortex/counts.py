@@ -43,6 +43,27 @@ SHARES = {
 }
 
 
+#: Projection classes of the connectome and the source classes (layer, name) that have them.
+KINDS: dict[str, tuple[tuple[str, str], ...]] = {
+    "23": (("2/3", "IT"),),
+    "4": (("4", "IT"),),
+    "5it": (("5", "IT"), ("5", "NP")),
+    "5pt": (("5", "ET"),),
+    "6": (("6a", "IT"), ("6a", "CT"), ("6b", "6b")),
+}
+
+
+def class_of(group: int) -> tuple[str, str]:
+    """(layer, name) of a group."""
+    layer, name = divmod(int(group), len(CLASSES))
+    return LAYERS[layer], CLASSES[name]
+
+
+def group_of(cell_class: tuple[str, str]) -> int:
+    """Number of a (layer, name)."""
+    return LAYERS.index(cell_class[0]) * len(CLASSES) + CLASSES.index(cell_class[1])
+
+
 @dataclass(frozen=True, eq=False)
 class NeuronCounts:
     """Whole numbers of neurons, the same in both hemispheres.

@@ -6,41 +6,34 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.cells.library import load_cell
 from isocortex.cortex import draw
 from isocortex.cortex.atlas import LAYERS, Atlas, load_atlas
+from isocortex.cortex.axons import make_axons
 from isocortex.cortex.columns import DISTANCE_UM, distances
-from isocortex.cortex.counts import CLASSES, N_EXCITATORY, expected_neurons
+from isocortex.cortex.counts import (
+    CLASSES,
+    KINDS,
+    N_EXCITATORY,
+    class_of,
+    expected_neurons,
+    group_of,
+)
 from isocortex.cortex.laminar import target_layers_of_all
 from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neurons
-from isocortex.cortex.sites import Sites, target_sites
+from isocortex.cortex.recipe import Recipe
 from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiring
-from isocortex.errors import ConfigError, located
+from isocortex.errors import ConfigError
 from isocortex.random import uniform
-from isocortex.sonata.schema import unknown_key
 
 FloatArray = NDArray[np.float64]
 
-#: Synapses of the whole cortex at scale 1, and neurons there are then.
-SYNAPSES = 26e9
-#: Projection classes of the connectome and the source classes (layer, name) that have them.
-KINDS: dict[str, tuple[CellClass, ...]] = {
-    "23": (("2/3", "IT"),),
-    "4": (("4", "IT"),),
-    "5it": (("5", "IT"), ("5", "NP")),
-    "5pt": (("5", "ET"),),
-    "6": (("6a", "IT"), ("6a", "CT"), ("6b", "6b")),
-}
 #: Classes in whose place long-range axons end, as far as synapses go: excitatory cells of the
 #: target's own layer, the first that have a rule; layer 1 has none of its own.
 LIKE: dict[str, tuple[CellClass, ...]] = {
@@ -51,105 +44,6 @@ LIKE: dict[str, tuple[CellClass, ...]] = {
     "6a": (("6a", "IT"), ("5", "IT")),
     "6b": (("6b", "6b"), ("5", "IT")),
 }
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything a cortex model is made of beside the tables.
-
-    Attributes
-    ----------
-    seed : of all random numbers.
-    scale : share of the neurons, above 0, at most 1.
-    density : ``published`` or ``rodarie``, see :mod:`isocortex.cortex.counts`.
-    synapses : of the whole cortex at scale 1.
-    local : share of the synapses that are within areas; None for what the wiring and the densities
-        make (43 % of 26 billion).
-    contra : share of the long-range synapses that cross the midline; None for the connectome's.
-    in_degree : share of its synapses that a neuron keeps; None for one tenth, or the scale if that
-        is more. Where it is the same, models of different scales behave alike.
-    local_velocity, long_velocity : of axons, um/ms.
-    long_delay : ms, of long-range synapses, to which the time along the axon is added.
-    map_width : spread of a projection around the matching place of its target area, in standard
-        deviations of the area.
-    excitation, inhibition : factors on the weights of synapses onto excitatory cells, from
-        excitatory and from inhibitory ones. With the tables' weights alone (1 and 1) a few per cent
-        of drive decide between silence and bursts.
-    strongest : most that a local synapse between excitatory cells may weigh, as a multiple of
-        those within the target's layer.
-    annotation, area_layer, connectome : files in place of the embedded tables, see
-        :func:`isocortex.cortex.atlas.load_atlas`.
-    wiring : folder in place of the embedded local wiring.
-    """
-
-    seed: int = 1
-    scale: float = 0.001
-    density: str = "published"
-    synapses: float = SYNAPSES
-    local: float | None = None
-    contra: float | None = None
-    in_degree: float | None = None
-    local_velocity: float = 300.0
-    long_velocity: float = 1000.0
-    long_delay: float = 1.0
-    map_width: float = 0.5
-    excitation: float = 0.5
-    inhibition: float = 1.5
-    strongest: float = 4.0
-    annotation: str | None = None
-    area_layer: str | None = None
-    connectome: str | None = None
-    wiring: str | None = None
-
-    def __post_init__(self) -> None:
-        def refuse(name: str, what: str) -> None:
-            raise ConfigError(
-                f"{name} {getattr(self, name)!r} {what}", field=name, fix="Change it."
-            )
-
-        if not isinstance(self.seed, int):
-            refuse("seed", "is not a whole number")
-        for name in ("scale", "in_degree", "local", "contra"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, (int, float)) and 0.0 < value <= 1.0):
-                refuse(name, "is not in (0, 1]")
-        for name in (
-            "synapses",
-            "local_velocity",
-            "long_velocity",
-            "long_delay",
-            "map_width",
-            "excitation",
-            "inhibition",
-            "strongest",
-        ):
-            value = getattr(self, name)
-            if not (isinstance(value, (int, float)) and 0.0 < value < np.inf):
-                refuse(name, "is not a positive number")
-
-    @classmethod
-    def read(cls, values: Mapping[str, Any], file: Path | None) -> Recipe:
-        """The recipe that a circuit's configuration holds.
-
-        Raises
-        ------
-        ConfigError : a key or value that no recipe has.
-        """
-        for name in values:
-            if name not in cls.__dataclass_fields__:
-                raise unknown_key(name, cls.__dataclass_fields__, file, "cortex")
-        with located(file, "cortex"):
-            return cls(**values)
-
-    @property
-    def kept(self) -> float:
-        """Share of its synapses that a neuron keeps."""
-        return max(self.scale, 0.1) if self.in_degree is None else self.in_degree
-
-    def key(self, what: str) -> np.uint64:
-        """Name of a family of random streams."""
-        digest = hashlib.blake2b(f"{self.seed}:{what}".encode(), digest_size=8).digest()
-        return np.uint64(int.from_bytes(digest, "little"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,113 +150,10 @@ class CortexModel:
             rule[group_of(cell_class)] = found[0] if found else -1
         return rule
 
-    # --- tables for drawing -----------------------------------------------------------------------
-
     @cached_property
     def axons(self) -> draw.Axons:
         """What compiled functions draw connections from."""
-        n = self.neurons
-        return draw.Axons(
-            np.array([self.recipe.key("local"), self.recipe.key("long-range")]),
-            draw.Neurons(n.position, n.normal, n.column.astype(np.int32), self.group, self.model),
-            self._places,
-            self._rules,
-            self._projections,
-            self._sites,
-        )
-
-    @cached_property
-    def _places(self) -> draw.Places:
-        layout, table = self.layout, self.layout.columns.table
-        sizes = layout.group.reshape(-1)
-        side = (table["hemisphere"] == "right").to_numpy().astype(np.int32)
-        area = self.atlas.areas.index.get_indexer(table["area"])
-        n_areas = len(self.atlas.areas)
-        patch = side * n_areas + area
-        centre = table[["x", "y", "z"]].to_numpy(np.float32)
-        reach = np.zeros(len(table), np.float32)
-        away = np.linalg.norm(self.neurons.position - centre[self.neurons.column], axis=1)
-        np.maximum.at(reach, self.neurons.column, away.astype(np.float32))
-        return draw.Places(
-            np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]),
-            patch.astype(np.int32),
-            np.searchsorted(patch, np.arange(2 * n_areas + 1)),
-            centre,
-            reach,
-            np.ascontiguousarray(layout.group.sum(axis=2, dtype=np.int32).T),
-        )
-
-    @cached_property
-    def _rules(self) -> draw.Rules:
-        n = len(LAYERS) * len(CLASSES)
-        of = np.full((n, n), -1, np.int16)
-        numbers = {(rule.source, rule.target): k for k, rule in enumerate(self.rules)}
-        groups = [self.wiring.groups.get(class_of(g), "") for g in range(n)]
-        for s, source in enumerate(groups):
-            for t, target in enumerate(groups):
-                of[s, t] = numbers.get((source, target), -1)
-        sigma = np.array([rule.sigma for rule in self.rules])
-        sigma *= np.sqrt(self.recipe.kept / self.recipe.scale)
-        # as many connections as the whole cortex has, among fewer neurons, each keeping its share
-        there = np.zeros((len(self.atlas.areas), len(LAYERS), len(CLASSES)))
-        there[self.atlas.row_area, self.atlas.row_layer] = self.layout.counts.counts
-        wanted = self.recipe.scale * self.recipe.kept * self.connections_within().sum(axis=(1, 2))
-        pairs = self._pairs_within(there, sigma, but_self=True).sum(axis=(1, 2))
-        peak = np.divide(wanted, pairs, out=np.zeros_like(wanted), where=pairs > 0.0)
-        copies = np.maximum(np.ceil(peak), 1.0)
-        probability = peak / copies
-        return draw.Rules(
-            of,
-            np.concatenate([probability, probability]),
-            np.concatenate([copies, copies]).astype(np.int64),
-            sigma,
-            sigma.max(),
-            np.array([rule.synapses[0] for rule in self.rules]),
-            np.array([rule.synapses[1] for rule in self.rules]),
-            np.array([rule.delay for rule in self.rules]),
-            self.recipe.local_velocity,
-        )
-
-    @cached_property
-    def _sites(self) -> draw.Sites:
-        made: list[Sites | None] = []
-        used = {m: {self.wiring.group(c) for c, s in self.wiring.shares.items()
-                    for name, _ in s if name == m} for m in self.models}  # fmt: skip
-        for rule in self.rules:
-            for model in self.models:
-                if rule.target in used[model]:
-                    made.append(target_sites(load_cell(model), rule.sections, rule.distance_range))
-                else:
-                    made.append(None)
-        sizes = [0 if s is None else len(s.nodes) for s in made]
-        there = [s for s in made if s is not None]
-        return draw.Sites(
-            np.concatenate([[0], np.cumsum(sizes)]),
-            np.concatenate([s.nodes for s in there]),
-            np.concatenate([s.keep for s in there]),
-            np.concatenate([s.other for s in there]),
-        )
-
-    @cached_property
-    def _projections(self) -> draw.Projections:
-        n_groups = len(LAYERS) * len(CLASSES)
-        kind = np.full(n_groups, -1, np.int16)
-        for k, classes in enumerate(KINDS.values()):
-            for cell_class in classes:
-                kind[group_of(cell_class)] = k
-        connections = self.long_connections()
-        sources = self._sources()
-        mean = np.divide(connections, sources[:, :, None], out=np.zeros_like(connections),
-                         where=sources[:, :, None] > 0)  # fmt: skip
-        return draw.Projections(
-            kind,
-            mean * self.recipe.kept,
-            self.target_layers(),
-            self.far_rule,
-            self._near(),
-            self.recipe.long_delay,
-            self.recipe.long_velocity,
-        )
+        return make_axons(self)
 
     @cached_property
     def far_synapses(self) -> FloatArray:
@@ -377,23 +168,6 @@ class CortexModel:
                              out=np.ones(number.shape[:2]), where=number.any(axis=2))  # fmt: skip
         per_connection = np.einsum("kabm,bm->kab", self.target_layers(), by_layer)
         return self.expected_long() / np.tile(per_connection, 2)
-
-    def _near(self) -> NDArray[np.float32]:
-        """(columns, columns) of one side: weights of the topographic map of long-range axons.
-
-        A Gaussian of the distance between the places of two columns on the flat maps of their
-        areas, each counted from the area's middle in its standard deviations. Left columns mirror
-        right ones, so the matrix holds within and across hemispheres.
-        """
-        table = self.layout.columns.table.iloc[: self.layout.columns.n_side]
-        flat = table[["flat_x", "flat_y"]].to_numpy()
-        area = table["area"].to_numpy()
-        place = np.empty_like(flat)
-        for name in np.unique(area):
-            away = flat[area == name] - flat[area == name].mean(axis=0)
-            place[area == name] = away / np.maximum(np.sqrt((away**2).mean(axis=0)), 1.0)
-        square = ((place[:, None] - place) ** 2).sum(axis=2)
-        return np.exp(-0.5 * square / self.recipe.map_width**2).astype(np.float32)
 
     def target_layers(self) -> FloatArray:
         """(kind, source area, target area, layer of the cell): where long-range synapses are."""
@@ -426,7 +200,7 @@ class CortexModel:
         number[self.atlas.row_area, self.atlas.row_layer] = expected
         return number
 
-    def _sources(self) -> FloatArray:
+    def sources(self) -> FloatArray:
         """Neurons of one hemisphere at scale 1, by projection class and area."""
         number = self.expected_number.reshape(len(self.atlas.areas), -1)
         groups = [[group_of(cell_class) for cell_class in classes] for classes in KINDS.values()]
@@ -441,13 +215,13 @@ class CortexModel:
         """(areas, source layers, target layers, rules), of one hemisphere at scale 1."""
         sigma = np.array([rule.sigma for rule in self.rules])
         probability = np.array([rule.probability for rule in self.rules])
-        made = probability * self._pairs_within(self.expected_number, sigma, but_self=False)
+        made = probability * self.pairs_within(self.expected_number, sigma, but_self=False)
         if self.recipe.local is not None:
             each = np.array([rule.mean_synapses for rule in self.rules])
             made *= self.recipe.local * self.recipe.synapses / (2.0 * (made @ each).sum())
         return made
 
-    def _pairs_within(self, number: FloatArray, sigma: FloatArray, but_self: bool) -> FloatArray:
+    def pairs_within(self, number: FloatArray, sigma: FloatArray, but_self: bool) -> FloatArray:
         """Pairs within each area that a rule joins, nearer ones counting more.
 
         Parameters
@@ -484,7 +258,7 @@ class CortexModel:
         """
         connectome = self.atlas.connectome
         volume = self.atlas.areas["volume_mm3"].to_numpy()
-        sources = self._sources() > 0
+        sources = self.sources() > 0
         result = np.zeros((len(KINDS), len(volume), 2 * len(volume)))
         total = self.recipe.synapses / 2.0 - self.expected_local().sum()
         if abs(total) < 1e-9 * self.recipe.synapses:
@@ -514,17 +288,6 @@ class CortexModel:
             part = slice(s * len(volume), (s + 1) * len(volume))
             result[:, :, part] = by_class * (whole[s] * (total * share / whole[s].sum()))
         return result
-
-
-def class_of(group: int) -> CellClass:
-    """(layer, name) of a group."""
-    layer, name = divmod(int(group), len(CLASSES))
-    return LAYERS[layer], CLASSES[name]
-
-
-def group_of(cell_class: CellClass) -> int:
-    """Number of a (layer, name)."""
-    return LAYERS.index(cell_class[0]) * len(CLASSES) + CLASSES.index(cell_class[1])
 
 
 def _weights(

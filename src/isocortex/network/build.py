@@ -20,7 +20,8 @@ from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
 from isocortex.cells.library import load_cell
 from isocortex.cells.place import NodeFinder, candidates, check_found
 from isocortex.cortex.draw import DELAY_STEP
-from isocortex.cortex.model import CortexModel, Recipe
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError, InputError, ModelError, located
 from isocortex.mechanisms.synapses import Kinetics, exp1syn, exp2syn
 from isocortex.network.network import (

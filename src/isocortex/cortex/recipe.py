@@ -1,0 +1,116 @@
+"""What a cortex model is made of beside the tables."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isocortex.errors import ConfigError, located
+from isocortex.sonata.schema import unknown_key
+
+#: Synapses of the whole cortex at scale 1.
+SYNAPSES = 26e9
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a cortex model is made of beside the tables.
+
+    Attributes
+    ----------
+    seed : of all random numbers.
+    scale : share of the neurons, above 0, at most 1.
+    density : ``published`` or ``rodarie``, see :mod:`isocortex.cortex.counts`.
+    synapses : of the whole cortex at scale 1.
+    local : share of the synapses that are within areas; None for what the wiring and the densities
+        make (43 % of 26 billion).
+    contra : share of the long-range synapses that cross the midline; None for the connectome's.
+    in_degree : share of its synapses that a neuron keeps; None for one tenth, or the scale if that
+        is more. Where it is the same, models of different scales behave alike.
+    local_velocity, long_velocity : of axons, um/ms.
+    long_delay : ms, of long-range synapses, to which the time along the axon is added.
+    map_width : spread of a projection around the matching place of its target area, in standard
+        deviations of the area.
+    excitation, inhibition : factors on the weights of synapses onto excitatory cells, from
+        excitatory and from inhibitory ones. With the tables' weights alone (1 and 1) a few per cent
+        of drive decide between silence and bursts.
+    strongest : most that a local synapse between excitatory cells may weigh, as a multiple of
+        those within the target's layer.
+    annotation, area_layer, connectome : files in place of the embedded tables, see
+        :func:`isocortex.cortex.atlas.load_atlas`.
+    wiring : folder in place of the embedded local wiring.
+    """
+
+    seed: int = 1
+    scale: float = 0.001
+    density: str = "published"
+    synapses: float = SYNAPSES
+    local: float | None = None
+    contra: float | None = None
+    in_degree: float | None = None
+    local_velocity: float = 300.0
+    long_velocity: float = 1000.0
+    long_delay: float = 1.0
+    map_width: float = 0.5
+    excitation: float = 0.5
+    inhibition: float = 1.5
+    strongest: float = 4.0
+    annotation: str | None = None
+    area_layer: str | None = None
+    connectome: str | None = None
+    wiring: str | None = None
+
+    def __post_init__(self) -> None:
+        def refuse(name: str, what: str) -> None:
+            raise ConfigError(
+                f"{name} {getattr(self, name)!r} {what}", field=name, fix="Change it."
+            )
+
+        if not isinstance(self.seed, int):
+            refuse("seed", "is not a whole number")
+        for name in ("scale", "in_degree", "local", "contra"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, (int, float)) and 0.0 < value <= 1.0):
+                refuse(name, "is not in (0, 1]")
+        for name in (
+            "synapses",
+            "local_velocity",
+            "long_velocity",
+            "long_delay",
+            "map_width",
+            "excitation",
+            "inhibition",
+            "strongest",
+        ):
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and 0.0 < value < np.inf):
+                refuse(name, "is not a positive number")
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any], file: Path | None) -> Recipe:
+        """The recipe that a circuit's configuration holds.
+
+        Raises
+        ------
+        ConfigError : a key or value that no recipe has.
+        """
+        for name in values:
+            if name not in cls.__dataclass_fields__:
+                raise unknown_key(name, cls.__dataclass_fields__, file, "cortex")
+        with located(file, "cortex"):
+            return cls(**values)
+
+    @property
+    def kept(self) -> float:
+        """Share of its synapses that a neuron keeps."""
+        return max(self.scale, 0.1) if self.in_degree is None else self.in_degree
+
+    def key(self, what: str) -> np.uint64:
+        """Name of a family of random streams."""
+        digest = hashlib.blake2b(f"{self.seed}:{what}".encode(), digest_size=8).digest()
+        return np.uint64(int.from_bytes(digest, "little"))
