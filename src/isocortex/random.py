@@ -17,10 +17,16 @@ def _mix(x: UInt64) -> UInt64:
     return x ^ (x >> np.uint64(31))
 
 
-def uniform(seed: int, what: str, *counters: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Uniform numbers in [0, 1), one for each row of ``counters`` (arrays of equal shape)."""
-    digest = hashlib.blake2b(f"{seed}:{what}".encode(), digest_size=8).digest()
+def keys(what: str, *counters: NDArray[np.integer]) -> UInt64:
+    """A number for each row of ``counters`` (arrays of equal shape), as good as random."""
+    digest = hashlib.blake2b(what.encode(), digest_size=8).digest()
     x = np.full(np.shape(counters[0]), int.from_bytes(digest, "little"), np.uint64)
     for counter in counters:
         x = _mix(x + np.uint64(0x9E3779B97F4A7C15) * (counter.astype(np.uint64) + np.uint64(1)))
+    return x
+
+
+def uniform(seed: int, what: str, *counters: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Uniform numbers in [0, 1), one for each row of ``counters`` (arrays of equal shape)."""
+    x = keys(f"{seed}:{what}", *counters)
     return (_mix(x) >> np.uint64(11)).astype(np.float64) * 2.0**-53

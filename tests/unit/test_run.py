@@ -19,7 +19,7 @@ from isocortex.network.build import build_network
 from isocortex.report.output import prepare_output
 from isocortex.report.quantity import quantity
 from isocortex.simulate import make_engine, make_settings
-from isocortex.sonata.circuit import SpikeInput
+from isocortex.sonata.circuit import PoissonInput
 from isocortex.sonata.write import write_types
 
 EDGES = [(0, 0, 40), (1, 1, 40)]
@@ -73,8 +73,8 @@ def test_results_are_tables_and_labelled_arrays(driven):
 def test_the_summary_counts_what_happened(tmp_path):
     """Every spike of the drive makes one event per synapse, 1 ms later."""
     config = write_library_circuit(tmp_path, edges=[(0, 0, 5), (1, 1, 7)], inputs={"d": poisson()})
-    trains = build_network(ic.load_simulation(config)).trains
-    n = [np.count_nonzero((trains.source == 2 + i) & (trains.time + 1.0 < 9.9)) for i in (0, 1)]
+    source, time = build_network(ic.load_simulation(config)).poisson.begin().until(10.0)
+    n = [np.count_nonzero((source == 2 + i) & (time + 1.0 < 9.9)) for i in (0, 1)]
     done = ic.run(config).run_summary
     assert (done.n_cells, done.n_virtual, done.n_synapses, done.n_steps) == (2, 2, 12, 100)
     assert done.n_compartments == 2 * ic.cell(CELL).n_compartments
@@ -603,5 +603,5 @@ def test_spike_inputs_drive_virtual_nodes_only(driven):
 def test_two_poisson_inputs_are_two_trains(driven):
     entry = {"input_type": "spikes", "module": "poisson", "node_set": "drive", "firing_rate": 50.0}
     simulation = ic.load_simulation(change(driven, inputs={"a": entry, "b": entry}))
-    *_, a, b = (entry for entry in simulation.inputs if isinstance(entry, SpikeInput))
-    assert not np.isin(a.times, b.times).any()
+    *_, a, b = (entry for entry in simulation.inputs if isinstance(entry, PoissonInput))
+    assert not np.isin(a.key, b.key).any()

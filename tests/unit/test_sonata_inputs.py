@@ -6,6 +6,7 @@ import pytest
 from sonata_small import configuration, write_circuit, write_config
 
 from isocortex.errors import IsocortexError
+from isocortex.network.poisson import PoissonSources
 from isocortex.sonata.circuit import CurrentInput, SpikeInput
 from isocortex.sonata.config import load_simulation
 
@@ -141,7 +142,15 @@ def poisson(folder, node_set="drive", **more):
             "it": {"input_type": "spikes", "module": "poisson", "node_set": node_set} | entry
         }
     }
-    return load_simulation(write_config(folder, config), tstop=1e5).inputs[0]
+    made = load_simulation(write_config(folder, config), tstop=1e5).inputs[0]
+    n = len(made.rows)
+    with np.errstate(divide="ignore"):
+        mean = 1e3 / made.rate
+    sources = PoissonSources(
+        made.rows, mean, np.full(n, made.start), np.full(n, made.stop), made.key
+    )
+    rows, times = sources.begin().until(1e5)
+    return SpikeInput(made.population, rows, times)
 
 
 def test_poisson_trains_have_their_rate_and_no_memory(folder):
@@ -160,6 +169,26 @@ def test_a_poisson_train_depends_on_seed_and_node_alone(folder):
     shorter = poisson(folder, t_stop=1000.0)
     np.testing.assert_array_equal(whole.times[whole.times < 1000.0], shorter.times)
     assert not np.array_equal(poisson(folder, seed=4).times, whole.times)
+
+
+def test_poisson_trains_do_not_depend_on_the_pieces_they_are_drawn_in(folder):
+    sources = PoissonSources(
+        np.array([7, 3, 5]), np.array([2.0, 10.0, np.inf]), np.array([0.0, 50.0, 0.0]),
+        np.array([1e3, 80.0, 1e3]), np.array([1, 2, 3], np.uint64),
+    )  # fmt: skip
+    source, time = sources.begin().until(1e3)
+    assert (np.diff(time) >= 0).all() and set(source) == {3, 7}
+    mine = time[source == 3]
+    assert mine.min() >= 50.0 and mine.max() < 80.0
+    assert (time[source == 7] < 1e3).all()
+    pieces = sources.begin()
+    parts = [pieces.until(end) for end in (0.1, 0.1, 33.0, time[40], 900.0, 2e3)]
+    np.testing.assert_array_equal(np.concatenate([t for _, t in parts]), time)
+    np.testing.assert_array_equal(np.concatenate([s for s, _ in parts]), source)
+    assert parts[3][1][-1] == time[40]  # up to and with the end
+    alone = sources.only(np.array([False, True, False])).begin().until(1e3)
+    np.testing.assert_array_equal(alone[1], mine)
+    assert sources.expected(1e3) == 500.0 + 3.0
 
 
 def test_poisson_rates_from_a_node_attribute(folder):

@@ -95,7 +95,7 @@ def build_cortex(
             )  # fmt: skip
         out.print("Counting synapses ...")
         census = take_census(cortex)
-        _tell_census(cortex, census, tstop, cores, memory)
+        _tell_census(cortex, census, cores, memory)
         if dry_run:
             return
         census.write(output / "census", list(cortex.atlas.areas.index))
@@ -108,7 +108,7 @@ def build_cortex(
     out.print(f"Run it: isocortex run {config}")
 
 
-def _tell_census(cortex, census, tstop: float, cores: int | None, memory: float | None) -> None:
+def _tell_census(cortex, census, cores: int | None, memory: float | None) -> None:
     """Say how many there are of what, and what a run takes."""
     from isocortex.cortex.cost import cost_of
 
@@ -130,7 +130,7 @@ def _tell_census(cortex, census, tstop: float, cores: int | None, memory: float 
     )
     where = f"on {cores} cores" if cores else f"on this machine's {_cores()} cores"
     for precision in ("double", "single"):
-        cost = cost_of(cortex, census, precision, tstop)
+        cost = cost_of(cortex, census, precision)
         ways = [
             f"{way} {duration(seconds / (cores or _cores()))} per simulated second, "
             f"{_size(gb)} at the most" + _fits(gb, memory)

@@ -151,7 +151,9 @@ def info(
         out.print(f"edges {edges.name}: {len(edges.weight):,}, {edges.source} to {edges.target}")
     out.print(
         f"{simulation.tstop:g} ms at dt {simulation.dt:g} ms; "
-        f"{len(network.trains.time):,} input spikes, {len(network.currents)} electrodes, "
+        f"{len(network.trains.time):,} input spikes, about "
+        f"{network.poisson.expected(simulation.tstop):,.0f} of Poisson sources, "
+        f"{len(network.currents)} electrodes, "
         f"reports: {', '.join(r.name for r in simulation.reports) or 'none'}."
     )
     for report in simulation.skipped:

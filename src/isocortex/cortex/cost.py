@@ -17,8 +17,8 @@ STEP_NS = {"double": 2.8, "single": 1.5}
 #: Seconds to deliver an event that is stored, ``benchmarks/events.py``.
 EVENT_SECONDS = 15e-9
 #: Most memory that a run takes, in any precision, which is while it is built: bytes with Python
-#: itself, per compartment, per stored synapse and per spike of the background; the same benchmark.
-BASE_BYTES, COMPARTMENT_BYTES, SYNAPSE_BYTES, INPUT_BYTES = 0.38e9, 93.0, 38.0, 16.0
+#: itself, per compartment and per stored synapse; the same benchmark.
+BASE_BYTES, COMPARTMENT_BYTES, SYNAPSE_BYTES = 0.38e9, 93.0, 38.0
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Cost:
     drawn_seconds: float
 
 
-def cost_of(cortex: CortexModel, census: Census, precision: str, tstop: float = 1000.0) -> Cost:
-    """Estimate the cost of running a model at its target rates for ``tstop`` ms."""
+def cost_of(cortex: CortexModel, census: Census, precision: str) -> Cost:
+    """Estimate the cost of running a model at its target rates."""
     size = np.array([load_cell(name).n_compartments for name in cortex.models])
     compartments = float((np.bincount(cortex.model, minlength=len(size)) * size).sum())
     table = census.degrees
@@ -51,7 +51,7 @@ def cost_of(cortex: CortexModel, census: Census, precision: str, tstop: float = 
     events = float((table["neurons"] * rate * table["makes_expected"]).sum())
     background = len(cortex) * RATE  # spikes per second
     steps = compartments * 1e4 * STEP_NS[precision] * 1e-9
-    memory = BASE_BYTES + COMPARTMENT_BYTES * compartments + INPUT_BYTES * background * 1e-3 * tstop
+    memory = BASE_BYTES + COMPARTMENT_BYTES * compartments
     return Cost(
         compartments,
         events,

@@ -13,14 +13,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from isocortex.streams import inlined, mix, stream, uniform
+
 compiled = njit(error_model="numpy", nogil=True, cache=True)
-inlined = njit(error_model="numpy", nogil=True, cache=True, inline="always")
 
 #: Delays are multiples of this, ms, so that few are different; none is longer than 25.5 ms.
 DELAY_STEP = 0.1
 #: Neurons further away than this many widths of a rule do not connect: 1 in 10 million would.
 FARTHEST = 4.0
-GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Neurons(NamedTuple):
@@ -117,28 +117,6 @@ class Synapses(NamedTuple):
     node: NDArray[np.int32]
     rule: NDArray[np.int16]
     delay: NDArray[np.uint8]  # in steps of ``DELAY_STEP``
-
-
-@inlined
-def mix(x):
-    """The finaliser of SplitMix64 (Steele, Lea & Flood 2014)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-@inlined
-def stream(key, a, b):
-    """Start of the stream of numbers that belongs to ``key`` and two counters."""
-    x = mix(np.uint64(key) + GOLDEN * np.uint64(a + 1))
-    return mix(x + GOLDEN * np.uint64(b + 1))
-
-
-@inlined
-def uniform(state):
-    """The next number in [0, 1) of the stream, and the stream after it."""
-    state = state + GOLDEN
-    return state, (mix(state) >> np.uint64(11)) * 2.0**-53
 
 
 @inlined

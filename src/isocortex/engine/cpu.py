@@ -56,6 +56,7 @@ from isocortex.network.clock import Clock
 from isocortex.network.network import Network
 from isocortex.network.partition import split
 from isocortex.network.points import at_rest
+from isocortex.network.poisson import PoissonTrains
 from isocortex.simd import lanes
 
 PIECE = 1 << 20  # slots laid out at a time: temporary arrays stay small
@@ -157,8 +158,18 @@ class _Part:
     inbox: Inbox
     events: Events
     work: Work
+    poisson: PoissonTrains
     n_inbox: int = 0
-    next_train: int = 0
+
+
+def _joined(source: IntArray, time: FloatArray, poisson: PoissonTrains, last: float) -> Trains:
+    """Given spikes and those of Poisson sources until ``last`` (ms), by time, then source."""
+    if len(poisson.sources):
+        more_source, more_time = poisson.until(last)
+        source, time = np.concatenate([source, more_source]), np.concatenate([time, more_time])
+        order = np.lexsort((source, time))
+        source, time = source[order], time[order]
+    return Trains(source, time)
 
 
 class CpuEngine:
@@ -175,7 +186,7 @@ class CpuEngine:
         target_of_slot = self._pack_synapses()
         drawn = self._pack_drawn(target_of_slot.dtype)
         self._allocate_states()
-        self.trains = Trains(network.trains.source, network.trains.time)
+        self.next_train = 0
         self.points = at_rest(network.points)
         self.record([])
         self._deal_out(target_of_slot, drawn)
@@ -516,6 +527,7 @@ class CpuEngine:
                     np.empty(W * spikes, np.int64), np.empty(W * spikes, np.int64),
                     np.empty(W * spikes),
                 ),
+                network.poisson.only(np.diff(wirings[p][0])[network.poisson.source] > 0).begin(),
             )
             for p in range(n_parts)
         ]  # fmt: skip
@@ -572,14 +584,21 @@ class CpuEngine:
         times = Times(self.clock.start, self.clock.middle, self.clock.dt)
         electrodes, probes = self._inputs(n_steps)
         log = (np.zeros(0, np.int64), np.zeros(0))
+        last = times.middle[self.step + n_steps - 1] if n_steps else -np.inf
+        given = self.network.trains
+        first_train, self.next_train = (
+            self.next_train, int(np.searchsorted(given.time, last, side="right"))
+        )  # fmt: skip
+        sent = slice(first_train, self.next_train)
 
         def work(p: int):
             part = self.parts[p]
             try:
+                trains = _joined(given.source[sent], given.time[sent], part.poisson, last)
                 return run_windows(
                     p, self.meeting, self.step, self.step + n_steps, self.window, times,
                     self.kernel, part.blocks, part.wiring, part.drawn, part.end_of_drawn,
-                    part.inbox, part.n_inbox, self.trains, part.next_train, self.points, self.found,
+                    part.inbox, part.n_inbox, trains, self.points, self.found,
                     part.events, part.work, electrodes, probes, self.layout, self.states,
                     self.kinetics, self.numerics, self.network.n_cells, *log,
                 )  # fmt: skip
@@ -599,17 +618,17 @@ class CpuEngine:
             raise
         results = [part.result() for part in running]
         for part, result in zip(self.parts, results, strict=True):
-            wiring, end_of_drawn, inbox, n_inbox, next_train, n_events, reached = result[:7]
+            wiring, end_of_drawn, inbox, n_inbox, n_events, reached = result[:6]
             if n_events == NO_ROOM:
                 raise SimulationError(
                     "a point neuron spikes more often than every time step",
                     fix="Give it a refractory period of at least dt.",
                 )
             part.wiring, part.end_of_drawn = wiring, end_of_drawn
-            part.inbox, part.n_inbox, part.next_train = inbox, n_inbox, next_train
+            part.inbox, part.n_inbox = inbox, n_inbox
             self.n_events += n_events
         done, self.step = reached - self.step, reached
-        n_spikes, sources, spike_times = results[0][7:]
+        n_spikes, sources, spike_times = results[0][6:]
         return sources[:n_spikes], spike_times[:n_spikes], probes.samples[:done]
 
     def soma_voltage(self) -> FloatArray:

@@ -527,18 +527,19 @@ def _number(found, turn):
 @compiled
 def run_windows(
     me, meeting, first_step, last_step, window, times, kernel, blocks, wiring, drawn, end_of_drawn,
-    inbox, n_inbox, trains, next_train, points, found, events, work, electrodes, probes, layout,
+    inbox, n_inbox, trains, points, found, events, work, electrodes, probes, layout,
     states, kinetics, numerics, n_cells, log_source, log_time,
 ):  # fmt: skip
     """Advance part ``me`` from ``first_step`` to ``last_step``, in step with the other parts.
 
     ``kernel`` holds the address of every block's ``advance_block``; ``drawn`` is None where all
-    synapses are stored. Returns the wiring and where drawn synapses end in it, the inbox and its
-    length, the next spike of ``trains``, the number of events received, the step reached (earlier
-    if a voltage is no longer a number), and (from part 0) number, sources and times of all spikes.
+    synapses are stored; ``trains`` are the spikes from outside until ``last_step``. Returns the
+    wiring and where drawn synapses end in it, the inbox and its length, the number of events
+    received, the step reached (earlier if a voltage is no longer a number), and (from part 0)
+    number, sources and times of all spikes.
     """
     n_parts, lanes = len(found.begin) - 1, row_length(states.V)
-    n_log = n_events = turn = 0
+    n_log = n_events = turn = next_train = 0
     reached = first_step
     if drawn is not None:
         room = draw.no_connections(1024)
@@ -611,6 +612,5 @@ def run_windows(
             break
         turn = 1 - turn
     return (
-        wiring, end_of_drawn, inbox, n_inbox, next_train, n_events, reached, n_log, log_source,
-        log_time,
+        wiring, end_of_drawn, inbox, n_inbox, n_events, reached, n_log, log_source, log_time,
     )  # fmt: skip

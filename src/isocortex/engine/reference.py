@@ -231,6 +231,7 @@ class ReferenceEngine:
         self.queue: list[tuple[float, int, int]] = []
         self.sent = itertools.count()
         self.next_train = 0
+        self.poisson = network.poisson.begin()
 
     def record(self, probes: list[tuple[int, int, Variable]]) -> None:
         self.probes = probes
@@ -274,9 +275,12 @@ class ReferenceEngine:
 
     def _send_trains(self, until: float) -> None:
         trains = self.network.trains
+        spikes = list(zip(*reversed(self.poisson.until(until)), strict=True))
         while self.next_train < len(trains.time) and trains.time[self.next_train] <= until:
-            self._send(trains.source[self.next_train], trains.time[self.next_train])
+            spikes.append((trains.time[self.next_train], trains.source[self.next_train]))
             self.next_train += 1
+        for time, source in sorted(spikes):
+            self._send(source, time)
 
     def _deliver(self, until: float) -> list[tuple[float, int]]:
         """All events due until then, in order of time; returns spikes of point neurons."""

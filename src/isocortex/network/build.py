@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,14 @@ from isocortex.network.network import (
     SpikeTrains,
     Waveform,
 )
+from isocortex.network.poisson import PoissonSources, no_sources
 from isocortex.random import uniform
 from isocortex.sonata.circuit import (
     Circuit,
     CurrentInput,
     EdgePopulation,
     NodePopulation,
+    PoissonInput,
     Simulation,
     SpikeInput,
     SynapseRule,
@@ -48,6 +50,7 @@ from isocortex.sonata.circuit import (
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
+Input = SpikeInput | PoissonInput | CurrentInput
 logger = logging.getLogger(__name__)
 
 #: Model templates that mean "an Allen cell from SWC and fit file".
@@ -117,6 +120,7 @@ def build_network(simulation: Simulation, store_synapses: bool | None = None) ->
         points=points,
         n_virtual=n_virtual,
         trains=_spike_trains(simulation.inputs, sources),
+        poisson=_poisson_sources(simulation.inputs, sources),
         currents=_currents(simulation, sources, models, cell_model),
         populations=[p.name for p in populations],
         source_population=labels[order],
@@ -568,7 +572,7 @@ def _place(
 # --- inputs -----------------------------------------------------------------------------------
 
 
-def _spike_trains(inputs: list[SpikeInput | CurrentInput], sources: _Sources) -> SpikeTrains:
+def _spike_trains(inputs: Iterable[Input], sources: _Sources) -> SpikeTrains:
     number, time = [np.zeros(0, np.int64)], [np.zeros(0)]
     for spikes in inputs:
         if isinstance(spikes, SpikeInput):
@@ -577,6 +581,24 @@ def _spike_trains(inputs: list[SpikeInput | CurrentInput], sources: _Sources) ->
     all_numbers, all_times = np.concatenate(number), np.concatenate(time)
     order = np.lexsort((all_numbers, all_times))
     return SpikeTrains(all_numbers[order], all_times[order])
+
+
+def _poisson_sources(inputs: Iterable[Input], sources: _Sources) -> PoissonSources:
+    found = [no_sources()]
+    for made in inputs:
+        if isinstance(made, PoissonInput):
+            with np.errstate(divide="ignore"):
+                mean = 1e3 / made.rate
+            n = len(made.rows)
+            found.append(
+                PoissonSources(
+                    sources.number[made.population][made.rows], mean, np.full(n, made.start),
+                    np.full(n, made.stop), made.key,
+                )
+            )  # fmt: skip
+    return PoissonSources(
+        *(np.concatenate([getattr(f, item.name) for f in found]) for item in fields(PoissonSources))
+    )
 
 
 def _currents(

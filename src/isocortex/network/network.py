@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.cortex.draw import Axons
 from isocortex.mechanisms.synapses import Kinetics
+from isocortex.network.poisson import PoissonSources, no_sources
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -110,7 +111,7 @@ class CurrentSource:
 
 @dataclass(frozen=True)
 class SpikeTrains:
-    """What virtual nodes send: source ids and times (ms), sorted by time."""
+    """What virtual nodes send, as far as it is given: source ids and times (ms), by time."""
 
     source: IntArray
     time: FloatArray
@@ -143,6 +144,7 @@ class Network:
     source_population: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     source_node_id: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     drawn: DrawnSynapses | None = None
+    poisson: PoissonSources = field(default_factory=no_sources)
 
     @property
     def n_cells(self) -> int:

@@ -257,6 +257,26 @@ class SpikeInput:
 
 
 @dataclass(frozen=True, slots=True)
+class PoissonInput:
+    """Independent Poisson trains of nodes, to be drawn while the simulation runs.
+
+    Attributes
+    ----------
+    rows : int64[n], of the population's table.
+    rate : float64[n], Hz.
+    start, stop : ms.
+    key : uint64[n], names the random numbers of each node.
+    """
+
+    population: str
+    rows: IntArray
+    rate: FloatArray
+    start: float
+    stop: float
+    key: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
 class CurrentInput:
     """An electrode in every chosen cell.
 
@@ -309,7 +329,7 @@ class Simulation:
     spike_threshold: float
     celsius: float
     v_init: float
-    inputs: list[SpikeInput | CurrentInput]
+    inputs: list[SpikeInput | PoissonInput | CurrentInput]
     reports: list[ReportSpec]
     output_dir: Path
     spikes_file: str

@@ -12,16 +12,23 @@ import numpy as np
 import pandas as pd
 
 from isocortex.errors import ConfigError, InputError
-from isocortex.sonata.circuit import Circuit, CurrentInput, IntArray, NodePopulation, SpikeInput
+from isocortex.sonata.circuit import (
+    Circuit,
+    CurrentInput,
+    IntArray,
+    NodePopulation,
+    PoissonInput,
+    SpikeInput,
+)
 from isocortex.sonata.schema import COMMENTS
 from isocortex.sonata.spikes_in import (
-    poisson_spikes,
+    poisson_inputs,
     read_csv_spikes,
     read_h5_spikes,
     read_nwb_spikes,
 )
 
-Input = SpikeInput | CurrentInput
+Input = SpikeInput | PoissonInput | CurrentInput
 #: No quantity of an input is as large as this.
 LARGEST = 1e15
 
@@ -124,7 +131,7 @@ def _poisson(entry: _Entry) -> list[Input]:
         raise entry.fail("t_start", f"must be 0 ms or more, found {start:g}")
     stop = min(stop, entry.tstop)
     key = f"{seed}:{entry.name}"
-    return list(poisson_spikes(entry.virtual(), rate, start, stop, key, entry.file))
+    return list(poisson_inputs(entry.virtual(), rate, start, stop, key, entry.file))
 
 
 def _electrode(entry: _Entry, **what: Any) -> list[Input]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from pathlib import Path
 
@@ -11,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.errors import InputError
-from isocortex.sonata.circuit import NodePopulation, SpikeInput
+from isocortex.random import keys
+from isocortex.sonata.circuit import NodePopulation, PoissonInput, SpikeInput
 from isocortex.sonata.hdf5 import array, group, open_h5
 
 IntArray = NDArray[np.int64]
@@ -163,9 +163,9 @@ def read_nwb_spikes(path: Path, chosen: Chosen, trial: str | None) -> list[Spike
     return found
 
 
-def poisson_spikes(
+def poisson_inputs(
     chosen: Chosen, rate: float | str, start: float, stop: float, key: str, where: Path
-) -> list[SpikeInput]:
+) -> list[PoissonInput]:
     """Independent Poisson trains between ``start`` and ``stop`` (ms).
 
     ``rate`` is in Hz, or names a node attribute that holds it. The train of a node is a function
@@ -186,33 +186,6 @@ def poisson_spikes(
             raise InputError(
                 f"rates must lie between 0 and {FASTEST:g} Hz", file=where, field="firing_rate"
             )
-        if rates.sum() * max(stop - start, 0.0) > 1e12:
-            raise InputError(
-                "more than 1e9 spikes would be drawn", file=where, field="firing_rate",
-                fix="Lower the rate or t_stop.",
-            )  # fmt: skip
-        trains = [
-            _train(key, population.name, int(i), r, start, stop)
-            for i, r in zip(population.node_ids[rows], rates, strict=True)
-        ]
-        times = np.concatenate([*trains, np.zeros(0)])
-        of = np.repeat(rows, [len(t) for t in trains])
-        order = np.argsort(times, kind="stable")
-        inputs.append(SpikeInput(population.name, of[order], times[order]))
+        of_node = keys(f"{key}:{population.name}", population.node_ids[rows])
+        inputs.append(PoissonInput(population.name, rows, rates, start, stop, of_node))
     return inputs
-
-
-def _train(key: str, population: str, node: int, rate: float, start: float, stop: float):
-    if rate == 0 or stop <= start:
-        return np.zeros(0)
-    digest = hashlib.blake2b(f"{key}:{population}:{node}".encode(), digest_size=16).digest()
-    random = np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
-    mean = 1e3 / rate  # ms between spikes
-    expected = (stop - start) / mean
-    times = np.zeros(0)
-    last = start
-    while last < stop:
-        gaps = random.exponential(mean, int(expected + 4 * np.sqrt(expected)) + 8)
-        times = np.concatenate([times, last + np.cumsum(gaps)])
-        last = times[-1]
-    return times[times < stop]
