@@ -64,6 +64,19 @@ class Result:
     def reports(self) -> list[str]:
         return list(self._report_files)
 
+    @property
+    def spike_files(self) -> list[Path]:
+        return list(self._spike_files)
+
+    @property
+    def spike_populations(self) -> list[str]:
+        """Populations that the spike files know."""
+        names: dict[str, None] = {}
+        for file in self._spike_files:
+            with _open(file) as hdf5:
+                names |= dict.fromkeys(hdf5["spikes"])
+        return list(names)
+
     @cached_property
     def spikes(self) -> pd.DataFrame:
         """All spikes: timestamps (ms), node_ids, population."""
@@ -192,7 +205,7 @@ class Result:
 
 def _open(file: Path) -> h5py.File:
     try:
-        return h5py.File(file, "r")
+        return h5py.File(file, "r", locking=False)  # it may belong to a run that goes on
     except OSError as error:
         raise InputError(f"cannot be read as HDF5 ({error})", file=file) from error
 

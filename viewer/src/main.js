@@ -1,0 +1,432 @@
+// The page: reads the data, and connects the picture, the plots and the controls to one state.
+
+import "uplot/dist/uPlot.min.css";
+import "./viewer.css";
+import { Cloud } from "./cloud.js";
+import { ColumnView } from "./column_view.js";
+import { CortexView } from "./cortex_view.js";
+import { Detail } from "./detail.js";
+import { listenToKeys, KEYS } from "./keys.js";
+import { Legend } from "./legend.js";
+import { NeuronView } from "./neuron_view.js";
+import { theme } from "./palettes.js";
+import { Population, rateColour, rateShade } from "./population.js";
+import { fetchPacked, received } from "./source.js";
+import { welch } from "./spectrum.js";
+import { Spikes } from "./spikes.js";
+import { Stage } from "./stage.js";
+import { State } from "./state.js";
+import { Heat, Raster, packed } from "./timeline.js";
+import { Transport } from "./transport.js";
+
+const POLL = 1000; // ms between looks at a run that goes on
+const $ = (id) => document.getElementById(id);
+
+class App {
+  constructor(population, spikes) {
+    this.population = population;
+    this.spikes = spikes;
+    this.state = new State();
+    this.state.fromHash(location.hash);
+    this.neurons = new Map();
+    this.applyTheme();
+  }
+
+  // --- what the parts ask -----------------------------------------------------------------------
+
+  now() {
+    return this.state.get("t");
+  }
+
+  /** ms of simulation a second of real time. */
+  speed() {
+    const given = this.state.get("speed");
+    if (given > 0) return given;
+    return [10, 20, 50, 100, 200, 500, 1000, 2000].find((s) => s * 10 >= this.spikes.duration) ?? 5000;
+  }
+
+  /** Time constant with which a flash fades, ms: some tenth of a second to the eye. */
+  tau() {
+    return Math.min(Math.max(0.07 * this.speed(), 1.5), 60);
+  }
+
+  dark() {
+    return theme().dark;
+  }
+
+  background() {
+    return theme().background.map((c) => c / 255);
+  }
+
+  colourKey() {
+    const given = this.state.get("colour");
+    const known = [...this.population.facets.map((f) => f.key), "rate"];
+    return known.includes(given) ? given : known[0];
+  }
+
+  member() {
+    const key = JSON.stringify(this.state.get("hidden"));
+    if (this.memberKey !== key) {
+      this.memberKey = key;
+      this.members = this.population.members(this.state.get("hidden"));
+    }
+    return this.members;
+  }
+
+  counts() {
+    if (this.countVersion !== this.spikes.version) {
+      this.countVersion = this.spikes.version;
+      this.spikeCounts = this.spikes.counts(this.population.n);
+    }
+    return this.spikeCounts;
+  }
+
+  rateOf(number) {
+    return (1000 * this.counts()[number]) / Math.max(this.spikes.reached, 1e-3);
+  }
+
+  spikeTimes(number) {
+    const key = `${number}/${this.spikes.version}`;
+    if (this.timesKey !== key) {
+      this.timesKey = key;
+      this.times = this.spikes.of(number);
+    }
+    return this.times;
+  }
+
+  colourTable() {
+    const key = this.colourKey();
+    const facet = this.population.facets.find((f) => f.key === key);
+    return facet ? this.population.colours(facet, { allen: this.state.get("allen"), dark: this.dark() }) : null;
+  }
+
+  colourOf(number) {
+    const table = this.colourTable();
+    if (!table) return rateColour(rateShade(this.rateOf(number)), this.dark());
+    return table[this.population.code(number, this.population.facets.findIndex((f) => f.key === this.colourKey()))];
+  }
+
+  /** A function from a neuron to a packed colour. */
+  colourer() {
+    const table = this.colourTable()?.map(packed);
+    if (!table) {
+      const dark = this.dark();
+      const shades = Array.from({ length: 256 }, (_, k) => packed(rateColour(k / 255, dark)));
+      return (i) => shades[Math.round(255 * rateShade(this.rateOf(i)))];
+    }
+    const facet = this.population.facets.findIndex((f) => f.key === this.colourKey());
+    return (i) => table[this.population.code(i, facet)];
+  }
+
+  /** A neuron in one line. */
+  describe(number) {
+    const { population } = this;
+    return `${population.name(number)} (${population.facets.slice(0, 3).map((_, f) => population.value(number, f).name).join(" ")})`;
+  }
+
+  describeValue(name) {
+    const value = this.population.primary.values.find((v) => v.name === name);
+    if (!value) return `<b>${name}</b>`;
+    return `<b>${value.name}</b>${value.title === value.name ? "" : `<br>${value.title}`}${value.group ? `<br><small>${value.group}</small>` : ""}`;
+  }
+
+  describeNeuron(number) {
+    const { population } = this;
+    const lines = [`<b>${population.name(number)}</b>`];
+    const value = population.value(number, 0);
+    lines.push(value.title === value.name ? `${population.primary.title}: ${value.name}` : `${value.name}, ${value.title}`);
+    const rest = population.facets.slice(1).map((_, f) => population.value(number, f + 1).name);
+    const model = this.model(number);
+    if (rest.length) lines.push(rest.join(" · "));
+    if (model) lines.push(`model ${model}`);
+    lines.push(`${this.counts()[number]} spikes, ${this.rateOf(number).toFixed(1)} Hz${population.recorded.includes(number) ? " · <em>recorded</em>" : ""}`);
+    return lines.join("<br>");
+  }
+
+  model(number) {
+    const models = this.column?.data?.models;
+    const at = models?.arrays.model[number] ?? 0xffff;
+    return at === 0xffff ? null : models.head.models[at];
+  }
+
+  /** Branches and recordings of a neuron; null where an export does not contain it. */
+  neuron(number) {
+    if (this.spikes.running || !this.neurons.has(number)) {
+      const read = fetchPacked(`neuron/${number}`).catch((error) => {
+        this.notice(String(error.message));
+        return null;
+      });
+      this.neurons.set(number, read);
+    }
+    return this.neurons.get(number);
+  }
+
+  notice(text) {
+    $("notice").textContent = text;
+    $("notice").hidden = !text;
+  }
+
+  /** Something is on its way; it holds up nothing. */
+  waiting(text) {
+    $("live").dataset.waiting = text;
+  }
+
+  tip(html, event) {
+    const tip = $("tip");
+    tip.hidden = !html;
+    if (!html) return;
+    tip.innerHTML = html;
+    const { offsetWidth: w, offsetHeight: h } = tip;
+    const x = Math.min(event.clientX + 14, innerWidth - w - 6);
+    const y = event.clientY + 16 + h > innerHeight ? event.clientY - h - 10 : event.clientY + 16;
+    tip.style.transform = `translate(${Math.max(x, 4)}px, ${Math.max(y, 4)}px)`;
+  }
+
+  // --- what the user does -----------------------------------------------------------------------
+
+  seek(t) {
+    this.state.set({ t: Math.min(Math.max(t, 0), this.spikes.duration) });
+  }
+
+  step(by) {
+    this.state.set({ playing: false });
+    this.seek(this.state.get("t") + by);
+  }
+
+  toggle() {
+    const playing = !this.state.get("playing");
+    const end = this.spikes.live ? Infinity : this.spikes.duration;
+    if (playing && this.state.get("t") >= end - 1e-6) this.state.set({ t: 0 });
+    this.state.set({ playing });
+    this.last = performance.now();
+  }
+
+  applyTheme() {
+    const given = this.state.get("theme");
+    if (given) document.documentElement.dataset.theme = given;
+    else delete document.documentElement.dataset.theme;
+  }
+
+  // --- drawing ------------------------------------------------------------------------------------
+
+  start() {
+    const { state } = this;
+    this.stage = new Stage($("canvas"), state);
+    this.cloud = new Cloud(this.population);
+    this.cortex = new CortexView(this.stage, this.cloud, this);
+    this.column = new ColumnView(this.stage, this);
+    this.neuronView = new NeuronView(this.stage, this);
+    this.cloud.feed(this.spikes);
+    this.paint();
+    this.legend = new Legend($("legend"), this);
+    this.transport = new Transport($("transport"), this);
+    this.raster = new Raster($("raster"), this);
+    this.heat = new Heat($("heat"), this);
+    this.detail = new Detail($("detail"), this);
+    state.on(["colour", "allen", "hidden", "theme", "picked"], () => this.paint());
+    state.on(["theme"], () => this.applyTheme());
+    state.on(["t"], () => (this.stage.stale = true));
+    state.on(["neuron"], () => (this.stage.stale = true));
+    state.on(["view"], () => this.enter());
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.set({ theme: state.get("theme") || "" }) || this.paint());
+    document.querySelector("nav").addEventListener("click", (event) => {
+      const { view } = event.target.dataset;
+      if (view) state.set({ view });
+    });
+    $("theme").addEventListener("click", () => state.set({ theme: this.dark() ? "light" : "dark" }));
+    $("help").addEventListener("click", () => this.help());
+    $("keys").innerHTML = KEYS;
+    $("keys").addEventListener("click", () => $("keys").close());
+    listenToKeys(this);
+    this.listenToCanvas();
+    addEventListener("hashchange", () => {
+      state.fromHash(location.hash);
+      if (state.get("camera")) this.enter(state.get("camera"));
+    });
+    this.enter(state.get("camera"));
+    this.head();
+    if (this.spikes.live) setTimeout(() => this.poll(), POLL);
+    requestAnimationFrame((now) => this.frame(now));
+  }
+
+  enter(camera = "") {
+    const name = { cortex: "cortex", column: "column", neuron: "neuron" }[this.state.get("view")] ?? "cortex";
+    const view = { cortex: this.cortex, column: this.column, neuron: this.neuronView }[name];
+    for (const tab of document.querySelectorAll("nav [role=tab]")) tab.setAttribute("aria-selected", tab.dataset.view === name);
+    document.body.dataset.view = name;
+    this.tip(null);
+    this.notice("");
+    this.stage.enter(name, view, camera);
+    if (name === "cortex") this.presets();
+    this.detail.neuronChanged();
+  }
+
+  presets() {
+    $("presets").innerHTML = [["home", "3-D"], ["top", "Top"], ["side", "Side"], ["front", "Front"]]
+      .map(([key, title]) => `<button data-home="${key}">${title}</button>`)
+      .join("");
+    for (const button of $("presets").children) button.addEventListener("click", () => this.cortex.home(button.dataset.home));
+  }
+
+  /** Colours, filters and selection to the shaders. */
+  paint() {
+    const { population, state, cloud } = this;
+    const dark = this.dark();
+    const shown = population.shownValues(state.get("hidden"));
+    const rows = population.facets.map((f, k) =>
+      population.colours(f, { allen: state.get("allen"), dark }).map((c, v) => [...c, shown[k][v] ? 255 : 0]),
+    );
+    while (rows.length < 4) rows.push([[255, 255, 255, 255]]);
+    rows.push(Array.from({ length: 256 }, (_, k) => [...rateColour(k / 255, dark), 255]));
+    const key = this.colourKey();
+    const byRate = key === "rate";
+    const shades = byRate ? Uint8Array.from({ length: population.n }, (_, i) => 255 * rateShade(this.rateOf(i))) : null;
+    cloud.paint(rows, shades);
+    cloud.dark(dark);
+    cloud.uniforms.colourBy.value = byRate ? 4 : population.facets.findIndex((f) => f.key === key);
+    cloud.uniforms.picked.value = population.pickedCode(state.get("picked"));
+    cloud.uniforms.background.value.fromArray(this.background());
+    this.stage?.view?.repaint?.();
+  }
+
+  frame(now) {
+    requestAnimationFrame((next) => this.frame(next));
+    if (this.state.get("playing")) {
+      const passed = Math.min(now - (this.last ?? now), 250);
+      const end = this.spikes.live ? Math.max(this.spikes.reached, this.state.get("t")) : this.spikes.duration;
+      const t = Math.min(this.state.get("t") + (passed / 1000) * this.speed(), end);
+      this.state.set({ t });
+      if (t >= this.spikes.duration && !this.spikes.live) this.state.set({ playing: false });
+    }
+    this.last = now;
+    if (this.stage.frame(now)) this.compass();
+    this.transport.draw();
+    this.raster.draw();
+    this.heat.draw();
+    this.detail.draw();
+    if (!this.ready) {
+      this.ready = true;
+      document.body.dataset.ready = "true";
+      this.firstPicture = performance.now();
+    }
+  }
+
+  /** Which way is up, front, left: letters around the axes of the atlas. */
+  compass() {
+    const box = $("compass");
+    box.hidden = document.body.dataset.view !== "cortex" || this.population.head.frame !== "ccf";
+    if (box.hidden) return;
+    const e = this.stage.camera.matrixWorldInverse.elements;
+    const axes = [[1, 0, 0, "R"], [-1, 0, 0, "L"], [0, 1, 0, "D"], [0, -1, 0, "V"], [0, 0, -1, "A"], [0, 0, 1, "P"]];
+    const R = 22;
+    const lines = axes
+      .map(([x, y, z, name]) => {
+        const [a, b, c] = [0, 1, 2].map((k) => e[k] * x + e[4 + k] * y + e[8 + k] * z);
+        return { name, a: 30 + R * a, b: 30 - R * b, c, main: "RDA".includes(name) };
+      })
+      .sort((p, q) => p.c - q.c);
+    box.innerHTML = `<svg width="60" height="60">${lines
+      .map(({ name, a, b, c, main }) => `${main ? `<line x1="30" y1="30" x2="${a.toFixed(1)}" y2="${b.toFixed(1)}"/>` : ""}<text x="${a.toFixed(1)}" y="${(b + 3).toFixed(1)}" opacity="${(0.6 + 0.4 * c).toFixed(2)}">${name}</text>`)
+      .join("")}</svg>`;
+  }
+
+  head() {
+    const { head } = this.population;
+    $("title").textContent = head.title || "Isocortex";
+    $("title").title = head.folder ?? "";
+    document.title = `${head.title || "Isocortex"} · Isocortex`;
+    const { spikes } = this;
+    $("facts").textContent = `${this.population.n.toLocaleString()} neurons · ${+spikes.duration.toFixed(1)} ms · ${spikes.total.toLocaleString()} spikes`;
+    const live = $("live");
+    live.textContent = spikes.live ? `running: ${spikes.reached.toFixed(0)} of ${spikes.duration.toFixed(0)} ms` : "";
+  }
+
+  async poll() {
+    try {
+      if (await this.spikes.update()) {
+        this.cloud.feed(this.spikes);
+        this.raster.stale = this.heat.stale = true;
+        this.stage.stale = true;
+        if (this.colourKey() === "rate") this.paint();
+        this.head();
+        this.transport.render();
+      }
+    } catch {
+      $("live").textContent = "the server is gone; what was read stays";
+      return;
+    }
+    if (this.spikes.live) setTimeout(() => this.poll(), POLL);
+  }
+
+  help() {
+    $("keys").showModal();
+  }
+
+  listenToCanvas() {
+    const canvas = $("canvas");
+    let down = null;
+    let waiting = false;
+    canvas.addEventListener("pointerdown", (event) => {
+      down = [event.clientX, event.clientY];
+      this.tip(null);
+    });
+    canvas.addEventListener("pointerup", (event) => {
+      const still = down && Math.hypot(event.clientX - down[0], event.clientY - down[1]) < 4;
+      down = null;
+      if (!still || event.button !== 0) return;
+      const number = this.stage.view.pick(event.offsetX, event.offsetY);
+      if (number >= 0) this.choose(number);
+      else if (this.stage.name === "cortex") this.state.set({ picked: "", neuron: -1 });
+    });
+    canvas.addEventListener("dblclick", (event) => {
+      if (this.stage.view.pick(event.offsetX, event.offsetY) >= 0) this.state.set({ view: "neuron" });
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (down || waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => {
+        waiting = false;
+        if (this.stage.view.hover) this.tip(this.stage.view.hover(event.offsetX, event.offsetY), event);
+        else {
+          const number = this.stage.view.pick(event.offsetX, event.offsetY);
+          this.tip(number >= 0 ? this.describeNeuron(number) : null, event);
+        }
+      });
+    });
+    canvas.addEventListener("pointerleave", () => this.tip(null));
+  }
+
+  /** A neuron was clicked: it and its area are selected. */
+  choose(number) {
+    const picked = this.stage.name === "cortex" ? this.population.value(number, 0).name : this.state.get("picked");
+    this.state.set({ neuron: number, picked });
+  }
+}
+
+function withoutPicture(error) {
+  document.body.dataset.ready = "failed";
+  $("notice").hidden = false;
+  $("notice").innerHTML = `<b>This browser shows no WebGL 2.</b> Turn on hardware acceleration, or use a current Firefox, Chrome,
+    Edge or Safari. Without it there are the still pictures: <code>isocortex view RESULTS --figure cortex.png</code>,
+    <code>--movie cortex.mp4</code> and <code>isocortex plot raster RESULTS</code>.<br><small></small>`;
+  $("notice").querySelector("small").textContent = String(error?.message ?? "");
+}
+
+async function main() {
+  const begun = performance.now();
+  if (!document.createElement("canvas").getContext("webgl2")) return withoutPicture();
+  try {
+    const spikes = new Spikes();
+    const [scene] = await Promise.all([fetchPacked("scene"), spikes.update()]);
+    const app = new App(new Population(scene), spikes);
+    window.isocortex = { app, welch, received, begun };
+    app.start();
+  } catch (error) {
+    console.error(error);
+    document.body.dataset.ready = "failed";
+    $("notice").hidden = false;
+    $("notice").textContent = `The viewer could not start: ${error.message}`;
+  }
+}
+
+main();

@@ -1,0 +1,58 @@
+// Play, pause, step, speed, and the time.
+
+const SPEEDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
+
+export class Transport {
+  constructor(element, app) {
+    this.app = app;
+    element.innerHTML = `
+      <div class="buttons">
+        <button data-do="start" title="To the beginning (Home)" aria-label="To the beginning">⏮</button>
+        <button data-do="back" title="One step back (←; with Shift ten)" aria-label="One step back">‹</button>
+        <button data-do="play" class="play" title="Play or pause (space)" aria-label="Play">▶</button>
+        <button data-do="on" title="One step on (→; with Shift ten)" aria-label="One step on">›</button>
+      </div>
+      <output id="time" aria-live="off"></output>
+      <label class="speed"><span>Speed</span><select aria-label="Speed"></select></label>`;
+    this.play = element.querySelector(".play");
+    this.time = element.querySelector("output");
+    this.select = element.querySelector("select");
+    element.addEventListener("click", (event) => {
+      const what = event.target.closest("button")?.dataset.do;
+      if (what === "start") app.seek(0);
+      if (what === "back") app.step(-1);
+      if (what === "on") app.step(1);
+      if (what === "play") app.toggle();
+    });
+    this.select.addEventListener("change", () => app.state.set({ speed: +this.select.value }));
+    app.state.on(["speed"], () => this.render());
+    app.state.on(["playing"], () => this.draw());
+    this.render();
+  }
+
+  render() {
+    const speed = this.app.speed();
+    const all = [...new Set([...SPEEDS, speed])].sort((a, b) => a - b);
+    this.select.innerHTML = all
+      .map((s) => `<option value="${s}" ${s === speed ? "selected" : ""}>${s < 1000 ? `${+s.toFixed(1)} ms` : `${s / 1000} s`} a second</option>`)
+      .join("");
+  }
+
+  faster(by) {
+    const speed = this.app.speed();
+    const next = by > 0 ? SPEEDS.find((s) => s > speed) : SPEEDS.findLast((s) => s < speed);
+    if (next) this.app.state.set({ speed: next });
+  }
+
+  draw() {
+    const { state, spikes } = this.app;
+    const playing = state.get("playing");
+    if (this.playing !== playing) {
+      this.playing = playing;
+      this.play.textContent = playing ? "❚❚" : "▶";
+      this.play.setAttribute("aria-label", playing ? "Pause" : "Play");
+    }
+    const text = `<b>${state.get("t").toFixed(1)}</b> / ${+spikes.duration.toFixed(1)} ms`;
+    if (this.text !== text) this.time.innerHTML = this.text = text;
+  }
+}
