@@ -17,6 +17,7 @@ from isocortex.errors import IsocortexError
 from isocortex.report.results import Result
 from isocortex.simulate import run
 from isocortex.sonata.config import load_circuit, load_simulation
+from isocortex.viewer import view
 
 __version__ = version("isocortex")
 
@@ -32,4 +33,5 @@ __all__ = [
     "load_simulation",
     "run",
     "step",
+    "view",
 ]

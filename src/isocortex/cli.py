@@ -301,6 +301,73 @@ def calibrate_cortex(
 
 
 @app.command()
+def view(
+    results: Results,
+    config: Annotated[
+        Path | None, typer.Option(help="The configuration, if the results do not name it.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="On this machine; 0 takes a free one.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+    export: Annotated[
+        Path | None, typer.Option(help="Write one HTML file that needs no server.")
+    ] = None,
+    movie: Annotated[
+        Path | None, typer.Option(help="Render a flight through the run: .mp4 or .gif.")
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the cortex, a column and a neuron as a picture.")
+    ] = None,
+) -> None:
+    """Look at a finished or running simulation: cortex, column and neuron, with time."""
+    from isocortex.viewer import open_session
+    from isocortex.viewer.export import write_page
+    from isocortex.viewer.server import ViewServer
+
+    if figure is not None:
+        _draw("cortex", results, figure, config)
+    if figure is not None and export is None and movie is None:
+        return
+    session = open_session(results, config)
+    if export is not None:
+        path = write_page(session, export)
+        out.print(f"Page: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    if movie is not None:
+        _render(session, movie)
+    if export is not None or movie is not None:
+        return
+    server = ViewServer(session, port)
+    out.print(f"{len(session.scene):,} neurons of {session.result.directory}")
+    out.print(f"Open {server.url}", soft_wrap=True)
+    out.print("Only this machine can reach it. Ctrl-C ends it.")
+    if browser:
+        import webbrowser
+
+        webbrowser.open(server.url)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        out.print("Closed.")
+    finally:
+        server.server_close()
+
+
+def _render(session, path: Path) -> None:
+    """Write a movie with progress on the terminal."""
+    from isocortex.viewer.movie import write_movie
+
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
+        TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal,
+    )  # fmt: skip
+    with bar:
+        task = bar.add_task("Rendering", total=None)
+        write_movie(
+            session, path, progress=lambda k, n: bar.update(task, completed=k, total=n)
+        )
+    out.print(f"Movie: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+@app.command()
 def data() -> None:
     """Say where the embedded atlas comes from, under which licence, and what to cite."""
     from isocortex.cortex.atlas import load_atlas

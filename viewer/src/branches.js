@@ -10,7 +10,7 @@ uniform mat4 projectionMatrix;
 uniform vec2 size; // of the picture, pixels
 uniform float least; // half the least width, pixels
 uniform sampler2D shade; // one texel for each value of key
-in vec2 position; // along 0..1, across -1..1
+in vec3 position; // along 0..1, across -1..1, nothing
 in vec3 begin;
 in vec3 end;
 in float radius;
@@ -26,7 +26,7 @@ void main() {
   vec2 along = b.xy / -b.z - a.xy / -a.z;
   along = length(along) > 1e-9 ? normalize(along) : vec2(1.0, 0.0);
   float pixel = -at.z / (0.5 * size.y * projectionMatrix[1][1]); // length of a pixel here
-  float half_width = max(radius, least * pixel);
+  float half_width = radius > 0.0 ? max(radius, least * pixel) : 0.0;
   at.xy += position.y * half_width * vec2(-along.y, along.x);
   at.xy += (2.0 * position.x - 1.0) * along * min(half_width, 0.5 * distance(a.xyz, b.xyz)) * 0.35;
   across = position.y;
@@ -51,7 +51,7 @@ export class Branches {
    */
   constructor(parts, keys) {
     const geometry = new THREE.InstancedBufferGeometry();
-    geometry.setAttribute("position", new THREE.BufferAttribute(new Float32Array([0, -1, 1, -1, 1, 1, 0, 1]), 2));
+    geometry.setAttribute("position", new THREE.BufferAttribute(new Float32Array([0, -1, 0, 1, -1, 0, 1, 1, 0, 0, 1, 0]), 3));
     geometry.setIndex([0, 1, 2, 0, 2, 3]);
     for (const [name, width] of [["begin", 3], ["end", 3], ["radius", 1], ["key", 1]])
       geometry.setAttribute(name, new THREE.InstancedBufferAttribute(parts[name], width));

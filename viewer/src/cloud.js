@@ -37,6 +37,7 @@ uniform int chosen; // neuron, or -1
 uniform vec2 depths; // of the nearest and the farthest soma
 out vec3 colour;
 out float fade;
+out float dim;
 
 const ivec2 NOWHERE = ivec2(-1);
 
@@ -52,7 +53,8 @@ vec4 neuron(int i) {
   bool other = picked >= 0 && int(code.x) != picked;
   vec4 seen = modelViewMatrix * vec4(vec3(texelFetch(places, at, 0).xyz), 1.0);
   float far = clamp((-seen.z - depths.x) / max(depths.y - depths.x, 1e-6), 0.0, 1.0);
-  fade = (1.0 - 0.62 * far) * (other ? 0.16 : 1.0);
+  fade = (1.0 - 0.62 * far) * (other ? 0.2 : 1.0);
+  dim = other ? 0.35 : 1.0;
   if (shown < 0.5) return vec4(0.0);
   return projectionMatrix * seen;
 }
@@ -92,7 +94,7 @@ void main() {
   vec4 at = neuron(int(who));
   gl_Position = at.w > 0.0 && glow > 0.02 ? at : vec4(2.0, 2.0, 2.0, 1.0);
   float size = 2.0 * radius * pixels / max(at.w, 1e-3);
-  gl_PointSize = clamp(size * (1.6 + 1.9 * glow), least * 3.2, 120.0);
+  gl_PointSize = clamp(size * (1.5 + 1.5 * glow), least * 3.0, 120.0);
 }`;
 
 const FLASH_FRAGMENT = /* glsl */ `
@@ -101,16 +103,17 @@ uniform bool dark;
 in vec3 colour;
 in float fade;
 in float glow;
+in float dim;
 out vec4 paint;
 void main() {
   float r = length(2.0 * gl_PointCoord - 1.0);
   if (r > 1.0) discard;
   float core = 1.0 - smoothstep(0.26, 0.46, r);
   float halo = pow(1.0 - r, 2.2);
-  float seen = glow * mix(fade, 1.0, 0.25);
+  float seen = glow * dim * mix(fade, 1.0, 0.25);
   if (dark) {
-    vec3 hot = mix(colour, vec3(1.0, 0.97, 0.9), 0.75);
-    paint = vec4(hot * core * seen + colour * halo * 0.75 * seen, 1.0);
+    vec3 hot = mix(colour, vec3(1.0, 0.98, 0.94), 0.55);
+    paint = vec4(hot * core * seen + colour * halo * 0.8 * seen, 1.0);
   } else {
     vec3 deep = mix(colour * 0.55, vec3(0.0), 0.25);
     float cover = clamp(core + 0.5 * halo, 0.0, 1.0) * seen;

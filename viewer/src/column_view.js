@@ -17,6 +17,7 @@ export class ColumnView {
     this.depth = 1;
     this.labels = [];
     this.centre = new THREE.Vector3();
+    this.fov = 7; // nearly parallel: depths can be compared across the slab
     app.state.on(["picked", "side", "hidden", "colour", "allen", "theme"], () => this.active && this.build());
   }
 
@@ -46,8 +47,9 @@ export class ColumnView {
   }
 
   home() {
-    const radius = Math.max(this.depth * 0.56, (this.halfU + 0.12) / Math.max(this.stage.camera.aspect, 0.2));
-    this.stage.lookAt(this.centre, new THREE.Vector3(0.1, 0.07, 1), radius);
+    const height = (this.depth - this.top) / 2;
+    const radius = Math.max(1.28 * height, (this.halfU + 0.22) / Math.max(this.stage.camera.aspect, 0.2));
+    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), radius / 0.84);
   }
 
   area() {
@@ -76,8 +78,8 @@ export class ColumnView {
     const inside = () => all.filter((i) => Math.abs(at(i, 0) - middle[0]) <= halfU && Math.abs(at(i, 1) - middle[1]) <= halfV);
     let chosen = inside();
     while (chosen.length < Math.min(WANTED, all.length) && (halfU < reach[0] || halfV < reach[1])) {
-      if (halfU < Math.min(900, reach[0]) || halfV >= reach[1]) halfU *= 1.2;
-      halfV *= 1.2;
+      if (halfU < Math.min(650, reach[0]) || halfV >= reach[1]) halfU *= 1.2;
+      else halfV *= 1.2;
       chosen = inside();
     }
     while (chosen.length > MOST && halfV > 20) {
@@ -129,11 +131,14 @@ export class ColumnView {
       const [x, y, z] = points[k];
       const turn = (i * 2.399963) % (2 * Math.PI); // about the axis from pia to white matter
       const [c, sn] = [Math.cos(turn), Math.sin(turn)];
+      let tip = 0;
+      for (let b = first[model[i]]; b < first[model[i] + 1]; b++) tip = Math.max(tip, end[3 * b + 1] / 1000);
+      const squeeze = Math.min(1, Math.max(-y - 0.008, 0.004) / Math.max(tip, 1e-6)); // none leaves through the pia
       for (let b = first[model[i]]; b < first[model[i] + 1]; b++, s++) {
         for (const [from, to] of [[start, parts.begin], [end, parts.end]]) {
           const [a, h, d] = [from[3 * b], from[3 * b + 1], from[3 * b + 2]].map((v) => v / 1000);
           to[3 * s] = x + c * a + sn * d;
-          to[3 * s + 1] = Math.min(y + h, -0.002); // no branch leaves through the pia
+          to[3 * s + 1] = y + (h > 0 ? squeeze * h : h);
           to[3 * s + 2] = z - sn * a + c * d;
         }
         parts.radius[s] = (kind[b] === 2 ? 0.6 : 1) * radius[b] / 1000;

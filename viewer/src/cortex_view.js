@@ -51,9 +51,9 @@ export class CortexView {
   home(name = "home") {
     const ccf = this.app.population.head.frame === "ccf";
     const directions = {
-      home: ccf ? [0.75, 0.95, -1.05] : [0.25, 0.2, 1],
+      home: ccf ? [-0.85, 0.72, -0.5] : [0.25, 0.2, 1],
       top: [0, 1, 0.001],
-      side: [1, 0.12, 0.001],
+      side: [-1, 0.06, 0.001],
       front: ccf ? [0, 0.12, -1] : [0, 0, 1],
     };
     this.stage.lookAt(this.cloud.sphere.center, new THREE.Vector3(...directions[name]), this.extent());

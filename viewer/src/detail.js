@@ -133,7 +133,7 @@ export class Detail {
     for (const report of reports) {
       const factor = report.units === "mM" ? 1000 : 1;
       const unit = report.units === "mM" ? "µM" : report.units;
-      const name = { v: "Soma v", cai: "Soma Ca" }[report.variable] ?? report.variable;
+      const name = { v: "Soma v", cai: "Ca" }[report.variable] ?? report.variable;
       const values = data.arrays[`trace${report.k}`];
       const plot = new Plot(box, { x: "Time (ms)", y: `${name} (${unit})`, height: report.variable === "v" ? 128 : 96, onSeek: (t) => this.app.seek(t) });
       const xs = Float64Array.from(values, (_, k) => report.first + k * report.dt);

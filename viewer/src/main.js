@@ -182,6 +182,12 @@ class App {
     tip.style.transform = `translate(${Math.max(x, 4)}px, ${Math.max(y, 4)}px)`;
   }
 
+  /** The recorded neuron with most spikes. */
+  liveliest() {
+    const counts = this.counts();
+    return this.population.recorded.reduce((best, i) => (counts[i] > counts[best] ? i : best), this.population.recorded[0]);
+  }
+
   // --- what the user does -----------------------------------------------------------------------
 
   seek(t) {

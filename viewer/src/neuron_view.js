@@ -27,7 +27,7 @@ export class NeuronView {
     this.active = true;
     this.box = document.getElementById("labels");
     if (this.app.state.get("neuron") < 0 && this.app.population.recorded.length)
-      this.app.state.set({ neuron: this.app.population.recorded[0] });
+      this.app.state.set({ neuron: this.app.liveliest() });
     else this.load();
     this.controls();
   }
@@ -45,7 +45,7 @@ export class NeuronView {
   }
 
   home() {
-    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), this.radius);
+    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), this.radius / 0.78);
   }
 
   controls() {
@@ -104,9 +104,11 @@ export class NeuronView {
     const n = radius.length;
     const scale = (values) => values.map((v) => v / 1000);
     const key = Float32Array.from({ length: n }, (_, k) => k);
-    this.branches = new Branches({ begin: scale(start), end: scale(end), radius: scale(radius), key }, n);
     const somatic = [...kind.keys()].filter((k) => kind[k] === 1);
     this.somatic = somatic.length ? somatic : [0];
+    const thick = scale(radius);
+    for (const k of somatic) thick[k] = 0; // a sphere stands for it
+    this.branches = new Branches({ begin: scale(start), end: scale(end), radius: thick, key }, n);
     this.soma = new Dots(1);
     const s = this.somatic[0];
     const last = this.somatic.at(-1);
@@ -146,7 +148,7 @@ export class NeuronView {
       this.quiet.colour.set([...colour.map((x) => x * (this.app.dark() ? 0.62 : 0.75)), 1], 4 * k);
       this.quiet.size.set([0.0007, 1.3], 2 * k);
       this.lights.colour.set([...colour, 0], 4 * k);
-      this.lights.size.set([0.011, 9], 2 * k);
+      this.lights.size.set([0.0065, 6.5], 2 * k);
     }
     this.quiet.mesh.renderOrder = 3;
     this.lights.mesh.renderOrder = 4;
@@ -238,7 +240,7 @@ export class NeuronView {
     renderer.clear();
     if (!this.branches) return;
     this.paint();
-    this.branches.look(this.stage, 0.9);
+    this.branches.look(this.stage, 1.0);
     for (const part of [this.soma, this.quiet, this.lights]) part?.look(this.stage);
     renderer.render(this.scene, camera);
   }

@@ -45,17 +45,18 @@ export class Plot {
       size: side ? 34 : 20,
       gap: 3,
       space: side ? 26 : 52,
+      ...(!logs && !side ? { values: (_, splits) => splits.map(String) } : {}),
       ...(logs ? { values: (_, splits) => splits.map((v) => (v === null ? null : logLabel(v))) } : {}),
     });
     this.plot = new uPlot(
       {
         width: Math.max(this.box.clientWidth, 100),
         height,
-        padding: [6, 8, 0, 0],
+        padding: [6, 12, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
         scales: {
-          x: { time: false, ...(logs ? { distr: 3 } : {}), range: logs ? undefined : (_, a, b) => this.range ?? [a, b] },
+          x: { time: false, ...(logs ? { distr: 3 } : {}), range: (_, a, b) => this.range ?? [a, b] },
           y: logs ? { distr: 3 } : zero ? { range: (_, _a, top) => [0, Math.max(top * 1.08, 1e-3)] } : {},
         },
         axes: [axis(x, 0), axis(y, 1)],
@@ -69,6 +70,7 @@ export class Plot {
       this.plot.over.addEventListener("click", (event) => onSeek(this.plot.posToVal(event.offsetX, "x")));
     this.mark = document.createElement("div");
     this.mark.className = "cursor";
+    this.mark.hidden = true;
     this.plot.over.append(this.mark);
   }
 

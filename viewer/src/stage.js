@@ -61,6 +61,8 @@ export class Stage {
     this.view = view;
     this.renderer.clear();
     const given = camera.split("_").map(Number);
+    this.camera.fov = view.fov ?? 32;
+    this.camera.updateProjectionMatrix();
     view.enter();
     if (given.length === 6 && given.every(Number.isFinite)) {
       this.camera.position.fromArray(given);
@@ -76,12 +78,12 @@ export class Stage {
   /** Look at `target` from `direction`, with a sphere of `radius` in the picture. */
   lookAt(target, direction, radius) {
     const half = Math.tan((this.camera.fov * Math.PI) / 360) * Math.min(1, this.camera.aspect);
-    const away = (1.06 * radius) / Math.sin(Math.atan(half));
+    const away = (0.84 * radius) / Math.sin(Math.atan(half));
     this.controls.target.copy(target);
     this.camera.position.copy(target).addScaledVector(direction.clone().normalize(), away);
     this.camera.up.set(0, 1, 0);
     this.controls.minDistance = 0.002 * radius;
-    this.controls.maxDistance = 20 * radius;
+    this.controls.maxDistance = 8 * away;
     this.camera.near = away / 500;
     this.camera.far = away * 30;
     this.camera.updateProjectionMatrix();

@@ -48,7 +48,12 @@ export class State {
   remember() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      if (!this.values.playing) history.replaceState(null, "", `#${this.toHash()}`);
+      if (this.values.playing) return;
+      try {
+        history.replaceState(null, "", `#${this.toHash()}`);
+      } catch {
+        // a frame without an address of its own, as in a notebook
+      }
     }, 250);
   }
 

@@ -205,8 +205,13 @@ export class Raster extends Timeline {
     const image = context.createImageData(W, H);
     const pixels = new Uint32Array(image.data.buffer);
     const colourOf = this.app.colourer();
-    const tall = Math.max(1, Math.min(Math.floor((0.8 * H) / Math.max(this.count, 1)), Math.round(3 * this.ratio)), this.count * 0.001 < 40 ? Math.round(this.ratio * 1.4) : 1);
-    const wide = Math.max(1, Math.round(this.ratio * 1.2));
+    let visible = 0;
+    spikes.within(from, to, (_, neuron, begin, end) => {
+      for (let k = begin; k < end; k++) if (this.rowOf[neuron[k]] >= 0) visible++;
+    });
+    const sparse = visible < (W * H) / 60; // few spikes are drawn larger
+    const tall = Math.max(Math.min(Math.floor((0.7 * H) / Math.max(this.count, 1)), Math.round(6 * this.ratio)), Math.round((sparse ? 2 : 1) * this.ratio));
+    const wide = Math.round((sparse ? 1.5 : 1) * this.ratio);
     const scale = W / (to - from);
     const rows = Math.max(this.count, 1);
     spikes.within(from, to, (time, neuron, begin, end) => {

@@ -293,17 +293,31 @@ def _values(key: str, names: list[str]) -> tuple[list[dict[str, str]], NDArray[n
 def slab_block(scene: Scene) -> bytes:
     """What the column needs of every neuron: place along the surface and depth, um."""
     flat = [scene.column_of(name) for name in SLAB]
+    borders = layer_borders(scene)
     if all(values is not None for values in flat):
         points = np.stack([np.asarray(values, np.float64) for values in flat], axis=1)
+        if borders:
+            points[:, 2] = _levelled_depth(scene, borders)
         unrolled = True
     else:  # straight: depth is the way down from the highest neuron
         x, y, z = scene.position.T
         points, unrolled = np.stack([x, z, y.max() - y], axis=1), False
     places = Quantised.of(points)
     return pack(
-        {"places": places.head, "unrolled": unrolled, "borders": layer_borders(scene)},
+        {"places": places.head, "unrolled": unrolled, "borders": borders},
         {"slab": places.steps},
     )
+
+
+def _levelled_depth(scene: Scene, borders: dict[str, dict[str, list[float]]]) -> NDArray[Any]:
+    """Relative depth times the area's median thickness, um: so the layers of a slab are level."""
+    number = [facet.key for facet in scene.facets].index("area")
+    facet = scene.facets[number]
+    thickness = np.array(
+        [max(end for _, end in borders[value["name"]].values()) for value in facet.values]
+    )
+    relative = load_atlas().volume.at(scene.position).depth
+    return np.nan_to_num(relative, nan=0.5) * thickness[facet.code]
 
 
 def layer_borders(scene: Scene) -> dict[str, dict[str, list[float]]]:
@@ -312,7 +326,7 @@ def layer_borders(scene: Scene) -> dict[str, dict[str, list[float]]]:
     if scene.frame != "ccf" or "layer" not in keys or "area" not in keys:
         return {}
     atlas = load_atlas()
-    voxels, row = atlas.volume.voxels()
+    voxels, row = (array[::5] for array in atlas.volume.voxels())  # plenty for a median
     place = atlas.volume.at(atlas.volume.centre(voxels))
     table = pd.DataFrame({"row": row, "depth": place.depth, "um": place.depth_um})
     thickness = (table["um"] / table["depth"].clip(lower=1e-3)).groupby(table["row"]).median()
