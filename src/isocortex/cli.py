@@ -361,9 +361,7 @@ def _render(session, path: Path) -> None:
     )  # fmt: skip
     with bar:
         task = bar.add_task("Rendering", total=None)
-        write_movie(
-            session, path, progress=lambda k, n: bar.update(task, completed=k, total=n)
-        )
+        write_movie(session, path, progress=lambda k, n: bar.update(task, completed=k, total=n))
     out.print(f"Movie: {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 

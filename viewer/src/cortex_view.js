@@ -56,7 +56,7 @@ export class CortexView {
       side: [-1, 0.06, 0.001],
       front: ccf ? [0, 0.12, -1] : [0, 0, 1],
     };
-    this.stage.lookAt(this.cloud.sphere.center, new THREE.Vector3(...directions[name]), this.extent());
+    this.stage.lookAt(this.cloud.sphere.center, new THREE.Vector3(...directions[name]), 0.88 * this.extent());
     this.stage.keep();
   }
 

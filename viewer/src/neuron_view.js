@@ -45,7 +45,7 @@ export class NeuronView {
   }
 
   home() {
-    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), this.radius / 0.78);
+    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), this.radius / 0.84);
   }
 
   controls() {

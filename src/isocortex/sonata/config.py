@@ -162,9 +162,7 @@ def load_simulation(
         specs, skipped = read_reports(
             *_object(config, "reports", path), circuit, skip_unsupported=skip_unsupported_reports
         )
-        inputs = read_inputs(
-            *_object(config, "inputs", path), circuit, run.tstop, run.random_seed
-        )
+        inputs = read_inputs(*_object(config, "inputs", path), circuit, run.tstop, run.random_seed)
     spikes_file = _inside(output.output_dir, output.spikes_file)
     return Simulation(
         circuit=circuit,

@@ -26,9 +26,9 @@ def events_block(
 ) -> bytes:
     """The synapses of a neuron and their events, for the browser.
 
-    Arrays: per synapse ``compartment`` (SONATA order), ``source`` (in drawing order, 0xFFFFFFFF for
-    neurons that are not shown, such as virtual ones), ``excites``, ``delay`` (ms); per event ``time``
-    (ms, ascending) and ``synapse``.
+    Arrays: per synapse ``compartment`` (SONATA order), ``source`` (in drawing order, 0xFFFFFFFF
+    for neurons that are not shown, such as virtual ones), ``excites``, ``delay`` (ms); per event
+    ``time`` (ms, ascending) and ``synapse``.
     """
     place = np.full(cell.n_nodes, 0, np.int64)
     place[cell.compartments] = np.arange(cell.n_compartments)
@@ -38,6 +38,8 @@ def events_block(
     shown = np.full(len(onto.source), -1, np.int64)
     time: list[NDArray[np.float64]] = [np.zeros(0)]
     synapse: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    key: NDArray[np.int64]
+    when: NDArray[np.floating]
     for number, name in enumerate(onto.population):
         mine = np.flatnonzero(onto.source_population == number)
         if len(mine) == 0:

@@ -18,8 +18,7 @@ from isocortex.viewer.session import Session
 MOST_BYTES = 600e6
 #: The page asks for nothing from anywhere.
 POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src data: blob:"
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 )
 
 
@@ -90,4 +89,3 @@ def _blocks(session: Session, *, synapses: bool) -> Iterator[tuple[str, str]]:
 
 def _compressed(block: bytes) -> str:
     return base64.b64encode(zlib.compress(block, 6)).decode()
-

@@ -23,8 +23,8 @@ from isocortex.viewer.pack import pack
 #: Attributes by which neurons are coloured and chosen, the most telling first: column -> title.
 FACETS = {
     "area": "Area", "layer": "Layer", "cell_class": "Class", "hemisphere": "Hemisphere",
-    "pop_name": "Population", "location": "Location", "cre_line": "Cre line", "ei": "E / I",
-    "model_name": "Model", "model_template": "Template", "population": "Node population",
+    "population": "Node population", "pop_name": "Population", "location": "Location",
+    "cre_line": "Cre line", "ei": "E / I", "model_name": "Model", "model_template": "Template",
     "model_type": "Model type",
 }  # fmt: skip
 #: They fill the channels of one texture.
@@ -251,9 +251,7 @@ def _values(key: str, names: list[str]) -> tuple[list[dict[str, str]], NDArray[n
     known = names
     if key == "area" and set(names) <= set(atlas.areas.index):
         modules = list(dict.fromkeys(atlas.areas["module"]))
-        areas = atlas.areas.sort_values(
-            "module", key=lambda m: m.map(modules.index), kind="stable"
-        )
+        areas = atlas.areas.sort_values("module", key=lambda m: m.map(modules.index), kind="stable")
         known = [name for name in areas.index if name in names]
         values = [
             {

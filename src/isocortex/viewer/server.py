@@ -118,4 +118,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:
         pass  # a line for every chunk of spikes tells nobody anything
-

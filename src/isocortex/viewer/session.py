@@ -21,7 +21,7 @@ from isocortex.viewer.events import events_block
 from isocortex.viewer.feed import SpikeFeed
 from isocortex.viewer.neuron import branches, neuron_block, recorded_cells, recordings
 from isocortex.viewer.pack import pack
-from isocortex.viewer.scene import Scene, make_scene, slab_block
+from isocortex.viewer.scene import make_scene, slab_block
 
 #: Above this many nodes the inputs of a configuration are not read for one neuron's synapses.
 MOST_NODES = 300_000
