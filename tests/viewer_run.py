@@ -1,4 +1,4 @@
-"""A cortex of 900 neurons with invented spikes, and a small run of library cells, for the viewer."""
+"""For the viewer: a cortex of 900 neurons with invented spikes, and a run of three cells."""
 
 from pathlib import Path
 

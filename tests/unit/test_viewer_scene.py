@@ -1,5 +1,7 @@
 """What the browser is given of a circuit is what the files hold."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from library_circuit import write_library_circuit
@@ -80,7 +82,7 @@ def test_layers_run_from_the_pia_and_areas_by_module(session):
     areas, layers, *_ = head["facets"]
     assert [v["name"] for v in layers["values"]] == ["L1", "L2/3", "L4", "L5", "L6a", "L6b"]
     modules = [v["group"] for v in areas["values"]]
-    assert len(dict.fromkeys(modules)) == sum(a != b for a, b in zip(modules, ["", *modules[:-1]]))
+    assert len(set(modules)) == 1 + sum(a != b for a, b in pairwise(modules))
     colours = load_atlas().areas["colour"]
     assert all(v["allen"] == colours[v["name"]] for v in areas["values"])
 
