@@ -109,8 +109,10 @@ class SpikeFeed:
         return True
 
     def _append(self, times: NDArray[np.floating], neurons: NDArray[np.integer]) -> None:
-        order = np.lexsort((neurons, times))
-        t, n = times[order].astype(np.float32), neurons[order].astype(np.uint32)
+        if (times[1:] < times[:-1]).any():  # a finished run's are in order already
+            order = np.argsort(times, kind="stable")
+            times, neurons = times[order], neurons[order]
+        t, n = times.astype(np.float32), neurons.astype(np.uint32)
         for first in range(0, len(t), CHUNK):
             self.chunks.append(Chunk(t[first : first + CHUNK], n[first : first + CHUNK]))
 

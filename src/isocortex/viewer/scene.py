@@ -241,8 +241,9 @@ def _facets(
 
 def _same(code: NDArray[np.integer], other: NDArray[np.integer]) -> bool:
     """Whether two attributes divide the neurons alike."""
-    pairs = np.unique(np.stack([code, other]), axis=1).shape[1]
-    return pairs == len(np.unique(code)) == len(np.unique(other))
+    pairs = np.bincount(code.astype(np.int64) * 256 + other, minlength=1 << 16)
+    kinds = [np.count_nonzero(np.bincount(c)) for c in (code, other)]
+    return np.count_nonzero(pairs) == kinds[0] == kinds[1]
 
 
 def _values(key: str, names: list[str]) -> tuple[list[dict[str, str]], NDArray[np.int64]]:

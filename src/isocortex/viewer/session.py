@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from isocortex.cells.compiled import CompiledCell
 from isocortex.errors import ConfigError, InputError, IsocortexError
@@ -138,17 +139,20 @@ class Session:
             if self.simulation is None or not columns:
                 continue
             ids = self.simulation.circuit.nodes[population].node_ids
-            kinds = table[columns].astype(object).fillna("").groupby(columns, sort=False).ngroup()
-            mine = np.flatnonzero(self.scene.population == p)
-            of_neuron = kinds.to_numpy()[self.scene.row[mine]]
-            for kind in np.unique(of_neuron):
-                row = int(np.argmax(kinds.to_numpy() == kind))
+            combined = np.zeros(len(table), np.int64)
+            for column in columns:
+                combined = combined * (len(table) + 1) + pd.factorize(table[column])[0] + 1
+                combined = pd.factorize(combined)[0]
+            _, rows, kind = np.unique(combined, return_index=True, return_inverse=True)
+            number = np.full(len(rows), 0xFFFF, np.uint16)
+            for k, row in enumerate(rows):
                 cell = self._compile(population, int(ids[row]))
-                if cell is None:
-                    continue
-                model[mine[of_neuron == kind]] = len(names)
-                names.append(cell.name)
-                parts.append(branches(cell))
+                if cell is not None:
+                    number[k] = len(names)
+                    names.append(cell.name)
+                    parts.append(branches(cell))
+            mine = np.flatnonzero(self.scene.population == p)
+            model[mine] = number[kind[self.scene.row[mine]]]
         first = np.cumsum([0, *(len(part["radius"]) for part in parts)])
         keys = ("start", "end", "radius", "kind")
         arrays = {key: np.concatenate([part[key] for part in parts]) for key in keys if parts}
@@ -232,8 +236,6 @@ def _config_of(result: Result) -> Path | None:
 def _shown(result: Result, simulation: Simulation | None) -> dict[str, NodePopulation]:
     """Populations that can spike; without a circuit, the neurons that the output knows."""
     if simulation is None:
-        import pandas as pd
-
         if not result.nodes:
             raise InputError(
                 "knows no neuron, and names no configuration", file=result.directory,
