@@ -85,6 +85,7 @@ void main() {
 const FLASH_VERTEX = /* glsl */ `${COMMON}
 uniform float now;
 uniform float tau;
+uniform float crowd; // least size of a flash, in least sizes of somas
 in float time;
 in uint who;
 out float glow;
@@ -94,12 +95,13 @@ void main() {
   vec4 at = neuron(int(who));
   gl_Position = at.w > 0.0 && glow > 0.02 ? at : vec4(2.0, 2.0, 2.0, 1.0);
   float size = 2.0 * radius * pixels / max(at.w, 1e-3);
-  gl_PointSize = clamp(size * (1.5 + 1.5 * glow), least * 3.0, 120.0);
+  gl_PointSize = clamp(size * (1.5 + 1.5 * glow), least * crowd, 120.0);
 }`;
 
 const FLASH_FRAGMENT = /* glsl */ `
 precision highp float;
 uniform bool dark;
+uniform float gain;
 in vec3 colour;
 in float fade;
 in float glow;
@@ -110,7 +112,7 @@ void main() {
   if (r > 1.0) discard;
   float core = 1.0 - smoothstep(0.26, 0.46, r);
   float halo = pow(1.0 - r, 2.2);
-  float seen = glow * dim * mix(fade, 1.0, 0.25);
+  float seen = gain * glow * dim * mix(fade, 1.0, 0.25);
   if (dark) {
     vec3 hot = mix(colour, vec3(1.0, 0.98, 0.94), 0.55);
     paint = vec4(hot * core * seen + colour * halo * 0.8 * seen, 1.0);
@@ -153,6 +155,8 @@ export class Cloud {
       dark: { value: true },
       now: { value: 0 },
       tau: { value: 8 },
+      gain: { value: 1 },
+      crowd: { value: 3 },
     };
     const material = (vertexShader, fragmentShader, options) =>
       new THREE.RawShaderMaterial({
@@ -229,7 +233,11 @@ export class Cloud {
   }
 
   /** Choose the spikes of the last few time constants; returns how many. */
-  show(now, tau) {
+  show(now, tau, perMs) {
+    // where thousands flash at once each gives less light, or all would be white
+    const crowd = perMs * tau;
+    this.uniforms.gain.value = Math.min(Math.max(Math.sqrt(1500 / Math.max(crowd, 1)), 0.3), 1);
+    this.uniforms.crowd.value = crowd > 1500 ? 2 : 3;
     this.uniforms.now.value = now;
     this.uniforms.tau.value = tau;
     let drawn = 0;

@@ -110,7 +110,6 @@ export class ColumnView {
     this.depth = bottoms.length ? Math.max(...bottoms) : Math.max(...points.map((p) => -p[1]), 0.05) * 1.05;
     this.top = bottoms.length ? 0 : Math.min(...points.map((p) => -p[1]), this.depth * 0.9);
     this.centre.set(0, -(this.top + this.depth) / 2, 0);
-    this.bands(borders, halfV / 1000);
 
     // somas
     this.somas = new Dots(chosen.length);
@@ -133,7 +132,7 @@ export class ColumnView {
       const [c, sn] = [Math.cos(turn), Math.sin(turn)];
       let tip = 0;
       for (let b = first[model[i]]; b < first[model[i] + 1]; b++) tip = Math.max(tip, end[3 * b + 1] / 1000);
-      const squeeze = Math.min(1, Math.max(-y - 0.008, 0.004) / Math.max(tip, 1e-6)); // none leaves through the pia
+      const squeeze = bottoms.length === 0 ? 1 : Math.min(1, Math.max(-y - 0.008, 0.004) / Math.max(tip, 1e-6)); // none leaves through the pia
       for (let b = first[model[i]]; b < first[model[i] + 1]; b++, s++) {
         for (const [from, to] of [[start, parts.begin], [end, parts.end]]) {
           const [a, h, d] = [from[3 * b], from[3 * b + 1], from[3 * b + 2]].map((v) => v / 1000);
@@ -146,6 +145,8 @@ export class ColumnView {
       }
     });
     this.grown = grown;
+    if (bottoms.length === 0) this.frameTo(parts, points);
+    this.bands(borders, halfV / 1000);
     this.branches = new Branches(parts, Math.max(grown.length, 1));
     this.branches.mesh.renderOrder = 2;
     this.scene.add(this.branches.mesh, this.somas.mesh, this.lights.mesh);
@@ -160,6 +161,20 @@ export class ColumnView {
     this.controls(name, chosen.length, all.length, grown.length, halfV, chosen.length === 0);
     this.stage.stale = true;
     this.fresh = true;
+  }
+
+  /** Without layers, what is drawn tells how high and wide the slab is. */
+  frameTo({ begin, end }, points) {
+    let [low, high, wide] = [Infinity, -Infinity, 0.03];
+    for (const values of [begin, end, points.flat()])
+      for (let k = 0; k < values.length; k += 3) {
+        low = Math.min(low, values[k + 1]);
+        high = Math.max(high, values[k + 1]);
+        wide = Math.max(wide, Math.abs(values[k]));
+      }
+    if (low > high) return;
+    [this.top, this.depth, this.halfU] = [-high, -low + 0.02, wide];
+    this.centre.set(0, (low + high) / 2, 0);
   }
 
   bands(borders, halfV) {

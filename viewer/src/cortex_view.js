@@ -56,7 +56,7 @@ export class CortexView {
       side: [-1, 0.06, 0.001],
       front: ccf ? [0, 0.12, -1] : [0, 0, 1],
     };
-    this.stage.lookAt(this.cloud.sphere.center, new THREE.Vector3(...directions[name]), 0.88 * this.extent());
+    this.stage.lookAt(this.cloud.sphere.center, new THREE.Vector3(...directions[name]), (ccf ? 0.88 : 1.25) * this.extent());
     this.stage.keep();
   }
 
@@ -101,7 +101,7 @@ export class CortexView {
     renderer.setClearColor(clear, 1);
     renderer.clear();
     renderer.render(this.copyScene, this.flat);
-    this.cloud.show(this.app.now(), this.app.tau());
+    this.cloud.show(this.app.now(), this.app.tau(), this.app.spikes.total / this.app.spikes.duration);
     renderer.render(this.top, camera);
     if (this.measure?.full) this.adapt();
   }

@@ -338,6 +338,7 @@ class App {
 
   head() {
     const { head } = this.population;
+    if (head.frame !== "ccf") document.querySelector("nav [data-view=cortex]").textContent = "Network";
     $("title").textContent = head.title || "Isocortex";
     $("title").title = head.folder ?? "";
     document.title = `${head.title || "Isocortex"} · Isocortex`;

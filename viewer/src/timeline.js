@@ -214,6 +214,7 @@ export class Raster extends Timeline {
     const wide = Math.round((sparse ? 1.5 : 1) * this.ratio);
     const scale = W / (to - from);
     const rows = Math.max(this.count, 1);
+    const crowd = visible > (W * H) / 5 ? new Uint32Array(W * H) : null;
     spikes.within(from, to, (time, neuron, begin, end) => {
       for (let k = begin; k < end; k++) {
         const row = this.rowOf[neuron[k]];
@@ -221,10 +222,24 @@ export class Raster extends Timeline {
         const x = Math.floor((time[k] - from) * scale);
         const y = Math.floor(((row + 0.5) / rows) * H - tall / 2);
         const colour = colourOf(neuron[k]);
+        if (crowd) {
+          const at = Math.max(y, 0) * W + Math.min(x, W - 1);
+          pixels[at] = colour;
+          crowd[at]++;
+          continue;
+        }
         for (let b = Math.max(y, 0); b < Math.min(y + tall, H); b++)
           for (let a = x; a < Math.min(x + wide, W); a++) pixels[b * W + a] = colour;
       }
     });
+    if (crowd) {
+      // more spikes than pixels: the more fall on one, the stronger its colour
+      let [sum, used] = [0, 0];
+      for (const count of crowd) if (count) [sum, used] = [sum + count, used + 1];
+      const full = (2.2 * sum) / Math.max(used, 1);
+      for (let p = 0; p < pixels.length; p++)
+        if (crowd[p]) image.data[4 * p + 3] = 255 * Math.min(0.12 + (0.88 * crowd[p]) / full, 1);
+    }
     context.putImageData(image, Math.round(GUTTER * this.ratio), 0);
     this.frame(context, this.bands);
     if (spikes.total === 0) this.empty(context, spikes.running ? "No spike yet" : "Nothing spiked in this run");

@@ -223,7 +223,8 @@ def compile_cell_of(simulation: Simulation, population: str, node_id: int) -> Co
     rows = np.flatnonzero(nodes.node_ids == node_id)
     if len(rows) == 0:
         raise InputError(f"there is no node {node_id}", file=nodes.file, field=population)
-    names = [_column(nodes.table, c).iloc[rows[0]] for c in MODEL_COLUMNS]
+    row = nodes.table.iloc[rows[:1]]
+    names = [_column(row, c).iloc[0] for c in MODEL_COLUMNS]
     return _compile(simulation, nodes, *names)
 
 

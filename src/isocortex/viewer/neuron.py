@@ -12,6 +12,8 @@ from isocortex.errors import InputError
 from isocortex.report.results import Result
 from isocortex.viewer.pack import pack
 
+#: Of variables whose reports do not tell; BMTK's do not.
+UNITS = {"v": "mV", "cai": "mM"}
 #: Code of a compartment that does not have the variable, such as calcium in a passive axon.
 ABSENT = 255
 #: Rows of a recording that are shown; longer ones are thinned evenly.
@@ -96,12 +98,13 @@ def recordings(result: Result, population: str, node: int, n_compartments: int) 
         values = data[::every, int(mine[0]) : int(mine[-1]) + 1].values[:, mine - mine[0]]
         whole = len(mine) == n_compartments
         soma = np.flatnonzero(data["element_id"].values[mine] == 0)
+        variable = str(data.attrs["variable"])
         there = np.isfinite(values)
         if not there.any():
             continue
         found[name] = {
-            "variable": str(data.attrs["variable"]),
-            "units": str(data.attrs["units"]),
+            "variable": variable,
+            "units": str(data.attrs["units"]) or UNITS.get(variable, ""),
             "first": float(times[0]),
             "dt": float(times[1] - times[0]) * every if len(times) > 1 else 1.0,
             "low": float(values[there].min()),
