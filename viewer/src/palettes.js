@@ -46,6 +46,7 @@ export function theme() {
 /** A colour that keeps its hue and is dark enough to be read on white. */
 export function onLight([r, g, b]) {
   const luminance = (0.299 * r + 0.587 * g + 0.114 * b) / 255;
-  const factor = Math.min(1, 0.52 / Math.max(luminance, 1e-3));
+  const wanted = luminance > 0.42 ? 0.42 + 0.35 * (luminance - 0.42) : luminance;
+  const factor = wanted / Math.max(luminance, 1e-3);
   return [r, g, b].map((c) => Math.round(c * factor));
 }

@@ -214,7 +214,7 @@ export class Raster extends Timeline {
     const wide = Math.round((sparse ? 1.5 : 1) * this.ratio);
     const scale = W / (to - from);
     const rows = Math.max(this.count, 1);
-    const crowd = visible > (W * H) / 5 ? new Uint32Array(W * H) : null;
+    const crowd = visible > 0.6 * W * H ? new Uint32Array(W * H) : null;
     spikes.within(from, to, (time, neuron, begin, end) => {
       for (let k = begin; k < end; k++) {
         const row = this.rowOf[neuron[k]];
@@ -325,6 +325,7 @@ export class Heat extends Timeline {
       for (let x = 0; x < W; x++) {
         const first = Math.floor((from + (x / W) * (to - from)) / this.bin);
         const last = Math.max(Math.floor((from + ((x + 1) / W) * (to - from)) / this.bin), first + 1);
+        if (first * this.bin > this.app.spikes.reached) break; // not simulated yet
         let peak = 0;
         for (let b = first; b < Math.min(last, this.rates[r].length); b++) peak = Math.max(peak, this.rates[r][b]);
         const colour = table[Math.min(Math.round((255 * peak) / this.top), 255)];

@@ -14,7 +14,7 @@ import pandas as pd
 from isocortex.cells.compiled import CompiledCell
 from isocortex.errors import ConfigError, InputError, IsocortexError
 from isocortex.network.build import MODEL_COLUMNS, compile_cell_of
-from isocortex.network.onto import synapses_onto
+from isocortex.network.onto import SynapsesOnto, synapses_onto
 from isocortex.report.results import Result
 from isocortex.sonata.circuit import NodePopulation, Simulation
 from isocortex.sonata.config import load_simulation
@@ -61,6 +61,7 @@ class Session:
         }
         self._full: Simulation | None = None
         self._blocks: dict[str, bytes] = {}
+        self._onto: dict[tuple[str, int], SynapsesOnto] = {}
         self._locks = {kind: threading.Lock() for kind in (None, "neuron", "synapses")}
 
     @property
@@ -86,7 +87,7 @@ class Session:
             return self._spikes(int(match[2]), int(match[3]))
         if match[5] is not None and int(match[5]) >= len(self.scene):
             return None
-        lasting = not (match[4] == "neuron" and self.feed.running)
+        lasting = match[4] is None or not self.feed.running
         with self._locks[match[4]]:  # drawing synapses takes seconds and holds up nothing else
             if lasting and name in self._blocks:
                 return self._blocks[name]
@@ -185,20 +186,16 @@ class Session:
             if cell is None:
                 raise ConfigError("this neuron has no branches", fix="Choose a biophysical one.")
             simulation = self._simulation()
-            also = [i for i in self.recorded if self._who(i)[0] == population]
-            missing = [i for i in {number, *also} if f"synapses/{i}" not in self._blocks]
-            onto = synapses_onto(simulation, population, [self._who(i)[1] for i in missing])
-            spikes = self.feed.all()
-            for i in missing:
-                own = self._compile(population, self._who(i)[1])
-                if own is not None:
-                    inputs = onto[self._who(i)[1]]
-                    self._blocks[f"synapses/{i}"] = events_block(
-                        simulation, self.scene, spikes, own, inputs, self.duration
-                    )
+            if (population, node) not in self._onto:
+                # those of all recorded neurons at once: a recipe's synapses are drawn only once
+                others = [self._who(i) for i in self.recorded]
+                nodes = {n for p, n in others if p == population and (p, n) not in self._onto}
+                found = synapses_onto(simulation, population, sorted({node, *nodes}))
+                self._onto |= {(population, n): onto for n, onto in found.items()}
         except IsocortexError as error:
             return pack({"synapses": 0, "reason": str(error)}, {})
-        return self._blocks[f"synapses/{number}"]
+        onto = self._onto[population, node]
+        return events_block(simulation, self.scene, self.feed.all(), cell, onto, self.duration)
 
     def _simulation(self) -> Simulation:
         """The simulation with edges and inputs, loaded when first needed."""
