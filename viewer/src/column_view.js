@@ -7,6 +7,7 @@ import { fetchPacked } from "./source.js";
 const BRANCHED = 64; // neurons drawn with their branches
 const MOST = 6000; // somas
 const WANTED = 160;
+const THICKEST = 250; // um, half of what is drawn
 
 export class ColumnView {
   constructor(stage, app) {
@@ -78,7 +79,7 @@ export class ColumnView {
     const inside = () => all.filter((i) => Math.abs(at(i, 0) - middle[0]) <= halfU && Math.abs(at(i, 1) - middle[1]) <= halfV);
     let chosen = inside();
     while (chosen.length < Math.min(WANTED, all.length) && (halfU < reach[0] || halfV < reach[1])) {
-      if (halfU < Math.min(650, reach[0]) || halfV >= reach[1]) halfU *= 1.2;
+      if (halfU < Math.min(halfV < 1200 ? 650 : 1000, reach[0]) || halfV >= reach[1]) halfU *= 1.2;
       else halfV *= 1.2;
       chosen = inside();
     }
@@ -88,7 +89,9 @@ export class ColumnView {
       chosen = inside();
     }
     chosen = chosen.slice(0, MOST);
-    const point = (i) => [(at(i, 0) - middle[0]) / 1000, -at(i, 2) / 1000, (at(i, 1) - middle[1]) / 1000];
+    // few neurons need a thick slab; it is drawn thinner, or the near ones would seem larger
+    const thin = Math.min(1, THICKEST / halfV);
+    const point = (i) => [(at(i, 0) - middle[0]) / 1000, -at(i, 2) / 1000, (thin * (at(i, 1) - middle[1])) / 1000];
     return { chosen, all, halfU: Math.min(halfU, reach[0] + 20), halfV: Math.min(halfV, reach[1] + 20), point };
   }
 
@@ -146,7 +149,7 @@ export class ColumnView {
     });
     this.grown = grown;
     if (bottoms.length === 0) this.frameTo(parts, points);
-    this.bands(borders, halfV / 1000);
+    this.bands(borders, Math.min(halfV, THICKEST) / 1000);
     this.branches = new Branches(parts, Math.max(grown.length, 1));
     this.branches.mesh.renderOrder = 2;
     this.scene.add(this.branches.mesh, this.somas.mesh, this.lights.mesh);
@@ -198,8 +201,8 @@ export class ColumnView {
     if (entries.length) {
       line([-this.halfU, 0, z], [this.halfU, 0, z]);
       line([-this.halfU, -this.depth, z], [this.halfU, -this.depth, z]);
-      this.label("pia", [this.halfU, 0, z], "edge");
-      this.label("white matter", [this.halfU, -this.depth, z], "edge");
+      this.label("<i>pia</i>", [this.halfU, 0, z], "edge");
+      this.label("<i>white matter</i>", [this.halfU, -this.depth, z], "edge");
     }
     const bar = this.halfU > 0.6 ? 0.2 : this.halfU > 0.2 ? 0.1 : 0.02;
     const y = -this.depth - 0.04 * (this.depth - this.top);

@@ -6,6 +6,8 @@ const ROWS = [
   ["Home End", "beginning, end"],
   ["[ ]", "slower, faster"],
   ["1 2 3", "cortex, column, neuron"],
+  ["A D W S", "rotate"],
+  ["+ −", "nearer, farther"],
   ["F", "whole object in the picture"],
   ["T", "light or dark"],
   ["Esc", "select nothing"],
@@ -14,7 +16,7 @@ const ROWS = [
   ["click", "select a neuron and its area; in the margin of a plot, an area"],
 ];
 
-export const KEYS = `<h2>Keys and mouse</h2><table>${ROWS.map(([key, what]) => `<tr><th>${key}</th><td>${what}</td></tr>`).join("")}</table><p>The address bar holds what you see: share it with whoever has the same server or file.</p><button autofocus>Close</button>`;
+export const KEYS = `<h2>Keys and mouse</h2><table>${ROWS.map(([key, what]) => `<tr><th>${key}</th><td>${what}</td></tr>`).join("")}</table><p>The address bar holds what you see: share it with whoever has the same server or file.</p><button>Close</button>`;
 
 export function listenToKeys(app) {
   addEventListener("keydown", (event) => {
@@ -33,6 +35,13 @@ export function listenToKeys(app) {
       1: () => app.state.set({ view: "cortex" }),
       2: () => app.state.set({ view: "column" }),
       3: () => app.state.set({ view: "neuron" }),
+      a: () => app.stage.orbit(-0.12, 0),
+      d: () => app.stage.orbit(0.12, 0),
+      w: () => app.stage.orbit(0, -0.12),
+      s: () => app.stage.orbit(0, 0.12),
+      "+": () => app.stage.orbit(0, 0, 1.15),
+      "=": () => app.stage.orbit(0, 0, 1.15),
+      "-": () => app.stage.orbit(0, 0, 1 / 1.15),
       f: () => app.stage.view.home(),
       t: () => app.state.set({ theme: app.dark() ? "light" : "dark" }),
       "?": () => app.help(),

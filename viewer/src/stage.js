@@ -91,6 +91,19 @@ export class Stage {
     this.moved();
   }
 
+  /** Turn the camera about what it looks at, radians; `nearer` above 1 approaches. */
+  orbit(around, over, nearer = 1) {
+    const away = this.camera.position.clone().sub(this.controls.target);
+    const spherical = new THREE.Spherical().setFromVector3(away);
+    spherical.theta += around;
+    spherical.phi += over;
+    spherical.radius = Math.min(Math.max(spherical.radius / nearer, this.controls.minDistance), this.controls.maxDistance);
+    spherical.makeSafe();
+    this.camera.position.setFromSpherical(spherical).add(this.controls.target);
+    this.moved();
+    this.keep();
+  }
+
   frame(now) {
     this.controls.update();
     const moving = this.moving > 0;

@@ -18,7 +18,7 @@ class Timeline {
     this.cursor = element.querySelector(".cursor");
     this.stale = true;
     new ResizeObserver(() => (this.stale = true)).observe(this.plot);
-    app.state.on(["from", "to", "hidden", "colour", "allen", "theme", "picked"], () => (this.stale = true));
+    app.state.on(["from", "to", "hidden", "colour", "allen", "theme", "picked", "view"], () => (this.stale = true));
     this.listen();
   }
 
