@@ -221,12 +221,16 @@ def test_a_click_selects_the_neuron_that_hovering_names(look, session):
     )
     i, x, y = number
     box = page.locator("#canvas").bounding_box()
+    until(page, "isocortex.app.models")
     page.mouse.move(box["x"] + x, box["y"] + y)
     name = f"cortex {session.scene.node_id[i]}"
     until(page, f"document.querySelector('#tip').textContent.includes('{name}')")
     tip = page.locator("#tip").inner_text()
     for column in ("area", "layer", "cell_class", "hemisphere"):
         assert str(session.scene.column_of(column)[i]) in tip
+    assert str(session.scene.column_of("model_template")[i]).removeprefix("isocortex:") in tip
+    rate = 1000 * np.count_nonzero(session.feed.all().neuron == i) / session.duration
+    assert f"{rate:.1f} Hz" in tip
     page.mouse.click(box["x"] + x, box["y"] + y)
     assert value(page, "neuron") == i
     assert page.locator("#one h2").inner_text() == name

@@ -130,8 +130,14 @@ export class Asked {
     return lines.join("<br>");
   }
 
+  /** Cell models and their branches, read once. */
+  loadModels() {
+    this.reading ??= fetchPacked("models").then((models) => (this.models = models));
+    return this.reading;
+  }
+
   model(number) {
-    const models = this.column?.data?.models;
+    const { models } = this;
     const at = models?.arrays.model[number] ?? 0xffff;
     return at === 0xffff ? null : models.head.models[at];
   }

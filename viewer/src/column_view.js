@@ -28,7 +28,7 @@ export class ColumnView {
     this.build();
     if (this.data) return;
     this.app.notice("Reading cell models …");
-    const [slab, models] = await Promise.all([fetchPacked("slab"), fetchPacked("models")]);
+    const [slab, models] = await Promise.all([fetchPacked("slab"), this.app.loadModels()]);
     this.data = { slab, models };
     this.app.notice("");
     if (this.active) {

@@ -14,9 +14,8 @@ export class Detail {
       <form id="find"><label><span>Neuron by id</span><input name="id" inputmode="numeric" autocomplete="off" placeholder="e.g. ${app.population.nodeId[0]}"></label></form>`;
     this.one = element.querySelector("#one");
     this.many = element.querySelector("#many");
-    const seek = (t) => app.seek(t);
-    this.rate = new Plot(this.many.querySelector(".plots"), { x: "Time (ms)", y: "Rate (Hz)", onSeek: seek, zero: true, height: 116 });
-    this.spectrum = new Plot(this.many.querySelector(".plots"), { x: "Frequency (Hz)", y: "Power (Hz²/Hz)", logs: true, height: 132 });
+    this.rate = new Plot(this.many.querySelector(".plots"), { x: "Time (ms)", y: "Rate (Hz)", app, zero: true, height: 116 });
+    this.spectrum = new Plot(this.many.querySelector(".plots"), { x: "Frequency (Hz)", y: "Power (Hz²/Hz)", app, logs: true, height: 132 });
     this.traces = [];
     app.state.on(["picked", "hidden", "theme", "from", "to"], () => (this.stale = true));
     app.state.on(["neuron", "theme"], () => this.neuronChanged());
@@ -135,7 +134,7 @@ export class Detail {
       const unit = report.units === "mM" ? "µM" : report.units;
       const name = { v: "Soma v", cai: "Ca" }[report.variable] ?? report.variable;
       const values = data.arrays[`trace${report.k}`];
-      const plot = new Plot(box, { x: "Time (ms)", y: `${name} (${unit})`, height: report.variable === "v" ? 128 : 96, onSeek: (t) => this.app.seek(t) });
+      const plot = new Plot(box, { x: "Time (ms)", y: `${name} (${unit})`, height: report.variable === "v" ? 128 : 96, app: this.app });
       const xs = Float64Array.from(values, (_, k) => report.first + k * report.dt);
       plot.show(xs, [{ label: name, values: factor === 1 ? values : values.map((v) => v * factor), colour: colour(report.variable === "v" ? "accent" : "warm") }], { range: this.span() });
       this.traces.push(plot);
@@ -160,7 +159,7 @@ export class Detail {
     for (let e = 0; e < time.length; e++) counts[excites[synapse[e]]][Math.min(Math.floor(time[e] / bin), bins - 1)]++;
     const lines = counts.map((c) => smooth(c.map((x) => x / bin), 2));
     const xs = Float64Array.from({ length: bins }, (_, k) => (k + 0.5) * bin);
-    const plot = new Plot(box, { x: "Time (ms)", y: "Events (1/ms)", height: 96, zero: true, onSeek: (t) => this.app.seek(t) });
+    const plot = new Plot(box, { x: "Time (ms)", y: "Events (1/ms)", height: 96, zero: true, app: this.app });
     plot.show(xs, [
       { label: "excitatory", values: lines[1], colour: colour("warm") },
       { label: "inhibitory", values: lines[0], colour: colour("cold") },

@@ -148,6 +148,7 @@ class App extends Asked {
       this.ready = true;
       document.body.dataset.ready = "true";
       this.firstPicture = performance.now();
+      setTimeout(() => this.loadModels(), 500); // so that hovering can name them
     }
   }
 

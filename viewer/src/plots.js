@@ -7,8 +7,8 @@ const GRID = 0.6;
 
 /** uPlot in our dress. `x` and `y` are labels with units; `logs` puts both axes on log scales. */
 export class Plot {
-  constructor(parent, { x, y, height = 118, logs = false, onSeek = null, zero = false }) {
-    this.options = { x, y, height, logs, onSeek, zero };
+  constructor(parent, { x, y, app, height = 118, logs = false, zero = false }) {
+    this.options = { x, y, app, height, logs, zero };
     this.parent = parent;
     this.box = document.createElement("div");
     this.box.className = "chart";
@@ -30,7 +30,7 @@ export class Plot {
   }
 
   make(lines) {
-    const { x, y, height, logs, onSeek, zero } = this.options;
+    const { x, y, app, height, logs, zero } = this.options;
     const { faint, line, ink } = theme();
     this.plot?.destroy();
     const axis = (label, side) => ({
@@ -66,12 +66,26 @@ export class Plot {
       [[], ...lines.map(() => [])],
       this.box,
     );
-    if (onSeek)
-      this.plot.over.addEventListener("click", (event) => onSeek(this.plot.posToVal(event.offsetX, "x")));
+    const { over } = this.plot;
+    if (!logs) over.addEventListener("click", (event) => app.seek(this.plot.posToVal(event.offsetX, "x")));
+    over.addEventListener("mousemove", (event) => app.tip(this.tell(event.offsetX), event));
+    over.addEventListener("mouseleave", () => app.tip(null));
     this.mark = document.createElement("div");
     this.mark.className = "cursor";
     this.mark.hidden = true;
     this.plot.over.append(this.mark);
+  }
+
+  /** The values under the pointer, with their units. */
+  tell(offset) {
+    const { x, y } = this.options;
+    const at = this.plot.posToIdx(offset);
+    const [xs, ...lines] = this.plot.data;
+    if (xs[at] === undefined) return null;
+    const words = (label) => label.match(/^(.*) \((.*)\)$/).slice(1);
+    const [name, unit] = words(y);
+    const values = lines.map((values, k) => `${lines.length > 1 ? this.plot.series[k + 1].label : name}: <b>${+values[at].toPrecision(3)}</b> ${unit}`);
+    return [`${+xs[at].toPrecision(5)} ${words(x)[1]}`, ...values].join("<br>");
   }
 
   drawCursor() {

@@ -109,6 +109,11 @@ class Result:
 
         return open_report(self._report_files[name], population)
 
+    def report_populations(self, name: str) -> list[str]:
+        """Populations of which a report holds neurons."""
+        with _open(self._report_files[name]) as hdf5:
+            return list(hdf5["report"])
+
     def voltage(self, node_id: int, population: str | None = None) -> xarray.DataArray:
         """Membrane voltage of one cell over time (mV), at the soma or the first element there is.
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
-from isocortex.errors import InputError
 from isocortex.report.results import Result
 from isocortex.viewer.pack import pack
 
@@ -63,11 +62,8 @@ def recorded_cells(result: Result) -> dict[tuple[str, int], list[str]]:
     """(population, node) of every cell with reports of more than one compartment -> reports."""
     found: dict[tuple[str, int], list[str]] = {}
     for name in result.reports:
-        for population in result.nodes:
-            try:
-                data = result.report(name, population)
-            except InputError:
-                continue
+        for population in result.report_populations(name):
+            data = result.report(name, population)
             ids, counts = np.unique(data["node_id"].values, return_counts=True)
             for node, count in zip(ids, counts, strict=True):
                 if count > 1:
@@ -85,10 +81,9 @@ def recordings(result: Result, population: str, node: int, n_compartments: int) 
     """
     found: dict[str, Any] = {}
     for name in result.reports:
-        try:
-            data = result.report(name, population)
-        except InputError:
+        if population not in result.report_populations(name):
             continue
+        data = result.report(name, population)
         mine = np.flatnonzero(data["node_id"].values == node)
         times = data["time"].values
         if len(mine) == 0 or len(times) == 0:
