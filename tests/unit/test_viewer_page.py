@@ -85,7 +85,7 @@ def look(browser, server):
         page.goto("about:blank")
         complaints.clear()
         page.goto(f"{server.url}#{state}")
-        page.wait_for_selector("body[data-ready=true]", timeout=60000)
+        page.wait_for_selector("body[data-ready=true][data-spikes=all]", timeout=60000)
         settle(page)
         return page
 
@@ -285,7 +285,7 @@ def test_the_export_opens_from_the_disk_and_asks_nobody(browser, session, tmp_pa
     page.on("console", lambda m: m.type in ("error", "warning") and complaints.append(m.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{path.as_uri()}#view=neuron&t=40")
-    page.wait_for_selector("body[data-ready=true]", timeout=60000)
+    page.wait_for_selector("body[data-ready=true][data-spikes=all]", timeout=60000)
     until(page, "isocortex.app.neuronView.quiet")
     assert drawn(picture(page)).mean() > 0.003
     page.keyboard.press("1")

@@ -19,6 +19,7 @@ import { Heat, Raster } from "./timeline.js";
 import { Transport } from "./transport.js";
 
 const POLL = 1000; // ms between looks at a run that goes on
+const REFRESH = 700; // ms between drawings of plots while spikes arrive
 const $ = (id) => document.getElementById(id);
 
 class App extends Asked {
@@ -68,7 +69,6 @@ class App extends Asked {
     state.on(["t"], () => (this.stage.stale = true));
     state.on(["neuron"], () => (this.stage.stale = true));
     state.on(["view"], () => this.enter());
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => state.set({ theme: state.get("theme") || "" }) || this.paint());
     document.querySelector("nav").addEventListener("click", (event) => {
       const { view } = event.target.dataset;
       if (view) state.set({ view });
@@ -83,9 +83,10 @@ class App extends Asked {
       state.fromHash(location.hash);
       if (state.get("camera")) this.enter(state.get("camera"));
     });
+    this.filled = new Promise((done) => (this.allThere = done));
     this.enter(state.get("camera"));
     this.head();
-    if (this.spikes.live) setTimeout(() => this.poll(), POLL);
+    this.fill();
     requestAnimationFrame((now) => this.frame(now));
   }
 
@@ -178,26 +179,50 @@ class App extends Asked {
     $("title").title = head.folder ?? "";
     document.title = `${head.title || "Isocortex"} · Isocortex`;
     const { spikes } = this;
-    $("facts").textContent = `${this.population.n.toLocaleString()} neurons · ${+spikes.duration.toFixed(1)} ms · ${spikes.total.toLocaleString()} spikes`;
+    $("facts").textContent = `${this.population.n.toLocaleString()} neurons · ${+spikes.duration.toFixed(1)} ms · ${spikes.expected.toLocaleString()} spikes`;
+    const part = spikes.total / Math.max(spikes.expected, 1);
+    this.waiting(part < 1 ? `reading spikes: ${Math.floor(100 * part)} %` : "");
     const live = $("live");
     live.textContent = spikes.live ? `running: ${spikes.reached.toFixed(0)} of ${spikes.duration.toFixed(0)} ms` : "";
   }
 
-  async poll() {
+  /** Fetch spikes chunk by chunk, and go on looking while the run goes on. */
+  async fill() {
+    let told = performance.now();
+    let news = false;
     try {
-      if (await this.spikes.update()) {
+      for (;;) {
+        while (await this.spikes.more()) {
+          this.cloud.feed(this.spikes);
+          this.stage.stale = news = true;
+          if (performance.now() - told > REFRESH) {
+            this.refresh();
+            told = performance.now();
+          }
+        }
+        if (news || !this.whole) this.refresh();
+        if (this.whole !== this.spikes.epoch) this.detail.neuronChanged();
+        this.whole = this.spikes.epoch;
+        document.body.dataset.spikes = "all";
+        this.allThere();
+        news = false;
+        if (!this.spikes.live) return;
+        await new Promise((done) => setTimeout(done, POLL));
+        news = await this.spikes.look();
         this.cloud.feed(this.spikes);
-        this.raster.stale = this.heat.stale = true;
-        this.stage.stale = true;
-        if (this.colourKey() === "rate") this.paint();
-        this.head();
-        this.transport.render();
       }
     } catch {
       $("live").textContent = "the server is gone; what was read stays";
-      return;
     }
-    if (this.spikes.live) setTimeout(() => this.poll(), POLL);
+  }
+
+  /** There are new spikes: whatever is computed from them is drawn again. */
+  refresh() {
+    this.spikes.version++;
+    this.raster.stale = this.heat.stale = this.stage.stale = true;
+    if (this.colourKey() === "rate") this.paint();
+    this.head();
+    this.transport.render();
   }
 
   help() {
@@ -259,7 +284,7 @@ async function main() {
   if (!document.createElement("canvas").getContext("webgl2")) return withoutPicture();
   try {
     const spikes = new Spikes();
-    const [scene] = await Promise.all([fetchPacked("scene"), spikes.update()]);
+    const [scene] = await Promise.all([fetchPacked("scene"), spikes.look()]);
     const app = new App(new Population(scene), spikes);
     window.isocortex = { app, welch, received, begun };
     app.start();

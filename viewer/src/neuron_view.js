@@ -26,8 +26,9 @@ export class NeuronView {
   enter() {
     this.active = true;
     this.box = document.getElementById("labels");
-    if (this.app.state.get("neuron") < 0 && this.app.population.recorded.length)
-      this.app.state.set({ neuron: this.app.liveliest() });
+    const { state, population, filled } = this.app;
+    if (state.get("neuron") < 0 && population.recorded.length)
+      filled.then(() => this.active && state.get("neuron") < 0 && state.set({ neuron: this.app.liveliest() }));
     else this.load();
     this.controls();
   }

@@ -18,40 +18,46 @@ export class Spikes {
   constructor() {
     this.chunks = [];
     this.epoch = -1;
-    this.total = 0;
+    this.total = 0; // spikes fetched
+    this.expected = 0; // spikes there are
+    this.promised = 0; // chunks there are
     this.running = false;
     this.reached = 0;
     this.duration = 1;
-    this.version = 0; // grows with every change
+    this.version = 0; // grows when what is computed from spikes is out of date
   }
 
-  /** Fetch what is new; true if something was. */
-  async update() {
+  /** Ask how far the run is and which chunks there are; true if anything changed. */
+  async look() {
     const status = await fetchStatus();
-    const before = this.version;
+    const before = [this.epoch, this.running, this.reached, this.promised].join();
     if (status.epoch !== this.epoch) {
       this.chunks = [];
       this.epoch = status.epoch;
       this.total = 0;
-      this.version++;
     }
-    if (this.running !== status.running || this.reached !== status.reached) this.version++;
     this.running = status.running;
     this.reached = status.reached;
     this.duration = status.duration;
     this.strangers = status.strangers;
-    while (this.chunks.length < status.chunks.length) {
-      const buffer = await fetchBlock(`spikes/${this.epoch}/${this.chunks.length}`);
-      if (buffer === null) break; // the run ended meanwhile: the next look finds a new epoch
-      const count = buffer.byteLength / 8;
-      this.chunks.push({
-        time: new Float32Array(buffer, 0, count),
-        neuron: new Uint32Array(buffer, 4 * count, count),
-      });
-      this.total += count;
-      this.version++;
-    }
-    return this.version !== before;
+    this.promised = status.chunks.length;
+    this.expected = status.chunks.reduce((a, b) => a + b, 0);
+    return before !== [this.epoch, this.running, this.reached, this.promised].join();
+  }
+
+  /** Fetch the next chunk; false if there is none to fetch. */
+  async more() {
+    if (this.chunks.length >= this.promised) return false;
+    const { epoch } = this;
+    const buffer = await fetchBlock(`spikes/${epoch}/${this.chunks.length}`);
+    if (buffer === null || epoch !== this.epoch) return false; // the run ended meanwhile: look again
+    const count = buffer.byteLength / 8;
+    this.chunks.push({
+      time: new Float32Array(buffer, 0, count),
+      neuron: new Uint32Array(buffer, 4 * count, count),
+    });
+    this.total += count;
+    return true;
   }
 
   get live() {

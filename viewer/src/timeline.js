@@ -242,7 +242,10 @@ export class Raster extends Timeline {
     }
     context.putImageData(image, Math.round(GUTTER * this.ratio), 0);
     this.frame(context, this.bands);
-    if (spikes.total === 0) this.empty(context, spikes.running ? "No spike yet" : "Nothing spiked in this run");
+    if (spikes.total === 0) {
+      const waiting = spikes.expected > 0 ? "Reading spikes …" : spikes.running ? "No spike yet" : "Nothing spiked in this run";
+      this.empty(context, waiting);
+    }
   }
 
   empty(context, text) {
