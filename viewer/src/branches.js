@@ -26,7 +26,7 @@ void main() {
   vec2 along = b.xy / -b.z - a.xy / -a.z;
   along = length(along) > 1e-9 ? normalize(along) : vec2(1.0, 0.0);
   float pixel = -at.z / (0.5 * size.y * projectionMatrix[1][1]); // length of a pixel here
-  float half_width = radius > 0.0 ? max(radius, least * pixel) : 0.0;
+  float half_width = radius > 0.0 ? max(radius, least * pixel) + 0.5 * pixel : 0.0; // the edge fades
   at.xy += position.y * half_width * vec2(-along.y, along.x);
   at.xy += (2.0 * position.x - 1.0) * along * min(half_width, 0.5 * distance(a.xyz, b.xyz)) * 0.35;
   across = position.y;
@@ -41,7 +41,9 @@ in float across;
 out vec4 paint;
 void main() {
   float light = mix(1.0, 0.55 + 0.45 * sqrt(max(1.0 - across * across, 0.0)), sheen);
-  paint = vec4(colour.rgb * light, colour.a);
+  float edge = fwidth(across);
+  paint = vec4(colour.rgb * light, colour.a * (1.0 - smoothstep(1.0 - edge, 1.0, abs(across))));
+  if (paint.a < 0.02) discard;
 }`;
 
 export class Branches {
@@ -124,7 +126,8 @@ void main() {
     paint = vec4(shade.rgb, shade.a * (0.9 * (1.0 - smoothstep(0.3, 0.5, r)) + 0.6 * pow(1.0 - r, 2.0)));
   } else {
     float light = 0.62 + 0.38 * dot(vec3(p.x, -p.y, sqrt(1.0 - r2)), vec3(-0.35, 0.5, 0.79));
-    paint = vec4(shade.rgb * light, shade.a);
+    float r = sqrt(r2);
+    paint = vec4(shade.rgb * light, shade.a * (1.0 - smoothstep(1.0 - fwidth(r), 1.0, r)));
   }
 }`;
 
