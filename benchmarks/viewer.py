@@ -139,8 +139,8 @@ def main() -> None:
             f"Headless Chromium {version}, software rendering (SwiftShader), window "
             f"{arguments.size[0]} x {arguments.size[1]}; one second of {RATE:g} Hz a neuron.",
             "`opening`: reading the circuit and the spikes, once. `first picture`, `all somas`, "
-            "`all spikes`: from the page's address to the first frame, to the one with every soma, and "
-            "until every spike is there and plotted. Frames a second: median, and in parentheses "
+            "`all spikes`: from the page's address to the first frame, to the one with every soma, "
+            "and until every spike is there and plotted. Frames a second: median, and in parentheses "
             "at the slowest twentieth, while the camera turns without pause (as many somas as "
             "there is time for; all of them when it rests) and while time plays at 50 ms a second.",
             "",

@@ -90,12 +90,13 @@ export class CortexView {
       renderer.setRenderTarget(this.target);
       renderer.setClearColor(clear, 1);
       if (fresh) renderer.clear();
-      const count = Math.min(this.slice, this.cloud.n - this.drawn);
+      // at rest more at a time: nobody waits for the next frame
+      const count = Math.min(fresh ? this.slice : 4 * this.slice, this.cloud.n - this.drawn);
       this.cloud.somas.geometry.setDrawRange(this.drawn, count);
       renderer.render(this.base, camera);
       this.drawn += count;
       renderer.setRenderTarget(null);
-      this.measure = { started, full: count === this.slice };
+      this.measure = { started, full: fresh && count === this.slice };
     }
     this.dirty = false;
     renderer.setClearColor(clear, 1);
@@ -113,7 +114,7 @@ export class CortexView {
     requestAnimationFrame(() => {
       const spent = performance.now() - started;
       if (spent < 24) this.slice = Math.min(2 * this.slice, 4e6);
-      else if (spent > 60) this.slice = Math.max(this.slice >> 1, 10000);
+      else if (spent > 70) this.slice = Math.max(this.slice >> 1, 20000);
     });
   }
 
