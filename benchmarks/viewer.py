@@ -11,6 +11,7 @@ while time plays and the camera rests; software rendering on two cores is the wo
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import tempfile
 import threading
@@ -118,7 +119,7 @@ def main() -> None:
     arguments = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
-    rows = []
+    rows, load = [], os.getloadavg()[0]
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=arguments.chromium, args=OPTIONS)
         version = browser.version
@@ -140,13 +141,13 @@ def main() -> None:
             f"{arguments.size[0]} x {arguments.size[1]}; one second of {RATE:g} Hz a neuron.",
             "`opening`: reading the circuit and the spikes, once. `first picture`, `all somas`, "
             "`all spikes`: from the page's address to the first frame, to the one with every soma, "
-            "and until every spike is there and plotted. Frames a second: median, and in parentheses "
-            "at the slowest twentieth, while the camera turns without pause (as many somas as "
-            "there is time for; all of them when it rests) and while time plays at 50 ms a second.",
+            "and until every spike is there and plotted. Frames a second: median, and in "
+            "parentheses at the slowest twentieth, while the camera turns without pause (as many "
+            "somas as there is time for; all of them when it rests) and while time plays at 50 ms a second.",
             "",
             *table(head, rows),
             "",
-            describe(),
+            f"{describe()} Load of the machine as it began: {load:.1f}.",
         ],
     )
 
