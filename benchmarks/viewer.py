@@ -143,7 +143,8 @@ def main() -> None:
             "`all spikes`: from the page's address to the first frame, to the one with every soma, "
             "and until every spike is there and plotted. Frames a second: median, and in "
             "parentheses at the slowest twentieth, while the camera turns without pause (as many "
-            "somas as there is time for; all of them when it rests) and while time plays at 50 ms a second.",
+            "somas as there is time for; all of them when it rests) and while time plays "
+            "at 50 ms a second.",
             "",
             *table(head, rows),
             "",
