@@ -44,7 +44,7 @@ bench: $(VENV)/.installed $(ORACLE_VENV)/.installed  ## Compare with a C kernel,
 	$(VENV)/bin/python benchmarks/bionet.py $(PEERS) --cells 100 500 --connections 200 --tstop 200
 
 clean:  ## Remove the environments and the demo's results
-	rm -rf $(VENV) $(ORACLE_VENV) $(DEMO)
+	rm -rf $(VENV) $(ORACLE_VENV) $(DEMO) viewer/node_modules src/isocortex/viewer/static
 
 # Stamps: an environment is installed again only when pyproject.toml or the viewer's page changes.
 PAGE = hatch_build.py $(wildcard viewer/src/* viewer/*.js viewer/*.json)

@@ -17,6 +17,8 @@ export class ColumnView {
     this.halfU = 0.5;
     this.depth = 1;
     this.labels = [];
+    this.ring = document.createElement("div");
+    this.ring.className = "ring";
     this.centre = new THREE.Vector3();
     this.fov = 7; // nearly parallel: depths can be compared across the slab
     app.state.on(["picked", "side", "hidden", "colour", "allen", "theme"], () => this.active && this.build());
@@ -237,7 +239,9 @@ export class ColumnView {
     this.scene.clear();
     this.labels = [];
     this.members = [];
-    this.box?.replaceChildren();
+    this.index = null;
+    this.box?.replaceChildren(this.ring);
+    this.ring.hidden = true;
   }
 
   repaint() {
@@ -294,6 +298,12 @@ export class ColumnView {
   }
 
   overlay() {
+    const chosen = this.index?.get(this.app.state.get("neuron"));
+    this.ring.hidden = chosen === undefined;
+    if (chosen !== undefined) {
+      const [x, y] = this.stage.project(new THREE.Vector3().fromArray(this.somas.position, 3 * chosen));
+      this.ring.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
+    }
     for (const [element, point] of this.labels) {
       const [x, y] = this.stage.project(point);
       element.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;

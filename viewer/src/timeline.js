@@ -18,7 +18,7 @@ class Timeline {
     this.cursor = element.querySelector(".cursor");
     this.stale = true;
     new ResizeObserver(() => (this.stale = true)).observe(this.plot);
-    app.state.on(["from", "to", "hidden", "colour", "allen", "theme", "picked", "view"], () => (this.stale = true));
+    app.state.on(["from", "to", "hidden", "colour", "allen", "theme", "picked", "view", "neuron"], () => (this.stale = true));
     this.listen();
   }
 
@@ -242,6 +242,19 @@ export class Raster extends Timeline {
     }
     context.putImageData(image, Math.round(GUTTER * this.ratio), 0);
     this.frame(context, this.bands);
+    const chosen = this.rowOf[this.app.state.get("neuron")] ?? -1;
+    if (chosen >= 0) {
+      const y = ((chosen + 0.5) / rows) * this.rows;
+      context.fillStyle = this.theme.accent;
+      context.beginPath();
+      context.moveTo(GUTTER, y);
+      context.lineTo(GUTTER - 7, y - 4);
+      context.lineTo(GUTTER - 7, y + 4);
+      context.fill();
+      context.globalAlpha = 0.35;
+      context.fillRect(GUTTER, y - 0.5, this.width - GUTTER, 1);
+      context.globalAlpha = 1;
+    }
     if (spikes.total === 0) {
       const waiting = spikes.expected > 0 ? "Reading spikes …" : spikes.running ? "No spike yet" : "Nothing spiked in this run";
       this.empty(context, waiting);
