@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ORACLE_VENV ?= .venv-oracle
-DEMO ?= results/demo
+CORTEX ?= results/cortex
 PEERS = --peers-python $(ORACLE_VENV)/bin/python
 PIP = -m pip install --quiet --disable-pip-version-check
 
@@ -11,8 +11,10 @@ PIP = -m pip install --quiet --disable-pip-version-check
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-run: $(VENV)/.installed  ## Write the demo circuit to results/demo, simulate it, draw it
-	$(VENV)/bin/isocortex demo $(DEMO)
+run: $(VENV)/.installed  ## Build a mouse cortex of 9000 neurons in results/cortex, run it, draw it
+	$(VENV)/bin/isocortex build cortex --scale 0.001 -o $(CORTEX)
+	$(VENV)/bin/isocortex run $(CORTEX)/simulation_config.json --pictures
+	$(VENV)/bin/isocortex rates $(CORTEX)/output -o $(CORTEX)/output/rates.csv
 
 test: $(VENV)/.installed-dev  ## All tests that need no other simulator
 	$(VENV)/bin/python -m pytest
@@ -39,12 +41,13 @@ bench: $(VENV)/.installed $(ORACLE_VENV)/.installed  ## Compare with a C kernel,
 	$(VENV)/bin/python benchmarks/precision.py
 	$(VENV)/bin/python benchmarks/set_up.py $(PEERS)
 	$(VENV)/bin/python benchmarks/network.py $(PEERS)
+	$(VENV)/bin/python benchmarks/cortex.py
 	$(VENV)/bin/python benchmarks/cells.py $(PEERS)
 	$(VENV)/bin/python benchmarks/bionet.py $(PEERS)
 	$(VENV)/bin/python benchmarks/bionet.py $(PEERS) --cells 100 500 --connections 200 --tstop 200
 
-clean:  ## Remove the environments and the demo's results
-	rm -rf $(VENV) $(ORACLE_VENV) $(DEMO) viewer/node_modules src/isocortex/viewer/static
+clean:  ## Remove the environments and the results
+	rm -rf $(VENV) $(ORACLE_VENV) $(CORTEX) viewer/node_modules src/isocortex/viewer/static
 
 # Stamps: an environment is installed again only when pyproject.toml or the viewer's page changes.
 PAGE = hatch_build.py $(wildcard viewer/src/* viewer/*.js viewer/*.json)

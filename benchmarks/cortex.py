@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from isocortex.cortex.build import build_cortex
-from isocortex.cortex.model import Recipe
+from isocortex.cortex.model import CortexModel, Recipe
 from machine import RESULTS, describe, table, write
 
 CHILD = """
@@ -37,7 +37,7 @@ def main() -> None:
     for scale in options.scales:
         with tempfile.TemporaryDirectory(prefix="isocortex-cortex-") as name:
             begun = time.perf_counter()
-            config = build_cortex(name, Recipe(scale=scale), tstop=options.tstop)
+            config = build_cortex(name, CortexModel.make(Recipe(scale=scale)), tstop=options.tstop)
             built = time.perf_counter() - begun
             if not rows:
                 _run(config, "double", options.threads, "drawn")

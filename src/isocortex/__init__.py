@@ -1,4 +1,4 @@
-"""Isocortex: SONATA circuits of biophysical neurons, with NEURON's results.
+"""Isocortex: the mouse cortex, and SONATA circuits of Allen neurons with NEURON's results.
 
 >>> import isocortex as ic
 >>> result = ic.run("simulation_config.json")  # doctest: +SKIP
@@ -13,6 +13,8 @@ from isocortex.cells.compiled import CompiledCell
 from isocortex.cells.library import library_cells
 from isocortex.cells.library import load_cell as cell
 from isocortex.clamp import StepResponse, step
+from isocortex.cortex.build import build_cortex
+from isocortex.cortex.model import CortexModel, Recipe
 from isocortex.errors import IsocortexError
 from isocortex.report.results import Result
 from isocortex.simulate import run
@@ -23,9 +25,12 @@ __version__ = version("isocortex")
 
 __all__ = [
     "CompiledCell",
+    "CortexModel",
     "IsocortexError",
+    "Recipe",
     "Result",
     "StepResponse",
+    "build_cortex",
     "cell",
     "compile_allen",
     "library_cells",

@@ -33,7 +33,7 @@ FLOOR = 0.3
 STEP = 0.15
 #: A class of fewer neurons learns more slowly: its rate says less.
 FEW = 5
-WEAKEST, STRONGEST = 0.2, 200.0  # nS
+WEAKEST, STRONGEST = 0.01, 200.0  # nS
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ def calibrate(
     start: Drive | None = None,
     *,
     rounds: int = 30,
-    tstop: float = 1000.0,
-    settle: float = 300.0,
+    tstop: float = 1500.0,
+    settle: float = 500.0,
     threads: int | None = None,
     progress: Callable[[int, Round], None] = lambda number, done: None,
 ) -> Round:
@@ -84,11 +84,12 @@ def calibrate(
             fix="Ask for one round or more, longer than they settle.",
         )
     start = start or load_drive()
+    cortex = CortexModel.make(recipe)
     with tempfile.TemporaryDirectory(prefix="isocortex-calibrate-") as folder:
-        config = build_cortex(folder, recipe, tstop=tstop, drive=start)
+        config = build_cortex(folder, cortex, tstop=tstop, drive=start)
         simulation = load_simulation(config)
         network = build_network(simulation)
-    kinds, of = _kinds(CortexModel.make(recipe))
+    kinds, of = _kinds(cortex)
     target = np.array([target_of(layer, name) for layer, name, _ in kinds])
     first = drive = np.array([start.of(*kind) for kind in kinds])
     settings = Settings(
@@ -153,7 +154,9 @@ def _rates(
     """Mean rate of each kind of neuron after ``settle``, Hz."""
     spikes = np.zeros(n_kinds)
     n_steps, piece = round(tstop / engine.settings.dt), 50 * engine.window
+    half = 0.5 * engine.settings.dt
     while engine.step < n_steps:
         source, time, _ = engine.advance(min(piece, n_steps - engine.step))
-        spikes += np.bincount(of[source[time >= settle]], minlength=n_kinds)
+        counted = (time >= settle - half) & (time < tstop - half)  # as a run writes them
+        spikes += np.bincount(of[source[counted]], minlength=n_kinds)
     return spikes / np.bincount(of, minlength=n_kinds) / (1e-3 * (tstop - settle))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from isocortex.analysis import plots
+from isocortex.analysis import brain, plots
 from isocortex.cells.compiled import CompiledCell
+from isocortex.cortex.atlas import load_atlas
 from isocortex.errors import ConfigError, InputError, disk_errors
 from isocortex.network.build import compile_cell_of
 from isocortex.report.results import Result
-from isocortex.sonata.circuit import Simulation
+from isocortex.sonata.circuit import NodePopulation, Simulation
 from isocortex.sonata.config import load_simulation
 
 #: Columns of node tables that name cell classes, the most telling first.
@@ -30,12 +33,21 @@ def simulation_of(result: Result) -> Simulation:
     return load_simulation(config, skip_unsupported_reports=True)
 
 
+def _nodes_of(result: Result, simulation: Simulation) -> NodePopulation | None:
+    """The nodes that spiked, if they are of one population."""
+    populations = list(result.nodes)
+    if len(populations) != 1:
+        return None
+    return simulation.circuit.nodes.get(populations[0])
+
+
 def groups_of(result: Result, simulation: Simulation) -> dict[str, np.ndarray] | None:
     """Node ids by cell class, for a result of one population."""
-    populations = list(result.nodes)
-    if len(populations) != 1 or populations[0] not in simulation.circuit.nodes:
+    population = _nodes_of(result, simulation)
+    if population is None:
         return None
-    population = simulation.circuit.nodes[populations[0]]
+    if {"layer", "cell_class", "ei"} <= set(population.table):
+        return _layers_and_classes(population)
     for column in CLASS_COLUMNS:
         if column in population.table:
             names = population.table[column].astype(object)
@@ -47,10 +59,94 @@ def groups_of(result: Result, simulation: Simulation) -> dict[str, np.ndarray] |
     return None
 
 
+def _layers_and_classes(population: NodePopulation) -> dict[str, np.ndarray]:
+    """Of a cortex: excitatory cells by layer, from the deepest up, then inhibitory by class."""
+    table = population.table
+    excitatory = (table["ei"] == "e").to_numpy()
+    name = np.where(excitatory, table["layer"].astype(str) + " E", table["cell_class"].astype(str))
+    order = [*sorted(set(name[excitatory]), reverse=True), *sorted(set(name[~excitatory]))]
+    return {group: population.node_ids[name == group] for group in order}
+
+
 def raster(result: Result, simulation: Simulation | None = None) -> Figure:
     """All spikes, by cell class where the circuit is at hand."""
     groups = groups_of(result, simulation) if simulation is not None else None
     return plots.raster(result.spikes, groups, duration=result.duration)
+
+
+def raster_by_area(result: Result, simulation: Simulation) -> Figure:
+    """Spikes of a cortex by area, in the order and colours of the atlas."""
+    population = _cortex_nodes(result, simulation)
+    atlas = load_atlas()
+    area = population.table["area"].astype(str).to_numpy()
+    groups = {
+        str(name): population.node_ids[area == name]
+        for name in reversed(atlas.areas.index) if (area == name).any()
+    }  # fmt: skip
+    return brain.raster_by_area(result.spikes, groups, atlas, duration=result.duration)
+
+
+def cortex_views(result: Result, simulation: Simulation) -> Figure:
+    """All neurons of a cortex from three sides."""
+    return brain.views(_cortex_nodes(result, simulation).table, load_atlas())
+
+
+def cortex(result: Result, simulation: Simulation) -> Figure:
+    """The three zooms: the cortex, one column of it and one neuron, coloured by voltage."""
+    population = _cortex_nodes(result, simulation)
+    name, whole, node = _whole_cell(result, _largest(result))
+    if whole != population.name:
+        raise InputError(f"cell {node} is of population {whole!r}", file=result.directory,
+                         fix=f"Record one of {population.name!r}.")  # fmt: skip
+    shown = _moment(result, simulation, name, whole, node)
+    row = int(np.flatnonzero(population.node_ids == node)[0])
+    examples = [brain.Neuron(row, shown.cell, shown.values)]
+    for other in _neighbours(population, row):
+        model = compile_cell_of(simulation, population.name, int(population.node_ids[other]))
+        examples.append(brain.Neuron(other, model))
+    v = result.voltage(node, whole)
+    table = population.table
+    title = (
+        f"{len(table):,} neurons of the mouse cortex, a column of {table['area'].iloc[row]}, and "
+        f"neuron {node} ({table['layer'].iloc[row]} {table['cell_class'].iloc[row]}){shown.when}"
+    )
+    return brain.zooms(
+        table, load_atlas(), examples, title=title,
+        trace=(np.asarray(v["time"].values), np.asarray(v.values, float), shown.time),
+    )  # fmt: skip
+
+
+def _largest(result: Result) -> int:
+    """The cell recorded in most compartments, of those that fired if there are any."""
+    name, population, _ = _whole_cell(result, None)
+    ids, counts = np.unique(result.report(name, population)["node_id"].values, return_counts=True)
+    fired = np.isin(ids, result.spikes["node_ids"])
+    return int(ids[np.argmax(counts * (1 + counts.max() * fired))])
+
+
+def _cortex_nodes(result: Result, simulation: Simulation) -> NodePopulation:
+    population = _nodes_of(result, simulation)
+    missing = set(brain.COLUMNS) - set(() if population is None else population.table)
+    if population is None or missing:
+        raise InputError(
+            f"its nodes have no {', '.join(sorted(missing)) or 'single population'}",
+            file=result.directory, fix="Draw a circuit made by `isocortex build cortex`.",
+        )  # fmt: skip
+    return population
+
+
+def _neighbours(population: NodePopulation, row: int, most: int = 12) -> list[int]:
+    """Rows of neurons near one, in the same area and side, of each layer in turn."""
+    table = population.table
+    place = table[["x", "y", "z"]].to_numpy(float)
+    same = (table["area"] == table["area"].iloc[row]) & (
+        table["hemisphere"] == table["hemisphere"].iloc[row]
+    )
+    rows = np.flatnonzero(same & (np.arange(len(table)) != row))
+    rows = rows[np.argsort(np.linalg.norm(place[rows] - place[row], axis=1))]
+    layer = table["layer"].iloc[rows]
+    turn = layer.groupby(layer.to_numpy()).cumcount().to_numpy()  # one of each layer, then another
+    return [int(i) for i in rows[np.argsort(turn, kind="stable")][:most]]
 
 
 def rates(result: Result, simulation: Simulation | None = None) -> Figure:
@@ -132,7 +228,31 @@ def morphology(
 ) -> Figure:
     """A recorded cell, coloured by voltage at ``time`` (ms; by default its first spike's peak)."""
     name, population, node = _whole_cell(result, node_id)
-    data = result.report(name, population)
+    shown = _moment(result, simulation, name, population, node, time)
+    title = f"{population} {node} ({shown.cell.name}) at {shown.time:.1f} ms{shown.when}"
+    return plots.morphology(shown.cell, shown.values, title=title)
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """A cell, the voltage of its nodes (mV) at a time (ms), and what the time is."""
+
+    cell: CompiledCell
+    values: np.ndarray
+    time: float
+    when: str
+
+
+def _moment(
+    result: Result,
+    simulation: Simulation,
+    report: str,
+    population: str,
+    node: int,
+    time: float | None = None,
+) -> _Moment:
+    """A recorded cell at ``time``, by default where its first spike is highest."""
+    data = result.report(report, population)
     mine = np.flatnonzero(data["node_id"].values == node)
     times = data["time"].values
     cell = compile_cell_of(simulation, population, node)
@@ -147,8 +267,7 @@ def morphology(
             highest = data.values[near][:, mine].max(axis=1)
             k, when = int(near[np.argmax(highest)]), ", its first spike"
     values = _on_nodes(cell, np.asarray(data[k, mine].values, float))
-    title = f"{population} {node} ({cell.name}) at {times[k]:.1f} ms{when}"
-    return plots.morphology(cell, values, title=title)
+    return _Moment(cell, values, float(times[k]), when)
 
 
 def _on_nodes(cell: CompiledCell, values: np.ndarray) -> np.ndarray:
@@ -179,19 +298,21 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
+#: Pictures of a run by their name; those in ``OF_CIRCUITS`` need the configuration too.
+PICTURES: dict[str, Callable[..., Figure]] = {
+    "raster": raster, "rates": rates, "traces": traces, "morphology": morphology,
+    "areas": raster_by_area, "views": cortex_views, "cortex": cortex,
+}  # fmt: skip
+OF_CIRCUITS = ("morphology", "areas", "views", "cortex")
+
+
 def save_all(result: Result, simulation: Simulation) -> list[Path]:
     """Every picture this result can give, in its ``pictures`` folder."""
     folder = result.directory / "pictures"
-    makers = {
-        "raster": lambda: raster(result, simulation),
-        "rates": lambda: rates(result, simulation),
-        "traces": lambda: traces(result, simulation),
-        "morphology": lambda: morphology(result, simulation),
-    }
     paths = []
-    for name, make in makers.items():
+    for name, draw in PICTURES.items():
         try:
-            paths.append(save(make(), folder / f"{name}.png"))
+            paths.append(save(draw(result, simulation), folder / f"{name}.png"))
         except InputError:
             continue  # this run recorded nothing to draw it from
     return paths

@@ -8,7 +8,8 @@ import resource
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Engine, Settings, check_finite
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.errors import ConfigError, located
+from isocortex.interrupt import interruptible
 from isocortex.mechanisms import DENSITY
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
@@ -24,6 +26,7 @@ from isocortex.report.output import log_to, prepare_output, provenance, write_pr
 from isocortex.report.record import Recorder
 from isocortex.report.results import Result
 from isocortex.report.spikes import SpikeWriter
+from isocortex.report.summary import Stopwatch, Summary
 from isocortex.simd import lanes
 from isocortex.sonata.circuit import Simulation
 from isocortex.sonata.config import load_simulation
@@ -38,37 +41,13 @@ INTEGRATORS = {"backward-euler": False, "crank-nicolson": True}
 FIRST_CHUNK = 100  # steps before the first look at the outside world
 LOOK_EVERY = 0.2  # s of wall-clock between later ones
 SAMPLES_AT_ONCE = 2**23  # numbers recorded between two looks: 64 MB
+#: Stages whose wall-clock time is measured, as :class:`Summary` names them.
+READING, BUILDING = "reading circuit and inputs", "building cells and synapses"
+LOADING, COMPILING = "laying out the engine's memory", "compiling or loading kernels"
+OPENING, STEPPING = "opening the output", "stepping neurons and synapses"
+WRITING, CLOSING = "writing spikes and reports", "closing the output"
 #: Called at every look with the simulated time and the end (ms), and the spikes so far.
 Progress = Callable[[float, float, int], None]
-
-
-@dataclass
-class Summary:
-    """What a run did. Times are seconds of wall-clock."""
-
-    n_cells: int
-    n_points: int
-    n_virtual: int
-    n_compartments: int
-    n_synapses: int
-    n_spikes: int
-    n_events: int
-    tstop: float  # ms simulated
-    n_steps: int
-    setup_seconds: float
-    compile_seconds: float
-    run_seconds: float
-    peak_memory_mb: float
-
-    @property
-    def seconds_per_second(self) -> float:
-        """Wall-clock seconds per simulated second."""
-        return self.run_seconds / (1e-3 * self.tstop) if self.tstop else 0.0
-
-    @property
-    def ns_per_compartment_step(self) -> float:
-        steps = self.n_compartments * self.n_steps
-        return 1e9 * self.run_seconds / steps if steps else 0.0
 
 
 def make_engine(network: Network, settings: Settings, engine: str = "fast") -> Engine:
@@ -143,7 +122,7 @@ def run(
     Result : the output folder, opened; ``result.run_summary`` tells what was done.
     """
     say = announce or (lambda line: None)
-    started = time.perf_counter()
+    started, clock = datetime.now(UTC), Stopwatch()
     if not isinstance(config, Simulation):
         simulation = load_simulation(
             config, dt=dt, tstop=tstop, output_dir=output_dir,
@@ -158,20 +137,26 @@ def run(
     )
     if engine == "reference" and store_synapses is None:
         store_synapses = True  # it knows no other
+    clock.lap(READING)
     network = build_network(simulation, store_synapses)
+    clock.lap(BUILDING)
     # the edges are in the network now, and may be large
     simulation = replace(simulation, circuit=replace(simulation.circuit, edges=[]))
     say(describe(network))
     n_steps = int(round(simulation.tstop / simulation.dt))
     say("Loading the kernels (compiled once, then cached) ...")
     motor = make_engine(network, settings, engine)
-    setup = time.perf_counter() - started - motor.compile_seconds
     n_synapses, network = network.n_synapses, network.without_wiring()
+    clock.lap(LOADING)
+    clock.seconds[LOADING] -= motor.compile_seconds
+    setup = sum(clock.seconds.values())
+    clock.seconds[COMPILING] = motor.compile_seconds
     say(f"Ready: {setup:.1f} s to build, {motor.compile_seconds:.1f} s to compile.")
 
     spikes_file, report_files = _output_files(simulation)
+    config_text = _text(simulation.config_file)
     facts = provenance(
-        {"file": str(simulation.config_file), "text": _text(simulation.config_file)},
+        {"file": str(simulation.config_file), "text": config_text},
         seed=simulation.seed,
         threads=settings.threads,
         citations=["NEURON numerics: Carnevale & Hines 2006", "cells: Gouwens et al. 2018"],
@@ -186,19 +171,49 @@ def run(
                 network.populations[p]: _ranges(network.spiking_nodes(p)) for p in _spiking(network)
             },
             "files": [spikes_file, *report_files.values()],
+            "skipped": list(simulation.skipped),
         },
     )
     n_spikes = 0
+
+    def finish() -> None:
+        """Leave word of what was done, and of how far a run came that was stopped."""
+        clock.lap(CLOSING)
+        reached = round(motor.step * simulation.dt, 6)
+        if motor.step < n_steps:
+            facts["run"]["reached"] = reached
+        summary = Summary(
+            n_cells=network.n_cells,
+            n_points=len(network.points),
+            n_virtual=network.n_virtual,
+            n_compartments=network.n_compartments,
+            n_synapses=n_synapses,
+            n_spikes=n_spikes,
+            n_events=motor.n_events,
+            tstop=min(reached, simulation.tstop),
+            n_steps=motor.step,
+            setup_seconds=setup,
+            compile_seconds=motor.compile_seconds,
+            run_seconds=clock.seconds.get(STEPPING, 0.0) + clock.seconds.get(WRITING, 0.0),
+            peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            stages=clock.seconds,
+            started=started.isoformat(timespec="seconds"),
+        )
+        logger.info("%s", summary)
+        more = {"summary": summary.facts(), "config_text": config_text}
+        write_provenance(simulation.output_dir, {**facts, **more})
+
     with ExitStack() as stack:
-        writer, recorders = _open_output(simulation, network, overwrite, facts, stack)
+        stop_if_asked = stack.enter_context(interruptible())  # first in, last out
+        writer, recorders = _open_output(simulation, network, overwrite, facts, stack, finish)
         motor.record([probe for r in recorders for probe in r.probes])
         ends = np.cumsum([0] + [len(r.probes) for r in recorders])
-        begun = time.perf_counter()
-        stack.callback(_note_end, simulation, facts, motor)
+        clock.lap(OPENING)
         chunk = max(FIRST_CHUNK // motor.window, 1) * motor.window
         while motor.step < n_steps:
             first, moment = motor.step, time.perf_counter()
             sources, times, samples = motor.advance(min(chunk, n_steps - first))
+            clock.lap(STEPPING)
             # NEURON looks for spikes as a step begins: one in the last step's end is not seen
             seen = (sources >= network.n_cells) | (times < (n_steps - 0.5) * simulation.dt)
             sources, times = sources[seen], times[seen]
@@ -215,37 +230,12 @@ def run(
             check_finite(network, motor, simulation.dt)
             if progress is not None:
                 progress(motor.step * simulation.dt, simulation.tstop, n_spikes)
+            clock.lap(WRITING)
+            stop_if_asked()
             chunk = _next_chunk(chunk, time.perf_counter() - moment, samples.shape[1])
             # whole windows: where they begin decides the order in which coincident events add up
             chunk = max(chunk // motor.window, 1) * motor.window
-        run_seconds = time.perf_counter() - begun
-        summary = Summary(
-            n_cells=network.n_cells,
-            n_points=len(network.points),
-            n_virtual=network.n_virtual,
-            n_compartments=network.n_compartments,
-            n_synapses=n_synapses,
-            n_spikes=n_spikes,
-            n_events=motor.n_events,
-            tstop=simulation.tstop,
-            n_steps=n_steps,
-            setup_seconds=setup,
-            compile_seconds=motor.compile_seconds,
-            run_seconds=run_seconds,
-            peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        )
-        logger.info("%s", summary)
-    result = Result(simulation.output_dir)
-    result.run_summary = summary
-    return result
-
-
-def _note_end(simulation: Simulation, facts: dict, engine: Engine) -> None:
-    """Leave word of a run that was stopped before its end."""
-    reached = round(engine.step * simulation.dt, 6)
-    if reached < simulation.tstop - simulation.dt:
-        facts["run"]["reached"] = reached
-        write_provenance(simulation.output_dir, facts)
+    return Result(simulation.output_dir)
 
 
 def _changed(
@@ -358,8 +348,12 @@ def _open_output(
     overwrite: bool | None,
     facts: dict,
     stack: ExitStack,
+    finish: Callable[[], None],
 ) -> tuple[SpikeWriter, list[Recorder]]:
-    """Create every output file; all are closed, and so complete, however the run ends."""
+    """Create every output file; all are closed, and so complete, however the run ends.
+
+    ``finish`` is called after that, and only if the output folder is this run's.
+    """
     spikes_file, report_files = _output_files(simulation)
     recorders = _recorders(simulation, network)
     optional = [f for f in (simulation.spikes_file_csv, simulation.log_file) if f]
@@ -373,6 +367,7 @@ def _open_output(
     if simulation.log_file:
         stack.enter_context(log_to(folder / simulation.log_file))
     write_provenance(folder, facts)
+    stack.callback(finish)
     writer = SpikeWriter(
         folder / spikes_file,
         [network.populations[p] for p in _spiking(network)],

@@ -160,3 +160,13 @@ def test_morphology_coloured_by_values(cell):
 
 def test_figures_show_themselves_in_notebooks():
     assert fi_curve([0.0], [0.0])._repr_png_()[1:4] == b"PNG"
+
+
+def test_one_fast_cell_does_not_squeeze_the_histogram_of_rates():
+    ids = np.concatenate([np.arange(300), np.full(200, 300)])
+    table = pd.DataFrame({"timestamps": np.linspace(1, 999, 500), "node_ids": ids})
+    figure = rates(table, {"all": np.arange(301)}, duration=1000.0)
+    left = figure.axes[0]
+    assert left.get_xlim()[1] < 5.0
+    assert "and more" in left.get_xlabel()
+    assert sum(bar.get_height() for bar in left.patches) == pytest.approx(100.0)

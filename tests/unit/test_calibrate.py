@@ -8,7 +8,7 @@ import isocortex
 from isocortex.calibrate import calibrate, write_drive
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.drive import Drive, load_drive, target_of
-from isocortex.cortex.model import Recipe
+from isocortex.cortex.model import CortexModel, Recipe
 from isocortex.errors import ConfigError, SimulationError
 
 RECIPE = Recipe(scale=0.0001, seed=2)
@@ -21,7 +21,7 @@ def once():
 
 
 def test_rates_are_those_of_a_run(once, tmp_path):
-    config = build_cortex(tmp_path, RECIPE, tstop=TIMES["tstop"])
+    config = build_cortex(tmp_path, CortexModel.make(RECIPE), tstop=TIMES["tstop"])
     result = isocortex.run(config, precision="single", threads=1)
     nodes = isocortex.load_simulation(config).circuit.nodes["cortex"].table
     late = result.spikes[result.spikes["timestamps"] >= TIMES["settle"]]

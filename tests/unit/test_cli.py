@@ -110,7 +110,7 @@ def test_demo_runs_twice_into_one_folder(tmp_path):
 def test_data_names_source_licence_and_citation():
     status, printed, _ = isocortex("data")
     assert status == 0
-    assert printed.count("licence: ") == printed.count("citation: ") == 5
+    assert printed.count("licence: ") == printed.count("citation: ") == 9
     assert "voxels.npz" in printed and "doi:10.1371/journal.pcbi.1010739" in printed
 
 

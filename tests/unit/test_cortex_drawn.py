@@ -24,7 +24,7 @@ def cortex():
 @pytest.fixture(scope="module")
 def simulation(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cortex")
-    return isocortex.load_simulation(build_cortex(folder, RECIPE, tstop=TSTOP))
+    return isocortex.load_simulation(build_cortex(folder, CortexModel.make(RECIPE), tstop=TSTOP))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,9 @@ def test_synapses_are_forgotten_when_they_have_acted(simulation, networks, corte
 
 
 def test_materialised_edges_make_the_same_spikes(tmp_path, simulation):
-    config = build_cortex(tmp_path / "edges", RECIPE, tstop=TSTOP, materialize=True)
+    config = build_cortex(
+        tmp_path / "edges", CortexModel.make(RECIPE), tstop=TSTOP, materialize=True
+    )
     from_file = isocortex.run(config, threads=1)
     drawn = isocortex.run(
         simulation, threads=1, store_synapses=False, output_dir=tmp_path / "drawn"

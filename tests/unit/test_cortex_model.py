@@ -9,7 +9,7 @@ from isocortex.cells.place import candidates
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.counts import CLASSES
 from isocortex.cortex.draw import Synapses
-from isocortex.cortex.model import CortexModel, Recipe, class_of
+from isocortex.cortex.model import CortexModel, Recipe, class_of, group_of
 from isocortex.errors import ConfigError
 
 ALPHA = 1e-3  # of every statistical test; seeds are fixed, so each passes or fails for good
@@ -154,7 +154,7 @@ def test_built_circuits_give_the_same_network(tmp_path, materialize):
     import isocortex
     from isocortex.network.build import build_network
 
-    config = build_cortex(tmp_path, Recipe(scale=0.00005, seed=3), tstop=10.0,
+    config = build_cortex(tmp_path, CortexModel.make(Recipe(scale=0.00005, seed=3)), tstop=10.0,
                           materialize=materialize)  # fmt: skip
     network = build_network(isocortex.load_simulation(config))
     cortex = CortexModel.make(Recipe(scale=0.00005, seed=3))
@@ -176,7 +176,7 @@ def test_built_circuits_give_the_same_network(tmp_path, materialize):
 
 
 def test_nodes_tell_area_layer_and_class(tmp_path):
-    config = build_cortex(tmp_path, Recipe(scale=0.00005), tstop=10.0)
+    config = build_cortex(tmp_path, CortexModel.make(Recipe(scale=0.00005)), tstop=10.0)
     with h5py.File(config.parent / "network" / "cortex_nodes.h5") as file:
         group = file["nodes/cortex/0"]
         assert {"x", "y", "z", "depth", "area", "hemisphere", "column"} <= set(group)
@@ -194,3 +194,23 @@ def test_impossible_recipes(field, value):
 def test_fewer_synapses_than_the_local_wiring():
     with pytest.raises(ConfigError, match="fewer than the local wiring"):
         CortexModel.make(Recipe(scale=0.0005, synapses=1e9)).expected_long()
+
+
+@pytest.mark.parametrize("cell_class", [("2/3", "IT"), ("5", "Pvalb")])
+def test_fewer_stronger_synapses_keep_the_variance_of_the_input(cell_class):
+    """A neuron with a share k of its synapses receives root k of the mean, and all the variance.
+
+    Of an input of independent Poisson spikes: the sums over its synapses of w and of w squared.
+    """
+    sums = {}
+    for kept in (0.05, 0.2):
+        cortex = CortexModel.make(Recipe(scale=0.002, in_degree=kept))
+        made = _joined(cortex.synapses(range(len(cortex))))
+        mine = cortex.group[made.target] == group_of(cell_class)
+        weight = cortex.weight[made.rule[mine], cortex.model[made.target[mine]]].astype(float)
+        n = (cortex.group == group_of(cell_class)).sum()
+        sums[kept] = np.array([mine.sum(), weight.sum(), (weight**2).sum()]) / n
+    number, mean, variance = sums[0.2] / sums[0.05]
+    assert number == pytest.approx(4.0, rel=0.03)
+    assert mean == pytest.approx(2.0, rel=0.03)
+    assert variance == pytest.approx(1.0, rel=0.04)

@@ -1,8 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from isocortex.cortex.atlas import LAYERS, load_atlas
-from isocortex.cortex.columns import NEURONS_PER_COLUMN, make_columns
+from isocortex.cortex.columns import NEURONS_PER_COLUMN, _embedded, divide, make_columns
 from isocortex.cortex.counts import CLASSES, expected_neurons
 from isocortex.cortex.positions import Neurons, make_layout, place_neurons
 from isocortex.cortex.volume import MIDPLANE_UM
@@ -45,6 +46,14 @@ def test_columns_cover_every_voxel_once_and_stay_in_their_area(atlas, columns):
     assert columns.offset[-1] == len(voxels)
     layers = np.repeat(np.tile(range(len(LAYERS)), columns.n_side), np.diff(columns.offset))
     assert (layers == atlas.row_layer[columns.row]).all()
+
+
+def test_the_embedded_division_is_that_of_the_embedded_atlas(atlas):
+    """So tools/make_columns.py was run after the tables changed."""
+    made, embedded = divide(atlas), _embedded()
+    np.testing.assert_array_equal(made.column, embedded.column)
+    np.testing.assert_array_equal(made.area, embedded.area)
+    pd.testing.assert_frame_equal(made.places, embedded.places, rtol=1e-9)
 
 
 def test_columns_are_balanced_and_compact(atlas, columns):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from pathlib import Path
 
 import h5py
@@ -64,7 +65,7 @@ def test_results_are_tables_and_labelled_arrays(driven):
     assert rates["spikes"].sum() == len(spikes)
     np.testing.assert_allclose(rates["rate_hz"], rates["spikes"] / 0.01)
     again = ic.Result(driven)
-    assert again.run_summary is None
+    assert again.run_summary == result.run_summary
     pd.testing.assert_frame_equal(again.spikes, spikes)
     assert "2 cells" in again.summary
 
@@ -99,6 +100,50 @@ def test_a_result_says_where_it_comes_from(driven):
     assert facts["run"]["populations"] == {"cells": [[0, 2]]}
     with h5py.File(result.directory / "spikes.h5") as file:
         assert file.attrs["simulator"] == facts["simulator"]
+
+
+def test_a_stopped_run_tells_how_far_it_came_and_how_long_it_took(driven):
+    def stop(t, tstop, spikes):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ic.run(change(driven, run={"tstop": 500.0}), progress=stop)
+    result = ic.Result(driven)
+    done = result.run_summary
+    assert result.provenance["run"]["reached"] == result.duration == done.tstop
+    assert done.tstop == pytest.approx(0.1 * done.n_steps)
+    assert 0 < done.n_steps < 5000
+    assert done.n_spikes == len(result.spikes)
+
+
+def test_the_stages_of_a_run_are_its_time(driven):
+    looks = []
+
+    def look(t, tstop, spikes):
+        looks.append(t)
+        time.sleep(0.1)
+
+    begun = time.perf_counter()
+    done = ic.run(driven, progress=look).run_summary
+    elapsed = time.perf_counter() - begun
+    assert 0.8 * elapsed < sum(done.stages.values()) <= elapsed
+    assert min(done.stages.values()) >= 0
+    assert done.stages["writing spikes and reports"] >= 0.1 * len(looks) > 0
+    assert done.stages["closing the output"] < 0.1
+    before = sum(list(done.stages.values())[:3])
+    assert done.setup_seconds == pytest.approx(before)
+    assert done.stages["compiling or loading kernels"] == done.compile_seconds
+
+
+def test_a_folder_written_before_summaries_were_kept_is_read(driven):
+    result = ic.run(driven)
+    file = result.directory / "provenance.json"
+    facts = json.loads(file.read_text())
+    assert facts["config_text"] == driven.read_text()
+    del facts["summary"]["stages"]
+    for old in (facts, {k: v for k, v in facts.items() if k != "summary"}):
+        file.write_text(json.dumps(old))
+        assert ic.Result(driven).run_summary is None
 
 
 def test_a_cell_and_a_current_step():

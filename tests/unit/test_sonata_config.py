@@ -3,10 +3,11 @@
 import json
 
 import pytest
+from library_circuit import write_library_circuit
 from sonata_small import configuration, write_circuit, write_config
 
 from isocortex.errors import ConfigError, IsocortexError
-from isocortex.sonata.config import load_circuit, load_simulation
+from isocortex.sonata.config import load_circuit, load_nodes, load_simulation
 
 
 @pytest.fixture
@@ -170,3 +171,14 @@ def test_node_sets_from_a_file_and_from_the_configuration(folder):
     circuit = load(folder, node_sets_file="$BASE/sets.json").circuit
     assert [name for name, _ in circuit.select("mine", "x")] == ["drive"]
     assert circuit.select("first", "x")[0][1].tolist() == [3]  # the configuration's own wins
+
+
+def test_nodes_alone_are_those_of_the_whole_circuit(tmp_path):
+    config = write_library_circuit(tmp_path, cells=3, drive=2)
+    whole = load_circuit(config).nodes
+    (tmp_path / "drive_edges.h5").unlink()
+    nodes = load_nodes(config)
+    assert list(nodes) == list(whole) == ["cells", "drive"]
+    for name, population in nodes.items():
+        assert population.node_ids.tolist() == whole[name].node_ids.tolist()
+        assert population.table.equals(whole[name].table)

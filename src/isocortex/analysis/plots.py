@@ -72,7 +72,7 @@ def raster(
         below.stairs(rate, edges, fill=True, color="0.55", label="all")
     if len(parts) > 1:
         labels = [f"{name} ({len(p[0])})" for name, p in parts.items()]
-        places = _spread(centres, 0.05 * n_rows, n_rows)
+        places = spread(centres, 0.05 * n_rows, n_rows)
         top.set_yticks(places, labels)
         top.tick_params(axis="y", length=0, pad=12)
         for label, name in zip(top.get_yticklabels(), parts, strict=True):
@@ -173,21 +173,26 @@ def rates(
     )
     palette = colours(parts)
     means = {name: cell_rates(ids, nodes, duration) for name, (nodes, ids, _) in parts.items()}
-    highest = max((mean.max() for mean in means.values() if len(mean)), default=1.0)
+    every = np.concatenate([np.zeros(1), *means.values()])
+    highest = np.percentile(every, 99.5)  # a few that fire much faster must not hide the others
+    beyond = every.max() > highest
     one_spike = 1000.0 / duration  # Hz; rates are multiples of it
     width = one_spike * max(1, np.ceil(highest / one_spike / 25))
     bins = np.arange(0.0, highest + 1.5 * width, width) - one_spike / 2
     for (left, right), (name, (nodes, _, times)) in zip(grid, parts.items(), strict=False):
         share = 100.0 / max(len(nodes), 1)
         weights = np.full(len(nodes), share)
-        left.hist(means[name], bins, weights=weights, color=palette[name], alpha=0.7)
+        left.hist(
+            np.minimum(means[name], bins[-1]), bins, weights=weights, color=palette[name], alpha=0.7
+        )
         left.axvline(means[name].mean(), color="black", linewidth=1.2)
         left.set_title(
             f"{name} ({_cells(len(nodes))}): {means[name].mean():.2f} Hz", fontsize=8, pad=2
         )
         edges, rate = population_rate(times, len(nodes), duration, bin_width)
         right.stairs(rate, edges, fill=True, color=palette[name], alpha=0.7)
-    grid[-1, 0].set(xlabel="mean rate (Hz)", xlim=(bins[0], bins[-1]))
+    more = ", last bin: and more" if beyond else ""
+    grid[-1, 0].set(xlabel=f"mean rate (Hz){more}", xlim=(bins[0], bins[-1]))
     grid[-1, 1].set(xlabel=f"time (ms), bins of {bin_width:g} ms", xlim=(0, duration))
     grid[-1, 1].set_ylim(bottom=0)
     labelled = range(n_groups) if n_groups <= MAX_OVERLAID else [n_groups // 2]
@@ -236,17 +241,17 @@ def _cells(n: int) -> str:
 Part = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
 
 
-def _spread(places: Sequence[float], gap: float, end: float) -> list[float]:
+def spread(places: Sequence[float], gap: float, end: float) -> list[float]:
     """Move ascending places apart to at least ``gap``, within ``end``: legible labels."""
     gap = min(gap, end / max(len(places), 1))
-    spread: list[float] = []
+    apart: list[float] = []
     for place in places:
-        spread.append(max(place, spread[-1] + gap) if spread else place)
+        apart.append(max(place, apart[-1] + gap) if apart else place)
     limit = end - 0.5
-    for k in range(len(spread) - 1, -1, -1):
-        spread[k] = min(spread[k], limit)
-        limit = spread[k] - gap
-    return spread
+    for k in range(len(apart) - 1, -1, -1):
+        apart[k] = min(apart[k], limit)
+        limit = apart[k] - gap
+    return apart
 
 
 def _group_spikes(spikes: pd.DataFrame, groups: Groups | None) -> dict[Any, Part]:

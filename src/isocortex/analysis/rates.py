@@ -90,10 +90,12 @@ def isi_cv(times: ArrayLike, spike_ids: ArrayLike) -> dict[int, float]:
     times, ids = np.asarray(times, dtype=float), np.asarray(spike_ids, dtype=np.int64)
     order = np.lexsort((times, ids))
     times, ids = times[order], ids[order]
-    nodes, begins, counts = np.unique(ids, return_index=True, return_counts=True)
-    result = {}
-    for node, begin, count in zip(nodes, begins, counts, strict=True):
-        if count >= 3:
-            intervals = np.diff(times[begin : begin + count])
-            result[int(node)] = float(intervals.std() / intervals.mean())
-    return result
+    nodes, cell, counts = np.unique(ids, return_inverse=True, return_counts=True)
+    within = np.flatnonzero(np.diff(cell) == 0)  # from one spike to the next of the same cell
+    cell, intervals = cell[within], np.diff(times)[within]
+    n = np.maximum(counts - 1, 1)
+    mean = np.bincount(cell, intervals, len(nodes)) / n
+    spread = np.sqrt(np.bincount(cell, (intervals - mean[cell]) ** 2, len(nodes)) / n)
+    several = counts >= 3
+    found = spread[several] / mean[several]
+    return dict(zip(nodes[several].tolist(), found.tolist(), strict=True))

@@ -21,7 +21,8 @@ from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, HEMISPHERES, N_EXCITATORY
 from isocortex.cortex.draw import DELAY_STEP
 from isocortex.cortex.drive import RATE, SYNAPSES, Drive, load_drive
-from isocortex.cortex.model import CortexModel, Recipe, class_of
+from isocortex.cortex.model import CortexModel, Recipe, class_of, group_of
+from isocortex.cortex.wiring import CellClass
 from isocortex.errors import disk_errors
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.sonata.write import write_edges, write_nodes, write_types
@@ -31,7 +32,7 @@ Progress = Callable[[str], None]
 
 def build_cortex(
     folder: str | Path,
-    recipe: Recipe,
+    cortex: CortexModel,
     *,
     tstop: float = 1000.0,
     materialize: bool = False,
@@ -43,6 +44,7 @@ def build_cortex(
     Parameters
     ----------
     folder : made if need be.
+    cortex : what is written.
     tstop : ms, of the simulation that the configuration describes.
     materialize : write every synapse to an edge file.
     drive : the background, default the embedded one.
@@ -53,8 +55,7 @@ def build_cortex(
     with disk_errors(folder, "make the folder"):
         network.mkdir(parents=True, exist_ok=True)
         (folder / "synaptic_models").mkdir(exist_ok=True)
-    progress("placing neurons")
-    cortex = CortexModel.make(recipe)
+    progress("writing neurons")
     types, type_id = _node_types(cortex)
     write_types(network / "cortex_node_types.csv", types)
     write_nodes(network / "cortex_nodes.h5", "cortex", type_id, _attributes(cortex))
@@ -67,10 +68,10 @@ def build_cortex(
     if materialize:
         progress("drawing synapses")
         _write_synapses(network, cortex)
-    _write_json(folder / "circuit_config.json", _circuit_config(recipe, materialize))
+    _write_json(folder / "circuit_config.json", _circuit_config(cortex.recipe, materialize))
     _write_json(folder / "node_sets.json", _node_sets(cortex))
     config = folder / "simulation_config.json"
-    _write_json(config, _simulation_config(recipe, tstop))
+    _write_json(config, _simulation_config(cortex.recipe, tstop))
     return config
 
 
@@ -228,13 +229,39 @@ def _circuit_config(recipe: Recipe, materialize: bool) -> dict[str, Any]:
     return config
 
 
+#: Classes of which the simulation records a neuron; the first ones in every compartment.
+RECORDED: tuple[CellClass, ...] = (
+    ("5", "ET"), ("2/3", "IT"), ("5", "Pvalb"), ("4", "IT"), ("6a", "CT"), ("6a", "IT"),
+    ("2/3", "Pvalb"), ("2/3", "Vip"), ("5", "Sst"), ("1", "Inh"),
+)  # fmt: skip
+WHOLE = 3
+#: Area of the recorded neurons, in the right hemisphere.
+RECORDED_AREA = "VISp"
+
+
+def _recorded(cortex: CortexModel) -> list[int]:
+    """A neuron of each class of ``RECORDED``, near each other where the area has them."""
+    n = cortex.neurons
+    right = n.column >= cortex.layout.columns.n_side
+    home = right & (n.area == cortex.atlas.areas.index.get_loc(RECORDED_AREA))
+    middle = n.position[home if home.any() else slice(None)].mean(axis=0)
+    away = np.linalg.norm(n.position - middle, axis=1) + 1e6 * ~home
+    chosen = []
+    for cell_class in RECORDED:
+        members = np.flatnonzero(cortex.group == group_of(cell_class))
+        if len(members):
+            chosen.append(int(members[np.argmin(away[members])]))
+    return chosen
+
+
 def _node_sets(cortex: CortexModel) -> dict[str, Any]:
-    """Areas, layers and classes by name; one neuron of each of ten classes to record."""
-    recorded = pd.Series(cortex.group).drop_duplicates().index[:10]
+    """Areas, layers and classes by name; some neurons to record."""
+    recorded = _recorded(cortex)
     sets: dict[str, Any] = {
         "cortex": {"population": "cortex"},
         "background": {"population": "background"},
-        "recorded": {"population": "cortex", "node_id": [int(i) for i in recorded]},
+        "recorded": {"population": "cortex", "node_id": recorded},
+        "whole": {"population": "cortex", "node_id": recorded[:WHOLE]},
     }
     for name in cortex.atlas.areas.index:
         sets[name] = {"population": "cortex", "area": name}
@@ -270,7 +297,15 @@ def _simulation_config(recipe: Recipe, tstop: float) -> dict[str, Any]:
             "membrane_potential": {
                 "module": "membrane_report", "cells": "recorded", "variable_name": "v",
                 "sections": "soma", "dt": 0.1,
-            }
+            },
+            "whole_cells": {
+                "module": "membrane_report", "cells": "whole", "variable_name": "v",
+                "sections": "all", "dt": 0.5,
+            },
+            "calcium": {
+                "module": "membrane_report", "cells": "recorded", "variable_name": "cai",
+                "sections": "soma", "dt": 0.1,
+            },
         },
     }  # fmt: skip
 

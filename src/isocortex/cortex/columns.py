@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.resources import as_file, files
 
 import numpy as np
 import pandas as pd
@@ -64,9 +65,49 @@ class Columns:
         return np.repeat(np.arange(self.n_side, dtype=np.int32), self.voxel_counts().sum(axis=1))
 
 
+@dataclass(frozen=True, eq=False)
+class Division:
+    """Which column of the right side each voxel of the isocortex is in.
+
+    Attributes
+    ----------
+    column : (voxels,) uint16, in the order of ``Volume.voxels``.
+    area : (columns,) uint8, number of the area.
+    places : what ``_describe`` says of each column.
+    """
+
+    column: NDArray[np.uint16]
+    area: NDArray[np.uint8]
+    places: pd.DataFrame
+
+
 @lru_cache(maxsize=2)
 def make_columns(atlas: Atlas) -> Columns:
-    """Divide every area: halve its voxels in the flat map until enough parts are made.
+    """All columns, of the embedded division or, with tables of one's own, of a new one."""
+    division = divide(atlas) if set(atlas.replaced) - {"connectome.npz"} else _embedded()
+    voxels, row = atlas.volume.voxels()
+    key = division.column * np.int32(len(LAYERS)) + atlas.row_layer[row].astype(np.int32)
+    order = np.argsort(key, kind="stable")
+    counts = np.bincount(key, minlength=len(division.area) * len(LAYERS))
+    right = division.places.assign(area=atlas.areas.index[division.area])
+    left = right.assign(z=2.0 * MIDPLANE_UM - right["z"], flat_x=-right["flat_x"])
+    table = pd.concat([left, right], ignore_index=True)
+    table["hemisphere"] = np.repeat(HEMISPHERES, len(right))
+    return Columns(table, voxels[order], row[order], np.concatenate([[0], np.cumsum(counts)]))
+
+
+def _embedded() -> Division:
+    """The division of the embedded atlas, by ``tools/make_columns.py``."""
+    with (
+        as_file(files("isocortex") / "cortex" / "data" / "columns.npz") as path,
+        np.load(path) as f,
+    ):
+        places = pd.DataFrame(dict(zip(f["names"].tolist(), f["places"].T, strict=True)))
+        return Division(f["column"], f["area"], places)
+
+
+def divide(atlas: Atlas) -> Division:
+    """Divide every area: halve its voxels at mid-depth until enough parts are made.
 
     Each cut runs across the longer axis, the one along which the cortex itself extends further,
     and divides the expected neurons in proportion to the columns on its sides.
@@ -79,7 +120,7 @@ def make_columns(atlas: Atlas) -> Columns:
     neurons = (expected / np.bincount(row, minlength=len(expected)))[row]
 
     middle = volume.middle(points)
-    column = np.empty(len(voxels), np.int32)
+    column = np.empty(len(voxels), np.uint16)
     areas: list[int] = []
     area_of_voxel = atlas.row_area[row]
     order = np.argsort(area_of_voxel.astype(np.uint8), kind="stable")
@@ -90,16 +131,8 @@ def make_columns(atlas: Atlas) -> Columns:
             middle[members], place.normal[members], neurons[members], n
         )
         areas += [area] * n
-
-    key = column * np.int32(len(LAYERS)) + atlas.row_layer[row].astype(np.int32)
-    order = np.argsort(key, kind="stable")
-    counts = np.bincount(key, minlength=len(areas) * len(LAYERS))
-    right = _describe(column, points, place.normal, place.flat, neurons)
-    right.insert(0, "area", atlas.areas.index[areas])
-    left = right.assign(z=2.0 * MIDPLANE_UM - right["z"], flat_x=-right["flat_x"])
-    table = pd.concat([left, right], ignore_index=True)
-    table.insert(0, "hemisphere", np.repeat(HEMISPHERES, len(right)))
-    return Columns(table, voxels[order], row[order], np.concatenate([[0], np.cumsum(counts)]))
+    places = _describe(column, points, place.normal, place.flat, neurons)
+    return Division(column, np.array(areas, np.uint8), places)
 
 
 def _bisect(
@@ -140,7 +173,7 @@ def _longest_axis(here: NDArray[np.float32], normal: NDArray[np.float32]) -> NDA
 
 
 def _describe(
-    column: NDArray[np.int32],
+    column: NDArray[np.uint16],
     points: NDArray[np.float32],
     normal: NDArray[np.float32],
     flat: NDArray[np.float32],

@@ -7,31 +7,37 @@ and cell model, so that rates come near :func:`target_of`; it is no data.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
+from functools import cache
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import pandas as pd
 
+from isocortex.cortex.counts import CLASSES, N_EXCITATORY
 from isocortex.errors import InputError
 
 #: Hz of every source, and synapses that each of its spikes activates.
 RATE, SYNAPSES = 500.0, 2
 
-#: Mean rates that calibration aims at, Hz: excitatory by layer, inhibitory by class. In awake mice
-#: layers 2/3 and 6 fire less than 4 and 5 (O'Connor et al. 2010, doi:10.1016/j.neuron.2010.08.026),
-#: inhibitory cells much more than excitatory ones and in quiet the fast-spiking most (Gentet et al.
-#: 2010, doi:10.1016/j.neuron.2010.01.006). The order is theirs, the numbers are chosen.
-EXCITATORY_TARGETS = {"2/3": 1.5, "4": 2.5, "5": 4.0, "6a": 2.0, "6b": 2.0}
-INHIBITORY_TARGETS = {"Pvalb": 8.0, "Sst": 5.0, "Vip": 5.0, "Inh": 4.0}
 #: A class is at rest if its mean rate lies between these multiples of its target.
 TOLERANCE = (0.5, 2.0)
 
 
+@cache
+def _targets() -> dict[tuple[str, str], float]:
+    with as_file(files("isocortex") / "cortex" / "data" / "rates.csv") as path:
+        table = pd.read_csv(path, dtype={"layer": str, "class": str})
+    return {(row["layer"], row["class"]): row["hz"] for row in table.to_dict("records")}
+
+
 def target_of(layer: str, name: str) -> float:
-    """Mean rate that the class ``name`` of a layer is to have, Hz."""
-    if name in INHIBITORY_TARGETS:
-        return INHIBITORY_TARGETS[name]
-    return EXCITATORY_TARGETS[layer]
+    """Mean rate that the class ``name`` of a layer is to have, Hz.
+
+    The median over units of that layer and class in visual cortex of awake mice without stimulus
+    (``data/rates.csv``; Siegle et al. 2021, doi:10.1038/s41586-020-03171-x). Electrodes find active
+    cells more easily than silent ones: the median, not the mean over units, stands for all cells.
+    """
+    return _targets()[layer, "E" if name in CLASSES[:N_EXCITATORY] else name]
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,8 @@ class Recipe:
     scale : share of the neurons, above 0, at most 1.
     density : ``published`` or ``rodarie``, see :mod:`isocortex.cortex.counts`.
     synapses : of the whole cortex at scale 1.
+    local : share of the synapses that are within areas; None for what the wiring and the densities
+        make (43 % of 26 billion).
     contra : share of the long-range synapses that cross the midline; None for the connectome's.
     in_degree : share of its synapses that a neuron keeps; None for one tenth, or the scale if that
         is more. Where it is the same, models of different scales behave alike.
@@ -72,12 +74,16 @@ class Recipe:
         of drive decide between silence and bursts.
     strongest : most that a local synapse between excitatory cells may weigh, as a multiple of
         those within the target's layer.
+    annotation, area_layer, connectome : files in place of the embedded tables, see
+        :func:`isocortex.cortex.atlas.load_atlas`.
+    wiring : folder in place of the embedded local wiring.
     """
 
     seed: int = 1
     scale: float = 0.001
     density: str = "published"
     synapses: float = SYNAPSES
+    local: float | None = None
     contra: float | None = None
     in_degree: float | None = None
     local_velocity: float = 300.0
@@ -87,12 +93,21 @@ class Recipe:
     excitation: float = 0.5
     inhibition: float = 1.5
     strongest: float = 4.0
+    annotation: str | None = None
+    area_layer: str | None = None
+    connectome: str | None = None
+    wiring: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("scale", "in_degree", "contra"):
+        def refuse(name: str, what: str) -> None:
+            raise ConfigError(
+                f"{name} {getattr(self, name)!r} {what}", field=name, fix="Change it."
+            )
+
+        for name in ("scale", "in_degree", "local", "contra"):
             value = getattr(self, name)
-            if value is not None and not 0.0 < value <= 1.0:
-                raise ConfigError(f"{name} {value} is not in (0, 1]", field=name, fix="Change it.")
+            if value is not None and not (isinstance(value, (int, float)) and 0.0 < value <= 1.0):
+                refuse(name, "is not in (0, 1]")
         for name in (
             "synapses",
             "local_velocity",
@@ -102,10 +117,9 @@ class Recipe:
             "inhibition",
             "strongest",
         ):
-            if not getattr(self, name) > 0.0:
-                raise ConfigError(
-                    f"{name} {getattr(self, name)} is not positive", field=name, fix="Change it."
-                )
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and value > 0.0):
+                refuse(name, "is not positive")
 
     @property
     def kept(self) -> float:
@@ -144,7 +158,10 @@ class CortexModel:
         cls, recipe: Recipe, atlas: Atlas | None = None, wiring: Wiring | None = None
     ) -> CortexModel:
         """Place the neurons and prepare what drawing their connections needs."""
-        atlas, wiring = atlas or load_atlas(), wiring or load_wiring()
+        atlas = atlas or load_atlas(
+            annotation=recipe.annotation, area_layer=recipe.area_layer, connectome=recipe.connectome
+        )
+        wiring = wiring or load_wiring(recipe.wiring)
         layout = make_layout(atlas, recipe.scale, recipe.density)
         neurons = place_neurons(layout, recipe.seed)
         models = tuple(sorted({m for shares in wiring.shares.values() for m, _ in shares}))
@@ -255,8 +272,8 @@ class CortexModel:
         # as many connections as the whole cortex has, among fewer neurons, each keeping its share
         there = np.zeros((len(self.atlas.areas), len(LAYERS), len(CLASSES)))
         there[self.atlas.row_area, self.atlas.row_layer] = self.layout.counts.counts
-        wanted = self.recipe.scale * self.recipe.kept * self._connections_within()
-        pairs = self._pairs_within(there, sigma, but_self=True)
+        wanted = self.recipe.scale * self.recipe.kept * self.connections_within().sum(axis=(1, 2))
+        pairs = self._pairs_within(there, sigma, but_self=True).sum(axis=(1, 2))
         peak = np.divide(wanted, pairs, out=np.zeros_like(wanted), where=pairs > 0.0)
         copies = np.maximum(np.ceil(peak), 1.0)
         probability = peak / copies
@@ -305,8 +322,6 @@ class CortexModel:
             like = [numbers.get((self.wiring.groups[c], target)) for c in LIKE[cell_class[0]]]
             found = [number for number in like if number is not None]
             rule[group_of(cell_class)] = found[0] if found else -1
-        layers = np.array([target_layers_of_all(self.atlas, kind) for kind in KINDS])
-        layers = np.einsum("kabl,blm->kabm", layers, self._receiving_layers())
         synapses = self.expected_long()
         sources = self._sources()
         mean = np.divide(synapses, sources[:, :, None], out=np.zeros_like(synapses),
@@ -315,7 +330,7 @@ class CortexModel:
         return draw.Projections(
             kind,
             mean * (self.recipe.kept / per_connection),
-            layers,
+            self.target_layers(),
             rule,
             self._near(),
             self.recipe.long_delay,
@@ -339,18 +354,19 @@ class CortexModel:
         square = ((place[:, None] - place) ** 2).sum(axis=2)
         return np.exp(-0.5 * square / self.recipe.map_width**2).astype(np.float32)
 
+    def target_layers(self) -> FloatArray:
+        """(kind, source area, target area, layer of the cell): where long-range synapses are."""
+        layers = np.array([target_layers_of_all(self.atlas, kind) for kind in KINDS])
+        return np.einsum("kabl,blm->kabm", layers, self._receiving_layers())
+
     def _receiving_layers(self) -> FloatArray:
         """(target area, layer of the synapse, layer of the cell), shares.
 
         Axons in layer 1 end on its own cells and on the tufts of the pyramidal cells of layers 2/3
         and 5, in proportion to the number of these cells; elsewhere on cells of their layer.
         """
-        expected, _ = expected_neurons(self.atlas, self.recipe.density)
-        number = np.zeros((len(self.atlas.areas), len(LAYERS)))
-        excitatory = np.zeros_like(number)
-        at = (self.atlas.row_area, self.atlas.row_layer)
-        number[at] = expected.sum(axis=1)
-        excitatory[at] = expected[:, :N_EXCITATORY].sum(axis=1)
+        number = self.expected_number.sum(axis=2)
+        excitatory = self.expected_number[:, :, :N_EXCITATORY].sum(axis=2)
         share = np.tile(np.eye(len(LAYERS)), (len(number), 1, 1))
         top, upper, lower = (LAYERS.index(layer) for layer in ("1", "2/3", "5"))
         share[:, top, top] = number[:, top]
@@ -361,40 +377,49 @@ class CortexModel:
 
     # --- what is expected -------------------------------------------------------------------------
 
-    def _sources(self) -> FloatArray:
-        """Neurons of one hemisphere at scale 1, by projection class and area."""
-        expected, _ = expected_neurons(self.atlas, self.recipe.density)
-        sources = np.zeros((len(KINDS), len(self.atlas.areas)))
-        for k, classes in enumerate(KINDS.values()):
-            for layer, name in classes:
-                rows = self.atlas.row_layer == LAYERS.index(layer)
-                numbers = np.where(rows, expected[:, CLASSES.index(name)], 0.0)
-                np.add.at(sources[k], self.atlas.row_area, numbers)
-        return sources
-
-    def expected_local(self) -> FloatArray:
-        """Synapses within each area of one hemisphere at scale 1, from the local rules alone."""
-        return self._connections_within() @ np.array([rule.mean_synapses for rule in self.rules])
-
-    def _connections_within(self) -> FloatArray:
-        """(areas, rules): connections within each area of one hemisphere at scale 1."""
+    @cached_property
+    def expected_number(self) -> FloatArray:
+        """(areas, layers, classes), neurons of one hemisphere at scale 1."""
         expected, _ = expected_neurons(self.atlas, self.recipe.density)
         number = np.zeros((len(self.atlas.areas), len(LAYERS), len(CLASSES)))
         number[self.atlas.row_area, self.atlas.row_layer] = expected
+        return number
+
+    def _sources(self) -> FloatArray:
+        """Neurons of one hemisphere at scale 1, by projection class and area."""
+        number = self.expected_number.reshape(len(self.atlas.areas), -1)
+        groups = [[group_of(cell_class) for cell_class in classes] for classes in KINDS.values()]
+        return np.array([number[:, members].sum(axis=1) for members in groups])
+
+    def expected_local(self) -> FloatArray:
+        """Synapses within each area of one hemisphere at scale 1, from the local rules alone."""
+        each = np.array([rule.mean_synapses for rule in self.rules])
+        return (self.connections_within() @ each).sum(axis=(1, 2))
+
+    def connections_within(self) -> FloatArray:
+        """(areas, source layers, target layers, rules), of one hemisphere at scale 1."""
         sigma = np.array([rule.sigma for rule in self.rules])
         probability = np.array([rule.probability for rule in self.rules])
-        return probability * self._pairs_within(number, sigma, but_self=False)
+        made = probability * self._pairs_within(self.expected_number, sigma, but_self=False)
+        if self.recipe.local is not None:
+            each = np.array([rule.mean_synapses for rule in self.rules])
+            made *= self.recipe.local * self.recipe.synapses / (2.0 * (made @ each).sum())
+        return made
 
     def _pairs_within(self, number: FloatArray, sigma: FloatArray, but_self: bool) -> FloatArray:
-        """(areas, rules): pairs within each area that a rule joins, nearer ones counting more.
+        """Pairs within each area that a rule joins, nearer ones counting more.
 
         Parameters
         ----------
         number : (areas, layers, classes), of neurons.
         sigma : (rules,) um; a pair at the distance d counts exp(-(d / sigma)^2).
         but_self : leave out pairs of a neuron with itself.
+
+        Returns
+        -------
+        (areas, source layers, target layers, rules).
         """
-        result = np.zeros((len(number), len(self.rules)))
+        result = np.zeros((len(number), len(LAYERS), len(LAYERS), len(self.rules)))
         by_layer = {group: np.zeros(number.shape[:2]) for group in self.wiring.groups.values()}
         for cell_class, group in self.wiring.groups.items():
             layer, name = divmod(group_of(cell_class), len(CLASSES))
@@ -404,9 +429,10 @@ class CortexModel:
             close = shares @ np.exp(-((DISTANCE_UM / width) ** 2))
             for r in np.flatnonzero(sigma == width):
                 source, target = by_layer[self.rules[r].source], by_layer[self.rules[r].target]
-                result[:, r] = np.einsum("as,at,ast->a", source, target, close)
+                result[..., r] = source[:, :, None] * target[:, None, :] * close
                 if but_self and source is target:
-                    result[:, r] -= np.einsum("as,ass->a", source, close)
+                    within = np.arange(len(LAYERS))
+                    result[:, within, within, r] -= source * close[:, within, within]
         return result
 
     def expected_long(self) -> FloatArray:
@@ -430,6 +456,13 @@ class CortexModel:
         np.fill_diagonal(whole[0], 0.0)
         contra = self.recipe.contra or whole[1].sum() / (whole[0].sum() + whole[1].sum())
         for s, (side, share) in enumerate((("ipsi", 1.0 - contra), ("contra", contra))):
+            if share == 0.0:
+                continue
+            if not whole[s].any():
+                raise ConfigError(
+                    f"the connectome has no {side}lateral projections for {share:.0%} of the long-"
+                    "range synapses", field="contra", fix="Leave contra out.",
+                )  # fmt: skip
             by_class = np.array([connectome.matrix(kind, side) for kind in KINDS])
             by_class = by_class * sources[:, :, None]
             none = by_class.sum(axis=0) == 0

@@ -117,6 +117,7 @@ def provenance(
         "machine": {
             "cpu": _cpu_name(),
             "cores": os.cpu_count(),
+            "memory_gb": _memory_gb(),
             "threads": threads,
             "system": f"{platform.system()} {platform.release()}",
         },
@@ -126,10 +127,12 @@ def provenance(
 
 
 def write_provenance(output_dir: str | os.PathLike[str], facts: Mapping[str, Any]) -> Path:
-    """Write ``provenance.json`` into the output folder."""
+    """Write ``provenance.json`` into the output folder; on a full disk an earlier one stays."""
     path = Path(output_dir) / PROVENANCE_FILE
+    fresh = path.with_suffix(".json.new")
     with disk_errors(path, "write the provenance"):
-        path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        fresh.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        fresh.replace(path)
     return path
 
 
@@ -138,6 +141,13 @@ def _version(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "unknown"
+
+
+def _memory_gb() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, OSError, ValueError):  # not on every system
+        return None
 
 
 def _cpu_name() -> str:

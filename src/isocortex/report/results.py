@@ -14,6 +14,7 @@ import pandas as pd
 
 from isocortex.errors import InputError
 from isocortex.report.output import PROVENANCE_FILE
+from isocortex.report.summary import Summary, summary_from
 
 if TYPE_CHECKING:
     import xarray
@@ -31,16 +32,14 @@ class Result:
     directory : the output folder.
     provenance : what ``provenance.json`` holds; empty for results of other simulators.
     reports : names of the compartment reports.
-    run_summary : what the run that made it did (``isocortex.simulate.Summary``); None for a
-        folder opened later.
+    run_summary : what the run that made it did; None where the provenance does not tell.
     """
-
-    run_summary: Any = None
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.directory = _output_dir(Path(path))
         file = self.directory / PROVENANCE_FILE
         self.provenance: dict[str, Any] = _provenance(file)
+        self.run_summary: Summary | None = summary_from(self.provenance.get("summary"))
         self._spike_files: list[Path] = []
         self._report_files: dict[str, Path] = {}
         # the run's own files, if it says which: others may be an earlier run's
@@ -158,26 +157,30 @@ class Result:
     @cached_property
     def nodes(self) -> dict[str, np.ndarray]:
         """Node ids of each population, silent cells included as far as the output knows them."""
-        found: dict[str, set[int]] = {}
+        found: dict[str, list[np.ndarray]] = {}
         for name, ranges in self.provenance.get("run", {}).get("populations", {}).items():
-            found[name] = {node for first, last in ranges for node in range(first, last)}
+            found[name] = [np.arange(first, last) for first, last in ranges]
         for file in self._report_files.values():
             with _open(file) as hdf5:
                 for name, group in hdf5["report"].items():
-                    found.setdefault(name, set()).update(group["mapping/node_ids"][:].tolist())
+                    found.setdefault(name, []).append(group["mapping/node_ids"][:])
         for name, ids in self.spikes.groupby("population")["node_ids"]:
-            found.setdefault(str(name), set()).update(ids.tolist())
-        return {name: np.array(sorted(ids), dtype=np.int64) for name, ids in found.items()}
+            found.setdefault(str(name), []).append(ids.to_numpy())
+        return {
+            name: np.unique(np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64))
+            for name, parts in found.items()
+        }
 
     def rates(self) -> pd.DataFrame:
         """Firing rate of every cell: population, node_id, spikes, rate_hz."""
-        counts = self.spikes.groupby(["population", "node_ids"]).size()
-        rows = [
-            (name, int(node), int(counts.get((name, node), 0)))
-            for name, ids in self.nodes.items()
-            for node in ids
-        ]
-        table = pd.DataFrame(rows, columns=["population", "node_id", "spikes"])
+        spikes = dict(iter(self.spikes.groupby("population")["node_ids"]))
+        parts = []
+        for name, nodes in self.nodes.items():
+            ids = spikes[name].to_numpy() if name in spikes else np.zeros(0, np.int64)
+            counts = np.bincount(np.searchsorted(nodes, ids), minlength=len(nodes))
+            parts.append(pd.DataFrame({"population": name, "node_id": nodes, "spikes": counts}))
+        columns = ["population", "node_id", "spikes"]
+        table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
         seconds = self.duration / 1000.0
         return table.assign(rate_hz=table["spikes"] / seconds if seconds > 0 else np.nan)
 

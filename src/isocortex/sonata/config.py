@@ -115,6 +115,16 @@ def load_circuit(path: str | os.PathLike[str]) -> Circuit:
     return _circuit(load_config(Path(path)), Path(path))
 
 
+def load_nodes(path: str | os.PathLike[str]) -> dict[str, NodePopulation]:
+    """Load the nodes alone of a circuit or simulation configuration: quick where edges are many.
+
+    Raises
+    ------
+    ConfigError, InputError : with the file and field at fault.
+    """
+    return _nodes(*_object(load_config(Path(path)), "networks", Path(path)))
+
+
 def load_simulation(
     path: str | os.PathLike[str],
     *,
@@ -231,6 +241,19 @@ def _circuit(config: Config, path: Path, *, wired: bool = True) -> Circuit:
     for key in networks:
         if key not in ("nodes", "edges", *COMMENTS) and networks[key]:
             raise unknown_key(key, ("nodes", "edges"), file, "networks")
+    nodes = _nodes(networks, file)
+    edges = []
+    for _, entry in _entries(networks, "edges", EdgesEntry, file):
+        if entry.enabled and wired:
+            types = file.parent / entry.edge_types_file if entry.edge_types_file else None
+            models = components.get("synaptic_models_dir")
+            edges += read_edges(file.parent / entry.edges_file, types, nodes, models)
+    recipe, _ = _object(config, "cortex", path)
+    return Circuit(nodes, edges, components, _node_sets(config, path), path, recipe or None)
+
+
+def _nodes(networks: dict[str, Any], file: Path) -> dict[str, NodePopulation]:
+    """Every population of ``networks.nodes`` by name."""
     nodes: dict[str, NodePopulation] = {}
     for i, entry in _entries(networks, "nodes", NodesEntry, file):
         types = file.parent / entry.node_types_file if entry.node_types_file else None
@@ -246,14 +269,7 @@ def _circuit(config: Config, path: Path, *, wired: bool = True) -> Circuit:
             "names no nodes", file=file, field="networks.nodes",
             fix="Add `network`: a circuit config, or `networks` with nodes and edges.",
         )  # fmt: skip
-    edges = []
-    for _, entry in _entries(networks, "edges", EdgesEntry, file):
-        if entry.enabled and wired:
-            types = file.parent / entry.edge_types_file if entry.edge_types_file else None
-            models = components.get("synaptic_models_dir")
-            edges += read_edges(file.parent / entry.edges_file, types, nodes, models)
-    recipe, _ = _object(config, "cortex", path)
-    return Circuit(nodes, edges, components, _node_sets(config, path), path, recipe or None)
+    return nodes
 
 
 def _entries(networks: dict[str, Any], kind: str, model: Any, file: Path) -> Iterator[Any]:

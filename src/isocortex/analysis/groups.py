@@ -1,0 +1,80 @@
+"""Rates of groups of cells, and how they compare with what a cortex at rest is to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from isocortex.cortex.drive import TOLERANCE, target_of
+
+#: Spikes that a group must be expected to fire before its rate is judged. Of ten expected ones a
+#: Poisson process fires fewer than five or more than twenty in 3 % of all runs.
+ENOUGH_SPIKES = 10.0
+IN_RANGE, BELOW, ABOVE, UNTOLD = "in range", "below range", "above range", "too few spikes"
+
+
+def reference_rates(layers: ArrayLike, classes: ArrayLike) -> NDArray[np.float64]:
+    """Rate that the resting cortex aims at, Hz, of cells by layer (``L2/3``) and class.
+
+    Returns
+    -------
+    float[cells]; NaN for a layer or class that the cortex model does not know.
+    """
+    pairs = pd.MultiIndex.from_arrays([np.asarray(layers, str), np.asarray(classes, str)])
+    which, distinct = pairs.factorize()
+    aims = np.full(len(distinct), np.nan)
+    for k, (layer, name) in enumerate(distinct):
+        with suppress(KeyError):
+            aims[k] = target_of(layer.removeprefix("L"), name)
+    return aims[which]
+
+
+def group_rates(cells: pd.DataFrame, by: Sequence[str], duration: float) -> pd.DataFrame:
+    """Rates of the groups of a table of cells.
+
+    Parameters
+    ----------
+    cells : a row per cell with ``rate_hz`` (Hz) and the columns ``by``, and perhaps ``reference``,
+        the rate aimed at (Hz).
+    by : columns that name the group.
+    duration : ms over which rates are means.
+
+    Returns
+    -------
+    Sorted by group: ``n`` cells; ``mean``, ``median``, ``p5`` and ``p95`` over cells, Hz;
+    ``silent``, %; and where every cell of the group has a reference, ``low`` and ``high``, the
+    range about the mean reference of its cells (Hz, else NaN), and the ``verdict`` (else empty).
+    """
+    grouped = cells.groupby(list(by), observed=True)
+    rate = grouped["rate_hz"]
+    table = pd.DataFrame(
+        {
+            "n": rate.size(),
+            "mean": rate.mean(),
+            "median": rate.median(),
+            "p5": rate.quantile(0.05),
+            "p95": rate.quantile(0.95),
+            "silent": 100.0 * rate.agg(lambda r: float((r == 0).mean())),
+        }
+    )
+    aim = np.full(len(table), np.nan)
+    if "reference" in cells:
+        aim = grouped["reference"].agg(lambda r: r.mean(skipna=False)).to_numpy(float)
+    table["low"], table["high"] = (factor * aim for factor in TOLERANCE)
+    table["verdict"] = [
+        _verdict(*row, 1e-3 * duration)
+        for row in zip(table["mean"], table["n"], aim, table["low"], table["high"], strict=True)
+    ]
+    return table.reset_index()
+
+
+def _verdict(mean: float, n: int, aim: float, low: float, high: float, seconds: float) -> str:
+    if np.isnan(aim):
+        return ""
+    if aim * n * seconds < ENOUGH_SPIKES:
+        return UNTOLD
+    return BELOW if mean < low else ABOVE if mean > high else IN_RANGE

@@ -1,0 +1,169 @@
+"""`isocortex run`, `demo` and `info`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.progress import TextColumn
+from rich.table import Table
+
+from isocortex.cli.terminal import Config, duration, err, out, progress_bar
+
+
+class Precision(StrEnum):
+    """Floating-point precision of the state."""
+
+    double = "double"
+    single = "single"
+
+
+class EngineName(StrEnum):
+    """Which engine."""
+
+    fast = "fast"
+    reference = "reference"
+
+
+class Integrator(StrEnum):
+    """How the voltage is integrated."""
+
+    backward_euler = "backward-euler"
+    crank_nicolson = "crank-nicolson"
+
+
+def _simulate(config: Path, **options):
+    """Run with progress on the terminal and say what was done."""
+    from isocortex.simulate import run as run_simulation
+
+    bar = progress_bar(TextColumn("{task.fields[spikes]:,} spikes"))
+    out.print(f"Reading {config} ...")
+    with bar:
+        task = bar.add_task("Simulating", total=None, spikes=0)
+
+        def progress(t: float, tstop: float, spikes: int) -> None:
+            bar.update(task, completed=t, total=tstop, spikes=spikes)
+
+        try:
+            result = run_simulation(config, progress=progress, announce=out.print, **options)
+        except KeyboardInterrupt:
+            bar.stop()
+            err.print("Stopped. What was computed until now has been written.")
+            raise typer.Exit(130) from None
+    done = result.run_summary
+    assert done is not None  # the run has just left it
+    out.print(
+        f"Simulated {done.tstop:g} ms in {done.run_seconds:.2f} s: "
+        f"{done.seconds_per_second:.2f} s per simulated second, "
+        f"{done.ns_per_compartment_step:.1f} ns per compartment and step. "
+        f"{done.n_spikes:,} spikes, {done.n_events:,} synaptic events, "
+        f"{done.peak_memory_mb:.0f} MB."
+    )
+    out.print(f"Results: {result.directory}")
+    return result
+
+
+def run(
+    config: Config,
+    dt: Annotated[float | None, typer.Option(help="Time step, ms.")] = None,
+    tstop: Annotated[float | None, typer.Option(help="Duration, ms.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Default: all cores.")] = None,
+    precision: Precision = Precision.double,
+    engine: EngineName = EngineName.fast,
+    integrator: Integrator = Integrator.backward_euler,
+    output_dir: Annotated[Path | None, typer.Option(help="Where results go.")] = None,
+    overwrite: Annotated[
+        bool | None, typer.Option("--overwrite/--no-overwrite", help="Replace earlier results.")
+    ] = None,
+    pictures: Annotated[bool, typer.Option(help="Also draw what was recorded.")] = False,
+    skip_unsupported_reports: Annotated[
+        bool, typer.Option(help="Leave out reports of kinds that are not supported.")
+    ] = False,
+    store_synapses: Annotated[
+        bool | None,
+        typer.Option(
+            "--store-synapses/--draw-synapses",
+            help="Of a cortex: keep synapses in memory, or draw them at each spike. Default: "
+            "keep up to 100 million.",
+        ),
+    ] = None,
+) -> None:
+    """Simulate a SONATA configuration."""
+    result = _simulate(
+        config, dt=dt, tstop=tstop, threads=threads, precision=precision.value,
+        engine=engine.value, integrator=integrator.value, output_dir=output_dir,
+        overwrite=overwrite, skip_unsupported_reports=skip_unsupported_reports,
+        store_synapses=store_synapses,
+    )  # fmt: skip
+    if pictures:
+        _draw_all(result)
+
+
+def _draw_all(result) -> None:
+    from isocortex.pictures import save_all, simulation_of
+
+    for path in save_all(result, simulation_of(result)):
+        out.print(f"Picture: {path}")
+
+
+def demo(
+    folder: Annotated[Path, typer.Argument(help="Where the circuit goes.")] = Path("demo"),
+    cells: Annotated[int, typer.Option(help="Number of cells.")] = 300,
+    seed: int = 1,
+    tstop: Annotated[float, typer.Option(help="Duration, ms.")] = 1000.0,
+) -> None:
+    """Write a small cortical circuit of Allen cells, simulate it and draw it."""
+    from isocortex.examples.microcircuit import write_microcircuit
+
+    out.print(f"Writing a SONATA circuit of {cells} Allen cells to {folder} ...")
+    config = write_microcircuit(folder, cells=cells, seed=seed, tstop=tstop)
+    options = dict.fromkeys(("dt", "tstop", "threads", "output_dir"))
+    _draw_all(_simulate(config, overwrite=True, **options))
+    out.print(f"Run it again: isocortex run {config}")
+
+
+def info(
+    config: Config,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time some steps in both precisions.")
+    ] = False,
+) -> None:
+    """Say what is in a circuit, and what a run will take; writes nothing."""
+    from isocortex.network.build import build_network
+    from isocortex.simulate import describe, measure_speed, memory_estimate
+    from isocortex.sonata.config import load_simulation
+
+    simulation = load_simulation(config, skip_unsupported_reports=True)
+    network = build_network(simulation)
+    out.print(describe(network))
+    table = Table("cell model", "cells", "compartments", "channels", box=None)
+    for m, model in enumerate(network.models):
+        count = int(np.count_nonzero(network.cell_model == m))
+        channels = ", ".join(sorted(model.mechanisms))
+        table.add_row(model.name, str(count), str(model.n_compartments), channels)
+    out.print(table)
+    for name, population in simulation.circuit.nodes.items():
+        out.print(f"nodes {name}: {len(population.node_ids):,} ({population.file})")
+    for edges in simulation.circuit.edges:
+        out.print(f"edges {edges.name}: {len(edges.weight):,}, {edges.source} to {edges.target}")
+    out.print(
+        f"{simulation.tstop:g} ms at dt {simulation.dt:g} ms; "
+        f"{len(network.trains.time):,} input spikes, {len(network.currents)} electrodes, "
+        f"reports: {', '.join(r.name for r in simulation.reports) or 'none'}."
+    )
+    for report in simulation.skipped:
+        out.print(f"Not supported: report {report}.")
+    for precision in ("double", "single"):
+        needed = memory_estimate(network, precision)
+        out.print(f"Memory in {precision}: about {needed:.0f} MB, beside some 250 MB for Python.")
+        if measure:
+            seconds = measure_speed(simulation, network, precision)
+            total = 1e-3 * simulation.tstop * seconds
+            out.print(
+                f"Time in {precision}: {seconds:.2f} s per simulated second on this machine, so "
+                f"{duration(total)} for {simulation.tstop:g} ms. Measured from rest: synaptic "
+                "events of an active network come on top."
+            )

@@ -1,0 +1,36 @@
+"""What the commands share: consoles, arguments, how a duration is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+Config = Annotated[Path, typer.Argument(help="Simulation configuration (JSON).")]
+Results = Annotated[Path, typer.Argument(help="Output folder of a run, or its configuration.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Picture to write.")]
+ConfigOption = Annotated[
+    Path | None, typer.Option(help="The configuration, if the results do not name it.")
+]
+
+
+def progress_bar(*more: TextColumn) -> Progress:
+    """A bar on the terminal's error stream that leaves nothing behind."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
+        TimeRemainingColumn(), *more, console=err, transient=True, disable=not err.is_terminal,
+    )  # fmt: skip
+
+
+def duration(seconds: float) -> str:
+    """In words fit for a plan."""
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} s"

@@ -1,0 +1,204 @@
+"""The census counts what is drawn, and what is drawn is what the tables say."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import isocortex
+from isocortex.cli import app
+from isocortex.cortex.build import build_cortex
+from isocortex.cortex.census import take_census
+from isocortex.cortex.cost import NEURON_BYTES, STATE_BYTES, SYNAPSE_BYTES, cost_of
+from isocortex.cortex.counts import CLASSES
+from isocortex.cortex.drive import RATE, TOLERANCE, target_of
+from isocortex.cortex.model import CortexModel, Recipe, class_of
+from isocortex.errors import ConfigError
+
+#: Standard deviations beyond which a number is wrong; seeds are fixed.
+SIGMAS = 4.0
+
+
+@pytest.fixture(scope="module")
+def cortex():
+    return CortexModel.make(Recipe(scale=0.0005))
+
+
+@pytest.fixture(scope="module")
+def whole(cortex):
+    return take_census(cortex, sources_per_area=1_000_000)
+
+
+def test_a_census_of_all_neurons_counts_every_synapse(cortex, whole):
+    source, target, delay = (
+        np.concatenate(x)
+        for x in zip(*((s.source, s.target, s.delay) for s in cortex.synapses(range(len(cortex)))),
+                     strict=True)
+    )  # fmt: skip
+    assert whole.total == len(source) and whole.error == 0.0
+    assert whole.n_sampled == len(cortex)
+    side = (cortex.neurons.column >= cortex.layout.columns.n_side).astype(int)
+    patch = side * 43 + cortex.neurons.area
+    matrix = np.zeros((86, 86))
+    np.add.at(matrix, (patch[source], patch[target]), 1)
+    np.testing.assert_array_equal(whole.sampled, matrix)
+    for row in whole.degrees.to_dict("records"):
+        mine = np.array([class_of(g) == (row["layer"], row["class"]) for g in range(54)])
+        mine = mine[cortex.group]
+        assert row["neurons"] == mine.sum()
+        assert row["makes"] * mine.sum() == pytest.approx(mine[source].sum())
+        assert row["receives"] * mine.sum() == pytest.approx(mine[target].sum())
+    local = patch[source] == patch[target]
+    shares = whole.delays.set_index("delay")
+    assert shares.to_numpy().sum() == pytest.approx(1.0)
+    for name, chosen in (("local", local), ("long_range", ~local)):
+        ms, counts = np.unique(delay[chosen], return_counts=True)
+        found = shares[name][shares[name] > 0]
+        np.testing.assert_allclose(found.index, 0.1 * ms, atol=1e-6)
+        np.testing.assert_allclose(found.to_numpy() * whole.total, counts)
+
+
+def test_expected_numbers_add_up(cortex, whole):
+    wanted = cortex.expected_synapses
+    assert whole.expected.sum() == pytest.approx(wanted)
+    out = (whole.degrees["makes_expected"] * whole.degrees["neurons"]).sum()
+    into = (whole.degrees["receives_expected"] * whole.degrees["neurons"]).sum()
+    # classes too rare to exist at this scale are expected to have a few all the same
+    assert out == pytest.approx(wanted, rel=2e-3)
+    assert into == pytest.approx(wanted, rel=2e-3)
+
+
+def test_neurons_of_the_census_are_those_of_the_model(cortex, whole):
+    assert whole.neurons["neurons"].sum() == len(cortex)
+    areas = cortex.atlas.areas.index
+    for row in whole.neurons.sample(20, random_state=1).to_dict("records"):
+        there = cortex.neurons.area == areas.get_loc(row["area"])
+        there &= np.array([class_of(g) == (row["layer"], row["class"]) for g in range(54)])[
+            cortex.group
+        ]
+        assert there.sum() == row["neurons"]
+
+
+def test_a_sample_of_sources_gives_the_whole_within_its_error():
+    cortex = CortexModel.make(Recipe(scale=0.002, seed=3))
+    whole = take_census(cortex, sources_per_area=1_000_000)
+    some = take_census(cortex, sources_per_area=30)
+    assert some.n_sampled < 0.2 * whole.n_sampled
+    assert 0.0 < some.error < 0.02 * whole.total
+    assert abs(some.total - whole.total) < SIGMAS * some.error
+    assert some.degrees["neurons"].sum() == whole.degrees["neurons"].sum()
+
+
+def test_synapses_between_areas_are_poisson_about_their_expectation():
+    """Chi-square of all pairs of areas, given how many neurons of each class the areas have.
+
+    A connection has 3 to 7 synapses, so their number has 5.4 times the variance of a Poisson one.
+    """
+    cortex = CortexModel.make(Recipe(scale=0.004, seed=5))
+    census = take_census(cortex, sources_per_area=1_000_000)
+    projections = cortex.axons.projections
+    kind = projections.kind[cortex.group]
+    sources = np.zeros((len(projections.connections), 43))
+    left = cortex.neurons.column < cortex.layout.columns.n_side
+    np.add.at(sources, (kind[left & (kind >= 0)], cortex.neurons.area[left & (kind >= 0)]), 1)
+    expected = 5.0 * np.einsum("ka,kab->ab", sources, projections.connections)
+    found = census.sampled[:43]
+    far = expected > 100.0
+    assert far.sum() > 1500
+    z = (found[far] - expected[far]) / np.sqrt(5.4 * expected[far])
+    n = len(z)
+    assert abs((z**2).sum() - n) < SIGMAS * np.sqrt(2 * n)
+    assert abs(z.mean()) < SIGMAS / np.sqrt(n)
+    assert census.correlation > 0.99
+
+
+def test_the_share_of_local_synapses_can_be_chosen():
+    cortex = CortexModel.make(Recipe(scale=0.002, local=0.6))
+    assert 2 * cortex.expected_local().sum() == pytest.approx(0.6 * 26e9)
+    assert 2 * cortex.expected_long().sum() == pytest.approx(0.4 * 26e9)
+    census = take_census(cortex)
+    assert census.delays["local"].sum() == pytest.approx(0.6, abs=0.01)
+
+
+def test_costs_are_sums_over_neurons(cortex, whole):
+    cost = cost_of(cortex, whole, "single")
+    from isocortex.cells.library import load_cell
+
+    compartments = sum(load_cell(cortex.models[m]).n_compartments for m in cortex.model)
+    assert cost.compartments == compartments
+    state = STATE_BYTES["single"] * compartments + NEURON_BYTES * len(cortex)
+    assert cost.drawn_gb == pytest.approx(1e-9 * state)
+    assert cost.stored_gb == pytest.approx(1e-9 * (state + SYNAPSE_BYTES * whole.total))
+    events = sum(
+        row["neurons"] * row["makes_expected"] * target_of(row["layer"], row["class"])
+        for row in whole.degrees.to_dict("records")
+    )
+    assert cost.events == pytest.approx(events)
+    assert cost.drawn_seconds > cost.stored_seconds > len(cortex) * RATE * 2 * 15e-9
+
+
+def test_every_class_has_a_target_and_the_measured_ones_are_the_published():
+    """Medians of spontaneous rates, Hz (Allen Institute, Neuropixels, table 1.4)."""
+    published = {
+        ("2/3", "IT"): 0.81, ("4", "IT"): 1.85, ("5", "IT"): 2.95, ("5", "ET"): 2.95,
+        ("6a", "CT"): 2.18, ("2/3", "Pvalb"): 5.41, ("4", "Pvalb"): 6.49, ("5", "Pvalb"): 8.17,
+        ("6a", "Pvalb"): 11.70, ("2/3", "Sst"): 3.82, ("4", "Sst"): 3.82, ("5", "Sst"): 3.92,
+        ("6a", "Sst"): 10.28, ("1", "Inh"): 2.21,
+    }  # fmt: skip
+    for kind, rate in published.items():
+        assert target_of(*kind) == rate
+    vip = {5: 14.74, 3: 3.14}, {5: 11.57, 3: 6.73}  # units: median, layers 2/3, 4, 5 and 6
+    pooled = sum(n * hz for part in vip for n, hz in part.items()) / 16
+    assert target_of("5", "Vip") == pytest.approx(pooled, abs=0.01)
+    for group in range(54):
+        layer, name = class_of(group)
+        if (layer, name) in CortexModel.make(Recipe(scale=0.0005)).wiring.groups:
+            assert target_of(layer, name) > 0
+    assert TOLERANCE == (0.5, 2.0) and len(CLASSES) == 9
+
+
+# --- tables of one's own, and the command ---------------------------------------------------------
+
+
+def test_the_command_writes_the_census_and_uses_a_connectome_of_ones_own(tmp_path, cortex):
+    given = tmp_path / "connectome.npz"
+    connectome = cortex.atlas.connectome
+    density = connectome.density.copy()
+    density[:, 1] = 0.0  # nothing crosses
+    np.savez(given, areas=cortex.atlas.areas.index.to_numpy(str), classes=connectome.classes,
+             density=density, normalized_density=connectome.normalized_density,
+             distance_um=connectome.distance_um)  # fmt: skip
+    folder = tmp_path / "cortex"
+    command = ["build", "cortex", "--scale", "0.0002", "-o", str(folder), "--connectome",
+               str(given), "--cores", "64", "--memory", "0.001"]  # fmt: skip
+    said = CliRunner().invoke(app, command)
+    assert said.exit_code == 0, said.output
+    assert "on 64 cores" in said.output and "(does not fit)" in said.output
+    matrix = pd.read_csv(folder / "census" / "synapses_sampled.csv", index_col=0).to_numpy()
+    assert matrix[:43, :43].sum() > 10_000 and matrix[:43, 43:].sum() == 0
+    assert pd.read_csv(folder / "census" / "neurons.csv")["neurons"].sum() == 1800
+    assert (folder / "census" / "census.png").stat().st_size > 10_000
+    recipe = json.loads((folder / "circuit_config.json").read_text())["cortex"]
+    assert recipe["connectome"] == str(given)
+    simulation = isocortex.load_simulation(folder / "simulation_config.json")
+    from isocortex.network.build import build_network
+
+    network = build_network(simulation, True)
+    assert network.n_synapses == pytest.approx(matrix.sum() + 1800 * 2)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [("skale", 0.1, "is not a recipe"), ("scale", "small", "scale 'small' is not in")],
+)
+def test_wrong_recipes_name_the_circuit(tmp_path, key, value, message):
+    config = build_cortex(tmp_path, CortexModel.make(Recipe(scale=0.0001)), tstop=1.0)
+    file = tmp_path / "circuit_config.json"
+    circuit = json.loads(file.read_text())
+    circuit["cortex"][key] = value
+    file.write_text(json.dumps(circuit))
+    with pytest.raises(ConfigError, match=message) as error:
+        isocortex.run(config)
+    assert "circuit_config.json" in str(error.value) or "simulation_config" in str(error.value)
