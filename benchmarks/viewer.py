@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from isocortex.cortex.build import build_cortex
-from isocortex.cortex.model import Recipe
+from isocortex.cortex.model import CortexModel, Recipe
 from isocortex.report.output import provenance, write_provenance
 from isocortex.report.spikes import SpikeWriter
 from isocortex.viewer.server import ViewServer
@@ -61,7 +61,7 @@ FRAMES = """async ([seconds, each]) => {
 
 def write_run(folder: Path, neurons: int) -> Path:
     """A cortex and the output of a run that never was."""
-    build_cortex(folder, Recipe(scale=neurons / 9e6), tstop=DURATION)
+    build_cortex(folder, CortexModel.make(Recipe(scale=neurons / 9e6)), tstop=DURATION)
     random = np.random.default_rng(1)
     count = int(neurons * RATE * DURATION / 1000)
     output = folder / "output"

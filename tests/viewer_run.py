@@ -7,7 +7,7 @@ from library_circuit import clamp, poisson, report, write_library_circuit
 
 import isocortex
 from isocortex.cortex.build import build_cortex
-from isocortex.cortex.model import Recipe
+from isocortex.cortex.model import CortexModel, Recipe
 from isocortex.report.output import provenance, write_provenance
 from isocortex.report.spikes import SpikeWriter
 from isocortex.viewer.session import Session, open_session
@@ -18,7 +18,7 @@ DURATION = 500.0  # ms
 
 def cortex_session(folder: Path, spikes: int = SPIKES, seed: int = 1) -> Session:
     """900 neurons of the atlas; spikes at random times, more of them in VISp than elsewhere."""
-    config = build_cortex(folder, Recipe(scale=0.0001, seed=1), tstop=DURATION)
+    config = build_cortex(folder, CortexModel.make(Recipe(scale=0.0001, seed=1)), tstop=DURATION)
     population = isocortex.load_simulation(config, cells_only=True).circuit.nodes["cortex"]
     random = np.random.default_rng(seed)
     weight = np.where(population.table["area"] == "VISp", 5.0, 1.0)

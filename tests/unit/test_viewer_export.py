@@ -46,7 +46,7 @@ def test_the_page_holds_every_neuron_and_spike(built, tmp_path, monkeypatch):
 def test_recorded_neurons_come_with_synapses(built, tmp_path):
     session = Session(driven_cells(tmp_path))
     held = blocks(export.page(session))
-    (number,) = session.recorded
+    number = session.recorded[0]
     head, arrays = unpack(held[f"synapses/{number}"])
     assert head["synapses"] == 6 and len(arrays["time"])
     assert unpack(held[f"neuron/{number}"])[0]["model"] == "485836906"

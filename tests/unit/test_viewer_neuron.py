@@ -74,6 +74,7 @@ def test_compartments_without_calcium_have_no_colour(session, result):
 def test_a_cell_with_nothing_but_a_soma_trace_has_no_colours(session):
     head, arrays = unpack(session.get(f"neuron/{place(session, 0)}"))
     assert [r["name"] for r in head["reports"]] == ["soma"] and not head["reports"][0]["whole"]
+    assert session.recorded == [place(session, 1), place(session, 0)]  # the whole one first
     assert "trace0" in arrays and "colour0" not in arrays and "start" in arrays
     head, arrays = unpack(session.get(f"neuron/{place(session, 2)}"))
     assert head["reports"] == [] and "start" in arrays
@@ -116,8 +117,8 @@ def test_synapses_lie_where_the_simulation_has_them(result):
 
 def test_synapses_of_a_recipe_are_those_that_are_drawn(tmp_path):
     recipe = Recipe(scale=0.0001, seed=3)
-    simulation = load_simulation(build_cortex(tmp_path, recipe, tstop=1.0))
     cortex = CortexModel.make(recipe)
+    simulation = load_simulation(build_cortex(tmp_path, cortex, tstop=1.0))
     drawn = list(cortex.synapses(range(len(cortex))))
     for node, found in synapses_onto(simulation, "cortex", [5, 700]).items():
         own = found.source_population == found.population.index("cortex")

@@ -15,7 +15,7 @@ from PIL import Image
 
 import isocortex
 from isocortex.cortex.build import build_cortex
-from isocortex.cortex.model import Recipe
+from isocortex.cortex.model import CortexModel, Recipe
 from isocortex.errors import InputError
 from isocortex.viewer.bundle import read_bundle
 from isocortex.viewer.export import write_page
@@ -50,7 +50,8 @@ def browser():
 @pytest.fixture(scope="module")
 def session(tmp_path_factory):
     """A run of 900 neurons, ten of them recorded in every compartment."""
-    config = build_cortex(tmp_path_factory.mktemp("cortex"), Recipe(scale=0.0001), tstop=120.0)
+    cortex = CortexModel.make(Recipe(scale=0.0001))
+    config = build_cortex(tmp_path_factory.mktemp("cortex"), cortex, tstop=120.0)
     content = json.loads(config.read_text())
     content["reports"] = {
         "membrane_potential": {

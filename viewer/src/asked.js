@@ -175,9 +175,10 @@ export class Asked {
     tip.style.transform = `translate(${Math.max(x, 4)}px, ${Math.max(y, 4)}px)`;
   }
 
-  /** The recorded neuron with most spikes. */
+  /** The recorded neuron with most spikes, of those with all compartments if there are any. */
   liveliest() {
     const counts = this.counts();
-    return this.population.recorded.reduce((best, i) => (counts[i] > counts[best] ? i : best), this.population.recorded[0]);
+    const choice = this.population.whole.length ? this.population.whole : this.population.recorded;
+    return choice.reduce((best, i) => (counts[i] > counts[best] ? i : best), choice[0]);
   }
 }

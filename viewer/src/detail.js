@@ -128,7 +128,10 @@ export class Detail {
     box.replaceChildren();
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-    const reports = (data?.head.reports ?? []).map((r, k) => ({ ...r, k })).sort((a) => (a.variable === "v" ? -1 : 1));
+    // of several reports of a variable the finest; voltage first
+    const all = (data?.head.reports ?? []).map((r, k) => ({ ...r, k })).sort((a, b) => a.dt - b.dt);
+    const reports = all.filter((r, k) => all.findIndex((other) => other.variable === r.variable) === k);
+    reports.sort((a, b) => (b.variable === "v") - (a.variable === "v"));
     for (const report of reports) {
       const factor = report.units === "mM" ? 1000 : 1;
       const unit = report.units === "mM" ? "µM" : report.units;

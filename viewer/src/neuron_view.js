@@ -54,7 +54,7 @@ export class NeuronView {
     const box = document.getElementById("presets");
     const number = state.get("neuron");
     const numbers = [...new Set([...(number >= 0 ? [number] : []), ...population.recorded])];
-    const describe = (i) => `${population.name(i)} · ${population.facets.slice(0, 3).map((_, f) => population.value(i, f).name).join(" ")}${population.recorded.includes(i) ? "" : " (not recorded)"}`;
+    const describe = (i) => `${population.name(i)} · ${population.facets.slice(0, 3).map((_, f) => population.value(i, f).name).join(" ")}${population.whole.includes(i) ? "" : population.recorded.includes(i) ? " (soma alone)" : " (not recorded)"}`;
     box.innerHTML = numbers.length ? `<select id="which" aria-label="Neuron">${numbers.map((i) => `<option value="${i}" ${i === number ? "selected" : ""}>${describe(i)}</option>`).join("")}</select>` : "";
     box.querySelector("#which")?.addEventListener("change", (e) => state.set({ neuron: +e.target.value }));
   }

@@ -11,7 +11,8 @@ export class Population {
     this.nodeId = arrays.node_id;
     this.populationOf = arrays.population;
     this.facets = head.facets;
-    this.recorded = head.recorded;
+    this.recorded = head.recorded; // those with all compartments first
+    this.whole = head.whole;
     this.primary = this.facets[0];
     this.layered = this.facets.findIndex((f) => f.key === "layer");
     this.sided = this.facets.findIndex((f) => f.key === "hemisphere");

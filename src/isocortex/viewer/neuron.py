@@ -58,17 +58,17 @@ def branches(cell: CompiledCell) -> dict[str, NDArray[Any]]:
     }
 
 
-def recorded_cells(result: Result) -> dict[tuple[str, int], list[str]]:
-    """(population, node) of every cell with reports of more than one compartment -> reports."""
-    found: dict[tuple[str, int], list[str]] = {}
+def recorded_cells(result: Result) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+    """(population, node) of cells with reports of several compartments, and of one alone."""
+    whole: set[tuple[str, int]] = set()
+    some: set[tuple[str, int]] = set()
     for name in result.reports:
         for population in result.report_populations(name):
             data = result.report(name, population)
             ids, counts = np.unique(data["node_id"].values, return_counts=True)
-            for node, count in zip(ids, counts, strict=True):
-                if count > 1:
-                    found.setdefault((population, int(node)), []).append(name)
-    return found
+            whole |= {(population, int(node)) for node in ids[counts > 1]}
+            some |= {(population, int(node)) for node in ids[counts == 1]}
+    return whole, some - whole
 
 
 def recordings(result: Result, population: str, node: int, n_compartments: int) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from isocortex.viewer.scene import make_scene, slab_block
 
 #: Above this many nodes the inputs of a configuration are not read for one neuron's synapses.
 MOST_NODES = 300_000
+#: Cells of which the soma alone is recorded are listed up to this number.
+MOST_LISTED = 64
 #: All names there are.
 NAME = re.compile(r"(scene|status|slab|models|spikes/(\d+)/(\d+)|(neuron|synapses)/(\d+))")
 
@@ -42,6 +44,7 @@ class Session:
     ----------
     scene : the neurons.
     feed : the spikes.
+    recorded, whole : numbers of recorded neurons, those with all compartments first; these alone.
     simulation : without edges and inputs; None if the configuration is gone.
     """
 
@@ -54,15 +57,18 @@ class Session:
         self.scene = make_scene(_shown(result, self.simulation))
         self.feed = SpikeFeed(result.spike_files, self.scene)
         self.feed.update()
-        self.recorded = {
-            int(i): reports
-            for (population, node), reports in recorded_cells(result).items()
-            if (i := self.scene.index_of(population, np.array([node]))[0]) >= 0
-        }
+        whole, some = recorded_cells(result)
+        self.whole = self._numbers(whole)
+        self.recorded = self.whole + (self._numbers(some) if len(some) <= MOST_LISTED else [])
         self._full: Simulation | None = None
         self._blocks: dict[str, bytes] = {}
         self._onto: dict[tuple[str, int], SynapsesOnto] = {}
         self._locks = {kind: threading.Lock() for kind in (None, "neuron", "synapses")}
+
+    def _numbers(self, cells: set[tuple[str, int]]) -> list[int]:
+        """Places in drawing order of cells that are shown, by node."""
+        found = [self.scene.index_of(name, np.array([node]))[0] for name, node in sorted(cells)]
+        return [int(number) for number in found if number >= 0]
 
     @property
     def duration(self) -> float:
@@ -121,7 +127,8 @@ class Session:
                 "simulator": self.result.provenance.get("simulator", ""),
                 "dt": run.get("dt"),
                 "duration": self.duration,
-                "recorded": sorted(self.recorded),
+                "recorded": self.recorded,
+                "whole": self.whole,
                 "has_models": self.simulation is not None,
             }
         )
