@@ -17,7 +17,7 @@ export class Detail {
     this.rate = new Plot(this.many.querySelector(".plots"), { x: "Time (ms)", y: "Rate (Hz)", app, zero: true, height: 116 });
     this.spectrum = new Plot(this.many.querySelector(".plots"), { x: "Frequency (Hz)", y: "Power (Hz²/Hz)", app, logs: true, height: 132 });
     this.traces = [];
-    app.state.on(["picked", "hidden", "theme", "from", "to"], () => (this.stale = true));
+    app.state.on(["picked", "hidden", "theme", "from", "to", "view"], () => (this.stale = true));
     app.state.on(["neuron", "theme"], () => this.neuronChanged());
     element.addEventListener("click", (event) => {
       const what = event.target.closest("button")?.dataset.do;
@@ -80,7 +80,7 @@ export class Detail {
       ["silent", n ? `${((100 * silent) / n).toFixed(0)} %` : "–"],
     ]);
     this.many.querySelector(".actions").innerHTML = value
-      ? `<button data-do="column">Open column</button><button data-do="clear" class="quiet">All areas</button>`.replace("All areas", population.primary.key === "area" ? "All areas" : "All")
+      ? `${state.get("view") === "column" ? "" : `<button data-do="column">Open column</button>`}<button data-do="clear" class="quiet">All areas</button>`.replace("All areas", population.primary.key === "area" ? "All areas" : "All")
       : "";
     const duration = spikes.reached || spikes.duration;
     const raw = binnedRate(spikes, member, BIN, duration);

@@ -24,8 +24,8 @@ except ImportError:  # no such locks on Windows: times of change must do
 
 #: Spikes of one chunk; 8 bytes each.
 CHUNK = 1 << 18
-#: A file that changed within this many seconds, and is not sorted, is still being written.
-RECENT = 5.0
+#: Seconds since a file changed: its lock is not tried; without locks, it is still being written.
+JUST_NOW, RECENT = 0.5, 5.0
 
 
 @dataclass(frozen=True)
@@ -166,12 +166,14 @@ def _stat(file: Path) -> os.stat_result | None:
 def _being_written(file: Path) -> bool:
     """Whether another process has the file open for writing.
 
-    HDF5 holds a lock on it; where it is told not to, a recent change must do.
+    HDF5 holds a lock on it. The lock of a file that has just changed is not tried: its writer may
+    be about to take it, and would fail.
     """
     status = _stat(file)
     if status is None:
         return False
-    if fcntl is not None:
+    age = time.time() - status.st_mtime
+    if age > JUST_NOW and fcntl is not None:
         try:
             with file.open("rb") as raw:
                 fcntl.flock(raw, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -179,14 +181,12 @@ def _being_written(file: Path) -> bool:
             return True
         except OSError:
             pass  # a file system without locks
-    if time.time() - status.st_mtime > RECENT:
+    without_locks = os.environ.get("HDF5_USE_FILE_LOCKING", "TRUE").upper() in ("FALSE", "0")
+    if age > (RECENT if without_locks or fcntl is None else JUST_NOW):
         return False
     try:
         with h5py.File(file, "r", locking=False) as hdf5:
-            chunked = [g["timestamps"].chunks for g in hdf5["spikes"].values()]
+            # a file that grows is stored in chunks; that of a finished run is not
+            return any(g["timestamps"].chunks is not None for g in hdf5["spikes"].values())
     except (OSError, RuntimeError, KeyError):
         return True
-    # only a file that grows is stored in chunks by Isocortex; the final one is not
-    return os.environ.get("HDF5_USE_FILE_LOCKING", "TRUE").upper() in ("FALSE", "0") and any(
-        chunk is not None for chunk in chunked
-    )
