@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.drive import Drive, load_drive, target_of
-from isocortex.cortex.model import CortexModel, Recipe, class_of
+from isocortex.cortex.model import CortexModel, Recipe
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Settings
 from isocortex.errors import ConfigError, disk_errors
@@ -67,7 +67,7 @@ def calibrate(
     tstop: float = 1500.0,
     settle: float = 500.0,
     threads: int | None = None,
-    progress: Callable[[int, Round], None] = lambda number, done: None,
+    progress: Callable[[int, Round, Round], None] = lambda number, done, best: None,
 ) -> Round:
     """Simulate and correct ``rounds`` times; returns the round with the smallest error.
 
@@ -76,12 +76,14 @@ def calibrate(
     start : weights to begin with, default the embedded ones.
     rounds : 1 only tells the rates that ``start`` gives.
     tstop, settle : ms simulated in each round, and those at its beginning that do not count.
-    progress : told the number and outcome of every round.
+    progress : told the number of every round, its outcome and the best until then.
     """
     if rounds < 1 or not 0.0 <= settle < tstop:
         raise ConfigError(
-            f"cannot calibrate in {rounds} rounds of {tstop:g} ms that settle for {settle:g} ms",
-            fix="Ask for one round or more, longer than they settle.",
+            f"cannot calibrate in {rounds} rounds of {tstop:g} ms: their first {settle:g} ms do "
+            "not count",
+            field="tstop",
+            fix=f"Ask for one round or more, of more than {settle:g} ms.",
         )
     start = start or load_drive()
     cortex = CortexModel.make(recipe)
@@ -89,7 +91,7 @@ def calibrate(
         config = build_cortex(folder, cortex, tstop=tstop, drive=start)
         simulation = load_simulation(config)
         network = build_network(simulation)
-    kinds, of = _kinds(cortex)
+    kinds, of = cortex.kinds
     target = np.array([target_of(layer, name) for layer, name, _ in kinds])
     first = drive = np.array([start.of(*kind) for kind in kinds])
     settings = Settings(
@@ -106,9 +108,9 @@ def calibrate(
             neurons=count, nS=drive, Hz=rate, target=target
         )
         done = Round(table, float(np.average(np.abs(away), weights=count)))
-        progress(number, done)
         if best is None or done.error < best.error:
             best = done
+        progress(number, done, best)
         change = STEP * np.clip(away, -1.5, 1.5) * np.minimum(1.0, count / FEW)
         drive = np.clip(drive * np.exp(change), WEAKEST, STRONGEST)
     assert best is not None
@@ -128,14 +130,6 @@ def write_drive(done: Round, start: Drive, file: str | Path) -> None:
     rows = [(*kind, round(float(weights[kind]), 4)) for kind in sorted(weights)]
     with disk_errors(Path(file), "write the table"):
         pd.DataFrame(rows, columns=[*keys, "nS"]).to_csv(file, index=False)
-
-
-def _kinds(cortex: CortexModel) -> tuple[list[tuple[str, str, str]], IntArray]:
-    """The (layer, class, model) there are, and which each neuron is of."""
-    key = cortex.group.astype(np.int64) * len(cortex.models) + cortex.model
-    used, of = np.unique(key, return_inverse=True)
-    split = [divmod(int(code), len(cortex.models)) for code in used]
-    return [(*class_of(group), cortex.models[m]) for group, m in split], of
 
 
 def _driven(network: Network, factor: FloatArray) -> Network:

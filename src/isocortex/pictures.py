@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,25 @@ def simulation_of(result: Result) -> Simulation:
             "does not say which configuration it comes from, or that file is gone",
             file=result.directory, fix="Give --config.",
         )  # fmt: skip
-    return load_simulation(config, skip_unsupported_reports=True)
+    simulation = load_simulation(config, skip_unsupported_reports=True)
+    check_same_nodes(result, simulation.circuit.nodes)
+    return simulation
+
+
+def check_same_nodes(result: Result, nodes: Mapping[str, NodePopulation]) -> None:
+    """Refuse nodes that are not those of a result: its circuit was built anew since.
+
+    Raises
+    ------
+    InputError : if the result has ids that the nodes lack, or the other way round.
+    """
+    for name in result.provenance.get("run", {}).get("populations", {}):
+        then, now = result.nodes[name], nodes[name].node_ids if name in nodes else np.zeros(0)
+        if not np.array_equal(then, np.sort(now)):
+            raise InputError(
+                f"is of {len(then):,} nodes of {name}, its circuit has {len(now):,} now: another "
+                "was built in its place", file=result.directory, fix="Run that one.",
+            )  # fmt: skip
 
 
 def _nodes_of(result: Result, simulation: Simulation) -> NodePopulation | None:

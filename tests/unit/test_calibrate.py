@@ -1,15 +1,18 @@
 """Calibration of the background: it counts right, changes what it says, and gets nearer."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import isocortex, one_line
 
-import isocortex
+import isocortex as ic
 from isocortex.calibrate import calibrate, write_drive
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.drive import Drive, load_drive, target_of
 from isocortex.cortex.model import CortexModel, Recipe
-from isocortex.errors import ConfigError, SimulationError
+from isocortex.errors import ConfigError, InputError, SimulationError
 
 RECIPE = Recipe(scale=0.0001, seed=2)
 TIMES = {"tstop": 200.0, "settle": 50.0}
@@ -22,8 +25,8 @@ def once():
 
 def test_rates_are_those_of_a_run(once, tmp_path):
     config = build_cortex(tmp_path, CortexModel.make(RECIPE), tstop=TIMES["tstop"])
-    result = isocortex.run(config, precision="single", threads=1)
-    nodes = isocortex.load_simulation(config).circuit.nodes["cortex"].table
+    result = ic.run(config, precision="single", threads=1)
+    nodes = ic.load_simulation(config).circuit.nodes["cortex"].table
     late = result.spikes[result.spikes["timestamps"] >= TIMES["settle"]]
     spikes = np.bincount(late["node_ids"], minlength=len(nodes))
     counted = (
@@ -49,7 +52,7 @@ def test_weights_change_in_the_network_as_in_the_table():
     """A second round has the rates of a first one that starts from its weights."""
     rounds = []
     weak = _scaled(0.5)
-    calibrate(RECIPE, weak, rounds=2, progress=lambda _, done: rounds.append(done), **TIMES)
+    calibrate(RECIPE, weak, rounds=2, progress=lambda _, done, best: rounds.append(done), **TIMES)
     first, second = (r.table for r in rounds)
     assert (second["nS"] != first["nS"]).mean() > 0.9
     kinds = second[["layer", "class", "model"]].itertuples(index=False, name=None)
@@ -63,7 +66,7 @@ def test_weights_change_in_the_network_as_in_the_table():
 def test_too_weak_a_background_is_strengthened():
     rounds = []
     best = calibrate(
-        RECIPE, _scaled(0.6), rounds=5, progress=lambda _, done: rounds.append(done), **TIMES
+        RECIPE, _scaled(0.6), rounds=5, progress=lambda _, done, best: rounds.append(done), **TIMES
     )
     errors = [r.error for r in rounds]
     assert best.error == min(errors) < 0.8 * errors[0]
@@ -95,3 +98,35 @@ def test_impossible_calibrations(wrong):
 def _scaled(factor):
     drive = load_drive()
     return Drive({kind: factor * weight for kind, weight in drive.weight.items()}, drive.file)
+
+
+def test_the_command_calibrates_the_circuit_it_is_given(tmp_path):
+    recipe = Recipe(scale=0.0001, seed=5, inhibition=1.0)
+    build_cortex(tmp_path / "c", CortexModel.make(recipe), tstop=10.0)
+    table = tmp_path / "new" / "drive.csv"
+    status, printed, error = isocortex(
+        "build", "calibrate", tmp_path / "c", "-o", table, "--rounds", 1, "--tstop", 600
+    )  # fmt: skip
+    assert (status, error) == (0, ""), error
+    mine = calibrate(recipe, rounds=1, tstop=600.0, threads=1)
+    mean = np.average(mine.table["Hz"], weights=mine.table["neurons"])
+    assert f"Round 1: {mean:.2f} Hz" in printed
+    assert set(load_drive(table).weight) == set(load_drive().weight)
+
+
+def test_a_circuit_without_a_recipe_cannot_be_calibrated(tmp_path):
+    build_cortex(tmp_path, CortexModel.make(Recipe(scale=0.00005)), tstop=1.0, materialize=True)
+    one_line(
+        isocortex("build", "calibrate", tmp_path, "-o", tmp_path / "drive.csv"),
+        "holds no recipe", "without --materialize",
+    )  # fmt: skip
+
+
+def test_models_that_the_table_lacks_begin_with_the_median_of_their_class():
+    weight = {("4", "IT", "a"): 1.0, ("4", "IT", "b"): 3.0, ("5", "Sst", "c"): 7.0}
+    drive = Drive(weight, Path("drive.csv"))
+    assert drive.of("4", "IT", "b") == 3.0
+    assert drive.of("4", "IT", "new") == 2.0
+    assert drive.of("6a", "Sst", "new") == 7.0
+    with pytest.raises(InputError, match="no row for class Vip"):
+        drive.of("4", "Vip", "new")

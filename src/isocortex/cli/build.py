@@ -10,7 +10,8 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from isocortex.cli.terminal import duration, out
+from isocortex.cli.terminal import duration, err, out
+from isocortex.errors import disk_errors
 
 app = typer.Typer(help="Build circuits.", no_args_is_help=True)
 
@@ -21,7 +22,7 @@ def build_cortex(
     scale: Annotated[float, typer.Option(help="Share of the 9 million neurons.")] = 0.001,
     seed: int = 1,
     density: Annotated[str, typer.Option(help="published or rodarie.")] = "published",
-    tstop: Annotated[float, typer.Option(help="Duration of the simulation, ms.")] = 1000.0,
+    tstop: Annotated[float, typer.Option(min=0.1, help="Of the simulation, ms.")] = 1000.0,
     materialize: Annotated[
         bool, typer.Option("--materialize", help="Write every synapse to a SONATA edge file.")
     ] = False,
@@ -54,14 +55,22 @@ def build_cortex(
     wiring: Annotated[
         Path | None, typer.Option(help="Folder of wiring tables for the embedded ones.")
     ] = None,
-    cores: Annotated[int | None, typer.Option(help="Of a machine to run on: say the time.")] = None,
-    memory: Annotated[float | None, typer.Option(help="Of that machine, GB.")] = None,
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="Of a machine to run on: say the time.")
+    ] = None,
+    memory: Annotated[float | None, typer.Option(min=0.0, help="Of that machine, GB.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count and estimate; write nothing.")
+    ] = False,
 ) -> None:
     """Write a model of the mouse cortex: 86 areas, six layers, at any scale."""
+    from isocortex.analysis.connectivity import census_figure
     from isocortex.cortex import build
     from isocortex.cortex.census import take_census
+    from isocortex.cortex.counts import FEWEST
     from isocortex.cortex.drive import load_drive
     from isocortex.cortex.model import CortexModel, Recipe
+    from isocortex.pictures import save
 
     def named(file: Path | None) -> str | None:
         return None if file is None else str(file.resolve())
@@ -71,23 +80,36 @@ def build_cortex(
         local=local, contra=contra, annotation=named(annotation), area_layer=named(area_layer),
         connectome=named(connectome), wiring=named(wiring),
     )  # fmt: skip
-    out.print("Placing neurons ...")
-    cortex = CortexModel.make(recipe)
-    config = build.build_cortex(
-        output, cortex, tstop=tstop, materialize=materialize, drive=load_drive(drive),
-        progress=lambda what: out.print(f"{what[0].upper()}{what[1:]} ..."),
-    )  # fmt: skip
-    out.print("Counting synapses ...")
-    census = take_census(cortex)
-    _tell_census(cortex, census, output, cores, memory)
+    if scale < FEWEST:
+        out.print(
+            f"Below scale {FEWEST:g} areas lack classes: numbers are not those of the tables."
+        )
+    try:
+        out.print("Placing neurons ...")
+        cortex = CortexModel.make(recipe)
+        if not dry_run:
+            config = build.build_cortex(
+                output, cortex, tstop=tstop, materialize=materialize, drive=load_drive(drive),
+                progress=lambda what: out.print(f"{what[0].upper()}{what[1:]} ..."),
+            )  # fmt: skip
+        out.print("Counting synapses ...")
+        census = take_census(cortex)
+        _tell_census(cortex, census, tstop, cores, memory)
+        if dry_run:
+            return
+        census.write(output / "census", list(cortex.atlas.areas.index))
+        picture = output / "census" / "census.png"
+        save(census_figure(census, cortex.atlas.areas), picture)
+        out.print(f"Tables: {output / 'census'}. Picture: {picture}")
+    except KeyboardInterrupt:
+        err.print(f"Stopped. {output} is not complete: build it again.")
+        raise typer.Exit(130) from None
     out.print(f"Run it: isocortex run {config}")
 
 
-def _tell_census(cortex, census, folder: Path, cores: int | None, memory: float | None) -> None:
-    """Say how many there are of what, and what a run takes; tables go to the census folder."""
-    from isocortex.analysis.connectivity import census_figure
+def _tell_census(cortex, census, tstop: float, cores: int | None, memory: float | None) -> None:
+    """Say how many there are of what, and what a run takes."""
     from isocortex.cortex.cost import cost_of
-    from isocortex.pictures import save
 
     table = Table("layer", "class", "neurons", "synapses made", "expected", "received",
                   "expected", box=None)  # fmt: skip
@@ -97,65 +119,75 @@ def _tell_census(cortex, census, folder: Path, cores: int | None, memory: float 
             row["layer"], row["class"], f"{row['neurons']:,}", *(f"{x:,.0f}" for x in numbers)
         )
     out.print(table)
-    areas = list(cortex.atlas.areas.index)
-    census.write(folder / "census", areas)
     out.print(
-        f"{len(cortex):,} neurons in {len(cortex.layout.columns):,} columns of {2 * len(areas)} "
-        f"areas; {census.total:.4g} synapses, {cortex.expected_synapses:.4g} expected"
+        f"{len(cortex):,} neurons in {len(cortex.layout.columns):,} columns of "
+        f"{2 * len(cortex.atlas.areas)} areas; {census.total:.4g} synapses, "
+        f"{cortex.expected_synapses:.4g} expected"
         + (f" (standard error {census.error:.1g}, " if census.error else " (")
         + f"counted on {census.n_sampled:,} neurons), {100 * census.delays['local'].sum():.0f} % "
         f"within areas; correlation with the connectome {census.correlation:.4f}."
     )
-    seen = os.sched_getaffinity(0)
-    cores, named = cores or len(seen), cores is not None
+    where = f"on {cores} cores" if cores else f"on this machine's {_cores()} cores"
     for precision in ("double", "single"):
-        cost = cost_of(cortex, census, precision)
-        fits = [f"{gb:.3g} GB" + ("" if memory is None else " (fits)" if gb < 0.9 * memory
-                else " (does not fit)") for gb in (cost.stored_gb, cost.drawn_gb)]  # fmt: skip
-        out.print(
-            f"A run in {precision} on {cores} cores{'' if named else ' (this machine)'}: synapses "
-            f"stored, {fits[0]}, {duration(cost.stored_seconds / cores)} per simulated second; "
-            f"drawn at spikes, {fits[1]}, {duration(cost.drawn_seconds / cores)}. Estimated."
-        )
-    picture = save(census_figure(census, cortex.atlas.areas), folder / "census" / "census.png")
-    out.print(f"Tables: {folder / 'census'}. Picture: {picture}")
+        cost = cost_of(cortex, census, precision, tstop)
+        ways = [
+            f"{way} {duration(seconds / (cores or _cores()))} per simulated second, "
+            f"{1000 * gb:,.0f} MB at the most" + _fits(gb, memory)
+            for way, seconds, gb in (
+                ("stored", cost.stored_seconds, cost.stored_gb),
+                ("drawn at spikes", cost.drawn_seconds, cost.drawn_gb),
+            )
+        ]
+        out.print(f"A run in {precision} {where} (estimated): synapses {'; '.join(ways)}.")
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _fits(gb: float, memory: float | None) -> str:
+    if memory is None:
+        return ""
+    return " (fits)" if gb < 0.9 * memory else " (does not fit)"
 
 
 @app.command("calibrate")
 def calibrate_cortex(
+    circuit: Annotated[
+        Path, typer.Argument(help="Folder or configuration of a built cortex, whose recipe it is.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Table that is written, CSV.")],
-    scale: Annotated[float, typer.Option(help="Share of the 9 million neurons.")] = 0.001,
-    seed: int = 1,
-    in_degree: Annotated[
-        float | None, typer.Option(help="Share of its synapses that a neuron keeps.")
-    ] = None,
     start: Annotated[Path | None, typer.Option(help="Begin with this table.")] = None,
-    rounds: Annotated[int, typer.Option(help="1 only tells the rates.")] = 30,
-    tstop: Annotated[float, typer.Option(help="Duration of each round, ms.")] = 1500.0,
-    threads: Annotated[int | None, typer.Option(help="Default: all cores.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="1 only tells the rates.")] = 30,
+    tstop: Annotated[
+        float, typer.Option(help="Duration of each round, ms; the first 500 do not count.")
+    ] = 1500.0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Default: all cores.")] = None,
 ) -> None:
     """Calibrate the background of a cortex model so that its rates come near their targets."""
     from isocortex.calibrate import calibrate, write_drive
     from isocortex.cortex.drive import TOLERANCE, load_drive
     from isocortex.cortex.model import Recipe
+    from isocortex.sonata.config import load_recipe
 
-    recipe = Recipe(seed=seed, scale=scale, in_degree=in_degree)
+    recipe = Recipe.read(
+        *load_recipe(circuit / "circuit_config.json" if circuit.is_dir() else circuit)
+    )
     drive = load_drive(start)
-    least = np.inf
+    with disk_errors(output, "make the folder"):
+        output.parent.mkdir(parents=True, exist_ok=True)
 
-    def tell(number: int, done) -> None:
-        nonlocal least
+    def tell(number: int, done, best) -> None:
         mean = np.average(done.table["Hz"], weights=done.table["neurons"])
         out.print(
             f"Round {number}: {mean:.2f} Hz, off target by a factor of {np.exp(done.error):.2f}."
         )
-        if done.error < least:  # written at once: a stopped calibration keeps its best
-            least = done.error
+        if done is best:  # written at once: a stopped calibration keeps its best
             write_drive(done, drive, output)
 
     best = calibrate(
         recipe, drive, rounds=rounds, tstop=tstop, progress=tell,
-        threads=threads or len(os.sched_getaffinity(0)),
+        threads=threads or _cores(),
     )  # fmt: skip
     table = Table("layer", "class", "neurons", "Hz", "target", "", box=None)
     for row in best.by_class().to_dict("records"):
@@ -166,4 +198,7 @@ def calibrate_cortex(
             f"{row['target']:g}", note,
         )  # fmt: skip
     out.print(table)
-    out.print(f"Written: {output}. Use it: isocortex build cortex --drive {output}")
+    out.print(
+        f"Written: {output}. To use it, build the circuit again as {circuit} was built, with "
+        f"--drive {output}"
+    )

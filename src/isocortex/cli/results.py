@@ -77,11 +77,20 @@ def rates(
                 made.to_csv(output, float_format="%.4g")
 
 
-def data() -> None:
+def data(
+    export: Annotated[
+        Path | None,
+        typer.Option(help="Copy the tables there, to change and give to `build cortex`."),
+    ] = None,
+) -> None:
     """Say where the embedded atlas comes from, under which licence, and what to cite."""
     from isocortex.cortex.atlas import load_atlas
+    from isocortex.cortex.export import export_tables
 
     for row in load_atlas().provenance():
         out.print(f"[bold]{row['table']}[/bold]: {row['what']}")
         for key in ("source", "licence", "citation"):
             out.print(f"  {key}: {row[key]}", markup=False)
+    if export is not None:
+        for path, option in export_tables(export):
+            out.print(f"Written: {path}, for --{option}")

@@ -21,7 +21,7 @@ from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, HEMISPHERES, N_EXCITATORY
 from isocortex.cortex.draw import DELAY_STEP
 from isocortex.cortex.drive import RATE, SYNAPSES, Drive, load_drive
-from isocortex.cortex.model import CortexModel, Recipe, class_of, group_of
+from isocortex.cortex.model import CortexModel, Recipe, group_of
 from isocortex.cortex.wiring import CellClass
 from isocortex.errors import disk_errors
 from isocortex.mechanisms.synapses import Kinetics
@@ -80,12 +80,9 @@ def build_cortex(
 
 def _node_types(cortex: CortexModel) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     """One type per (layer, class, cell model) that occurs, and the type of every neuron."""
-    key = cortex.group.astype(np.int64) * len(cortex.models) + cortex.model
-    used, type_id = np.unique(key, return_inverse=True)
+    kinds, type_id = cortex.kinds
     rows = []
-    for number, code in enumerate(used):
-        group, model = divmod(int(code), len(cortex.models))
-        layer, name = class_of(group)
+    for number, (layer, name, model) in enumerate(kinds):
         excitatory = name in CLASSES[:N_EXCITATORY]
         rows.append(
             {
@@ -95,7 +92,7 @@ def _node_types(cortex: CortexModel) -> tuple[pd.DataFrame, NDArray[np.int64]]:
                 "cell_class": name,
                 "ei": "e" if excitatory else "i",
                 "model_type": "biophysical",
-                "model_template": f"isocortex:{cortex.models[model]}",
+                "model_template": f"isocortex:{model}",
             }
         )
     return pd.DataFrame(rows), type_id
@@ -131,18 +128,15 @@ def _write_background(network: Path, cortex: CortexModel, drive: Drive) -> None:
     virtual = pd.DataFrame({"node_type_id": [0], "model_type": "virtual", "pop_name": "background"})
     write_types(network / "background_node_types.csv", virtual)
     write_nodes(network / "background_nodes.h5", "background", np.zeros(n, np.int64))
-    key = cortex.group.astype(np.int64) * len(cortex.models) + cortex.model
-    used, type_id = np.unique(key, return_inverse=True)
+    kinds, type_id = cortex.kinds
     names = _kinetics_names(cortex)
     rows = []
-    for number, code in enumerate(used):
-        group, m = divmod(int(code), len(cortex.models))
-        layer, name = class_of(group)
-        rule = cortex.rules[cortex.far_rule[group]]
+    for number, (layer, name, model) in enumerate(kinds):
+        rule = cortex.rules[cortex.far_rule[group_of((layer, name))]]
         rows.append(
             {
                 "edge_type_id": number,
-                "syn_weight": round(drive.of(layer, name, cortex.models[m]) * 1e-3, 9),
+                "syn_weight": round(drive.of(layer, name, model) * 1e-3, 9),
                 "delay": 1.0,
                 "model_template": "exp2syn",
                 "dynamics_params": f"{names[rule.kinetics]}.json",

@@ -1,7 +1,7 @@
 """What a cortex model holds: neurons, synapses each way, who connects to whom, delays.
 
 Expected numbers follow from the tables; sampled ones are counted on the synapses that some neurons
-of every area really make, at any scale: at scale 1 a census takes a minute.
+of every area really make, at any scale: at scale 1 a census takes 20 s.
 
 >>> from isocortex.cortex.model import CortexModel, Recipe
 >>> census = take_census(CortexModel.make(Recipe(scale=0.0005)), sources_per_area=20)
@@ -43,7 +43,7 @@ class Census:
     expected, sampled : (source areas, target areas), synapses.
     connectome : the same of the connectome, off the diagonal, scaled to the same sum.
     delays : ms, local and long-range: shares of the synapses.
-    total, error : synapses of the model as sampled, and its standard error.
+    total, error : synapses of the model as sampled, and its standard error or less.
     n_sampled : neurons whose synapses were counted.
     seconds_per_synapse : to draw one, on one core of this machine.
     """
@@ -94,7 +94,7 @@ def take_census(cortex: CortexModel, sources_per_area: int = 250) -> Census:
     sources_per_area : neurons of every area and side whose synapses are drawn, all if there are
         fewer.
     """
-    sources, stands_for = _sample(cortex, sources_per_area)
+    sources, stands_for = _sample(cortex, sources_per_area, cortex.recipe.seed)
     n_areas = len(cortex.atlas.areas)
     matrix, onto = np.zeros((2 * n_areas, 2 * n_areas)), np.zeros(N_GROUPS)
     made, delays = np.zeros(len(sources)), np.zeros((2, 256))
@@ -161,28 +161,31 @@ def _patch(cortex: CortexModel) -> NDArray[np.int32]:
     return cortex.axons.places.patch[cortex.neurons.column]
 
 
-def _sample(cortex: CortexModel, per_area: int) -> tuple[NDArray[np.int64], FloatArray]:
+def _sample(cortex: CortexModel, per_area: int, seed: int) -> tuple[NDArray[np.int64], FloatArray]:
     """Ids drawn from every area and side, and how many neurons each stands for.
 
     At equal steps through the neurons of an area in the order of layer and class, so that every
     class is met as often as it is frequent.
     """
     patch = _patch(cortex)
-    shuffled = np.argsort(uniform(cortex.recipe.seed, "census", cortex.neurons.id))
+    shuffled = np.argsort(uniform(seed, "census", cortex.neurons.id))
     order = shuffled[np.lexsort((cortex.group[shuffled], patch[shuffled]))]
     size = np.bincount(patch)
     taken = np.minimum(size, per_area)
     first = np.cumsum(size) - size
-    start = uniform(cortex.recipe.seed, "census start", np.arange(len(size)))
+    start = uniform(seed, "census start", np.arange(len(size)))
     chosen = np.concatenate(
         [f + ((np.arange(n) + u) * s / n).astype(np.int64)
          for f, s, n, u in zip(first, size, taken, start, strict=True)]
     )  # fmt: skip
-    return order[chosen], np.repeat(size / taken, taken)
+    return order[chosen], np.repeat(size / np.maximum(taken, 1), taken)
 
 
 def _standard_error(stands_for: FloatArray, patch: NDArray[np.integer], made: FloatArray) -> float:
-    """Of the total of systematic samples, from the differences of neighbours in each of them."""
+    """Of the total of systematic samples, from the differences of neighbours in each of them.
+
+    Too large by up to a factor of two, since neighbours may be of two classes.
+    """
     variance = 0.0
     for p in np.unique(patch):
         mine = np.flatnonzero(patch == p)
@@ -235,8 +238,9 @@ def _expected(cortex: CortexModel) -> tuple[FloatArray, FloatArray, FloatArray]:
         whole = share.sum(axis=(1, 2), keepdims=True)
         made = between[k].sum(axis=1)[:, None, None]
         out += np.divide(made * share, whole, out=np.zeros_like(share), where=whole > 0)
-    both = between.reshape(len(between), n, 2, n).sum(axis=2)
-    into += _shared(np.einsum("kab,kabm->bm", both, cortex.target_layers()), number)
+    connections = cortex.long_connections().reshape(len(between), n, 2, n).sum(axis=2)
+    ends = np.einsum("kab,kabm->bm", connections, cortex.target_layers())
+    into += cortex.far_synapses * _shared(ends, number)
     one_side: FloatArray = between.sum(axis=0)
     one_side[:, :n] += np.diag(cortex.expected_local())
     swapped = np.concatenate([one_side[:, n:], one_side[:, :n]], axis=1)

@@ -11,15 +11,14 @@ from isocortex.cortex.census import Census
 from isocortex.cortex.drive import RATE, SYNAPSES, target_of
 from isocortex.cortex.model import CortexModel
 
-#: Bytes of state per compartment with two kinds of synapses, and ns per compartment and step on one
-#: core, by precision: measured on two cores of a Xeon with AVX-512, ``benchmarks/memory.py`` and
+#: Nanoseconds per compartment and step on one core, by precision: two cores of a Xeon with AVX-512,
 #: ``benchmarks/cortex.py``.
-STATE_BYTES = {"double": 45.0, "single": 23.0}
 STEP_NS = {"double": 2.8, "single": 1.5}
-#: Of a stored synapse, and of all tables about a neuron.
-SYNAPSE_BYTES, NEURON_BYTES = 9.0, 130.0
 #: Seconds to deliver an event that is stored, ``benchmarks/events.py``.
 EVENT_SECONDS = 15e-9
+#: Most memory that a run takes, in any precision, which is while it is built: bytes with Python
+#: itself, per compartment, per stored synapse and per spike of the background; the same benchmark.
+BASE_BYTES, COMPARTMENT_BYTES, SYNAPSE_BYTES, INPUT_BYTES = 0.38e9, 93.0, 38.0, 16.0
 
 
 @dataclass(frozen=True)
@@ -29,8 +28,10 @@ class Cost:
     Attributes
     ----------
     compartments, events : in all, and synaptic events per simulated second at the target rates.
-    stored_gb, drawn_gb : memory with synapses stored, and drawn at each spike.
-    stored_seconds, drawn_seconds : of one core, per simulated second at dt 0.1 ms.
+    stored_gb, drawn_gb : memory at its peak with synapses stored, and drawn at each spike.
+    stored_seconds, drawn_seconds : of one core, per simulated second at dt 0.1 ms. Threads divide
+        them, but areas that are divided among threads are drawn by each: on two hundred threads
+        drawing takes about twice as long as this says.
     """
 
     compartments: float
@@ -41,21 +42,21 @@ class Cost:
     drawn_seconds: float
 
 
-def cost_of(cortex: CortexModel, census: Census, precision: str) -> Cost:
-    """Estimate the cost of running a model at its target rates."""
+def cost_of(cortex: CortexModel, census: Census, precision: str, tstop: float = 1000.0) -> Cost:
+    """Estimate the cost of running a model at its target rates for ``tstop`` ms."""
     size = np.array([load_cell(name).n_compartments for name in cortex.models])
     compartments = float((np.bincount(cortex.model, minlength=len(size)) * size).sum())
     table = census.degrees
     rate = np.array([target_of(*kind) for kind in zip(table["layer"], table["class"], strict=True)])
     events = float((table["neurons"] * rate * table["makes_expected"]).sum())
-    background = len(cortex) * RATE * SYNAPSES
+    background = len(cortex) * RATE  # spikes per second
     steps = compartments * 1e4 * STEP_NS[precision] * 1e-9
-    state = compartments * STATE_BYTES[precision] + len(cortex) * NEURON_BYTES
+    memory = BASE_BYTES + COMPARTMENT_BYTES * compartments + INPUT_BYTES * background * 1e-3 * tstop
     return Cost(
         compartments,
         events,
-        (state + SYNAPSE_BYTES * census.total) * 1e-9,
-        state * 1e-9,
-        steps + EVENT_SECONDS * (events + background),
-        steps + census.seconds_per_synapse * events + EVENT_SECONDS * background,
+        (memory + SYNAPSE_BYTES * census.total) * 1e-9,
+        memory * 1e-9,
+        steps + EVENT_SECONDS * (events + SYNAPSES * background),
+        steps + census.seconds_per_synapse * events + EVENT_SECONDS * SYNAPSES * background,
     )

@@ -23,6 +23,8 @@ HEMISPHERES = ("left", "right")
 #: Neurons of both hemispheres at scale 1: of the first whole-cortex model with 9 million neurons.
 #: All densities are multiplied by one factor to reach it (1.065 with the embedded table).
 PUBLISHED_NEURONS = 9.0e6
+#: Scale from which on all areas have the neurons of their tables.
+FEWEST = 0.0005
 
 #: Shares of the excitatory neurons of a layer.
 #:

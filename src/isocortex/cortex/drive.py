@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from isocortex.cortex.counts import CLASSES, N_EXCITATORY
@@ -48,13 +49,19 @@ class Drive:
     file: Path
 
     def of(self, layer: str, name: str, model: str) -> float:
-        """Conductance in nS, per synapse on a cell of this class and model."""
-        if (layer, name, model) not in self.weight:
-            raise InputError(
-                f"has no row for class {name} of layer {layer} and model {model}", file=self.file,
-                fix="Calibrate again, with this wiring.",
-            )  # fmt: skip
-        return self.weight[layer, name, model]
+        """Conductance in nS, per synapse on a cell of this class and model.
+
+        Where the table lacks the model, the median of the class in this layer, or in all of them.
+        """
+        if (layer, name, model) in self.weight:
+            return self.weight[layer, name, model]
+        for alike in (
+            [w for (lay, of, _), w in self.weight.items() if (lay, of) == (layer, name)],
+            [w for (_, of, _), w in self.weight.items() if of == name],
+        ):
+            if alike:
+                return float(np.median(alike))
+        raise InputError(f"has no row for class {name}", file=self.file, fix="Add one.")
 
 
 def load_drive(file: str | Path | None = None) -> Drive:

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +25,9 @@ from isocortex.cortex.laminar import target_layers_of_all
 from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neurons
 from isocortex.cortex.sites import Sites, target_sites
 from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiring
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, located
 from isocortex.random import uniform
+from isocortex.sonata.schema import unknown_key
 
 FloatArray = NDArray[np.float64]
 
@@ -104,6 +107,8 @@ class Recipe:
                 f"{name} {getattr(self, name)!r} {what}", field=name, fix="Change it."
             )
 
+        if not isinstance(self.seed, int):
+            refuse("seed", "is not a whole number")
         for name in ("scale", "in_degree", "local", "contra"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, (int, float)) and 0.0 < value <= 1.0):
@@ -112,14 +117,29 @@ class Recipe:
             "synapses",
             "local_velocity",
             "long_velocity",
+            "long_delay",
             "map_width",
             "excitation",
             "inhibition",
             "strongest",
         ):
             value = getattr(self, name)
-            if not (isinstance(value, (int, float)) and value > 0.0):
-                refuse(name, "is not positive")
+            if not (isinstance(value, (int, float)) and 0.0 < value < np.inf):
+                refuse(name, "is not a positive number")
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any], file: Path | None) -> Recipe:
+        """The recipe that a circuit's configuration holds.
+
+        Raises
+        ------
+        ConfigError : a key or value that no recipe has.
+        """
+        for name in values:
+            if name not in cls.__dataclass_fields__:
+                raise unknown_key(name, cls.__dataclass_fields__, file, "cortex")
+        with located(file, "cortex"):
+            return cls(**values)
 
     @property
     def kept(self) -> float:
@@ -194,6 +214,14 @@ class CortexModel:
             model[members] = numbers[np.minimum(chosen, len(ids) - 1)]
         return model
 
+    @cached_property
+    def kinds(self) -> tuple[list[tuple[str, str, str]], NDArray[np.int64]]:
+        """The (layer, class, cell model) there are, and which of them every neuron is."""
+        key = self.group.astype(np.int64) * len(self.models) + self.model
+        used, of = np.unique(key, return_inverse=True)
+        split = [divmod(int(code), len(self.models)) for code in used]
+        return [(*class_of(group), self.models[m]) for group, m in split], of
+
     def synapses(self, sources: range, at_least: int = 1 << 20) -> Iterator[draw.Synapses]:
         """The synapses that some neurons make, in pieces of ``at_least`` connections or more."""
         first, out = sources.start, draw.no_connections(at_least)
@@ -220,7 +248,13 @@ class CortexModel:
     @cached_property
     def far_rule(self) -> NDArray[np.int16]:
         """Rule whose synapses each group receives from far away and from outside the cortex."""
-        return self._projections.rule
+        numbers = {(rule.source, rule.target): k for k, rule in enumerate(self.rules)}
+        rule = np.full(len(LAYERS) * len(CLASSES), -1, np.int16)
+        for cell_class, target in self.wiring.groups.items():
+            like = [numbers.get((self.wiring.groups[c], target)) for c in LIKE[cell_class[0]]]
+            found = [number for number in like if number is not None]
+            rule[group_of(cell_class)] = found[0] if found else -1
+        return rule
 
     # --- tables for drawing -----------------------------------------------------------------------
 
@@ -316,26 +350,33 @@ class CortexModel:
         for k, classes in enumerate(KINDS.values()):
             for cell_class in classes:
                 kind[group_of(cell_class)] = k
-        numbers = {(rule.source, rule.target): k for k, rule in enumerate(self.rules)}
-        rule = np.full(n_groups, -1, np.int16)
-        for cell_class, target in self.wiring.groups.items():
-            like = [numbers.get((self.wiring.groups[c], target)) for c in LIKE[cell_class[0]]]
-            found = [number for number in like if number is not None]
-            rule[group_of(cell_class)] = found[0] if found else -1
-        synapses = self.expected_long()
+        connections = self.long_connections()
         sources = self._sources()
-        mean = np.divide(synapses, sources[:, :, None], out=np.zeros_like(synapses),
+        mean = np.divide(connections, sources[:, :, None], out=np.zeros_like(connections),
                          where=sources[:, :, None] > 0)  # fmt: skip
-        per_connection = np.mean([r.mean_synapses for r in self.rules])
         return draw.Projections(
             kind,
-            mean * (self.recipe.kept / per_connection),
+            mean * self.recipe.kept,
             self.target_layers(),
-            rule,
+            self.far_rule,
             self._near(),
             self.recipe.long_delay,
             self.recipe.long_velocity,
         )
+
+    @cached_property
+    def far_synapses(self) -> FloatArray:
+        """(layers, classes), mean synapses of a long-range connection onto a cell."""
+        each = np.array([rule.mean_synapses for rule in self.rules])[self.far_rule]
+        return each.reshape(len(LAYERS), len(CLASSES))
+
+    def long_connections(self) -> FloatArray:
+        """``expected_long``, in connections."""
+        number, each = self.expected_number, self.far_synapses
+        by_layer = np.divide((number * each).sum(axis=2), number.sum(axis=2),
+                             out=np.ones(number.shape[:2]), where=number.any(axis=2))  # fmt: skip
+        per_connection = np.einsum("kabm,bm->kab", self.target_layers(), by_layer)
+        return self.expected_long() / np.tile(per_connection, 2)
 
     def _near(self) -> NDArray[np.float32]:
         """(columns, columns) of one side: weights of the topographic map of long-range axons.
@@ -446,6 +487,8 @@ class CortexModel:
         sources = self._sources() > 0
         result = np.zeros((len(KINDS), len(volume), 2 * len(volume)))
         total = self.recipe.synapses / 2.0 - self.expected_local().sum()
+        if abs(total) < 1e-9 * self.recipe.synapses:
+            return result
         if total < 0:
             raise ConfigError(
                 f"{self.recipe.synapses:.3g} synapses are fewer than the local wiring alone makes",

@@ -398,14 +398,7 @@ def _connect(
 
 def cortex_of(circuit: Circuit, n_nodes: int) -> CortexModel:
     """The model whose recipe the circuit holds; its neurons are the nodes of ``cortex``."""
-    try:
-        with located(circuit.config_file, "cortex"):
-            recipe = Recipe(**(circuit.recipe or {}))
-    except TypeError as error:  # a key that no recipe has
-        raise ConfigError(
-            f"is not a recipe: {error}", file=circuit.config_file, field="cortex",
-            fix="Write it with `isocortex build cortex`.",
-        ) from error  # fmt: skip
+    recipe = Recipe.read(circuit.recipe or {}, circuit.recipe_file)
     cortex = CortexModel.make(recipe)
     if n_nodes != len(cortex):
         raise InputError(

@@ -100,7 +100,8 @@ class EdgePopulation:
 class Circuit:
     """All populations and where the files of their models are.
 
-    ``recipe`` holds the parameters of a cortex model whose synapses are drawn, not read.
+    ``recipe`` holds the parameters of a cortex model whose synapses are drawn, not read;
+    ``recipe_file`` is where they were found.
     """
 
     nodes: dict[str, NodePopulation]
@@ -109,6 +110,7 @@ class Circuit:
     node_sets: dict[str, Any]
     config_file: Path
     recipe: dict[str, Any] | None = None
+    recipe_file: Path | None = None
 
     def find(self, component: str, name: str) -> Path:
         """Path of a component file, e.g. ``find("morphologies_dir", "cell.swc")``.

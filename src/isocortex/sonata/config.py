@@ -125,6 +125,22 @@ def load_nodes(path: str | os.PathLike[str]) -> dict[str, NodePopulation]:
     return _nodes(*_object(load_config(Path(path)), "networks", Path(path)))
 
 
+def load_recipe(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
+    """The recipe of the cortex that a circuit or simulation configuration holds, and its file.
+
+    Raises
+    ------
+    ConfigError : if it holds none.
+    """
+    recipe, file = _object(load_config(Path(path)), "cortex", Path(path))
+    if not recipe:
+        raise ConfigError(
+            "holds no recipe of a cortex", file=path,
+            fix="Give a circuit of `isocortex build cortex` without --materialize.",
+        )  # fmt: skip
+    return recipe, file
+
+
 def load_simulation(
     path: str | os.PathLike[str],
     *,
@@ -248,8 +264,9 @@ def _circuit(config: Config, path: Path, *, wired: bool = True) -> Circuit:
             types = file.parent / entry.edge_types_file if entry.edge_types_file else None
             models = components.get("synaptic_models_dir")
             edges += read_edges(file.parent / entry.edges_file, types, nodes, models)
-    recipe, _ = _object(config, "cortex", path)
-    return Circuit(nodes, edges, components, _node_sets(config, path), path, recipe or None)
+    recipe, recipe_file = _object(config, "cortex", path)
+    sets = _node_sets(config, path)
+    return Circuit(nodes, edges, components, sets, path, recipe or None, recipe_file)
 
 
 def _nodes(networks: dict[str, Any], file: Path) -> dict[str, NodePopulation]:

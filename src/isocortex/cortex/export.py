@@ -1,0 +1,38 @@
+"""Copies of the embedded tables, to be changed and given in their place."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from isocortex.errors import disk_errors
+
+#: Options of ``isocortex build cortex`` and the embedded files that they replace.
+TABLES = {
+    "area-layer": ["area_layer.csv"],
+    "connectome": ["connectome.npz"],
+    "drive": ["drive.csv"],
+    "wiring": [
+        f"wiring_{name}.csv"
+        for name in ("background", "classes", "connections", "kinetics", "models", "weights")
+    ],
+}
+
+
+def export_tables(folder: Path) -> list[tuple[Path, str]]:
+    """Copy the tables that can be replaced; returns what to give to which option.
+
+    Raises
+    ------
+    SimulationError : if a file cannot be written.
+    """
+    made = []
+    with as_file(files("isocortex") / "cortex" / "data") as source, disk_errors(folder, "copy"):
+        for option, names in TABLES.items():
+            place = folder / option if len(names) > 1 else folder
+            place.mkdir(parents=True, exist_ok=True)
+            for name in names:
+                shutil.copy(source / name, place / name)
+            made.append((place if len(names) > 1 else place / names[0], option))
+    return made
