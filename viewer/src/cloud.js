@@ -33,13 +33,10 @@ uniform float pixels; // of one mm at distance 1
 uniform float least; // pixels
 uniform int colourBy;
 uniform int picked; // value of facet 0, or -1
-uniform int chosen; // neuron, or -1
 uniform vec2 depths; // of the nearest and the farthest soma
 out vec3 colour;
 out float fade;
 out float dim;
-
-const ivec2 NOWHERE = ivec2(-1);
 
 vec4 of(uint facet, uint value) { return texelFetch(palette, ivec2(int(value), int(facet)), 0); }
 
@@ -148,7 +145,6 @@ export class Cloud {
       least: { value: 1.6 },
       colourBy: { value: 0 },
       picked: { value: -1 },
-      chosen: { value: -1 },
       depths: { value: new THREE.Vector2(1, 2) },
       background: { value: new THREE.Vector3() },
       strength: { value: 0.8 },

@@ -163,9 +163,8 @@ export class ColumnView {
     });
     this.somas.update("position", "size");
     this.lights.update("position", "size");
-    this.controls(name, chosen.length, all.length, grown.length, halfV, chosen.length === 0);
+    this.controls(name, chosen.length, all.length, grown.length, halfV);
     this.stage.stale = true;
-    this.fresh = true;
   }
 
   /** Without layers, what is drawn tells how high and wide the slab is. */
@@ -220,14 +219,14 @@ export class ColumnView {
     this.labels.push([element, new THREE.Vector3(...point)]);
   }
 
-  controls(name, shown, all, grown, halfV, none) {
+  controls(name, shown, all, grown, halfV) {
     const { population, state } = this.app;
     const box = document.getElementById("presets");
     const options = (values, chosen) => values.map((v) => `<option ${v === chosen ? "selected" : ""}>${v}</option>`).join("");
     const sides = population.sided < 0 ? "" : `<select id="side" aria-label="Hemisphere">${options(population.facets[population.sided].values.map((v) => v.name), state.get("side"))}</select>`;
     const first = area => area ? "" : `<option value="" selected>all</option>`;
     box.innerHTML = `<select id="area" aria-label="${population.primary.title}">${first(name)}${options(population.primary.values.map((v) => v.name), name)}</select>${sides}
-      <span>${none ? "No neuron here is shown: see the filters on the left." : `${shown.toLocaleString()} of ${all.toLocaleString()} neurons, ${grown} with branches · slab ${Math.round(2 * this.halfU * 1000)} × ${Math.round(2 * halfV)} µm`}</span>`;
+      <span>${shown === 0 ? "No neuron here is shown: see the filters on the left." : `${shown.toLocaleString()} of ${all.toLocaleString()} neurons, ${grown} with branches · slab ${Math.round(2 * this.halfU * 1000)} × ${Math.round(2 * halfV)} µm`}</span>`;
     box.querySelector("#area").addEventListener("change", (e) => state.set({ picked: e.target.value }));
     box.querySelector("#side")?.addEventListener("change", (e) => state.set({ side: e.target.value }));
   }

@@ -140,7 +140,7 @@ class App extends Asked {
       if (t >= this.spikes.duration && !this.spikes.live) this.state.set({ playing: false });
     }
     this.last = now;
-    if (this.stage.frame(now)) this.compass();
+    if (this.stage.frame()) this.compass();
     this.transport.draw();
     this.raster.draw();
     this.heat.draw();

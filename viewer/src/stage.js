@@ -24,7 +24,6 @@ export class Stage {
     this.view = null;
     this.stale = true; // something changed: draw
     this.moving = 0; // frames since the camera last moved, counted down
-    this.frames = [];
     new ResizeObserver(() => this.resize()).observe(canvas.parentElement);
     this.resize();
   }
@@ -105,7 +104,7 @@ export class Stage {
     this.keep();
   }
 
-  frame(now) {
+  frame() {
     this.controls.update();
     const moving = this.moving > 0;
     if (moving) this.moving--;
@@ -119,8 +118,6 @@ export class Stage {
     this.camera.updateMatrixWorld();
     this.view.draw(moving);
     this.view.overlay?.();
-    this.frames.push(now);
-    if (this.frames.length > 240) this.frames.shift();
     return true;
   }
 

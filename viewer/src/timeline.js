@@ -1,6 +1,6 @@
 // Pictures over time, with one cursor: the raster of spikes and the rates of areas.
 
-import { css, MAGMA, MAGMA_LIGHT, onLight, rgb, theme } from "./palettes.js";
+import { css, MAGMA, MAGMA_LIGHT, theme } from "./palettes.js";
 import { smooth } from "./spectrum.js";
 
 const GUTTER = 74; // px, for labels
@@ -391,4 +391,3 @@ export class Heat extends Timeline {
 }
 
 export const packed = ([r, g, b]) => (255 << 24) | (b << 16) | (g << 8) | r;
-export { onLight, rgb };
