@@ -47,15 +47,17 @@ bench: $(VENV)/.installed $(ORACLE_VENV)/.installed  ## Compare with a C kernel,
 	$(VENV)/bin/python benchmarks/bionet.py $(PEERS) --cells 100 500 --connections 200 --tstop 200
 
 clean:  ## Remove the environments and the results
-	rm -rf $(VENV) $(ORACLE_VENV) $(CORTEX)
+	rm -rf $(VENV) $(ORACLE_VENV) $(CORTEX) viewer/node_modules src/isocortex/viewer/static
 
-# Stamps: an environment is installed again only when pyproject.toml changes.
-$(VENV)/.installed: pyproject.toml
+# Stamps: an environment is installed again only when pyproject.toml or the viewer's page changes.
+PAGE = hatch_build.py $(wildcard viewer/src/* viewer/*.js viewer/*.json)
+
+$(VENV)/.installed: pyproject.toml $(PAGE)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python $(PIP) -e .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml
+$(VENV)/.installed-dev: pyproject.toml $(PAGE)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python $(PIP) -e '.[test,dev]'
 	@touch $@ $(VENV)/.installed

@@ -20,6 +20,7 @@ from isocortex.errors import IsocortexError
 from isocortex.report.results import Result
 from isocortex.simulate import run
 from isocortex.sonata.config import load_circuit, load_simulation
+from isocortex.viewer import view
 
 __version__ = version("isocortex")
 
@@ -38,4 +39,5 @@ __all__ = [
     "load_simulation",
     "run",
     "step",
+    "view",
 ]

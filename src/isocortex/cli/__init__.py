@@ -12,6 +12,7 @@ from isocortex.cli import build, cells, plot
 from isocortex.cli.results import data, rates, report
 from isocortex.cli.simulate import demo, info, run
 from isocortex.cli.terminal import err, out
+from isocortex.cli.view import view
 from isocortex.errors import IsocortexError
 
 app = typer.Typer(
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (run, info, rates, report, demo, data):
+for command in (run, info, view, rates, report, demo, data):
     app.command()(command)
 app.add_typer(build.app, name="build")
 app.add_typer(plot.app, name="plot")

@@ -13,7 +13,8 @@ from isocortex.errors import IsocortexError
 app = typer.Typer(help="Draw results.", no_args_is_help=True)
 
 
-def _draw(kind: str, results: Path, output: Path | None, config: Path | None, **options) -> None:
+def draw(kind: str, results: Path, output: Path | None, config: Path | None, **options) -> None:
+    """Draw one of ``pictures.PICTURES`` and say where it is."""
     from isocortex import pictures
     from isocortex.report.results import Result
     from isocortex.sonata.config import load_simulation
@@ -36,13 +37,13 @@ def _draw(kind: str, results: Path, output: Path | None, config: Path | None, **
 @app.command("raster")
 def plot_raster(results: Results, output: Output = None, config: ConfigOption = None) -> None:
     """All spikes and the rate over time."""
-    _draw("raster", results, output, config)
+    draw("raster", results, output, config)
 
 
 @app.command("rates")
 def plot_rates(results: Results, output: Output = None, config: ConfigOption = None) -> None:
     """Firing rates by class, and over time."""
-    _draw("rates", results, output, config)
+    draw("rates", results, output, config)
 
 
 @app.command("traces")
@@ -52,7 +53,7 @@ def plot_traces(
     output: Output = None,
 ) -> None:
     """Voltage (and calcium) of recorded cells."""
-    _draw("traces", results, output, None, node_ids=node)
+    draw("traces", results, output, None, node_ids=node)
 
 
 @app.command("morphology")
@@ -64,22 +65,22 @@ def plot_morphology(
     config: ConfigOption = None,
 ) -> None:
     """A cell coloured by voltage."""
-    _draw("morphology", results, output, config, node_id=node, time=time)
+    draw("morphology", results, output, config, node_id=node, time=time)
 
 
 @app.command("areas")
 def plot_areas(results: Results, output: Output = None, config: ConfigOption = None) -> None:
     """Spikes of a cortex by area."""
-    _draw("areas", results, output, config)
+    draw("areas", results, output, config)
 
 
 @app.command("views")
 def plot_views(results: Results, output: Output = None, config: ConfigOption = None) -> None:
     """The neurons of a cortex from three sides."""
-    _draw("views", results, output, config)
+    draw("views", results, output, config)
 
 
 @app.command("cortex")
 def plot_cortex(results: Results, output: Output = None, config: ConfigOption = None) -> None:
     """Three zooms: a cortex, a column of it and a neuron at its first spike."""
-    _draw("cortex", results, output, config)
+    draw("cortex", results, output, config)

@@ -102,7 +102,9 @@ def build_network(simulation: Simulation, store_synapses: bool | None = None) ->
 
     models, cell_model = _compile_cells(simulation, sources, n_cells)
     points = _point_neurons(circuit, sources, n_cells, n_points)
-    cortex = None if circuit.recipe is None else _cortex_of(circuit, sources.number)
+    cortex = None
+    if circuit.recipe is not None:
+        cortex = cortex_of(circuit, len(sources.number.get("cortex", ())))
     if store_synapses is None:
         store_synapses = cortex is None or cortex.expected_synapses <= STORED_UP_TO
     kinetics, slots, connections, drawn = _connect(
@@ -226,7 +228,8 @@ def compile_cell_of(simulation: Simulation, population: str, node_id: int) -> Co
     rows = np.flatnonzero(nodes.node_ids == node_id)
     if len(rows) == 0:
         raise InputError(f"there is no node {node_id}", file=nodes.file, field=population)
-    names = [_column(nodes.table, c).iloc[rows[0]] for c in MODEL_COLUMNS]
+    row = nodes.table.iloc[rows[:1]]
+    names = [_column(row, c).iloc[0] for c in MODEL_COLUMNS]
     return _compile(simulation, nodes, *names)
 
 
@@ -297,7 +300,8 @@ def _json_numbers(path: Path, names: tuple[str, ...]) -> dict[str, float]:
 # --- synapses ---------------------------------------------------------------------------------
 
 
-def _kinetics_of(rule: SynapseRule, edges: EdgePopulation) -> Kinetics:
+def kinetics_of(rule: SynapseRule, edges: EdgePopulation) -> Kinetics:
+    """Time constants and reversal of the synapses of an edge type."""
     template = (rule.model_template or "").lower()
     makers: dict[str, tuple[Callable[..., Kinetics], tuple[str, ...]]] = {
         "exp2syn": (exp2syn, ("tau1", "tau2", "erev")),
@@ -368,11 +372,11 @@ def _connect(
             at = np.flatnonzero(mine & (target_kind == 0))
             if len(at) == 0:
                 continue
-            made = _kinetics_of(rule, edges)
+            made = kinetics_of(rule, edges)
             if made not in kinetics:
                 kinetics.append(made)
             with located(edges.name, "target_sections"):
-                edge, node = _place(edges, rule, at, target, models, cell_model, seed)
+                edge, node = place_synapses(edges, rule, at, target, models, cell_model, seed)
             key = (kinetics.index(made) * n_cells + target[edge]) * most_nodes + node
             parts.append((source[edge], key, _compact(edges.weight)[edge], delay[edge]))
     drawn = None
@@ -397,14 +401,14 @@ def _connect(
     return kinetics, slots, connections, drawn
 
 
-def _cortex_of(circuit: Circuit, number: dict[str, IntArray]) -> CortexModel:
+def cortex_of(circuit: Circuit, n_nodes: int) -> CortexModel:
     """The model whose recipe the circuit holds; its neurons are the nodes of ``cortex``."""
     recipe = Recipe.read(circuit.recipe or {}, circuit.recipe_file)
     cortex = CortexModel.make(recipe)
-    if len(number.get("cortex", ())) != len(cortex):
+    if n_nodes != len(cortex):
         raise InputError(
             f"the recipe makes {len(cortex):,} neurons, the nodes of population 'cortex' are"
-            f" {len(number.get('cortex', ())):,}", file=circuit.config_file, field="cortex",
+            f" {n_nodes:,}", file=circuit.config_file, field="cortex",
             fix="Build the circuit again with `isocortex build cortex`.",
         )  # fmt: skip
     return cortex
@@ -511,7 +515,7 @@ def _sign_and_count(edges: EdgePopulation, rule: SynapseRule, at: IntArray) -> N
     return np.where(plain, sign * edges.nsyns[at], 1.0)
 
 
-def _place(
+def place_synapses(
     edges: EdgePopulation,
     rule: SynapseRule,
     at: IntArray,

@@ -33,13 +33,13 @@ class _Dataset(BackendArray):
         )
 
     def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
-        with h5py.File(self.path, "r") as file:
+        with h5py.File(self.path, "r", locking=False) as file:
             return file[self.name][key]
 
 
 def open_report(path: Path, population: str | None = None) -> xr.DataArray:
     """One population of a SONATA compartment report, over ``time`` (ms) and ``element``."""
-    with h5py.File(path, "r") as file:
+    with h5py.File(path, "r", locking=False) as file:
         populations = list(file["report"])
         if population is None and len(populations) == 1:
             population = populations[0]

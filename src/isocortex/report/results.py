@@ -63,6 +63,19 @@ class Result:
     def reports(self) -> list[str]:
         return list(self._report_files)
 
+    @property
+    def spike_files(self) -> list[Path]:
+        return list(self._spike_files)
+
+    @property
+    def spike_populations(self) -> list[str]:
+        """Populations that the spike files know."""
+        names: dict[str, None] = {}
+        for file in self._spike_files:
+            with _open(file) as hdf5:
+                names |= dict.fromkeys(hdf5["spikes"])
+        return list(names)
+
     @cached_property
     def spikes(self) -> pd.DataFrame:
         """All spikes: timestamps (ms), node_ids, population."""
@@ -94,6 +107,11 @@ class Result:
         from isocortex.report.lazy import open_report
 
         return open_report(self._report_files[name], population)
+
+    def report_populations(self, name: str) -> list[str]:
+        """Populations of which a report holds neurons."""
+        with _open(self._report_files[name]) as hdf5:
+            return list(hdf5["report"])
 
     def voltage(self, node_id: int, population: str | None = None) -> xarray.DataArray:
         """Membrane voltage of one cell over time (mV), at the soma or the first element there is.
@@ -195,7 +213,7 @@ class Result:
 
 def _open(file: Path) -> h5py.File:
     try:
-        return h5py.File(file, "r")
+        return h5py.File(file, "r", locking=False)  # it may belong to a run that goes on
     except OSError as error:
         raise InputError(f"cannot be read as HDF5 ({error})", file=file) from error
 

@@ -10,7 +10,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from isocortex.errors import ConfigError
-from isocortex.sonata.circuit import Circuit, NodePopulation, Simulation
+from isocortex.sonata.circuit import (
+    Circuit,
+    CurrentInput,
+    NodePopulation,
+    ReportSpec,
+    Simulation,
+    SpikeInput,
+)
 from isocortex.sonata.edges import read_edges
 from isocortex.sonata.inputs import read_inputs
 from isocortex.sonata.manifest import Config, load_config, read_json
@@ -141,6 +148,7 @@ def load_simulation(
     tstop: float | None = None,
     output_dir: str | os.PathLike[str] | None = None,
     skip_unsupported_reports: bool = False,
+    cells_only: bool = False,
 ) -> Simulation:
     """Load a simulation configuration, its circuit and its inputs.
 
@@ -149,6 +157,8 @@ def load_simulation(
     dt, tstop, output_dir : override the file; ms, ms, path.
     skip_unsupported_reports : leave out reports of kinds that do not exist here (they are listed
         in ``Simulation.skipped``) instead of stopping.
+    cells_only : leave out edges, inputs and reports: who draws cells needs none of them, and of a
+        large circuit they take long to read.
 
     Raises
     ------
@@ -170,10 +180,15 @@ def load_simulation(
             f"tstop ({run.tstop:g} ms) is shorter than one step of dt ({run.dt:g} ms)", file=file,
             field="run.tstop", fix="Choose a longer tstop or a smaller dt.",
         )  # fmt: skip
-    circuit = _circuit(config, path)
-    specs, skipped = read_reports(
-        *_object(config, "reports", path), circuit, skip_unsupported=skip_unsupported_reports
-    )
+    circuit = _circuit(config, path, wired=not cells_only)
+    inputs: list[SpikeInput | CurrentInput] = []
+    specs: list[ReportSpec] = []
+    skipped: list[str] = []
+    if not cells_only:
+        specs, skipped = read_reports(
+            *_object(config, "reports", path), circuit, skip_unsupported=skip_unsupported_reports
+        )
+        inputs = read_inputs(*_object(config, "inputs", path), circuit, run.tstop, run.random_seed)
     spikes_file = _inside(output.output_dir, output.spikes_file)
     return Simulation(
         circuit=circuit,
@@ -184,7 +199,7 @@ def load_simulation(
         spike_threshold=run.spike_threshold,
         celsius=CELSIUS if conditions.celsius is None else conditions.celsius,
         v_init=V_INIT if conditions.v_init is None else conditions.v_init,
-        inputs=read_inputs(*_object(config, "inputs", path), circuit, run.tstop, run.random_seed),
+        inputs=inputs,
         reports=specs,
         output_dir=Path(output_dir) if output_dir else output_file.parent / output.output_dir,
         spikes_file=spikes_file or "spikes.h5",
@@ -236,7 +251,7 @@ def _inside(folder: str, name: str | None) -> str | None:
         return name
 
 
-def _circuit(config: Config, path: Path) -> Circuit:
+def _circuit(config: Config, path: Path, *, wired: bool = True) -> Circuit:
     networks, file = _object(config, "networks", path)
     components = _components(config, path)
     for key in networks:
@@ -245,7 +260,7 @@ def _circuit(config: Config, path: Path) -> Circuit:
     nodes = _nodes(networks, file)
     edges = []
     for _, entry in _entries(networks, "edges", EdgesEntry, file):
-        if entry.enabled:
+        if entry.enabled and wired:
             types = file.parent / entry.edge_types_file if entry.edge_types_file else None
             models = components.get("synaptic_models_dir")
             edges += read_edges(file.parent / entry.edges_file, types, nodes, models)

@@ -1,0 +1,73 @@
+"""`isocortex view`: a run in the browser, as one file, as a movie."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from isocortex.cli.plot import draw
+from isocortex.cli.terminal import ConfigOption, Results, out, progress_bar
+
+
+def view(
+    results: Results,
+    config: ConfigOption = None,
+    port: Annotated[int, typer.Option(help="On this machine; 0 takes a free one.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+    export: Annotated[
+        Path | None, typer.Option(help="Write one HTML file that needs no server.")
+    ] = None,
+    movie: Annotated[
+        Path | None, typer.Option(help="Render a flight through the run: .mp4 or .gif.")
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the cortex, a column and a neuron as a picture.")
+    ] = None,
+) -> None:
+    """Look at a finished or running simulation: cortex, column and neuron, with time."""
+    from isocortex.viewer import open_session
+    from isocortex.viewer.export import write_page
+
+    if figure is not None:
+        draw("cortex", results, figure, config)
+    if export is None and movie is None:
+        if figure is None:
+            _serve(open_session(results, config), port, browser)
+        return
+    session = open_session(results, config)
+    if export is not None:
+        path = write_page(session, export)
+        out.print(f"Page: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    if movie is not None:
+        _render(session, movie)
+
+
+def _serve(session, port: int, browser: bool) -> None:
+    """Serve until Ctrl-C."""
+    from isocortex.viewer.server import ViewServer
+
+    server = ViewServer(session, port)
+    out.print(f"{len(session.scene):,} neurons of {session.result.directory}")
+    out.print(f"Open {server.url}")
+    out.print("Only this machine can reach it. Ctrl-C ends it.")
+    if browser:
+        webbrowser.open(server.url)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        out.print("Closed.")
+    finally:
+        server.server_close()
+
+
+def _render(session, path: Path) -> None:
+    """Write a movie with progress on the terminal."""
+    from isocortex.viewer.movie import write_movie
+
+    with progress_bar() as bar:
+        task = bar.add_task("Rendering", total=None)
+        write_movie(session, path, progress=lambda k, n: bar.update(task, completed=k, total=n))
+    out.print(f"Movie: {path} ({path.stat().st_size / 1e6:.1f} MB)")

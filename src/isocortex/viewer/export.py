@@ -1,0 +1,91 @@
+"""One file that holds the page and the data: it opens without a server and without a network."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from isocortex.errors import ConfigError, disk_errors
+from isocortex.viewer.bundle import read_bundle
+from isocortex.viewer.feed import CHUNK
+from isocortex.viewer.session import Session
+
+#: Browsers read pages of some hundreds of megabytes; this is before compression.
+MOST_BYTES = 600e6
+#: The page asks for nothing from anywhere.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
+)
+
+
+def page(session: Session, *, synapses: bool = True) -> str:
+    """The page with the data inside it, as HTML.
+
+    It holds the neurons, all spikes, the column of every area, and branches, recordings and, if
+    ``synapses``, synaptic events of the recorded neurons.
+    """
+    bundle = read_bundle()
+    html = bundle[""][1].decode()
+    style = bundle["viewer.css"][1].decode()
+    script = bundle["viewer.js"][1].decode().replace("</script", "<\\/script")
+    blocks = "".join(
+        f'<script type="application/octet-stream" id="block:{name}">{text}</script>\n'
+        for name, text in _blocks(session, synapses=synapses)
+    )
+    replacements = {
+        '<link rel="stylesheet" href="viewer.css" />': f"<style>{style}</style>",
+        '<script src="viewer.js"></script>': f"{blocks}<script>{script}</script>",
+        '<meta charset="utf-8" />': '<meta charset="utf-8" />\n    '
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />',
+    }
+    for mark, content in replacements.items():
+        if mark not in html:
+            raise ConfigError(f"the viewer's page lacks {mark}", fix="Build it again.")
+        html = html.replace(mark, content)
+    licences = bundle["LICENSES.txt"][1].decode().replace("--", "- -")
+    return re.sub(r"<body", lambda match: f"<!--\n{licences}\n-->\n{match[0]}", html, count=1)
+
+
+def write_page(session: Session, path: Path) -> Path:
+    """Write :func:`page` to a file."""
+    text = page(session)
+    with disk_errors(path, "write the page"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _blocks(session: Session, *, synapses: bool) -> Iterator[tuple[str, str]]:
+    """Name and compressed content of every block."""
+    status = session.status()
+    spikes = session.feed.all()
+    size = 8.0 * len(spikes.time) + 20.0 * len(session.scene)
+    if size > MOST_BYTES:
+        raise ConfigError(
+            f"{len(spikes.time):,} spikes of {len(session.scene):,} neurons make a page of "
+            f"{size / 1e6:.0f} MB, which a browser does not open",
+            fix="Look at it with the server: isocortex view RESULTS.",
+        )
+    firsts = range(0, len(spikes.time), CHUNK)
+    counts = [len(spikes.time[first : first + CHUNK]) for first in firsts]
+    still = {**status, "epoch": 1, "running": False, "chunks": counts}
+    yield "status", _compressed(json.dumps(still).encode())
+    for number, first in enumerate(firsts):
+        part = slice(first, first + CHUNK)
+        block = spikes.time[part].astype("<f4").tobytes()
+        block += spikes.neuron[part].astype("<u4").tobytes()
+        yield f"spikes/1/{number}", _compressed(block)
+    names = ["scene", "slab", "models"]
+    names += [f"neuron/{number}" for number in session.recorded]
+    if synapses and session.simulation is not None:
+        names += [f"synapses/{number}" for number in session.recorded]
+    for name in names:
+        yield name, _compressed(session.get(name) or b"")
+
+
+def _compressed(block: bytes) -> str:
+    return base64.b64encode(zlib.compress(block, 6)).decode()

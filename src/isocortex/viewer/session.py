@@ -1,0 +1,262 @@
+"""Everything the page can ask for, by name: what the server hands out and an export contains."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from isocortex.cells.compiled import CompiledCell
+from isocortex.errors import ConfigError, InputError, IsocortexError
+from isocortex.network.build import MODEL_COLUMNS, compile_cell_of
+from isocortex.network.onto import SynapsesOnto, synapses_onto
+from isocortex.report.results import Result
+from isocortex.sonata.circuit import NodePopulation, Simulation
+from isocortex.sonata.config import load_simulation
+from isocortex.viewer.events import events_block
+from isocortex.viewer.feed import SpikeFeed
+from isocortex.viewer.neuron import branches, neuron_block, recorded_cells, recordings
+from isocortex.viewer.pack import pack
+from isocortex.viewer.scene import make_scene, slab_block
+
+#: Above this many nodes the inputs of a configuration are not read for one neuron's synapses.
+MOST_NODES = 300_000
+#: Cells of which the soma alone is recorded are listed up to this number.
+MOST_LISTED = 64
+#: All names there are.
+NAME = re.compile(r"(scene|status|slab|models|spikes/(\d+)/(\d+)|(neuron|synapses)/(\d+))")
+
+
+class Session:
+    """A run and its circuit, as named blocks of bytes.
+
+    Parameters
+    ----------
+    result : the run; it may still be going on.
+    config : the simulation's configuration; by default the one the result names.
+
+    Attributes
+    ----------
+    scene : the neurons.
+    feed : the spikes.
+    recorded, whole : numbers of recorded neurons, those with all compartments first; these alone.
+    simulation : without edges and inputs; None if the configuration is gone.
+    """
+
+    def __init__(self, result: Result, config: Path | None = None) -> None:
+        self.result = result
+        self.config = config or _config_of(result)
+        self.simulation: Simulation | None = None
+        if self.config is not None:
+            self.simulation = load_simulation(self.config, cells_only=True)
+        self.scene = make_scene(_shown(result, self.simulation))
+        self.feed = SpikeFeed(result.spike_files, self.scene)
+        self.feed.update()
+        whole, some = recorded_cells(result)
+        self.whole = self._numbers(whole)
+        self.recorded = self.whole + (self._numbers(some) if len(some) <= MOST_LISTED else [])
+        self._full: Simulation | None = None
+        self._blocks: dict[str, bytes] = {}
+        self._onto: dict[tuple[str, int], SynapsesOnto] = {}
+        self._locks = {kind: threading.Lock() for kind in (None, "neuron", "synapses")}
+
+    def _numbers(self, cells: set[tuple[str, int]]) -> list[int]:
+        """Places in drawing order of cells that are shown, by node."""
+        found = [self.scene.index_of(name, np.array([node]))[0] for name, node in sorted(cells)]
+        return [int(number) for number in found if number >= 0]
+
+    @property
+    def duration(self) -> float:
+        """Length of the time axis, ms."""
+        asked = float(self.result.provenance.get("run", {}).get("tstop", 0.0))
+        if self.feed.running:
+            return max(asked, self.feed.last)
+        return max(self.result.duration, self.feed.last, 1.0)
+
+    def get(self, name: str) -> bytes | None:
+        """A block by its name, None if there is none of that name.
+
+        ``scene`` (neurons), ``status`` (JSON), ``spikes/<epoch>/<chunk>``, ``slab`` (the column),
+        ``models`` (branches of every cell model), ``neuron/<number>``, ``synapses/<number>``.
+        """
+        match = NAME.fullmatch(name)
+        if match is None:
+            return None
+        if name == "status":
+            return json.dumps(self.status()).encode()
+        if name.startswith("spikes/"):
+            return self._spikes(int(match[2]), int(match[3]))
+        if match[5] is not None and int(match[5]) >= len(self.scene):
+            return None
+        lasting = match[4] is None or not self.feed.running
+        with self._locks[match[4]]:  # drawing synapses takes seconds and holds up nothing else
+            if lasting and name in self._blocks:
+                return self._blocks[name]
+            if match[4] is None:
+                block = getattr(self, f"_{name}")()
+            else:
+                block = getattr(self, f"_{match[4]}")(int(match[5]))
+            if lasting:
+                self._blocks[name] = block
+            return block
+
+    def status(self) -> dict[str, Any]:
+        """How far the run is, and which chunks of spikes there are."""
+        self.feed.update()
+        done = self.feed.last if self.feed.running else self.duration
+        return {**self.feed.status(), "reached": done, "duration": self.duration}
+
+    def _spikes(self, epoch: int, chunk: int) -> bytes | None:
+        if epoch != self.feed.epoch or chunk >= len(self.feed.chunks):
+            return None
+        return self.feed.chunks[chunk].bytes()
+
+    def _scene(self) -> bytes:
+        run = self.result.provenance.get("run", {})
+        folder = self.result.directory.resolve()
+        generic = folder.name in ("output", "results")
+        return self.scene.block(
+            {
+                "title": folder.parent.name if generic else folder.name,
+                "folder": str(folder),
+                "simulator": self.result.provenance.get("simulator", ""),
+                "dt": run.get("dt"),
+                "duration": self.duration,
+                "recorded": self.recorded,
+                "whole": self.whole,
+                "has_models": self.simulation is not None,
+            }
+        )
+
+    def _slab(self) -> bytes:
+        return slab_block(self.scene)
+
+    def _models(self) -> bytes:
+        """Branches of every distinct model and the model of every neuron (0xFFFF: none)."""
+        model = np.full(len(self.scene), 0xFFFF, np.uint16)
+        names: list[str] = []
+        parts: list[dict[str, Any]] = []
+        for p, population in enumerate(self.scene.populations):
+            table = self.scene.tables[population]
+            columns = [c for c in MODEL_COLUMNS if c in table]
+            if self.simulation is None or not columns:
+                continue
+            ids = self.simulation.circuit.nodes[population].node_ids
+            combined = np.zeros(len(table), np.int64)
+            for column in columns:
+                combined = combined * (len(table) + 1) + pd.factorize(table[column])[0] + 1
+                combined = pd.factorize(combined)[0]
+            _, rows, kind = np.unique(combined, return_index=True, return_inverse=True)
+            number = np.full(len(rows), 0xFFFF, np.uint16)
+            for k, row in enumerate(rows):
+                cell = self._compile(population, int(ids[row]))
+                if cell is not None:
+                    number[k] = len(names)
+                    names.append(cell.name)
+                    parts.append(branches(cell))
+            mine = np.flatnonzero(self.scene.population == p)
+            model[mine] = number[kind[self.scene.row[mine]]]
+        first = np.cumsum([0, *(len(part["radius"]) for part in parts)])
+        keys = ("start", "end", "radius", "kind")
+        arrays = {key: np.concatenate([part[key] for part in parts]) for key in keys if parts}
+        return pack({"models": names}, {"model": model, "first": first.astype(np.uint32), **arrays})
+
+    def _compile(self, population: str, node: int) -> CompiledCell | None:
+        """The cell's model; None for point neurons and models that are not ours."""
+        if self.simulation is None:
+            return None
+        try:
+            return compile_cell_of(self.simulation, population, node)
+        except IsocortexError:
+            return None
+
+    def _who(self, number: int) -> tuple[str, int]:
+        population = self.scene.populations[self.scene.population[number]]
+        return population, int(self.scene.node_id[number])
+
+    def _neuron(self, number: int) -> bytes:
+        population, node = self._who(number)
+        cell = self._compile(population, node)
+        compartments = cell.n_compartments if cell is not None else -1
+        found = recordings(self.result, population, node, compartments)
+        return neuron_block({"number": number}, cell, found)
+
+    def _synapses(self, number: int) -> bytes:
+        population, node = self._who(number)
+        cell = self._compile(population, node)
+        try:
+            if cell is None:
+                raise ConfigError("this neuron has no branches", fix="Choose a biophysical one.")
+            simulation = self._simulation()
+            if (population, node) not in self._onto:
+                # those of all recorded neurons at once: a recipe's synapses are drawn only once
+                others = [self._who(i) for i in self.recorded]
+                nodes = {n for p, n in others if p == population and (p, n) not in self._onto}
+                found = synapses_onto(simulation, population, sorted({node, *nodes}))
+                self._onto |= {(population, n): onto for n, onto in found.items()}
+        except IsocortexError as error:
+            return pack({"synapses": 0, "reason": str(error)}, {})
+        onto = self._onto[population, node]
+        return events_block(simulation, self.scene, self.feed.all(), cell, onto, self.duration)
+
+    def _simulation(self) -> Simulation:
+        """The simulation with edges and inputs, loaded when first needed."""
+        if self._full is None:
+            if self.config is None or self.simulation is None:
+                raise ConfigError("the configuration is gone", fix="Give --config.")
+            nodes = sum(len(p.node_ids) for p in self.simulation.circuit.nodes.values())
+            if nodes > MOST_NODES:
+                raise ConfigError(
+                    f"the inputs of {nodes:,} nodes would have to be read",
+                    fix=f"Synapses are shown in circuits of up to {MOST_NODES:,}.",
+                )
+            self._full = load_simulation(self.config, skip_unsupported_reports=True)
+        return self._full
+
+
+def open_session(results: Path, config: Path | None = None) -> Session:
+    """The session of an output folder, or of a configuration that names one.
+
+    Parameters
+    ----------
+    results : output folder, or simulation configuration.
+    config : the configuration, where the results do not name it.
+    """
+    if config is None and results.is_file():
+        config = results
+    return Session(Result(results), config)
+
+
+def _config_of(result: Result) -> Path | None:
+    config = result.provenance.get("run", {}).get("config_file")
+    return Path(config) if config is not None and Path(config).exists() else None
+
+
+def _shown(result: Result, simulation: Simulation | None) -> dict[str, NodePopulation]:
+    """Populations that can spike; without a circuit, the neurons that the output knows."""
+    if simulation is None:
+        if not result.nodes:
+            raise InputError(
+                "knows no neuron, and names no configuration", file=result.directory,
+                fix="Give --config.",
+            )  # fmt: skip
+        return {
+            name: NodePopulation(
+                name, ids, pd.DataFrame(index=pd.RangeIndex(len(ids))), result.directory
+            )
+            for name, ids in result.nodes.items()
+        }
+    nodes = simulation.circuit.nodes
+    told = result.provenance.get("run", {}).get("populations") or result.spike_populations
+    chosen = {name: nodes[name] for name in told if name in nodes}
+    if not chosen:
+        raise InputError(
+            f"has spikes of {', '.join(told) or 'no population'}, the circuit has the nodes "
+            f"{', '.join(nodes)}", file=result.directory, fix="Give the --config of this run.",
+        )  # fmt: skip
+    return chosen

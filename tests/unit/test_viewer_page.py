@@ -1,0 +1,310 @@
+"""The page in a browser: what is drawn, and what happens when one uses it.
+
+Needs Chromium, playwright (``pip install 'isocortex[viewer-test]'``) and the built page.
+"""
+
+import io
+import json
+import shutil
+import threading
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import isocortex
+from isocortex.cortex.build import build_cortex
+from isocortex.cortex.model import CortexModel, Recipe
+from isocortex.errors import InputError
+from isocortex.viewer.bundle import read_bundle
+from isocortex.viewer.export import write_page
+from isocortex.viewer.server import ViewServer
+from isocortex.viewer.session import Session
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+OPTIONS = [
+    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+]  # fmt: skip
+BACKGROUND = (11, 13, 18)
+WIDTH, HEIGHT = 1280, 800
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    try:
+        read_bundle()
+    except InputError as error:
+        pytest.skip(f"the page was not built: {error.message}")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    """A run of 900 neurons, ten of them recorded in every compartment."""
+    cortex = CortexModel.make(Recipe(scale=0.0001))
+    config = build_cortex(tmp_path_factory.mktemp("cortex"), cortex, tstop=120.0)
+    content = json.loads(config.read_text())
+    content["reports"] = {
+        "membrane_potential": {
+            "module": "membrane_report", "cells": "recorded", "variable_name": "v",
+            "sections": "all", "dt": 0.5,
+        }
+    }  # fmt: skip
+    config.write_text(json.dumps(content))
+    return Session(isocortex.run(config, precision="single"))
+
+
+@pytest.fixture(scope="module")
+def server(session):
+    server = ViewServer(session)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def look(browser, server):
+    """Open the page at a state; afterwards nothing must have complained or asked elsewhere."""
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    complaints = []
+    page.on("console", lambda m: m.type in ("error", "warning") and complaints.append(m.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda r: r.url.startswith(server.url) or complaints.append(r.url))
+
+    def open_at(state=""):
+        page.goto("about:blank")
+        complaints.clear()
+        page.goto(f"{server.url}#{state}")
+        page.wait_for_selector("body[data-ready=true][data-spikes=all]", timeout=60000)
+        settle(page)
+        return page
+
+    yield open_at
+    page.close()
+    assert complaints == []
+
+
+def until(page, what):
+    """Wait until an expression is true. The page forbids eval, so it cannot wait by itself."""
+    deadline = time.monotonic() + 60
+    while not page.evaluate(f"Boolean({what})"):
+        assert time.monotonic() < deadline, f"never: {what}"
+        page.wait_for_timeout(30)
+
+
+def settle(page):
+    """Until nothing is left to draw."""
+    a = "isocortex.app"
+    until(page, f"!{a}.stage.stale && {a}.stage.moving === 0 && !{a}.stage.view.wants?.()")
+    page.wait_for_timeout(150)
+
+
+def picture(page):
+    """The three-dimensional view as uint8[height, width, 3]."""
+    overlays = "for (const name of ['compass', 'presets', 'key', 'labels', 'tip'])" \
+               " document.getElementById(name).style.visibility = "  # fmt: skip
+    page.evaluate(overlays + "'hidden'")
+    content = page.locator("#canvas").screenshot()
+    page.evaluate(overlays + "''")
+    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
+
+
+def drawn(image):
+    return np.abs(image - BACKGROUND).max(axis=2) > 20
+
+
+def value(page, key):
+    return page.evaluate(f"isocortex.app.state.get('{key}')")
+
+
+def test_the_cortex_fills_the_picture_with_the_colours_of_its_hemispheres(look):
+    page = look("colour=hemisphere&t=0")
+    page.get_by_role("button", name="Top").click()
+    settle(page)
+    image = picture(page)
+    there = drawn(image)
+    rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+    assert np.ptp(rows) > 0.5 * image.shape[0]
+    middle = (columns[0] + columns[-1]) // 2
+    assert abs(middle - image.shape[1] / 2) < 0.05 * image.shape[1]
+    left, right = (image[:, part][there[:, part]].mean(axis=0)
+                   for part in (slice(0, middle - 5), slice(middle + 5, None)))  # fmt: skip
+    assert left[2] > 1.5 * left[0] and right[0] > 1.5 * right[2]  # blue; orange
+
+
+def test_a_hidden_hemisphere_is_gone(look):
+    whole = drawn(picture(look("t=0"))).mean()
+    page = look("t=0&hide.hemisphere=right")
+    assert 0.2 * whole < drawn(picture(page)).mean() < 0.85 * whole
+    page.get_by_role("button", name="Show right").click()
+    settle(page)
+    assert abs(drawn(picture(page)).mean() - whole) < 0.01
+
+
+def test_neurons_flash_when_they_spike(look, session):
+    spikes = session.feed.all()
+    counts, edges = np.histogram(spikes.time, 60, (0, 120))
+    busy = float(edges[np.argmax(counts) + 1])
+    quiet, loud = (picture(look(f"t={t}")) for t in (0, busy))
+    assert (loud.min(axis=2) > 200).sum() > 20 + (quiet.min(axis=2) > 200).sum()
+
+
+def test_play_pause_step_and_keys_move_time(look, session):
+    page = look("speed=50")
+    page.get_by_role("button", name="Play").click()
+    until(page, "isocortex.app.state.get('t') > 5")
+    page.get_by_role("button", name="Pause").click()
+    t = value(page, "t")
+    assert not value(page, "playing")
+    page.keyboard.press("Escape")
+    page.locator("#canvas").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+ArrowRight")
+    assert value(page, "t") == pytest.approx(t + 11.0)
+    page.keyboard.press("End")
+    assert value(page, "t") == session.duration
+    page.keyboard.press(" ")  # from the end it begins again
+    until(page, "isocortex.app.state.get('t') < 60")
+    page.keyboard.press(" ")
+    assert not value(page, "playing")
+
+
+def test_scrubbing_goes_to_the_time_under_the_pointer(look, session):
+    page = look()
+    box = page.locator("#raster .plot").bounding_box()
+    gutter = 74
+    page.mouse.click(box["x"] + gutter + 0.5 * (box["width"] - gutter), box["y"] + 30)
+    assert value(page, "t") == pytest.approx(session.duration / 2, abs=1.0)
+    page.mouse.move(box["x"] + gutter + 0.25 * (box["width"] - gutter), box["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(box["x"] + gutter + 0.75 * (box["width"] - gutter), box["y"] + 30, steps=4)
+    page.mouse.up()
+    assert value(page, "t") == pytest.approx(0.75 * session.duration, abs=1.0)
+    assert page.locator("#time").inner_text().startswith("90.")
+
+
+def test_an_area_is_picked_and_its_numbers_are_right(look, session):
+    page = look()
+    page.locator('#legend button[data-pick="VISp"]').click()
+    until(page, "document.querySelector('#many h2').textContent === 'VISp'")
+    mine = session.scene.column_of("area") == "VISp"
+    spikes = np.isin(session.feed.all().neuron, np.flatnonzero(mine)).sum()
+    facts = page.locator("#many dl").inner_text().split("\n")
+    assert f"{mine.sum():,}" in facts
+    assert f"{1000 * spikes / mine.sum() / session.duration:.2f} Hz" in facts
+    assert "picked=VISp" in wait_for_hash(page)
+
+
+def wait_for_hash(page):
+    page.wait_for_timeout(400)
+    return page.evaluate("location.hash")
+
+
+def test_a_click_selects_the_neuron_that_hovering_names(look, session):
+    page = look()
+    number = page.evaluate(
+        """() => { const { stage, cloud, population } = isocortex.app;
+        for (let i = 0; i < population.n; i++) {
+          const [x, y] = stage.project(cloud.worldOf(i));
+          if (stage.view.pick(x, y) === i && x > 60 && y > 60) return [i, x, y];
+        } }"""
+    )
+    i, x, y = number
+    box = page.locator("#canvas").bounding_box()
+    until(page, "isocortex.app.models")
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    name = f"cortex {session.scene.node_id[i]}"
+    until(page, f"document.querySelector('#tip').textContent.includes('{name}')")
+    tip = page.locator("#tip").inner_text()
+    for column in ("area", "layer", "cell_class", "hemisphere"):
+        assert str(session.scene.column_of(column)[i]) in tip
+    assert str(session.scene.column_of("model_template")[i]).removeprefix("isocortex:") in tip
+    rate = 1000 * np.count_nonzero(session.feed.all().neuron == i) / session.duration
+    assert f"{rate:.1f} Hz" in tip
+    page.mouse.click(box["x"] + x, box["y"] + y)
+    assert value(page, "neuron") == i
+    assert page.locator("#one h2").inner_text() == name
+
+
+def test_a_column_shows_layers_and_branches(look):
+    page = look("view=column&picked=VISp&t=0&colour=layer")
+    until(page, "isocortex.app.column.branches !== undefined")
+    settle(page)
+    labels = page.locator("#labels .layer b").all_inner_texts()
+    assert labels == ["L1", "L2/3", "L4", "L5", "L6a", "L6b"]
+    assert 0.02 < drawn(picture(page)).mean() < 0.5
+    assert "with branches" in page.locator("#presets").inner_text()
+
+
+def test_a_neuron_is_coloured_by_its_voltage_and_shows_its_synapses(look, session):
+    counts = np.bincount(session.feed.all().neuron, minlength=len(session.scene))
+    number = max(session.recorded, key=lambda i: counts[i])
+    assert counts[number] > 0
+    trace = session.result.voltage(int(session.scene.node_id[number]), "cortex")
+    peak = float(trace["time"][int(trace.values.argmax())])
+    page = look(f"view=neuron&neuron={number}&t={peak}")
+    until(page, "isocortex.app.neuronView.quiet")
+    settle(page)
+    shown = page.evaluate("isocortex.app.neuronView.shown.values[0]")
+    assert shown == pytest.approx(float(trace.values.max()), abs=2.0)
+    loud = picture(page)
+    page.keyboard.press("Home")
+    settle(page)
+    quiet = picture(page)
+    assert loud[drawn(loud)].mean() > 1.2 * quiet[drawn(quiet)].mean()
+    assert "excitatory" in page.locator("#key").inner_text()
+    assert page.locator("#one .chart canvas").count() == 2  # voltage, and events
+
+
+def test_the_address_brings_back_the_view(look):
+    page = look("t=30&colour=layer&hide.area=VISp~MOp&picked=ACAd&theme=light&from=10&to=60")
+    page.keyboard.press("ArrowRight")
+    words = wait_for_hash(page)
+    state = page.evaluate("isocortex.app.state.values")
+    again = look(words.removeprefix("#"))
+    assert again.evaluate("isocortex.app.state.values") == state
+    assert state["t"] == 31 and state["hidden"] == {"area": ["VISp", "MOp"]}
+    assert picture(again).mean() > 200  # light
+
+
+def test_the_export_opens_from_the_disk_and_asks_nobody(browser, session, tmp_path):
+    path = write_page(session, tmp_path / "page.html")
+    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    asked, complaints = [], []
+    page.on("request", lambda r: asked.append(r.url))
+    page.on("console", lambda m: m.type in ("error", "warning") and complaints.append(m.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{path.as_uri()}#view=neuron&t=40")
+    page.wait_for_selector("body[data-ready=true][data-spikes=all]", timeout=60000)
+    until(page, "isocortex.app.neuronView.quiet")
+    assert drawn(picture(page)).mean() > 0.003
+    page.keyboard.press("1")
+    settle(page)
+    assert drawn(picture(page)).mean() > 0.1
+    page.close()
+    assert complaints == [] and all(url.startswith(("file:", "data:", "blob:")) for url in asked)
+
+
+def test_without_webgl_words_and_pictures_remain(browser, server):
+    page = browser.new_page()
+    page.add_init_script(
+        "const get = HTMLCanvasElement.prototype.getContext;"
+        "HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {"
+        "  return kind.startsWith('webgl') ? null : get.call(this, kind, ...rest); }"
+    )
+    page.goto(server.url)
+    page.wait_for_selector("body[data-ready=failed]")
+    assert "WebGL" in page.locator("#notice").inner_text()
+    assert "--figure" in page.locator("#notice").inner_text()
+    page.close()

@@ -1,0 +1,184 @@
+// What all parts of the page ask: the time, who is shown, in which colours, and what to call it.
+
+import { theme } from "./palettes.js";
+import { rateColour, rateShade } from "./population.js";
+import { fetchPacked } from "./source.js";
+import { State } from "./state.js";
+import { packed } from "./timeline.js";
+
+const $ = (id) => document.getElementById(id);
+
+export class Asked {
+  constructor(population, spikes) {
+    this.population = population;
+    this.spikes = spikes;
+    this.state = new State();
+    this.state.fromHash(location.hash);
+    this.neurons = new Map();
+    this.applyTheme();
+  }
+
+  now() {
+    return this.state.get("t");
+  }
+
+  /** ms of simulation a second of real time. */
+  speed() {
+    const given = this.state.get("speed");
+    if (given > 0) return given;
+    return [10, 20, 50, 100, 200, 500, 1000, 2000].find((s) => s * 10 >= this.spikes.duration) ?? 5000;
+  }
+
+  /** Time constant with which a flash fades, ms: some tenth of a second to the eye. */
+  tau() {
+    return Math.min(Math.max(0.07 * this.speed(), 1.5), 60);
+  }
+
+  dark() {
+    return theme().dark;
+  }
+
+  background() {
+    return theme().background.map((c) => c / 255);
+  }
+
+  colourKey() {
+    const given = this.state.get("colour");
+    const known = [...this.population.facets.map((f) => f.key), "rate"];
+    if (known.includes(given)) return given;
+    // a column is of one area: unless asked for, its colours tell classes
+    const classes = this.population.facets.find((f) => f.key === "cell_class")?.key;
+    return (this.state.get("view") === "column" && classes) || known[0];
+  }
+
+  member() {
+    const key = JSON.stringify(this.state.get("hidden"));
+    if (this.memberKey !== key) {
+      this.memberKey = key;
+      this.members = this.population.members(this.state.get("hidden"));
+    }
+    return this.members;
+  }
+
+  counts() {
+    if (this.countVersion !== this.spikes.version) {
+      this.countVersion = this.spikes.version;
+      this.spikeCounts = this.spikes.counts(this.population.n);
+    }
+    return this.spikeCounts;
+  }
+
+  rateOf(number) {
+    return (1000 * this.counts()[number]) / Math.max(this.spikes.reached, 1e-3);
+  }
+
+  spikeTimes(number) {
+    const key = `${number}/${this.spikes.version}`;
+    if (this.timesKey !== key) {
+      this.timesKey = key;
+      this.times = this.spikes.of(number);
+    }
+    return this.times;
+  }
+
+  colourTable() {
+    const key = this.colourKey();
+    const facet = this.population.facets.find((f) => f.key === key);
+    return facet ? this.population.colours(facet, { allen: this.state.get("allen"), dark: this.dark() }) : null;
+  }
+
+  colourOf(number) {
+    const table = this.colourTable();
+    if (!table) return rateColour(rateShade(this.rateOf(number)), this.dark());
+    return table[this.population.code(number, this.population.facets.findIndex((f) => f.key === this.colourKey()))];
+  }
+
+  /** A function from a neuron to a packed colour. */
+  colourer() {
+    const table = this.colourTable()?.map(packed);
+    if (!table) {
+      const dark = this.dark();
+      const shades = Array.from({ length: 256 }, (_, k) => packed(rateColour(k / 255, dark)));
+      return (i) => shades[Math.round(255 * rateShade(this.rateOf(i)))];
+    }
+    const facet = this.population.facets.findIndex((f) => f.key === this.colourKey());
+    return (i) => table[this.population.code(i, facet)];
+  }
+
+  /** A neuron in one line. */
+  describe(number) {
+    const { population } = this;
+    return `${population.name(number)} (${population.facets.slice(0, 3).map((_, f) => population.value(number, f).name).join(" ")})`;
+  }
+
+  describeValue(name) {
+    const value = this.population.primary.values.find((v) => v.name === name);
+    if (!value) return `<b>${name}</b>`;
+    return `<b>${value.name}</b>${value.title === value.name ? "" : `<br>${value.title}`}${value.group ? `<br><small>${value.group}</small>` : ""}`;
+  }
+
+  describeNeuron(number) {
+    const { population } = this;
+    const lines = [`<b>${population.name(number)}</b>`];
+    const value = population.value(number, 0);
+    lines.push(value.title === value.name ? `${population.primary.title}: ${value.name}` : `${value.name}, ${value.title}`);
+    const rest = population.facets.slice(1).map((_, f) => population.value(number, f + 1).name);
+    const model = this.model(number);
+    if (rest.length) lines.push(rest.join(" · "));
+    if (model) lines.push(`model ${model}`);
+    lines.push(`${this.counts()[number]} spikes, ${this.rateOf(number).toFixed(1)} Hz${population.recorded.includes(number) ? " · <em>recorded</em>" : ""}`);
+    return lines.join("<br>");
+  }
+
+  /** Cell models and their branches, read once. */
+  loadModels() {
+    this.reading ??= fetchPacked("models").then((models) => (this.models = models));
+    return this.reading;
+  }
+
+  model(number) {
+    const { models } = this;
+    const at = models?.arrays.model[number] ?? 0xffff;
+    return at === 0xffff ? null : models.head.models[at];
+  }
+
+  /** Branches and recordings of a neuron; null where an export does not contain it. */
+  neuron(number) {
+    if (this.spikes.running || !this.neurons.has(number)) {
+      const read = fetchPacked(`neuron/${number}`).catch((error) => {
+        this.notice(String(error.message));
+        return null;
+      });
+      this.neurons.set(number, read);
+    }
+    return this.neurons.get(number);
+  }
+
+  notice(text) {
+    $("notice").textContent = text;
+    $("notice").hidden = !text;
+  }
+
+  /** Something is on its way; it holds up nothing. */
+  waiting(text) {
+    $("live").dataset.waiting = text;
+  }
+
+  tip(html, event) {
+    const tip = $("tip");
+    tip.hidden = !html;
+    if (!html) return;
+    tip.innerHTML = html;
+    const { offsetWidth: w, offsetHeight: h } = tip;
+    const x = Math.min(event.clientX + 14, innerWidth - w - 6);
+    const y = event.clientY + 16 + h > innerHeight ? event.clientY - h - 10 : event.clientY + 16;
+    tip.style.transform = `translate(${Math.max(x, 4)}px, ${Math.max(y, 4)}px)`;
+  }
+
+  /** The recorded neuron with most spikes, of those with all compartments if there are any. */
+  liveliest() {
+    const counts = this.counts();
+    const choice = this.population.whole.length ? this.population.whole : this.population.recorded;
+    return choice.reduce((best, i) => (counts[i] > counts[best] ? i : best), choice[0]);
+  }
+}

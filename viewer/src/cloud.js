@@ -1,0 +1,287 @@
+// Somas as points, and spikes as points on top of them that fade: nothing is computed per frame but
+// where in the sorted spikes the window of the last few milliseconds lies.
+
+import * as THREE from "three";
+import { lowerBound } from "./spikes.js";
+
+const WIDTH = 2048; // of textures
+
+/** A texture with one texel a neuron. */
+function perNeuron(data, n, channels, format, type, internal) {
+  const height = Math.max(Math.ceil(n / WIDTH), 1);
+  const padded = new data.constructor(WIDTH * height * channels);
+  padded.set(data.subarray(0, n * channels));
+  const texture = new THREE.DataTexture(padded, WIDTH, height, format, type);
+  texture.internalFormat = internal;
+  texture.unpackAlignment = 1;
+  texture.needsUpdate = true;
+  return texture;
+}
+
+const COMMON = /* glsl */ `
+precision highp float;
+precision highp int;
+precision highp usampler2D;
+uniform usampler2D places;
+uniform usampler2D codes;
+uniform usampler2D shades;
+uniform sampler2D palette; // rows 0 to 3: facets, alpha says shown; row 4: rates
+uniform mat4 modelViewMatrix;
+uniform mat4 projectionMatrix;
+uniform float radius; // of a soma as drawn, mm
+uniform float pixels; // of one mm at distance 1
+uniform float least; // pixels
+uniform int colourBy;
+uniform int picked; // value of facet 0, or -1
+uniform vec2 depths; // of the nearest and the farthest soma
+out vec3 colour;
+out float fade;
+out float dim;
+
+vec4 of(uint facet, uint value) { return texelFetch(palette, ivec2(int(value), int(facet)), 0); }
+
+// Clip position of neuron i; w is 0 where it is hidden.
+vec4 neuron(int i) {
+  ivec2 at = ivec2(i % ${WIDTH}, i / ${WIDTH});
+  uvec4 code = texelFetch(codes, at, 0);
+  float shown = of(0u, code.x).a * of(1u, code.y).a * of(2u, code.z).a * of(3u, code.w).a;
+  if (colourBy == 4) colour = of(4u, texelFetch(shades, at, 0).x).rgb;
+  else colour = of(uint(colourBy), code[colourBy]).rgb;
+  bool other = picked >= 0 && int(code.x) != picked;
+  vec4 seen = modelViewMatrix * vec4(vec3(texelFetch(places, at, 0).xyz), 1.0);
+  float far = clamp((-seen.z - depths.x) / max(depths.y - depths.x, 1e-6), 0.0, 1.0);
+  fade = (1.0 - 0.62 * far) * (other ? 0.2 : 1.0);
+  dim = other ? 0.35 : 1.0;
+  if (shown < 0.5) return vec4(0.0);
+  return projectionMatrix * seen;
+}
+`;
+
+const SOMA_VERTEX = /* glsl */ `${COMMON}
+void main() {
+  vec4 at = neuron(gl_VertexID);
+  gl_Position = at.w > 0.0 ? at : vec4(2.0, 2.0, 2.0, 1.0);
+  gl_PointSize = clamp(2.0 * radius * pixels / max(at.w, 1e-3), least, 90.0);
+}`;
+
+const SOMA_FRAGMENT = /* glsl */ `
+precision highp float;
+uniform vec3 background;
+uniform float strength;
+in vec3 colour;
+in float fade;
+out vec4 paint;
+void main() {
+  vec2 p = 2.0 * gl_PointCoord - 1.0;
+  float r2 = dot(p, p);
+  if (r2 > 1.0) discard;
+  float light = 0.66 + 0.34 * dot(normalize(vec3(p.x, -p.y, sqrt(1.0 - r2))), vec3(-0.35, 0.5, 0.79));
+  paint = vec4(mix(background, colour * light, fade * strength), 1.0);
+}`;
+
+const FLASH_VERTEX = /* glsl */ `${COMMON}
+uniform float now;
+uniform float tau;
+uniform float crowd; // least size of a flash, in least sizes of somas
+in float time;
+in uint who;
+out float glow;
+void main() {
+  float age = now - time;
+  glow = age < 0.0 ? 0.0 : exp(-age / tau);
+  vec4 at = neuron(int(who));
+  gl_Position = at.w > 0.0 && glow > 0.02 ? at : vec4(2.0, 2.0, 2.0, 1.0);
+  float size = 2.0 * radius * pixels / max(at.w, 1e-3);
+  gl_PointSize = clamp(size * (1.5 + 1.5 * glow), least * crowd, 120.0);
+}`;
+
+const FLASH_FRAGMENT = /* glsl */ `
+precision highp float;
+uniform bool dark;
+uniform float gain;
+in vec3 colour;
+in float fade;
+in float glow;
+in float dim;
+out vec4 paint;
+void main() {
+  float r = length(2.0 * gl_PointCoord - 1.0);
+  if (r > 1.0) discard;
+  float core = 1.0 - smoothstep(0.26, 0.46, r);
+  float halo = pow(1.0 - r, 2.2);
+  float seen = gain * glow * dim * mix(fade, 1.0, 0.25);
+  if (dark) {
+    vec3 hot = mix(colour, vec3(1.0, 0.98, 0.94), 0.55);
+    paint = vec4(hot * core * seen + colour * halo * 0.8 * seen, 1.0);
+  } else {
+    vec3 deep = mix(colour * 0.55, vec3(0.0), 0.25);
+    float cover = clamp(core + 0.5 * halo, 0.0, 1.0) * seen;
+    paint = vec4(deep, cover);
+  }
+}`;
+
+export class Cloud {
+  constructor(population) {
+    const { n, position, codes, facets } = population;
+    this.population = population;
+    this.n = n;
+    const places = new Uint16Array(4 * n);
+    const packed = new Uint8Array(4 * n);
+    for (let i = 0; i < n; i++) {
+      for (let k = 0; k < 3; k++) places[4 * i + k] = position[3 * i + k];
+      for (let f = 0; f < facets.length; f++) packed[4 * i + f] = codes[i * facets.length + f];
+    }
+    this.shadesOf = new Uint8Array(n);
+    const integer = [THREE.RGBAIntegerFormat, THREE.UnsignedShortType, "RGBA16UI"];
+    this.palette = new THREE.DataTexture(new Uint8Array(256 * 5 * 4).fill(255), 256, 5);
+    this.palette.needsUpdate = true;
+    this.uniforms = {
+      places: { value: perNeuron(places, n, 4, ...integer) },
+      codes: { value: perNeuron(packed, n, 4, THREE.RGBAIntegerFormat, THREE.UnsignedByteType, "RGBA8UI") },
+      shades: { value: this.shadeTexture() },
+      palette: { value: this.palette },
+      radius: { value: 0.02 },
+      pixels: { value: 500 },
+      least: { value: 1.6 },
+      colourBy: { value: 0 },
+      picked: { value: -1 },
+      depths: { value: new THREE.Vector2(1, 2) },
+      background: { value: new THREE.Vector3() },
+      strength: { value: 0.8 },
+      dark: { value: true },
+      now: { value: 0 },
+      tau: { value: 8 },
+      gain: { value: 1 },
+      crowd: { value: 3 },
+    };
+    const material = (vertexShader, fragmentShader, options) =>
+      new THREE.RawShaderMaterial({
+        glslVersion: THREE.GLSL3, uniforms: this.uniforms, vertexShader, fragmentShader, ...options,
+      });
+    this.world = new THREE.Matrix4().fromArray(population.toWorld());
+    const place = (object) => {
+      object.matrixAutoUpdate = false;
+      object.matrix.copy(this.world);
+      object.frustumCulled = false;
+      return object;
+    };
+    this.somas = place(new THREE.Points(new THREE.BufferGeometry(), material(SOMA_VERTEX, SOMA_FRAGMENT, {})));
+    this.somas.geometry.setDrawRange(0, n);
+    this.flashMaterial = material(FLASH_VERTEX, FLASH_FRAGMENT, { transparent: true, depthTest: false, depthWrite: false });
+    this.flashes = new THREE.Group();
+    this.place = place;
+    this.sphere = this.bounds();
+    // so that neighbours at this density nearly touch
+    const volume = 123.3 * (this.sphere.radius / 5.9) ** 3;
+    this.uniforms.radius.value = Math.min(0.36 * Math.cbrt(volume / n), 0.06 * this.sphere.radius);
+  }
+
+  shadeTexture() {
+    return perNeuron(this.shadesOf, this.n, 1, THREE.RedIntegerFormat, THREE.UnsignedByteType, "R8UI");
+  }
+
+  bounds() {
+    const box = new THREE.Box3();
+    const point = new THREE.Vector3();
+    const every = Math.max(1, Math.floor(this.n / 20000));
+    for (let i = 0; i < this.n; i += every)
+      box.expandByPoint(point.fromArray(this.population.position, 3 * i).applyMatrix4(this.world));
+    const sphere = box.getBoundingSphere(new THREE.Sphere());
+    sphere.radius = Math.max(sphere.radius, 0.02);
+    return sphere;
+  }
+
+  /** Give the shaders colours, what is shown, and shades of rates. */
+  paint(rows, shades) {
+    const data = this.palette.image.data.fill(255);
+    rows.forEach((row, r) => row.forEach(([red, green, blue, alpha], k) => data.set([red, green, blue, alpha], 4 * (256 * r + k))));
+    this.palette.needsUpdate = true;
+    if (shades) {
+      this.shadesOf.set(shades);
+      this.uniforms.shades.value.dispose();
+      this.uniforms.shades.value = this.shadeTexture();
+    }
+  }
+
+  dark(dark) {
+    this.uniforms.dark.value = dark;
+    this.uniforms.strength.value = dark ? 0.74 : 0.86;
+    this.flashMaterial.blending = dark ? THREE.AdditiveBlending : THREE.NormalBlending;
+    this.flashMaterial.needsUpdate = true;
+  }
+
+  /** Make the spikes of new chunks ready to draw. */
+  feed(spikes) {
+    if (this.epoch !== spikes.epoch) {
+      this.flashes.children.forEach((points) => points.geometry.dispose());
+      this.flashes.clear();
+      this.epoch = spikes.epoch;
+    }
+    for (let k = this.flashes.children.length; k < spikes.chunks.length; k++) {
+      const { time, neuron } = spikes.chunks[k];
+      const geometry = new THREE.BufferGeometry();
+      geometry.setAttribute("time", new THREE.BufferAttribute(time, 1));
+      geometry.setAttribute("who", new THREE.BufferAttribute(neuron, 1));
+      const points = this.place(new THREE.Points(geometry, this.flashMaterial));
+      points.userData.time = time;
+      this.flashes.add(points);
+    }
+  }
+
+  /** Choose the spikes of the last few time constants; returns how many. */
+  show(now, tau, perMs) {
+    // where thousands flash at once each gives less light, or all would be white
+    const crowd = perMs * tau;
+    this.uniforms.gain.value = Math.min(Math.max(Math.sqrt(1500 / Math.max(crowd, 1)), 0.3), 1);
+    this.uniforms.crowd.value = crowd > 1500 ? 2 : 3;
+    this.uniforms.now.value = now;
+    this.uniforms.tau.value = tau;
+    let drawn = 0;
+    for (const points of this.flashes.children) {
+      const { time } = points.userData;
+      const begin = lowerBound(time, now - 4 * tau);
+      const end = lowerBound(time, now + 1e-4);
+      points.visible = end > begin;
+      points.geometry.setDrawRange(begin, end - begin);
+      drawn += end - begin;
+    }
+    return drawn;
+  }
+
+  /** The uniforms that follow from the camera and the size of the picture. */
+  look(camera, height, ratio) {
+    this.uniforms.pixels.value = 0.5 * height * camera.projectionMatrix.elements[5];
+    this.uniforms.least.value = (this.n > 200000 ? 1.1 : 1.9) * ratio;
+    const away = camera.position.distanceTo(this.sphere.center);
+    this.uniforms.depths.value.set(Math.max(away - this.sphere.radius, 0.01), away + this.sphere.radius);
+  }
+
+  /** The neuron under a point of the picture (pixels), or -1. */
+  pick(camera, x, y, width, height, member, least = 7) {
+    const m = new THREE.Matrix4()
+      .multiplyMatrices(camera.projectionMatrix, camera.matrixWorldInverse)
+      .multiply(this.world).elements;
+    const p = this.population.position;
+    const size = this.uniforms.radius.value * 0.5 * height * camera.projectionMatrix.elements[5];
+    let best = -1;
+    let score = Infinity;
+    for (let i = 0, k = 0; i < this.n; i++, k += 3) {
+      if (member[i] === 0) continue;
+      const w = m[3] * p[k] + m[7] * p[k + 1] + m[11] * p[k + 2] + m[15];
+      if (w <= 0) continue;
+      const dx = ((m[0] * p[k] + m[4] * p[k + 1] + m[8] * p[k + 2] + m[12]) / w + 1) * 0.5 * width - x;
+      if (dx > 30 || dx < -30) continue;
+      const dy = (1 - (m[1] * p[k] + m[5] * p[k + 1] + m[9] * p[k + 2] + m[13]) / w) * 0.5 * height - y;
+      const reach = Math.max(size / w, least);
+      const distance = Math.sqrt(dx * dx + dy * dy) / reach;
+      if (distance > 1) continue;
+      const s = w / this.sphere.radius + 0.35 * distance; // in front first, then nearest
+      if (s < score) [score, best] = [s, i];
+    }
+    return best;
+  }
+
+  worldOf(number) {
+    return new THREE.Vector3().fromArray(this.population.position, 3 * number).applyMatrix4(this.world);
+  }
+}

@@ -1,0 +1,323 @@
+// A slab of one area: along the surface, depth downwards, and the branches of some of its neurons.
+
+import * as THREE from "three";
+import { Branches, Dots } from "./branches.js";
+import { fetchPacked } from "./source.js";
+
+const BRANCHED = 64; // neurons drawn with their branches
+const MOST = 6000; // somas
+const WANTED = 160;
+const THICKEST = 250; // um, half of what is drawn
+
+export class ColumnView {
+  constructor(stage, app) {
+    this.stage = stage;
+    this.app = app;
+    this.scene = new THREE.Scene();
+    this.halfU = 0.5;
+    this.depth = 1;
+    this.labels = [];
+    this.ring = document.createElement("div");
+    this.ring.className = "ring";
+    this.centre = new THREE.Vector3();
+    this.fov = 7; // nearly parallel: depths can be compared across the slab
+    app.state.on(["picked", "side", "hidden", "colour", "allen", "theme"], () => this.active && this.build());
+  }
+
+  async enter() {
+    this.active = true;
+    this.box = document.getElementById("labels");
+    this.build();
+    if (this.data) return;
+    this.app.notice("Reading cell models …");
+    const [slab, models] = await Promise.all([fetchPacked("slab"), this.app.loadModels()]);
+    this.data = { slab, models };
+    this.app.notice("");
+    if (this.active) {
+      this.build();
+      this.home();
+    }
+  }
+
+  leave() {
+    this.active = false;
+    this.box.replaceChildren();
+    document.getElementById("presets").replaceChildren();
+  }
+
+  extent() {
+    return Math.hypot(this.halfU, this.depth / 2);
+  }
+
+  home() {
+    const height = (this.depth - this.top) / 2;
+    const radius = Math.max(1.28 * height, (this.halfU + 0.22) / Math.max(this.stage.camera.aspect, 0.2));
+    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), radius / 0.84);
+  }
+
+  area() {
+    const { population, state } = this.app;
+    const code = population.pickedCode(state.get("picked"));
+    if (code >= 0) return code;
+    const names = population.primary.values.map((v) => v.name);
+    return population.primary.key === "area" ? Math.max(names.indexOf("VISp"), 0) : -1;
+  }
+
+  /** Neurons of the area and side, and those of them inside the slab. */
+  choose() {
+    const { population, state } = this.app;
+    const { places } = this.data.slab.head;
+    const raw = this.data.slab.arrays.slab;
+    const at = (i, k) => places.low[k] + places.step * raw[3 * i + k];
+    const member = population.members(state.get("hidden"), this.area());
+    const side = population.sided < 0 ? -1 : population.facets[population.sided].values.findIndex((v) => v.name === state.get("side"));
+    const all = [];
+    for (let i = 0; i < population.n; i++)
+      if (member[i] && (side < 0 || population.code(i, population.sided) === side)) all.push(i);
+    const sorted = [0, 1].map((k) => Float64Array.from(all, (i) => at(i, k)).sort());
+    const middle = sorted.map((s) => s[s.length >> 1] ?? 0);
+    const reach = sorted.map((s, k) => (s.length ? Math.max(middle[k] - s[0], s[s.length - 1] - middle[k]) : 1));
+    let [halfU, halfV] = [450, 120];
+    const inside = () => all.filter((i) => Math.abs(at(i, 0) - middle[0]) <= halfU && Math.abs(at(i, 1) - middle[1]) <= halfV);
+    let chosen = inside();
+    while (chosen.length < Math.min(WANTED, all.length) && (halfU < reach[0] || halfV < reach[1])) {
+      if (halfU < Math.min(halfV < 1200 ? 650 : 1000, reach[0]) || halfV >= reach[1]) halfU *= 1.2;
+      else halfV *= 1.2;
+      chosen = inside();
+    }
+    while (chosen.length > MOST && halfV > 20) {
+      halfV *= 0.8;
+      if (halfV < 60 && halfU > 250) halfU *= 0.85;
+      chosen = inside();
+    }
+    chosen = chosen.slice(0, MOST);
+    // few neurons need a thick slab; it is drawn thinner, or the near ones would seem larger
+    const thin = Math.min(1, THICKEST / halfV);
+    const point = (i) => [(at(i, 0) - middle[0]) / 1000, -at(i, 2) / 1000, (thin * (at(i, 1) - middle[1])) / 1000];
+    return { chosen, all, halfU: Math.min(halfU, reach[0] + 20), halfV: Math.min(halfV, reach[1] + 20), point };
+  }
+
+  build() {
+    this.clear();
+    if (!this.data) return;
+    const { population, state } = this.app;
+    const dark = this.app.dark();
+    const { chosen, all, halfU, halfV, point } = this.choose();
+    this.members = chosen;
+    this.index = new Map(chosen.map((i, k) => [i, k]));
+    this.base = chosen.map((i) => this.app.colourOf(i));
+    this.halfU = Math.max(halfU / 1000, 0.05);
+    const area = this.area();
+    const name = area >= 0 ? population.primary.values[area].name : "";
+    const borders = this.data.slab.head.borders[name] ?? {};
+    const bottoms = Object.values(borders).map(([, b]) => b / 1000);
+    const points = chosen.map(point);
+    this.depth = bottoms.length ? Math.max(...bottoms) : Math.max(...points.map((p) => -p[1]), 0.05) * 1.05;
+    this.top = bottoms.length ? 0 : Math.min(...points.map((p) => -p[1]), this.depth * 0.9);
+    this.centre.set(0, -(this.top + this.depth) / 2, 0);
+
+    // somas
+    this.somas = new Dots(chosen.length);
+    points.forEach((p, k) => this.somas.position.set(p, 3 * k));
+    this.somas.mesh.renderOrder = 3;
+    this.lights = new Dots(chosen.length, { soft: true });
+    this.lights.position.set(this.somas.position);
+    this.lights.mesh.material.blending = dark ? THREE.AdditiveBlending : THREE.NormalBlending;
+    this.lights.mesh.renderOrder = 4;
+
+    // branches of the first few: the order is random, so they are a fair sample
+    const { model, first, start, end, radius, kind } = this.data.models.arrays;
+    const grown = chosen.map((i, k) => [i, k]).filter(([i]) => model[i] !== 0xffff).slice(0, BRANCHED);
+    const total = grown.reduce((sum, [i]) => sum + first[model[i] + 1] - first[model[i]], 0);
+    const parts = { begin: new Float32Array(3 * total), end: new Float32Array(3 * total), radius: new Float32Array(total), key: new Float32Array(total) };
+    let s = 0;
+    grown.forEach(([i, k], cell) => {
+      const [x, y, z] = points[k];
+      const turn = (i * 2.399963) % (2 * Math.PI); // about the axis from pia to white matter
+      const [c, sn] = [Math.cos(turn), Math.sin(turn)];
+      let tip = 0;
+      for (let b = first[model[i]]; b < first[model[i] + 1]; b++) tip = Math.max(tip, end[3 * b + 1] / 1000);
+      const squeeze = bottoms.length === 0 ? 1 : Math.min(1, Math.max(-y - 0.008, 0.004) / Math.max(tip, 1e-6)); // none leaves through the pia
+      for (let b = first[model[i]]; b < first[model[i] + 1]; b++, s++) {
+        for (const [from, to] of [[start, parts.begin], [end, parts.end]]) {
+          const [a, h, d] = [from[3 * b], from[3 * b + 1], from[3 * b + 2]].map((v) => v / 1000);
+          to[3 * s] = x + c * a + sn * d;
+          to[3 * s + 1] = y + (h > 0 ? squeeze * h : h);
+          to[3 * s + 2] = z - sn * a + c * d;
+        }
+        parts.radius[s] = (kind[b] === 2 ? 0.6 : 1) * radius[b] / 1000;
+        parts.key[s] = cell;
+      }
+    });
+    this.grown = grown;
+    if (bottoms.length === 0) this.frameTo(parts, points);
+    this.bands(borders, Math.min(halfV, THICKEST) / 1000);
+    this.branches = new Branches(parts, Math.max(grown.length, 1));
+    this.branches.mesh.renderOrder = 2;
+    this.scene.add(this.branches.mesh, this.somas.mesh, this.lights.mesh);
+    const withBranches = new Set(grown.map(([i]) => i));
+    chosen.forEach((i, k) => {
+      const own = model[i] === 0xffff ? 7 : Math.max(radius[first[model[i]]], 4);
+      this.somas.size.set([(withBranches.has(i) ? own * 1.25 : own * 0.9) / 1000, 1.6], 2 * k);
+      this.lights.size.set([(own * 4.5) / 1000, 6], 2 * k);
+    });
+    this.somas.update("position", "size");
+    this.lights.update("position", "size");
+    this.controls(name, chosen.length, all.length, grown.length, halfV);
+    this.stage.stale = true;
+  }
+
+  /** Without layers, what is drawn tells how high and wide the slab is. */
+  frameTo({ begin, end }, points) {
+    let [low, high, wide] = [Infinity, -Infinity, 0.03];
+    for (const values of [begin, end, points.flat()])
+      for (let k = 0; k < values.length; k += 3) {
+        low = Math.min(low, values[k + 1]);
+        high = Math.max(high, values[k + 1]);
+        wide = Math.max(wide, Math.abs(values[k]));
+      }
+    if (low > high) return;
+    [this.top, this.depth, this.halfU] = [-high, -low + 0.02, wide];
+    this.centre.set(0, (low + high) / 2, 0);
+  }
+
+  bands(borders, halfV) {
+    const light = this.app.dark() ? [1, 1, 1] : [0, 0, 0];
+    const entries = Object.entries(borders);
+    entries.forEach(([name, [top, bottom]], k) => {
+      const height = (bottom - top) / 1000;
+      const plane = new THREE.Mesh(
+        new THREE.PlaneGeometry(2 * this.halfU, height),
+        new THREE.MeshBasicMaterial({ color: new THREE.Color(...light), transparent: true, opacity: k % 2 ? 0.018 : 0.05, depthWrite: false }),
+      );
+      plane.position.set(0, -(top + bottom) / 2000, -halfV - 0.01);
+      this.scene.add(plane);
+      this.label(`<b>${name}</b> <span>${Math.round(top)}–${Math.round(bottom)} µm</span>`, [-this.halfU, -(top + bottom) / 2000, -halfV], "layer");
+    });
+    const z = -halfV;
+    const line = (a, b) => {
+      const geometry = new THREE.BufferGeometry().setFromPoints([new THREE.Vector3(...a), new THREE.Vector3(...b)]);
+      this.scene.add(new THREE.Line(geometry, new THREE.LineBasicMaterial({ color: new THREE.Color(...light), transparent: true, opacity: 0.4 })));
+    };
+    if (entries.length) {
+      line([-this.halfU, 0, z], [this.halfU, 0, z]);
+      line([-this.halfU, -this.depth, z], [this.halfU, -this.depth, z]);
+      this.label("<i>pia</i>", [this.halfU, 0, z], "edge");
+      this.label("<i>white matter</i>", [this.halfU, -this.depth, z], "edge");
+    }
+    const bar = this.halfU > 0.6 ? 0.2 : this.halfU > 0.2 ? 0.1 : 0.02;
+    const y = -this.depth - 0.04 * (this.depth - this.top);
+    line([this.halfU - bar, y, z], [this.halfU, y, z]);
+    this.label(`${Math.round(bar * 1000)} µm`, [this.halfU - bar / 2, y, z], "bar");
+  }
+
+  label(html, point, kind) {
+    const element = document.createElement("div");
+    element.className = `label ${kind}`;
+    element.innerHTML = html;
+    this.box.append(element);
+    this.labels.push([element, new THREE.Vector3(...point)]);
+  }
+
+  controls(name, shown, all, grown, halfV) {
+    const { population, state } = this.app;
+    const box = document.getElementById("presets");
+    const options = (values, chosen) => values.map((v) => `<option ${v === chosen ? "selected" : ""}>${v}</option>`).join("");
+    const sides = population.sided < 0 ? "" : `<select id="side" aria-label="Hemisphere">${options(population.facets[population.sided].values.map((v) => v.name), state.get("side"))}</select>`;
+    const first = area => area ? "" : `<option value="" selected>all</option>`;
+    box.innerHTML = `<select id="area" aria-label="${population.primary.title}">${first(name)}${options(population.primary.values.map((v) => v.name), name)}</select>${sides}
+      <span>${shown === 0 ? "No neuron here is shown: see the filters on the left." : `${shown.toLocaleString()} of ${all.toLocaleString()} neurons, ${grown} with branches · slab ${Math.round(2 * this.halfU * 1000)} × ${Math.round(2 * halfV)} µm`}</span>`;
+    box.querySelector("#area").addEventListener("change", (e) => state.set({ picked: e.target.value }));
+    box.querySelector("#side")?.addEventListener("change", (e) => state.set({ side: e.target.value }));
+  }
+
+  clear() {
+    this.branches?.dispose();
+    this.somas?.dispose();
+    this.lights?.dispose();
+    this.scene.clear();
+    this.labels = [];
+    this.members = [];
+    this.index = null;
+    this.box?.replaceChildren(this.ring);
+    this.ring.hidden = true;
+  }
+
+  repaint() {
+    this.stage.stale = true;
+  }
+
+  wants() {
+    return this.app.state.get("playing");
+  }
+
+  draw() {
+    const { renderer, camera } = this.stage;
+    const background = this.app.background();
+    renderer.setRenderTarget(null);
+    renderer.setClearColor(new THREE.Color(...background), 1);
+    renderer.clear();
+    if (this.branches) {
+      this.light();
+      this.branches.look(this.stage, 0.55);
+      this.somas.look(this.stage);
+      this.lights.look(this.stage);
+      renderer.render(this.scene, camera);
+    }
+  }
+
+  /** Neurons that spiked within the last moments shine, with all their branches. */
+  light() {
+    const dark = this.app.dark();
+    const now = this.app.now();
+    const tau = this.app.tau() * 1.3;
+    const glow = new Float32Array(this.members.length);
+    this.app.spikes.within(now - 5 * tau, now + 1e-4, (time, neuron, begin, end) => {
+      for (let k = begin; k < end; k++) {
+        const at = this.index.get(neuron[k]);
+        if (at !== undefined) glow[at] = Math.max(glow[at], Math.exp((time[k] - now) / tau));
+      }
+    });
+    const hot = dark ? [255, 248, 230] : [10, 10, 20];
+    const rest = dark ? 0.78 : 1;
+    this.members.forEach((i, k) => {
+      const g = glow[k];
+      const [r, gr, b] = this.base[k].map((c, j) => (c * rest * (1 - g) + hot[j] * g) / 255);
+      this.somas.colour.set([r, gr, b, 1], 4 * k);
+      const [lr, lg, lb] = this.base[k];
+      this.lights.colour.set([lr / 255, lg / 255, lb / 255, 0.85 * g], 4 * k);
+    });
+    this.somas.update("colour");
+    this.lights.update("colour");
+    const dim = dark ? 0.62 : 0.9;
+    this.grown.forEach(([, k], cell) => {
+      const g = glow[k];
+      this.branches.paint(cell, this.base[k].map((c, j) => c * dim * (1 - g) + hot[j] * g), 255);
+    });
+  }
+
+  overlay() {
+    const chosen = this.index?.get(this.app.state.get("neuron"));
+    this.ring.hidden = chosen === undefined;
+    if (chosen !== undefined) {
+      const [x, y] = this.stage.project(new THREE.Vector3().fromArray(this.somas.position, 3 * chosen));
+      this.ring.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
+    }
+    for (const [element, point] of this.labels) {
+      const [x, y] = this.stage.project(point);
+      element.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
+    }
+  }
+
+  pick(x, y) {
+    let best = -1;
+    let least = 14;
+    const point = new THREE.Vector3();
+    this.members.forEach((i, k) => {
+      const [a, b, front] = this.stage.project(point.fromArray(this.somas.position, 3 * k));
+      const distance = Math.hypot(a - x, b - y);
+      if (front && distance < least) [least, best] = [distance, i];
+    });
+    return best;
+  }
+}

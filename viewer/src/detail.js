@@ -1,0 +1,175 @@
+// The right panel: rate and spectrum of what is selected, and the chosen neuron.
+
+import { Plot } from "./plots.js";
+import { binnedRate, smooth, welch, windowLength } from "./spectrum.js";
+
+const BIN = 2; // ms, of rates and spectra
+
+export class Detail {
+  constructor(element, app) {
+    this.app = app;
+    element.innerHTML = `
+      <section id="one" hidden><h2></h2><p class="sub"></p><dl></dl><div class="plots"></div><div class="actions"></div></section>
+      <section id="many"><h2></h2><p class="sub"></p><dl></dl><div class="plots"></div><div class="actions"></div></section>
+      <form id="find"><label><span>Neuron by id</span><input name="id" inputmode="numeric" autocomplete="off" placeholder="e.g. ${app.population.nodeId[0]}"></label></form>`;
+    this.one = element.querySelector("#one");
+    this.many = element.querySelector("#many");
+    this.rate = new Plot(this.many.querySelector(".plots"), { x: "Time (ms)", y: "Rate (Hz)", app, zero: true, height: 116 });
+    this.spectrum = new Plot(this.many.querySelector(".plots"), { x: "Frequency (Hz)", y: "Power (Hz²/Hz)", app, logs: true, height: 132 });
+    this.traces = [];
+    app.state.on(["picked", "hidden", "theme", "from", "to", "view"], () => (this.stale = true));
+    app.state.on(["neuron", "theme"], () => this.neuronChanged());
+    element.addEventListener("click", (event) => {
+      const what = event.target.closest("button")?.dataset.do;
+      if (what === "column") app.state.set({ view: "column" });
+      if (what === "neuron") app.state.set({ view: "neuron" });
+      if (what === "clear") app.state.set({ picked: "" });
+      if (what === "drop") app.state.set({ neuron: -1 });
+      if (what === "area") app.state.set({ picked: event.target.closest("button").dataset.name });
+    });
+    element.querySelector("#find").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const input = event.target.elements.id;
+      const found = app.population.find(input.value.trim());
+      input.setCustomValidity(found < 0 ? "There is no neuron of that id" : "");
+      if (found < 0) input.reportValidity();
+      else app.state.set({ neuron: found });
+    });
+    element.querySelector("#find input").addEventListener("input", (e) => e.target.setCustomValidity(""));
+    this.stale = true;
+    this.neuronChanged();
+  }
+
+  draw() {
+    const t = this.app.state.get("t");
+    if (this.stale || this.version !== this.app.spikes.version) {
+      this.stale = false;
+      this.version = this.app.spikes.version;
+      this.population();
+    }
+    this.rate.cursor(t);
+    for (const plot of this.traces) plot.cursor(t);
+  }
+
+  span() {
+    const { state, spikes } = this.app;
+    return [state.get("from"), state.get("to") || spikes.duration];
+  }
+
+  population() {
+    const { population, state, spikes } = this.app;
+    const name = state.get("picked");
+    const code = population.pickedCode(name);
+    const member = code < 0 ? this.app.member() : population.members(state.get("hidden"), code);
+    let [n, total, silent] = [0, 0, 0];
+    const counts = this.app.counts();
+    for (let i = 0; i < population.n; i++)
+      if (member[i]) {
+        n++;
+        total += counts[i];
+        if (counts[i] === 0) silent++;
+      }
+    const value = population.primary.values[code];
+    const all = n === population.n;
+    this.many.querySelector("h2").textContent = value ? value.name : all ? "All neurons" : "Neurons shown";
+    this.many.querySelector(".sub").textContent = value ? (value.title === value.name ? population.primary.title : value.title) : `Click ${["area", "pop_name"].includes(population.primary.key) ? "a neuron or a row of the rates" : "a neuron"} for more`;
+    const seconds = Math.max(spikes.reached, 1e-3) / 1000;
+    this.many.querySelector("dl").innerHTML = facts([
+      ["neurons", n.toLocaleString()],
+      ["mean rate", n ? `${(total / n / seconds).toFixed(2)} Hz` : "–"],
+      ["silent", n ? `${((100 * silent) / n).toFixed(0)} %` : "–"],
+    ]);
+    this.many.querySelector(".actions").innerHTML = value
+      ? `${state.get("view") === "column" ? "" : `<button data-do="column">Open column</button>`}<button data-do="clear" class="quiet">All areas</button>`.replace("All areas", population.primary.key === "area" ? "All areas" : "All")
+      : "";
+    const duration = spikes.reached || spikes.duration;
+    const raw = binnedRate(spikes, member, BIN, duration);
+    const xs = Float64Array.from(raw, (_, k) => (k + 0.5) * BIN);
+    const accent = getComputedStyle(document.documentElement).getPropertyValue("--accent").trim();
+    const sigma = n > 2000 ? 2 : 5;
+    this.rate.show(xs, [{ label: "rate", values: smooth(raw, sigma / BIN), colour: accent, width: 1.2, fill: `${accent}22` }], { restyle: this.accent !== accent, range: this.span() });
+    const rate = 1000 / BIN;
+    const length = windowLength(raw.length, rate);
+    const enough = raw.length >= length && total > 20;
+    if (enough) {
+      const { frequency, power } = welch(raw, rate, length);
+      this.spectrum.show(frequency.slice(1), [{ label: "power", values: power.slice(1).map((p) => Math.max(p, 1e-9)), colour: accent, width: 1.2 }], { restyle: this.accent !== accent });
+    }
+    this.spectrum.box.classList.toggle("empty", !enough);
+    this.accent = accent;
+  }
+
+  /** The card of the chosen neuron. */
+  async neuronChanged() {
+    const { population, state } = this.app;
+    const number = state.get("neuron");
+    this.one.hidden = number < 0 || number >= population.n;
+    if (this.one.hidden) return;
+    const counts = this.app.counts();
+    const seconds = Math.max(this.app.spikes.reached, 1e-3) / 1000;
+    this.one.querySelector("h2").textContent = population.name(number);
+    this.one.querySelector(".sub").textContent = population.facets.map((_, f) => population.value(number, f).name).join(" · ");
+    const place = population.place(number).map((x) => Math.round(x)).join(", ");
+    const rows = [
+      ["spikes", counts[number].toLocaleString()],
+      ["rate", `${(counts[number] / seconds).toFixed(1)} Hz`],
+      ...(population.head.frame === "none" ? [] : [["x, y, z", `${place} µm`]]),
+    ];
+    this.one.querySelector("dl").innerHTML = facts(rows);
+    this.one.querySelector(".actions").innerHTML =
+      `${state.get("view") === "neuron" ? "" : `<button data-do="neuron">Open neuron</button>`}
+       <button data-do="area" data-name="${population.value(number, 0).name}" class="quiet">Select ${population.value(number, 0).name}</button>
+       <button data-do="drop" class="quiet">Close</button>`;
+    const data = await this.app.neuron(number);
+    if (state.get("neuron") !== number) return;
+    this.traces.forEach((plot) => plot.dispose());
+    this.traces = [];
+    const box = this.one.querySelector(".plots");
+    box.replaceChildren();
+    const style = getComputedStyle(document.documentElement);
+    const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    // of several reports of a variable the finest; voltage first
+    const all = (data?.head.reports ?? []).map((r, k) => ({ ...r, k })).sort((a, b) => a.dt - b.dt);
+    const reports = all.filter((r, k) => all.findIndex((other) => other.variable === r.variable) === k);
+    reports.sort((a, b) => (b.variable === "v") - (a.variable === "v"));
+    for (const report of reports) {
+      const factor = report.units === "mM" ? 1000 : 1;
+      const unit = report.units === "mM" ? "µM" : report.units;
+      const name = { v: "Soma v", cai: "Ca" }[report.variable] ?? report.variable;
+      const values = data.arrays[`trace${report.k}`];
+      const plot = new Plot(box, { x: "Time (ms)", y: `${name} (${unit})`, height: report.variable === "v" ? 128 : 96, app: this.app });
+      const xs = Float64Array.from(values, (_, k) => report.first + k * report.dt);
+      plot.show(xs, [{ label: name, values: factor === 1 ? values : values.map((v) => v * factor), colour: colour(report.variable === "v" ? "accent" : "warm") }], { range: this.span() });
+      this.traces.push(plot);
+    }
+    const inputs = this.app.synapses?.number === number ? this.app.synapses.data : null;
+    if (inputs) this.inputs(box, inputs, colour);
+    if (reports.length === 0) {
+      const note = document.createElement("p");
+      note.className = "note";
+      const times = this.app.spikeTimes(number);
+      note.textContent = `Its voltage was not recorded. ${times.length ? `Spikes at ${[...times.slice(0, 12)].map((t) => t.toFixed(1)).join(", ")}${times.length > 12 ? " …" : ""} ms.` : "It did not spike."}`;
+      box.append(note);
+    }
+  }
+
+  /** Events that arrive, a second, from excitatory and inhibitory synapses. */
+  inputs(box, { arrays }, colour) {
+    const { time, synapse, excites } = arrays;
+    const bin = 2;
+    const bins = Math.max(Math.ceil(this.app.spikes.duration / bin), 1);
+    const counts = [new Float64Array(bins), new Float64Array(bins)];
+    for (let e = 0; e < time.length; e++) counts[excites[synapse[e]]][Math.min(Math.floor(time[e] / bin), bins - 1)]++;
+    const lines = counts.map((c) => smooth(c.map((x) => x / bin), 2));
+    const xs = Float64Array.from({ length: bins }, (_, k) => (k + 0.5) * bin);
+    const plot = new Plot(box, { x: "Time (ms)", y: "Events (1/ms)", height: 96, zero: true, app: this.app });
+    plot.show(xs, [
+      { label: "excitatory", values: lines[1], colour: colour("warm") },
+      { label: "inhibitory", values: lines[0], colour: colour("cold") },
+    ], { range: this.span() });
+    this.traces.push(plot);
+    box.insertAdjacentHTML("beforeend", `<p class="note"><i class="dot" style="background:var(--warm)"></i> excitatory <i class="dot" style="background:var(--cold)"></i> inhibitory events</p>`);
+  }
+}
+
+const facts = (rows) => rows.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join("");

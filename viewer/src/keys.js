@@ -1,0 +1,54 @@
+// The keyboard.
+
+const ROWS = [
+  ["space", "play or pause"],
+  ["← →", "one ms back or on; with Shift ten"],
+  ["Home End", "beginning, end"],
+  ["[ ]", "slower, faster"],
+  ["1 2 3", "cortex, column, neuron"],
+  ["A D W S", "rotate"],
+  ["+ −", "nearer, farther"],
+  ["F", "whole object in the picture"],
+  ["T", "light or dark"],
+  ["Esc", "select nothing"],
+  ["drag", "rotate; with Shift or the right button, pan"],
+  ["wheel", "zoom; over a plot of time, its span (double-click: all)"],
+  ["click", "select a neuron and its area; in the margin of a plot, an area"],
+];
+
+export const KEYS = `<h2>Keys and mouse</h2><table>${ROWS.map(([key, what]) => `<tr><th>${key}</th><td>${what}</td></tr>`).join("")}</table><p>The address bar holds what you see: share it with whoever has the same server or file.</p><button>Close</button>`;
+
+export function listenToKeys(app) {
+  addEventListener("keydown", (event) => {
+    const typing = event.target.closest?.("input[name], select, dialog[open]");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const by = event.shiftKey ? 10 : 1;
+    const onButton = event.target.closest?.("button");
+    const does = {
+      " ": () => !onButton && app.toggle(),
+      ArrowLeft: () => app.step(-by),
+      ArrowRight: () => app.step(by),
+      Home: () => app.seek(0),
+      End: () => app.seek(app.spikes.duration),
+      "[": () => app.transport.faster(-1),
+      "]": () => app.transport.faster(1),
+      1: () => app.state.set({ view: "cortex" }),
+      2: () => app.state.set({ view: "column" }),
+      3: () => app.state.set({ view: "neuron" }),
+      a: () => app.stage.orbit(-0.12, 0),
+      d: () => app.stage.orbit(0.12, 0),
+      w: () => app.stage.orbit(0, -0.12),
+      s: () => app.stage.orbit(0, 0.12),
+      "+": () => app.stage.orbit(0, 0, 1.15),
+      "=": () => app.stage.orbit(0, 0, 1.15),
+      "-": () => app.stage.orbit(0, 0, 1 / 1.15),
+      f: () => app.stage.view.home(),
+      t: () => app.state.set({ theme: app.dark() ? "light" : "dark" }),
+      "?": () => app.help(),
+      Escape: () => app.state.set({ picked: "", neuron: app.stage.name === "neuron" ? app.state.get("neuron") : -1 }),
+    }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!does || (event.key === " " && onButton)) return;
+    event.preventDefault();
+    does();
+  });
+}

@@ -1,0 +1,98 @@
+// The left panel: what colours mean, and which neurons are shown.
+
+import { css } from "./palettes.js";
+import { rateColour } from "./population.js";
+
+export class Legend {
+  constructor(element, app) {
+    this.element = element;
+    this.app = app;
+    app.state.on(["colour", "allen", "hidden", "theme", "picked", "view"], () => this.render());
+    element.addEventListener("click", (event) => this.click(event));
+    element.addEventListener("change", (event) => {
+      if (event.target.id === "colour") app.state.set({ colour: event.target.value });
+      if (event.target.id === "allen") app.state.set({ allen: event.target.checked });
+    });
+    this.render();
+  }
+
+  render() {
+    const { state, population } = this.app;
+    const colour = this.app.colourKey();
+    const hidden = state.get("hidden");
+    const focus = document.activeElement?.dataset?.focus;
+    const scroll = this.element.scrollTop;
+    const options = [...population.facets.map((f) => [f.key, f.title]), ["rate", "Rate"]]
+      .map(([key, title]) => `<option value="${key}" ${key === colour ? "selected" : ""}>${title}</option>`)
+      .join("");
+    const allen = population.facets.find((f) => f.key === colour)?.values.some((v) => v.allen);
+    const scale =
+      colour === "rate"
+        ? `<div class="ramp"><i style="background:linear-gradient(90deg,${Array.from({ length: 12 }, (_, k) => css(rateColour(k / 11, this.app.dark()))).join()})"></i>
+           <span>0</span><span>1</span><span>5</span><span>50 Hz</span></div><p class="note">Mean over the run, logarithmic; silent neurons at 0.</p>`
+        : "";
+    this.element.innerHTML = `
+      <label class="row" for="colour"><span>Colour by</span>
+        <select id="colour" data-focus="colour">${options}</select></label>
+      ${allen ? `<label class="check"><input type="checkbox" id="allen" data-focus="allen" ${state.get("allen") ? "checked" : ""}> Allen atlas colours</label>` : ""}
+      ${scale}
+      ${population.facets.map((f, k) => [f, k]).sort(([a], [b]) => a.values.length - b.values.length)
+        .map(([f, k]) => this.facet(f, k, new Set(hidden[f.key] ?? []), colour)).join("")}`;
+    this.element.scrollTop = scroll;
+    if (focus) this.element.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
+  }
+
+  /** Few values are chips; the many of the first facet are a list, whose names select. */
+  facet(facet, index, away, colour) {
+    const { population, state } = this.app;
+    const colours = population.colours(facet, { allen: state.get("allen"), dark: this.app.dark() });
+    const shade = (k) => (facet.key === colour ? css(colours[k]) : "var(--faint)");
+    const long = index === 0;
+    const left = facet.values.length - away.size;
+    const toggle = (v, k, inner, kind) => `<button class="${kind} ${away.has(v.name) ? "away" : ""}" data-facet="${facet.key}" data-value="${v.name}"
+      data-focus="${facet.key}/${v.name}" aria-pressed="${!away.has(v.name)}" aria-label="Show ${v.name}"
+      title="${v.title}: hide or show; with Shift, this alone"><i style="--c:${shade(k)}"></i>${inner}</button>`;
+    let group = null;
+    const rows = facet.values.map((v, k) => {
+      if (!long) return toggle(v, k, v.name, "chip");
+      const heading = v.group && v.group !== group ? `<li class="group"><button data-group="${v.group}" data-facet="${facet.key}" data-focus="${facet.key}/${v.group}/group" title="Hide or show them all">${v.group}</button></li>` : "";
+      group = v.group ?? null;
+      const picked = state.get("picked") === v.name;
+      return `${heading}<li class="${away.has(v.name) ? "away" : ""} ${picked ? "picked" : ""}">${toggle(v, k, "", "dot")}
+        <button class="name" data-pick="${v.name}" data-focus="${facet.key}/${v.name}/pick" title="${v.title}: its rate and spectrum">${v.name}</button>
+        <button class="only" data-facet="${facet.key}" data-only="${v.name}" data-focus="${facet.key}/${v.name}/only" title="Show ${v.name} alone">${left === 1 && !away.has(v.name) ? "all" : "only"}</button></li>`;
+    });
+    return `<section class="facet"><h2><span>${facet.title} <small>${away.size ? `${left} of ${facet.values.length}` : facet.values.length}</small></span>
+      ${away.size ? `<button class="all" data-all="${facet.key}" data-focus="${facet.key}/all">show all</button>` : ""}</h2>
+      ${long ? `<ul class="list">${rows.join("")}</ul>` : `<div class="chips">${rows.join("")}</div>`}</section>`;
+  }
+
+  click(event) {
+    const { facet, value, all, group, only, pick } = event.target.closest("button")?.dataset ?? {};
+    const { state, population } = this.app;
+    const hidden = structuredClone(state.get("hidden"));
+    if (pick) state.set({ picked: state.get("picked") === pick ? "" : pick });
+    else if (all) {
+      delete hidden[all];
+      state.set({ hidden });
+    } else if (group) {
+      const names = population.facets.find((f) => f.key === facet).values.filter((v) => v.group === group).map((v) => v.name);
+      const away = new Set(hidden[facet] ?? []);
+      const hide = names.some((name) => !away.has(name));
+      names.forEach((name) => (hide ? away.add(name) : away.delete(name)));
+      state.set({ hidden: { ...hidden, [facet]: [...away] } });
+    } else if (only || (facet && event.shiftKey)) {
+      const one = only ?? value;
+      const names = population.facets.find((f) => f.key === facet).values.map((v) => v.name);
+      const away = names.filter((name) => name !== one);
+      const alone = names.length - (hidden[facet]?.length ?? 0) === 1 && !hidden[facet].includes(one);
+      if (alone) delete hidden[facet];
+      else hidden[facet] = away;
+      state.set({ hidden });
+    } else if (facet) {
+      const away = new Set(hidden[facet] ?? []);
+      if (!away.delete(value)) away.add(value);
+      state.set({ hidden: { ...hidden, [facet]: [...away] } });
+    }
+  }
+}

@@ -1,0 +1,299 @@
+// The page: reads the data, and connects the picture, the plots and the controls to one state.
+
+import "uplot/dist/uPlot.min.css";
+import "./viewer.css";
+import { Asked } from "./asked.js";
+import { Cloud } from "./cloud.js";
+import { ColumnView } from "./column_view.js";
+import { CortexView } from "./cortex_view.js";
+import { Detail } from "./detail.js";
+import { listenToKeys, KEYS } from "./keys.js";
+import { Legend } from "./legend.js";
+import { NeuronView } from "./neuron_view.js";
+import { Population, rateColour, rateShade } from "./population.js";
+import { fetchPacked, received } from "./source.js";
+import { welch } from "./spectrum.js";
+import { Spikes } from "./spikes.js";
+import { Stage } from "./stage.js";
+import { Heat, Raster } from "./timeline.js";
+import { Transport } from "./transport.js";
+
+const POLL = 1000; // ms between looks at a run that goes on
+const REFRESH = 700; // ms between drawings of plots while spikes arrive
+const $ = (id) => document.getElementById(id);
+
+class App extends Asked {
+  // --- what the user does -----------------------------------------------------------------------
+
+  seek(t) {
+    this.state.set({ t: Math.min(Math.max(t, 0), this.spikes.duration) });
+  }
+
+  step(by) {
+    this.state.set({ playing: false });
+    this.seek(this.state.get("t") + by);
+  }
+
+  toggle() {
+    const playing = !this.state.get("playing");
+    const end = this.spikes.live ? Infinity : this.spikes.duration;
+    if (playing && this.state.get("t") >= end - 1e-6) this.state.set({ t: 0 });
+    this.state.set({ playing });
+    this.last = performance.now();
+  }
+
+  applyTheme() {
+    const given = this.state.get("theme");
+    if (given) document.documentElement.dataset.theme = given;
+    else delete document.documentElement.dataset.theme;
+  }
+
+  // --- drawing ------------------------------------------------------------------------------------
+
+  start() {
+    const { state } = this;
+    this.stage = new Stage($("canvas"), state);
+    this.cloud = new Cloud(this.population);
+    this.cortex = new CortexView(this.stage, this.cloud, this);
+    this.column = new ColumnView(this.stage, this);
+    this.neuronView = new NeuronView(this.stage, this);
+    this.cloud.feed(this.spikes);
+    this.paint();
+    this.legend = new Legend($("legend"), this);
+    this.transport = new Transport($("transport"), this);
+    this.raster = new Raster($("raster"), this);
+    this.heat = new Heat($("heat"), this);
+    this.detail = new Detail($("detail"), this);
+    state.on(["colour", "allen", "hidden", "theme", "picked", "view"], () => this.paint());
+    state.on(["theme"], () => this.applyTheme());
+    state.on(["t"], () => (this.stage.stale = true));
+    state.on(["neuron"], () => (this.stage.stale = true));
+    state.on(["view"], () => this.enter());
+    document.querySelector("nav").addEventListener("click", (event) => {
+      const { view } = event.target.dataset;
+      if (view) state.set({ view });
+    });
+    $("theme").addEventListener("click", () => state.set({ theme: this.dark() ? "light" : "dark" }));
+    $("help").addEventListener("click", () => this.help());
+    $("keys").innerHTML = KEYS;
+    $("keys").addEventListener("click", () => $("keys").close());
+    listenToKeys(this);
+    this.listenToCanvas();
+    addEventListener("hashchange", () => {
+      state.fromHash(location.hash);
+      if (state.get("camera")) this.enter(state.get("camera"));
+    });
+    this.filled = new Promise((done) => (this.allThere = done));
+    this.enter(state.get("camera"));
+    this.head();
+    this.fill();
+    requestAnimationFrame((now) => this.frame(now));
+  }
+
+  enter(camera = "") {
+    const name = { cortex: "cortex", column: "column", neuron: "neuron" }[this.state.get("view")] ?? "cortex";
+    const view = { cortex: this.cortex, column: this.column, neuron: this.neuronView }[name];
+    for (const tab of document.querySelectorAll("nav [role=tab]")) tab.setAttribute("aria-selected", tab.dataset.view === name);
+    document.body.dataset.view = name;
+    this.tip(null);
+    this.notice("");
+    this.stage.enter(name, view, camera);
+    if (name === "cortex") this.presets();
+    this.detail.neuronChanged();
+  }
+
+  presets() {
+    $("presets").innerHTML = [["home", "3-D"], ["top", "Top"], ["side", "Side"], ["front", "Front"]]
+      .map(([key, title]) => `<button data-home="${key}">${title}</button>`)
+      .join("");
+    for (const button of $("presets").children) button.addEventListener("click", () => this.cortex.home(button.dataset.home));
+  }
+
+  /** Colours, filters and selection to the shaders. */
+  paint() {
+    const { population, state, cloud } = this;
+    const dark = this.dark();
+    const shown = population.shownValues(state.get("hidden"));
+    const rows = population.facets.map((f, k) =>
+      population.colours(f, { allen: state.get("allen"), dark }).map((c, v) => [...c, shown[k][v] ? 255 : 0]),
+    );
+    while (rows.length < 4) rows.push([[255, 255, 255, 255]]);
+    rows.push(Array.from({ length: 256 }, (_, k) => [...rateColour(k / 255, dark), 255]));
+    const key = this.colourKey();
+    const byRate = key === "rate";
+    const shades = byRate ? Uint8Array.from({ length: population.n }, (_, i) => 255 * rateShade(this.rateOf(i))) : null;
+    cloud.paint(rows, shades);
+    cloud.dark(dark);
+    cloud.uniforms.colourBy.value = byRate ? 4 : population.facets.findIndex((f) => f.key === key);
+    cloud.uniforms.picked.value = population.pickedCode(state.get("picked"));
+    cloud.uniforms.background.value.fromArray(this.background());
+    this.stage?.view?.repaint?.();
+  }
+
+  frame(now) {
+    requestAnimationFrame((next) => this.frame(next));
+    if (this.state.get("playing")) {
+      const passed = Math.min(now - (this.last ?? now), 250);
+      const end = this.spikes.live ? Math.max(this.spikes.reached, this.state.get("t")) : this.spikes.duration;
+      const t = Math.min(this.state.get("t") + (passed / 1000) * this.speed(), end);
+      this.state.set({ t });
+      if (t >= this.spikes.duration && !this.spikes.live) this.state.set({ playing: false });
+    }
+    this.last = now;
+    if (this.stage.frame()) this.compass();
+    this.transport.draw();
+    this.raster.draw();
+    this.heat.draw();
+    this.detail.draw();
+    if (!this.ready) {
+      this.ready = true;
+      document.body.dataset.ready = "true";
+      this.firstPicture = performance.now();
+      setTimeout(() => this.loadModels(), 500); // so that hovering can name them
+    }
+  }
+
+  /** Which way is up, front, left: letters around the axes of the atlas. */
+  compass() {
+    const box = $("compass");
+    box.hidden = document.body.dataset.view !== "cortex" || this.population.head.frame !== "ccf";
+    if (box.hidden) return;
+    const e = this.stage.camera.matrixWorldInverse.elements;
+    const axes = [[1, 0, 0, "R"], [-1, 0, 0, "L"], [0, 1, 0, "D"], [0, -1, 0, "V"], [0, 0, -1, "A"], [0, 0, 1, "P"]];
+    const R = 22;
+    const lines = axes
+      .map(([x, y, z, name]) => {
+        const [a, b, c] = [0, 1, 2].map((k) => e[k] * x + e[4 + k] * y + e[8 + k] * z);
+        return { name, a: 30 + R * a, b: 30 - R * b, c, main: "RDA".includes(name) };
+      })
+      .sort((p, q) => p.c - q.c);
+    box.innerHTML = `<svg width="60" height="60">${lines
+      .map(({ name, a, b, c, main }) => `${main ? `<line x1="30" y1="30" x2="${a.toFixed(1)}" y2="${b.toFixed(1)}"/>` : ""}<text x="${a.toFixed(1)}" y="${(b + 3).toFixed(1)}" opacity="${(0.6 + 0.4 * c).toFixed(2)}">${name}</text>`)
+      .join("")}</svg>`;
+  }
+
+  head() {
+    const { head } = this.population;
+    if (head.frame !== "ccf") document.querySelector("nav [data-view=cortex]").textContent = "Network";
+    $("title").textContent = head.title || "Isocortex";
+    $("title").title = head.folder ?? "";
+    document.title = `${head.title || "Isocortex"} · Isocortex`;
+    const { spikes } = this;
+    $("facts").textContent = `${this.population.n.toLocaleString()} neurons · ${+spikes.duration.toFixed(1)} ms · ${spikes.expected.toLocaleString()} spikes`;
+    const part = spikes.total / Math.max(spikes.expected, 1);
+    this.waiting(part < 1 ? `reading spikes: ${Math.floor(100 * part)} %` : "");
+    const live = $("live");
+    live.textContent = spikes.live ? `running: ${spikes.reached.toFixed(0)} of ${spikes.duration.toFixed(0)} ms` : "";
+  }
+
+  /** Fetch spikes chunk by chunk, and go on looking while the run goes on. */
+  async fill() {
+    let told = performance.now();
+    let news = false;
+    try {
+      for (;;) {
+        while (await this.spikes.more()) {
+          this.cloud.feed(this.spikes);
+          this.stage.stale = news = true;
+          if (performance.now() - told > REFRESH) {
+            this.refresh();
+            told = performance.now();
+          }
+        }
+        if (news || !this.whole) this.refresh();
+        if (this.whole !== this.spikes.epoch) this.detail.neuronChanged();
+        this.whole = this.spikes.epoch;
+        document.body.dataset.spikes = "all";
+        this.allThere();
+        news = false;
+        if (!this.spikes.live) return;
+        await new Promise((done) => setTimeout(done, POLL));
+        news = await this.spikes.look();
+        this.cloud.feed(this.spikes);
+      }
+    } catch {
+      $("live").textContent = "the server is gone; what was read stays";
+    }
+  }
+
+  /** There are new spikes: whatever is computed from them is drawn again. */
+  refresh() {
+    this.spikes.version++;
+    this.raster.stale = this.heat.stale = this.stage.stale = true;
+    if (this.colourKey() === "rate") this.paint();
+    this.head();
+    this.transport.render();
+  }
+
+  help() {
+    $("keys").showModal();
+  }
+
+  listenToCanvas() {
+    const canvas = $("canvas");
+    let down = null;
+    let waiting = false;
+    canvas.addEventListener("pointerdown", (event) => {
+      down = [event.clientX, event.clientY];
+      this.tip(null);
+    });
+    canvas.addEventListener("pointerup", (event) => {
+      const still = down && Math.hypot(event.clientX - down[0], event.clientY - down[1]) < 4;
+      down = null;
+      if (!still || event.button !== 0) return;
+      const number = this.stage.view.pick(event.offsetX, event.offsetY);
+      if (number >= 0) this.choose(number);
+      else if (this.stage.name === "cortex") this.state.set({ picked: "", neuron: -1 });
+    });
+    canvas.addEventListener("dblclick", (event) => {
+      if (this.stage.view.pick(event.offsetX, event.offsetY) >= 0) this.state.set({ view: "neuron" });
+    });
+    canvas.addEventListener("pointermove", (event) => {
+      if (down || waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => {
+        waiting = false;
+        if (this.stage.view.hover) this.tip(this.stage.view.hover(event.offsetX, event.offsetY), event);
+        else {
+          const number = this.stage.view.pick(event.offsetX, event.offsetY);
+          this.tip(number >= 0 ? this.describeNeuron(number) : null, event);
+        }
+      });
+    });
+    canvas.addEventListener("pointerleave", () => this.tip(null));
+  }
+
+  /** A neuron was clicked: it and its area are selected. */
+  choose(number) {
+    const picked = this.stage.name === "cortex" ? this.population.value(number, 0).name : this.state.get("picked");
+    this.state.set({ neuron: number, picked });
+  }
+}
+
+function withoutPicture(error) {
+  document.body.dataset.ready = "failed";
+  $("notice").hidden = false;
+  $("notice").innerHTML = `<b>This browser shows no WebGL 2.</b> Turn on hardware acceleration, or use a current Firefox, Chrome,
+    Edge or Safari. Without it there are the still pictures: <code>isocortex view RESULTS --figure cortex.png</code>,
+    <code>--movie cortex.mp4</code> and <code>isocortex plot raster RESULTS</code>.<br><small></small>`;
+  $("notice").querySelector("small").textContent = String(error?.message ?? "");
+}
+
+async function main() {
+  const begun = performance.now();
+  if (!document.createElement("canvas").getContext("webgl2")) return withoutPicture();
+  try {
+    const spikes = new Spikes();
+    const [scene] = await Promise.all([fetchPacked("scene"), spikes.look()]);
+    const app = new App(new Population(scene), spikes);
+    window.isocortex = { app, welch, received, begun };
+    app.start();
+  } catch (error) {
+    console.error(error);
+    document.body.dataset.ready = "failed";
+    $("notice").hidden = false;
+    $("notice").textContent = `The viewer could not start: ${error.message}`;
+  }
+}
+
+main();

@@ -1,0 +1,329 @@
+// One neuron: branches in the colours of what was recorded, synapses that light up as events arrive.
+
+import * as THREE from "three";
+import { Branches, Dots } from "./branches.js";
+import { css, INFERNO, VIRIDIS } from "./palettes.js";
+import { fetchPacked } from "./source.js";
+import { lowerBound } from "./spikes.js";
+
+const KINDS = { 1: "soma", 2: "axon", 3: "basal dendrite", 4: "apical dendrite" };
+const KIND_COLOURS = { 1: "#d8d8d8", 2: "#7d8590", 3: "#6d94c4", 4: "#c7955a" };
+const EXCITES = [255, 184, 92];
+const INHIBITS = [92, 196, 255];
+const ABSENT = 255;
+
+export class NeuronView {
+  constructor(stage, app) {
+    this.stage = stage;
+    this.app = app;
+    this.scene = new THREE.Scene();
+    this.centre = new THREE.Vector3();
+    this.radius = 0.3;
+    app.state.on(["neuron"], () => this.active && this.load());
+    app.state.on(["variable", "theme"], () => this.active && this.rebuild());
+  }
+
+  enter() {
+    this.active = true;
+    this.box = document.getElementById("labels");
+    const { state, population, filled } = this.app;
+    if (state.get("neuron") < 0 && population.recorded.length)
+      filled.then(() => this.active && state.get("neuron") < 0 && state.set({ neuron: this.app.liveliest() }));
+    else this.load();
+    this.controls();
+  }
+
+  leave() {
+    this.active = false;
+    this.box.replaceChildren();
+    document.getElementById("presets").replaceChildren();
+    document.getElementById("key").replaceChildren();
+    this.app.notice("");
+  }
+
+  extent() {
+    return this.radius;
+  }
+
+  home() {
+    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), this.radius / 0.84);
+  }
+
+  controls() {
+    const { population, state } = this.app;
+    const box = document.getElementById("presets");
+    const number = state.get("neuron");
+    const numbers = [...new Set([...(number >= 0 ? [number] : []), ...population.recorded])];
+    const describe = (i) => `${population.name(i)} · ${population.facets.slice(0, 3).map((_, f) => population.value(i, f).name).join(" ")}${population.whole.includes(i) ? "" : population.recorded.includes(i) ? " (soma alone)" : " (not recorded)"}`;
+    box.innerHTML = numbers.length ? `<select id="which" aria-label="Neuron">${numbers.map((i) => `<option value="${i}" ${i === number ? "selected" : ""}>${describe(i)}</option>`).join("")}</select>` : "";
+    box.querySelector("#which")?.addEventListener("change", (e) => state.set({ neuron: +e.target.value }));
+  }
+
+  async load() {
+    const number = this.app.state.get("neuron");
+    this.clear();
+    this.data = this.synapses = null;
+    this.controls();
+    this.stage.stale = true;
+    if (number < 0) {
+      this.app.notice("No neuron is chosen. Click one in the cortex or in a column; or let the simulation record some: a membrane_report of v with sections all.");
+      return;
+    }
+    this.app.notice("Reading the neuron …");
+    const data = await this.app.neuron(number);
+    if (this.app.state.get("neuron") !== number || !this.active) return;
+    this.data = data;
+    if (!data?.arrays.start) {
+      const why = data === null ? "This page does not contain it: only recorded neurons are exported." : "It is a point neuron, or its model is not at hand.";
+      this.app.notice(`${this.app.population.name(number)} has no branches to show. ${why}`);
+      this.key();
+      return;
+    }
+    this.app.notice("");
+    this.rebuild();
+    this.home();
+    this.app.waiting("Finding its synapses …");
+    const synapses = await fetchPacked(`synapses/${number}`).catch((error) => ({ head: { reason: String(error.message) } }));
+    this.app.waiting("");
+    if (this.app.state.get("neuron") !== number || !this.active) return;
+    this.synapses = synapses?.arrays?.time ? synapses : null;
+    this.reason = synapses === null ? "Synapses are exported for recorded neurons only." : synapses.head.reason;
+    this.app.synapses = { number, data: this.synapses };
+    this.app.detail.neuronChanged();
+    this.rebuild();
+  }
+
+  report() {
+    const reports = this.data.head.reports.map((r, k) => ({ ...r, k })).filter((r) => this.data.arrays[`colour${r.k}`]);
+    return reports.find((r) => r.variable === this.app.state.get("variable")) ?? reports.find((r) => r.variable === "v") ?? reports[0] ?? null;
+  }
+
+  rebuild() {
+    this.clear();
+    if (!this.data?.arrays.start) return;
+    const { start, end, radius, kind } = this.data.arrays;
+    const n = radius.length;
+    const scale = (values) => values.map((v) => v / 1000);
+    const key = Float32Array.from({ length: n }, (_, k) => k);
+    const somatic = [...kind.keys()].filter((k) => kind[k] === 1);
+    this.somatic = somatic.length ? somatic : [0];
+    const thick = scale(radius);
+    for (const k of somatic) thick[k] = 0; // a sphere stands for it
+    this.branches = new Branches({ begin: scale(start), end: scale(end), radius: thick, key }, n);
+    this.soma = new Dots(1);
+    const s = this.somatic[0];
+    const last = this.somatic.at(-1);
+    const middle = [0, 1, 2].map((j) => (start[3 * s + j] + end[3 * last + j]) / 2000);
+    this.soma.position.set(middle);
+    this.soma.size.set([(radius[s] * 1.15) / 1000, 4]);
+    this.soma.mesh.renderOrder = 2;
+    this.scene.add(this.branches.mesh, this.soma.mesh);
+    const box = new THREE.Box3();
+    const point = new THREE.Vector3();
+    for (let k = 0; k < n; k++) box.expandByPoint(point.fromArray(end, 3 * k).divideScalar(1000));
+    box.getCenter(this.centre);
+    const size = box.getSize(new THREE.Vector3());
+    this.radius = Math.max(size.y / 2, size.x / 2 / Math.max(this.stage.camera.aspect, 0.3), 0.03) * 1.02;
+    this.dots();
+    this.key();
+    this.bar();
+    this.stage.stale = true;
+  }
+
+  dots() {
+    if (!this.synapses) return;
+    const { start, end, radius } = this.data.arrays;
+    const { compartment, excites } = this.synapses.arrays;
+    const n = compartment.length;
+    this.quiet = new Dots(n);
+    this.lights = new Dots(n, { soft: true });
+    for (let k = 0; k < n; k++) {
+      const c = compartment[k];
+      const along = (k * 0.618034) % 1;
+      const angle = k * 2.399963;
+      const off = [Math.cos(angle), Math.sin(angle), Math.sin(angle * 1.7)].map((x) => x * radius[c] * 1.1);
+      const at = [0, 1, 2].map((j) => (start[3 * c + j] * (1 - along) + end[3 * c + j] * along + off[j]) / 1000);
+      this.quiet.position.set(at, 3 * k);
+      this.lights.position.set(at, 3 * k);
+      const colour = (excites[k] ? EXCITES : INHIBITS).map((x) => x / 255);
+      this.quiet.colour.set([...colour.map((x) => x * (this.app.dark() ? 0.62 : 0.75)), 1], 4 * k);
+      this.quiet.size.set([0.0007, 1.3], 2 * k);
+      this.lights.colour.set([...colour, 0], 4 * k);
+      this.lights.size.set([0.0065, 6.5], 2 * k);
+    }
+    this.quiet.mesh.renderOrder = 3;
+    this.lights.mesh.renderOrder = 4;
+    this.lights.mesh.material.blending = this.app.dark() ? THREE.AdditiveBlending : THREE.NormalBlending;
+    this.scene.add(this.quiet.mesh, this.lights.mesh);
+  }
+
+  /** What the colours mean. */
+  key() {
+    const box = document.getElementById("key");
+    const report = this.data && this.data.arrays.start ? this.report() : null;
+    const words = [];
+    if (report) {
+      const { low, high } = this.limits(report);
+      const others = this.data.head.reports.filter((r, k) => this.data.arrays[`colour${k}`]);
+      const names = { v: "Membrane voltage", cai: "Calcium" };
+      const digits = report.units === "mV" ? 0 : 3;
+      const pick = others.length > 1 ? `<select id="variable" aria-label="Colour branches by">${others.map((r) => `<option value="${r.variable}" ${r.variable === report.variable ? "selected" : ""}>${names[r.variable] ?? r.variable}</option>`).join("")}</select>` : names[report.variable] ?? report.variable;
+      const unit = report.units === "mM" ? "µM" : report.units;
+      const factor = report.units === "mM" ? 1000 : 1;
+      const at = (x) => (factor * (report.variable === "v" ? low + x * (high - low) : low * (high / low) ** x)).toFixed(digits);
+      const map = this.map();
+      words.push(`<div>${pick}</div><div class="ramp"><i style="background:linear-gradient(90deg,${Array.from({ length: 14 }, (_, k) => css(map(k / 13))).join()})"></i><span>${at(0)}</span><span>${at(0.5)}</span><span>${at(1)} ${unit}</span></div>`);
+    } else if (this.data?.arrays.start) {
+      words.push(`<div>No recording: colours tell branches</div><div class="kinds">${[3, 4, 2].filter((k) => this.data.arrays.kind.includes(k)).map((k) => `<span><i style="background:${KIND_COLOURS[k]}"></i>${KINDS[k]}</span>`).join("")}</div>`);
+    }
+    if (this.synapses) {
+      const excites = this.synapses.arrays.excites.reduce((a, b) => a + b, 0);
+      const n = this.synapses.arrays.excites.length;
+      words.push(`<div class="kinds"><span><i class="dot" style="background:${css(EXCITES)}"></i>${excites.toLocaleString()} excitatory</span><span><i class="dot" style="background:${css(INHIBITS)}"></i>${(n - excites).toLocaleString()} inhibitory synapses</span></div>`);
+    } else if (this.reason) words.push(`<div class="note">${this.reason}</div>`);
+    box.innerHTML = words.join("");
+    box.querySelector("#variable")?.addEventListener("change", (e) => this.app.state.set({ variable: e.target.value }));
+  }
+
+  map() {
+    return this.app.dark() ? INFERNO : (x) => VIRIDIS(0.95 - 0.95 * x);
+  }
+
+  /** Range of the colours; voltages are rounded to 5 mV, concentrations are logarithmic. */
+  limits(report) {
+    if (report.variable === "v") return { low: Math.floor(Math.max(report.low, -100) / 5) * 5, high: Math.ceil(Math.min(report.high, 60) / 5) * 5 };
+    const low = Math.max(report.low, report.high * 1e-4, 1e-12);
+    return { low, high: Math.max(report.high, low * 1.01) };
+  }
+
+  /** Value of every compartment at a time, in units of the report; NaN where there is none. */
+  values(report, t) {
+    const codes = this.data.arrays[`colour${report.k}`];
+    const n = this.data.arrays.radius.length;
+    const rows = codes.length / n;
+    const at = Math.min(Math.max((t - report.first) / report.dt, 0), rows - 1);
+    const [a, b] = [Math.floor(at), Math.min(Math.floor(at) + 1, rows - 1)];
+    const unit = (report.high - report.low) / (ABSENT - 1);
+    return Float32Array.from({ length: n }, (_, k) => {
+      const [x, y] = [codes[a * n + k], codes[b * n + k]];
+      if (x === ABSENT) return NaN;
+      return report.low + unit * (x + (y - x) * (at - a));
+    });
+  }
+
+  bar() {
+    const element = document.createElement("div");
+    element.className = "label scale";
+    this.box.replaceChildren(element);
+    this.scaleBar = element;
+  }
+
+  clear() {
+    for (const part of [this.branches, this.soma, this.quiet, this.lights]) part?.dispose();
+    this.branches = this.soma = this.quiet = this.lights = null;
+    this.scene.clear();
+    this.box?.replaceChildren();
+    document.getElementById("key").replaceChildren();
+  }
+
+  repaint() {
+    this.stage.stale = true;
+  }
+
+  wants() {
+    return this.app.state.get("playing");
+  }
+
+  draw() {
+    const { renderer, camera } = this.stage;
+    renderer.setRenderTarget(null);
+    renderer.setClearColor(new THREE.Color(...this.app.background()), 1);
+    renderer.clear();
+    if (!this.branches) return;
+    this.paint();
+    this.branches.look(this.stage, 1.0);
+    for (const part of [this.soma, this.quiet, this.lights]) part?.look(this.stage);
+    renderer.render(this.scene, camera);
+  }
+
+  paint() {
+    const { kind } = this.data.arrays;
+    const report = this.report();
+    const now = this.app.now();
+    const rest = this.app.dark() ? [74, 78, 88] : [178, 182, 190];
+    if (report) {
+      const { low, high } = this.limits(report);
+      const map = this.map();
+      const values = this.values(report, now);
+      this.shown = { report, values };
+      const shade = (v) => (report.variable === "v" ? (v - low) / (high - low) : Math.log(Math.max(v, low) / low) / Math.log(high / low));
+      for (let k = 0; k < kind.length; k++) this.branches.paint(k, Number.isNaN(values[k]) ? rest : map(shade(values[k])));
+      const soma = values[this.somatic[0]];
+      this.soma.colour.set([...(Number.isNaN(soma) ? rest : map(shade(soma))).map((c) => c / 255), 1]);
+    } else {
+      this.shown = null;
+      const times = this.app.spikeTimes(this.app.state.get("neuron"));
+      const k = lowerBound(times, now + 1e-4) - 1;
+      const glow = k >= 0 ? Math.exp((times[k] - now) / (1.5 * this.app.tau())) : 0;
+      const hot = this.app.dark() ? [255, 244, 214] : [20, 20, 30];
+      for (let c = 0; c < kind.length; c++) {
+        const base = [1, 3, 5].map((j) => parseInt(KIND_COLOURS[kind[c]].slice(j, j + 2), 16));
+        this.branches.paint(c, base.map((x, j) => x * (1 - glow) + hot[j] * glow));
+      }
+      this.soma.colour.set([...[216, 216, 216].map((x, j) => (x * (1 - glow) + hot[j] * glow) / 255), 1]);
+    }
+    this.soma.update("colour");
+    if (!this.lights) return;
+    const { time, synapse } = this.synapses.arrays;
+    const tau = Math.min(this.app.tau(), 12);
+    const { colour } = this.lights;
+    for (let k = 3; k < colour.length; k += 4) colour[k] = 0;
+    for (let e = lowerBound(time, now - 4 * tau); e < time.length && time[e] <= now + 1e-4; e++)
+      colour[4 * synapse[e] + 3] = Math.min(1, colour[4 * synapse[e] + 3] + 0.85 * Math.exp((time[e] - now) / tau));
+    this.lights.update("colour");
+  }
+
+  overlay() {
+    if (!this.scaleBar) return;
+    const away = this.stage.camera.position.distanceTo(this.stage.controls.target);
+    const mm = (2 * away * Math.tan((this.stage.camera.fov * Math.PI) / 360)) / this.stage.height; // of a pixel
+    const length = [5, 10, 20, 50, 100, 200, 500].find((um) => um / 1000 / mm > 50) ?? 1000;
+    this.scaleBar.style.width = `${length / 1000 / mm}px`;
+    this.scaleBar.textContent = `${length} µm`;
+  }
+
+  /** What lies under the pointer, in words. */
+  hover(x, y) {
+    if (!this.branches) return null;
+    const point = new THREE.Vector3();
+    if (this.quiet) {
+      let [near, best] = [6, -1];
+      const { source, population, excites, delay } = this.synapses.arrays;
+      for (let k = 0; k < source.length; k++) {
+        const [a, b] = this.stage.project(point.fromArray(this.quiet.position, 3 * k));
+        const distance = Math.hypot(a - x, b - y);
+        if (distance < near) [near, best] = [distance, k];
+      }
+      if (best >= 0) {
+        const from = source[best] === 0xffffffff ? this.synapses.head.populations[population[best]] : this.app.describe(source[best]);
+        return `<b>${excites[best] ? "Excitatory" : "Inhibitory"} synapse</b> from ${from}<br>delay ${delay[best].toFixed(1)} ms`;
+      }
+    }
+    const { start, end, kind, distance, radius } = this.data.arrays;
+    let [near, best] = [12, -1];
+    for (let k = 0; k < radius.length; k++) {
+      const [a, b] = this.stage.project(point.set(...[0, 1, 2].map((j) => (start[3 * k + j] + end[3 * k + j]) / 2000)));
+      const d = Math.hypot(a - x, b - y);
+      if (d < near) [near, best] = [d, k];
+    }
+    if (best < 0) return null;
+    const report = this.shown?.report;
+    const value = this.shown?.values[best];
+    const read = !report ? "" : Number.isNaN(value) ? `no ${report.variable} here` : report.units === "mM" ? `${(1000 * value).toPrecision(3)} µM` : `${value.toFixed(1)} ${report.units}`;
+    return `<b>${KINDS[kind[best]]}</b>, ${Math.round(distance[best])} µm from the soma<br>Ø ${(2 * radius[best]).toFixed(1)} µm${read ? ` · ${read}` : ""}`;
+  }
+
+  pick() {
+    return -1;
+  }
+}

@@ -1,0 +1,52 @@
+// Colours: maps that keep their order for every kind of colour vision, and the two themes.
+
+const hex = (text) => [1, 3, 5].map((k) => parseInt(text.slice(k, k + 2), 16));
+const map = (...stops) => {
+  const colours = stops.map(hex);
+  return (x) => {
+    const at = Math.min(Math.max(x, 0), 1) * (colours.length - 1);
+    const k = Math.min(Math.floor(at), colours.length - 2);
+    return colours[k].map((c, i) => Math.round(c + (colours[k + 1][i] - c) * (at - k)));
+  };
+};
+
+// Samples of matplotlib's maps (van der Walt & Smith; cividis: Nunez et al. 2018).
+export const INFERNO = map(
+  "#3b0964", "#550f6d", "#721a6e", "#8c2369", "#a82e5f", "#c43c4e", "#db503b", "#ed6925",
+  "#f8850f", "#fca50a", "#fac62d", "#f2e661", "#fcffa4",
+);
+export const VIRIDIS = map(
+  "#440154", "#482475", "#414487", "#355f8d", "#2a788e", "#21918c", "#22a884", "#44bf70",
+  "#7ad151", "#bddf26",
+);
+export const MAGMA = map(
+  "#07060f", "#140e36", "#331067", "#56147d", "#7b2382", "#a0307e", "#c73e73", "#e75564",
+  "#f97b5d", "#fea772", "#fed395", "#fcfdbf",
+);
+export const MAGMA_LIGHT = (x) => MAGMA(1 - 0.95 * x);
+
+export const rgb = hex;
+export const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`;
+
+/** Colours that a canvas needs by number, from the style sheet. */
+export function theme() {
+  const style = getComputedStyle(document.documentElement);
+  const of = (name) => style.getPropertyValue(`--${name}`).trim();
+  return {
+    dark: of("scheme") === "dark",
+    background: hex(of("stage")),
+    ink: of("ink"),
+    faint: of("faint"),
+    line: of("line"),
+    accent: of("accent"),
+    panel: of("panel"),
+  };
+}
+
+/** A colour that keeps its hue and is dark enough to be read on white. */
+export function onLight([r, g, b]) {
+  const luminance = (0.299 * r + 0.587 * g + 0.114 * b) / 255;
+  const wanted = luminance > 0.42 ? 0.42 + 0.35 * (luminance - 0.42) : luminance;
+  const factor = wanted / Math.max(luminance, 1e-3);
+  return [r, g, b].map((c) => Math.round(c * factor));
+}

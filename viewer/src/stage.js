@@ -1,0 +1,129 @@
+// The picture: one renderer, a camera that the mouse and keys move, and the view that is shown.
+
+import * as THREE from "three";
+import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
+
+THREE.ColorManagement.enabled = false; // colours are given as they shall appear
+
+export class Stage {
+  constructor(canvas, state) {
+    this.canvas = canvas;
+    this.state = state;
+    // no antialias: edges are smoothed where they are drawn, at a fraction of the cost
+    this.renderer = new THREE.WebGLRenderer({ canvas, powerPreference: "high-performance" });
+    this.renderer.outputColorSpace = THREE.LinearSRGBColorSpace;
+    this.renderer.autoClear = false;
+    this.camera = new THREE.PerspectiveCamera(32, 1, 0.001, 500);
+    this.controls = new OrbitControls(this.camera, canvas);
+    this.controls.enableDamping = true;
+    this.controls.dampingFactor = 0.12;
+    this.controls.zoomToCursor = true;
+    this.controls.addEventListener("change", () => this.moved());
+    this.controls.addEventListener("end", () => this.keep());
+    this.cameras = {}; // of views that were left
+    this.view = null;
+    this.stale = true; // something changed: draw
+    this.moving = 0; // frames since the camera last moved, counted down
+    new ResizeObserver(() => this.resize()).observe(canvas.parentElement);
+    this.resize();
+  }
+
+  resize() {
+    const { clientWidth: width, clientHeight: height } = this.canvas.parentElement;
+    this.ratio = Math.min(devicePixelRatio || 1, 2);
+    this.width = Math.max(width, 1);
+    this.height = Math.max(height, 1);
+    this.renderer.setPixelRatio(this.ratio);
+    this.renderer.setSize(this.width, this.height, false);
+    this.camera.aspect = this.width / this.height;
+    this.camera.updateProjectionMatrix();
+    this.view?.resize?.();
+    this.moved();
+  }
+
+  moved() {
+    this.moving = 6;
+    this.stale = true;
+  }
+
+  keep() {
+    const numbers = [...this.camera.position.toArray(), ...this.controls.target.toArray()];
+    this.state.set({ camera: numbers.map((x) => +x.toFixed(4)).join("_") });
+  }
+
+  /** Show a view; `camera` (as in the address) wins over where it was left. */
+  enter(name, view, camera = "") {
+    if (this.view) {
+      this.cameras[this.name] = [this.camera.position.clone(), this.controls.target.clone()];
+      this.view.leave();
+    }
+    this.name = name;
+    this.view = view;
+    this.renderer.clear();
+    const given = camera.split("_").map(Number);
+    this.camera.fov = view.fov ?? 32;
+    this.camera.updateProjectionMatrix();
+    view.enter();
+    if (given.length === 6 && given.every(Number.isFinite)) {
+      this.camera.position.fromArray(given);
+      this.controls.target.fromArray(given, 3);
+    } else if (this.cameras[name]) {
+      this.camera.position.copy(this.cameras[name][0]);
+      this.controls.target.copy(this.cameras[name][1]);
+    } else view.home();
+    this.controls.update();
+    this.moved();
+  }
+
+  /** Look at `target` from `direction`, with a sphere of `radius` in the picture. */
+  lookAt(target, direction, radius) {
+    const half = Math.tan((this.camera.fov * Math.PI) / 360) * Math.min(1, this.camera.aspect);
+    const away = (0.84 * radius) / Math.sin(Math.atan(half));
+    this.controls.target.copy(target);
+    this.camera.position.copy(target).addScaledVector(direction.clone().normalize(), away);
+    this.camera.up.set(0, 1, 0);
+    this.controls.minDistance = 0.002 * radius;
+    this.controls.maxDistance = 8 * away;
+    this.camera.near = away / 500;
+    this.camera.far = away * 30;
+    this.camera.updateProjectionMatrix();
+    this.controls.update();
+    this.moved();
+  }
+
+  /** Turn the camera about what it looks at, radians; `nearer` above 1 approaches. */
+  orbit(around, over, nearer = 1) {
+    const away = this.camera.position.clone().sub(this.controls.target);
+    const spherical = new THREE.Spherical().setFromVector3(away);
+    spherical.theta += around;
+    spherical.phi += over;
+    spherical.radius = Math.min(Math.max(spherical.radius / nearer, this.controls.minDistance), this.controls.maxDistance);
+    spherical.makeSafe();
+    this.camera.position.setFromSpherical(spherical).add(this.controls.target);
+    this.moved();
+    this.keep();
+  }
+
+  frame() {
+    this.controls.update();
+    const moving = this.moving > 0;
+    if (moving) this.moving--;
+    if (!this.view || !(this.stale || this.view.wants?.())) return false;
+    this.stale = moving;
+    const { near } = this.camera;
+    const away = this.camera.position.distanceTo(this.controls.target);
+    this.camera.near = Math.max(away / 500, 1e-4);
+    this.camera.far = away + 60 * this.view.extent();
+    if (near !== this.camera.near) this.camera.updateProjectionMatrix();
+    this.camera.updateMatrixWorld();
+    this.view.draw(moving);
+    this.view.overlay?.();
+    return true;
+  }
+
+  /** Screen coordinates (CSS pixels) of a point, and whether it is in front. */
+  project(point) {
+    const p = point.clone().project(this.camera);
+    return [(p.x + 1) * 0.5 * this.width, (1 - p.y) * 0.5 * this.height, p.z < 1];
+  }
+}
