@@ -6,6 +6,7 @@ import pytest
 from sonata_small import configuration, write_circuit, write_config
 
 from isocortex.errors import IsocortexError
+from isocortex.network.build import poisson_sources
 from isocortex.network.poisson import PoissonSources
 from isocortex.sonata.circuit import CurrentInput, SpikeInput
 from isocortex.sonata.config import load_simulation
@@ -143,12 +144,7 @@ def poisson(folder, node_set="drive", **more):
         }
     }
     made = load_simulation(write_config(folder, config), tstop=1e5).inputs[0]
-    n = len(made.rows)
-    with np.errstate(divide="ignore"):
-        mean = 1e3 / made.rate
-    sources = PoissonSources(
-        made.rows, mean, np.full(n, made.start), np.full(n, made.stop), made.key
-    )
+    sources = poisson_sources(made, made.rows)
     rows, times = sources.begin().until(1e5)
     return SpikeInput(made.population, rows, times)
 

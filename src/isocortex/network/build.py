@@ -122,7 +122,7 @@ def build_network(simulation: Simulation, store_synapses: bool | None = None) ->
         points=points,
         n_virtual=n_virtual,
         trains=_spike_trains(simulation.inputs, sources),
-        poisson=_poisson_sources(simulation.inputs, sources),
+        poisson=_all_poisson(simulation.inputs, sources),
         currents=_currents(simulation, sources, models, cell_model),
         populations=[p.name for p in populations],
         source_population=labels[order],
@@ -587,19 +587,20 @@ def _spike_trains(inputs: Iterable[Input], sources: _Sources) -> SpikeTrains:
     return SpikeTrains(all_numbers[order], all_times[order])
 
 
-def _poisson_sources(inputs: Iterable[Input], sources: _Sources) -> PoissonSources:
-    found = [no_sources()]
-    for made in inputs:
-        if isinstance(made, PoissonInput):
-            with np.errstate(divide="ignore"):
-                mean = 1e3 / made.rate
-            n = len(made.rows)
-            found.append(
-                PoissonSources(
-                    sources.number[made.population][made.rows], mean, np.full(n, made.start),
-                    np.full(n, made.stop), made.key,
-                )
-            )  # fmt: skip
+def poisson_sources(made: PoissonInput, source: IntArray) -> PoissonSources:
+    """The sources of an input, under these numbers (int64[n])."""
+    n = len(made.rows)
+    with np.errstate(divide="ignore"):
+        mean = 1e3 / made.rate
+    return PoissonSources(source, mean, np.full(n, made.start), np.full(n, made.stop), made.key)
+
+
+def _all_poisson(inputs: Iterable[Input], sources: _Sources) -> PoissonSources:
+    found = [no_sources()] + [
+        poisson_sources(made, sources.number[made.population][made.rows])
+        for made in inputs
+        if isinstance(made, PoissonInput)
+    ]
     return PoissonSources(
         *(np.concatenate([getattr(f, item.name) for f in found]) for item in fields(PoissonSources))
     )

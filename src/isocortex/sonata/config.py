@@ -14,6 +14,7 @@ from isocortex.sonata.circuit import (
     Circuit,
     CurrentInput,
     NodePopulation,
+    PoissonInput,
     ReportSpec,
     Simulation,
     SpikeInput,
@@ -181,7 +182,7 @@ def load_simulation(
             field="run.tstop", fix="Choose a longer tstop or a smaller dt.",
         )  # fmt: skip
     circuit = _circuit(config, path, wired=not cells_only)
-    inputs: list[SpikeInput | CurrentInput] = []
+    inputs: list[SpikeInput | PoissonInput | CurrentInput] = []
     specs: list[ReportSpec] = []
     skipped: list[str] = []
     if not cells_only:

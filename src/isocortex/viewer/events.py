@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
+from isocortex.network.build import poisson_sources
 from isocortex.network.onto import SynapsesOnto
-from isocortex.sonata.circuit import Simulation, SpikeInput
+from isocortex.sonata.circuit import PoissonInput, Simulation, SpikeInput
 from isocortex.viewer.feed import Chunk
 from isocortex.viewer.pack import pack
 from isocortex.viewer.scene import Scene
@@ -49,8 +50,8 @@ def events_block(
         if name in scene.populations:
             key, when, wanted = spikes.neuron.astype(np.int64), spikes.time, shown[mine]
         else:
-            key, when = _input_spikes(simulation, name)
             wanted = onto.source[mine]
+            key, when = _input_spikes(simulation, name, wanted, tstop)
         t, s = _arrivals(key, when.astype(np.float64), wanted, onto.delay[mine])
         time.append(t)
         synapse.append(mine[s])
@@ -73,16 +74,22 @@ def events_block(
 
 
 def _input_spikes(
-    simulation: Simulation, population: str
+    simulation: Simulation, population: str, wanted: NDArray[np.int64], tstop: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Rows and times of the spikes that the configuration gives to a population."""
-    trains = [
-        train
-        for train in simulation.inputs
-        if isinstance(train, SpikeInput) and train.population == population
-    ]
-    rows = np.concatenate([np.zeros(0, np.int64), *(train.rows for train in trains)])
-    return rows, np.concatenate([np.zeros(0), *(train.times for train in trains)])
+    """Rows and times (ms) of the spikes that the configuration gives to some of a population."""
+    rows, times = [np.zeros(0, np.int64)], [np.zeros(0)]
+    for made in simulation.inputs:
+        if made.population != population:
+            continue
+        if isinstance(made, SpikeInput):
+            rows.append(made.rows)
+            times.append(made.times)
+        elif isinstance(made, PoissonInput):
+            sources = poisson_sources(made, made.rows).only(np.isin(made.rows, wanted))
+            row, time = sources.begin().until(tstop)
+            rows.append(row)
+            times.append(time)
+    return np.concatenate(rows), np.concatenate(times)
 
 
 def _arrivals(
