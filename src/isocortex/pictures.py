@@ -22,15 +22,20 @@ from isocortex.sonata.config import load_simulation
 CLASS_COLUMNS = ("pop_name", "cre_line", "model_name", "ei", "model_type")
 
 
-def simulation_of(result: Result) -> Simulation:
-    """The configuration a result was computed from."""
+def config_of(result: Result) -> Path:
+    """The configuration file a result was computed from."""
     config = result.provenance.get("run", {}).get("config_file")
     if config is None or not Path(config).exists():
         raise InputError(
             "does not say which configuration it comes from, or that file is gone",
             file=result.directory, fix="Give --config.",
         )  # fmt: skip
-    simulation = load_simulation(config, skip_unsupported_reports=True)
+    return Path(config)
+
+
+def simulation_of(result: Result) -> Simulation:
+    """The configuration a result was computed from."""
+    simulation = load_simulation(config_of(result), skip_unsupported_reports=True)
     check_same_nodes(result, simulation.circuit.nodes)
     return simulation
 
@@ -245,7 +250,7 @@ def morphology(
     result: Result, simulation: Simulation, node_id: int | None = None, time: float | None = None
 ) -> Figure:
     """A recorded cell, coloured by voltage at ``time`` (ms; by default its first spike's peak)."""
-    name, population, node = _whole_cell(result, node_id)
+    name, population, node = _whole_cell(result, _largest(result) if node_id is None else node_id)
     shown = _moment(result, simulation, name, population, node, time)
     title = f"{population} {node} ({shown.cell.name}) at {shown.time:.1f} ms{shown.when}"
     return plots.morphology(shown.cell, shown.values, title=title)

@@ -80,8 +80,13 @@ def make_settings(
         threshold=simulation.spike_threshold,
         second_order=INTEGRATORS[integrator],
         precision=precision,
-        threads=threads or len(os.sched_getaffinity(0)),
+        threads=min(threads or n_cores(), n_cores()),  # more would wait for each other, spinning
     )
+
+
+def n_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def run(
@@ -106,7 +111,7 @@ def run(
     ----------
     config : path of the simulation config, or a loaded one.
     dt, tstop : ms; override the config.
-    threads : default all cores this process may use.
+    threads : default all cores this process may use; never more.
     precision : ``double`` or ``single``.
     engine : ``fast`` or ``reference``.
     integrator : ``backward-euler`` (NEURON's default) or ``crank-nicolson``.
@@ -138,6 +143,10 @@ def run(
     if engine == "reference" and store_synapses is None:
         store_synapses = True  # it knows no other
     clock.lap(READING)
+    if threads is not None and threads > settings.threads:
+        say(
+            f"{threads} threads asked for, but there are {settings.threads} cores: one thread each."
+        )
     network = build_network(simulation, store_synapses)
     clock.lap(BUILDING)
     # the edges are in the network now, and may be large
@@ -174,13 +183,13 @@ def run(
             "skipped": list(simulation.skipped),
         },
     )
-    n_spikes = 0
+    n_spikes, complete = 0, False
 
     def finish() -> None:
         """Leave word of what was done, and of how far a run came that was stopped."""
         clock.lap(CLOSING)
         reached = round(motor.step * simulation.dt, 6)
-        if motor.step < n_steps:
+        if not complete:
             facts["run"]["reached"] = reached
         summary = Summary(
             n_cells=network.n_cells,
@@ -235,6 +244,7 @@ def run(
             chunk = _next_chunk(chunk, time.perf_counter() - moment, samples.shape[1])
             # whole windows: where they begin decides the order in which coincident events add up
             chunk = max(chunk // motor.window, 1) * motor.window
+        complete = True
     return Result(simulation.output_dir)
 
 

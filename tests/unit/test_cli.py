@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -281,7 +282,9 @@ def test_an_interrupted_run_keeps_what_it_computed(circuit):
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=30)
     assert process.returncode == 130, error
-    assert error.strip().endswith("Stopped. What was computed until now has been written.")
+    assert re.fullmatch(
+        r"Stopped at [\d.]+ ms. What was computed until then has been written.", error.strip()
+    )
     with h5py.File(circuit.parent / "output" / "membrane_potential.h5") as root:
         rows = len(root["report/cortex/data"])
         assert rows > 20

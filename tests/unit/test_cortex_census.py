@@ -192,7 +192,7 @@ def test_the_command_writes_the_census_and_uses_a_connectome_of_ones_own(tmp_pat
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
-    [("skale", 0.1, "Did you mean 'scale'"), ("scale", "small", "scale 'small' is not in")],
+    [("skale", 0.1, "Did you mean 'scale'"), ("scale", "small", "cortex.scale: 'small' is not in")],
 )
 def test_wrong_recipes_name_the_circuit(tmp_path, key, value, message):
     config = build_cortex(tmp_path, CortexModel.make(Recipe(scale=0.0001)), tstop=1.0)

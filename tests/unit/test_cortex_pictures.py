@@ -121,8 +121,16 @@ def test_rates_are_told_by_area_and_layer(result, simulation, tmp_path):
     mine = (table["layer"] == "L5").to_numpy()
     spikes = np.bincount(result.spikes["node_ids"], minlength=1800)[mine]
     assert written.loc["L5", "n"] == mine.sum()
-    assert written.loc["L5", "mean"] == pytest.approx(spikes.mean() / 0.2, rel=1e-3)
-    assert written.loc["L5", "silent"] == pytest.approx(100 * (spikes == 0).mean(), rel=1e-3)
+    assert written.loc["L5", "mean_hz"] == pytest.approx(spikes.mean() / 0.2, rel=1e-3)
+    assert written.loc["L5", "silent_percent"] == pytest.approx(
+        100 * (spikes == 0).mean(), rel=1e-3
+    )
+    arguments = ["rates", str(result.directory), "--by", "layer", "--start", "50", "-o", str(file)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    late = result.spikes["node_ids"][result.spikes["timestamps"] >= 50.0]
+    spikes = np.bincount(late, minlength=1800)[mine]
+    found = pd.read_csv(file, index_col=0).loc["L5", "mean_hz"]
+    assert found == pytest.approx(spikes.mean() / 0.15, rel=1e-3)
     wrong = CliRunner().invoke(app, ["rates", str(result.directory), "--by", "colour"])
     assert isinstance(wrong.exception, InputError) and "no attribute 'colour'" in str(
         wrong.exception

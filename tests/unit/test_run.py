@@ -14,7 +14,7 @@ from command_line import isocortex, one_line
 from library_circuit import CELL, clamp, poisson, report, write_library_circuit
 
 import isocortex as ic
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, SimulationError
 from isocortex.network.build import build_network
 from isocortex.report.output import prepare_output
 from isocortex.report.quantity import quantity
@@ -605,3 +605,25 @@ def test_two_poisson_inputs_are_two_trains(driven):
     simulation = ic.load_simulation(change(driven, inputs={"a": entry, "b": entry}))
     *_, a, b = (entry for entry in simulation.inputs if isinstance(entry, PoissonInput))
     assert not np.isin(a.key, b.key).any()
+
+
+def test_no_more_threads_than_cores(driven):
+    said = []
+    ic.run(driven, tstop=1.0, threads=64, announce=said.append)
+    cores = len(os.sched_getaffinity(0))
+    assert any(f"64 threads asked for, but there are {cores} cores" in line for line in said)
+    settings = make_settings(
+        ic.load_simulation(driven), threads=64, precision="double", integrator="backward-euler"
+    )
+    assert settings.threads == cores
+
+
+def test_a_run_that_fails_in_its_last_steps_is_not_complete(driven, monkeypatch):
+    def fail(*arguments):
+        raise SimulationError("no more")
+
+    monkeypatch.setattr("isocortex.simulate.check_finite", fail)
+    with pytest.raises(SimulationError, match="no more"):
+        ic.run(driven, tstop=0.5)
+    run = ic.Result(driven).provenance["run"]
+    assert run["reached"] == 0.5

@@ -30,7 +30,9 @@ from isocortex.cortex.volume import MIDPLANE_UM
 FloatArray = NDArray[np.float64]
 
 #: Columns of the nodes that the pictures of a cortex need.
-COLUMNS = ("x", "y", "z", "area", "layer", "depth", "normal_x", "normal_y", "normal_z")
+COLUMNS = (
+    "x", "y", "z", "area", "hemisphere", "layer", "depth", "normal_x", "normal_y", "normal_z",
+)  # fmt: skip
 LAYER_COLOURS = {
     "L1": "#56B4E9", "L2/3": "#0072B2", "L4": "#009E73", "L5": "#D55E00", "L6a": "#CC79A7",
     "L6b": "#E69F00",

@@ -72,6 +72,26 @@ def group_rates(cells: pd.DataFrame, by: Sequence[str], duration: float) -> pd.D
     return table.reset_index()
 
 
+def rates_by(cells: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """Rates of the groups of a table of cells, to be read by people.
+
+    Parameters
+    ----------
+    cells, by : see :func:`group_rates`.
+
+    Returns
+    -------
+    By one column: its values, with ``n``, ``mean_hz``, ``median_hz``, ``p5_hz``, ``p95_hz`` and
+    ``silent_percent``. By several: mean rates (Hz) of the last one's values beside each other,
+    NaN where there are no cells, with a row and a column ``all``.
+    """
+    if len(by) > 1:
+        return cells.pivot_table("rate_hz", list(by[:-1]), by[-1], margins=True, margins_name="all")
+    table = group_rates(cells, by, 1.0).set_index(by[0])
+    named = {name: f"{name}_hz" for name in ("mean", "median", "p5", "p95")}
+    return table[["n", *named, "silent"]].rename(columns=named | {"silent": "silent_percent"})
+
+
 def _verdict(mean: float, n: int, aim: float, low: float, high: float, seconds: float) -> str:
     if np.isnan(aim):
         return ""

@@ -76,7 +76,8 @@ def population_spectrum(times: ArrayLike, n_cells: int, duration: float) -> Popu
     _, rate = population_rate(moments, n_cells, whole, BIN)
     frequency, power = spectrum(rate, BIN, int(length / BIN))
     resolution = HANN_BANDWIDTH * 1000.0 / length
-    shown = (frequency >= max(RANGE[0], 1000.0 / length)) & (frequency <= RANGE[1])
+    # the first bin above 0 lost power with the segments' means
+    shown = (frequency >= max(RANGE[0], 2000.0 / length)) & (frequency <= RANGE[1])
     mean = len(moments) / max(n_cells, 1) / (1e-3 * whole)  # Hz
     poisson = 2.0 * mean / max(n_cells, 1)  # one-sided level of white noise, Hz^2 / Hz
     relative = power[shown] / poisson if poisson else np.full(int(shown.sum()), np.nan)

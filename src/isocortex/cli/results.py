@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import pandas as pd
 import typer
 from rich.table import Table
 
@@ -32,25 +33,30 @@ def rates(
         list[str] | None,
         typer.Option(help="Attribute of the nodes; may be repeated. [default: area, layer]"),
     ] = None,
+    start: Annotated[float, typer.Option(min=0.0, help="Leave out what is before, ms.")] = 0.0,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="CSV to write.")] = None,
     config: ConfigOption = None,
 ) -> None:
     """Say how fast cells fire, by attributes of theirs such as area and layer."""
-    from isocortex.analysis.groups import group_rates
-    from isocortex.errors import InputError, disk_errors
-    from isocortex.pictures import simulation_of
+    from isocortex.analysis.groups import rates_by
+    from isocortex.analysis.rates import cell_rates
+    from isocortex.errors import ConfigError, InputError, disk_errors
+    from isocortex.pictures import check_same_nodes, config_of
     from isocortex.report.results import Result
-    from isocortex.sonata.config import load_simulation
+    from isocortex.sonata.config import load_nodes
 
     result = Result(results)
-    simulation = (
-        simulation_of(result)
-        if config is None
-        else load_simulation(config, skip_unsupported_reports=True)
-    )
-    every = result.rates()
-    for name, rate in every.groupby("population"):
-        nodes = simulation.circuit.nodes[str(name)]
+    if start >= result.duration:
+        raise ConfigError(
+            f"{start:g} ms is not before the end, {result.duration:g} ms", field="start",
+            fix="Begin earlier.",
+        )  # fmt: skip
+    every = load_nodes(config_of(result) if config is None else config)
+    check_same_nodes(result, every)
+    late = result.spikes[result.spikes["timestamps"] >= start]
+    tables = {}
+    for name, ids in result.nodes.items():
+        nodes = every[name]
         wanted = by or [key for key in ("area", "layer") if key in nodes.table] or ["model_type"]
         for key in wanted:
             if key not in nodes.table:
@@ -58,23 +64,28 @@ def rates(
                     f"has no attribute {key!r}", file=nodes.file,
                     fix=f"There are: {', '.join(nodes.table.columns)}.",
                 )  # fmt: skip
-        at = nodes.index_of(rate["node_id"].to_numpy(), file=result.directory, field=str(name))
-        cells = nodes.table[wanted].iloc[at].astype(str).assign(rate_hz=rate["rate_hz"].to_numpy())
-        if len(wanted) == 1:
-            made = group_rates(cells, wanted, result.duration).set_index(wanted[0])
-            made = made[["n", "mean", "median", "p5", "p95", "silent"]]
-        else:
-            made = cells.pivot_table("rate_hz", wanted[:-1], wanted[-1], margins=True,
-                                     margins_name="all")  # fmt: skip
-        table = Table(", ".join(wanted[:-1] or wanted), *map(str, made.columns), box=None)
+        cells = nodes.table[wanted].iloc[nodes.index_of(ids, file=result.directory, field=name)]
+        rate = cell_rates(
+            late["node_ids"][late["population"] == name], ids, result.duration - start
+        )
+        made = tables[name] = rates_by(cells.astype(str).assign(rate_hz=rate), wanted)
+        table = Table(", ".join(made.index.names), box=None)
+        for column in made.columns:
+            table.add_column(str(column), justify="right")
         for key, row in made.iterrows():
-            label = key if isinstance(key, str) else ", ".join(filter(None, key))
-            table.add_row(label, *("" if np.isnan(x) else f"{x:.4g}" for x in row))
-        out.print(f"{name}, {result.duration:g} ms, Hz:")
+            label = key if isinstance(key, str) else ", ".join(key)
+            digits = [0 if column == "n" else 2 for column in made.columns]
+            table.add_row(
+                label,
+                *("" if np.isnan(x) else f"{x:,.{d}f}" for x, d in zip(row, digits, strict=True)),
+            )
+        out.print(f"{name}, {start:g} to {result.duration:g} ms, Hz:")
         out.print(table)
-        if output is not None:
-            with disk_errors(output, "write the table"):
-                made.to_csv(output, float_format="%.4g")
+    if output is not None:
+        written = pd.concat(tables, names=["population"])
+        written = written.droplevel("population") if len(tables) == 1 else written
+        with disk_errors(output, "write the table"):
+            written.to_csv(output, float_format="%.4g")
 
 
 def data(

@@ -39,19 +39,26 @@ def _simulate(config: Path, **options):
     """Run with progress on the terminal and say what was done."""
     from isocortex.simulate import run as run_simulation
 
+    reached = 0.0
     bar = progress_bar(TextColumn("{task.fields[spikes]:,} spikes"))
     out.print(f"Reading {config} ...")
     with bar:
         task = bar.add_task("Simulating", total=None, spikes=0)
 
         def progress(t: float, tstop: float, spikes: int) -> None:
+            nonlocal reached
+            reached = t
             bar.update(task, completed=t, total=tstop, spikes=spikes)
 
         try:
             result = run_simulation(config, progress=progress, announce=out.print, **options)
         except KeyboardInterrupt:
             bar.stop()
-            err.print("Stopped. What was computed until now has been written.")
+            err.print(
+                f"Stopped at {reached:g} ms. What was computed until then has been written."
+                if reached
+                else "Stopped before the first step: nothing was written."
+            )
             raise typer.Exit(130) from None
     done = result.run_summary
     assert done is not None  # the run has just left it

@@ -212,7 +212,7 @@ def read_area_layer(file: PathLikeStr, embedded: pd.DataFrame) -> pd.DataFrame:
 def read_connectome(file: PathLikeStr, areas: list[str]) -> Connectome:
     """The matrices of an NPZ file, checked to be complete, in order, finite and not negative."""
 
-    def wrong(message: str, name: str, fix: str) -> InputError:
+    def wrong(message: str, name: str | None, fix: str) -> InputError:
         return InputError(message, file=file, field=name, fix=fix)
 
     n, classes = len(areas), len(PROJECTION_CLASSES)
@@ -224,7 +224,9 @@ def read_connectome(file: PathLikeStr, areas: list[str]) -> Connectome:
         with np.load(file) as stored:
             arrays = {name: stored[name] for name in shapes if name in stored}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise wrong(f"cannot be read: {error}", "", "Give a NumPy .npz file.") from error
+        missing = isinstance(error, FileNotFoundError)
+        what = "does not exist" if missing else "is not a NumPy .npz file"
+        raise wrong(what, None, "Give one, as `isocortex data --export` writes it.") from error
     for name, shape in shapes.items():
         if name not in arrays:
             raise wrong("array is missing", name, "Add it.")

@@ -67,9 +67,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         def refuse(name: str, what: str) -> None:
-            raise ConfigError(
-                f"{name} {getattr(self, name)!r} {what}", field=name, fix="Change it."
-            )
+            raise ConfigError(f"{getattr(self, name)!r} {what}", field=name, fix="Change it.")
 
         if not isinstance(self.seed, int):
             refuse("seed", "is not a whole number")

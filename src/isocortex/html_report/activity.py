@@ -24,6 +24,7 @@ from isocortex.cortex.atlas import load_atlas
 from isocortex.cortex.counts import CLASSES
 from isocortex.cortex.drive import TOLERANCE
 from isocortex.errors import InputError
+from isocortex.html_report.findings import ENOUGH_FOR_BURSTS
 from isocortex.html_report.page import (
     Cell,
     Markup,
@@ -327,7 +328,8 @@ def _spectra(
                 f"{RANGE[1]:g} Hz (Welch’s method, {whole.n_segments} Hann segments of "
                 f"{length:g} ms, half over each other, bins of 1 ms; resolution "
                 f"{whole.resolution:.2g} Hz), over that of as many independent Poisson cells of "
-                "the same rate. 1 (dashed): the cells fire independently. Grey: all cells "
+                "the same rate (1, dashed); cells that vary together raise it, and so do bursts of "
+                "single cells, while regular firing lowers it. Grey: all cells "
                 f"together. Bar in the first panel: {low:.2f} to {high:.2f}, where 95 % of the "
                 "estimates of a flat spectrum lie. Thick: means over sixths of an octave. Over the "
                 "whole run: slow changes and a transient at its beginning raise the low end. "
@@ -346,7 +348,9 @@ def _irregularity(subject: Subject, groups: dict[str, pd.DataFrame]) -> Markup:
             [
                 name, f"{len(cells):,}", f"{len(times):,}",
                 number(fano_factor(times, subject.duration)),
-                number(100 * rate_modulation(times, subject.duration), 2),
+                number(100 * rate_modulation(times, subject.duration), 2)
+                if len(times) >= ENOUGH_FOR_BURSTS
+                else "–",
                 number(float(np.median(cv)) if len(cv) else None), f"{len(cv):,}",
             ]
         )  # fmt: skip
@@ -354,7 +358,8 @@ def _irregularity(subject: Subject, groups: dict[str, pd.DataFrame]) -> Markup:
         "Irregularity and synchrony over the whole run. Fano factor: variance over mean of the "
         "group’s spike count in 10 ms, 1 for independent Poisson cells; it grows with the number "
         "of cells that vary together. Shared variation: standard deviation of the rate that the "
-        "cells share, in % of its mean; it does not grow with their number. CV of intervals: "
+        "cells share, in % of its mean, from 100 spikes on; it does not grow with their number, "
+        "but bursts of single cells raise it. CV of intervals: "
         "standard deviation over mean of the interspike intervals of a cell, 0 for a clock, 1 for "
         f"a Poisson process, median over cells with {SPIKES_FOR_CV} spikes or more; few "
         "spikes make it smaller (six of a Poisson process: 0.75).",

@@ -25,11 +25,13 @@ PROBLEM, CHECK, NOTE = "Problem", "Check", "Note"
 RUNAWAY = 50.0
 #: Mean rate of a cell that few cells of the cortex keep up, Hz.
 FAST = 100.0
-#: Steps at which spike counts no longer change, ms, by integrator.
+#: Steps at which spike counts change little, ms, by integrator.
 CONVERGED = {"backward-euler": 0.025, "crank-nicolson": 0.1}
 ONSET = 100.0  # ms that are compared with the rest
 FIRST = 1.0  # ms in which no synapse has made a resting cell fire
 LISTED = 8
+#: Spikes below which chance alone makes counts vary by as much as their mean.
+ENOUGH_FOR_BURSTS = 100
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,8 @@ def _numerics(subject: Subject) -> Iterator[Finding]:
     if step is not None and integrator in CONVERGED and step > CONVERGED[integrator] + 1e-9:
         yield Finding(
             NOTE,
-            f"With {integrator}, a time step of {step:g} ms is not converged: spike counts still "
-            f"change towards {CONVERGED[integrator]:g} ms.",
+            f"With {integrator}, a time step of {step:g} ms is not converged: spike counts "
+            f"change on the way to {CONVERGED[integrator]:g} ms.",
             f"Compare runs of the same step, and repeat part of the run with --dt "
             f"{CONVERGED[integrator]:g} before you conclude.",
         )
@@ -277,7 +279,7 @@ def _course(subject: Subject) -> Iterator[Finding]:
                 "conclude.",
             )
     shared = rate_modulation(times, duration)
-    if shared > 1.0:
+    if shared > 1.0 and len(times) >= ENOUGH_FOR_BURSTS:
         yield Finding(
             CHECK,
             f"Activity comes in bursts: the rate that all cells share varies by {100 * shared:.0f} "
