@@ -80,13 +80,8 @@ def make_settings(
         threshold=simulation.spike_threshold,
         second_order=INTEGRATORS[integrator],
         precision=precision,
-        threads=min(threads or n_cores(), n_cores()),  # more would wait for each other, spinning
+        threads=threads or len(os.sched_getaffinity(0)),
     )
-
-
-def n_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def run(
@@ -137,16 +132,16 @@ def run(
             say(f"Skipped: report {report} is not supported.")
     else:
         simulation = _changed(config, dt, tstop, output_dir)
+    cores = len(os.sched_getaffinity(0))
+    if threads is not None and threads > cores:  # they would wait for each other, spinning
+        say(f"{threads} threads asked for, but there are {cores} cores: one thread each.")
+        threads = cores
     settings = make_settings(
         simulation, threads=threads, precision=precision, integrator=integrator
     )
     if engine == "reference" and store_synapses is None:
         store_synapses = True  # it knows no other
     clock.lap(READING)
-    if threads is not None and threads > settings.threads:
-        say(
-            f"{threads} threads asked for, but there are {settings.threads} cores: one thread each."
-        )
     network = build_network(simulation, store_synapses)
     clock.lap(BUILDING)
     # the edges are in the network now, and may be large
