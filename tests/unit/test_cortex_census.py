@@ -128,16 +128,16 @@ def test_the_share_of_local_synapses_can_be_chosen():
 
 
 @pytest.mark.parametrize(
-    ("scale", "stored_mb", "drawn_mb"), [(0.001, 533, 507), (0.006, 1658, 1141)]
+    ("scale", "stored_mb", "drawn_mb"), [(0.001, 534, 509), (0.01, 2587, 1638)]
 )
 def test_costs_are_those_measured(scale, stored_mb, drawn_mb):
-    """Peaks of runs of 5 ms; times of benchmarks/results/2026-11-24-cortex.md, two threads."""
+    """By benchmarks/results/2026-11-25-cortex.md, on two threads."""
     cortex = CortexModel.make(Recipe(scale=scale))
     census = take_census(cortex, sources_per_area=20)
     cost = cost_of(cortex, census, "single")
     assert 1000 * cost.stored_gb == pytest.approx(stored_mb, rel=0.15)
     assert 1000 * cost.drawn_gb == pytest.approx(drawn_mb, rel=0.15)
-    for precision, measured in (("double", 20.0), ("single", 10.7)):
+    for precision, measured in (("double", 16.95), ("single", 8.9)):
         seconds = cost_of(cortex, census, precision).stored_seconds / 2
         assert seconds == pytest.approx(measured * scale / 0.001, rel=0.15)
 

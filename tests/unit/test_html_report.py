@@ -97,13 +97,11 @@ def cortex(tmp_path):
     )  # fmt: skip
     kinds = np.repeat(np.arange(4), 100)
     areas = np.array([b"VISp", b"MOp"])[np.arange(400) % 2]
-    side = np.full(400, b"left")
     write_types(tmp_path / "types.csv", types)
     place = np.random.default_rng(1).uniform(3000.0, 6000.0, 400)  # um
     where = dict.fromkeys(("x", "y", "z", "depth", "normal_x", "normal_y", "normal_z"), place)
-    write_nodes(
-        tmp_path / "nodes.h5", "cortex", kinds, {"area": areas, "hemisphere": side, **where}
-    )
+    attributes = {"area": areas, "hemisphere": np.full(400, b"left"), **where}
+    write_nodes(tmp_path / "nodes.h5", "cortex", kinds, attributes)
     nodes = [{"nodes_file": "nodes.h5", "node_types_file": "types.csv"}]
     config = tmp_path / "simulation.json"
     config.write_text(json.dumps({"networks": {"nodes": nodes}, "output": {"output_dir": "out"}}))

@@ -612,7 +612,7 @@ def test_no_more_threads_than_cores(driven):
     ic.run(driven, tstop=1.0, threads=64, announce=said.append)
     cores = len(os.sched_getaffinity(0))
     assert any(f"64 threads asked for, but there are {cores} cores" in line for line in said)
-    assert ic.Result(driven).provenance["threads"] == cores
+    assert ic.Result(driven).provenance["machine"]["threads"] == cores
 
 
 def test_a_run_that_fails_in_its_last_steps_is_not_complete(driven, monkeypatch):

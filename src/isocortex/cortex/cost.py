@@ -11,9 +11,9 @@ from isocortex.cortex.census import Census
 from isocortex.cortex.drive import RATE, SYNAPSES, target_of
 from isocortex.cortex.model import CortexModel
 
-#: Nanoseconds per compartment and step on one core, by precision: two cores of a Xeon with AVX-512,
-#: ``benchmarks/cortex.py``.
-STEP_NS = {"double": 2.8, "single": 1.5}
+#: Nanoseconds per compartment and step on one core, by precision: two cores of an AMD EPYC with
+#: AVX-512, ``benchmarks/cortex.py``.
+STEP_NS = {"double": 2.46, "single": 1.22}
 #: Seconds to deliver an event that is stored, ``benchmarks/events.py``.
 EVENT_SECONDS = 15e-9
 #: Most memory that a run takes, in any precision, which is while it is built: bytes with Python

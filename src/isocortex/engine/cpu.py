@@ -166,6 +166,8 @@ def _joined(source: IntArray, time: FloatArray, poisson: PoissonTrains, last: fl
     """Given spikes and those of Poisson sources until ``last`` (ms), by time, then source."""
     if len(poisson.sources):
         more_source, more_time = poisson.until(last)
+        if not len(source):
+            return Trains(more_source, more_time)
         source, time = np.concatenate([source, more_source]), np.concatenate([time, more_time])
         order = np.lexsort((source, time))
         source, time = source[order], time[order]
