@@ -143,7 +143,8 @@ def _largest(result: Result) -> int:
     """The cell recorded in most compartments, of those that fired if there are any."""
     name, population, _ = _whole_cell(result, None)
     ids, counts = np.unique(result.report(name, population)["node_id"].values, return_counts=True)
-    fired = np.isin(ids, result.spikes["node_ids"])
+    spikes = result.spikes
+    fired = np.isin(ids, spikes["node_ids"][spikes["population"] == population])
     return int(ids[np.argmax(counts * (1 + counts.max() * fired))])
 
 

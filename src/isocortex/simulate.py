@@ -22,7 +22,13 @@ from isocortex.interrupt import interruptible
 from isocortex.mechanisms import DENSITY
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
-from isocortex.report.output import log_to, prepare_output, provenance, write_provenance
+from isocortex.report.output import (
+    check_output,
+    log_to,
+    prepare_output,
+    provenance,
+    write_provenance,
+)
 from isocortex.report.record import Recorder
 from isocortex.report.results import Result
 from isocortex.report.spikes import SpikeWriter
@@ -52,8 +58,6 @@ Progress = Callable[[float, float, int], None]
 
 def make_engine(network: Network, settings: Settings, engine: str = "fast") -> Engine:
     """``fast`` (compiled, all cores) or ``reference`` (NumPy)."""
-    if engine not in ENGINES:
-        raise ConfigError(f"unknown engine {engine!r}", fix=f"Use one of {', '.join(ENGINES)}.")
     if engine == "reference" and network.n_drawn:
         raise ConfigError(
             "the reference engine does not draw synapses at spikes", fix="Let them be stored."
@@ -142,6 +146,12 @@ def run(
     if engine == "reference" and store_synapses is None:
         store_synapses = True  # it knows no other
     clock.lap(READING)
+    if engine not in ENGINES:
+        raise ConfigError(f"unknown engine {engine!r}", fix=f"Use one of {', '.join(ENGINES)}.")
+    may_replace = simulation.overwrite_output_dir if overwrite is None else overwrite
+    check_output(
+        simulation.output_dir, may_replace, _all_files(simulation), simulation.files_read
+    )  # now, not after the network was built
     network = build_network(simulation, store_synapses)
     clock.lap(BUILDING)
     # the edges are in the network now, and may be large
@@ -209,7 +219,7 @@ def run(
 
     with ExitStack() as stack:
         stop_if_asked = stack.enter_context(interruptible())  # first in, last out
-        writer, recorders = _open_output(simulation, network, overwrite, facts, stack, finish)
+        writer, recorders = _open_output(simulation, network, may_replace, facts, stack, finish)
         motor.record([probe for r in recorders for probe in r.probes])
         ends = np.cumsum([0] + [len(r.probes) for r in recorders])
         clock.lap(OPENING)
@@ -332,6 +342,13 @@ def _output_files(simulation: Simulation) -> tuple[str, dict[str, str]]:
     return simulation.spikes_file or "spikes.h5", reports
 
 
+def _all_files(simulation: Simulation) -> list[str]:
+    """Every file that a run writes."""
+    spikes_file, reports = _output_files(simulation)
+    optional = [f for f in (simulation.spikes_file_csv, simulation.log_file) if f]
+    return [spikes_file, *reports.values(), *optional]
+
+
 def _ranges(ids: np.ndarray) -> list[list[int]]:
     """Ascending ids as half-open ranges."""
     breaks = np.flatnonzero(np.diff(ids) != 1) + 1
@@ -350,7 +367,7 @@ def _text(path: Path | None) -> str:
 def _open_output(
     simulation: Simulation,
     network: Network,
-    overwrite: bool | None,
+    may_replace: bool,
     facts: dict,
     stack: ExitStack,
     finish: Callable[[], None],
@@ -361,12 +378,8 @@ def _open_output(
     """
     spikes_file, report_files = _output_files(simulation)
     recorders = _recorders(simulation, network)
-    optional = [f for f in (simulation.spikes_file_csv, simulation.log_file) if f]
     prepare_output(
-        simulation.output_dir,
-        simulation.overwrite_output_dir if overwrite is None else overwrite,
-        [spikes_file, *report_files.values(), *optional],
-        simulation.files_read,
+        simulation.output_dir, may_replace, _all_files(simulation), simulation.files_read
     )
     folder = Path(simulation.output_dir)
     if simulation.log_file:

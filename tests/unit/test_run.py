@@ -624,3 +624,23 @@ def test_a_run_that_fails_in_its_last_steps_is_not_complete(driven, monkeypatch)
         ic.run(driven, tstop=0.5)
     run = ic.Result(driven).provenance["run"]
     assert run["reached"] == 0.5
+
+
+def test_an_output_that_cannot_be_is_refused_before_the_network_is_built(driven, monkeypatch):
+    result = ic.run(driven, tstop=0.5)
+    kept = (result.directory / "spikes.h5").read_bytes()
+
+    def never(*arguments):
+        raise AssertionError("built")
+
+    monkeypatch.setattr("isocortex.simulate.build_network", never)
+    with pytest.raises(ConfigError, match="already holds results"):
+        ic.run(driven, tstop=0.5, overwrite=False)
+    assert (result.directory / "spikes.h5").read_bytes() == kept
+
+
+def test_folders_in_place_of_files_lead_to_the_right_ones(driven):
+    ic.run(driven, tstop=0.5)
+    one_line(isocortex("run", driven.parent), "is a folder", "Give")
+    one_line(isocortex("rates", driven.parent), "holds no SONATA", driven.parent / "output")
+    one_line(isocortex("rates", driven.parent / "nowhere"), "does not exist", "output folder")

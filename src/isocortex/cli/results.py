@@ -56,7 +56,12 @@ def rates(
     late = result.spikes[result.spikes["timestamps"] >= start]
     tables = {}
     for name, ids in result.nodes.items():
-        nodes = every[name]
+        nodes = every.get(name)
+        if nodes is None:
+            raise InputError(
+                f"has spikes of population {name!r}, which the configuration lacks",
+                file=result.directory, fix="Give --config.",
+            )  # fmt: skip
         wanted = by or [key for key in ("area", "layer") if key in nodes.table] or ["model_type"]
         for key in wanted:
             if key not in nodes.table:
@@ -73,7 +78,7 @@ def rates(
         for column in made.columns:
             table.add_column(str(column), justify="right")
         for key, row in made.iterrows():
-            label = key if isinstance(key, str) else ", ".join(key)
+            label = key if isinstance(key, str) else ", ".join(filter(None, key))
             digits = [0 if column == "n" else 2 for column in made.columns]
             table.add_row(
                 label,
@@ -82,10 +87,11 @@ def rates(
         out.print(f"{name}, {start:g} to {result.duration:g} ms, Hz:")
         out.print(table)
     if output is not None:
-        written = pd.concat(tables, names=["population"])
-        written = written.droplevel("population") if len(tables) == 1 else written
+        written = pd.concat(
+            [made.reset_index().assign(population=name) for name, made in tables.items()]
+        )
         with disk_errors(output, "write the table"):
-            written.to_csv(output, float_format="%.4g")
+            written.to_csv(output, float_format="%.4g", index=False)
 
 
 def data(

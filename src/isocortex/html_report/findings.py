@@ -83,7 +83,9 @@ def _stopped(subject: Subject) -> Iterator[Finding]:
     if reached is not None:
         yield Finding(
             PROBLEM,
-            f"The run was stopped at {reached:g} of {subject.run['tstop']:g} ms.",
+            f"The run was stopped at {reached:g} of {subject.run['tstop']:g} ms."
+            if reached < subject.run["tstop"]
+            else f"The run failed in its last steps, at {reached:g} ms.",
             f"All rates are over {reached:g} ms. The log says why, if there is one; run it again.",
         )
 

@@ -31,6 +31,24 @@ def prepare_output(
     Only the files that the run is about to write are replaced; anything else in the folder stays
     (BMTK deletes the whole folder).
 
+    Parameters are those of :func:`check_output`.
+    """
+    paths = check_output(output_dir, overwrite, files, files_read)
+    with disk_errors(Path(output_dir), "write to the output folder"):
+        for path in paths:
+            if path.is_file():  # not a device or pipe
+                path.unlink()
+    return paths
+
+
+def check_output(
+    output_dir: str | os.PathLike[str],
+    overwrite: bool,
+    files: Iterable[str | os.PathLike[str]],
+    files_read: Collection[Path] = (),
+) -> list[Path]:
+    """Make sure that ``files`` can be written, and return their full paths; nothing is replaced.
+
     Parameters
     ----------
     output_dir : created with its parents when missing.
@@ -61,9 +79,6 @@ def prepare_output(
             directory.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=directory):
                 pass
-        for path in existing:
-            if path.is_file():  # not a device or pipe
-                path.unlink()
     return paths
 
 

@@ -56,7 +56,11 @@ class Result:
             raise InputError(
                 "holds no SONATA spikes or reports",
                 file=self.directory,
-                fix="Give the output_dir of a finished simulation.",
+                fix=(
+                    f"Give {self.directory / 'output'}."
+                    if (self.directory / "output").is_dir()
+                    else "Give the output_dir of a finished simulation."
+                ),
             )
 
     @property
@@ -223,7 +227,9 @@ def _output_dir(path: Path) -> Path:
     if path.is_dir():
         return path
     if not path.exists():
-        raise InputError("does not exist", file=path)
+        raise InputError(
+            "does not exist", file=path, fix="Give a run's output folder or its configuration."
+        )
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         folder = config["output"]["output_dir"]

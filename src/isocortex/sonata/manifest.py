@@ -47,6 +47,12 @@ def read_json(path: Path) -> dict[str, Any]:
         content = json.loads(text, object_pairs_hook=_without_duplicates)
     except FileNotFoundError as error:
         raise ConfigError("file does not exist", file=path, fix="Check the path.") from error
+    except IsADirectoryError as error:
+        inside = path / "simulation_config.json"
+        raise ConfigError(
+            "is a folder", file=path,
+            fix=f"Give {inside}." if inside.exists() else "Give a configuration file.",
+        ) from error  # fmt: skip
     except OSError as error:
         raise ConfigError(f"cannot be read ({error})", file=path) from error
     except (ValueError, RecursionError) as error:
