@@ -47,7 +47,9 @@ def test_a_small_cortex_rests_at_measured_rates_without_bursts(tmp_path, seed):
     spikes = np.bincount(late["node_ids"], minlength=len(cortex))
     nodes = isocortex.load_simulation(config).circuit.nodes["cortex"].table
     checked = 0
-    for (layer, name), members in nodes.groupby(["layer", "cell_class"]).indices.items():
+    for (layer, name), members in nodes.groupby(
+        ["layer", "cell_class"], observed=True
+    ).indices.items():
         if len(members) >= 100:
             rate, target = spikes[members].mean() / seconds, target_of(layer[1:], name)
             assert TOLERANCE[0] * target <= rate <= TOLERANCE[1] * target, (layer, name, rate)
