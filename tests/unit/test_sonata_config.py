@@ -161,7 +161,7 @@ def test_files_that_are_not_json(tmp_path, content, message):
     (tmp_path / "c.json").write_bytes(content)
     with pytest.raises(ConfigError, match=message):
         load_circuit(tmp_path / "c.json")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is a folder"):
         load_circuit(tmp_path)
 
 
