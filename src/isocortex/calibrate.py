@@ -123,7 +123,7 @@ def write_drive(done: Round, start: Drive, file: str | Path) -> None:
 
     Raises
     ------
-    OutputError : if the file cannot be written.
+    SimulationError : if the file cannot be written.
     """
     keys = ["layer", "class", "model"]
     found = {tuple(row[:3]): row[3] for row in done.table[[*keys, "nS"]].itertuples(index=False)}

@@ -4,7 +4,7 @@ Expected numbers follow from the tables; sampled ones are counted on the synapse
 of every area really make, at any scale: at scale 1 a census takes 20 s.
 
 >>> from isocortex.cortex.model import CortexModel
- from isocortex.cortex.recipe import Recipe
+>>> from isocortex.cortex.recipe import Recipe
 >>> census = take_census(CortexModel.make(Recipe(scale=0.0005)), sources_per_area=20)
 >>> census.neurons["neurons"].sum()
 np.int64(4500)
@@ -13,6 +13,7 @@ np.int64(4500)
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, HEMISPHERES, KINDS, class_of, group_of
 from isocortex.cortex.draw import DELAY_STEP, compiled, draw_onto, no_connections
 from isocortex.cortex.model import CortexModel
+from isocortex.cortex.wiring import CellClass
 from isocortex.errors import disk_errors
 from isocortex.random import uniform
 
@@ -71,7 +73,7 @@ class Census:
 
         Raises
         ------
-        OutputError : if a file cannot be written.
+        SimulationError : if a file cannot be written.
         """
         names = [f"{side} {area}" for side in HEMISPHERES for area in areas]
         tables = {
@@ -220,22 +222,15 @@ def _expected(cortex: CortexModel) -> tuple[FloatArray, FloatArray, FloatArray]:
     number = cortex.expected_number
     out, into = np.zeros_like(number), np.zeros_like(number)
     within = cortex.connections_within() * np.array([rule.mean_synapses for rule in cortex.rules])
-    groups: dict[str, list[tuple[int, int]]] = {}
+    members: dict[str, list[CellClass]] = {}
     for cell_class, group in cortex.wiring.groups.items():
-        groups.setdefault(group, []).append(divmod(group_of(cell_class), len(CLASSES)))
+        members.setdefault(group, []).append(cell_class)
     for r, rule in enumerate(cortex.rules):
         for side, name, axis in ((out, rule.source, 2), (into, rule.target, 1)):
-            by_layer = within[..., r].sum(axis=axis)
-            share = np.zeros_like(number)
-            for layer, of_class in groups[name]:
-                share[:, layer, of_class] = number[:, layer, of_class]
-            side += _shared(by_layer, share)
+            side += _shared(within[..., r].sum(axis=axis), _only(number, members[name]))
     between = cortex.expected_long()  # (kinds, areas, 2 * areas)
     for k, classes in enumerate(KINDS.values()):
-        share = np.zeros_like(number)
-        for cell_class in classes:
-            layer, of_class = divmod(group_of(cell_class), len(CLASSES))
-            share[:, layer, of_class] = number[:, layer, of_class]
+        share = _only(number, classes)
         whole = share.sum(axis=(1, 2), keepdims=True)
         made = between[k].sum(axis=1)[:, None, None]
         out += np.divide(made * share, whole, out=np.zeros_like(share), where=whole > 0)
@@ -253,6 +248,13 @@ def _expected(cortex: CortexModel) -> tuple[FloatArray, FloatArray, FloatArray]:
     )
 
 
+def _only(number: FloatArray, classes: Iterable[CellClass]) -> FloatArray:
+    """(areas, layers, classes): the numbers of some classes, 0 for the others."""
+    chosen = np.zeros(N_GROUPS, bool)
+    chosen[[group_of(cell_class) for cell_class in classes]] = True
+    return number * chosen.reshape(number.shape[1:])
+
+
 def _shared(by_layer: FloatArray, number: FloatArray) -> FloatArray:
     """(areas, layers, classes): amounts of (areas, layers), divided among classes by number."""
     whole = number.sum(axis=2, keepdims=True)
@@ -263,10 +265,6 @@ def _shared(by_layer: FloatArray, number: FloatArray) -> FloatArray:
 
 def _connectome(cortex: CortexModel, sampled: FloatArray) -> FloatArray:
     """The connectome's density times target volume, 0 within areas, scaled to what was sampled."""
-    volume = cortex.atlas.areas["volume_mm3"].to_numpy()
-    ipsi, contra = (
-        cortex.atlas.connectome.matrix("wild_type", side) * volume for side in ("ipsi", "contra")
-    )
-    ipsi = ipsi - np.diag(np.diag(ipsi))
+    ipsi, contra = cortex.between_areas()
     whole = np.block([[ipsi, contra], [contra, ipsi]])
     return whole * (sampled[whole > 0].sum() / whole.sum())

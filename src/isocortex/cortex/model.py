@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.cortex import draw
-from isocortex.cortex.atlas import LAYERS, Atlas, load_atlas
+from isocortex.cortex.atlas import LAYERS, SIDES, Atlas, load_atlas
 from isocortex.cortex.axons import make_axons
 from isocortex.cortex.columns import DISTANCE_UM, distances
 from isocortex.cortex.counts import (
@@ -250,6 +250,14 @@ class CortexModel:
                     result[:, within, within, r] -= source * close[:, within, within]
         return result
 
+    def between_areas(self) -> list[FloatArray]:
+        """Ipsi- and contralateral connectome, density times target volume, 0 within areas."""
+        volume = self.atlas.areas["volume_mm3"].to_numpy()
+        matrix = self.atlas.connectome.matrix
+        whole = [matrix("wild_type", side) * volume for side in SIDES]
+        np.fill_diagonal(whole[0], 0.0)
+        return whole
+
     def expected_long(self) -> FloatArray:
         """(classes, areas, 2 * areas), ipsi first: synapses at scale 1 from one hemisphere.
 
@@ -269,8 +277,7 @@ class CortexModel:
                 field="synapses",
                 fix=f"Ask for more than {2 * self.expected_local().sum():.3g}.",
             )
-        whole = [connectome.matrix("wild_type", side) * volume for side in ("ipsi", "contra")]
-        np.fill_diagonal(whole[0], 0.0)
+        whole = self.between_areas()
         contra = self.recipe.contra or whole[1].sum() / (whole[0].sum() + whole[1].sum())
         for s, (side, share) in enumerate((("ipsi", 1.0 - contra), ("contra", contra))):
             if share == 0.0:

@@ -41,6 +41,7 @@ from isocortex.sonata.circuit import (
     Circuit,
     CurrentInput,
     EdgePopulation,
+    Input,
     NodePopulation,
     PoissonInput,
     Simulation,
@@ -50,7 +51,6 @@ from isocortex.sonata.circuit import (
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
-Input = SpikeInput | PoissonInput | CurrentInput
 logger = logging.getLogger(__name__)
 
 #: Model templates that mean "an Allen cell from SWC and fit file".

@@ -300,6 +300,10 @@ class CurrentInput:
     section_pos: float = 0.5
 
 
+#: What an entry of ``inputs`` becomes.
+Input = SpikeInput | PoissonInput | CurrentInput
+
+
 @dataclass(frozen=True, slots=True)
 class ReportSpec:
     """A report the configuration asks for; ``start``, ``end``, ``dt`` in ms."""
@@ -329,7 +333,7 @@ class Simulation:
     spike_threshold: float
     celsius: float
     v_init: float
-    inputs: list[SpikeInput | PoissonInput | CurrentInput]
+    inputs: list[Input]
     reports: list[ReportSpec]
     output_dir: Path
     spikes_file: str

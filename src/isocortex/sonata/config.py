@@ -12,12 +12,10 @@ from pydantic import Field
 from isocortex.errors import ConfigError
 from isocortex.sonata.circuit import (
     Circuit,
-    CurrentInput,
+    Input,
     NodePopulation,
-    PoissonInput,
     ReportSpec,
     Simulation,
-    SpikeInput,
 )
 from isocortex.sonata.edges import read_edges
 from isocortex.sonata.inputs import read_inputs
@@ -182,7 +180,7 @@ def load_simulation(
             field="run.tstop", fix="Choose a longer tstop or a smaller dt.",
         )  # fmt: skip
     circuit = _circuit(config, path, wired=not cells_only)
-    inputs: list[SpikeInput | PoissonInput | CurrentInput] = []
+    inputs: list[Input] = []
     specs: list[ReportSpec] = []
     skipped: list[str] = []
     if not cells_only:

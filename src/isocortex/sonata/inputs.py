@@ -15,10 +15,9 @@ from isocortex.errors import ConfigError, InputError
 from isocortex.sonata.circuit import (
     Circuit,
     CurrentInput,
+    Input,
     IntArray,
     NodePopulation,
-    PoissonInput,
-    SpikeInput,
 )
 from isocortex.sonata.schema import COMMENTS
 from isocortex.sonata.spikes_in import (
@@ -28,7 +27,6 @@ from isocortex.sonata.spikes_in import (
     read_nwb_spikes,
 )
 
-Input = SpikeInput | PoissonInput | CurrentInput
 #: No quantity of an input is as large as this.
 LARGEST = 1e15
 
