@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 
 from isocortex.analysis import brain, plots
 from isocortex.cells.compiled import CompiledCell
+from isocortex.circuit import NodePopulation, Simulation
 from isocortex.cortex.atlas import load_atlas
 from isocortex.errors import ConfigError, InputError, disk_errors
 from isocortex.network.build import compile_cell_of
 from isocortex.report.results import Result
-from isocortex.sonata.circuit import NodePopulation, Simulation
 from isocortex.sonata.config import load_simulation
 
 #: Columns of node tables that name cell classes, the most telling first.

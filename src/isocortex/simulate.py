@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from isocortex.circuit import Simulation
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Engine, Settings, check_finite
 from isocortex.engine.reference import ReferenceEngine
@@ -33,9 +34,8 @@ from isocortex.report.record import Recorder
 from isocortex.report.results import Result
 from isocortex.report.spikes import SpikeWriter
 from isocortex.report.summary import Stopwatch, Summary
-from isocortex.simd import lanes
-from isocortex.sonata.circuit import Simulation
 from isocortex.sonata.config import load_simulation
+from isocortex.targets.simd import lanes
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from isocortex.cells.library import load_cell
 from isocortex.cells.place import candidates
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.counts import CLASSES, class_of, group_of
-from isocortex.cortex.draw import Synapses
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError
+from isocortex.network.drawn.draw import Synapses
 
 ALPHA = 1e-3  # of every statistical test; seeds are fixed, so each passes or fails for good
 

@@ -14,12 +14,12 @@ from command_line import isocortex, one_line
 from library_circuit import CELL, clamp, poisson, report, write_library_circuit
 
 import isocortex as ic
+from isocortex.circuit import PoissonInput
 from isocortex.errors import ConfigError, SimulationError
 from isocortex.network.build import build_network
 from isocortex.report.output import prepare_output
 from isocortex.report.quantity import quantity
 from isocortex.simulate import make_engine, make_settings
-from isocortex.sonata.circuit import PoissonInput
 from isocortex.sonata.write import write_types
 
 EDGES = [(0, 0, 40), (1, 1, 40)]

@@ -5,7 +5,7 @@ import pytest
 from numba import njit
 
 from isocortex.mechanisms.maths import exp, exprelr, log, where
-from isocortex.simd import lanes, load, store
+from isocortex.targets.simd import lanes, load, store
 
 
 @njit(error_model="numpy")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from isocortex.sonata.circuit import CurrentInput, SpikeInput
+from isocortex.circuit import CurrentInput, SpikeInput
 from isocortex.sonata.config import load_circuit, load_simulation
 
 # Edges, sums of the weights after the weight function, of delays and of synapses; the node ids'

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from sonata_small import configuration, write_circuit, write_config
 
+from isocortex.circuit import CurrentInput, SpikeInput
 from isocortex.errors import IsocortexError
 from isocortex.network.build import poisson_sources
 from isocortex.network.poisson import PoissonSources
-from isocortex.sonata.circuit import CurrentInput, SpikeInput
 from isocortex.sonata.config import load_simulation
 
 

@@ -11,9 +11,9 @@ import pytest
 from library_circuit import clamp, write_library_circuit
 from viewer_run import cortex_session
 
+from isocortex.circuit import NodePopulation
 from isocortex.report.results import Result
 from isocortex.report.spikes import SpikeWriter
-from isocortex.sonata.circuit import NodePopulation
 from isocortex.viewer import feed
 from isocortex.viewer.feed import SpikeFeed
 from isocortex.viewer.scene import make_scene

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.cells.library import load_cell
-from isocortex.cortex import draw
 from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, KINDS, class_of, group_of
 from isocortex.cortex.sites import Sites, target_sites
+from isocortex.network.drawn import draw
 
 if TYPE_CHECKING:
     from isocortex.cortex.model import CortexModel

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from isocortex.cells.library import load_cell
 from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, HEMISPHERES, N_EXCITATORY, group_of
-from isocortex.cortex.draw import DELAY_STEP
 from isocortex.cortex.drive import RATE, SYNAPSES, Drive, load_drive
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.cortex.wiring import CellClass
 from isocortex.errors import disk_errors
 from isocortex.mechanisms.synapses import Kinetics
+from isocortex.network.drawn.draw import DELAY_STEP
 from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 Progress = Callable[[str], None]

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, HEMISPHERES, KINDS, class_of, group_of
-from isocortex.cortex.draw import DELAY_STEP, compiled, draw_onto, no_connections
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.wiring import CellClass
 from isocortex.errors import disk_errors
+from isocortex.network.drawn.draw import DELAY_STEP, compiled, draw_onto, no_connections
 from isocortex.random import uniform
 
 FloatArray = NDArray[np.float64]

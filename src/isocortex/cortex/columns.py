@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from isocortex.cortex.atlas import LAYERS, Atlas
 from isocortex.cortex.counts import HEMISPHERES, expected_neurons
-from isocortex.cortex.draw import distance_histogram
+from isocortex.cortex.pairs import distance_histogram
 from isocortex.cortex.volume import MIDPLANE_UM
 from isocortex.random import uniform
 
@@ -209,7 +209,7 @@ _PLACES = 6
 def distances(columns: Columns, atlas: Atlas) -> FloatArray:
     """(areas, layers, layers, bins): shares of the pairs of neurons of two layers by distance.
 
-    Distances run along the surface, see :func:`isocortex.cortex.draw.distance_histogram`. From
+    Distances run along the surface, see :func:`isocortex.cortex.pairs.distance_histogram`. From
     places spread evenly over every column and layer, the same for every seed and scale.
     """
     volume, n_layers = atlas.volume, len(LAYERS)

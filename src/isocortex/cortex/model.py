@@ -13,7 +13,6 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.cortex import draw
 from isocortex.cortex.atlas import LAYERS, SIDES, Atlas, load_atlas
 from isocortex.cortex.axons import make_axons
 from isocortex.cortex.columns import DISTANCE_UM, distances
@@ -30,6 +29,7 @@ from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neuro
 from isocortex.cortex.recipe import Recipe
 from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiring
 from isocortex.errors import ConfigError
+from isocortex.network.drawn import draw
 from isocortex.random import uniform
 
 FloatArray = NDArray[np.float64]

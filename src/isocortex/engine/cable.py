@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from isocortex.simd import broadcast, element, load, store
+from isocortex.targets.simd import broadcast, element, load, store
 
 # Added to a synapse's state at every step, uS: silent synapses would decay to subnormal numbers,
 # which the processor handles a hundred times slower. A millionth of a rounding error of any result.

@@ -57,7 +57,7 @@ from isocortex.network.network import Network
 from isocortex.network.partition import split
 from isocortex.network.points import at_rest
 from isocortex.network.poisson import PoissonTrains
-from isocortex.simd import lanes
+from isocortex.targets.simd import lanes
 
 PIECE = 1 << 20  # slots laid out at a time: temporary arrays stay small
 

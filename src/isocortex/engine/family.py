@@ -19,9 +19,10 @@ from types import ModuleType
 
 import numba
 
-from isocortex import mechanisms, simd
+from isocortex import mechanisms
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.density import EXTRAPOLATION, STAGE
+from isocortex.targets import simd
 
 #: The mechanisms of each region, in DENSITY order.
 Family = tuple[tuple[str, ...], ...]

@@ -25,9 +25,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from isocortex.cortex import draw
+from isocortex.network.drawn import draw
 from isocortex.network.points import receive
-from isocortex.simd import row_length
+from isocortex.targets.simd import row_length
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -14,11 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.analysis.groups import group_rates, reference_rates
+from isocortex.circuit import NodePopulation
 from isocortex.cortex.counts import CLASSES
 from isocortex.errors import IsocortexError
 from isocortex.pictures import CLASS_COLUMNS
 from isocortex.report.results import Result
-from isocortex.sonata.circuit import NodePopulation
 from isocortex.sonata.config import load_nodes
 from isocortex.sonata.manifest import load_config
 

@@ -1,7 +1,7 @@
 """The functions rate equations are written with.
 
 Here they are plain NumPy, for reading, plotting, testing and the reference engine. Compiled
-kernels see the same names on the SIMD type (:mod:`isocortex.simd`).
+kernels see the same names on the SIMD type (:mod:`isocortex.targets.simd`).
 """
 
 from __future__ import annotations

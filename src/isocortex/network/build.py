@@ -19,11 +19,22 @@ from isocortex.cells.allen import compile_allen
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
 from isocortex.cells.library import load_cell
 from isocortex.cells.place import NodeFinder, candidates, check_found
-from isocortex.cortex.draw import DELAY_STEP
+from isocortex.circuit import (
+    Circuit,
+    CurrentInput,
+    EdgePopulation,
+    Input,
+    NodePopulation,
+    PoissonInput,
+    Simulation,
+    SpikeInput,
+    SynapseRule,
+)
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError, InputError, ModelError, located
 from isocortex.mechanisms.synapses import Kinetics, exp1syn, exp2syn
+from isocortex.network.drawn.draw import DELAY_STEP
 from isocortex.network.network import (
     Connections,
     CurrentSource,
@@ -37,17 +48,6 @@ from isocortex.network.network import (
 )
 from isocortex.network.poisson import PoissonSources, no_sources
 from isocortex.random import uniform
-from isocortex.sonata.circuit import (
-    Circuit,
-    CurrentInput,
-    EdgePopulation,
-    Input,
-    NodePopulation,
-    PoissonInput,
-    Simulation,
-    SpikeInput,
-    SynapseRule,
-)
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
-from isocortex.cortex.draw import Axons
 from isocortex.mechanisms.synapses import Kinetics
+from isocortex.network.drawn.draw import Axons
 from isocortex.network.poisson import PoissonSources, no_sources
 
 IntArray = NDArray[np.int64]
@@ -66,7 +66,7 @@ class DrawnSynapses:
 
     Attributes (n neurons of the model)
     ----------
-    axons : what they follow from, see :mod:`isocortex.cortex.draw`.
+    axons : what they follow from, see :mod:`isocortex.network.drawn.draw`.
     cell : int64[n], cell of every neuron.
     kind : int64[rules], index into ``Network.kinetics``.
     weight : float32[rules, models], uS.

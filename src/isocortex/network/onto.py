@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from isocortex.cortex.draw import DELAY_STEP
+from isocortex.circuit import Simulation
 from isocortex.errors import ConfigError
 from isocortex.network.build import compile_cell_of, cortex_of, kinetics_of, place_synapses
-from isocortex.sonata.circuit import Simulation
+from isocortex.network.drawn.draw import DELAY_STEP
 
 IntArray = NDArray[np.int64]
 

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
+from isocortex.circuit import ReportSpec
 from isocortex.engine.interface import Variable
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 from isocortex.report.membrane import MembraneReport
 from isocortex.report.quantity import quantity
-from isocortex.sonata.circuit import ReportSpec
 
 FloatArray = NDArray[np.float64]
 

@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from isocortex.errors import ConfigError
-from isocortex.sonata.circuit import (
+from isocortex.circuit import (
     Circuit,
     Input,
     NodePopulation,
     ReportSpec,
     Simulation,
 )
+from isocortex.errors import ConfigError
 from isocortex.sonata.edges import read_edges
 from isocortex.sonata.inputs import read_inputs
 from isocortex.sonata.manifest import Config, load_config, read_json

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.circuit import EdgePopulation, NodePopulation, SynapseRule
 from isocortex.errors import ConfigError, InputError, ModelError
-from isocortex.sonata.circuit import EdgePopulation, NodePopulation, SynapseRule
 from isocortex.sonata.hdf5 import array, attributes, group, open_h5
 from isocortex.sonata.types import check_type_ids, numbers, parse_list, read_types
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from isocortex.errors import ConfigError, InputError
-from isocortex.sonata.circuit import (
+from isocortex.circuit import (
     Circuit,
     CurrentInput,
     Input,
-    IntArray,
     NodePopulation,
 )
+from isocortex.errors import ConfigError, InputError
 from isocortex.sonata.schema import COMMENTS
 from isocortex.sonata.spikes_in import (
     poisson_inputs,
@@ -26,6 +26,8 @@ from isocortex.sonata.spikes_in import (
     read_h5_spikes,
     read_nwb_spikes,
 )
+
+IntArray = NDArray[np.int64]
 
 #: No quantity of an input is as large as this.
 LARGEST = 1e15

@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from isocortex.circuit import NodePopulation
 from isocortex.errors import InputError
-from isocortex.sonata.circuit import NodePopulation
 from isocortex.sonata.hdf5 import array, attributes, group, open_h5
 from isocortex.sonata.types import check_type_ids, read_types
 

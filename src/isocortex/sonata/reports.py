@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from isocortex.circuit import Circuit, ReportSpec
 from isocortex.errors import ConfigError
-from isocortex.sonata.circuit import Circuit, ReportSpec
 from isocortex.sonata.schema import Positive, Section, Time, validated
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.circuit import NodePopulation, PoissonInput, SpikeInput
 from isocortex.errors import InputError
 from isocortex.random import keys
-from isocortex.sonata.circuit import NodePopulation, PoissonInput, SpikeInput
 from isocortex.sonata.hdf5 import array, group, open_h5
 
 IntArray = NDArray[np.int64]

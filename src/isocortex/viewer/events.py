@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
+from isocortex.circuit import PoissonInput, Simulation, SpikeInput
 from isocortex.network.build import poisson_sources
 from isocortex.network.onto import SynapsesOnto
-from isocortex.sonata.circuit import PoissonInput, Simulation, SpikeInput
 from isocortex.viewer.feed import Chunk
 from isocortex.viewer.pack import pack
 from isocortex.viewer.scene import Scene

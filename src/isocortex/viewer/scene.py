@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.circuit import NodePopulation
 from isocortex.cortex.atlas import LAYERS, load_atlas
 from isocortex.cortex.counts import CLASSES
 from isocortex.cortex.volume import MIDPLANE_UM
 from isocortex.errors import InputError
 from isocortex.random import uniform
-from isocortex.sonata.circuit import NodePopulation
 from isocortex.viewer import colours
 from isocortex.viewer.pack import pack
 

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from isocortex.cells.compiled import CompiledCell
+from isocortex.circuit import NodePopulation, Simulation
 from isocortex.errors import ConfigError, InputError, IsocortexError
 from isocortex.network.build import MODEL_COLUMNS, compile_cell_of
 from isocortex.network.onto import SynapsesOnto, synapses_onto
 from isocortex.report.results import Result
-from isocortex.sonata.circuit import NodePopulation, Simulation
 from isocortex.sonata.config import load_simulation
 from isocortex.viewer.events import events_block
 from isocortex.viewer.feed import SpikeFeed

@@ -1,9 +1,9 @@
-"""What a circuit is once read: tables and arrays, nothing computed yet."""
+"""The circuit: all populations of nodes and edges, and the choice of nodes among them."""
 
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,89 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.circuit.edges import EdgePopulation
+from isocortex.circuit.nodes import NodePopulation
 from isocortex.errors import ConfigError, InputError
 
 IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 #: Model types that are node sets of their own name unless the configuration defines another.
 MODEL_TYPES = ("biophysical", "point_neuron", "point_process", "virtual")
 #: Names of the node id in queries.
 NODE_ID = ("node_id", "node_ids", "gid")
-
-
-@dataclass(frozen=True, slots=True)
-class NodePopulation:
-    """Nodes of one population.
-
-    Attributes
-    ----------
-    node_ids : int64[n].
-    table : one row per node, with every attribute of its type and its group.
-    """
-
-    name: str
-    node_ids: IntArray
-    table: pd.DataFrame
-    file: Path
-
-    def index_of(self, node_ids: IntArray, *, file: Path, field: str) -> IntArray:
-        """Rows of these node ids; an id that does not exist is an error of ``file: field``."""
-        node_ids = np.asarray(node_ids, np.int64)
-        order = np.argsort(self.node_ids, kind="stable")
-        at = np.searchsorted(self.node_ids[order], node_ids)
-        at = np.minimum(at, max(len(order) - 1, 0))
-        found = self.node_ids[order[at]] == node_ids if len(order) else node_ids != node_ids
-        if not found.all():
-            row = int(np.flatnonzero(~found)[0])
-            raise InputError(
-                f"row {row} refers to node {node_ids[row]}, which population {self.name!r} does "
-                "not have", file=file, field=field, fix=f"Its nodes are in {self.file}.",
-            )  # fmt: skip
-        return order[at]
-
-
-@dataclass(frozen=True, slots=True)
-class SynapseRule:
-    """What the synapses of an edge type are."""
-
-    model_template: str | None
-    dynamics: dict[str, Any]
-    dynamics_file: str | None = None
-    target_sections: tuple[str, ...] = ()
-    distance_range: tuple[float, float] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EdgePopulation:
-    """Edges between two populations.
-
-    Attributes (m edges)
-    ----------
-    source_index, target_index : int64[m], rows of the populations' tables.
-    rule : int32[m], index into ``rules``.
-    weight : float64[m], after the weight function; uS, or a point neuron's own unit.
-    delay : float64[m], ms.
-    nsyns : int32[m].
-    section_id : int32[m], -1 where no location is given.
-    section_pos : float64[m], 0..1, NaN where no location is given.
-    weight_is_final : bool[m]; BMTK neither signs nor multiplies the weight of an edge to a point
-        neuron whose group gives a location, or no ``nsyns``.
-    """
-
-    name: str
-    source: str
-    target: str
-    source_index: IntArray
-    target_index: IntArray
-    rule: NDArray[np.int32]
-    rules: list[SynapseRule]
-    weight: FloatArray
-    delay: FloatArray
-    nsyns: NDArray[np.int32]
-    section_id: NDArray[np.int32]
-    section_pos: FloatArray
-    weight_is_final: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,102 +172,3 @@ def _union(parts: list[list[tuple[str, IntArray]]]) -> list[tuple[str, IntArray]
         for name, members in part:
             rows.setdefault(name, []).append(members)
     return [(name, np.unique(np.concatenate(members))) for name, members in rows.items()]
-
-
-@dataclass(frozen=True, slots=True)
-class SpikeInput:
-    """Spike trains of nodes: rows of the population's table and times (ms), by time."""
-
-    population: str
-    rows: IntArray
-    times: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class PoissonInput:
-    """Independent Poisson trains of nodes, to be drawn while the simulation runs.
-
-    Attributes
-    ----------
-    rows : int64[n], of the population's table.
-    rate : float64[n], Hz.
-    start, stop : ms.
-    key : uint64[n], names the random numbers of each node.
-    """
-
-    population: str
-    rows: IntArray
-    rate: FloatArray
-    start: float
-    stop: float
-    key: NDArray[np.uint64]
-
-
-@dataclass(frozen=True, slots=True)
-class CurrentInput:
-    """An electrode in every chosen cell.
-
-    Attributes
-    ----------
-    amp, delay, duration : float64[k], pulses in nA and ms; or
-    waveform : (times ms, amps nA), each value held until the next time.
-    name : of the input, for messages.
-    section_name, section_index, section_pos : the electrode's place, default soma[0](0.5).
-    """
-
-    population: str
-    rows: IntArray
-    amp: FloatArray = field(default_factory=lambda: np.zeros(0))
-    delay: FloatArray = field(default_factory=lambda: np.zeros(0))
-    duration: FloatArray = field(default_factory=lambda: np.zeros(0))
-    waveform: tuple[FloatArray, FloatArray] | None = None
-    name: str = ""
-    section_name: str = "soma"
-    section_index: int = 0
-    section_pos: float = 0.5
-
-
-#: What an entry of ``inputs`` becomes.
-Input = SpikeInput | PoissonInput | CurrentInput
-
-
-@dataclass(frozen=True, slots=True)
-class ReportSpec:
-    """A report the configuration asks for; ``start``, ``end``, ``dt`` in ms."""
-
-    name: str
-    variable: str
-    cells: list[tuple[str, IntArray]]
-    sections: str | tuple[str | int, ...] = "soma"
-    start: float = 0.0
-    end: float | None = None
-    dt: float | None = None
-    file_name: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Simulation:
-    """A simulation configuration, complete and checked.
-
-    ``skipped`` names reports left out, ``files_read`` every file the configuration names as input.
-    """
-
-    circuit: Circuit
-    config_file: Path
-    dt: float
-    tstop: float
-    dL: float
-    spike_threshold: float
-    celsius: float
-    v_init: float
-    inputs: list[Input]
-    reports: list[ReportSpec]
-    output_dir: Path
-    spikes_file: str
-    spikes_file_csv: str | None
-    spikes_sort_order: str | None
-    log_file: str | None
-    overwrite_output_dir: bool
-    seed: int
-    skipped: list[str] = field(default_factory=list)
-    files_read: frozenset[Path] = frozenset()

@@ -1,0 +1,22 @@
+"""A circuit as a description: tables and arrays, nothing computed; who made it is forgotten."""
+
+from isocortex.circuit.circuit import MODEL_TYPES, NODE_ID, Circuit
+from isocortex.circuit.edges import EdgePopulation, SynapseRule
+from isocortex.circuit.inputs import CurrentInput, Input, PoissonInput, SpikeInput
+from isocortex.circuit.nodes import NodePopulation
+from isocortex.circuit.simulation import ReportSpec, Simulation
+
+__all__ = [
+    "MODEL_TYPES",
+    "NODE_ID",
+    "Circuit",
+    "CurrentInput",
+    "EdgePopulation",
+    "Input",
+    "NodePopulation",
+    "PoissonInput",
+    "ReportSpec",
+    "Simulation",
+    "SpikeInput",
+    "SynapseRule",
+]

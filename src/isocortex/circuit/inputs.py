@@ -1,0 +1,68 @@
+"""What drives a circuit from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SpikeInput:
+    """Spike trains of nodes: rows of the population's table and times (ms), by time."""
+
+    population: str
+    rows: IntArray
+    times: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class PoissonInput:
+    """Independent Poisson trains of nodes, to be drawn while the simulation runs.
+
+    Attributes
+    ----------
+    rows : int64[n], of the population's table.
+    rate : float64[n], Hz.
+    start, stop : ms.
+    key : uint64[n], names the random numbers of each node.
+    """
+
+    population: str
+    rows: IntArray
+    rate: FloatArray
+    start: float
+    stop: float
+    key: NDArray[np.uint64]
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentInput:
+    """An electrode in every chosen cell.
+
+    Attributes
+    ----------
+    amp, delay, duration : float64[k], pulses in nA and ms; or
+    waveform : (times ms, amps nA), each value held until the next time.
+    name : of the input, for messages.
+    section_name, section_index, section_pos : the electrode's place, default soma[0](0.5).
+    """
+
+    population: str
+    rows: IntArray
+    amp: FloatArray = field(default_factory=lambda: np.zeros(0))
+    delay: FloatArray = field(default_factory=lambda: np.zeros(0))
+    duration: FloatArray = field(default_factory=lambda: np.zeros(0))
+    waveform: tuple[FloatArray, FloatArray] | None = None
+    name: str = ""
+    section_name: str = "soma"
+    section_index: int = 0
+    section_pos: float = 0.5
+
+
+#: What an entry of ``inputs`` becomes.
+Input = SpikeInput | PoissonInput | CurrentInput

@@ -1,0 +1,56 @@
+"""A simulation: a circuit, what drives it, what is recorded, and how it is integrated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.circuit.circuit import Circuit
+from isocortex.circuit.inputs import Input
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSpec:
+    """A report the configuration asks for; ``start``, ``end``, ``dt`` in ms."""
+
+    name: str
+    variable: str
+    cells: list[tuple[str, IntArray]]
+    sections: str | tuple[str | int, ...] = "soma"
+    start: float = 0.0
+    end: float | None = None
+    dt: float | None = None
+    file_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """A simulation configuration, complete and checked.
+
+    ``skipped`` names reports left out, ``files_read`` every file the configuration names as input.
+    """
+
+    circuit: Circuit
+    config_file: Path
+    dt: float
+    tstop: float
+    dL: float
+    spike_threshold: float
+    celsius: float
+    v_init: float
+    inputs: list[Input]
+    reports: list[ReportSpec]
+    output_dir: Path
+    spikes_file: str
+    spikes_file_csv: str | None
+    spikes_sort_order: str | None
+    log_file: str | None
+    overwrite_output_dir: bool
+    seed: int
+    skipped: list[str] = field(default_factory=list)
+    files_read: frozenset[Path] = frozenset()

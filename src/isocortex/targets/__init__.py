@@ -1,0 +1,1 @@
+"""What mechanisms and cable are compiled for: the vectors of this processor."""
