@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from isocortex.cells.library import load_cell
 from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, HEMISPHERES, N_EXCITATORY, group_of
+from isocortex.cortex.digest import digests
 from isocortex.cortex.drive import RATE, SYNAPSES, Drive, load_drive
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
@@ -69,7 +71,7 @@ def build_cortex(
     if materialize:
         progress("drawing synapses")
         _write_synapses(network, cortex)
-    _write_json(folder / "circuit_config.json", _circuit_config(cortex.recipe, materialize))
+    _write_json(folder / "circuit_config.json", _circuit_config(cortex, materialize))
     _write_json(folder / "node_sets.json", _node_sets(cortex))
     config = folder / "simulation_config.json"
     _write_json(config, _simulation_config(cortex.recipe, tstop))
@@ -203,7 +205,7 @@ def _write_synapses(network: Path, cortex: CortexModel) -> None:
 # --- configuration ----------------------------------------------------------------------------
 
 
-def _circuit_config(recipe: Recipe, materialize: bool) -> dict[str, Any]:
+def _circuit_config(cortex: CortexModel, materialize: bool) -> dict[str, Any]:
     def pair(kind: str, name: str) -> dict[str, str]:
         return {
             f"{kind}s_file": f"$NETWORK_DIR/{name}_{kind}s.h5",
@@ -220,7 +222,8 @@ def _circuit_config(recipe: Recipe, materialize: bool) -> dict[str, Any]:
         },
     }
     if not materialize:
-        config["cortex"] = asdict(recipe)
+        made = {"version": version("isocortex"), **digests(cortex)}
+        config["cortex"] = {**asdict(cortex.recipe), "made": made}
     return config
 
 
