@@ -73,6 +73,13 @@ class CortexProjection:
             )  # fmt: skip
         return cls(recipe, nodes[POPULATION], made, file)
 
+    @classmethod
+    def of(cls, model: CortexModel, nodes: NodePopulation) -> CortexProjection:
+        """Of a model at hand, whose neurons the nodes are."""
+        projection = cls(model.recipe, nodes)
+        projection.model = model
+        return projection
+
     @cached_property
     def model(self) -> CortexModel:
         """The model, made from the recipe: exactly the one whose neurons the circuit holds.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isocortex.circuit import Simulation
+from isocortex.circuit import Circuit, EdgePopulation, Projection, Simulation
 from isocortex.network.cells import compile_cells, point_neurons
 from isocortex.network.connect import connect
 from isocortex.network.inputs import all_poisson, electrodes, spike_trains
@@ -32,14 +32,7 @@ def build_network(simulation: Simulation, store_synapses: bool | None = None) ->
     sources = number_sources(circuit)
     drawable = sum(p.expected for p in circuit.projections if p.tables() is not None)
     store = drawable <= STORED_UP_TO if store_synapses is None else store_synapses
-    stored = [p for p in circuit.projections if store or p.tables() is None]
-    largest = max(stored, key=lambda p: p.expected, default=None)
-    if largest is not None:
-        n = sum(p.expected for p in stored)
-        require_memory(
-            BYTES_PER_SYNAPSE * n, f"{n:,.0f} synapses", file=circuit.config_file,
-            field=f"edges/{largest.name}",
-        )  # fmt: skip
+    _require_memory([p for p in circuit.projections if store or p.tables() is None], circuit)
     models, cell_model = compile_cells(simulation, sources)
     kinetics, slots, connections, drawn = connect(
         circuit.projections, sources, models, cell_model, simulation.seed, store
@@ -59,4 +52,19 @@ def build_network(simulation: Simulation, store_synapses: bool | None = None) ->
         source_population=sources.population,
         source_node_id=sources.node_id,
         drawn=drawn,
+    )
+
+
+def _require_memory(stored: list[Projection], circuit: Circuit) -> None:
+    """Refuse, before any of it is taken, what synapses would need that the machine has not got."""
+    if not stored:
+        return
+    largest = max(stored, key=lambda projection: projection.expected)
+    n = sum(projection.expected for projection in stored)
+    what = f"{n:,.0f} synapses"
+    if isinstance(largest, EdgePopulation):
+        edge = int(largest.nsyns.argmax())
+        what += f" (edge {edge} alone has nsyns {largest.nsyns[edge]:,})"
+    require_memory(
+        BYTES_PER_SYNAPSE * n, what, file=circuit.config_file, field=f"edges/{largest.name}"
     )
