@@ -82,8 +82,8 @@ def build_cortex(
     def named(file: Path | None) -> str | None:
         return None if file is None else str(file.resolve())
 
-    factors = {"excitation": excitation, "inhibition": inhibition}
-    factors = {name: value for name, value in factors.items() if value is not None}
+    given = (("excitation", excitation), ("inhibition", inhibition))
+    factors = {name: value for name, value in given if value is not None}
     recipe = Recipe(
         seed=seed, scale=scale, density=density, in_degree=in_degree, synapses=synapses,
         local=local, contra=contra, annotation=named(annotation), area_layer=named(area_layer),
@@ -133,7 +133,7 @@ def _tell_census(cortex, census, cores: int | None, memory: float | None) -> Non
     out.print(
         f"{len(cortex):,} neurons in {len(cortex.layout.columns):,} columns of "
         f"{2 * len(cortex.atlas.areas)} areas; {census.total:.4g} synapses, "
-        f"{cortex.expected_synapses:.4g} expected"
+        f"{cortex.recipe.expected_synapses:.4g} expected"
         + (f" (standard error {census.error:.1g}, " if census.error else " (")
         + f"counted on {census.n_sampled:,} neurons), {100 * census.delays['local'].sum():.0f} % "
         f"within areas; correlation with the connectome {census.correlation:.4f}."

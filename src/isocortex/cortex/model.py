@@ -142,11 +142,6 @@ class CortexModel:
             made, n = draw.draw_onto(source, first, last, self.axons, made, 0)
         return draw.place_synapses(n, np.full(n, source), made, self.axons, len(self.models))
 
-    @property
-    def expected_synapses(self) -> float:
-        """How many synapses the recipe asks for at its scale."""
-        return self.recipe.expected_synapses
-
     @cached_property
     def far_rule(self) -> NDArray[np.int16]:
         """Rule whose synapses each group receives from far away and from outside the cortex."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
-from isocortex.circuit import Cells, Projection
+from isocortex.circuit import Cells, Projection, Synapses
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import Tables
@@ -60,15 +61,13 @@ def connect(
     share : the cells and the point neurons.
     store : whether synapses that could be drawn at every spike are stored all the same.
     """
-    own_cells, own_points = share
-    n_cells, most_nodes = len(own_cells), max((m.n_nodes for m in models), default=1)
     delays = np.unique(np.concatenate([np.zeros(0), *(p.delays() for p in projections)]))
     index = np.min_scalar_type(max(len(delays) - 1, 0))
+    most_nodes = max((m.n_nodes for m in models), default=1)
     kinetics: list[Kinetics] = []
     drawn, shortest = None, np.inf
-    # (source, key of the slot or -1 - point, weight, index of the delay) of synapses
-    parts = [(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.float32),
-              np.zeros(0, index))]  # fmt: skip
+    numbering = _Numbering(sources, *share, most_nodes)
+    parts = [_Piece.none(index)]
     for projection in projections:
         cells = cells_of(projection.target, sources, models, cell_model)
         kinds = projection.kinds(cells)
@@ -76,58 +75,91 @@ def connect(
         kind = np.array([kinetics.index(k) for k in kinds], np.int64)
         delay = np.searchsorted(delays, projection.delays()).astype(index)
         shortest = min(shortest, projection.shortest(sources.kind[projection.source] != VIRTUAL))
-        number, tables = sources.number[projection.target], projection.tables()
+        tables = projection.tables()
         if tables is not None:
-            drawn = (projection, tables, kind, delay)
-            if not store:
-                continue
-        for made in projection.onto(_own_rows(number, sources, share), cells, seed):
-            target = number[made.target]
-            if len(made.node) and made.node[0] < 0:
-                key = own_points.start + sources.n_cells - 1 - target
-            else:
-                cell = target - own_cells.start
-                key = (kind[made.kind] * n_cells + cell) * most_nodes + made.node
-            source = sources.number[projection.source][made.source].astype(np.int32)
-            parts.append((source, key, made.weight, delay[made.delay]))
+            drawn = (projection, tables, kind[tables.kind], delay)
+        if tables is None or store:
+            number = sources.number[projection.target]
+            for made in projection.onto(numbering.own_rows(number), cells, seed):
+                source = sources.number[projection.source][made.source].astype(np.int32)
+                key = numbering.key(number[made.target], made, kind)
+                parts.append(_Piece(source, key, made.weight, delay[made.delay]))
     source, key, weight, delay = (np.concatenate(x) for x in zip(*parts, strict=True))
     del parts
-    slots, goal = _slots(key, n_cells, most_nodes, len(kinetics))
+    slots, goal = _slots(key, len(numbering.cells), most_nodes, len(kinetics))
     del key
     order = np.lexsort((delay, source)) if len(delays) > 1 else np.argsort(source, kind="stable")
     first = np.cumsum([0, *np.bincount(source, minlength=len(sources.node_id))])
     connections = Connections(first, goal[order], weight[order], delay[order], delays)
-    if drawn is None:
-        return Wired(kinetics, slots, connections, None, shortest)
-    projection, tables, kind, step = drawn
-    kind = kind[tables.kind]
-    synapses = DrawnSynapses(
-        axons=tables.axons,
-        cell=_own_cells(sources.number[projection.target], own_cells),
-        kind=kind,
-        weight=tables.weight,
-        delay=step,
-        allowed=_allowed(tables, kind, len(kinetics), most_nodes),
-        expected=projection.expected,
-        stored=store,
-    )
+    synapses = None
+    if drawn is not None:
+        projection, tables, kind, step = drawn
+        synapses = DrawnSynapses(
+            axons=tables.axons,
+            cell=numbering.own_cells(sources.number[projection.target]),
+            kind=kind,
+            weight=tables.weight,
+            delay=step,
+            allowed=_allowed(tables, kind, len(kinetics), most_nodes),
+            expected=projection.expected,
+            stored=store,
+        )
     return Wired(kinetics, slots, connections, synapses, shortest)
 
 
-def _own_rows(number: IntArray, sources: Sources, share: tuple[range, range]) -> IntArray | None:
-    """Rows of a population that are of this share; None for all of them."""
-    cells, points = share
-    own = (number >= cells.start) & (number < cells.stop)
-    point = number - sources.n_cells
-    own |= (point >= points.start) & (point < points.stop)
-    own |= point >= sources.n_points  # virtual nodes are nobody's: edges that end there are refused
-    return None if own.all() else np.flatnonzero(own)
+class _Piece(NamedTuple):
+    """Some synapses: their source, the key of what they end on, weight, and index of the delay."""
+
+    source: NDArray[np.int32]
+    key: IntArray
+    weight: NDArray[np.floating]
+    delay: NDArray[np.unsignedinteger]
+
+    @classmethod
+    def none(cls, index: np.dtype) -> _Piece:
+        """No synapse at all, so that there is always something to put together."""
+        return cls(
+            np.zeros(0, np.int32),
+            np.zeros(0, np.int64),
+            np.zeros(0, np.float32),
+            np.zeros(0, index),
+        )
 
 
-def _own_cells(number: IntArray, cells: range) -> IntArray:
-    """Index among ``cells`` of every neuron, -1 where it is not one of them."""
-    own = (number >= cells.start) & (number < cells.stop)
-    return np.where(own, number - cells.start, -1)
+class _Numbering(NamedTuple):
+    """From numbers of the circuit to those of one rank.
+
+    What a synapse ends on has a key: its kinetics, cell and node in one number, or -1 - the number
+    of a point neuron.
+    """
+
+    sources: Sources
+    cells: range
+    points: range
+    most_nodes: int
+
+    def own_rows(self, number: IntArray) -> IntArray | None:
+        """Rows of a population that are of this rank; None for all of them."""
+        point = number - self.sources.n_cells
+        own = (number >= self.cells.start) & (number < self.cells.stop)
+        own |= (point >= self.points.start) & (point < self.points.stop)
+        own |= point >= self.sources.n_points  # virtual nodes: an edge that ends there is refused
+        return None if own.all() else np.flatnonzero(own)
+
+    def own_cells(self, number: IntArray) -> IntArray:
+        """Index among this rank's cells, -1 for another's."""
+        own = (number >= self.cells.start) & (number < self.cells.stop)
+        return np.where(own, number - self.cells.start, -1)
+
+    def key(self, target: IntArray, made: Synapses, kind: IntArray) -> IntArray:
+        """Keys of synapses, which end either all on cells or all on point neurons.
+
+        ``kind`` (int64[k]) is the network's number of the projection's kinetics.
+        """
+        if len(made.node) and made.node[0] < 0:
+            return self.points.start + self.sources.n_cells - 1 - target
+        cell = target - self.cells.start
+        return (kind[made.kind] * len(self.cells) + cell) * self.most_nodes + made.node
 
 
 def _allowed(
