@@ -19,7 +19,7 @@ from functools import cache
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.core.datamodel import PrimitiveModel
 from numba.core.imputils import lower_builtin
@@ -27,6 +27,7 @@ from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload, register_model, type_callable
 
 from isocortex.mechanisms import maths
+from isocortex.targets import words
 
 CONTRACT = ("contract",)
 
@@ -233,6 +234,16 @@ def store(typingctx, array, index, value):
         return context.get_dummy_value()
 
     return types.void(array, index, value), codegen
+
+
+@intrinsic
+def owns(typingctx, index, lanes):
+    """True, as a constant of the compiled code: whoever handles a row handles all its lanes."""
+
+    def codegen(context, builder, sig, args):
+        return context.get_constant(types.boolean, True)
+
+    return types.boolean(index, lanes), codegen
 
 
 def _element_pointer(context, builder, sig, args, vec):
@@ -456,3 +467,17 @@ def _overload_for_vec(function) -> None:
 
 
 _overload_for_vec(maths.exprelr)
+
+
+# --- how a text is compiled -------------------------------------------------------------------
+
+MEANINGS = {
+    words.load: load, words.store: store, words.element: element, words.broadcast: broadcast,
+    words.row_length: row_length, words.owns: owns,
+}  # fmt: skip
+
+
+@cache
+def jit(function):
+    """A text in :mod:`isocortex.targets.words`, compiled into whatever calls it."""
+    return njit(error_model="numpy", forceinline=True)(words.bound(function, MEANINGS, jit))
