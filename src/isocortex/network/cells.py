@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from pathlib import Path
@@ -19,6 +18,7 @@ from isocortex.circuit import Circuit, NodePopulation, Simulation
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.network.network import PointNeurons
 from isocortex.network.sources import BIOPHYSICAL, POINT, Sources
+from isocortex.text import read_json
 
 IntArray = NDArray[np.int64]
 logger = logging.getLogger(__name__)
@@ -167,11 +167,11 @@ def point_neurons(circuit: Circuit, sources: Sources, own: range) -> PointNeuron
 
 
 def _json_numbers(path: Path, names: tuple[str, ...]) -> dict[str, float]:
+    content = read_json(path)
     try:
-        content = json.loads(path.read_text())
         return {name: float(content[name]) for name in names}
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"not a JSON object with the numbers {', '.join(names)} ({error})", file=path,
+            f"does not hold the numbers {', '.join(names)} ({error})", file=path,
             fix="Mend the file.",
         ) from error  # fmt: skip

@@ -259,12 +259,15 @@ class Pulses:
 
 @dataclass(frozen=True)
 class Waveform:
-    """A sampled current: ``amps[i]`` nA from ``times[i]`` ms until the next sample; 0 before."""
+    """A sampled current: ``amps[i]`` nA from ``times[i]`` ms until the next sample; 0 before.
+
+    A sample acts in the steps whose middle is not before it, to the last bit, as in NEURON, and as
+    pulses do.
+    """
 
     times: FloatArray
     amps: FloatArray
 
     def __call__(self, t: FloatArray) -> FloatArray:
-        # a sample that falls on t belongs to it, whatever the clock's accumulated rounding
-        i = np.searchsorted(self.times, t + 1e-6, side="right") - 1
+        i = np.searchsorted(self.times, t, side="right") - 1
         return np.where(i >= 0, self.amps[np.maximum(i, 0)], 0.0)
