@@ -18,6 +18,7 @@ from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import IsocortexError
 from isocortex.report.results import Result
+from isocortex.run.session import Session, open_session
 from isocortex.simulate import run
 from isocortex.sonata.config import load_circuit, load_simulation
 from isocortex.viewer import view
@@ -30,6 +31,7 @@ __all__ = [
     "IsocortexError",
     "Recipe",
     "Result",
+    "Session",
     "StepResponse",
     "build_cortex",
     "cell",
@@ -37,6 +39,7 @@ __all__ = [
     "library_cells",
     "load_circuit",
     "load_simulation",
+    "open_session",
     "run",
     "step",
     "view",

@@ -57,6 +57,7 @@ def build_network(simulation: Simulation, store_synapses: bool | None = None) ->
 
 def _require_memory(stored: list[Projection], circuit: Circuit) -> None:
     """Refuse, before any of it is taken, what synapses would need that the machine has not got."""
+    stored = [projection for projection in stored if projection.expected]
     if not stored:
         return
     largest = max(stored, key=lambda projection: projection.expected)

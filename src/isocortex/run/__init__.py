@@ -1,0 +1,1 @@
+"""A run: one loop of steps, what is built for it, and who watches it."""
