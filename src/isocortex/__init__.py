@@ -18,7 +18,7 @@ from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import IsocortexError
 from isocortex.report.results import Result
-from isocortex.run.session import Session, open_session
+from isocortex.session.session import Session, open_session
 from isocortex.simulate import run
 from isocortex.sonata.config import load_circuit, load_simulation
 from isocortex.viewer import view

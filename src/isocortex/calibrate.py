@@ -23,7 +23,7 @@ from isocortex.engine.interface import Settings
 from isocortex.errors import ConfigError, disk_errors
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
-from isocortex.run.loop import Piece, Run, Task, Watching
+from isocortex.session.loop import Piece, Run, Task, Watching
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

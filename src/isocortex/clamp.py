@@ -13,7 +13,7 @@ from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Settings, Variable
 from isocortex.errors import ConfigError
 from isocortex.network.network import CurrentSource, Pulses, bare_network
-from isocortex.run.loop import Piece, Run, Task, Watching
+from isocortex.session.loop import Piece, Run, Task, Watching
 
 FloatArray = NDArray[np.float64]
 

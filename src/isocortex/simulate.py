@@ -13,11 +13,11 @@ from isocortex.interrupt import interruptible
 from isocortex.mechanisms import DENSITY
 from isocortex.network.network import Network
 from isocortex.report.results import Result
-from isocortex.run.engines import make_engine, make_settings
-from isocortex.run.loop import FIRST_PIECE, Observer
-from isocortex.run.progress import Progress, Told, line_for_people
-from isocortex.run.session import prepare
-from isocortex.run.setup import Options, describe
+from isocortex.session.engines import make_engine, make_settings
+from isocortex.session.loop import FIRST_PIECE, Observer
+from isocortex.session.progress import Progress, Told, line_for_people
+from isocortex.session.session import prepare
+from isocortex.session.setup import Options, describe
 from isocortex.targets.simd import lanes
 
 __all__ = ["describe", "measure_speed", "memory_estimate", "run"]

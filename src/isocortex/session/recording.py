@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.report.record import Recorder
-from isocortex.run.loop import Piece, Run, Watching
+from isocortex.session.loop import Piece, Run, Watching
 
 if TYPE_CHECKING:
     import xarray

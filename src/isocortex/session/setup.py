@@ -13,8 +13,8 @@ from isocortex.errors import ConfigError
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
 from isocortex.report.summary import Stopwatch
-from isocortex.run.engines import ENGINES, make_engine, make_settings
-from isocortex.run.loop import Task
+from isocortex.session.engines import ENGINES, make_engine, make_settings
+from isocortex.session.loop import Task
 from isocortex.sonata.config import load_simulation
 
 #: Stages whose wall-clock time is measured, as :class:`Summary` names them.

@@ -26,7 +26,7 @@ from isocortex.report.output import (
 from isocortex.report.record import Recorder, Sampling
 from isocortex.report.spikes import SpikeWriter
 from isocortex.report.summary import Summary
-from isocortex.run.loop import STEPPING, WRITING, Piece, Run, Watching
+from isocortex.session.loop import STEPPING, WRITING, Piece, Run, Watching
 
 logger = logging.getLogger(__name__)
 AnyRecorder = Recorder | ConnectionRecorder

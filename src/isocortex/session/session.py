@@ -18,8 +18,8 @@ from isocortex.interrupt import interruptible
 from isocortex.network.network import Network
 from isocortex.report.record import Recorder, Sampling
 from isocortex.report.summary import Stopwatch
-from isocortex.run.loop import Observer, Run
-from isocortex.run.outputs import (
+from isocortex.session.loop import Observer, Run
+from isocortex.session.outputs import (
     Account,
     Files,
     Folder,
@@ -30,8 +30,8 @@ from isocortex.run.outputs import (
     recorders_of,
     text_of,
 )
-from isocortex.run.recording import Spikes, Trace
-from isocortex.run.setup import BUILDING, READING, Options, build, describe, lay_out, load
+from isocortex.session.recording import Spikes, Trace
+from isocortex.session.setup import BUILDING, READING, Options, build, describe, lay_out, load
 
 
 class Session:
