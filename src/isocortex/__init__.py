@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from isocortex.cortex.recipe import Recipe
     from isocortex.errors import IsocortexError
     from isocortex.report.results import Result
+    from isocortex.session.session import Session, open_session
     from isocortex.simulate import run
     from isocortex.sonata.config import load_circuit, load_simulation
     from isocortex.viewer import view
@@ -32,6 +33,7 @@ __all__ = [
     "IsocortexError",
     "Recipe",
     "Result",
+    "Session",
     "StepResponse",
     "build_cortex",
     "cell",
@@ -39,6 +41,7 @@ __all__ = [
     "library_cells",
     "load_circuit",
     "load_simulation",
+    "open_session",
     "run",
     "step",
     "view",
@@ -52,6 +55,7 @@ _MODULES = {
     "IsocortexError": "errors",
     "Recipe": "cortex.recipe",
     "Result": "report.results",
+    "Session": "session.session",
     "StepResponse": "clamp",
     "build_cortex": "cortex.build",
     "cell": "cells.library",
@@ -59,6 +63,7 @@ _MODULES = {
     "library_cells": "cells.library",
     "load_circuit": "sonata.config",
     "load_simulation": "sonata.config",
+    "open_session": "session.session",
     "run": "simulate",
     "step": "clamp",
     "view": "viewer",

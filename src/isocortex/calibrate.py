@@ -6,7 +6,6 @@ every (layer, class, cell model) get stronger or weaker by how far their rate is
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from isocortex.cortex.build import build_cortex
+from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.drive import Drive, load_drive, target_of
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
@@ -24,7 +23,7 @@ from isocortex.engine.interface import Settings
 from isocortex.errors import ConfigError, disk_errors
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
-from isocortex.sonata.config import load_simulation
+from isocortex.session.loop import Piece, Run, Task, Watching
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -88,10 +87,8 @@ def calibrate(
         )
     start = start or load_drive()
     cortex = CortexModel.make(recipe)
-    with tempfile.TemporaryDirectory(prefix="isocortex-calibrate-") as folder:
-        config = build_cortex(folder, cortex, tstop=tstop, drive=start)
-        simulation = load_simulation(config)
-        network = build_network(simulation)
+    simulation = simulation_of(cortex, start, tstop=tstop)
+    network = build_network(simulation)
     kinds, of = cortex.kinds
     target = np.array([target_of(layer, name) for layer, name, _ in kinds])
     first = drive = np.array([start.of(*kind) for kind in kinds])
@@ -99,10 +96,14 @@ def calibrate(
         dt=simulation.dt, v_init=simulation.v_init, celsius=simulation.celsius,
         precision="single", threads=threads or 1,
     )  # fmt: skip
+    n_steps = round(tstop / settings.dt)
     best: Round | None = None
     for number in range(1, rounds + 1):
-        engine = CpuEngine(_driven(network, (drive / first)[of]), settings)
-        rate = _rates(engine, tstop, settle, of, len(kinds))
+        driven = _driven(network, (drive / first)[of])
+        spikes = _Counter(of, settle, tstop)
+        run = Run(Task(driven, CpuEngine(driven, settings), settings, n_steps), [spikes])
+        run.advance_to(n_steps)
+        rate = spikes.rates
         count = np.bincount(of, minlength=len(kinds))
         away = np.log((target + FLOOR) / (rate + FLOOR))
         table = pd.DataFrame(kinds, columns=["layer", "class", "model"]).assign(
@@ -143,15 +144,21 @@ def _driven(network: Network, factor: FloatArray) -> Network:
     return replace(network, connections=replace(connections, weight=weight))
 
 
-def _rates(
-    engine: CpuEngine, tstop: float, settle: float, of: IntArray, n_kinds: int
-) -> FloatArray:
-    """Mean rate of each kind of neuron after ``settle``, Hz."""
-    spikes = np.zeros(n_kinds)
-    n_steps, piece = round(tstop / engine.settings.dt), 50 * engine.window
-    half = 0.5 * engine.settings.dt
-    while engine.step < n_steps:
-        source, time, _ = engine.advance(min(piece, n_steps - engine.step))
-        counted = (time >= settle - half) & (time < tstop - half)  # as a run writes them
-        spikes += np.bincount(of[source[counted]], minlength=n_kinds)
-    return spikes / np.bincount(of, minlength=n_kinds) / (1e-3 * (tstop - settle))
+class _Counter(Watching):
+    """Counts spikes after ``settle`` (ms) by kind of neuron, as a run writes them."""
+
+    def __init__(self, of: IntArray, settle: float, tstop: float) -> None:
+        self.of, self.settle, self.tstop = of, settle, tstop
+        self.neurons = np.bincount(of)
+        self.spikes = np.zeros(len(self.neurons))
+
+    def after(self, run: Run, piece: Piece) -> None:
+        half = 0.5 * run.settings.dt
+        counted = (piece.times >= self.settle - half) & (piece.times < self.tstop - half)
+        of = self.of[piece.sources[counted]]
+        self.spikes += np.bincount(of, minlength=len(self.spikes))
+
+    @property
+    def rates(self) -> FloatArray:
+        """Mean rate of each kind, Hz."""
+        return self.spikes / self.neurons / (1e-3 * (self.tstop - self.settle))

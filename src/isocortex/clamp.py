@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Settings, Variable, check_finite
+from isocortex.engine.interface import Settings, Variable
 from isocortex.errors import ConfigError
 from isocortex.network.network import CurrentSource, Pulses, bare_network
+from isocortex.session.loop import Piece, Run, Task, Watching
 
 FloatArray = NDArray[np.float64]
 
@@ -93,13 +94,16 @@ def step(
     settings = Settings(
         dt=dt, celsius=celsius, v_init=rest, threshold=threshold, precision=precision
     )
-    engine = CpuEngine(network, settings)
-    calcium = [(i, cell.soma, Variable("cai")) for i in range(len(amps))]
-    engine.record([(i, cell.soma, Variable("v")) for i in range(len(amps))] + calcium)
-    n_steps = int(round(tstop / dt))
-    sources_, times, samples = engine.advance(n_steps)
-    check_finite(network, engine, dt)
-    k = len(amps)
+    n_steps, k = int(round(tstop / dt)), len(amps)
+    run = Run(Task(network, CpuEngine(network, settings), settings, n_steps))
+    somas = _Somas([(i, cell.soma, Variable(name)) for name in ("v", "cai") for i in range(k)])
+    run.observe(somas)
+    run.advance_to(n_steps)
+    samples = np.concatenate([piece.samples for piece in somas.pieces])
+    sources_, times = (
+        np.concatenate([getattr(piece, name) for piece in somas.pieces])
+        for name in ("sources", "times")
+    )
     has_shell = "CaDynamics" in cell.mechanisms and cell.soma in cell.mechanisms["CaDynamics"].nodes
     return StepResponse(
         cell=cell,
@@ -110,5 +114,18 @@ def step(
         v=samples[:, :k].T,
         cai=samples[:, k:].T if has_shell else np.full((k, n_steps), np.nan),
         spikes=[np.round(times[sources_ == i], 9) for i in range(k)],
-        v_end=np.array([engine.voltage(i) for i in range(k)]),
+        v_end=np.array([run.engine.voltage(i) for i in range(k)]),
     )
+
+
+class _Somas(Watching):
+    """Keeps everything."""
+
+    def __init__(self, probes: list[tuple[int, int, Variable]]) -> None:
+        self.probes, self.pieces = probes, list[Piece]()
+
+    def start(self, run: Run) -> None:
+        run.record(self.probes)
+
+    def after(self, run: Run, piece: Piece) -> None:
+        self.pieces.append(piece)

@@ -87,8 +87,9 @@ KILLED = """
 import sys, time
 import numpy as np
 from isocortex.report import MembraneReport
-report = MembraneReport(sys.argv[1], "v1", "v", "mV", [0], [0, 3], [0, 1, 1], [0.5, 0.3, 0.7],
-                        0.0, 500.0, 0.1, 5000)
+report = MembraneReport(sys.argv[1], "v1", "v", "mV", node_ids=[0], index_pointer=[0, 3],
+                        element_ids=[0, 1, 1], element_pos=[0.5, 0.3, 0.7], start=0.0, stop=500.0,
+                        dt=0.1, n_samples=5000)
 report.append(np.ones((1500, 3)))
 print("flushed", flush=True)
 time.sleep(60)
@@ -137,8 +138,10 @@ from isocortex.report import MembraneReport
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))
 elements = 256
-report = MembraneReport(sys.argv[1], "v1", "v", "mV", [0], [0, elements], range(elements),
-                        [0.5] * elements, 0.0, 1000.0, 0.1, 10000)
+report = MembraneReport(sys.argv[1], "v1", "v", "mV", node_ids=[0],
+                        index_pointer=[0, elements], element_ids=range(elements),
+                        element_pos=[0.5] * elements, start=0.0, stop=1000.0, dt=0.1,
+                        n_samples=10000)
 try:
     for k in range(100):
         report.append(np.full((100, elements), float(k)))

@@ -619,7 +619,7 @@ def test_a_run_that_fails_in_its_last_steps_is_not_complete(driven, monkeypatch)
     def fail(*arguments):
         raise SimulationError("no more")
 
-    monkeypatch.setattr("isocortex.simulate.check_finite", fail)
+    monkeypatch.setattr("isocortex.session.loop.check_finite", fail)
     with pytest.raises(SimulationError, match="no more"):
         ic.run(driven, tstop=0.5)
     run = ic.Result(driven).provenance["run"]
@@ -633,7 +633,7 @@ def test_an_output_that_cannot_be_is_refused_before_the_network_is_built(driven,
     def never(*arguments):
         raise AssertionError("built")
 
-    monkeypatch.setattr("isocortex.simulate.build_network", never)
+    monkeypatch.setattr("isocortex.session.setup.build_network", never)
     with pytest.raises(ConfigError, match="already holds results"):
         ic.run(driven, tstop=0.5, overwrite=False)
     assert (result.directory / "spikes.h5").read_bytes() == kept

@@ -24,10 +24,14 @@ def spikes(request, tmp_path):
 def report(tmp_path):
     """Two populations; the second interrupted after 1100 of 3000 samples."""
     path, data = tmp_path / "v.h5", np.random.default_rng(1).normal(-70, 5, (3000, 4))
-    cells = ([3, 8], [0, 3, 4], [0, 1, 1, 0], [0.5, 0.25, 0.75, 0.5], 0.0, 300.0, 0.1, 3000)
+    cells = {
+        "node_ids": [3, 8], "index_pointer": [0, 3, 4], "element_ids": [0, 1, 1, 0],
+        "element_pos": [0.5, 0.25, 0.75, 0.5], "start": 0.0, "stop": 300.0, "dt": 0.1,
+        "n_samples": 3000,
+    }  # fmt: skip
     with (
-        MembraneReport(path, "v1", "v", "mV", *cells) as whole,
-        MembraneReport(path, "lgn", "v", "mV", *cells, mode="a") as part,
+        MembraneReport(path, "v1", "v", "mV", **cells) as whole,
+        MembraneReport(path, "lgn", "v", "mV", **cells, mode="a") as part,
     ):
         for begin in range(0, 3000, 50):
             whole.append(data[begin : begin + 50])

@@ -16,7 +16,11 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class ReportSpec:
-    """A report the configuration asks for; ``start``, ``end``, ``dt`` in ms."""
+    """A report the configuration asks for; ``start``, ``end``, ``dt`` in ms.
+
+    ``connections`` is None for quantities of compartments. Of a report of single connections it is
+    NEURON's name of their synapses, or "" for any.
+    """
 
     name: str
     variable: str
@@ -26,6 +30,7 @@ class ReportSpec:
     end: float | None = None
     dt: float | None = None
     file_name: str | None = None
+    connections: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ def build_network(
 
 def _require_memory(stored: list[Projection], circuit: Circuit) -> None:
     """Refuse, before any of it is taken, what synapses would need that the machine has not got."""
+    stored = [projection for projection in stored if projection.expected]
     if not stored:
         return
     largest = max(stored, key=lambda projection: projection.expected)

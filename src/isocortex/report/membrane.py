@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +43,7 @@ class MembraneReport:
     dtype : float32, SONATA's type, or float64, which BMTK writes but libsonata refuses to read.
     mode : ``w`` makes a new file, ``a`` adds a population to an existing report; several reports
         may be open on one file.
+    more : further columns of the mapping, each int64[e].
     provenance : stored as root attributes of a new file.
     """
 
@@ -51,6 +53,7 @@ class MembraneReport:
         population: str,
         variable: str,
         units: str,
+        *,
         node_ids: ArrayLike,
         index_pointer: ArrayLike,
         element_ids: ArrayLike,
@@ -59,10 +62,10 @@ class MembraneReport:
         stop: float,
         dt: float,
         n_samples: int,
-        *,
         first: float | None = None,
         dtype: DTypeLike = np.float32,
         mode: str = "w",
+        more: Mapping[str, ArrayLike] | None = None,
         provenance: Provenance | None = None,
     ) -> None:
         self.path = Path(path)
@@ -82,6 +85,7 @@ class MembraneReport:
             "element_ids": np.asarray(element_ids, dtype=np.uint64),
             "element_pos": np.asarray(element_pos, dtype=np.float64),
         }
+        mapping |= {name: np.asarray(column, np.int64) for name, column in (more or {}).items()}
         if (
             len(mapping["index_pointer"]) != len(mapping["node_ids"]) + 1
             or mapping["index_pointer"][-1] != self.n_elements

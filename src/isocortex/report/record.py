@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,38 +49,69 @@ def section_nodes(model: CompiledCell, sections: str | tuple[str | int, ...]) ->
     return nodes[chosen]
 
 
-class Recorder:
-    """One quantity of the chosen cells of one population, written while the run goes on.
+@dataclass(frozen=True)
+class Sampling:
+    """The run's time step and end (ms), and temperature (degC)."""
 
-    Parameters
-    ----------
-    cells : int64[n], indices of the cells in the network, in order of node id.
-    first_probe : where this recorder's probes begin among the engine's.
+    dt: float
+    tstop: float
+    celsius: float
+
+
+class Schedule:
+    """Which steps a report has rows for; sample k is taken as step ``first_step + k * every`` ends.
+
+    Raises
+    ------
+    ConfigError : the report's dt is no multiple of the run's.
     """
 
-    def __init__(
-        self,
-        spec: ReportSpec,
-        variable: str,
-        population: str,
-        cells: NDArray[np.int64],
-        network: Network,
-        *,
-        dt: float,
-        tstop: float,
-        celsius: float,
-    ) -> None:
-        self.quantity = quantity(variable, network.kinetics)
-        self.network, self.celsius = network, celsius
+    def __init__(self, spec: ReportSpec, sampling: Sampling) -> None:
+        dt = sampling.dt
         self.every = max(int(round((spec.dt or dt) / dt)), 1)
         if spec.dt is not None and abs(self.every * dt - spec.dt) > 1e-6 * dt:
             raise ConfigError(
                 f"{spec.dt:g} ms is no multiple of the time step, {dt:g} ms", field="dt",
                 fix="Record every n-th step.",
             )  # fmt: skip
-        end = tstop if spec.end is None else min(spec.end, tstop)
+        end = sampling.tstop if spec.end is None else min(spec.end, sampling.tstop)
         self.first_step = int(round(spec.start / dt))
         self.n_samples = max(int((round(end / dt) - self.first_step) // self.every), 0)
+        #: What a report's file is told, ms.
+        self.times: dict[str, Any] = {
+            "start": spec.start, "stop": end, "dt": self.every * dt, "first": spec.start + dt,
+            "n_samples": self.n_samples,
+        }  # fmt: skip
+
+    def due(self, first_step: int, n_steps: int) -> NDArray[np.bool_]:
+        """Which of some steps are sampled."""
+        after = np.arange(first_step, first_step + n_steps) - self.first_step
+        return (after >= 0) & (after % self.every == 0) & (after // self.every < self.n_samples)
+
+
+class Recorder:
+    """One quantity of the chosen cells of one population, written while the run goes on.
+
+    Parameters
+    ----------
+    cells : int64[n], indices of the cells in the network, in order of node id.
+
+    Attributes
+    ----------
+    probes : (cell, node, variable) that an engine is to sample for it.
+    """
+
+    def __init__(
+        self,
+        spec: ReportSpec,
+        population: str,
+        cells: NDArray[np.int64],
+        network: Network,
+        sampling: Sampling,
+    ) -> None:
+        self.quantity = quantity(spec.variable, network.kinetics)
+        self.kinetics, self.celsius = network.kinetics, sampling.celsius
+        self.schedule = Schedule(spec, sampling)
         self.models = [network.models[network.cell_model[c]] for c in cells]
         nodes = [section_nodes(model, spec.sections) for model in self.models]
         counts = [len(n) for n in nodes]
@@ -96,48 +128,43 @@ class Recorder:
             self.probes += [(cell, node, v) for v in variables]
         if self.elements and not self.probes:
             raise ConfigError(
-                f"none of the chosen compartments has {variable!r}",
+                f"none of the chosen compartments has {spec.variable!r}",
                 fix="Choose other cells or sections.",
             )  # fmt: skip
         #: every element is one probe: the samples can be written as they come
         self.is_plain = self.quantity.variable is not None and all(n == 1 for _, n in self.pieces)
-        self._create = partial(
-            MembraneReport,
-            population=population,
-            variable=variable,
-            units=self.quantity.units,
-            node_ids=network.source_node_id[cells],
-            index_pointer=np.concatenate([[0], np.cumsum(counts)]),
-            element_ids=[m.section[n] for _, m, n in self.elements],
-            element_pos=[m.x[n] for _, m, n in self.elements],
-            start=spec.start,
-            stop=end,
-            dt=self.every * dt,
-            first=spec.start + dt,
-            n_samples=self.n_samples,
-        )
+        #: what the elements are, as :class:`MembraneReport` takes it
+        self.mapping: dict[str, Any] = {
+            "node_ids": network.source_node_id[cells],
+            "index_pointer": np.concatenate([[0], np.cumsum(counts)]),
+            "element_ids": [m.section[n] for _, m, n in self.elements],
+            "element_pos": [m.x[n] for _, m, n in self.elements],
+        }
+        self._what = (population, spec.variable, self.quantity.units)
 
-    def open(self, path: Path, mode: str, provenance: dict) -> None:
+    def open(self, path: Path, mode: str, provenance: dict[str, Any]) -> None:
         """Create the file; nothing is written before every report has been checked."""
-        self.report = self._create(path, mode=mode, provenance=provenance)
+        more = {**self.mapping, **self.schedule.times}
+        self.report = MembraneReport(path, *self._what, mode=mode, provenance=provenance, **more)
 
     def take(self, first_step: int, samples: FloatArray) -> None:
-        """Write the rows that are due from a window's samples of this recorder's probes."""
-        after = np.arange(first_step, first_step + len(samples)) - self.first_step
-        due = (after >= 0) & (after % self.every == 0) & (after // self.every < self.n_samples)
-        if not due.any():
-            return
-        values = samples[due]
-        if not self.is_plain:
-            values = np.column_stack([self._element(e, values) for e in range(len(self.elements))])
-        self.report.append(values)
+        """Write the rows that are due from a piece's samples of this recorder's probes."""
+        due = self.schedule.due(first_step, len(samples))
+        if due.any():
+            self.report.append(self.values(samples[due]))
+
+    def values(self, samples: FloatArray) -> FloatArray:
+        """float64[samples, elements] of the quantity from those of the probes."""
+        if self.is_plain:
+            return samples
+        return np.column_stack([self._element(e, samples) for e in range(len(self.elements))])
 
     def _element(self, e: int, values: FloatArray) -> FloatArray:
         (_, model, node), (begin, n) = self.elements[e], self.pieces[e]
         if n == 0:
             return np.full(len(values), np.nan)
         part = values[:, begin : begin + n]
-        return self.quantity.evaluate(model, node, self.network.kinetics, part, self.celsius)
+        return self.quantity.evaluate(model, node, self.kinetics, part, self.celsius)
 
     def close(self) -> None:
         self.report.close()

@@ -11,7 +11,10 @@ from isocortex.sonata.schema import Positive, Section, Time, validated
 
 
 class Report(Section):
-    """One membrane report; times in ms. Absent keys mean what they mean to BMTK."""
+    """One report; times in ms. Absent keys mean what they mean to BMTK.
+
+    ``syn_type`` is of a ``netcon_report``, which records single connections.
+    """
 
     module: str = "membrane_report"
     variable_name: str | list[str]
@@ -22,6 +25,7 @@ class Report(Section):
     dt: Positive | None = None
     file_name: str | None = None
     enabled: bool = True
+    syn_type: str | None = "Exp2Syn"
     # how BMTK buffers
     buffer: bool | None = None
     buffer_size: int | None = None
@@ -30,6 +34,7 @@ class Report(Section):
 #: SONATA's short names.
 ALIASES = {"start": "start_time", "end": "end_time", "tstart": "start_time", "tstop": "end_time"}
 SUPPORTED = ("membrane_report", "multimeter_report", "multimeter", "compartment_report")
+CONNECTIONS = "netcon_report"
 SUFFIXES = (".h5", ".hdf", ".hdf5")
 
 
@@ -46,7 +51,7 @@ def read_reports(
         if values.get("enabled") is False:
             continue
         module = values.get("module", "membrane_report")
-        if module in SUPPORTED:
+        if module in (*SUPPORTED, CONNECTIONS):
             specs += _specifications(name, values, file, circuit)
         elif skip_unsupported:
             skipped.append(f"{name} ({module})")
@@ -104,6 +109,7 @@ def _specifications(
             end=report.end_time,
             dt=report.dt,
             file_name=str(path.with_stem(f"{path.stem}_{variable}") if several else path),
+            connections=(report.syn_type or "") if report.module == CONNECTIONS else None,
         )
         for variable in variables
     ]

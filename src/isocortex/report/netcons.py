@@ -1,0 +1,273 @@
+"""Synaptic variables of single connections, as BMTK's ``netcon_report`` records them.
+
+An engine keeps one pair (A, B) for all synapses of the same kinetics at a compartment. What a
+single one of them contributes follows from the spikes of its source alone, so it is computed here,
+beside the run, with the engine's recurrences, in double precision:
+
+=================  ====  =======================================================================
+``tau1``, ``tau2``  ms    time constants (``tau`` of ExpSyn)
+``e``              mV    reversal
+``A``, ``B``       uS    states, as the step ends
+``g``              uS    ``B - A`` with which the step was computed, as NEURON keeps it
+``i``              nA    ``g (v - e)`` with the voltage before the step
+=================  ====  =======================================================================
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.cells.compiled import CompiledCell
+from isocortex.circuit import EdgePopulation, Projection, ReportSpec, Simulation
+from isocortex.circuit.synapses import kinetics_of, place_synapses
+from isocortex.engine.interface import Variable
+from isocortex.errors import ConfigError
+from isocortex.mechanisms.synapses import Kinetics
+from isocortex.network.clock import Clock
+from isocortex.network.connect import cells_of
+from isocortex.network.network import Network
+from isocortex.network.sources import VIRTUAL, Sources, number_sources
+from isocortex.report.membrane import MembraneReport
+from isocortex.report.record import Sampling, Schedule
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+#: What can be recorded, and its unit.
+VARIABLES = {
+    "tau1": "ms", "tau2": "ms", "tau": "ms", "e": "mV", "A": "uS", "B": "uS", "g": "uS", "i": "nA",
+}  # fmt: skip
+#: NEURON's names of synapses whose conductance jumps, and of those whose conductance rises.
+ONE, TWO = ("ExpSyn", "Exp1Syn"), ("Exp2Syn",)
+
+
+class Connected:
+    """Single synapses onto some cells of a population, cell by cell.
+
+    Attributes (m synapses)
+    ----------
+    source, cell, node : int64[m]; number of the source, cell of the network, node of its model.
+    weight : float64[m], uS.
+    delay : float64[m], ms.
+    kinetics : m kinetics.
+    """
+
+    def __init__(
+        self, simulation: Simulation, network: Network, population: str, cells: IntArray
+    ) -> None:
+        circuit = simulation.circuit
+        sources = number_sources(circuit)
+        number = sources.number[population]
+        rows = np.flatnonzero(np.isin(number, cells))
+        onto = [p for p in circuit.projections if p.target == population]
+        # BMTK connects virtual nodes after all others
+        onto.sort(key=lambda p: bool((sources.kind[p.source] == VIRTUAL).any()))
+        parts = [
+            self._of(p, rows, sources, network, simulation.seed)
+            for p in onto
+        ]  # fmt: skip
+        none: list[Any] = [np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64),
+                           np.zeros(0), np.zeros(0)]  # fmt: skip
+        columns = [np.concatenate(c) for c in zip(none, *(p[:-1] for p in parts), strict=True)]
+        kinetics = [k for part in parts for k in part[-1]]
+        place = np.full(network.n_cells, -1, np.int64)
+        place[cells] = np.arange(len(cells))
+        order = np.argsort(place[columns[1]], kind="stable")
+        self.source, self.cell, self.node, self.weight, self.delay = (c[order] for c in columns)
+        self.kinetics = [kinetics[i] for i in order]
+
+    @staticmethod
+    def _of(
+        projection: Projection, rows: IntArray, sources: Sources, network: Network, seed: int
+    ) -> tuple[Any, ...]:
+        """Source, cell, node, weight, delay and kinetics of a projection's synapses."""
+        number = sources.number[projection.target]
+        cells = cells_of(projection.target, sources, network.models, network.cell_model)
+        kinds, delays = projection.kinds(cells), projection.delays()
+        if not isinstance(projection, EdgePopulation):
+            made = list(projection.onto(rows, cells, seed))
+            if not made:
+                return (*(np.zeros(0, np.int64) for _ in range(5)), [])
+            source, target, node, kind, weight, delay = (
+                np.concatenate(c) for c in zip(*made, strict=True)
+            )
+            return (sources.number[projection.source][source], number[target], node,
+                    weight.astype(float), delays[delay], [kinds[k] for k in kind])  # fmt: skip
+        edges = projection
+        mine = np.isin(edges.target_index, rows)
+        edge_parts, node_parts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        for r, rule in enumerate(edges.rules):
+            at = np.flatnonzero(mine & (edges.rule == r))
+            if len(at):
+                edge, node = place_synapses(edges, rule, at, cells, seed)
+                edge_parts.append(edge)
+                node_parts.append(node)
+        edge, node = np.concatenate(edge_parts), np.concatenate(node_parts)
+        order = np.argsort(edge, kind="stable")  # as the file has them
+        edge, node = edge[order], node[order]
+        return (
+            sources.number[edges.source][edges.source_index[edge]],
+            number[edges.target_index[edge]], node, edges.weight[edge], edges.delay[edge],
+            [kinetics_of(edges.rules[r], edges) for r in edges.rule[edge]],
+        )  # fmt: skip
+
+
+class ConnectionRecorder:
+    """One variable of every synapse onto the chosen cells, written while the run goes on.
+
+    Parameters
+    ----------
+    cells : int64[n], indices of the cells in the network, in order of node id.
+
+    Attributes
+    ----------
+    probes : (cell, node, variable) that an engine is to sample for it.
+    """
+
+    def __init__(
+        self,
+        spec: ReportSpec,
+        population: str,
+        cells: IntArray,
+        network: Network,
+        simulation: Simulation,
+        sampling: Sampling,
+    ) -> None:
+        self.variable, self.schedule = spec.variable, Schedule(spec, sampling)
+        if spec.variable not in VARIABLES:
+            raise ConfigError(
+                f"synapses have no {spec.variable!r}", field="variable_name",
+                fix=f"Use one of {', '.join(VARIABLES)}.",
+            )  # fmt: skip
+        found = Connected(simulation, network, population, cells)
+        keep = np.array([_is_a(k, spec.connections or "") for k in found.kinetics], bool)
+        self.n_connections = int(keep.sum())
+        self.source, self.weight = found.source[keep], found.weight[keep]
+        self.delay, self.kinetics = found.delay[keep], [
+            k for k, kept in zip(found.kinetics, keep, strict=True) if kept
+        ]  # fmt: skip
+        cell, node = found.cell[keep], found.node[keep]
+        self.dt, self.n_cells = sampling.dt, network.n_cells
+        self._prepare(network)
+        there = np.unique(cell)
+        there = there[np.argsort(network.source_node_id[there])]
+        models: list[CompiledCell] = [network.models[network.cell_model[c]] for c in cell]
+        self.create = {
+            "population": population, "variable": spec.variable, "units": VARIABLES[spec.variable],
+            "node_ids": network.source_node_id[there],
+            "index_pointer": np.concatenate(
+                [[0], np.cumsum([np.count_nonzero(cell == c) for c in there])]
+            ),
+            "element_ids": [m.section[n] for m, n in zip(models, node, strict=True)],
+            "element_pos": [m.x[n] for m, n in zip(models, node, strict=True)],
+            "more": {
+                "src_ids": network.source_node_id[self.source],
+                "trg_ids": network.source_node_id[cell],
+            },
+            **self.schedule.times,
+        }  # fmt: skip
+        before = Variable("v", at_start=True)
+        places = sorted({(int(c), int(n)) for c, n in zip(cell, node, strict=True)})
+        self.column = np.array(
+            [places.index((int(c), int(n))) for c, n in zip(cell, node, strict=True)], np.int64
+        )
+        self.probes = [(*p, before) for p in places] if spec.variable == "i" else []
+
+    def _prepare(self, network: Network) -> None:
+        """Factors and jumps of every synapse, and the trains of sources that are not simulated."""
+        self.e = np.array([k.reversal for k in self.kinetics])
+        factors = np.array([k.factors(self.dt) for k in self.kinetics]).reshape(-1, 2)
+        jumps = np.array([k.jumps(0.0) for k in self.kinetics]).reshape(-1, 2)
+        self.fade_a, self.fade_b = factors.T
+        self.jump_a, self.jump_b = (jumps * self.weight[:, None]).T
+        self.A, self.B = np.zeros(self.n_connections), np.zeros(self.n_connections)
+        order = np.argsort(self.source, kind="stable")
+        self.by_source, self.of_source = self.source[order], order
+        used = np.isin(network.trains.source, self.source)
+        self.trains = (network.trains.source[used], network.trains.time[used])
+        self.poisson = network.poisson.only(np.isin(network.poisson.source, self.source)).begin()
+        self.clock = Clock(self.dt)
+        self.pending = (np.zeros(0), np.zeros(0, np.int64))  # when, and onto which synapse
+
+    def open(self, path: Path, mode: str, provenance: dict[str, Any]) -> None:
+        """Create the file; nothing is written before every report has been checked."""
+        self.report = MembraneReport(path, mode=mode, provenance=provenance, **self.create)
+
+    def close(self) -> None:
+        self.report.close()
+
+    def take(
+        self, first_step: int, samples: FloatArray, sources: IntArray, times: FloatArray
+    ) -> None:
+        """Write the rows that are due.
+
+        Parameters
+        ----------
+        samples : float64[steps, n_probes], of the probes at each step.
+        sources, times : who spiked within these steps, and when (ms).
+        """
+        n_steps = len(samples)
+        due = self.schedule.due(first_step, n_steps)
+        constant = self._constant()
+        if constant is not None:
+            self.report.append(np.broadcast_to(constant, (int(due.sum()), self.n_connections)))
+            return
+        self._receive(first_step + n_steps, sources, times)
+        rows = np.empty((n_steps, self.n_connections))
+        v = samples[:, self.column] if self.probes else np.zeros((n_steps, 1))
+        for k in range(n_steps):
+            rows[k] = self._step(first_step + k, v[k])
+        self.report.append(rows[due])
+
+    def _constant(self) -> FloatArray | None:
+        """The variable of every synapse, if it does not change."""
+        if self.variable == "e":
+            return self.e
+        if self.variable == "tau1":
+            return np.array([k.tau_rise or k.tau_decay for k in self.kinetics])
+        if self.variable in ("tau2", "tau"):
+            return np.array([k.tau_decay for k in self.kinetics])
+        return None
+
+    def _receive(self, end: int, sources: IntArray, times: FloatArray) -> None:
+        """Events of the spikes until step ``end``."""
+        self.clock.extend(end)
+        last = self.clock.middle[end - 1]
+        given, poisson = self.trains, self.poisson.until(last)
+        sent = given[1] <= last
+        self.trains = (given[0][~sent], given[1][~sent])
+        sources = np.concatenate([sources, given[0][sent], poisson[0]])
+        times = np.concatenate([times, given[1][sent], poisson[1]])
+        begin = np.searchsorted(self.by_source, sources, side="left")
+        count = np.searchsorted(self.by_source, sources, side="right") - begin
+        spike = np.repeat(np.arange(len(sources)), count)
+        k = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+        synapse = self.of_source[begin[spike] + k]
+        when = np.concatenate([self.pending[0], times[spike] + self.delay[synapse]])
+        onto = np.concatenate([self.pending[1], synapse])
+        order = np.argsort(when, kind="stable")
+        self.pending = (when[order], onto[order])
+
+    def _step(self, step: int, v: FloatArray) -> FloatArray:
+        """The variable of every synapse after one more step; ``v`` is the voltage before it."""
+        when, onto = self.pending
+        n = int(np.searchsorted(when, self.clock.middle[step], side="right"))
+        np.add.at(self.A, onto[:n], self.jump_a[onto[:n]])
+        np.add.at(self.B, onto[:n], self.jump_b[onto[:n]])
+        self.pending = (when[n:], onto[n:])
+        g = self.B - self.A
+        self.A *= self.fade_a
+        self.B *= self.fade_b
+        if self.variable == "g":
+            return g
+        return g * (v - self.e) if self.variable == "i" else getattr(self, self.variable)
+
+
+def _is_a(kinetics: Kinetics, name: str) -> bool:
+    """Whether NEURON's name of such a synapse begins with ``name``, as BMTK asks."""
+    names = ONE if kinetics.tau_rise == 0.0 else TWO
+    return any(n.startswith(name) for n in names)

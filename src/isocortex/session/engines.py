@@ -1,0 +1,51 @@
+"""Which engine a run has, and the settings it is given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from isocortex.circuit import Simulation
+from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.interface import Engine, Settings
+from isocortex.engine.reference import ReferenceEngine
+from isocortex.errors import ConfigError
+from isocortex.network.network import Network
+
+ENGINES: dict[str, Callable[[Network, Settings], Engine]] = {
+    "fast": CpuEngine,
+    "reference": ReferenceEngine,
+}
+INTEGRATORS = {"backward-euler": False, "crank-nicolson": True}
+
+
+def make_engine(network: Network, settings: Settings, engine: str = "fast") -> Engine:
+    """``fast`` (compiled, all cores) or ``reference`` (NumPy)."""
+    if engine == "reference" and network.n_drawn:
+        raise ConfigError(
+            "the reference engine does not draw synapses at spikes", fix="Let them be stored."
+        )
+    return ENGINES[engine](network, settings)
+
+
+def make_settings(
+    simulation: Simulation, *, threads: int | None, precision: str, integrator: str
+) -> Settings:
+    """Integration settings of a simulation, checked."""
+    if integrator not in INTEGRATORS:
+        raise ConfigError(
+            f"unknown integrator {integrator!r}", fix=f"Use one of {', '.join(INTEGRATORS)}."
+        )
+    if precision not in ("double", "single"):
+        raise ConfigError(f"unknown precision {precision!r}", fix="Use double or single.")
+    if threads is not None and threads < 1:
+        raise ConfigError(f"{threads} threads", fix="Use at least 1.")
+    return Settings(
+        dt=simulation.dt,
+        celsius=simulation.celsius,
+        v_init=simulation.v_init,
+        threshold=simulation.spike_threshold,
+        second_order=INTEGRATORS[integrator],
+        precision=precision,
+        threads=threads or len(os.sched_getaffinity(0)),
+    )

@@ -1,0 +1,195 @@
+"""The loop: a network advanced piece by piece, and everyone who watches told of each piece."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.engine.interface import Engine, Settings, Variable, check_finite
+from isocortex.network.network import Network
+from isocortex.report.summary import Stopwatch
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+FIRST_PIECE = 100  # steps before the first look at the outside world
+LOOK_EVERY = 0.2  # s of wall-clock between later ones
+SAMPLES_AT_ONCE = 2**23  # numbers recorded between two looks: 64 MB
+#: Stages of a loop whose wall-clock time is measured.
+OPENING, STEPPING = "opening the output", "stepping neurons and synapses"
+WRITING = "writing spikes and reports"
+
+
+class Piece(NamedTuple):
+    """What some steps gave.
+
+    Attributes
+    ----------
+    first : steps done before them.
+    sources, times : cells and point neurons that spiked and when, ms; by time, then source.
+    samples : float64[steps, columns], what was recorded at each step.
+    """
+
+    first: int
+    sources: IntArray
+    times: FloatArray
+    samples: FloatArray
+
+
+class Observer(Protocol):
+    """Someone who watches a run: a writer, a recorder, a progress bar."""
+
+    def start(self, run: Run) -> None:
+        """Before the first step; those that follow in the list have not been started yet."""
+
+    def before(self, run: Run, n_steps: int) -> None:
+        """Before the next piece, of ``n_steps`` at most."""
+
+    def after(self, run: Run, piece: Piece) -> None:
+        """After every piece, in the order of the list."""
+
+    def finish(self, run: Run, complete: bool) -> None:
+        """However the run ended, in reverse order, if ``start`` came through."""
+
+
+class Watching:
+    """An observer that does nothing: what others need not say again."""
+
+    def start(self, run: Run) -> None:
+        pass
+
+    def before(self, run: Run, n_steps: int) -> None:
+        pass
+
+    def after(self, run: Run, piece: Piece) -> None:
+        pass
+
+    def finish(self, run: Run, complete: bool) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a run is to do: a network, its engine, and how far."""
+
+    network: Network
+    engine: Engine
+    settings: Settings
+    n_steps: int
+
+
+class Run:
+    """A network on its way.
+
+    Whatever pieces are asked for, windows begin at the same steps, so results are the same to the
+    last bit.
+
+    Attributes
+    ----------
+    network : without its wiring, if the engine has its own.
+    n_steps : steps until the end.
+    n_spikes : spikes so far, those after the end not counted.
+    failed : a step or an observer has raised an exception.
+    """
+
+    def __init__(
+        self, task: Task, observers: Sequence[Observer] = (), clock: Stopwatch | None = None
+    ) -> None:
+        self.network, self.engine = task.network, task.engine
+        self.settings, self.n_steps = task.settings, task.n_steps
+        self.clock = clock or Stopwatch()
+        self.n_spikes, self.failed = 0, False
+        self._observers: list[Observer] = []
+        self._closing = ExitStack()
+        self._waiting = list(observers)
+        self._probes: list[tuple[int, int, Variable]] = []
+        self._recorded = 0
+        self._piece = max(FIRST_PIECE // self.engine.window, 1) * self.engine.window
+
+    @property
+    def step(self) -> int:
+        return self.engine.step
+
+    @property
+    def time(self) -> float:
+        """Simulated time, ms."""
+        return round(self.step * self.settings.dt, 6)
+
+    @property
+    def complete(self) -> bool:
+        return not self.failed and self.step >= self.n_steps
+
+    def start(self) -> None:
+        """Start the observers that were given; once."""
+        waiting, self._waiting = self._waiting, []
+        for observer in waiting:
+            self.observe(observer)
+        if waiting:
+            self.clock.lap(OPENING)
+
+    def observe(self, observer: Observer) -> None:
+        """Let one more watch, from the next piece on."""
+        try:
+            observer.start(self)
+        except BaseException:
+            self.failed = True
+            raise
+        self._observers.append(observer)
+        self._closing.callback(lambda: observer.finish(self, self.complete))
+
+    def finish(self) -> None:
+        """Let all observers finish, the last started first; each does, whatever others raise."""
+        self._closing.close()
+
+    def record(self, probes: Sequence[tuple[int, int, Variable]]) -> slice:
+        """Sample (cell, node, variable) from the next step on; the columns they have."""
+        first = len(self._probes)
+        self._probes += probes
+        return slice(first, len(self._probes))
+
+    def advance_to(self, step: int, look: Callable[[], None] = lambda: None) -> None:
+        """Advance until ``step`` steps are done; ``look`` is called after every piece."""
+        self.start()
+        try:
+            while self.step < step:
+                begun, window = time.perf_counter(), self.engine.window
+                begin = self.step % window  # whole windows: where they begin decides the order in
+                n = window - begin if begin else self._piece  # which coincident events add up
+                self._advance(min(n, step - self.step))
+                look()
+                if not begin:
+                    self._choose_piece(n, time.perf_counter() - begun)
+        except BaseException:
+            self.failed = True
+            raise
+
+    def _choose_piece(self, n_steps: int, seconds: float) -> None:
+        """Steps until the next look, given how long ``n_steps`` took."""
+        samples = SAMPLES_AT_ONCE / max(len(self._probes), 1)
+        wanted = int(min(n_steps * LOOK_EVERY / max(seconds, 1e-9), samples, 4 * n_steps))
+        self._piece = max(wanted // self.engine.window, 1) * self.engine.window
+
+    def _advance(self, n_steps: int) -> None:
+        if self._recorded < len(self._probes):
+            self.engine.record(self._probes)
+            self._recorded = len(self._probes)
+        for observer in self._observers:
+            observer.before(self, n_steps)
+        first = self.step
+        sources, times, samples = self.engine.advance(n_steps)
+        self.clock.lap(STEPPING)
+        # NEURON looks for spikes as a step begins: one in the last step's end is not seen
+        end = (self.n_steps - 0.5) * self.settings.dt
+        seen = (sources >= self.network.n_cells) | (times < end)
+        piece = Piece(first, sources[seen], times[seen], samples)
+        self.n_spikes += len(piece.sources)
+        for observer in self._observers:
+            observer.after(self, piece)
+        check_finite(self.network, self.engine, self.settings.dt)
+        self.clock.lap(WRITING)

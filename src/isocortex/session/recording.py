@@ -1,0 +1,95 @@
+"""What a session keeps in memory: spikes and recorded quantities."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from isocortex.report.record import Recorder
+from isocortex.session.loop import Piece, Run, Watching
+
+if TYPE_CHECKING:
+    import xarray
+
+FloatArray = NDArray[np.float64]
+
+
+class Spikes(Watching):
+    """All spikes of a run."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+
+    def after(self, run: Run, piece: Piece) -> None:
+        if len(piece.sources):
+            self.pieces.append(piece._replace(samples=piece.samples[:0, :0].copy()))
+
+    def table(self, run: Run) -> pd.DataFrame:
+        """Those that a run which ended now would have written, as ``Result.spikes``."""
+        network, dt = run.network, run.settings.dt
+        sources = np.concatenate([np.zeros(0, np.int64), *(p.sources for p in self.pieces)])
+        times = np.concatenate([np.zeros(0), *(p.times for p in self.pieces)])
+        seen = (sources >= network.n_cells) | (times < (run.step - 0.5) * dt)
+        sources, times = sources[seen], np.round(times[seen], 6)
+        names = np.array(network.populations, object)
+        table = pd.DataFrame(
+            {
+                "timestamps": times,
+                "node_ids": network.source_node_id[sources],
+                "population": pd.Series(names[network.source_population[sources]], dtype="str"),
+            }
+        )
+        order = ["population", "timestamps", "node_ids"]
+        return table.sort_values(order, kind="stable", ignore_index=True)
+
+
+class Trace(Watching):
+    """A quantity of some compartments, from the step on at which it was asked for.
+
+    Attributes
+    ----------
+    data : float64[time, element], labelled as :meth:`Result.report` does.
+    """
+
+    def __init__(self, recorder: Recorder, name: str, population: str) -> None:
+        self.recorder, self.name, self.population = recorder, name, population
+        self.rows: list[FloatArray] = []
+
+    def start(self, run: Run) -> None:
+        self.columns = run.record(self.recorder.probes)
+        self.first, self.dt = run.step + 1, run.settings.dt
+
+    def after(self, run: Run, piece: Piece) -> None:
+        self.rows.append(self.recorder.values(piece.samples[:, self.columns]))
+
+    @property
+    def data(self) -> xarray.DataArray:
+        import xarray
+
+        mapping = self.recorder.mapping
+        values = np.concatenate([np.zeros((0, len(mapping["element_ids"]))), *self.rows])
+        counts = np.diff(mapping["index_pointer"])
+        time = self.dt * np.arange(self.first, self.first + len(values))
+        return xarray.DataArray(
+            values,
+            dims=("time", "element"),
+            coords={
+                "time": ("time", time, {"units": "ms"}),
+                "node_id": ("element", np.repeat(mapping["node_ids"], counts)),
+                "element_id": ("element", np.asarray(mapping["element_ids"], np.int64)),
+                "element_pos": ("element", np.asarray(mapping["element_pos"], float)),
+            },
+            name=self.name,
+            attrs={
+                "variable": self.name,
+                "units": self.recorder.quantity.units,
+                "population": self.population,
+            },
+        )
+
+    def __repr__(self) -> str:
+        steps = sum(len(rows) for rows in self.rows)
+        return f"Trace({self.name} of {len(self.recorder.elements)} compartments, {steps} samples)"

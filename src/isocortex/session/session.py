@@ -1,0 +1,247 @@
+"""A session: a simulation that one can hold, advance and look into."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from isocortex.circuit import ReportSpec, Simulation
+from isocortex.errors import ConfigError
+from isocortex.interrupt import interruptible
+from isocortex.network.network import Network
+from isocortex.report.record import Recorder, Sampling
+from isocortex.report.summary import Stopwatch
+from isocortex.session.loop import Observer, Run
+from isocortex.session.outputs import (
+    Account,
+    Files,
+    Folder,
+    ReportFile,
+    SpikeFile,
+    cells_among,
+    facts_of,
+    recorders_of,
+    text_of,
+)
+from isocortex.session.recording import Spikes, Trace
+from isocortex.session.setup import BUILDING, READING, Options, build, describe, lay_out, load
+
+
+class Session:
+    """A simulation that one can hold; made by :func:`open_session` or :func:`prepare`.
+
+    Attributes
+    ----------
+    simulation : what is simulated, without its synapses.
+    run : the loop.
+    """
+
+    def __init__(self, simulation: Simulation, run: Run, spikes: Spikes | None) -> None:
+        self.simulation, self.run, self._spikes = simulation, run, spikes
+
+    @property
+    def time(self) -> float:
+        """Simulated time, ms."""
+        return self.run.time
+
+    @property
+    def network(self) -> Network:
+        return self.run.network
+
+    def advance(self, duration: float | None = None) -> None:
+        """Simulate ``duration`` ms more, or until the end.
+
+        In pieces of any length the results are those of one run, to the last bit. Ctrl-C stops
+        between two steps; the session can go on from there.
+
+        Raises
+        ------
+        ConfigError : less than a step, or beyond the time for which inputs were loaded.
+        """
+        dt, run = self.run.settings.dt, self.run
+        end = run.n_steps if duration is None else run.step + int(round(duration / dt))
+        if duration is not None and end <= run.step:
+            raise ConfigError(f"{duration:g} ms is less than a step of {dt:g} ms", fix="Ask more.")
+        if end > run.n_steps:
+            raise ConfigError(
+                f"the session ends at {run.n_steps * dt:g} ms and is at {self.time:g} ms",
+                field="tstop", fix="Give open_session a larger tstop.",
+            )  # fmt: skip
+        with interruptible() as stop_if_asked:
+            run.advance_to(end, stop_if_asked)
+
+    @property
+    def spikes(self) -> pd.DataFrame:
+        """All spikes until now: timestamps (ms), node_ids, population."""
+        if self._spikes is None:
+            raise ConfigError("this session writes its spikes", fix="Read them from its output.")
+        return self._spikes.table(self.run)
+
+    def voltage(self, node_id: int, population: str | None = None) -> float:
+        """The voltage of a cell's soma now, mV.
+
+        Raises
+        ------
+        ConfigError : there is no such biophysical cell, or several and no population was named.
+        """
+        name, cells = self._cells([node_id], population)
+        model = self.network.models[self.network.cell_model[cells[0]]]
+        return float(self.run.engine.voltage(int(cells[0]))[model.soma])
+
+    def record(
+        self,
+        variable: str = "v",
+        nodes: Sequence[int] | None = None,
+        population: str | None = None,
+        sections: str | tuple[str | int, ...] = "soma",
+    ) -> Trace:
+        """Record a quantity from the next step on; the trace's ``data`` grows with the session.
+
+        Parameters
+        ----------
+        variable : as reports name it: ``v``, ``cai``, ``g_syn``, ``m_NaTs``, ...
+        nodes : node ids, default all biophysical cells of the population.
+        sections : as in reports: ``soma``, ``all``, section types or ids.
+        """
+        name, cells = self._cells(nodes, population)
+        simulation = self.simulation
+        spec = ReportSpec(variable, variable, [], sections)
+        sampling = Sampling(simulation.dt, simulation.tstop, simulation.celsius)
+        trace = Trace(Recorder(spec, name, cells, self.network, sampling), variable, name)
+        self.run.observe(trace)
+        return trace
+
+    def _cells(self, nodes: Sequence[int] | None, population: str | None) -> tuple[str, Any]:
+        """Population and indices of biophysical cells, in order of node id."""
+        network = self.network
+        biophysical = np.unique(network.source_population[: network.n_cells])
+        names = [network.populations[p] for p in biophysical]
+        name = names[0] if population is None and len(names) == 1 else population
+        if name is None or name not in names:
+            raise ConfigError(
+                "several populations" if name is None else f"no cells in {name!r}",
+                field="population", fix=f"Name one of {', '.join(names) or 'none'}.",
+            )  # fmt: skip
+        ids = network.source_node_id[: network.n_cells] if nodes is None else np.asarray(nodes)
+        cells = cells_among(network, name, ids)
+        if nodes is not None and len(cells) < len(np.unique(ids)):
+            missing = np.setdiff1d(ids, network.source_node_id[cells])
+            raise ConfigError(
+                f"{name} has no biophysical node {missing[0]}", field="nodes",
+                fix="Choose ids that it has.",
+            )  # fmt: skip
+        return name, cells
+
+    def close(self) -> None:
+        """Complete every file that is being written; later calls do nothing."""
+        self.run.finish()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        end = self.run.n_steps * self.run.settings.dt
+        return f"Session({self.time:g} of {end:g} ms, {self.run.n_spikes:,} spikes)"
+
+
+def open_session(
+    config: str | os.PathLike[str] | Simulation,
+    *,
+    dt: float | None = None,
+    tstop: float | None = None,
+    threads: int | None = None,
+    precision: str = "double",
+    engine: str = "fast",
+    integrator: str = "backward-euler",
+    store_synapses: bool | None = None,
+    output_dir: str | os.PathLike[str] | None = None,
+    overwrite: bool | None = None,
+) -> Session:
+    """Build a simulation and hold it at its beginning.
+
+    Nothing is written unless ``output_dir`` is given; then the spikes and reports of the
+    configuration are, as by :func:`isocortex.run`. The other parameters are that function's.
+
+    Examples
+    --------
+    >>> with open_session("simulation_config.json") as session:  # doctest: +SKIP
+    ...     trace = session.record("v", [0, 1])
+    ...     session.advance(50.0)
+    ...     session.spikes, session.voltage(0), trace.data
+    """
+    options = Options(
+        dt=dt, tstop=tstop, threads=threads, precision=precision, engine=engine,
+        integrator=integrator, store_synapses=store_synapses, output_dir=output_dir,
+        overwrite=overwrite, skip_unsupported_reports=output_dir is None,
+    )  # fmt: skip
+    return prepare(config, options, writes=output_dir is not None, keeps=True)
+
+
+def prepare(
+    config: str | os.PathLike[str] | Simulation,
+    options: Options,
+    *,
+    writes: bool,
+    keeps: bool = False,
+    more: Sequence[Observer] = (),
+    say: Callable[[str], None] = lambda line: None,
+) -> Session:
+    """Read, check and build everything.
+
+    Parameters
+    ----------
+    writes : spikes and reports go into the output folder.
+    keeps : spikes are kept in memory.
+    more : observers told after those that write.
+    say : called with one line for every stage that takes time.
+    """
+    started, clock = datetime.now(UTC), Stopwatch()
+    simulation, settings = load(config, options, say)
+    clock.lap(READING)
+    files = Files.of(simulation, options.overwrite)
+    if writes:
+        files.check()  # now, not after the network was built
+    network = build(simulation, options)
+    say(describe(network))
+    recorders = recorders_of(simulation, network) if writes else {}
+    clock.lap(BUILDING)
+    # the synapses are in the network now, and may be large
+    simulation = replace(simulation, circuit=replace(simulation.circuit, projections=[]))
+    say("Loading the kernels (compiled once, then cached) ...")
+    n_synapses = network.n_synapses
+    task = lay_out(simulation, network, settings, options.engine, clock)
+    del network
+    compiling = task.engine.compile_seconds
+    setup = sum(clock.seconds.values()) - compiling
+    say(f"Ready: {setup:.1f} s to build, {compiling:.1f} s to compile.")
+    observers: list[Observer] = []
+    if writes:
+        names = {name: getattr(options, name) for name in ("precision", "integrator", "engine")}
+        facts = facts_of(simulation, task.network, settings.threads, files, names)
+        beginning = {"n_synapses": n_synapses, "setup_seconds": setup, "started": started,
+                     "config_text": text_of(simulation.config_file)}  # fmt: skip
+        observers = [Folder(files), Account(files.folder, facts, beginning),
+                     SpikeFile(files, simulation.spikes_sort_order, facts)]  # fmt: skip
+        for name, several in recorders.items():
+            observers += [
+                ReportFile(recorder, files.folder / files.reports[name], "a" if k else "w", facts)
+                for k, recorder in enumerate(several)
+            ]
+    spikes = Spikes() if keeps else None
+    observers += [*([spikes] if spikes else []), *more]
+    return Session(simulation, Run(task, observers, clock), spikes)

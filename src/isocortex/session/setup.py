@@ -1,0 +1,118 @@
+"""From a configuration to a run that can begin."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from isocortex.circuit import Simulation
+from isocortex.engine.interface import Settings
+from isocortex.errors import ConfigError
+from isocortex.network.build import build_network
+from isocortex.network.network import Network
+from isocortex.report.summary import Stopwatch
+from isocortex.session.engines import ENGINES, make_engine, make_settings
+from isocortex.session.loop import Task
+from isocortex.sonata.config import load_simulation
+
+#: Stages whose wall-clock time is measured, as :class:`Summary` names them.
+READING, BUILDING = "reading circuit and inputs", "building cells and synapses"
+LOADING, COMPILING = "laying out the engine's memory", "compiling or loading kernels"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a configuration is run; see :func:`isocortex.run`."""
+
+    dt: float | None = None
+    tstop: float | None = None
+    threads: int | None = None
+    precision: str = "double"
+    engine: str = "fast"
+    integrator: str = "backward-euler"
+    output_dir: str | os.PathLike[str] | None = None
+    overwrite: bool | None = None
+    skip_unsupported_reports: bool = False
+    store_synapses: bool | None = None
+
+
+def load(
+    config: str | os.PathLike[str] | Simulation, options: Options, say: Callable[[str], None]
+) -> tuple[Simulation, Settings]:
+    """The simulation as the options change it, and its settings; all choices are checked."""
+    if not isinstance(config, Simulation):
+        simulation = load_simulation(
+            config, dt=options.dt, tstop=options.tstop, output_dir=options.output_dir,
+            skip_unsupported_reports=options.skip_unsupported_reports,
+        )  # fmt: skip
+        for report in simulation.skipped:
+            say(f"Skipped: report {report} is not supported.")
+    else:
+        simulation = _changed(config, options)
+    threads, cores = options.threads, len(os.sched_getaffinity(0))
+    if threads is not None and threads > cores:  # they would wait for each other, spinning
+        say(f"{threads} threads asked for, but there are {cores} cores: one thread each.")
+        threads = cores
+    if options.engine not in ENGINES:
+        raise ConfigError(
+            f"unknown engine {options.engine!r}", fix=f"Use one of {', '.join(ENGINES)}."
+        )
+    return simulation, make_settings(
+        simulation, threads=threads, precision=options.precision, integrator=options.integrator
+    )
+
+
+def _changed(simulation: Simulation, options: Options) -> Simulation:
+    """A loaded simulation with other times or another output folder."""
+    if options.tstop is not None and options.tstop > simulation.tstop:
+        raise ConfigError(
+            f"the inputs were loaded for {simulation.tstop:g} ms, not {options.tstop:g}",
+            field="tstop", fix="Give tstop to load_simulation.",
+        )  # fmt: skip
+    folder = options.output_dir
+    return replace(
+        simulation,
+        dt=options.dt or simulation.dt,
+        tstop=options.tstop or simulation.tstop,
+        output_dir=Path(folder) if folder else simulation.output_dir,
+    )
+
+
+def build(simulation: Simulation, options: Options) -> Network:
+    """The network of a simulation, its synapses stored if the engine draws none."""
+    store = options.store_synapses
+    if options.engine == "reference" and store is None:
+        store = True  # it knows no other
+    return build_network(simulation, store)
+
+
+def lay_out(
+    simulation: Simulation,
+    network: Network,
+    settings: Settings,
+    engine: str,
+    clock: Stopwatch,
+) -> Task:
+    """The network in an engine's memory; its wiring is the engine's from here on."""
+    motor = make_engine(network, settings, engine)
+    clock.lap(LOADING)
+    clock.seconds[LOADING] -= motor.compile_seconds
+    clock.seconds[COMPILING] = motor.compile_seconds
+    n_steps = int(round(simulation.tstop / simulation.dt))
+    return Task(network.without_wiring(), motor, settings, n_steps)
+
+
+def describe(network: Network) -> str:
+    """One line: how much there is to simulate."""
+    parts = [f"{network.n_cells:,} biophysical cells of {len(network.models)} models"]
+    if len(network.points):
+        parts.append(f"{len(network.points):,} point neurons")
+    if network.n_virtual:
+        parts.append(f"{network.n_virtual:,} virtual nodes")
+    parts += [f"{network.n_compartments:,} compartments", f"{network.n_synapses:,} synapses"]
+    line = ", ".join(parts)
+    if network.n_drawn:
+        line += f" (about {network.n_drawn:.3g} of them drawn at each spike, not stored)"
+    return line + "."
