@@ -92,7 +92,9 @@ def _specifications(
         )  # fmt: skip
     variables = report.variable_name
     variables = [variables] if isinstance(variables, str) else variables
-    sections = report.sections
+    names = report.sections if isinstance(report.sections, list) else [report.sections]
+    # BMTK takes names of sections in capitals too
+    sections = tuple(s.lower() if isinstance(s, str) else s for s in names)
     path = Path(report.file_name or name)
     if not path.name:
         raise ConfigError("not a file name", file=file, field=f"{field}.file_name", fix="Mend it.")
@@ -104,7 +106,7 @@ def _specifications(
             name=f"{name}_{variable}" if several else name,
             variable=variable,
             cells=circuit.select(report.cells, f"{field}.cells"),
-            sections=sections if isinstance(sections, str) else tuple(sections),
+            sections=sections if isinstance(report.sections, list) else sections[0],
             start=report.start_time,
             end=report.end_time,
             dt=report.dt,
