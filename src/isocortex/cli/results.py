@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from isocortex.cli.terminal import ConfigOption, Results, out
+
+if TYPE_CHECKING:
+    from isocortex.circuit import NodePopulation
+
+#: Words of pictures and reports for columns of the nodes.
+ALSO_CALLED = {"class": "cell_class", "model": "model_template"}
 
 
 def report(
@@ -64,12 +70,7 @@ def rates(
                 file=result.directory, fix="Give --config.",
             )  # fmt: skip
         wanted = by or [key for key in ("area", "layer") if key in nodes.table] or ["model_type"]
-        for key in wanted:
-            if key not in nodes.table:
-                raise InputError(
-                    f"has no attribute {key!r}", file=nodes.file,
-                    fix=f"There are: {', '.join(nodes.table.columns)}.",
-                )  # fmt: skip
+        wanted = [_attribute(key, nodes) for key in wanted]
         cells = nodes.table[wanted].iloc[nodes.index_of(ids, file=result.directory, field=name)]
         rate = cell_rates(
             late["node_ids"][late["population"] == name], ids, result.duration - start
@@ -93,6 +94,20 @@ def rates(
         )
         with disk_errors(output, "write the table"):
             written.to_csv(output, float_format="%.4g", index=False)
+
+
+def _attribute(word: str, nodes: NodePopulation) -> str:
+    """The column of the nodes that a word means: its name in any case, or ``class``."""
+    from isocortex.errors import InputError
+
+    columns = [str(column) for column in nodes.table.columns]
+    for meant in (word, ALSO_CALLED.get(word.lower(), word)):
+        for column in columns:
+            if column.lower() == meant.lower():
+                return column
+    raise InputError(
+        f"has no attribute {word!r}", file=nodes.file, fix=f"There are: {', '.join(columns)}."
+    )
 
 
 def data(

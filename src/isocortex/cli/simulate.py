@@ -34,7 +34,7 @@ class Integrator(StrEnum):
 
 def _simulate(config: Path, **options):
     """Run with progress on the terminal and say what was done."""
-    from isocortex.simulate import run as run_simulation
+    from isocortex import run as run_simulation
 
     reached = 0.0
     bar = progress_bar("{task.fields[spikes]:,} spikes")

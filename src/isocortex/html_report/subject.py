@@ -104,7 +104,7 @@ class Subject:
             parts.append(group if population is None else _described(group, population))
         cells = pd.concat([rates.iloc[:0], *parts], ignore_index=True)
         known = cells["class"] if "class" in cells else pd.Series(np.nan, cells.index)
-        hertz = cells["spikes"] * 1e3 / self.duration if self.duration else np.nan
+        hertz = cells["spikes"].astype(float) * 1e3 / self.duration if self.duration else np.nan
         named = known.astype(object).fillna(cells["population"])
         return cells.assign(**{"rate_hz": hertz, "class": named})
 

@@ -253,10 +253,15 @@ def _shown(result: Result, simulation: Simulation | None) -> dict[str, NodePopul
         }
     nodes = simulation.circuit.nodes
     told = result.provenance.get("run", {}).get("populations") or result.spike_populations
+    if not told:
+        raise InputError(
+            "has no neurons to look at: only virtual nodes, or none", file=result.directory,
+            fix="Simulate a circuit with cells.",
+        )  # fmt: skip
     chosen = {name: nodes[name] for name in told if name in nodes}
     if not chosen:
         raise InputError(
-            f"has spikes of {', '.join(told) or 'no population'}, the circuit has the nodes "
+            f"has spikes of {', '.join(told)}, the circuit has the nodes "
             f"{', '.join(nodes)}", file=result.directory, fix="Give the --config of this run.",
         )  # fmt: skip
     return chosen
