@@ -14,7 +14,7 @@ from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import NodePopulation, Simulation
 from isocortex.cortex.atlas import load_atlas
 from isocortex.errors import ConfigError, InputError, disk_errors
-from isocortex.network.build import compile_cell_of
+from isocortex.network.cells import compile_cell_of
 from isocortex.report.results import Result
 from isocortex.sonata.config import load_simulation
 

@@ -155,7 +155,7 @@ def run(
     network = build_network(simulation, store_synapses)
     clock.lap(BUILDING)
     # the edges are in the network now, and may be large
-    simulation = replace(simulation, circuit=replace(simulation.circuit, edges=[]))
+    simulation = replace(simulation, circuit=replace(simulation.circuit, projections=[]))
     say(describe(network))
     n_steps = int(round(simulation.tstop / simulation.dt))
     say("Loading the kernels (compiled once, then cached) ...")

@@ -7,7 +7,7 @@ from sonata_small import configuration, write_circuit, write_config
 
 from isocortex.circuit import CurrentInput, SpikeInput
 from isocortex.errors import IsocortexError
-from isocortex.network.build import poisson_sources
+from isocortex.network.inputs import poisson_sources
 from isocortex.network.poisson import PoissonSources
 from isocortex.sonata.config import load_simulation
 

@@ -4,19 +4,23 @@ from isocortex.circuit.circuit import MODEL_TYPES, NODE_ID, Circuit
 from isocortex.circuit.edges import EdgePopulation, SynapseRule
 from isocortex.circuit.inputs import CurrentInput, Input, PoissonInput, SpikeInput
 from isocortex.circuit.nodes import NodePopulation
+from isocortex.circuit.projection import Cells, Projection, Synapses
 from isocortex.circuit.simulation import ReportSpec, Simulation
 
 __all__ = [
     "MODEL_TYPES",
     "NODE_ID",
+    "Cells",
     "Circuit",
     "CurrentInput",
     "EdgePopulation",
     "Input",
     "NodePopulation",
     "PoissonInput",
+    "Projection",
     "ReportSpec",
     "Simulation",
     "SpikeInput",
     "SynapseRule",
+    "Synapses",
 ]

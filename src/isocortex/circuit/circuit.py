@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from isocortex.circuit.edges import EdgePopulation
 from isocortex.circuit.nodes import NodePopulation
+from isocortex.circuit.projection import Projection
 from isocortex.errors import ConfigError, InputError
 
 IntArray = NDArray[np.int64]
@@ -25,19 +26,18 @@ NODE_ID = ("node_id", "node_ids", "gid")
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """All populations and where the files of their models are.
-
-    ``recipe`` holds the parameters of a cortex model whose synapses are drawn, not read;
-    ``recipe_file`` is where they were found.
-    """
+    """All populations, who projects to whom, and where the files of their models are."""
 
     nodes: dict[str, NodePopulation]
-    edges: list[EdgePopulation]
+    projections: list[Projection]
     components: dict[str, Path]
     node_sets: dict[str, Any]
     config_file: Path
-    recipe: dict[str, Any] | None = None
-    recipe_file: Path | None = None
+
+    @property
+    def edges(self) -> list[EdgePopulation]:
+        """The projections that were read from edge files."""
+        return [p for p in self.projections if isinstance(p, EdgePopulation)]
 
     def find(self, component: str, name: str) -> Path:
         """Path of a component file, e.g. ``find("morphologies_dir", "cell.swc")``.

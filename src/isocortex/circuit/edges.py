@@ -1,12 +1,18 @@
-"""Edges as they were read: arrays per population, and what the synapses of each type are."""
+"""Edges as they were read, and the synapses they make."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE, Cells, Synapses
+from isocortex.circuit.synapses import kinetics_of, place_synapses, sign_and_count
+from isocortex.errors import InputError, located
+from isocortex.mechanisms.synapses import Kinetics
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -25,7 +31,7 @@ class SynapseRule:
 
 @dataclass(frozen=True, slots=True)
 class EdgePopulation:
-    """Edges between two populations.
+    """Edges between two populations; a :class:`isocortex.circuit.projection.Projection`.
 
     Attributes (m edges)
     ----------
@@ -53,3 +59,57 @@ class EdgePopulation:
     section_id: NDArray[np.int32]
     section_pos: FloatArray
     weight_is_final: NDArray[np.bool_]
+
+    @property
+    def expected(self) -> float:
+        """Number of synapses onto biophysical cells, and of edges to point neurons at most."""
+        return float(self.nsyns.sum(dtype=np.int64))
+
+    def delays(self) -> FloatArray:
+        return np.unique(self.delay)
+
+    def kinds(self, cells: Cells) -> tuple[Kinetics, ...]:
+        on_cell = cells.model[self.target_index] >= 0
+        used = np.unique(self.rule[on_cell])
+        return tuple(dict.fromkeys(kinetics_of(self.rules[r], self) for r in used))
+
+    def onto(self, rows: IntArray | None, cells: Cells, seed: int) -> Iterator[Synapses]:
+        model = cells.model[self.target_index]
+        wanted = np.ones(len(model), bool) if rows is None else np.isin(self.target_index, rows)
+        if (wanted & (model == VIRTUAL_NODE)).any():
+            raise InputError(
+                "an edge ends on a virtual node", field=f"edges/{self.name}",
+                fix=f"Population {self.target!r} must be biophysical or point neurons.",
+            )  # fmt: skip
+        kinds = self.kinds(cells)
+        delay = np.searchsorted(self.delays(), self.delay)
+        weight = compact(self.weight)
+        for r, rule in enumerate(self.rules):
+            mine = wanted & (self.rule == r)
+            at = np.flatnonzero(mine & (model == POINT_NEURON))
+            if len(at):
+                none = np.full(len(at), -1)
+                signed = compact(self.weight[at] * sign_and_count(self, rule, at))
+                yield Synapses(
+                    self.source_index[at], self.target_index[at], none, none, signed, delay[at]
+                )
+            at = np.flatnonzero(mine & (model >= 0))
+            if len(at) == 0:
+                continue
+            kind = kinds.index(kinetics_of(rule, self))
+            with located(self.name, "target_sections"):
+                edge, node = place_synapses(self, rule, at, cells, seed)
+            yield Synapses(
+                self.source_index[edge], self.target_index[edge], node,
+                np.full(len(edge), kind), weight[edge], delay[edge],
+            )  # fmt: skip
+
+    def tables(self) -> None:
+        """None: what is stored need not be drawn."""
+        return None
+
+
+def compact(weight: FloatArray) -> NDArray[np.floating]:
+    """In single precision if that loses nothing, as for the weights of most files."""
+    single = weight.astype(np.float32)
+    return single if (single == weight).all() else weight

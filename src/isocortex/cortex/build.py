@@ -9,22 +9,31 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from isocortex.cells.library import load_cell
 from isocortex.cortex.atlas import LAYERS
-from isocortex.cortex.counts import CLASSES, HEMISPHERES, N_EXCITATORY, group_of
+from isocortex.cortex.circuit import (
+    BACKGROUND,
+    attributes,
+    background_types,
+    dynamics_of,
+    kinetics_names,
+    node_types,
+)
+from isocortex.cortex.counts import CLASSES, group_of
+from isocortex.cortex.digest import digests
 from isocortex.cortex.drive import RATE, SYNAPSES, Drive, load_drive
 from isocortex.cortex.model import CortexModel
+from isocortex.cortex.projection import POPULATION
 from isocortex.cortex.recipe import Recipe
 from isocortex.cortex.wiring import CellClass
 from isocortex.errors import disk_errors
-from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import DELAY_STEP
 from isocortex.sonata.write import write_edges, write_nodes, write_types
 
@@ -57,67 +66,21 @@ def build_cortex(
         network.mkdir(parents=True, exist_ok=True)
         (folder / "synaptic_models").mkdir(exist_ok=True)
     progress("writing neurons")
-    types, type_id = _node_types(cortex)
+    types, type_id = node_types(cortex)
     write_types(network / "cortex_node_types.csv", types)
-    write_nodes(network / "cortex_nodes.h5", "cortex", type_id, _attributes(cortex))
+    write_nodes(network / "cortex_nodes.h5", "cortex", type_id, attributes(cortex))
     progress("writing the background")
     _write_background(network, cortex, drive or load_drive())
-    for kinetics, name in _kinetics_names(cortex).items():
-        content = {"level_of_detail": "exp2syn", "tau1": kinetics.tau_rise,
-                   "tau2": kinetics.tau_decay, "erev": kinetics.reversal}  # fmt: skip
-        _write_json(folder / "synaptic_models" / f"{name}.json", content)
+    for kinetics, name in kinetics_names(cortex).items():
+        _write_json(folder / "synaptic_models" / f"{name}.json", dynamics_of(kinetics))
     if materialize:
         progress("drawing synapses")
         _write_synapses(network, cortex)
-    _write_json(folder / "circuit_config.json", _circuit_config(cortex.recipe, materialize))
+    _write_json(folder / "circuit_config.json", _circuit_config(cortex, materialize))
     _write_json(folder / "node_sets.json", _node_sets(cortex))
     config = folder / "simulation_config.json"
     _write_json(config, _simulation_config(cortex.recipe, tstop))
     return config
-
-
-# --- nodes ------------------------------------------------------------------------------------
-
-
-def _node_types(cortex: CortexModel) -> tuple[pd.DataFrame, NDArray[np.int64]]:
-    """One type per (layer, class, cell model) that occurs, and the type of every neuron."""
-    kinds, type_id = cortex.kinds
-    rows = []
-    for number, (layer, name, model) in enumerate(kinds):
-        excitatory = name in CLASSES[:N_EXCITATORY]
-        rows.append(
-            {
-                "node_type_id": number,
-                "pop_name": f"{'e' if excitatory else 'i'}{layer.replace('/', '')}{name}",
-                "layer": f"L{layer}",
-                "cell_class": name,
-                "ei": "e" if excitatory else "i",
-                "model_type": "biophysical",
-                "model_template": f"isocortex:{model}",
-            }
-        )
-    return pd.DataFrame(rows), type_id
-
-
-def _attributes(cortex: CortexModel) -> dict[str, NDArray[Any]]:
-    """Of every neuron: place (um, CCFv3), depth, direction of the pia, area and side."""
-    n = cortex.neurons
-    area = np.array([name.encode() for name in cortex.atlas.areas.index])
-    right = n.column >= cortex.layout.columns.n_side
-    return {
-        "x": n.position[:, 0],
-        "y": n.position[:, 1],
-        "z": n.position[:, 2],
-        "depth": n.depth_um,
-        "normal_x": n.normal[:, 0],
-        "normal_y": n.normal[:, 1],
-        "normal_z": n.normal[:, 2],
-        "flat_x": n.flat[:, 0],
-        "flat_y": n.flat[:, 1],
-        "column": n.column,
-        "area": area[n.area],
-        "hemisphere": np.array([side.encode() for side in HEMISPHERES])[right.astype(int)],
-    }
 
 
 # --- background -------------------------------------------------------------------------------
@@ -126,47 +89,26 @@ def _attributes(cortex: CortexModel) -> dict[str, NDArray[Any]]:
 def _write_background(network: Path, cortex: CortexModel, drive: Drive) -> None:
     """A virtual node for every neuron, and its edge: some synapses at random places."""
     n = len(cortex)
-    virtual = pd.DataFrame({"node_type_id": [0], "model_type": "virtual", "pop_name": "background"})
+    virtual = pd.DataFrame({"node_type_id": [0], "model_type": "virtual", "pop_name": BACKGROUND})
     write_types(network / "background_node_types.csv", virtual)
-    write_nodes(network / "background_nodes.h5", "background", np.zeros(n, np.int64))
-    kinds, type_id = cortex.kinds
-    names = _kinetics_names(cortex)
-    rows = []
-    for number, (layer, name, model) in enumerate(kinds):
-        rule = cortex.rules[cortex.far_rule[group_of((layer, name))]]
-        rows.append(
-            {
-                "edge_type_id": number,
-                "syn_weight": round(drive.of(layer, name, model) * 1e-3, 9),
-                "delay": 1.0,
-                "model_template": "exp2syn",
-                "dynamics_params": f"{names[rule.kinetics]}.json",
-                "target_sections": json.dumps(rule.sections).replace('"', "'"),
-                "distance_range": str([min(end, 1e20) for end in rule.distance_range]),
-            }
-        )
-    write_types(network / "background_cortex_edge_types.csv", pd.DataFrame(rows))
+    write_nodes(network / "background_nodes.h5", BACKGROUND, np.zeros(n, np.int64))
+    types = background_types(cortex, drive)
+    types["target_sections"] = [str(list(names)) for names in types["target_sections"]]
+    types["distance_range"] = [str(list(ends)) for ends in types["distance_range"]]
+    write_types(network / "background_cortex_edge_types.csv", types)
     edges = pd.DataFrame(
         {"source_node_id": np.arange(n), "target_node_id": np.arange(n),
-         "edge_type_id": type_id, "nsyns": SYNAPSES}
+         "edge_type_id": cortex.kinds[1], "nsyns": SYNAPSES}
     )  # fmt: skip
-    write_edges(network / "background_cortex_edges.h5", "background", "cortex", (n, n), edges)
+    write_edges(network / "background_cortex_edges.h5", BACKGROUND, POPULATION, (n, n), edges)
 
 
 # --- synapses ---------------------------------------------------------------------------------
 
 
-def _kinetics_names(cortex: CortexModel) -> dict[Kinetics, str]:
-    distinct = dict.fromkeys(rule.kinetics for rule in cortex.rules)
-    return {
-        k: f"{'AMPA' if k.reversal > -40.0 else 'GABA'}_{k.tau_rise:g}_{k.tau_decay:g}"
-        for k in distinct
-    }
-
-
 def _write_synapses(network: Path, cortex: CortexModel) -> None:
     """Every synapse as an edge with its place, weight and delay, sorted by target."""
-    names = list(_kinetics_names(cortex).items())
+    names = list(kinetics_names(cortex).items())
     number = {kinetics: k for k, (kinetics, _) in enumerate(names)}
     types = pd.DataFrame(
         {"edge_type_id": range(len(names)), "model_template": "exp2syn",
@@ -203,7 +145,7 @@ def _write_synapses(network: Path, cortex: CortexModel) -> None:
 # --- configuration ----------------------------------------------------------------------------
 
 
-def _circuit_config(recipe: Recipe, materialize: bool) -> dict[str, Any]:
+def _circuit_config(cortex: CortexModel, materialize: bool) -> dict[str, Any]:
     def pair(kind: str, name: str) -> dict[str, str]:
         return {
             f"{kind}s_file": f"$NETWORK_DIR/{name}_{kind}s.h5",
@@ -220,7 +162,8 @@ def _circuit_config(recipe: Recipe, materialize: bool) -> dict[str, Any]:
         },
     }
     if not materialize:
-        config["cortex"] = asdict(recipe)
+        made = {"version": version("isocortex"), **digests(cortex)}
+        config["cortex"] = {**asdict(cortex.recipe), "made": made}
     return config
 
 

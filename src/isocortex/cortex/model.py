@@ -137,7 +137,7 @@ class CortexModel:
     @property
     def expected_synapses(self) -> float:
         """How many synapses the recipe asks for at its scale."""
-        return self.recipe.synapses * self.recipe.scale * self.recipe.kept
+        return self.recipe.expected_synapses
 
     @cached_property
     def far_rule(self) -> NDArray[np.int16]:

@@ -91,12 +91,13 @@ class Recipe:
 
     @classmethod
     def read(cls, values: Mapping[str, Any], file: Path | None) -> Recipe:
-        """The recipe that a circuit's configuration holds.
+        """The recipe that a circuit's configuration holds, beside what was ``made`` of it.
 
         Raises
         ------
         ConfigError : a key or value that no recipe has.
         """
+        values = {name: value for name, value in values.items() if name != "made"}
         for name in values:
             if name not in cls.__dataclass_fields__:
                 raise unknown_key(name, cls.__dataclass_fields__, file, "cortex")
@@ -107,6 +108,11 @@ class Recipe:
     def kept(self) -> float:
         """Share of its synapses that a neuron keeps."""
         return max(self.scale, 0.1) if self.in_degree is None else self.in_degree
+
+    @property
+    def expected_synapses(self) -> float:
+        """How many synapses there are to be at this scale."""
+        return self.synapses * self.scale * self.kept
 
     def key(self, what: str) -> np.uint64:
         """Name of a family of random streams."""

@@ -207,12 +207,15 @@ def load_wiring(folder: str | Path | None = None) -> Wiring:
     InputError : a table is missing, has no row for something that needs one, or has an impossible
         number.
     """
-    return _load(
-        Path(str(files("isocortex") / "cortex" / "data")) if folder is None else Path(folder)
-    )
+    return _embedded() if folder is None else _load(Path(folder))
 
 
 @cache
+def _embedded() -> Wiring:
+    """The tables inside the package; one's own may change while Python runs."""
+    return _load(Path(str(files("isocortex") / "cortex" / "data")))
+
+
 def _load(folder: Path) -> Wiring:
     groups = read_classes(folder)
     counts = read_models(folder, list(groups))

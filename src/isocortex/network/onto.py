@@ -8,15 +8,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from isocortex.circuit import Simulation
+from isocortex.circuit import Cells, Simulation
+from isocortex.circuit.projection import VIRTUAL_NODE
 from isocortex.errors import ConfigError
-from isocortex.network.build import compile_cell_of, cortex_of, kinetics_of, place_synapses
-from isocortex.network.drawn.draw import DELAY_STEP
+from isocortex.network.cells import compile_cell_of
 
 IntArray = NDArray[np.int64]
 
 #: Synapses of a recipe that are drawn to find those onto a neuron: about half a minute's work.
 DRAWN_AT_MOST = 1e8
+#: Columns of the tables below.
+COLUMNS = {
+    "population": np.int16, "source": np.int64, "node": np.int64, "delay": np.float64,
+    "reversal": np.float64,
+}  # fmt: skip
 
 
 class SynapsesOnto(NamedTuple):
@@ -50,78 +55,45 @@ def synapses_onto(
     ConfigError : they would have to be searched among more than ``DRAWN_AT_MOST`` drawn ones.
     """
     circuit = simulation.circuit
-    nodes = circuit.nodes[population]
-    rows = dict(zip(node_ids, _rows(nodes.node_ids, node_ids), strict=True))
-    names = tuple(circuit.nodes)
-    parts: dict[int, list[pd.DataFrame]] = {node: [] for node in node_ids}
-    for edges in circuit.edges:
-        if edges.target != population:
+    nodes, names = circuit.nodes[population], tuple(circuit.nodes)
+    rows = {int(node): row for row, node in enumerate(nodes.node_ids)}
+    wanted = np.array([rows[node] for node in node_ids], np.int64)
+    model = np.full(len(nodes.node_ids), VIRTUAL_NODE)
+    model[wanted] = np.arange(len(wanted))
+    cells = Cells([compile_cell_of(simulation, population, node) for node in node_ids], model)
+    parts = []
+    for projection in circuit.projections:
+        if projection.target != population:
             continue
-        for node_id, row in rows.items():
-            onto = edges.target_index == row
-            cell = compile_cell_of(simulation, population, node_id)
-            for r, rule in enumerate(edges.rules):
-                at = np.flatnonzero(onto & (edges.rule == r))
-                if len(at) == 0:
-                    continue
-                only_cell = np.zeros(len(onto), np.int64)
-                edge, node = place_synapses(
-                    edges, rule, at, only_cell, [cell], only_cell[:1], simulation.seed
+        if projection.tables() is not None and projection.expected > DRAWN_AT_MOST:
+            raise ConfigError(
+                f"the inputs of a neuron are among {projection.expected:.3g} synapses that would "
+                "have to be drawn", file=simulation.config_file, field=projection.name,
+                fix="Look at them in a model of smaller scale.",
+            )  # fmt: skip
+        reversal = np.array([kinetics.reversal for kinetics in projection.kinds(cells)])
+        delays = projection.delays()
+        for made in projection.onto(wanted, cells, simulation.seed):
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "target": made.target,
+                        "population": names.index(projection.source),
+                        "source": made.source,
+                        "node": made.node,
+                        "delay": delays[made.delay],
+                        "reversal": reversal[made.kind],
+                    }
                 )
-                parts[node_id].append(
-                    pd.DataFrame(
-                        {
-                            "population": names.index(edges.source),
-                            "source": edges.source_index[edge],
-                            "node": node,
-                            "delay": edges.delay[edge],
-                            "reversal": kinetics_of(rule, edges).reversal,
-                        }
-                    )
-                )
-    if circuit.recipe is not None and population == "cortex":
-        _draw(simulation, rows, names.index("cortex"), parts)
-    return {node: _table(names, found) for node, found in parts.items()}
-
-
-def _rows(there: IntArray, wanted: list[int]) -> list[int]:
-    row = {int(node): k for k, node in enumerate(there)}
-    return [row[node] for node in wanted]
-
-
-def _draw(
-    simulation: Simulation, rows: dict[int, int], population: int, parts: dict[int, list]
-) -> None:
-    """Draw every synapse of the recipe and keep those onto ``rows``."""
-    cortex = cortex_of(simulation.circuit, len(simulation.circuit.nodes["cortex"].node_ids))
-    if cortex.expected_synapses > DRAWN_AT_MOST:
-        raise ConfigError(
-            f"the inputs of a neuron are among {cortex.expected_synapses:.3g} synapses that would "
-            "have to be drawn", file=simulation.config_file, field="cortex",
-            fix="Look at them in a model of smaller scale.",
-        )  # fmt: skip
-    reversal = np.array([rule.kinetics.reversal for rule in cortex.rules])
-    node_of = {row: node for node, row in rows.items()}
-    for made in cortex.synapses(range(len(cortex))):
-        keep = np.flatnonzero(np.isin(made.target, list(node_of)))
-        table = pd.DataFrame(
-            {
-                "population": population,
-                "source": made.source[keep],
-                "node": made.node[keep],
-                "delay": made.delay[keep] * DELAY_STEP,
-                "reversal": reversal[made.rule[keep]],
-            }
+            )
+    every = pd.concat([pd.DataFrame(columns=["target", *COLUMNS]), *parts], ignore_index=True)
+    return {
+        node: SynapsesOnto(
+            names,
+            *(
+                every.loc[every["target"] == row, name].to_numpy(kind)
+                for name, kind in COLUMNS.items()
+            ),
         )
-        for row, own in table.groupby(made.target[keep]):
-            parts[node_of[int(row)]].append(own)
-
-
-def _table(names: tuple[str, ...], parts: list[pd.DataFrame]) -> SynapsesOnto:
-    columns = ("population", "source", "node", "delay", "reversal")
-    types = (np.int16, np.int64, np.int64, np.float64, np.float64)
-    arrays = [
-        np.concatenate([np.zeros(0, kind), *(part[name].to_numpy(kind) for part in parts)])
-        for name, kind in zip(columns, types, strict=True)
-    ]
-    return SynapsesOnto(names, *arrays)
+        for node, row in zip(node_ids, wanted.tolist(), strict=True)
+    }

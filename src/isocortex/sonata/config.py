@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from isocortex.circuit import (
     Circuit,
     Input,
     NodePopulation,
+    Projection,
     ReportSpec,
     Simulation,
 )
@@ -102,6 +104,11 @@ SEARCHED = (
 #: Accepted and not used: mechanisms are built in, hoc templates are not run, morphologies in other
 #: formats and electrodes are not read.
 UNUSED = ("mechanisms_dir", "templates_dir", "alternate_morphologies", "recXelectrodes_dir")
+
+
+#: Sections that a package of ours makes projections from, and the class that reads each: by name,
+#: since what makes circuits stands above what reads files.
+RECIPES = {"cortex": "isocortex.cortex.projection:CortexProjection"}
 
 
 def load_circuit(path: str | os.PathLike[str]) -> Circuit:
@@ -263,9 +270,17 @@ def _circuit(config: Config, path: Path, *, wired: bool = True) -> Circuit:
             types = file.parent / entry.edge_types_file if entry.edge_types_file else None
             models = components.get("synaptic_models_dir")
             edges += read_edges(file.parent / entry.edges_file, types, nodes, models)
-    recipe, recipe_file = _object(config, "cortex", path)
-    sets = _node_sets(config, path)
-    return Circuit(nodes, edges, components, sets, path, recipe or None, recipe_file)
+    projections: list[Projection] = [*edges, *_made(config, path, nodes)]
+    return Circuit(nodes, projections, components, _node_sets(config, path), path)
+
+
+def _made(config: Config, path: Path, nodes: dict[str, NodePopulation]) -> Iterator[Projection]:
+    """The projections that sections of the configuration are recipes of."""
+    for key, maker in RECIPES.items():
+        section, file = _object(config, key, path)
+        if section:
+            module, name = maker.split(":")
+            yield getattr(import_module(module), name).read(section, file, nodes)
 
 
 def _nodes(networks: dict[str, Any], file: Path) -> dict[str, NodePopulation]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import PoissonInput, Simulation, SpikeInput
-from isocortex.network.build import poisson_sources
+from isocortex.network.inputs import poisson_sources
 from isocortex.network.onto import SynapsesOnto
 from isocortex.viewer.feed import Chunk
 from isocortex.viewer.pack import pack

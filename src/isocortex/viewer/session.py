@@ -14,7 +14,7 @@ import pandas as pd
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import NodePopulation, Simulation
 from isocortex.errors import ConfigError, InputError, IsocortexError
-from isocortex.network.build import MODEL_COLUMNS, compile_cell_of
+from isocortex.network.cells import MODEL_COLUMNS, compile_cell_of
 from isocortex.network.onto import SynapsesOnto, synapses_onto
 from isocortex.report.results import Result
 from isocortex.sonata.config import load_simulation

@@ -90,6 +90,19 @@ class Axons(NamedTuple):
     sites: Sites
 
 
+class Tables(NamedTuple):
+    """What a projection's synapses can be drawn from, and what they are.
+
+    ``kind`` (int64[rules]) is an index into the projection's kinetics, ``weight``
+    (float32[rules, models]) in uS; no delay is shorter than ``shortest`` (ms).
+    """
+
+    axons: Axons
+    kind: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    shortest: float
+
+
 class Connections(NamedTuple):
     """Room for what is drawn; a connection is one source, one target and a few synapses."""
 
@@ -117,6 +130,10 @@ class Synapses(NamedTuple):
     node: NDArray[np.int32]
     rule: NDArray[np.int16]
     delay: NDArray[np.uint8]  # in steps of ``DELAY_STEP``
+
+    def chosen(self, keep: NDArray[np.bool_]) -> Synapses:
+        """Some of them, in their order."""
+        return Synapses._make(column[keep] for column in self)
 
 
 @inlined

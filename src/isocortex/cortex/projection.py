@@ -1,0 +1,180 @@
+"""The connections of a cortex model as a projection of a circuit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.circuit import Cells, NodePopulation, Synapses
+from isocortex.cortex.digest import digests
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
+from isocortex.errors import InputError
+from isocortex.mechanisms.synapses import Kinetics
+from isocortex.network.drawn.draw import DELAY_STEP, Tables
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+#: Name of the population whose neurons a recipe makes.
+POPULATION = "cortex"
+#: Prefix of the templates of embedded cells.
+LIBRARY_PREFIX = "isocortex:"
+
+
+class CortexProjection:
+    """All connections between the neurons of a cortex model: drawn from its recipe, never read.
+
+    See :class:`isocortex.circuit.projection.Projection`.
+
+    Parameters
+    ----------
+    recipe : what the model is made from.
+    nodes : the neurons, as the circuit has them.
+    made : version of the package and digests of the model when the circuit was built, see
+        :func:`isocortex.cortex.digest.digests`; empty if not known.
+    file : configuration that holds the recipe, for messages.
+    """
+
+    name = f"{POPULATION}_to_{POPULATION}"
+    source = target = POPULATION
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        nodes: NodePopulation,
+        made: dict[str, str] | None = None,
+        file: Path | None = None,
+    ) -> None:
+        self.recipe, self.nodes, self.made, self.file = recipe, nodes, made or {}, file
+
+    @classmethod
+    def read(
+        cls, section: dict[str, Any], file: Path, nodes: dict[str, NodePopulation]
+    ) -> CortexProjection:
+        """From the section ``cortex`` of a circuit configuration.
+
+        Raises
+        ------
+        ConfigError, InputError : the recipe is wrong, or the circuit has no neurons for it.
+        """
+        made = section.get("made") or {}
+        recipe = Recipe.read(section, file)
+        if POPULATION not in nodes:
+            raise InputError(
+                f"holds the recipe of a cortex, but the circuit has no population {POPULATION!r}",
+                file=file, field="cortex", fix="Name its node file in networks.nodes.",
+            )  # fmt: skip
+        return cls(recipe, nodes[POPULATION], made, file)
+
+    @classmethod
+    def of(cls, model: CortexModel, nodes: NodePopulation) -> CortexProjection:
+        """Of a model at hand, whose neurons the nodes are."""
+        projection = cls(model.recipe, nodes)
+        projection.model = model
+        return projection
+
+    @cached_property
+    def model(self) -> CortexModel:
+        """The model, made from the recipe: exactly the one whose neurons the circuit holds.
+
+        Raises
+        ------
+        InputError : tables, package or node files have changed since the circuit was built.
+        """
+        model = CortexModel.make(self.recipe)
+        if self.made:
+            self._check_digests(digests(model))
+        self._check_nodes(model)
+        return model
+
+    def _check_digests(self, now: dict[str, str]) -> None:
+        parted = [part for part, value in now.items() if self.made.get(part) != value]
+        if not parted:
+            return
+        built, here = self.made.get("version", ""), version("isocortex")
+        why = f"isocortex {built} made it, this is {here}" if built != here else ""
+        tables = [
+            str(table)
+            for table in (
+                self.recipe.wiring, self.recipe.annotation, self.recipe.area_layer,
+                self.recipe.connectome,
+            ) if table is not None
+        ]  # fmt: skip
+        if tables and not why:
+            why = f"one of {', '.join(tables)} was changed"
+        raise InputError(
+            "what the circuit was built from has changed since: its "
+            f"{', '.join(parted)} would come out differently ({why or 'the package has changed'})",
+            file=self.file, field="cortex",
+            fix="Build the circuit again with `isocortex build cortex`, or restore what it was "
+            "built from.",
+        )  # fmt: skip
+
+    def _check_nodes(self, model: CortexModel) -> None:
+        if len(self.nodes.node_ids) != len(model):
+            raise InputError(
+                f"the recipe makes {len(model):,} neurons, the circuit has "
+                f"{len(self.nodes.node_ids):,}", file=self.nodes.file, field=POPULATION,
+                fix="Build the circuit again with `isocortex build cortex`.",
+            )  # fmt: skip
+        there = self.nodes.table["model_template"].astype(object).to_numpy()
+        should = np.array([LIBRARY_PREFIX + name for name in model.models], object)[model.model]
+        other = np.flatnonzero(there != should)
+        if len(other):
+            raise InputError(
+                f"{len(other):,} neurons have another cell model than their connections are placed "
+                f"on, the first is node {self.nodes.node_ids[other[0]]} with {there[other[0]]} "
+                f"instead of {should[other[0]]}", file=self.nodes.file,
+                field=f"{POPULATION}/model_template",
+                fix="Build the circuit again, with --materialize if its cells shall be changed.",
+            )  # fmt: skip
+
+    @property
+    def expected(self) -> float:
+        """How many synapses the recipe asks for at its scale."""
+        return self.recipe.expected_synapses
+
+    def kinds(self, cells: Cells) -> tuple[Kinetics, ...]:
+        return tuple(dict.fromkeys(rule.kinetics for rule in self.model.rules))
+
+    def delays(self) -> FloatArray:
+        return np.arange(256.0) * DELAY_STEP
+
+    def tables(self) -> Tables:
+        """What the synapses are drawn from."""
+        axons = self.model.axons
+        shortest = min(axons.rules.delay.min(), axons.projections.delay)
+        return Tables(
+            axons,
+            self._kind,
+            self.model.weight,
+            max(np.rint(shortest / DELAY_STEP), 1.0) * DELAY_STEP,
+        )
+
+    @cached_property
+    def _kind(self) -> IntArray:
+        """Index of every rule's kinetics among ``kinds``."""
+        of_rules = [rule.kinetics for rule in self.model.rules]
+        kinds = list(dict.fromkeys(of_rules))
+        return np.array([kinds.index(kinetics) for kinetics in of_rules])
+
+    def onto(self, rows: IntArray | None, cells: Cells, seed: int) -> Iterator[Synapses]:
+        """As the protocol says; the recipe has its own seed."""
+        wanted = None
+        if rows is not None:
+            wanted = np.zeros(len(self.model), bool)
+            wanted[rows] = True
+        for made in self.model.synapses(range(len(self.model))):
+            if wanted is not None:
+                made = made.chosen(wanted[made.target])
+            yield Synapses(
+                made.source, made.target, made.node, self._kind[made.rule],
+                self.model.weight[made.rule, self.model.model[made.target]], made.delay,
+            )  # fmt: skip

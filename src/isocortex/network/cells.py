@@ -1,0 +1,176 @@
+"""The cells of a circuit, each distinct model compiled once."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from isocortex.cells.allen import compile_allen
+from isocortex.cells.compiled import CompiledCell
+from isocortex.cells.library import load_cell
+from isocortex.circuit import Circuit, NodePopulation, Simulation
+from isocortex.errors import ConfigError, InputError, ModelError
+from isocortex.network.network import PointNeurons
+from isocortex.network.sources import BIOPHYSICAL, POINT, Sources
+
+IntArray = NDArray[np.int64]
+logger = logging.getLogger(__name__)
+
+#: Model templates that mean "an Allen cell from SWC and fit file".
+ALLEN_TEMPLATES = ("ctdb:Biophys1.hoc", "ctdb:Biophys1")
+#: Prefix of templates that name a cell of the embedded library.
+LIBRARY_PREFIX = "isocortex:"
+LIBRARY_DL = 20.0  # um
+#: Node attributes that together name a cell model.
+MODEL_COLUMNS = ("model_template", "morphology", "dynamics_params", "model_processing")
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series:
+    """A column as objects, None where the column or the value is missing."""
+    if name not in table:
+        return pd.Series([None] * len(table), index=table.index, dtype=object)
+    column = table[name].astype(object)
+    return column.where(column.notna(), None)
+
+
+def compile_cells(simulation: Simulation, sources: Sources) -> tuple[list[CompiledCell], IntArray]:
+    """Every distinct model, compiled, and the model of each biophysical cell (int64[n_cells])."""
+    models: dict[tuple[str | None, ...], int] = {}
+    compiled: list[CompiledCell] = []
+    cell_model = np.zeros(sources.n_cells, np.int64)
+    for population in simulation.circuit.nodes.values():
+        rows = np.flatnonzero(sources.kind[population.name] == BIOPHYSICAL)
+        if len(rows) == 0:
+            continue
+        keys = pd.DataFrame({c: _column(population.table, c).iloc[rows] for c in MODEL_COLUMNS})
+        for key, group in keys.fillna("").groupby(list(MODEL_COLUMNS), sort=False):
+            names = tuple(k or None for k in key)
+            if names not in models:
+                models[names] = len(compiled)
+                compiled.append(_compile(simulation, population, *names))
+            members = rows[keys.index.get_indexer(group.index)]
+            cell_model[sources.number[population.name][members]] = models[names]
+    return compiled, cell_model
+
+
+def _compile(
+    simulation: Simulation,
+    population: NodePopulation,
+    template: str | None,
+    morphology: str | None,
+    dynamics: str | None,
+    processing: str | None,
+) -> CompiledCell:
+    """One distinct cell model."""
+    circuit = simulation.circuit
+    where: dict[str, Any] = {"file": population.file, "field": f"nodes/{population.name}"}
+    if template is not None and template.startswith(LIBRARY_PREFIX):
+        if simulation.dL != LIBRARY_DL:
+            raise ConfigError(
+                f"embedded cells are divided for dL {LIBRARY_DL:g} um, not {simulation.dL:g}",
+                file=simulation.config_file, field="run.dL",
+                fix=f"Leave dL at {LIBRARY_DL:g}, or give the cells' SWC and fit files.",
+            )  # fmt: skip
+        return load_cell(template.removeprefix(LIBRARY_PREFIX))
+    if template is not None and template.startswith("nml:"):
+        dynamics = _fit_of_neuroml(circuit, template, where)
+        processing = processing or "aibs_perisomatic"  # BMTK replaces the axon in any case
+    elif template not in ALLEN_TEMPLATES:
+        raise ModelError(
+            f"model_template {template!r} is not supported",
+            fix=f"Use {ALLEN_TEMPLATES[0]}, or {LIBRARY_PREFIX}<id> for an embedded cell.",
+            **where,
+        )
+    if morphology is None or dynamics is None:
+        missing = "morphology" if morphology is None else "dynamics_params"
+        raise InputError(
+            f"a biophysical cell has no {missing}", fix=f"Set {missing} in the node types.", **where
+        )
+    return compile_allen(
+        circuit.find("biophysical_neuron_models_dir", dynamics),
+        circuit.find("morphologies_dir", morphology),
+        processing,
+        dL=simulation.dL,
+        name=Path(dynamics).stem.removesuffix("_fit"),
+    )
+
+
+def compile_cell_of(simulation: Simulation, population: str, node_id: int) -> CompiledCell:
+    """The compiled model of one biophysical node."""
+    nodes = simulation.circuit.nodes[population]
+    rows = np.flatnonzero(nodes.node_ids == node_id)
+    if len(rows) == 0:
+        raise InputError(f"there is no node {node_id}", file=nodes.file, field=population)
+    row = nodes.table.iloc[rows[:1]]
+    names = [_column(row, c).iloc[0] for c in MODEL_COLUMNS]
+    return _compile(simulation, nodes, *names)
+
+
+def _fit_of_neuroml(circuit: Circuit, template: str, where: dict) -> str:
+    """The Allen fit file with the same parameters as a NeuroML template.
+
+    The Allen Institute publishes every model both ways, as ``Cell_<id>.cell.nml`` and
+    ``<id>_fit.json``; the latter is read, from the same folder, ``json`` in it or beside it.
+    """
+    match = re.search(r"Cell_(\d+)\.cell\.nml$", template)
+    folder = circuit.components.get("biophysical_neuron_models_dir")
+    if match and folder is not None:
+        name = f"{match.group(1)}_fit.json"
+        for place in (folder / name, folder / "json" / name, folder.parent / "json" / name):
+            if place.is_file():
+                logger.info("%s: parameters from %s", template, place)
+                return str(place.absolute())
+    raise ModelError(
+        f"NeuroML template {template!r} is not supported",
+        fix="Put the model's Allen fit file (<id>_fit.json) beside it.", **where,
+    )  # fmt: skip
+
+
+def point_neurons(circuit: Circuit, sources: Sources) -> PointNeurons:
+    """Parameters of every point neuron, in the order of sources."""
+    tau, refractory = np.zeros(sources.n_points), np.zeros(sources.n_points)
+    for population in circuit.nodes.values():
+        rows = np.flatnonzero(sources.kind[population.name] == POINT)
+        files = _column(population.table, "dynamics_params").iloc[rows].to_numpy()
+        templates = _column(population.table, "model_template").iloc[rows].to_numpy()
+        numbers = sources.number[population.name][rows] - sources.n_cells
+        for template, file in {*zip(templates, files, strict=True)}:
+            if template != "nrn:IntFire1":
+                raise ModelError(
+                    f"point neuron template {template!r} is not supported",
+                    file=population.file, field=f"nodes/{population.name}/model_template",
+                    fix="Only nrn:IntFire1 is.",
+                )  # fmt: skip
+            if file is None:
+                raise InputError(
+                    "an IntFire1 cell has no dynamics_params", file=population.file,
+                    field=f"nodes/{population.name}", fix="Name its JSON file (tau, refrac in s).",
+                )  # fmt: skip
+            path = circuit.find("point_neuron_models_dir", file)
+            mine = numbers[(files == file) & (templates == template)]
+            values = _json_numbers(path, ("tau", "refrac"))
+            if not (values["tau"] > 0 and values["refrac"] >= 0):
+                raise ModelError(
+                    f"tau must be positive and refrac not negative, found {values}", file=path,
+                    fix="Both are in s.",
+                )  # fmt: skip
+            tau[mine], refractory[mine] = 1e3 * values["tau"], 1e3 * values["refrac"]  # s -> ms
+    return PointNeurons(tau, refractory)
+
+
+def _json_numbers(path: Path, names: tuple[str, ...]) -> dict[str, float]:
+    try:
+        content = json.loads(path.read_text())
+        return {name: float(content[name]) for name in names}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"not a JSON object with the numbers {', '.join(names)} ({error})", file=path,
+            fix="Mend the file.",
+        ) from error  # fmt: skip

@@ -1,0 +1,125 @@
+"""All synapses of a circuit, sorted by source, then delay."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.cells.compiled import CompiledCell
+from isocortex.circuit import Cells, Projection
+from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
+from isocortex.mechanisms.synapses import Kinetics
+from isocortex.network.drawn.draw import Tables
+from isocortex.network.network import Connections, DrawnSynapses, Slots
+from isocortex.network.sources import BIOPHYSICAL, POINT, Sources
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+
+def cells_of(
+    population: str, sources: Sources, models: list[CompiledCell], cell_model: IntArray
+) -> Cells:
+    """The nodes of a population as targets of synapses."""
+    number, kind = sources.number[population], sources.kind[population]
+    model = np.where(kind == POINT, POINT_NEURON, VIRTUAL_NODE)
+    on_cell = kind == BIOPHYSICAL
+    model[on_cell] = cell_model[number[on_cell]]
+    return Cells(models, model)
+
+
+def connect(
+    projections: list[Projection],
+    sources: Sources,
+    models: list[CompiledCell],
+    cell_model: IntArray,
+    seed: int,
+    store: bool,
+) -> tuple[list[Kinetics], Slots, Connections, DrawnSynapses | None]:
+    """All synapses, sorted by source, then delay.
+
+    Parameters
+    ----------
+    store : whether those that could be drawn at every spike are stored all the same.
+    """
+    n_cells, most_nodes = sources.n_cells, max((m.n_nodes for m in models), default=1)
+    delays = np.unique(np.concatenate([np.zeros(0), *(p.delays() for p in projections)]))
+    index = np.min_scalar_type(max(len(delays) - 1, 0))
+    kinetics: list[Kinetics] = []
+    drawn = None
+    # (source, key of the slot or -1 - point, weight, index of the delay) of synapses
+    parts = [(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.float32),
+              np.zeros(0, index))]  # fmt: skip
+    for projection in projections:
+        cells = cells_of(projection.target, sources, models, cell_model)
+        kinds = projection.kinds(cells)
+        kinetics += [kind for kind in kinds if kind not in kinetics]
+        kind = np.array([kinetics.index(k) for k in kinds], np.int64)
+        delay = np.searchsorted(delays, projection.delays()).astype(index)
+        number, tables = sources.number[projection.target], projection.tables()
+        if tables is not None:
+            drawn = (projection, tables, kind, delay)
+            if not store:
+                continue
+        for made in projection.onto(None, cells, seed):
+            target = number[made.target]
+            if len(made.node) and made.node[0] < 0:
+                key = n_cells - 1 - target
+            else:
+                key = (kind[made.kind] * n_cells + target) * most_nodes + made.node
+            source = sources.number[projection.source][made.source].astype(np.int32)
+            parts.append((source, key, made.weight, delay[made.delay]))
+    source, key, weight, delay = (np.concatenate(x) for x in zip(*parts, strict=True))
+    del parts
+    slots, goal = _slots(key, n_cells, most_nodes, len(kinetics))
+    del key
+    order = np.lexsort((delay, source)) if len(delays) > 1 else np.argsort(source, kind="stable")
+    first = np.cumsum([0, *np.bincount(source, minlength=len(sources.node_id))])
+    connections = Connections(first, goal[order], weight[order], delay[order], delays)
+    if drawn is None:
+        return kinetics, slots, connections, None
+    projection, tables, kind, step = drawn
+    kind = kind[tables.kind]
+    synapses = DrawnSynapses(
+        axons=tables.axons,
+        cell=sources.number[projection.target],
+        kind=kind,
+        weight=tables.weight,
+        delay=step,
+        allowed=_allowed(tables, kind, len(kinetics), most_nodes),
+        shortest=tables.shortest,
+        expected=projection.expected,
+        stored=store,
+    )
+    return kinetics, slots, connections, synapses
+
+
+def _allowed(
+    tables: Tables, kind: IntArray, n_kinds: int, most_nodes: int
+) -> list[NDArray[np.bool_]]:
+    """Per model of the tables, bool[kinetics, nodes]: where there may be synapses."""
+    n_models, sites = tables.weight.shape[1], tables.axons.sites
+    allowed = [np.zeros((n_kinds, most_nodes), bool) for _ in range(n_models)]
+    for table, (begin, end) in enumerate(pairwise(sites.first)):
+        rule, model = divmod(table, n_models)
+        allowed[model][kind[rule], sites.node[begin:end]] = True
+    return allowed
+
+
+def _slots(
+    key: IntArray, n_cells: int, most_nodes: int, n_kinds: int
+) -> tuple[Slots, NDArray[np.int32]]:
+    """Distinct (kind, cell, node) of the synapses, and every synapse's target."""
+    on_cell = key >= 0
+    used = np.zeros(n_kinds * n_cells * most_nodes, bool)
+    used[key[on_cell]] = True
+    number = np.cumsum(used, dtype=np.int32) - 1
+    distinct = np.flatnonzero(used)
+    kind, rest = np.divmod(distinct, max(n_cells * most_nodes, 1))
+    cell, node = np.divmod(rest, most_nodes)
+    slots = Slots(cell.astype(np.int32), node.astype(np.int32), kind.astype(np.int32))
+    target = np.where(on_cell, number[np.maximum(key, 0)] if len(number) else 0, 0)
+    target[~on_cell] = len(slots) - 1 - key[~on_cell]
+    return slots, target.astype(np.int32)

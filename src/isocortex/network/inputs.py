@@ -1,0 +1,97 @@
+"""Spike trains, Poisson sources and electrodes, by number of source and cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
+from isocortex.circuit import CurrentInput, Input, PoissonInput, Simulation, SpikeInput
+from isocortex.errors import ConfigError, located
+from isocortex.network.network import CurrentSource, Pulses, SpikeTrains, Waveform
+from isocortex.network.poisson import PoissonSources, no_sources
+from isocortex.network.sources import BIOPHYSICAL, Sources
+
+IntArray = NDArray[np.int64]
+
+
+def spike_trains(inputs: Iterable[Input], sources: Sources) -> SpikeTrains:
+    """All given trains as one, by time."""
+    number, time = [np.zeros(0, np.int64)], [np.zeros(0)]
+    for spikes in inputs:
+        if isinstance(spikes, SpikeInput):
+            number.append(sources.number[spikes.population][spikes.rows])
+            time.append(spikes.times)
+    all_numbers, all_times = np.concatenate(number), np.concatenate(time)
+    order = np.lexsort((all_numbers, all_times))
+    return SpikeTrains(all_numbers[order], all_times[order])
+
+
+def poisson_sources(made: PoissonInput, source: IntArray) -> PoissonSources:
+    """The sources of an input, under these numbers (int64[n])."""
+    n = len(made.rows)
+    with np.errstate(divide="ignore"):
+        mean = 1e3 / made.rate
+    return PoissonSources(source, mean, np.full(n, made.start), np.full(n, made.stop), made.key)
+
+
+def all_poisson(inputs: Iterable[Input], sources: Sources) -> PoissonSources:
+    """The Poisson sources of all inputs, one after the other."""
+    found = [no_sources()] + [
+        poisson_sources(made, sources.number[made.population][made.rows])
+        for made in inputs
+        if isinstance(made, PoissonInput)
+    ]
+    return PoissonSources(
+        *(np.concatenate([getattr(f, item.name) for f in found]) for item in fields(PoissonSources))
+    )
+
+
+def electrodes(
+    simulation: Simulation,
+    sources: Sources,
+    models: list[CompiledCell],
+    cell_model: IntArray,
+) -> list[CurrentSource]:
+    """One electrode for every chosen cell of every current clamp."""
+    placed = []
+    for clamp in simulation.inputs:
+        if not isinstance(clamp, CurrentInput):
+            continue
+        amplitude = (
+            Waveform(*clamp.waveform)
+            if clamp.waveform is not None
+            else Pulses(clamp.amp, clamp.delay, clamp.duration)
+        )
+        for row in clamp.rows:
+            if sources.kind[clamp.population][row] != BIOPHYSICAL:
+                raise ConfigError(
+                    "a current clamp needs a biophysical cell", field=clamp.population,
+                    fix="Restrict its node_set to biophysical cells.",
+                )  # fmt: skip
+            cell = int(sources.number[clamp.population][row])
+            with located(simulation.config_file, f"inputs.{clamp.name}"):
+                node = _electrode_node(models[cell_model[cell]], clamp)
+            placed.append(CurrentSource(cell, node, amplitude))
+    return placed
+
+
+def _electrode_node(model: CompiledCell, clamp: CurrentInput) -> int:
+    """Node under the electrode: section ``section_name``[``section_index``] at ``section_pos``."""
+    code = SECTION_TYPES.get(clamp.section_name)
+    sections = np.unique(model.section[model.section_type == (code or -1)])
+    if clamp.section_index >= len(sections):
+        raise ConfigError(
+            f"cell model {model.name!r} has no section {clamp.section_name}[{clamp.section_index}]",
+            fix="Choose soma, dend, apic or axon and an index the morphology has.",
+        )
+    if clamp.section_pos in (0.0, 1.0) and clamp.section_name != "soma":
+        raise ConfigError(
+            "an electrode at the very end of a section is not supported yet: NEURON has a node of"
+            " its own there",
+            fix="Choose section_dist between 0 and 1.",
+        )
+    return model.node_at(int(sections[clamp.section_index]), clamp.section_pos)

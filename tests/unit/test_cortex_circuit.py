@@ -1,0 +1,111 @@
+"""A cortex is the same circuit in memory and in files, and no other than the one that was built."""
+
+import json
+import shutil
+from dataclasses import fields
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from isocortex.cortex.build import build_cortex
+from isocortex.cortex.circuit import simulation_of
+from isocortex.cortex.drive import load_drive
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
+from isocortex.errors import InputError
+from isocortex.network.build import build_network
+from isocortex.sonata.config import load_simulation
+
+
+def wiring_folder(folder: Path) -> Path:
+    """A copy of the embedded local wiring, to be edited."""
+    folder.mkdir()
+    for source in (files("isocortex") / "cortex" / "data").iterdir():
+        if source.name.startswith("wiring_"):
+            shutil.copy(str(source), folder)
+    return folder
+
+
+@pytest.fixture
+def built(tmp_path):
+    """A circuit with wiring tables of its own: the folder of these, and the configuration."""
+    tables = wiring_folder(tmp_path / "tables")
+    cortex = CortexModel.make(Recipe(scale=0.0001, seed=3, wiring=str(tables)))
+    return tables, build_cortex(tmp_path / "cortex", cortex, tstop=10.0)
+
+
+def edit(file: Path, change) -> None:
+    table = pd.read_csv(file, dtype=str)
+    change(table)
+    table.to_csv(file, index=False)
+
+
+def test_in_memory_and_in_files_it_makes_the_same_network(tmp_path):
+    cortex = CortexModel.make(Recipe(scale=0.0001, seed=3))
+    read = build_network(load_simulation(build_cortex(tmp_path, cortex, tstop=10.0)))
+    made = build_network(simulation_of(cortex, load_drive(), tstop=10.0))
+    for part in ("connections", "slots", "poisson"):
+        one, other = getattr(read, part), getattr(made, part)
+        for item in fields(one):
+            np.testing.assert_array_equal(getattr(one, item.name), getattr(other, item.name))
+    np.testing.assert_array_equal(read.cell_model, made.cell_model)
+    assert [m.name for m in read.models] == [m.name for m in made.models]
+    assert read.kinetics == made.kinetics
+
+
+def test_an_unchanged_circuit_is_accepted(built):
+    assert build_network(load_simulation(built[1])).n_cells > 0
+
+
+def test_other_shares_of_cell_models_are_refused_by_name(built):
+    tables, config = built
+
+    def reverse(table):
+        """Give every class its models in the other order."""
+        table["model"] = table.groupby(["layer", "class"])["model"].transform(
+            lambda x: x[::-1].values
+        )
+
+    edit(tables / "wiring_models.csv", reverse)
+    with pytest.raises(InputError, match="cell models.*would come out differently.*tables"):
+        build_network(load_simulation(config))
+
+
+def test_other_weights_are_refused_by_name(built):
+    tables, config = built
+
+    def double(table):
+        table["e4"] = pd.to_numeric(table["e4"]) * 2
+
+    edit(tables / "wiring_weights.csv", double)
+    with pytest.raises(InputError, match="its kinetics and weights would come out differently"):
+        build_network(load_simulation(config))
+
+
+def test_another_version_of_the_package_is_named(built):
+    _, config = built
+    file = config.parent / "circuit_config.json"
+    content = json.loads(file.read_text())
+    content["cortex"]["made"] |= {"version": "0.0.1", "neurons": "0" * 16}
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="its neurons .*isocortex 0.0.1 made it, this is"):
+        build_network(load_simulation(config))
+
+
+def test_neurons_of_another_cell_model_than_their_synapses_are_refused(built):
+    """Circuits of before, which have no digests, are compared neuron by neuron all the same."""
+    _, config = built
+    file = config.parent / "circuit_config.json"
+    content = json.loads(file.read_text())
+    del content["cortex"]["made"]
+    file.write_text(json.dumps(content))
+    build_network(load_simulation(config))
+    types = config.parent / "network" / "cortex_node_types.csv"
+    table = pd.read_csv(types, sep=" ")
+    table["model_template"] = table["model_template"].to_numpy()[::-1]
+    table.to_csv(types, sep=" ", index=False)
+    with pytest.raises(InputError, match="another cell model than their connections"):
+        build_network(load_simulation(config))
