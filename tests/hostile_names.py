@@ -13,7 +13,7 @@ IMAGE = "<img src=x onerror=document.title='pwned'>"
 SCRIPT = "</script><script>document.title='pwned'</script>"
 ATTRIBUTE = "' onmouseover=document.title='pwned' x='"
 DOUBLE = '" onfocus="document.title=1" autofocus="'
-MATHS = r"$\frac{$ _a^b &lt; <!-- \u2028"
+MATHS = r"$\frac{$ _a^b &lt; <!--"
 NAMES = [IMAGE, SCRIPT, ATTRIBUTE, DOUBLE, MATHS]
 REPORT = "<b>v & w"
 

@@ -184,6 +184,10 @@ def run(
             "populations": {
                 network.populations[p]: _ranges(network.spiking_nodes(p)) for p in _spiking(network)
             },
+            "nodes": {
+                network.populations[p]: simulation.circuit.nodes[network.populations[p]].digests()
+                for p in _spiking(network)
+            },
             "files": [spikes_file, *report_files.values()],
             "skipped": list(simulation.skipped),
         },
