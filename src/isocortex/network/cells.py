@@ -133,8 +133,8 @@ def _fit_of_neuroml(circuit: Circuit, template: str, where: dict) -> str:
     )  # fmt: skip
 
 
-def point_neurons(circuit: Circuit, sources: Sources) -> PointNeurons:
-    """Parameters of every point neuron, in the order of sources."""
+def point_neurons(circuit: Circuit, sources: Sources, own: range) -> PointNeurons:
+    """Parameters of some point neurons, in the order of sources."""
     tau, refractory = np.zeros(sources.n_points), np.zeros(sources.n_points)
     for population in circuit.nodes.values():
         rows = np.flatnonzero(sources.kind[population.name] == POINT)
@@ -162,7 +162,8 @@ def point_neurons(circuit: Circuit, sources: Sources) -> PointNeurons:
                     fix="Both are in s.",
                 )  # fmt: skip
             tau[mine], refractory[mine] = 1e3 * values["tau"], 1e3 * values["refrac"]  # s -> ms
-    return PointNeurons(tau, refractory)
+    chosen = slice(own.start, own.stop)
+    return PointNeurons(tau[chosen], refractory[chosen])
 
 
 def _json_numbers(path: Path, names: tuple[str, ...]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +14,7 @@ from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import Tables
 from isocortex.network.network import Connections, DrawnSynapses, Slots
-from isocortex.network.sources import BIOPHYSICAL, POINT, Sources
+from isocortex.network.sources import BIOPHYSICAL, POINT, VIRTUAL, Sources
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -30,25 +31,41 @@ def cells_of(
     return Cells(models, model)
 
 
+@dataclass(frozen=True)
+class Wired:
+    """All synapses onto the cells and point neurons of a rank; see :class:`Network`."""
+
+    kinetics: list[Kinetics]
+    slots: Slots
+    connections: Connections
+    drawn: DrawnSynapses | None
+    shortest: float
+
+
 def connect(
     projections: list[Projection],
     sources: Sources,
     models: list[CompiledCell],
     cell_model: IntArray,
+    *,
+    share: tuple[range, range],
     seed: int,
     store: bool,
-) -> tuple[list[Kinetics], Slots, Connections, DrawnSynapses | None]:
-    """All synapses, sorted by source, then delay.
+) -> Wired:
+    """The synapses onto some cells and point neurons, sorted by source, then delay.
 
     Parameters
     ----------
-    store : whether those that could be drawn at every spike are stored all the same.
+    cell_model : int64[n_cells], index into ``models`` of every cell of the circuit.
+    share : the cells and the point neurons.
+    store : whether synapses that could be drawn at every spike are stored all the same.
     """
-    n_cells, most_nodes = sources.n_cells, max((m.n_nodes for m in models), default=1)
+    own_cells, own_points = share
+    n_cells, most_nodes = len(own_cells), max((m.n_nodes for m in models), default=1)
     delays = np.unique(np.concatenate([np.zeros(0), *(p.delays() for p in projections)]))
     index = np.min_scalar_type(max(len(delays) - 1, 0))
     kinetics: list[Kinetics] = []
-    drawn = None
+    drawn, shortest = None, np.inf
     # (source, key of the slot or -1 - point, weight, index of the delay) of synapses
     parts = [(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.float32),
               np.zeros(0, index))]  # fmt: skip
@@ -58,17 +75,19 @@ def connect(
         kinetics += [kind for kind in kinds if kind not in kinetics]
         kind = np.array([kinetics.index(k) for k in kinds], np.int64)
         delay = np.searchsorted(delays, projection.delays()).astype(index)
+        shortest = min(shortest, projection.shortest(sources.kind[projection.source] != VIRTUAL))
         number, tables = sources.number[projection.target], projection.tables()
         if tables is not None:
             drawn = (projection, tables, kind, delay)
             if not store:
                 continue
-        for made in projection.onto(None, cells, seed):
+        for made in projection.onto(_own_rows(number, sources, share), cells, seed):
             target = number[made.target]
             if len(made.node) and made.node[0] < 0:
-                key = n_cells - 1 - target
+                key = own_points.start + sources.n_cells - 1 - target
             else:
-                key = (kind[made.kind] * n_cells + target) * most_nodes + made.node
+                cell = target - own_cells.start
+                key = (kind[made.kind] * n_cells + cell) * most_nodes + made.node
             source = sources.number[projection.source][made.source].astype(np.int32)
             parts.append((source, key, made.weight, delay[made.delay]))
     source, key, weight, delay = (np.concatenate(x) for x in zip(*parts, strict=True))
@@ -79,21 +98,36 @@ def connect(
     first = np.cumsum([0, *np.bincount(source, minlength=len(sources.node_id))])
     connections = Connections(first, goal[order], weight[order], delay[order], delays)
     if drawn is None:
-        return kinetics, slots, connections, None
+        return Wired(kinetics, slots, connections, None, shortest)
     projection, tables, kind, step = drawn
     kind = kind[tables.kind]
     synapses = DrawnSynapses(
         axons=tables.axons,
-        cell=sources.number[projection.target],
+        cell=_own_cells(sources.number[projection.target], own_cells),
         kind=kind,
         weight=tables.weight,
         delay=step,
         allowed=_allowed(tables, kind, len(kinetics), most_nodes),
-        shortest=tables.shortest,
         expected=projection.expected,
         stored=store,
     )
-    return kinetics, slots, connections, synapses
+    return Wired(kinetics, slots, connections, synapses, shortest)
+
+
+def _own_rows(number: IntArray, sources: Sources, share: tuple[range, range]) -> IntArray | None:
+    """Rows of a population that are of this share; None for all of them."""
+    cells, points = share
+    own = (number >= cells.start) & (number < cells.stop)
+    point = number - sources.n_cells
+    own |= (point >= points.start) & (point < points.stop)
+    own |= point >= sources.n_points  # virtual nodes are nobody's: edges that end there are refused
+    return None if own.all() else np.flatnonzero(own)
+
+
+def _own_cells(number: IntArray, cells: range) -> IntArray:
+    """Index among ``cells`` of every neuron, -1 where it is not one of them."""
+    own = (number >= cells.start) & (number < cells.stop)
+    return np.where(own, number - cells.start, -1)
 
 
 def _allowed(

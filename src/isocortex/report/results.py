@@ -98,11 +98,6 @@ class Result:
                     n = min(len(times), len(ids))  # they differ while they are being written
                     table = {"timestamps": times[:n], "node_ids": ids[:n], "population": name}
                     frames.append(pd.DataFrame(table))
-
-                        pd.DataFrame(
-                            {"timestamps": times[:n], "node_ids": ids[:n], "population": name}
-                        )
-                    )
         columns = {"timestamps": float, "node_ids": np.int64, "population": "str"}
         if not frames:
             return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
