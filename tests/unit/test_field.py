@@ -268,7 +268,8 @@ def test_a_genome_entry_without_mechanism(case):
 @pytest.mark.parametrize(
     ("name", "dataset", "values", "message"),
     [
-        ("edges.h5", "edges/thal_to_cortex/0/nsyns", np.full(12, np.nan), "nsyns: edge 0 is not fin"),
+        ("edges.h5", "edges/thal_to_cortex/0/nsyns", np.full(12, np.nan),
+         "nsyns: edge 0 is not fin"),
         ("edges.h5", "edges/thal_to_cortex/source_node_id", np.full(12, 2**63, np.uint64),
          "source_node_id: row 0 is 9223372036854775808. Use numbers below"),
         ("edges.h5", "edges/thal_to_cortex/source_node_id", np.full(12, 2**63 - 1),

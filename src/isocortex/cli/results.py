@@ -10,10 +10,7 @@ import typer
 from isocortex.cli.terminal import ConfigOption, Results, out
 
 if TYPE_CHECKING:
-    from isocortex.circuit import NodePopulation
-
-#: Words of pictures and reports for columns of the nodes.
-ALSO_CALLED = {"class": "cell_class", "model": "model_template"}
+    pass
 
 
 def report(
@@ -45,12 +42,11 @@ def rates(
     import pandas as pd
     from rich.table import Table
 
-    from isocortex.analysis.groups import rates_by
+    from isocortex.analysis.groups import column_named, rates_by
     from isocortex.analysis.rates import cell_rates
     from isocortex.errors import ConfigError, InputError, disk_errors
-    from isocortex.pictures import check_same_nodes, config_of
+    from isocortex.report.origin import nodes_of
     from isocortex.report.results import Result
-    from isocortex.sonata.config import load_nodes
 
     result = Result(results)
     if start >= result.duration:
@@ -58,19 +54,22 @@ def rates(
             f"{start:g} ms is not before the end, {result.duration:g} ms", field="start",
             fix="Begin earlier.",
         )  # fmt: skip
-    every = load_nodes(config_of(result) if config is None else config)
-    check_same_nodes(result, every)
+    every = nodes_of(result, config)
     late = result.spikes[result.spikes["timestamps"] >= start]
     tables = {}
     for name, ids in result.nodes.items():
-        nodes = every.get(name)
-        if nodes is None:
-            raise InputError(
-                f"has spikes of population {name!r}, which the configuration lacks",
-                file=result.directory, fix="Give --config.",
-            )  # fmt: skip
-        wanted = by or [key for key in ("area", "layer") if key in nodes.table] or ["model_type"]
-        wanted = [_attribute(key, nodes) for key in wanted]
+        nodes = every[name]
+        words = by or [key for key in ("area", "layer") if key in nodes.table] or ["model_type"]
+        wanted = []
+        for word in words:
+            column = column_named(word, nodes.table)
+            if column is None:
+                raise InputError(
+                    f"has no attribute {word!r}", file=nodes.file,
+                    fix=f"There are: {', '.join(nodes.table.columns)}.",
+                )  # fmt: skip
+            if column not in wanted:
+                wanted.append(column)
         cells = nodes.table[wanted].iloc[nodes.index_of(ids, file=result.directory, field=name)]
         rate = cell_rates(
             late["node_ids"][late["population"] == name], ids, result.duration - start
@@ -94,20 +93,6 @@ def rates(
         )
         with disk_errors(output, "write the table"):
             written.to_csv(output, float_format="%.4g", index=False)
-
-
-def _attribute(word: str, nodes: NodePopulation) -> str:
-    """The column of the nodes that a word means: its name in any case, or ``class``."""
-    from isocortex.errors import InputError
-
-    columns = [str(column) for column in nodes.table.columns]
-    for meant in (word, ALSO_CALLED.get(word.lower(), word)):
-        for column in columns:
-            if column.lower() == meant.lower():
-                return column
-    raise InputError(
-        f"has no attribute {word!r}", file=nodes.file, fix=f"There are: {', '.join(columns)}."
-    )
 
 
 def data(

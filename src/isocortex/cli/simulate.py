@@ -107,9 +107,9 @@ def run(
 
 
 def _draw_all(result) -> None:
-    from isocortex.pictures import save_all, simulation_of
+    from isocortex.pictures import save_all
 
-    for path in save_all(result, simulation_of(result)):
+    for path in save_all(result):
         out.print(f"Picture: {path}")
 
 
