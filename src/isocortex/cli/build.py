@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -83,7 +83,7 @@ def build_cortex(
     def named(file: Path | None) -> str | None:
         return None if file is None else str(file.resolve())
 
-    factors = {
+    factors: dict[str, Any] = {
         name: value
         for name, value in (("excitation", excitation), ("inhibition", inhibition))
         if value is not None
