@@ -1,4 +1,4 @@
-"""The cable's text as plain Python, in rows of one lane, against the equations written as a matrix."""
+"""The cable's text as plain Python, in rows of one lane, against the equations as a matrix."""
 
 from types import SimpleNamespace
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from isocortex.cells.axon import replace_axon
+from isocortex.cells.channels import load_mechanisms
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell, MechanismTable
 from isocortex.cells.discretise import FloatArray, Tree, build_tree, discretise
 from isocortex.cells.swc import import_sections, read_swc
@@ -52,6 +53,7 @@ def compile_allen(
     *,
     dL: float = 20.0,
     name: str | None = None,
+    mechanisms: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
 ) -> CompiledCell:
     """Compile one Allen model.
 
@@ -62,7 +64,10 @@ def compile_allen(
     processing : BMTK's ``model_processing``; None keeps the reconstructed axon, with the fit's
         "axon" parameters.
     dL : um; a section of length L has 1 + 2 int(L / (2 dL)) compartments.
+    mechanisms : Python files with channels of one's own, which the fit may name.
     """
+    for file in [mechanisms] if isinstance(mechanisms, str | PathLike) else mechanisms:
+        load_mechanisms(file)
     source = fit if isinstance(fit, str | PathLike) else "fit"
     values = read_fit(fit) if isinstance(fit, str | PathLike) else fit
     sections = replace_axon(import_sections(read_swc(swc)), processing)
@@ -148,6 +153,11 @@ class _Biophysics:
                 field="genome", fix="Name the mechanism in this or an earlier genome entry.",
             )  # fmt: skip
         parameter = name.removesuffix(f"_{owner}")
+        if owner in DENSITY and parameter not in DENSITY[owner].parameters:
+            raise ModelError(
+                f"{owner} has no parameter {parameter!r}", field="genome",
+                fix=f"It has {', '.join(DENSITY[owner].parameters)}.",
+            )  # fmt: skip
         values = self.mechanisms[owner][1].setdefault(parameter, np.full(len(self.types), np.nan))
         values[where] = value
 

@@ -101,6 +101,8 @@ SEARCHED = (
     "morphologies_dir", "synaptic_models_dir", "biophysical_neuron_models_dir",
     "point_neuron_models_dir",
 )  # fmt: skip
+#: Python files with channels of one's own, in ``components`` too.
+MECHANISMS = "mechanisms"
 #: Accepted and not used: mechanisms are built in, hoc templates are not run, morphologies in other
 #: formats and electrodes are not read.
 UNUSED = ("mechanisms_dir", "templates_dir", "alternate_morphologies", "recXelectrodes_dir")
@@ -271,7 +273,9 @@ def _circuit(config: Config, path: Path, *, wired: bool = True) -> Circuit:
             models = components.get("synaptic_models_dir")
             edges += read_edges(file.parent / entry.edges_file, types, nodes, models)
     projections: list[Projection] = [*edges, *_made(config, path, nodes)]
-    return Circuit(nodes, projections, components, _node_sets(config, path), path)
+    return Circuit(
+        nodes, projections, components, _node_sets(config, path), path, _mechanisms(config, path)
+    )
 
 
 def _made(config: Config, path: Path, nodes: dict[str, NodePopulation]) -> Iterator[Projection]:
@@ -324,9 +328,22 @@ def _components(config: Config, path: Path) -> dict[str, Path]:
             raise ConfigError(
                 "must be the path of a folder", file=file, field=f"components.{key}", fix="Mend it."
             )
-        elif key not in (*SEARCHED, *UNUSED, *COMMENTS):
-            raise unknown_key(key, (*SEARCHED, *UNUSED), file, "components")
+        elif key not in (*SEARCHED, MECHANISMS, *UNUSED, *COMMENTS):
+            raise unknown_key(key, (*SEARCHED, MECHANISMS, *UNUSED), file, "components")
     return folders
+
+
+def _mechanisms(config: Config, path: Path) -> tuple[Path, ...]:
+    """Python files with channels that the package does not have."""
+    values, file = _object(config, "components", path)
+    given = values.get(MECHANISMS) or []
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(
+            "must be the path of a Python file, or a list of them", file=file,
+            field=f"components.{MECHANISMS}", fix="Mend it.",
+        )  # fmt: skip
+    return tuple(file.parent / name for name in names)
 
 
 def _node_sets(config: Config, path: Path) -> dict[str, Any]:
