@@ -166,7 +166,7 @@ def test_a_kernel_is_named_by_the_files_content(load):
         (text(rates="math.exp(v), 1.0"), r"Broken\.m_rates: 'math' cannot be compiled.*exp, log"),
         (text(rates="abs(v), 1.0"), r"Broken\.m_rates: 'abs' cannot be compiled.*absolute"),
         (text(conductance="gbar * m ** 3"), r"Broken\.conductance: '\*\*' cannot be compiled"),
-        (text(conductance="gbar if m > 0.5 else m"), r"Broken\.conductance: .*Write `where"),
+        (text(conductance="gbar if m > 0.5 else m"), r"Broken\.conductance: .*Write where"),
         (text(rates="1.0 / (1.0 + exp(v))"), r"Broken\.m_rates: returns 1 value.*time constant"),
         (text(rates="1.0 / (v - v), 1.0"), r"Broken\.m_rates: is not finite at v = -65\.3"),
         (text(conductance="gbar * v"), r"Broken\.conductance"),

@@ -120,7 +120,7 @@ def _try(mechanism: type[Density], name: str) -> None:
         branches = "truth value" in str(error)
         raise ModelError(
             f"cannot be called ({type(error).__name__}: {error})", field=name,
-            fix="Write `where(condition, a, b)` instead of if, and, or." if branches else "Mend it.",
+            fix="Write where(condition, a, b) in place of if, and, or." if branches else "Mend it.",
         ) from error  # fmt: skip
     parts, numbers = 1, "a number"
     if name.endswith("_rates"):
