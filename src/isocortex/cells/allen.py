@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from isocortex.cells.axon import axon_processing, replace_axon
+from isocortex.cells.channels import load_mechanisms
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell, MechanismTable
 from isocortex.cells.discretise import FloatArray, Tree, build_tree, discretise
 from isocortex.cells.swc import import_sections, read_swc
@@ -47,6 +48,7 @@ def compile_allen(
     *,
     dL: float = 20.0,
     name: str | None = None,
+    mechanisms: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
 ) -> CompiledCell:
     """Compile one Allen model.
 
@@ -57,7 +59,10 @@ def compile_allen(
     processing : BMTK's ``model_processing``, or a comma-separated list; None keeps the
         reconstructed axon, with the fit's "axon" parameters.
     dL : um; a section of length L has 1 + 2 int(L / (2 dL)) compartments.
+    mechanisms : Python files with channels of one's own, which the fit may name.
     """
+    for file in [mechanisms] if isinstance(mechanisms, str | PathLike) else mechanisms:
+        load_mechanisms(file)
     source = fit if isinstance(fit, str | PathLike) else "fit"
     values = read_fit(fit) if isinstance(fit, str | PathLike) else fit
     processing = axon_processing(processing)
@@ -149,6 +154,11 @@ class _Biophysics:
                 field="genome", fix="Name the mechanism in this or an earlier genome entry.",
             )  # fmt: skip
         parameter = name.removesuffix(f"_{owner}")
+        if owner in DENSITY and parameter not in DENSITY[owner].parameters:
+            raise ModelError(
+                f"{owner} has no parameter {parameter!r}", field="genome",
+                fix=f"It has {', '.join(DENSITY[owner].parameters)}.",
+            )  # fmt: skip
         values = self.mechanisms[owner][1].setdefault(parameter, np.full(len(self.types), np.nan))
         values[where] = value
 

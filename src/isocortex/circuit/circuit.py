@@ -26,13 +26,17 @@ NODE_ID = ("node_id", "node_ids", "gid")
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """All populations, who projects to whom, and where the files of their models are."""
+    """All populations, who projects to whom, and where the files of their models are.
+
+    ``mechanisms`` are Python files with channels that the package does not have.
+    """
 
     nodes: dict[str, NodePopulation]
     projections: list[Projection]
     components: dict[str, Path]
     node_sets: dict[str, Any]
     config_file: Path
+    mechanisms: tuple[Path, ...] = ()
 
     @property
     def edges(self) -> list[EdgePopulation]:

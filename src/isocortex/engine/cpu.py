@@ -79,7 +79,8 @@ def regions_of(model: CompiledCell) -> list[Region]:
     if unknown:
         raise ModelError(
             f"cell model {model.name!r} uses the unknown mechanism {unknown[0]!r}",
-            fix=f"Known mechanisms: pas, {', '.join(sorted(DENSITY))}.",
+            fix=f"Known mechanisms: pas, {', '.join(sorted(DENSITY))}; components.mechanisms names "
+            "files with your own.",
         )
     names = [name for name in DENSITY if name in model.mechanisms]
     carries = np.zeros((model.n_nodes, len(names)), bool)

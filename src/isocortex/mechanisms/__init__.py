@@ -18,16 +18,15 @@ from isocortex.mechanisms.nap import Nap
 from isocortex.mechanisms.nata import NaTa
 from isocortex.mechanisms.nats import NaTs
 from isocortex.mechanisms.nav import NaV
+from isocortex.mechanisms.registry import Registry
 from isocortex.mechanisms.sk import SK
 
-#: Every distributed mechanism by the name fit files use. CaDynamics comes first: NEURON advances
-#: concentrations before the channels that read them.
-DENSITY: dict[str, type[Density]] = {
-    mechanism.__name__: mechanism
-    for mechanism in (
+#: Every distributed mechanism by the name fit files use.
+DENSITY = Registry(
+    (
         CaDynamics, Ca_HVA, Ca_LVA, Ih, Im, Im_v2, K_P, K_T, Kd, Kv2like, Kv3_1,
         NaTa, NaTs, NaV, Nap, SK,
     )
-}  # fmt: skip
+)  # fmt: skip
 
 __all__ = ["DENSITY", "Density"]

@@ -99,6 +99,7 @@ def _compile(
         processing,
         dL=simulation.dL,
         name=Path(dynamics).stem.removesuffix("_fit"),
+        mechanisms=circuit.mechanisms,
     )
 
 

@@ -106,6 +106,8 @@ SEARCHED = (
 #: Other entries of ``components`` name folders in which nothing is sought, whatever they are called
 #: (BMTK's environment builder writes one for every folder it finds): they change no result.
 FOLDER = re.compile(r".*_dir$|alternate_morphologies$")
+#: Python files with channels of one's own, in ``components`` too.
+MECHANISMS = "mechanisms"
 
 
 #: Sections that a package of ours makes projections from, and the class that reads each: by name,
@@ -293,7 +295,9 @@ def _circuit(config: Config, path: Path, *, wired: bool = True) -> Circuit:
             models = components.get("synaptic_models_dir")
             edges += read_edges(file.parent / entry.edges_file, types, nodes, models)
     projections: list[Projection] = [*edges, *_made(config, path, nodes)]
-    return Circuit(nodes, projections, components, _node_sets(config, path), path)
+    return Circuit(
+        nodes, projections, components, _node_sets(config, path), path, _mechanisms(config, path)
+    )
 
 
 def _made(config: Config, path: Path, nodes: dict[str, NodePopulation]) -> Iterator[Projection]:
@@ -346,14 +350,27 @@ def _components(config: Config, path: Path) -> dict[str, Path]:
             raise ConfigError(
                 "must be the path of a folder", file=file, field=f"components.{key}", fix="Mend it."
             )
-        elif key not in COMMENTS and (not FOLDER.match(key) or _misspelt(key)):
-            raise unknown_key(key, SEARCHED, file, "components")
+        elif key not in (MECHANISMS, *COMMENTS) and (not FOLDER.match(key) or _misspelt(key)):
+            raise unknown_key(key, (*SEARCHED, MECHANISMS), file, "components")
     return folders
 
 
 def _misspelt(key: str) -> bool:
     """Whether one of the folders that are searched was meant."""
     return bool(difflib.get_close_matches(key, SEARCHED, 1, cutoff=0.85))
+
+
+def _mechanisms(config: Config, path: Path) -> tuple[Path, ...]:
+    """Python files with channels that the package does not have."""
+    values, file = _object(config, "components", path)
+    given = values.get(MECHANISMS) or []
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(
+            "must be the path of a Python file, or a list of them", file=file,
+            field=f"components.{MECHANISMS}", fix="Mend it.",
+        )  # fmt: skip
+    return tuple(file.parent / name for name in names)
 
 
 def _node_sets(config: Config, path: Path) -> dict[str, Any]:
