@@ -269,7 +269,7 @@ def test_a_genome_entry_without_mechanism(case):
     ("name", "dataset", "values", "message"),
     [
         ("edges.h5", "edges/thal_to_cortex/0/nsyns", np.full(12, np.nan),
-         "nsyns: edge 0 is not fin"),
+         "nsyns: edge 0 is not finite"),
         ("edges.h5", "edges/thal_to_cortex/source_node_id", np.full(12, 2**63, np.uint64),
          "source_node_id: row 0 is 9223372036854775808. Use numbers below"),
         ("edges.h5", "edges/thal_to_cortex/source_node_id", np.full(12, 2**63 - 1),
@@ -341,3 +341,21 @@ def test_what_bmtks_environment_builder_writes(case, base, caplog):
         (folder / name).write_text(json.dumps(content))
     assert run(folder) == base
     assert "gids" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["tau2", "erev", "conductance", "u_syn"])
+def test_parameters_among_edge_types(case, name):
+    folder = case()
+    types = (folder / "edges_types.csv").read_text()
+    lines = [f"{line} {end}" for line, end in zip(types.splitlines(), (name, "5.0"), strict=True)]
+    (folder / "edges_types.csv").write_text("\n".join(lines))
+    with pytest.raises(InputError, match=f"edge types/{name}: is not read.*dynamics_params"):
+        load_circuit(folder / "config.json")
+
+
+def test_parameters_among_node_attributes_are_named(case, caplog):
+    folder = case()
+    with h5py.File(folder / "nodes.h5", "r+") as file:
+        file["nodes/cortex/0/threshold_current"] = np.ones(3)
+    load_circuit(folder / "config.json")
+    assert "threshold_current can be asked for by queries but changes no cell" in caplog.text

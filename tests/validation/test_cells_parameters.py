@@ -175,7 +175,7 @@ def test_unknown_processing(build):
 
 
 def test_missing_and_broken_fit_files(tmp_path):
-    with pytest.raises(InputError, match="cannot read the cell parameters"):
+    with pytest.raises(InputError, match="none.json: file does not exist"):
         compile_allen(tmp_path / "none.json", tmp_path / "cell.swc")
     (tmp_path / "fit.json").write_text('{"passive": [')
     with pytest.raises(InputError, match=r"fit\.json"):

@@ -34,9 +34,8 @@ OF_TYPES = (
 #: Names of parameters: as attributes of edges or edge types they would say something that is read
 #: from dynamics_params alone.
 PARAMETER = re.compile(
-    r"(e|e_?rev|tau\w*|(decay|rise|depression|facilitation)_time|g|g_?(max|bar|syn)|conductance"
-    r"|(syn_)?weight\w*|u_syn|u_hill_coefficient|use|dep|fac|p0|p_?release|n_rrp_vesicles|nmda\w*"
-    r"|threshold|syn_delay|sign)",
+    r"e|e_?rev|tau\w*|(decay|rise|depression|facilitation)_time|g|g_?(max|bar|syn)|conductance"
+    r"|weight|u_syn|u_hill_coefficient|use|dep|fac|p0|p_?release|n_rrp_vesicles|nmda\w*|syn_delay",
     re.IGNORECASE,
 )
 #: weight_function -> whether it depends on the tuning of both cells.

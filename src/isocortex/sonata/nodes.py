@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from pathlib import Path
 
 import h5py
@@ -12,6 +14,15 @@ from isocortex.circuit import NodePopulation
 from isocortex.errors import InputError
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5
 from isocortex.sonata.types import check_type_ids, read_types
+
+logger = logging.getLogger(__name__)
+
+#: Names of parameters, which are read from dynamics_params alone, here as in BMTK.
+PARAMETER = re.compile(
+    r"v_?(init|rest|th\w*|reset|m)|e_?(l|pas|k|na)|c_?m|ra|tau\w*|g_?\w*bar\w*|g_?pas|t_?ref\w*"
+    r"|refrac\w*|(spike_)?threshold|(holding|threshold)_current|i_?(e|hold)|celsius",
+    re.IGNORECASE,
+)
 
 
 def read_nodes(nodes_file: Path, types_file: Path | None) -> list[NodePopulation]:
@@ -60,8 +71,14 @@ def _read_population(
             columns[column] = pd.Categorical.from_codes(
                 renumber[inverse[codes]], categories=[firsts[k] for k in usable]
             )
-    table = pd.DataFrame(columns, index=pd.RangeIndex(n))
-    return NodePopulation(name, ids, _add_groups(population, table, path), path)
+    table = _add_groups(population, pd.DataFrame(columns, index=pd.RangeIndex(n)), path)
+    unread = [c for c in table.columns if PARAMETER.fullmatch(c) and table[c].notna().any()]
+    if unread:
+        logger.warning(
+            "%s: nodes/%s: %s can be asked for by queries but changes no cell: parameters are read"
+            " from dynamics_params alone", path, name, ", ".join(unread),
+        )  # fmt: skip
+    return NodePopulation(name, ids, table, path)
 
 
 def _add_groups(population: h5py.Group, table: pd.DataFrame, path: Path) -> pd.DataFrame:
