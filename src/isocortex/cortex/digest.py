@@ -44,7 +44,7 @@ def digest(cortex: CortexModel) -> str:
         if isinstance(value, np.ndarray):
             total.update(f"{value.dtype.name}{value.shape}".encode())
             little = value.astype(value.dtype.newbyteorder("<"), order="C", copy=False)
-            total.update(memoryview(little).cast("B") if little.size else b"")
+            total.update(little.reshape(-1).view(np.uint8).data)
         else:
             total.update(repr(value).encode())
         total.update(b"\n")
