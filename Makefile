@@ -6,7 +6,7 @@ CORTEX ?= results/cortex
 PEERS = --peers-python $(ORACLE_VENV)/bin/python
 PIP = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-oracle lint format bench clean help
+.PHONY: run test test-oracle reproducible lint format bench clean help
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ test: $(VENV)/.installed-dev  ## All tests that need no other simulator
 
 test-oracle: $(ORACLE_VENV)/.installed  ## Validation against NEURON and BMTK, in their own environment
 	PATH="$(abspath $(ORACLE_VENV))/bin:$$PATH" $(ORACLE_VENV)/bin/python -m pytest tests/validation
+
+reproducible: $(VENV)/.installed  ## The same spikes whatever BLAS, instructions, threads and compile target
+	$(VENV)/bin/python tests/reproducible.py
 
 lint: $(VENV)/.installed-dev  ## Style, types and the one-way imports
 	$(VENV)/bin/ruff check .

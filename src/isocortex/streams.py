@@ -1,4 +1,4 @@
-"""Streams of counter-based random numbers, for compiled functions.
+"""Streams of counter-based random numbers, for compiled functions, and what is drawn with them.
 
 A stream is one integer; the n-th number of it is a function of that integer and n alone.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+
+from isocortex import elementary
 
 inlined = njit(error_model="numpy", nogil=True, cache=True, inline="always")
 
@@ -33,3 +35,14 @@ def uniform(state):
     """The next number in [0, 1) of the stream, and the stream after it."""
     state = state + GOLDEN
     return state, (mix(state) >> np.uint64(11)) * 2.0**-53
+
+
+exp = inlined(elementary.exp)
+log = inlined(elementary.log)
+
+
+@inlined
+def log1p(x):
+    """log(1 + x), x > -1 (Kahan): the rounding of 1 + x is taken back."""
+    whole = 1.0 + x
+    return x if whole == 1.0 else log(whole) * (x / (whole - 1.0))

@@ -1,5 +1,6 @@
 """The command line end to end: every command, every option, and what it says when things fail."""
 
+import contextlib
 import json
 import os
 import re
@@ -438,11 +439,20 @@ def _start(config, **options):
     return process
 
 
+def _until_it_has_rows(process, report, rows):
+    """Until so much of a report of four bytes a number is on disk, however long that takes."""
+    while process.poll() is None:
+        with contextlib.suppress(OSError, KeyError), h5py.File(report, locking=False) as root:
+            if len(root["report/cortex/data"]) >= rows:
+                return
+        time.sleep(0.02)
+
+
 def test_an_interrupted_run_keeps_what_it_computed(circuit):
     process = _start(change(drive(circuit), **SLOW))
-    time.sleep(1.0)
+    _until_it_has_rows(process, circuit.parent / "output" / "membrane_potential.h5", 21)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=30)
+    _, error = process.communicate(timeout=600)
     assert process.returncode == 130, error
     assert re.fullmatch(
         r"Stopped at [\d.]+ ms. What was computed until then has been written.", error.strip()
@@ -471,7 +481,7 @@ def test_a_full_disk_keeps_what_was_written(circuit):
         reports={"everywhere": {**everywhere, "cells": population}},
     )  # fmt: skip
     process = _start(config, preexec_fn=limit)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate(timeout=600)
     one_line((process.returncode, "", error), "everywhere.h5", "cannot write the report")
     with h5py.File(circuit.parent / "output" / "everywhere.h5") as root:
         data = root["report/cortex/data"]

@@ -1,5 +1,4 @@
 import gzip
-import time
 from pathlib import Path
 
 import h5py
@@ -7,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from isocortex.cortex.atlas import LAYERS, PROJECTION_CLASSES, _embedded, load_atlas
+from isocortex.cortex.atlas import LAYERS, PROJECTION_CLASSES, load_atlas
 from isocortex.cortex.laminar import profile_weights, target_layers
 from isocortex.cortex.volume import MIDPLANE_UM, decode_field, encode_field, read_nrrd
 from isocortex.errors import InputError, ModelError
@@ -45,12 +44,6 @@ def test_embedded_tables_are_complete_and_small(atlas):
     sizes = [folder / name for name in ("areas.csv", "area_layer.csv", "connectome.npz")]
     sizes += [folder / name for name in ("laminar.json", "voxels.npz", "columns.npz")]
     assert sum(file.stat().st_size for file in sizes) < 4.0e6
-
-
-def test_atlas_loads_in_two_seconds():
-    begin = time.perf_counter()
-    _embedded.__wrapped__()
-    assert time.perf_counter() - begin < 2.0
 
 
 def test_volumes_of_the_tables_are_those_of_the_labels(atlas):

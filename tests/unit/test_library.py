@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 
@@ -32,11 +30,7 @@ def test_library_covers_every_layer_both_signs_and_all_channel_families():
     assert all(isinstance(cell_id, str) for cell_id in table.index)
 
 
-def test_loading_is_quick_shared_and_read_only():
-    begin = time.perf_counter()
-    for cell_id in library_cells().index:
-        load_cell.__wrapped__(cell_id)
-    assert (time.perf_counter() - begin) / len(library_cells()) < 0.02
+def test_loading_is_shared_and_read_only():
     cell = load_cell("472363762")
     assert cell is load_cell("472363762")
     with pytest.raises(ValueError, match="read-only"):

@@ -3,14 +3,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 
 from isocortex.errors import ConfigError, SimulationError
-from isocortex.report import SpikeWriter
+from isocortex.report import SpikeWriter, spikes
 
 
 def read(path, population):
@@ -83,7 +83,7 @@ def test_unknown_order_is_refused(tmp_path):
 
 KILLED = """
 import sys, time
-from isocortex.report import SpikeWriter
+from isocortex.report import SpikeWriter, spikes
 writer = SpikeWriter(sys.argv[1], ["v1"], "by_time")
 writer.append("v1", range(50000), [float(t) for t in range(50000)])
 writer.flush()
@@ -107,10 +107,12 @@ def test_killed_run_leaves_a_readable_file(tmp_path):
     assert sorting == "none"
 
 
-def test_appends_reach_the_disk_without_being_asked(tmp_path):
+def test_appends_reach_the_disk_without_being_asked(tmp_path, monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(spikes, "time", SimpleNamespace(monotonic=lambda: clock.now))
     writer = SpikeWriter(tmp_path / "s.h5", ["v1"], flush_interval=0.01)
     writer.append("v1", [1], [1.0])
-    time.sleep(0.02)
+    clock.now = 0.02
     writer.append("v1", [2], [2.0])
     assert read(tmp_path / "s.h5", "v1")[0] == [1, 2]
     writer.close()

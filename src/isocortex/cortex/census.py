@@ -235,7 +235,7 @@ def _expected(cortex: CortexModel) -> tuple[FloatArray, FloatArray, FloatArray]:
         made = between[k].sum(axis=1)[:, None, None]
         out += np.divide(made * share, whole, out=np.zeros_like(share), where=whole > 0)
     connections = cortex.long_connections().reshape(len(between), n, 2, n).sum(axis=2)
-    ends = np.einsum("kab,kabm->bm", connections, cortex.target_layers())
+    ends = (connections[..., None] * cortex.target_layers()).sum(axis=(0, 1))
     into += cortex.far_synapses * _shared(ends, number)
     one_side: FloatArray = between.sum(axis=0)
     one_side[:, :n] += np.diag(cortex.expected_local())

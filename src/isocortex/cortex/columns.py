@@ -153,8 +153,10 @@ def _bisect(
         if n == 1:
             part[members] = first
             continue
-        here = middle[members] - middle[members].mean(axis=0)
-        along = here @ _longest_axis(here, normal[members].mean(axis=0))
+        here = middle[members].astype(np.float64)
+        here -= here.mean(axis=0)
+        axis = _longest_axis(here, normal[members].mean(axis=0, dtype=np.float64))
+        along = (here * axis).sum(axis=1)
         step = np.floor(along - along.min()).astype(np.int64)  # um
         heaped = np.cumsum(np.bincount(step, weight[members]))
         cut = np.argmin(np.abs(heaped - heaped[-1] * (n // 2) / n))
@@ -163,13 +165,27 @@ def _bisect(
     return part
 
 
-def _longest_axis(here: NDArray[np.float32], normal: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Unit vector across ``normal`` along which points (n, 3) about 0 extend furthest."""
-    normal = normal / np.linalg.norm(normal)
-    across = np.eye(3) - np.outer(normal, normal)
-    axis = np.linalg.eigh(across @ (here.T @ here).astype(np.float64) @ across)[1][:, -1]
-    axis *= np.sign(axis[np.argmax(np.abs(axis))])
-    return axis.astype(np.float32)
+def _longest_axis(here: FloatArray, normal: FloatArray) -> FloatArray:
+    """Unit vector across ``normal`` along which points (n, 3) about 0 extend furthest.
+
+    In closed form and sums of a fixed order: which column a voxel falls in may not depend on the
+    library of linear algebra.
+    """
+    normal = normal / np.sqrt((normal**2).sum())
+    u = np.eye(3)[np.argmin(np.abs(normal))]
+    u = u - (u * normal).sum() * normal
+    u /= np.sqrt((u**2).sum())
+    v = np.roll(normal, -1) * np.roll(u, 1) - np.roll(normal, 1) * np.roll(u, -1)
+    x, y = (here * u).sum(axis=1), (here * v).sum(axis=1)
+    # the larger eigenvalue of [[xx, xy], [xy, yy]] belongs to (xx - yy + root, 2 xy)
+    difference, twice = ((x + y) * (x - y)).sum(), 2.0 * (x * y).sum()
+    root = np.sqrt(difference**2 + twice**2)
+    along_u, along_v = (
+        (difference + root, twice) if difference >= 0.0 else (twice, root - difference)
+    )
+    axis = along_u * u + along_v * v if root > 0.0 else u
+    axis /= np.sqrt((axis**2).sum())
+    return axis * np.sign(axis[np.argmax(np.abs(axis))])
 
 
 def _describe(

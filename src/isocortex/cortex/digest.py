@@ -1,11 +1,20 @@
-"""What a cortex model came out as, in a few hashes: two that are equal make the same network."""
+"""What a cortex model came out as, in a few hashes: two with the same ones are the same network.
+
+>>> from isocortex.cortex.model import CortexModel
+>>> from isocortex.cortex.recipe import Recipe
+>>> len(digest(CortexModel.make(Recipe(scale=0.0005))))
+64
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from isocortex.cells.library import load_cell
 
@@ -13,37 +22,62 @@ if TYPE_CHECKING:
     from isocortex.cortex.model import CortexModel
 
 
-def digests(model: CortexModel) -> dict[str, str]:
-    """Hash of every part of a model that its network follows from: part -> hexadecimal digits.
+def digests(cortex: CortexModel) -> dict[str, str]:
+    """SHA-256 of every part of a model that its network follows from, in hexadecimal.
 
-    Whatever a part follows from (recipe, tables, package) is in it by what it led to: a change that
+    The files that the parts were read from do not matter, nor does the machine: a change that
     changes nothing is none.
     """
-    axons = model.axons
-    cells = [load_cell(name) for name in model.models]
-    of_cells = [
-        array for c in cells
-        for array in (c.parent, c.area, c.g_axial, c.section, c.x, c.cm, c.g_pas, c.e_pas)
-    ]  # fmt: skip
-    of_channels = [
-        array for c in cells for _, table in sorted(c.mechanisms.items())
-        for array in (table.nodes, *(table.parameters[k] for k in sorted(table.parameters)))
-    ]  # fmt: skip
-    kinetics = [(k.tau_rise, k.tau_decay, k.reversal) for k in (r.kinetics for r in model.rules)]
-    return {
-        "neurons": _hash(axons.neurons.position, axons.neurons.normal, axons.neurons.column,
-                         axons.neurons.group, *axons.places),
-        "cell models": _hash(model.models, axons.neurons.model, *of_cells, *of_channels),
-        "connections": _hash(axons.keys, *axons.rules, *axons.projections),
-        "places of synapses": _hash(*axons.sites),
-        "kinetics and weights": _hash(kinetics, model.weight),
-    }  # fmt: skip
+    axons = cortex.axons
+    parts = {
+        "neurons": (cortex.neurons, cortex.group, cortex.layout.columns.table),
+        "cell models": (cortex.models, cortex.model, [load_cell(m) for m in cortex.models]),
+        "connections": (axons.keys, axons.places, axons.rules, axons.projections),
+        "places of synapses": axons.sites,
+        "kinetics and weights": (cortex.rules, cortex.weight),
+    }
+    return {name: _hash(value) for name, value in parts.items()}
 
 
-def _hash(*values: object) -> str:
-    digest = hashlib.blake2b(digest_size=8)
-    for value in values:
-        array = np.ascontiguousarray(value)
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(array.data if array.dtype.kind != "U" else array.tobytes())
-    return digest.hexdigest()
+def digest(cortex: CortexModel) -> str:
+    """One SHA-256 for all of :func:`digests`."""
+    return _hash(digests(cortex))
+
+
+def _hash(whole: Any) -> str:
+    total = hashlib.sha256()
+    for name, value in _leaves("", whole):
+        total.update(name.encode())
+        if isinstance(value, np.ndarray):
+            total.update(f"{value.dtype.name}{value.shape}".encode())
+            little = value.astype(value.dtype.newbyteorder("<"), order="C", copy=False)
+            total.update(little.data.cast("B") if little.size else b"")
+        else:
+            total.update(repr(value).encode())
+        total.update(b"\n")
+    return total.hexdigest()
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Every array, number and string in ``value`` with the way to it, in a fixed order."""
+    if isinstance(value, pd.DataFrame):
+        value = {str(column): value[column] for column in value}
+    if isinstance(value, pd.Series):
+        value = value.to_numpy() if value.dtype.kind in "iufb" else value.tolist()
+    if isinstance(value, np.ndarray):
+        yield name, value
+    elif is_dataclass(value):
+        for item in fields(value):
+            yield from _leaves(f"{name}.{item.name}", getattr(value, item.name))
+    elif isinstance(value, Mapping):
+        for key in sorted(value):
+            yield from _leaves(f"{name}.{key}", value[key])
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        for key in value._fields:
+            yield from _leaves(f"{name}.{key}", getattr(value, key))
+    elif isinstance(value, (list, tuple)):
+        yield name, len(value)
+        for number, item in enumerate(value):
+            yield from _leaves(f"{name}.{number}", item)
+    else:
+        yield name, value.item() if isinstance(value, np.generic) else value

@@ -83,7 +83,7 @@ def target_layers(
     volume = rows.groupby("layer")["volume_mm3"].sum().reindex(LAYERS, fill_value=0.0)
     share = np.array(atlas.laminar["profiles"])[:, _PROFILE_LAYER] * volume.to_numpy()
     share /= share.sum(axis=1, keepdims=True)
-    return profile_weights(atlas, projection, source, target) @ share
+    return (profile_weights(atlas, projection, source, target)[:, None] * share).sum(axis=0)
 
 
 def target_layers_of_all(atlas: Atlas, projection: str) -> FloatArray:
@@ -106,7 +106,7 @@ def target_layers_of_all(atlas: Atlas, projection: str) -> FloatArray:
     halved = np.where(climb[..., None] > 0, odd, np.where(climb[..., None] < 0, odd[::-1], 1.0))
     weights = weights * halved
     weights /= weights.sum(axis=2, keepdims=True)
-    return np.einsum("abp,bpl->abl", weights, share)
+    return (weights[..., None] * share).sum(axis=2)
 
 
 def _frequencies(atlas: Atlas) -> dict[str, FloatArray]:

@@ -28,6 +28,7 @@ from isocortex.cortex.laminar import target_layers_of_all
 from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neurons
 from isocortex.cortex.recipe import Recipe
 from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiring
+from isocortex.elementary import exp
 from isocortex.errors import ConfigError
 from isocortex.network.drawn import draw
 from isocortex.random import uniform
@@ -169,13 +170,13 @@ class CortexModel:
         number, each = self.expected_number, self.far_synapses
         by_layer = np.divide((number * each).sum(axis=2), number.sum(axis=2),
                              out=np.ones(number.shape[:2]), where=number.any(axis=2))  # fmt: skip
-        per_connection = np.einsum("kabm,bm->kab", self.target_layers(), by_layer)
+        per_connection = (self.target_layers() * by_layer).sum(axis=3)
         return self.expected_long() / np.tile(per_connection, 2)
 
     def target_layers(self) -> FloatArray:
         """(kind, source area, target area, layer of the cell): where long-range synapses are."""
         layers = np.array([target_layers_of_all(self.atlas, kind) for kind in KINDS])
-        return np.einsum("kabl,blm->kabm", layers, self._receiving_layers())
+        return (layers[..., None] * self._receiving_layers()).sum(axis=3)
 
     def _receiving_layers(self) -> FloatArray:
         """(target area, layer of the synapse, layer of the cell), shares.
@@ -212,7 +213,7 @@ class CortexModel:
     def expected_local(self) -> FloatArray:
         """Synapses within each area of one hemisphere at scale 1, from the local rules alone."""
         each = np.array([rule.mean_synapses for rule in self.rules])
-        return (self.connections_within() @ each).sum(axis=(1, 2))
+        return (self.connections_within() * each).sum(axis=(1, 2, 3))
 
     def connections_within(self) -> FloatArray:
         """(areas, source layers, target layers, rules), of one hemisphere at scale 1."""
@@ -221,7 +222,7 @@ class CortexModel:
         made = probability * self.pairs_within(self.expected_number, sigma, but_self=False)
         if self.recipe.local is not None:
             each = np.array([rule.mean_synapses for rule in self.rules])
-            made *= self.recipe.local * self.recipe.synapses / (2.0 * (made @ each).sum())
+            made *= self.recipe.local * self.recipe.synapses / (2.0 * (made * each).sum())
         return made
 
     def pairs_within(self, number: FloatArray, sigma: FloatArray, but_self: bool) -> FloatArray:
@@ -244,7 +245,7 @@ class CortexModel:
             by_layer[group][:, layer] += number[:, layer, name]
         shares = distances(self.layout.columns, self.atlas)
         for width in np.unique(sigma):
-            close = shares @ np.exp(-((DISTANCE_UM / width) ** 2))
+            close = (shares * exp(-((DISTANCE_UM / width) ** 2))).sum(axis=3)
             for r in np.flatnonzero(sigma == width):
                 source, target = by_layer[self.rules[r].source], by_layer[self.rules[r].target]
                 result[..., r] = source[:, :, None] * target[:, None, :] * close

@@ -30,6 +30,7 @@ from isocortex.cortex.wiring_tables import (
     read_models,
     read_weights,
 )
+from isocortex.elementary import exp
 from isocortex.errors import InputError, ModelError
 from isocortex.mechanisms.synapses import Kinetics
 
@@ -69,7 +70,7 @@ class ConnectionRule:
 
     def probability_at(self, distance: ArrayLike) -> FloatArray:
         """Probability of a connection at a horizontal distance, um: A exp(-(d / sigma)^2)."""
-        return self.probability * np.exp(-((np.asarray(distance, float) / self.sigma) ** 2))
+        return self.probability * exp(-((np.asarray(distance, float) / self.sigma) ** 2))
 
     @property
     def mean_synapses(self) -> float:
@@ -251,7 +252,7 @@ def _rule(pair: tuple[str, str], row: Record) -> ConnectionRule:
     """
     row = dict(row)
     ratio = (row["sigma"] / row["radius"]) ** 2
-    peak = row["probability"] / (ratio * (1.0 - np.exp(-1.0 / ratio)))
+    peak = row["probability"] / (ratio * (1.0 - exp(-1.0 / ratio)))
     kept = {name: row[name] for name in ConnectionRule.__annotations__ if name in row}
     source, target = pair
     return ConnectionRule(

@@ -24,6 +24,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from isocortex.elementary import exp, log
+
 #: Names every mechanism function may ask for, besides its own states and parameters.
 SURROUNDINGS = ("v", "q10", "dt", "cai", "ica", "ena", "ek", "eca")
 
@@ -44,7 +46,7 @@ class Temperature:
     reference: float
 
     def at(self, celsius: float) -> float:
-        return float(self.factor ** ((celsius - self.reference) / 10.0))
+        return float(exp(log(self.factor) * (celsius - self.reference) / 10.0))
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 """Nap: persistent sodium."""
 
-import math
-
 from isocortex.mechanisms.density import Density, Temperature, gate, parameter
 from isocortex.mechanisms.maths import exp, exprelr
 
-FALL = -math.expm1(-0.001 / 4.6) / 0.001  # 1/mV, fall of `closed` from v to v + 0.001
+_X = 0.001 / 4.6
+#: 1/mV, fall of `closed` from v to v + 0.001: (1 - exp(-x)) / 0.001 by its series.
+FALL = _X * (1.0 - _X / 2.0 * (1.0 - _X / 3.0 * (1.0 - _X / 4.0))) / 0.001
 
 
 class Nap(Density):

@@ -7,8 +7,9 @@ one compartment share one pair (A, B).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+
+from isocortex.elementary import exp, log
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class Kinetics:
             self.tau_rise
             * self.tau_decay
             / (self.tau_decay - self.tau_rise)
-            * math.log(self.tau_decay / self.tau_rise)
+            * log(self.tau_decay / self.tau_rise)
         )
-        return 1.0 / (math.exp(-t_peak / self.tau_decay) - math.exp(-t_peak / self.tau_rise))
+        return float(1.0 / (exp(-t_peak / self.tau_decay) - exp(-t_peak / self.tau_rise)))
 
     def jumps(self, ahead: float) -> tuple[float, float]:
         """Jumps of A and B per unit weight, as they are ``ahead`` ms after the event."""
@@ -45,8 +46,8 @@ class Kinetics:
 
     def factors(self, dt: float) -> tuple[float, float]:
         """Factors by which A and B decay in one step of ``dt`` ms."""
-        rise = math.exp(-dt / self.tau_rise) if self.tau_rise > 0 else 0.0
-        return rise, math.exp(-dt / self.tau_decay)
+        rise = float(exp(-dt / self.tau_rise)) if self.tau_rise > 0 else 0.0
+        return rise, float(exp(-dt / self.tau_decay))
 
 
 def exp2syn(tau1: float, tau2: float, erev: float) -> Kinetics:

@@ -6,7 +6,6 @@ refractory period and starts again from 0. Times are not rounded to steps.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from isocortex.network.network import PointNeurons
+from isocortex.streams import exp
 
 FloatArray = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ def receive(state: PointState, i: int, time: float, weight: float) -> bool:
     if state.last[i] < state.ready[i]:  # first event after the refractory period
         state.last[i], state.m[i] = state.ready[i], 0.0
     time = max(time, state.last[i])  # a delay below dt is served late: time does not run backwards
-    state.m[i] = state.m[i] * math.exp(-(time - state.last[i]) / state.tau[i]) + weight
+    state.m[i] = state.m[i] * exp(-(time - state.last[i]) / state.tau[i]) + weight
     state.last[i] = time
     if state.m[i] > 1.0:
         state.ready[i] = time + state.refractory[i]

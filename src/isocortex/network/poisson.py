@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from isocortex.streams import uniform
+from isocortex.streams import log, uniform
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -81,7 +81,7 @@ def _leap(next_, stream, mean):
     """Move every source to its next spike."""
     for i in range(len(next_)):
         stream[i], u = uniform(stream[i])
-        next_[i] -= np.log1p(-u) * mean[i]
+        next_[i] -= log(1.0 - u) * mean[i]
 
 
 @njit(error_model="numpy", nogil=True, cache=True)
@@ -98,5 +98,5 @@ def _draw(source, mean, stop, stream, next_, end):
             out_source[n], out_time[n] = source[i], next_[i]
             n += 1
             stream[i], u = uniform(stream[i])
-            next_[i] -= np.log1p(-u) * mean[i]
+            next_[i] -= log(1.0 - u) * mean[i]
     return out_source[:n], out_time[:n]

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from isocortex.streams import inlined, mix, stream, uniform
+from isocortex.streams import exp, inlined, log, log1p, mix, stream, uniform
 
 compiled = njit(error_model="numpy", nogil=True, cache=True)
 
@@ -149,7 +149,7 @@ def _poisson(state, mean):
         part = min(mean, 50.0)
         mean -= part
         state, u = uniform(state)
-        p = np.exp(-part)
+        p = exp(-part)
         below, k = p, 0
         while u > below and k < 1000:
             k += 1
@@ -186,12 +186,12 @@ def draw_local(source, column, begin, end, axons, out, n):
         peak, sigma = rules.probability[patch, rule], rules.sigma[rule]
         if peak == 0.0 or nearest > FARTHEST * sigma:
             continue
-        most = peak * np.exp(-((nearest / sigma) ** 2))
-        leap = np.log1p(-min(most, 1.0 - 1e-12))
+        most = peak * exp(-((nearest / sigma) ** 2))
+        leap = log1p(-min(most, 1.0 - 1e-12))
         target, trials_left = first - 1, rules.trials[patch, rule]
         while True:
             state, u = uniform(state)
-            target += 1 + np.int64(np.log1p(-u) / leap)
+            target += 1 + np.int64(log(1.0 - u) / leap)
             while target >= last and trials_left > 0:
                 target -= last - first
                 trials_left -= 1
@@ -199,7 +199,7 @@ def draw_local(source, column, begin, end, axons, out, n):
                 break
             distance = _along(neurons.position, target, neurons, source)
             state, u = uniform(state)
-            if target == source or u * most >= peak * np.exp(-((distance / sigma) ** 2)):
+            if target == source or u * most >= peak * exp(-((distance / sigma) ** 2)):
                 continue
             state, u = uniform(state)
             if target < begin or target >= end:
