@@ -99,14 +99,15 @@ def memory_estimate(network: Network, precision: str) -> float:
     width = lanes(np.float64 if precision == "double" else np.float32)
     counts = np.bincount(network.cell_model, minlength=len(network.models))
     padded = -(-counts // width) * width
-    nodes = np.array([m.n_nodes for m in network.models])
+    nodes = np.array([m.n_nodes for m in network.models], np.int64)
     channel_states = np.array(
         [
             sum(
                 len(table.nodes) * len(DENSITY[name].states) for name, table in m.mechanisms.items()
             )
             for m in network.models
-        ]
+        ],
+        np.int64,
     )
     slots = network.slots
     used = np.zeros((len(nodes), max(len(network.kinetics), 1), nodes.max(initial=1)), bool)

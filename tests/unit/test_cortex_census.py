@@ -66,7 +66,7 @@ def test_a_census_of_all_neurons_counts_every_synapse(cortex, whole):
 
 
 def test_expected_numbers_add_up(cortex, whole):
-    wanted = cortex.expected_synapses
+    wanted = cortex.recipe.expected_synapses
     assert whole.expected.sum() == pytest.approx(wanted)
     out = (whole.degrees["makes_expected"] * whole.degrees["neurons"]).sum()
     into = (whole.degrees["receives_expected"] * whole.degrees["neurons"]).sum()

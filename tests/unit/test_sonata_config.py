@@ -153,7 +153,7 @@ def test_disabled_edges_are_not_read(folder):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"{", "not valid JSON"), (b"[]", "not a JSON object"), (b"\xff\xfe\x00", "not valid JSON"),
+        (b"{", "not valid JSON"), (b"[]", "not a JSON object"), (b"\xff\xfe\x00", "not text"),
         (b'{"run": ' * 5000, "not valid JSON"), (b"1" * 5000, "JSON"),
     ],
 )  # fmt: skip

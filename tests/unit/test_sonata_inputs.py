@@ -99,7 +99,8 @@ def test_a_file_without_spikes(folder):
     ("dataset", "values", "message"),
     [
         ("spikes/drive/node_ids", [1, 0], "2 entries where 3"),
-        ("spikes/drive/node_ids", [1.5, 0, 1], "array of int"),
+        ("spikes/drive/node_ids", [1.5, 0, 1], "row 0 is 1.5"),
+        ("spikes/drive/node_ids", [1, 0, -1], "spike 2 is of node -1"),
         ("spikes/drive/timestamps", [1.0, np.nan, 2.0], "row 1 is nan"),
         ("spikes/drive/timestamps", [1.0, -2.0, 2.0], "spike 1 is at -2 ms"),
         ("spikes/drive/timestamps", None, "dataset is missing"),
@@ -120,10 +121,13 @@ def test_mistakes_in_spike_files(folder, dataset, values, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "not a table of spikes"),
-        ("timestamps node_ids\nsoon 1\n", "not a table of spikes"),
-        ("when who\n1 1\n", "not a table of spikes"),
-        ("timestamps,node_ids\n,1\n", "no finite time"),
+        ("", "is empty"),
+        (
+            "timestamps node_ids\nsoon 1\n",
+            "line 2, column timestamps: 'soon' is not a finite",
+        ),
+        ("when who\n1 1\n", "no column 'timestamps'.*it has when, who"),
+        ("timestamps,node_ids\n,1\n", "line 2, column timestamps: '' is not"),
         ("timestamps population node_ids\n1 lgn 1\n", "has no spikes of drive.*It has lgn"),
     ],
 )
@@ -282,7 +286,7 @@ def test_mistakes_in_electrodes(folder, entry, message):
         ("timestamps amps\n1 1\n", "two or more"),
         ("timestamps amps\n2 1\n1 1\n", "increasing"),
         ("timestamps amps\n-1 1\n1 1\n", "before t = 0"),
-        ("t i\n1 1\n2 2\n", "cannot read the columns"),
+        ("t i\n1 1\n2 2\n", "no column 'timestamps'.*it has t, i. Or set timestamps_column"),
     ],
 )
 def test_mistakes_in_waveforms(folder, text, message):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -16,6 +15,7 @@ from isocortex.cells.discretise import FloatArray, Tree, build_tree, discretise
 from isocortex.cells.swc import import_sections, read_swc
 from isocortex.errors import InputError, ModelError
 from isocortex.mechanisms import DENSITY
+from isocortex.text import read_json
 
 #: NEURON's values where a fit file sets none.
 DEFAULT_RA, DEFAULT_CM = 35.4, 1.0  # ohm cm, uF/cm2
@@ -33,12 +33,7 @@ Fit = Mapping[str, Any]
 def read_fit(path: str | PathLike[str]) -> dict[str, Any]:
     """Read a fit file and check that its three blocks are there."""
     path = Path(path)
-    try:
-        fit = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the cell parameters ({error})", file=path) from error
-    if not isinstance(fit, dict):
-        raise InputError("not a JSON object", file=path, fix="Give an Allen fit file.")
+    fit = read_json(path)
     for block, kind in (("passive", list), ("genome", list), ("conditions", list)):
         if not isinstance(fit.get(block), kind) or (block != "genome" and not fit[block]):
             raise InputError(f"no {block} list", file=path, field=block, fix="Give an Allen fit.")

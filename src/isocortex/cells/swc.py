@@ -95,7 +95,7 @@ def read_swc(path: str | PathLike[str]) -> Reconstruction:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise InputError(f"cannot read the morphology ({error.strerror})", file=path) from error
     lines = text.splitlines()

@@ -146,11 +146,54 @@ class Circuit:
                 f"there is no node {missing[0]!r}", file=self.config_file, field=where,
                 fix="Choose ids that a population has.",
             )  # fmt: skip
+        self._check_types(wanted, populations, where)
         for name in self.nodes if names is None else dict.fromkeys(names):
             rows = np.flatnonzero(_matches(self.nodes[name], wanted))
             if len(rows) or not wanted:
                 chosen.append((name, rows))
+        named = [key for key in wanted if key not in NODE_ID and key != "model_type"]
+        if named and not chosen:
+            there = "; ".join(f"{key}: {_some_values(key, populations)}" for key in named)
+            raise ConfigError(
+                f"no node has {query}", file=self.config_file, field=where,
+                fix=f"There are {there}.",
+            )  # fmt: skip
         return chosen
+
+    def _check_types(
+        self, wanted: dict[str, list[Any]], populations: list[NodePopulation], where: str
+    ) -> None:
+        """A text asked of numbers, or a number of texts, matches nothing and is a mistake."""
+        for key, values in wanted.items():
+            columns = [p.table[key] for p in populations if key in p.table]
+            texts = {_is_text(column) for column in columns}
+            if key in NODE_ID or len(texts) != 1 or None in texts:
+                continue
+            for value in values:
+                if isinstance(value, str) == texts.copy().pop():
+                    continue
+                is_text = not isinstance(value, str)
+                raise ConfigError(
+                    f"attribute {key!r} is a {'text' if is_text else 'number'}, {value!r} is a "
+                    f"{'number' if is_text else 'text'}", file=self.config_file, field=where,
+                    fix=f"Put it {'in' if is_text else 'without'} quotes; there are "
+                    f"{_some_values(key, populations)}.",
+                )  # fmt: skip
+
+
+def _is_text(column: pd.Series) -> bool | None:
+    """Whether the values of an attribute are texts; None where there are none, or of both kinds."""
+    if column.dtype.kind in "iufb":
+        return False if column.notna().any() else None
+    texts = {isinstance(value, str) for value in column.dropna().unique()}
+    return texts.pop() if len(texts) == 1 else None
+
+
+def _some_values(key: str, populations: list[NodePopulation]) -> str:
+    """The first values of an attribute, for messages."""
+    columns = [p.table[key].dropna().astype(object) for p in populations if key in p.table]
+    values = list(dict.fromkeys(value for column in columns for value in column.unique()))
+    return ", ".join(map(repr, values[:8])) + (", ..." if len(values) > 8 else "")
 
 
 def _matches(population: NodePopulation, wanted: dict[str, list[Any]]) -> NDArray[np.bool_]:

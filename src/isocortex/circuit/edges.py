@@ -68,6 +68,10 @@ class EdgePopulation:
     def delays(self) -> FloatArray:
         return np.unique(self.delay)
 
+    def shortest(self, sources: NDArray[np.bool_]) -> float:
+        made = sources[self.source_index] & (self.nsyns > 0)
+        return float(self.delay[made].min(initial=np.inf))
+
     def kinds(self, cells: Cells) -> tuple[Kinetics, ...]:
         on_cell = cells.model[self.target_index] >= 0
         used = np.unique(self.rule[on_cell])

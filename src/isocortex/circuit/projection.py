@@ -82,6 +82,9 @@ class Projection(Protocol):
     def delays(self) -> FloatArray:
         """All delays there may be, ms, ascending."""
 
+    def shortest(self, sources: NDArray[np.bool_]) -> float:
+        """No synapse of these rows of the source population has a shorter delay, ms."""
+
     def onto(self, rows: IntArray | None, cells: Cells, seed: int) -> Iterator[Synapses]:
         """The synapses onto some nodes, or onto all, in an order that does not depend on which.
 

@@ -6,9 +6,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from rich.table import Table
 
 from isocortex.cli.terminal import duration, err, out
 from isocortex.errors import disk_errors
@@ -39,6 +37,14 @@ def build_cortex(
     contra: Annotated[
         float | None,
         typer.Option(help="Share of long-range synapses across the midline. [default: 0.25]"),
+    ] = None,
+    excitation: Annotated[
+        float | None,
+        typer.Option(help="Factor on excitation of excitatory cells; 0 blocks it. [default: 0.5]"),
+    ] = None,
+    inhibition: Annotated[
+        float | None,
+        typer.Option(help="Factor on inhibition of excitatory cells; 0 blocks it. [default: 1.5]"),
     ] = None,
     drive: Annotated[
         Path | None, typer.Option(help="Background, from `isocortex build calibrate`.")
@@ -76,10 +82,12 @@ def build_cortex(
     def named(file: Path | None) -> str | None:
         return None if file is None else str(file.resolve())
 
+    given = (("excitation", excitation), ("inhibition", inhibition))
+    factors = {name: value for name, value in given if value is not None}
     recipe = Recipe(
         seed=seed, scale=scale, density=density, in_degree=in_degree, synapses=synapses,
         local=local, contra=contra, annotation=named(annotation), area_layer=named(area_layer),
-        connectome=named(connectome), wiring=named(wiring),
+        connectome=named(connectome), wiring=named(wiring), **factors,
     )  # fmt: skip
     if scale < FEWEST:
         out.print(
@@ -110,6 +118,8 @@ def build_cortex(
 
 def _tell_census(cortex, census, cores: int | None, memory: float | None) -> None:
     """Say how many there are of what, and what a run takes."""
+    from rich.table import Table
+
     from isocortex.cortex.cost import cost_of
 
     table = Table("layer", "class", "neurons", "synapses made", "expected", "received",
@@ -123,7 +133,7 @@ def _tell_census(cortex, census, cores: int | None, memory: float | None) -> Non
     out.print(
         f"{len(cortex):,} neurons in {len(cortex.layout.columns):,} columns of "
         f"{2 * len(cortex.atlas.areas)} areas; {census.total:.4g} synapses, "
-        f"{cortex.expected_synapses:.4g} expected"
+        f"{cortex.recipe.expected_synapses:.4g} expected"
         + (f" (standard error {census.error:.1g}, " if census.error else " (")
         + f"counted on {census.n_sampled:,} neurons), {100 * census.delays['local'].sum():.0f} % "
         f"within areas; correlation with the connectome {census.correlation:.4f}."
@@ -170,6 +180,9 @@ def calibrate_cortex(
     threads: Annotated[int | None, typer.Option(min=1, help="Default: all cores.")] = None,
 ) -> None:
     """Calibrate the background of a cortex model so that its rates come near their targets."""
+    import numpy as np
+    from rich.table import Table
+
     from isocortex.calibrate import calibrate, write_drive
     from isocortex.cortex.drive import TOLERANCE, load_drive
     from isocortex.cortex.recipe import Recipe

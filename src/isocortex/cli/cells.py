@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from rich.table import Table
 
 from isocortex.cli.terminal import Output, out
 from isocortex.errors import ConfigError
@@ -20,6 +18,8 @@ CellId = Annotated[str, typer.Argument(help="Cell id, see `isocortex cells list`
 @app.command("list")
 def cells_list() -> None:
     """All embedded cells."""
+    from rich.table import Table
+
     from isocortex.cells.library import library_cells
 
     table = library_cells()
@@ -63,6 +63,8 @@ def cells_fi(
     output: Output = None,
 ) -> None:
     """Firing rate against injected current."""
+    import numpy as np
+
     from isocortex import cell, step
     from isocortex.analysis import fi_curve
     from isocortex.pictures import save

@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
-import pandas as pd
 import typer
-from rich.table import Table
 
 from isocortex.cli.terminal import ConfigOption, Results, out
 
@@ -38,6 +35,10 @@ def rates(
     config: ConfigOption = None,
 ) -> None:
     """Say how fast cells fire, by attributes of theirs such as area and layer."""
+    import numpy as np
+    import pandas as pd
+    from rich.table import Table
+
     from isocortex.analysis.groups import rates_by
     from isocortex.analysis.rates import cell_rates
     from isocortex.errors import ConfigError, InputError, disk_errors
@@ -105,9 +106,9 @@ def data(
     from isocortex.cortex.export import export_tables
 
     for row in load_atlas().provenance():
-        out.print(f"[bold]{row['table']}[/bold]: {row['what']}")
+        out.print(f"{row['table']}: {row['what']}")
         for key in ("source", "licence", "citation"):
-            out.print(f"  {key}: {row[key]}", markup=False)
+            out.print(f"  {key}: {row[key]}")
     if export is not None:
         for path, option in export_tables(export):
             out.print(f"Written: {path}, for --{option}")

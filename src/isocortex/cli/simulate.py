@@ -1,4 +1,4 @@
-"""`isocortex run`, `demo` and `info`."""
+"""`isocortex run` and `demo`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from rich.progress import TextColumn
-from rich.table import Table
 
-from isocortex.cli.terminal import Config, duration, err, out, progress_bar
+from isocortex.cli.terminal import Config, err, out, progress_bar
 
 
 class Precision(StrEnum):
@@ -40,7 +37,7 @@ def _simulate(config: Path, **options):
     from isocortex.simulate import run as run_simulation
 
     reached = 0.0
-    bar = progress_bar(TextColumn("{task.fields[spikes]:,} spikes"))
+    bar = progress_bar("{task.fields[spikes]:,} spikes")
     out.print(f"Reading {config} ...")
     with bar:
         task = bar.add_task("Simulating", total=None, spikes=0)
@@ -130,49 +127,3 @@ def demo(
     options = dict.fromkeys(("dt", "tstop", "threads", "output_dir"))
     _draw_all(_simulate(config, overwrite=True, **options))
     out.print(f"Run it again: isocortex run {config}")
-
-
-def info(
-    config: Config,
-    measure: Annotated[
-        bool, typer.Option("--measure", help="Time some steps in both precisions.")
-    ] = False,
-) -> None:
-    """Say what is in a circuit, and what a run will take; writes nothing."""
-    from isocortex.network.build import build_network
-    from isocortex.simulate import describe, measure_speed, memory_estimate
-    from isocortex.sonata.config import load_simulation
-
-    simulation = load_simulation(config, skip_unsupported_reports=True)
-    network = build_network(simulation)
-    out.print(describe(network))
-    table = Table("cell model", "cells", "compartments", "channels", box=None)
-    for m, model in enumerate(network.models):
-        count = int(np.count_nonzero(network.cell_model == m))
-        channels = ", ".join(sorted(model.mechanisms))
-        table.add_row(model.name, str(count), str(model.n_compartments), channels)
-    out.print(table)
-    for name, population in simulation.circuit.nodes.items():
-        out.print(f"nodes {name}: {len(population.node_ids):,} ({population.file})")
-    for edges in simulation.circuit.edges:
-        out.print(f"edges {edges.name}: {len(edges.weight):,}, {edges.source} to {edges.target}")
-    out.print(
-        f"{simulation.tstop:g} ms at dt {simulation.dt:g} ms; "
-        f"{len(network.trains.time):,} input spikes, about "
-        f"{network.poisson.expected(simulation.tstop):,.0f} of Poisson sources, "
-        f"{len(network.currents)} electrodes, "
-        f"reports: {', '.join(r.name for r in simulation.reports) or 'none'}."
-    )
-    for report in simulation.skipped:
-        out.print(f"Not supported: report {report}.")
-    for precision in ("double", "single"):
-        needed = memory_estimate(network, precision)
-        out.print(f"Memory in {precision}: about {needed:.0f} MB, beside some 250 MB for Python.")
-        if measure:
-            seconds = measure_speed(simulation, network, precision)
-            total = 1e-3 * simulation.tstop * seconds
-            out.print(
-                f"Time in {precision}: {seconds:.2f} s per simulated second on this machine, so "
-                f"{duration(total)} for {simulation.tstop:g} ms. Measured from rest: synaptic "
-                "events of an active network come on top."
-            )

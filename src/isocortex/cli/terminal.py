@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-out = Console(soft_wrap=True, highlight=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+# names and paths may hold brackets: nothing that is printed is markup
+out = Console(soft_wrap=True, highlight=False, markup=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 Config = Annotated[Path, typer.Argument(help="Simulation configuration (JSON).")]
 Results = Annotated[Path, typer.Argument(help="Output folder of a run, or its configuration.")]
@@ -20,11 +23,14 @@ ConfigOption = Annotated[
 ]
 
 
-def progress_bar(*more: TextColumn) -> Progress:
-    """A bar on the terminal's error stream that leaves nothing behind."""
+def progress_bar(*more: str) -> Progress:
+    """A bar on the terminal's error stream that leaves nothing behind; ``more`` are columns."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
     return Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(), *more, console=err, transient=True, disable=not err.is_terminal,
+        TimeRemainingColumn(), *map(TextColumn, more), console=err, transient=True,
+        disable=not err.is_terminal,
     )  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import webbrowser
 from pathlib import Path
 from typing import Annotated
 
@@ -47,6 +46,8 @@ def view(
 
 def _serve(session, port: int, browser: bool) -> None:
     """Serve until Ctrl-C."""
+    import webbrowser
+
     from isocortex.viewer.server import ViewServer
 
     server = ViewServer(session, port)

@@ -116,12 +116,20 @@ class CortexModel:
         split = [divmod(int(code), len(self.models)) for code in used]
         return [(*class_of(group), self.models[m]) for group, m in split], of
 
-    def synapses(self, sources: range, at_least: int = 1 << 20) -> Iterator[draw.Synapses]:
-        """The synapses that some neurons make, in pieces of ``at_least`` connections or more."""
+    def synapses(
+        self, sources: range, targets: range | None = None, at_least: int = 1 << 20
+    ) -> Iterator[draw.Synapses]:
+        """The synapses that some neurons make, in pieces of ``at_least`` connections or more.
+
+        Parameters
+        ----------
+        targets : the neurons that receive them, default all.
+        """
+        begin, end = (0, len(self)) if targets is None else (targets.start, targets.stop)
         first, out = sources.start, draw.no_connections(at_least)
-        while first < sources.stop:
+        while first < sources.stop and begin < end:
             first, out, source_of, n = draw.draw_sources(
-                first, sources.stop, self.axons, out, at_least
+                first, sources.stop, begin, end, self.axons, out, at_least
             )
             yield draw.place_synapses(n, source_of, out, self.axons, len(self.models))
 
@@ -133,11 +141,6 @@ class CortexModel:
         if first < last:
             made, n = draw.draw_onto(source, first, last, self.axons, made, 0)
         return draw.place_synapses(n, np.full(n, source), made, self.axons, len(self.models))
-
-    @property
-    def expected_synapses(self) -> float:
-        """How many synapses the recipe asks for at its scale."""
-        return self.recipe.expected_synapses
 
     @cached_property
     def far_rule(self) -> NDArray[np.int16]:

@@ -149,14 +149,12 @@ class CortexProjection:
 
     def tables(self) -> Tables:
         """What the synapses are drawn from."""
+        return Tables(self.model.axons, self._kind, self.model.weight)
+
+    def shortest(self, sources: NDArray[np.bool_]) -> float:
         axons = self.model.axons
         shortest = min(axons.rules.delay.min(), axons.projections.delay)
-        return Tables(
-            axons,
-            self._kind,
-            self.model.weight,
-            max(np.rint(shortest / DELAY_STEP), 1.0) * DELAY_STEP,
-        )
+        return float(max(np.rint(shortest / DELAY_STEP), 1.0) * DELAY_STEP)
 
     @cached_property
     def _kind(self) -> IntArray:
@@ -167,11 +165,13 @@ class CortexProjection:
 
     def onto(self, rows: IntArray | None, cells: Cells, seed: int) -> Iterator[Synapses]:
         """As the protocol says; the recipe has its own seed."""
-        wanted = None
+        targets, wanted = range(len(self.model)), None
         if rows is not None:
-            wanted = np.zeros(len(self.model), bool)
-            wanted[rows] = True
-        for made in self.model.synapses(range(len(self.model))):
+            targets = range(int(rows.min()), int(rows.max()) + 1) if len(rows) else range(0)
+            if len(rows) < len(targets):
+                wanted = np.zeros(len(self.model), bool)
+                wanted[rows] = True
+        for made in self.model.synapses(range(len(self.model)), targets):
             if wanted is not None:
                 made = made.chosen(wanted[made.target])
             yield Synapses(

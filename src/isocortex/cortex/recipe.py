@@ -38,7 +38,8 @@ class Recipe:
         deviations of the area.
     excitation, inhibition : factors on the weights of synapses onto excitatory cells, from
         excitatory and from inhibitory ones. With the tables' weights alone (1 and 1) a few per cent
-        of drive decide between silence and bursts.
+        of drive decide between silence and bursts. With 0 these synapses are there but have no
+        effect: a full block.
     strongest : most that a local synapse between excitatory cells may weigh, as a multiple of
         those within the target's layer.
     annotation, area_layer, connectome : files in place of the embedded tables, see
@@ -81,13 +82,15 @@ class Recipe:
             "long_velocity",
             "long_delay",
             "map_width",
-            "excitation",
-            "inhibition",
             "strongest",
         ):
             value = getattr(self, name)
             if not (isinstance(value, (int, float)) and 0.0 < value < np.inf):
                 refuse(name, "is not a positive number")
+        for name in ("excitation", "inhibition"):  # 0 blocks all of them
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and 0.0 <= value < np.inf):
+                refuse(name, "is not a number from 0")
 
     @classmethod
     def read(cls, values: Mapping[str, Any], file: Path | None) -> Recipe:

@@ -9,6 +9,8 @@ with C in nF, as Hines (1984) does for a tree numbered so that parents come firs
 change, as NEURON does, keeps single precision accurate: what is rounded is a small number. A value
 of the arrays is a row of lanes: the same node of all cells of the block. Backward Euler takes
 v + x as the next voltage; Crank-Nicolson solves for half a step (C/dt doubled) and takes v + 2 x.
+The functions are plain Python in the words of :mod:`isocortex.targets.words`: a family's generated
+kernel has them compiled by its target.
 
 A node is *steady* in a block if neither it nor any node beyond it has channels or synapses there.
 Its diagonal never changes, so its factors are numbers of the model, eliminated once: it costs no
@@ -17,9 +19,7 @@ division and moves five numbers in place of seven.
 
 from __future__ import annotations
 
-from numba import njit
-
-from isocortex.targets.simd import broadcast, element, load, store
+from isocortex.targets.words import broadcast, element, load, owns, store
 
 # Added to a synapse's state at every step, uS: silent synapses would decay to subnormal numbers,
 # which the processor handles a hundred times slower. A millionth of a rounding error of any result.
@@ -39,22 +39,19 @@ DIAGONAL, LEAK, LEAKAGE, COUPLING, INVERSE, FACTOR, COEFFICIENTS = range(7)
 # Numbers of one kinetics: factors of one step, reversal potential (mV).
 RISE, DECAY, REVERSAL, KINETICS = range(4)
 
-jit = njit(error_model="numpy", forceinline=True)
 
-
-@jit
 def deliver(A, B, row0, lanes, event, last, step, events, layout, kinetics):
     """Synaptic events due in this step make their conductances jump; returns the next event."""
     while event < last and element(events.step, event) == step:
         at = row0 * lanes + element(events.element, event)
-        kind = element(layout.row_kind, at // lanes)
-        A[at] += element(events.weight, event) * element(kinetics.jump_a, kind)
-        B[at] += element(events.weight, event) * element(kinetics.jump_b, kind)
+        if owns(at, lanes):
+            kind = element(layout.row_kind, at // lanes)
+            A[at] += element(events.weight, event) * element(kinetics.jump_a, kind)
+            B[at] += element(events.weight, event) * element(kinetics.jump_b, kind)
         event += 1
     return event
 
 
-@jit
 def clear(D, R, first, last, lanes, layout):
     """Set the nodes that gather contributions from elsewhere to zero."""
     for k in range(first, last):
@@ -64,7 +61,6 @@ def clear(D, R, first, last, lanes, layout):
         store(R, at, zero)
 
 
-@jit
 def eliminate(V, v0, D, R, A, B, n, n0, b0, row, lanes, layout, kinetics):
     """Set up each node's equation and eliminate it, from the tips to the root (Hines 1984).
 
@@ -125,7 +121,6 @@ def eliminate(V, v0, D, R, A, B, n, n0, b0, row, lanes, layout, kinetics):
             carried_r = carried_d
 
 
-@jit
 def substitute(V, v0, D, R, n, n0, b0, lanes, layout, extrapolate):
     """The new voltages, from the root to the tips.
 
@@ -160,7 +155,6 @@ def substitute(V, v0, D, R, n, n0, b0, lanes, layout, extrapolate):
         store(V, v0 + at, v + x * extrapolate)
 
 
-@jit
 def _change(x, word, at, number, D, R, layout):
     """The change of a node, of that of its parent, x."""
     if word & STEADY:
@@ -168,7 +162,6 @@ def _change(x, word, at, number, D, R, layout):
     return load(R, at) + load(D, at) * x
 
 
-@jit
 def early(V, at, R, middle, numerics):
     """How long before the end of the step the soma crossed the threshold, in steps.
 

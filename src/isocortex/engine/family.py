@@ -19,13 +19,15 @@ from types import ModuleType
 
 import numba
 
-from isocortex import mechanisms
+from isocortex import mechanisms, targets
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.density import EXTRAPOLATION, STAGE
-from isocortex.targets import simd
 
 #: The mechanisms of each region, in DENSITY order.
 Family = tuple[tuple[str, ...], ...]
+
+#: What each target does in a window of steps, around the cable and the channels that all share.
+WINDOWS = {"simd": "window.py.txt", "cuda": "window_cuda.py.txt"}
 
 
 def region_states(region: tuple[str, ...], second_order: bool) -> list[tuple[str, str]]:
@@ -202,9 +204,9 @@ def {kind}_{index}(V, v0, D, R, S, s0, P, p0, first, last, region_node, lanes, d
     return head + "".join(f"        {line}\n" for line in lines)
 
 
-def family_source(family: Family, second_order: bool) -> str:
-    """Python source of the family's kernel."""
-    template = (Path(__file__).parent / "window.py.txt").read_text()
+def family_source(family: Family, second_order: bool, target: str = "simd") -> str:
+    """Python source of the family's kernel for a machine: "simd" (CPU) or "cuda" (GPU)."""
+    template = (Path(__file__).parent / WINDOWS[target]).read_text()
     names = sorted({name for region in family for name in region})
     imports = "\n".join(f"from {DENSITY[n].__module__} import {n}" for n in names)
     functions = "\n".join(
@@ -243,17 +245,18 @@ def _fingerprint() -> str:
     """Hash of the code that generated files depend on."""
     digest = hashlib.sha256(f"{numba.__version__}{sys.version_info}".encode())
     here = Path(__file__).parent
-    sources = [Path(simd.__file__), *sorted(here.glob("*.py*"))]
-    sources += sorted(Path(mechanisms.__file__).parent.glob("*.py"))
+    sources = sorted(here.glob("*.py*"))
+    for package in (mechanisms, targets):
+        sources += sorted(Path(next(iter(package.__path__))).glob("*.py"))
     for source in sources:
         digest.update(source.read_bytes())
     return digest.hexdigest()
 
 
 @cache
-def _family_module(family: Family, second_order: bool) -> ModuleType:
+def family_module(family: Family, second_order: bool, target: str = "simd") -> ModuleType:
     """The generated module of a family, written to the cache folder if it is not there."""
-    source = family_source(family, second_order)
+    source = family_source(family, second_order, target)
     name = "family_" + hashlib.sha256((_fingerprint() + source).encode()).hexdigest()[:16]
     path = cache_folder() / f"{name}.py"
     if not path.exists():
@@ -276,7 +279,7 @@ def family_kernel(
 ) -> int:
     """Address of the family's ``advance_block`` compiled for these argument types."""
     compile_ = numba.cfunc(numba.int64(*arguments), cache=True, error_model="numpy")
-    kernel = compile_(_family_module(family, second_order).advance_block)
+    kernel = compile_(family_module(family, second_order).advance_block)
     _kept.append(kernel)
     return kernel.address  # type: ignore[return-value]
 

@@ -8,6 +8,7 @@ from isocortex.network.connect import connect
 from isocortex.network.inputs import all_poisson, electrodes, spike_trains
 from isocortex.network.memory import require_memory
 from isocortex.network.network import Network
+from isocortex.network.plan import plan
 from isocortex.network.sources import number_sources
 
 #: Synapses that could be drawn at every spike are stored up to this number unless asked otherwise.
@@ -16,13 +17,21 @@ STORED_UP_TO = 1e8
 BYTES_PER_SYNAPSE = 60
 
 
-def build_network(simulation: Simulation, store_synapses: bool | None = None) -> Network:
-    """Compile the cells of a circuit and wire them.
+def build_network(
+    simulation: Simulation,
+    store_synapses: bool | None = None,
+    *,
+    ranks: int = 1,
+    rank: int = 0,
+) -> Network:
+    """Compile the cells of a circuit and wire those of one rank.
 
     Parameters
     ----------
     store_synapses : of projections whose synapses can be drawn at every spike, as those of a
         cortex: whether they are stored all the same. By default up to ``STORED_UP_TO`` are.
+    ranks, rank : how many share the circuit (see :func:`isocortex.network.plan.plan`), and whose
+        part this is.
 
     Raises
     ------
@@ -34,24 +43,30 @@ def build_network(simulation: Simulation, store_synapses: bool | None = None) ->
     store = drawable <= STORED_UP_TO if store_synapses is None else store_synapses
     _require_memory([p for p in circuit.projections if store or p.tables() is None], circuit)
     models, cell_model = compile_cells(simulation, sources)
-    kinetics, slots, connections, drawn = connect(
-        circuit.projections, sources, models, cell_model, simulation.seed, store
-    )
+    dealt = plan(sources, models, cell_model, ranks)
+    cells, points = dealt.cells(rank), dealt.points(rank)
+    wired = connect(
+        circuit.projections, sources, models, cell_model,
+        share=(cells, points), seed=simulation.seed, store=store,
+    )  # fmt: skip
     return Network(
         models=models,
-        cell_model=cell_model,
-        kinetics=kinetics,
-        slots=slots,
-        connections=connections,
-        points=point_neurons(circuit, sources),
+        cell_model=cell_model[cells.start : cells.stop],
+        kinetics=wired.kinetics,
+        slots=wired.slots,
+        connections=wired.connections,
+        points=point_neurons(circuit, sources, points),
         n_virtual=sources.n_virtual,
         trains=spike_trains(simulation.inputs, sources),
         poisson=all_poisson(simulation.inputs, sources),
-        currents=electrodes(simulation, sources, models, cell_model),
+        currents=electrodes(simulation, sources, models, cell_model, cells),
         populations=list(circuit.nodes),
         source_population=sources.population,
         source_node_id=sources.node_id,
-        drawn=drawn,
+        drawn=wired.drawn,
+        first_cell=cells.start,
+        first_point=sources.n_cells + points.start,
+        shortest=wired.shortest,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from pathlib import Path
@@ -19,6 +18,7 @@ from isocortex.circuit import Circuit, NodePopulation, Simulation
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.network.network import PointNeurons
 from isocortex.network.sources import BIOPHYSICAL, POINT, Sources
+from isocortex.text import read_json
 
 IntArray = NDArray[np.int64]
 logger = logging.getLogger(__name__)
@@ -133,8 +133,8 @@ def _fit_of_neuroml(circuit: Circuit, template: str, where: dict) -> str:
     )  # fmt: skip
 
 
-def point_neurons(circuit: Circuit, sources: Sources) -> PointNeurons:
-    """Parameters of every point neuron, in the order of sources."""
+def point_neurons(circuit: Circuit, sources: Sources, own: range) -> PointNeurons:
+    """Parameters of some point neurons, in the order of sources."""
     tau, refractory = np.zeros(sources.n_points), np.zeros(sources.n_points)
     for population in circuit.nodes.values():
         rows = np.flatnonzero(sources.kind[population.name] == POINT)
@@ -162,15 +162,16 @@ def point_neurons(circuit: Circuit, sources: Sources) -> PointNeurons:
                     fix="Both are in s.",
                 )  # fmt: skip
             tau[mine], refractory[mine] = 1e3 * values["tau"], 1e3 * values["refrac"]  # s -> ms
-    return PointNeurons(tau, refractory)
+    chosen = slice(own.start, own.stop)
+    return PointNeurons(tau[chosen], refractory[chosen])
 
 
 def _json_numbers(path: Path, names: tuple[str, ...]) -> dict[str, float]:
+    content = read_json(path)
     try:
-        content = json.loads(path.read_text())
         return {name: float(content[name]) for name in names}
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise InputError(
-            f"not a JSON object with the numbers {', '.join(names)} ({error})", file=path,
+            f"does not hold the numbers {', '.join(names)} ({error})", file=path,
             fix="Mend the file.",
         ) from error  # fmt: skip

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
-from isocortex.circuit import Cells, Projection
+from isocortex.circuit import Cells, Projection, Synapses
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import Tables
 from isocortex.network.network import Connections, DrawnSynapses, Slots
-from isocortex.network.sources import BIOPHYSICAL, POINT, Sources
+from isocortex.network.sources import BIOPHYSICAL, POINT, VIRTUAL, Sources
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -30,70 +32,134 @@ def cells_of(
     return Cells(models, model)
 
 
+@dataclass(frozen=True)
+class Wired:
+    """All synapses onto the cells and point neurons of a rank; see :class:`Network`."""
+
+    kinetics: list[Kinetics]
+    slots: Slots
+    connections: Connections
+    drawn: DrawnSynapses | None
+    shortest: float
+
+
 def connect(
     projections: list[Projection],
     sources: Sources,
     models: list[CompiledCell],
     cell_model: IntArray,
+    *,
+    share: tuple[range, range],
     seed: int,
     store: bool,
-) -> tuple[list[Kinetics], Slots, Connections, DrawnSynapses | None]:
-    """All synapses, sorted by source, then delay.
+) -> Wired:
+    """The synapses onto some cells and point neurons, sorted by source, then delay.
 
     Parameters
     ----------
-    store : whether those that could be drawn at every spike are stored all the same.
+    cell_model : int64[n_cells], index into ``models`` of every cell of the circuit.
+    share : the cells and the point neurons.
+    store : whether synapses that could be drawn at every spike are stored all the same.
     """
-    n_cells, most_nodes = sources.n_cells, max((m.n_nodes for m in models), default=1)
     delays = np.unique(np.concatenate([np.zeros(0), *(p.delays() for p in projections)]))
     index = np.min_scalar_type(max(len(delays) - 1, 0))
+    most_nodes = max((m.n_nodes for m in models), default=1)
     kinetics: list[Kinetics] = []
-    drawn = None
-    # (source, key of the slot or -1 - point, weight, index of the delay) of synapses
-    parts = [(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.float32),
-              np.zeros(0, index))]  # fmt: skip
+    drawn, shortest = None, np.inf
+    numbering = _Numbering(sources, *share, most_nodes)
+    parts = [_Piece.none(index)]
     for projection in projections:
         cells = cells_of(projection.target, sources, models, cell_model)
         kinds = projection.kinds(cells)
         kinetics += [kind for kind in kinds if kind not in kinetics]
         kind = np.array([kinetics.index(k) for k in kinds], np.int64)
         delay = np.searchsorted(delays, projection.delays()).astype(index)
-        number, tables = sources.number[projection.target], projection.tables()
+        shortest = min(shortest, projection.shortest(sources.kind[projection.source] != VIRTUAL))
+        tables = projection.tables()
         if tables is not None:
-            drawn = (projection, tables, kind, delay)
-            if not store:
-                continue
-        for made in projection.onto(None, cells, seed):
-            target = number[made.target]
-            if len(made.node) and made.node[0] < 0:
-                key = n_cells - 1 - target
-            else:
-                key = (kind[made.kind] * n_cells + target) * most_nodes + made.node
-            source = sources.number[projection.source][made.source].astype(np.int32)
-            parts.append((source, key, made.weight, delay[made.delay]))
+            drawn = (projection, tables, kind[tables.kind], delay)
+        if tables is None or store:
+            number = sources.number[projection.target]
+            for made in projection.onto(numbering.own_rows(number), cells, seed):
+                source = sources.number[projection.source][made.source].astype(np.int32)
+                key = numbering.key(number[made.target], made, kind)
+                parts.append(_Piece(source, key, made.weight, delay[made.delay]))
     source, key, weight, delay = (np.concatenate(x) for x in zip(*parts, strict=True))
     del parts
-    slots, goal = _slots(key, n_cells, most_nodes, len(kinetics))
+    slots, goal = _slots(key, len(numbering.cells), most_nodes, len(kinetics))
     del key
     order = np.lexsort((delay, source)) if len(delays) > 1 else np.argsort(source, kind="stable")
     first = np.cumsum([0, *np.bincount(source, minlength=len(sources.node_id))])
     connections = Connections(first, goal[order], weight[order], delay[order], delays)
-    if drawn is None:
-        return kinetics, slots, connections, None
-    projection, tables, kind, step = drawn
-    kind = kind[tables.kind]
-    synapses = DrawnSynapses(
-        axons=tables.axons,
-        cell=sources.number[projection.target],
-        kind=kind,
-        weight=tables.weight,
-        delay=step,
-        allowed=_allowed(tables, kind, len(kinetics), most_nodes),
-        shortest=tables.shortest,
-        expected=projection.expected,
-        stored=store,
-    )
-    return kinetics, slots, connections, synapses
+    synapses = None
+    if drawn is not None:
+        projection, tables, kind, step = drawn
+        synapses = DrawnSynapses(
+            axons=tables.axons,
+            cell=numbering.own_cells(sources.number[projection.target]),
+            kind=kind,
+            weight=tables.weight,
+            delay=step,
+            allowed=_allowed(tables, kind, len(kinetics), most_nodes),
+            expected=projection.expected,
+            stored=store,
+        )
+    return Wired(kinetics, slots, connections, synapses, shortest)
+
+
+class _Piece(NamedTuple):
+    """Some synapses: their source, the key of what they end on, weight, and index of the delay."""
+
+    source: NDArray[np.int32]
+    key: IntArray
+    weight: NDArray[np.floating]
+    delay: NDArray[np.unsignedinteger]
+
+    @classmethod
+    def none(cls, index: np.dtype) -> _Piece:
+        """No synapse at all, so that there is always something to put together."""
+        return cls(
+            np.zeros(0, np.int32),
+            np.zeros(0, np.int64),
+            np.zeros(0, np.float32),
+            np.zeros(0, index),
+        )
+
+
+class _Numbering(NamedTuple):
+    """From numbers of the circuit to those of one rank.
+
+    What a synapse ends on has a key: its kinetics, cell and node in one number, or -1 - the number
+    of a point neuron.
+    """
+
+    sources: Sources
+    cells: range
+    points: range
+    most_nodes: int
+
+    def own_rows(self, number: IntArray) -> IntArray | None:
+        """Rows of a population that are of this rank; None for all of them."""
+        point = number - self.sources.n_cells
+        own = (number >= self.cells.start) & (number < self.cells.stop)
+        own |= (point >= self.points.start) & (point < self.points.stop)
+        own |= point >= self.sources.n_points  # virtual nodes: an edge that ends there is refused
+        return None if own.all() else np.flatnonzero(own)
+
+    def own_cells(self, number: IntArray) -> IntArray:
+        """Index among this rank's cells, -1 for another's."""
+        own = (number >= self.cells.start) & (number < self.cells.stop)
+        return np.where(own, number - self.cells.start, -1)
+
+    def key(self, target: IntArray, made: Synapses, kind: IntArray) -> IntArray:
+        """Keys of synapses, which end either all on cells or all on point neurons.
+
+        ``kind`` (int64[k]) is the network's number of the projection's kinetics.
+        """
+        if len(made.node) and made.node[0] < 0:
+            return self.points.start + self.sources.n_cells - 1 - target
+        cell = target - self.cells.start
+        return (kind[made.kind] * len(self.cells) + cell) * self.most_nodes + made.node
 
 
 def _allowed(

@@ -55,8 +55,9 @@ def electrodes(
     sources: Sources,
     models: list[CompiledCell],
     cell_model: IntArray,
+    own: range,
 ) -> list[CurrentSource]:
-    """One electrode for every chosen cell of every current clamp."""
+    """One electrode for every chosen cell of every current clamp, of those in ``own``."""
     placed = []
     for clamp in simulation.inputs:
         if not isinstance(clamp, CurrentInput):
@@ -73,9 +74,11 @@ def electrodes(
                     fix="Restrict its node_set to biophysical cells.",
                 )  # fmt: skip
             cell = int(sources.number[clamp.population][row])
+            if cell not in own:
+                continue
             with located(simulation.config_file, f"inputs.{clamp.name}"):
                 node = _electrode_node(models[cell_model[cell]], clamp)
-            placed.append(CurrentSource(cell, node, amplitude))
+            placed.append(CurrentSource(cell - own.start, node, amplitude))
     return placed
 
 

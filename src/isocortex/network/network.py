@@ -67,12 +67,11 @@ class DrawnSynapses:
     Attributes (n neurons of the model)
     ----------
     axons : what they follow from, see :mod:`isocortex.network.drawn.draw`.
-    cell : int64[n], cell of every neuron.
+    cell : int64[n], cell of every neuron, -1 if it is another rank's; ours are consecutive.
     kind : int64[rules], index into ``Network.kinetics``.
     weight : float32[rules, models], uS.
     delay : unsigned integer[256], index into ``Connections.delays`` of each possible delay.
     allowed : per model of ``axons``, bool[kinetics, nodes]: where there may be synapses.
-    shortest : ms, no delay is shorter.
     expected : how many synapses there are, from the rules.
     stored : they are among the connections; the rest only sees to it that an engine lays out cells
         and windows alike, so that results are the same to the last bit.
@@ -84,7 +83,6 @@ class DrawnSynapses:
     weight: NDArray[np.float32]
     delay: NDArray[np.unsignedinteger]
     allowed: list[NDArray[np.bool_]]
-    shortest: float
     expected: float
     stored: bool
 
@@ -119,16 +117,19 @@ class SpikeTrains:
 
 @dataclass(frozen=True)
 class Network:
-    """Everything an engine needs.
+    """Everything an engine of one rank needs.
 
-    Sources of spikes are numbered: biophysical cells first, then point neurons, then virtual
-    nodes.
+    Sources of spikes are numbered throughout the circuit: biophysical cells first, then point
+    neurons, then virtual nodes. Cells and point neurons here are those of this rank.
 
     Attributes
     ----------
     models : the distinct compiled cells.
     cell_model : int64[n_cells], index into ``models``.
-    labels : one (population, node id) per source, for reports and messages.
+    first_cell, first_point : the sources that the first cell and the first point neuron are.
+    shortest : ms, of all delays of reacting sources in the whole circuit, infinite if there are
+        none; where it is not given it is looked for among the connections.
+    source_population, source_node_id : int64[n sources], for reports and messages.
     """
 
     models: list[CompiledCell]
@@ -145,6 +146,9 @@ class Network:
     source_node_id: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     drawn: DrawnSynapses | None = None
     poisson: PoissonSources = field(default_factory=no_sources)
+    first_cell: int = 0
+    first_point: int = 0
+    shortest: float | None = None
 
     @property
     def n_cells(self) -> int:
@@ -152,8 +156,8 @@ class Network:
 
     @property
     def n_reacting(self) -> int:
-        """Number of sources whose spikes depend on those of others: all but virtual nodes."""
-        return self.n_cells + len(self.points)
+        """Sources of the whole circuit that spike because of others: all but virtual nodes."""
+        return len(self.connections.first) - 1 - self.n_virtual
 
     @property
     def n_compartments(self) -> int:
@@ -172,18 +176,19 @@ class Network:
 
     def window(self, dt: float) -> int:
         """Steps that can run without exchange: the shortest delay of all but virtual nodes."""
-        delay = self.connections.delay[: self.connections.first[self.n_reacting]]
-        shortest = [float(self.connections.delays[delay.min()])] if len(delay) else []
-        shortest += [] if self.drawn is None else [self.drawn.shortest]
-        steps = int(min(shortest) / dt + 1e-6) if shortest else LONGEST_WINDOW
-        return min(max(steps, 1), LONGEST_WINDOW)
+        shortest = self.shortest
+        if shortest is None:
+            delay = self.connections.delay[: self.connections.first[self.n_reacting]]
+            shortest = float(self.connections.delays[delay.min()]) if len(delay) else np.inf
+        return int(min(max(shortest / dt + 1e-6, 1.0), LONGEST_WINDOW))
 
     def models_of_drawn(self) -> list[tuple[int, int]]:
         """(model of ``drawn.axons``, model) of the neurons that receive drawn synapses."""
         if self.drawn is None:
             return []
-        of_axons, first = np.unique(self.drawn.axons.neurons.model, return_index=True)
-        of_network = self.cell_model[self.drawn.cell[first]]
+        own = np.flatnonzero(self.drawn.cell >= 0)
+        of_axons, first = np.unique(self.drawn.axons.neurons.model[own], return_index=True)
+        of_network = self.cell_model[self.drawn.cell[own[first]]]
         return list(zip(of_axons.tolist(), of_network.tolist(), strict=True))
 
     def without_wiring(self) -> Network:
@@ -254,12 +259,15 @@ class Pulses:
 
 @dataclass(frozen=True)
 class Waveform:
-    """A sampled current: ``amps[i]`` nA from ``times[i]`` ms until the next sample; 0 before."""
+    """A sampled current: ``amps[i]`` nA from ``times[i]`` ms until the next sample; 0 before.
+
+    A sample acts in the steps whose middle is not before it, to the last bit, as in NEURON, and as
+    pulses do.
+    """
 
     times: FloatArray
     amps: FloatArray
 
     def __call__(self, t: FloatArray) -> FloatArray:
-        # a sample that falls on t belongs to it, whatever the clock's accumulated rounding
-        i = np.searchsorted(self.times, t + 1e-6, side="right") - 1
+        i = np.searchsorted(self.times, t, side="right") - 1
         return np.where(i >= 0, self.amps[np.maximum(i, 0)], 0.0)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +23,7 @@ from isocortex.circuit import (
 from isocortex.errors import ConfigError
 from isocortex.sonata.edges import read_edges
 from isocortex.sonata.inputs import read_inputs
-from isocortex.sonata.manifest import Config, load_config, read_json
+from isocortex.sonata.manifest import Config, load_config, read_config
 from isocortex.sonata.nodes import read_nodes
 from isocortex.sonata.reports import read_reports
 from isocortex.sonata.schema import COMMENTS, Finite, Positive, Section, unknown_key, validated
@@ -101,9 +103,9 @@ SEARCHED = (
     "morphologies_dir", "synaptic_models_dir", "biophysical_neuron_models_dir",
     "point_neuron_models_dir",
 )  # fmt: skip
-#: Accepted and not used: mechanisms are built in, hoc templates are not run, morphologies in other
-#: formats and electrodes are not read.
-UNUSED = ("mechanisms_dir", "templates_dir", "alternate_morphologies", "recXelectrodes_dir")
+#: Other entries of ``components`` name folders in which nothing is sought, whatever they are called
+#: (BMTK's environment builder writes one for every folder it finds): they change no result.
+FOLDER = re.compile(r".*_dir$|alternate_morphologies$")
 
 
 #: Sections that a package of ours makes projections from, and the class that reads each: by name,
@@ -118,7 +120,8 @@ def load_circuit(path: str | os.PathLike[str]) -> Circuit:
     ------
     ConfigError, InputError, ModelError : with the file and field at fault.
     """
-    return _circuit(load_config(Path(path)), Path(path))
+    path = Path(path).absolute()
+    return _circuit(load_config(path), path)
 
 
 def load_nodes(path: str | os.PathLike[str]) -> dict[str, NodePopulation]:
@@ -128,7 +131,8 @@ def load_nodes(path: str | os.PathLike[str]) -> dict[str, NodePopulation]:
     ------
     ConfigError, InputError : with the file and field at fault.
     """
-    return _nodes(*_object(load_config(Path(path)), "networks", Path(path)))
+    path = Path(path).absolute()
+    return _nodes(*_object(load_config(path), "networks", path))
 
 
 def load_recipe(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
@@ -138,7 +142,8 @@ def load_recipe(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
     ------
     ConfigError : if it holds none.
     """
-    recipe, file = _object(load_config(Path(path)), "cortex", Path(path))
+    path = Path(path).absolute()
+    recipe, file = _object(load_config(path), "cortex", path)
     if not recipe:
         raise ConfigError(
             "holds no recipe of a cortex", file=path,
@@ -170,7 +175,7 @@ def load_simulation(
     ------
     ConfigError, InputError, ModelError : with the file and field at fault.
     """
-    path = Path(path)
+    path = Path(path).absolute()
     config = load_config(path)
     values, file = _object(config, "run", path)
     if "duration" in values:
@@ -324,9 +329,14 @@ def _components(config: Config, path: Path) -> dict[str, Path]:
             raise ConfigError(
                 "must be the path of a folder", file=file, field=f"components.{key}", fix="Mend it."
             )
-        elif key not in (*SEARCHED, *UNUSED, *COMMENTS):
-            raise unknown_key(key, (*SEARCHED, *UNUSED), file, "components")
+        elif key not in COMMENTS and (not FOLDER.match(key) or _misspelt(key)):
+            raise unknown_key(key, SEARCHED, file, "components")
     return folders
+
+
+def _misspelt(key: str) -> bool:
+    """Whether one of the folders that are searched was meant."""
+    return bool(difflib.get_close_matches(key, SEARCHED, 1, cutoff=0.85))
 
 
 def _node_sets(config: Config, path: Path) -> dict[str, Any]:
@@ -335,6 +345,6 @@ def _node_sets(config: Config, path: Path) -> dict[str, Any]:
     if name is not None:
         if not isinstance(name, str):
             raise ConfigError("must be a path", file=file, field="node_sets_file", fix="Mend it.")
-        named = read_json(file.parent / name)
+        named = read_config(file.parent / name)
     named |= _object(config, "node_sets", path)[0]
     return {key: value for key, value in named.items() if key not in COMMENTS}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import difflib
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ from numpy.typing import NDArray
 
 from isocortex.circuit import EdgePopulation, NodePopulation, SynapseRule
 from isocortex.errors import ConfigError, InputError, ModelError
-from isocortex.sonata.hdf5 import array, attributes, group, open_h5
+from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5, text_attribute
 from isocortex.sonata.types import check_type_ids, numbers, parse_list, read_types
+from isocortex.text import read_json
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -28,6 +31,14 @@ OF_TYPES = (
     "model_template", "dynamics_params", "target_sections", "distance_range", "weight_function",
     "is_gap_junction",
 )  # fmt: skip
+#: Names of parameters: as attributes of edges or edge types they would say something that is read
+#: from dynamics_params alone.
+PARAMETER = re.compile(
+    r"(e|e_?rev|tau\w*|(decay|rise|depression|facilitation)_time|g|g_?(max|bar|syn)|conductance"
+    r"|(syn_)?weight\w*|u_syn|u_hill_coefficient|use|dep|fac|p0|p_?release|n_rrp_vesicles|nmda\w*"
+    r"|threshold|syn_delay|sign)",
+    re.IGNORECASE,
+)
 #: weight_function -> whether it depends on the tuning of both cells.
 WEIGHT_FUNCTIONS = {
     "default_weight_fnc": False, "set_syn_weight": False, "wmax": False, "gaussianLL": True,
@@ -105,13 +116,11 @@ class _Reader:
     def _ends(self, h5, dataset: str, name: str, m: int) -> tuple[str, IntArray]:
         ids = array(h5, dataset, self.path, "int", m)
         field = f"{h5.name}/{dataset}"
-        population = h5[dataset].attrs.get("node_population")
-        if isinstance(population, bytes):
-            population = population.decode()
+        population = text_attribute(h5[dataset], "node_population")
         if population is None and "_to_" in name:
             left, right = name.split("_to_", 1)
             population = left if dataset.startswith("source") else right
-        if population not in self.nodes:
+        if population is None or population not in self.nodes:
             raise InputError(
                 f"its node_population {population!r} is not in the circuit", file=self.path,
                 field=field, fix=f"The circuit has {', '.join(self.nodes) or 'no nodes'}.",
@@ -123,6 +132,8 @@ class _Reader:
         m = len(type_ids)
         codes = self.types.index.get_indexer(pd.Index(type_ids)) if len(self.types) else None
         columns: dict[str, FloatArray] = {}
+        used = self.types[self.types.index.isin(type_ids)].notna().any()
+        self._unread([name for name in used.index if used[name]], self.types_path, "edge types")
         if codes is not None:
             for name in NUMBERS:
                 if name in self.types:
@@ -142,7 +153,7 @@ class _Reader:
                 continue
             members = group(h5, str(g), self.path)
             for name in OF_TYPES:
-                if name in members and len(members[name]):
+                if has_entries(members, name):
                     raise ConfigError(
                         "not supported yet for single edges", file=self.path,
                         field=f"{members.name}/{name}", fix="Put it in the edge types.",
@@ -151,7 +162,9 @@ class _Reader:
                 array(h5, "edge_group_index", self.path, "int", m)[mine]
                 if "edge_group_index" in h5 else np.arange(len(mine))
             )  # fmt: skip
-            for name, values in attributes(members, self.path).items():
+            found = attributes(members, self.path)
+            self._unread(found, self.path, members.name)
+            for name, values in found.items():
                 if name not in NUMBERS:
                     continue
                 if values.ndim != 1 or values.dtype.kind not in "iuf":
@@ -176,6 +189,26 @@ class _Reader:
                 values = columns.pop(old)
                 columns[new] = np.where(np.isnan(values), columns.get(new, np.nan), values)
         return columns
+
+    def _unread(self, names: Iterable[str], file: Path | None, field: str) -> None:
+        """Stop at attributes that say something about synapses and that nothing here obeys."""
+        names = list(names)
+        for name in names:
+            if name not in (*NUMBERS, *OF_TYPES) and PARAMETER.fullmatch(name):
+                close = difflib.get_close_matches(name, NUMBERS, 1, 0.8)
+                raise InputError(
+                    "is not read: neither here nor in BMTK does it change a synapse", file=file,
+                    field=f"{field}/{name}",
+                    fix=f"Did you mean {close[0]}?" if close
+                    else "Put it into dynamics_params, or remove it.",
+                )  # fmt: skip
+        if "afferent_swc_id" in names and not {"afferent_section_id", "sec_id"} & {*names}:
+            raise InputError(
+                "gives places by points of the SWC file alone, which are not read", file=file,
+                field=f"{field}/afferent_swc_id",
+                fix="Add afferent_section_id and afferent_section_pos, or remove it to have places "
+                "drawn by target_sections.",
+            )  # fmt: skip
 
     def _needed(self, columns, name: str, h5, m: int) -> FloatArray:
         values = columns.get(name, np.full(m, np.nan))
@@ -274,14 +307,6 @@ class _Reader:
                     file=self.types_path, fix="Add synaptic_models_dir.",
                 )  # fmt: skip
             path = self.synaptic_models / str(name)
-            try:
-                value = json.loads(path.read_text())
-            except (OSError, ValueError, RecursionError) as error:
-                raise InputError(
-                    f"cannot read the synapse parameters ({error})", file=path,
-                    field="dynamics_params", fix="Put a JSON file there.",
-                ) from error  # fmt: skip
-            if not isinstance(value, dict):
-                raise InputError("not a JSON object", file=path)
+            value = read_json(path)
             self._json[name] = value
         return self._json[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,20 +14,37 @@ from numpy.typing import NDArray
 
 from isocortex.errors import InputError
 
+logger = logging.getLogger(__name__)
+
 
 @contextmanager
 def open_h5(path: Path) -> Iterator[h5py.File]:
-    """Open for reading; whatever HDF5 dislikes becomes an InputError that names the file."""
+    """Open for reading; what HDF5 cannot read becomes an InputError that names the file.
+
+    Mistakes of the code that reads are left as they are: only what the HDF5 library itself says of
+    a file's contents is an error of the file.
+    """
     if not path.is_file():
         raise InputError("file does not exist", file=path, fix="Check the path in the config.")
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeDecodeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        if not isinstance(error, OSError) and not _from_library(error):
+            raise
         raise InputError(
             f"not a readable HDF5 file ({str(error).splitlines()[0]})", file=path,
             fix="It may be truncated or of another format; copy or write it again.",
         ) from error  # fmt: skip
+
+
+def _from_library(error: BaseException) -> bool:
+    """Whether an error came from h5py's compiled part, other than for a name that is not there."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    compiled = frame is not None and frame.tb_frame.f_code.co_filename.endswith(".pyx")
+    return compiled and "doesn't exist" not in str(error)
 
 
 def group(parent: h5py.Group, name: str, path: Path) -> h5py.Group:
@@ -49,21 +67,19 @@ def array(
     item = parent.get(name)
     if not isinstance(item, h5py.Dataset):
         raise InputError("dataset is missing", file=path, field=field, fix="Add it.")
-    if item.ndim != 1 or item.dtype.kind not in ("iu" if kind == "int" else "iuf"):
+    if item.dtype.kind not in "iuf" or item.ndim == 0 or max(item.shape) != item.size:
         raise InputError(
             f"expected a one-dimensional array of {kind}, found {item.dtype} {item.shape}",
             file=path, field=field, fix="Write it again with that type.",
         )  # fmt: skip
-    if length is not None and len(item) != length:
+    if length is not None and item.size != length:
         raise InputError(
-            f"has {len(item)} entries where {length} are needed", file=path, field=field,
+            f"has {item.size} entries where {length} are needed", file=path, field=field,
             fix="All datasets of a population must match.",
         )  # fmt: skip
-    values = item[()]
+    values = item[()].reshape(-1)  # a row or column, as MATLAB writes every array
     if kind == "int":
-        if values.dtype.kind == "u" and len(values) and values.max() > np.iinfo(np.int64).max:
-            raise InputError("a number is out of range", file=path, field=field)
-        return values.astype(np.int64)
+        return _whole(values, path, field)
     values = values.astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(values))
     if len(bad):
@@ -73,23 +89,61 @@ def array(
     return values
 
 
+def _whole(values: NDArray[Any], path: Path, field: str) -> NDArray[np.int64]:
+    """Whole numbers as int64; MATLAB writes them as floating-point numbers."""
+    if values.dtype.kind == "f":
+        good = np.isfinite(values) & (values == np.rint(values)) & (np.abs(values) < 2**53)
+        fix = "Use whole numbers."
+    else:
+        good, fix = values <= np.iinfo(np.int64).max, "Use numbers below 2^63."
+    bad = np.flatnonzero(~good)
+    if len(bad):
+        raise InputError(f"row {bad[0]} is {values[bad[0]]}", file=path, field=field, fix=fix)
+    return values.astype(np.int64)
+
+
+def text_attribute(item: h5py.HLObject, name: str) -> str | None:
+    """An attribute as text, None where there is none.
+
+    MATLAB and the HDF5 tools write an array of one where h5py writes a scalar.
+    """
+    value = item.attrs.get(name)
+    if isinstance(value, np.ndarray):
+        value = value.reshape(-1)[0] if value.size == 1 else None
+    if isinstance(value, bytes):
+        value = value.decode(errors="replace")
+    return None if value is None else str(value)
+
+
+def has_entries(members: h5py.Group, name: str) -> bool:
+    """Whether a group of nodes or edges has values of its own under this name."""
+    item = members.get(name)
+    return item is not None and (isinstance(item, h5py.Group) or item.ndim > 0) and len(item) > 0
+
+
+#: The group that holds the names of enumerated attributes.
+LIBRARY = "@library"
+
+
 def attributes(parent: h5py.Group, path: Path) -> dict[str, NDArray[Any]]:
-    """All one-dimensional datasets of a group, strings decoded."""
+    """The attributes of a group's members: strings decoded, enumerations as the names they mean.
+
+    A dataset with a namesake in the subgroup ``@library`` holds indices into that list of names.
+    """
     columns: dict[str, NDArray[Any]] = {}
+    library = parent.get(LIBRARY)
     for name, item in parent.items():
-        if not isinstance(item, h5py.Dataset) or item.ndim == 0:
+        if not isinstance(item, h5py.Dataset):
             continue
-        if item.dtype.kind in "OS":
-            try:
-                text = h5py.check_string_dtype(item.dtype) is not None
-                columns[name] = item.asstr()[()] if text else item[()]
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"not text ({error})", file=path, field=f"{parent.name}/{name}",
-                    fix="Write it again as UTF-8 strings.",
-                ) from error  # fmt: skip
-        else:
-            columns[name] = item[()]
+        if item.ndim == 0:
+            logger.warning(
+                "%s: %s/%s is a single value, not one per member of the group, and is left out",
+                path, parent.name, name,
+            )  # fmt: skip
+            continue
+        columns[name] = _values(item, path)
+        if isinstance(library, h5py.Group) and isinstance(library.get(name), h5py.Dataset):
+            columns[name] = _decoded(columns[name], library[name], path, f"{parent.name}/{name}")
     lengths = {len(c) for c in columns.values()}
     if len(lengths) > 1:
         raise InputError(
@@ -97,3 +151,32 @@ def attributes(parent: h5py.Group, path: Path) -> dict[str, NDArray[Any]]:
             fix="Each must have one entry per member of the group.",
         )  # fmt: skip
     return columns
+
+
+def _values(item: h5py.Dataset, path: Path) -> NDArray[Any]:
+    """A dataset, with strings decoded."""
+    if item.dtype.kind not in "OS":
+        return item[()]
+    try:
+        text = h5py.check_string_dtype(item.dtype) is not None
+        return item.asstr()[()] if text else item[()]
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"not text ({error})", file=path, field=item.name,
+            fix="Write it again as UTF-8 strings.",
+        ) from error  # fmt: skip
+
+
+def _decoded(
+    index: NDArray[Any], library: h5py.Dataset, path: Path, field: str
+) -> NDArray[np.object_]:
+    """The names that an enumerated attribute means."""
+    names = np.atleast_1d(_values(library, path)).astype(object)
+    whole = index.ndim == 1 and index.dtype.kind in "iu"
+    bad = np.flatnonzero((index < 0) | (index >= len(names))) if whole else np.zeros(1, int)
+    if len(bad):
+        raise InputError(
+            f"entry {bad[0]} is not an index into the {len(names)} names of {LIBRARY}",
+            file=path, field=field, fix="Write indices from 0, or the names themselves.",
+        )  # fmt: skip
+    return names[index]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.circuit import (
@@ -26,8 +25,10 @@ from isocortex.sonata.spikes_in import (
     read_h5_spikes,
     read_nwb_spikes,
 )
+from isocortex.sonata.tables import read_table
 
 IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
 
 #: No quantity of an input is as large as this.
 LARGEST = 1e15
@@ -186,26 +187,32 @@ def _waveform(entry: _Entry) -> list[Input]:
     path = entry.path("file", "input_file")
     names = [entry.values.get("timestamps_column", "timestamps"),
              entry.values.get("amplitudes_column", "amps")]  # fmt: skip
-    separator = entry.values.get("separator", " ")
-    if not isinstance(separator, str) or len(separator) != 1:
+    separator = entry.values.get("separator")
+    if separator is not None and (not isinstance(separator, str) or len(separator) != 1):
         raise entry.fail("separator", f"must be one character, found {separator!r}")
-    if not path.is_file():
-        raise InputError("file does not exist", file=path, fix="Check `file`.")
-    try:
-        table = pd.read_csv(path, sep=separator)
-        times, amps = (table[n].to_numpy(float) for n in names)
-    except (KeyError, ValueError, TypeError, OSError, pd.errors.ParserError) as error:
-        raise InputError(
-            f"cannot read the columns {names} ({error})", file=path,
-            fix="Set separator, timestamps_column and amplitudes_column.",
-        ) from error  # fmt: skip
-    if len(times) < 2 or not np.isfinite([times, amps]).all() or (np.diff(times) <= 0).any():
-        raise InputError("needs two or more finite, increasing times", file=path)
+    table = read_table(path, separator)
+    fix = "Or set timestamps_column and amplitudes_column."
+    times, amps = (table.numbers(table.find(str(name), fix=fix)) for name in names)
+    if len(times) < 2 or (np.diff(times) <= 0).any():
+        raise InputError("needs two or more increasing times", file=path, field=str(names[0]))
     if times[0] < 0:
         raise InputError("a current cannot begin before t = 0", file=path, field=str(names[0]))
     if amps[-1] != 0:  # held for one more interval, as BMTK does
         times, amps = np.r_[times, times[-1] + (times[1] - times[0])], np.r_[amps, 0.0]
-    return _electrode(entry, waveform=(times, amps))
+    return _electrode(entry, waveform=(_as_played(times), amps))
+
+
+def _as_played(times: FloatArray) -> FloatArray:
+    """Evenly spaced times as NEURON counts them: every one is the last plus the interval.
+
+    It decides in which step a sample acts that is due half-way through one. BMTK takes the smallest
+    difference for the interval, and begins at 0 where the first time is 0 or one interval.
+    """
+    interval = np.diff(times).min()
+    even = np.allclose(np.diff(times), interval, rtol=1e-6, atol=0.0)
+    if not even or times[0] not in (0.0, interval):
+        return times
+    return np.cumsum(np.r_[times[0], np.full(len(times) - 1, interval)])
 
 
 READERS: dict[tuple[str, str], Callable[[_Entry], list[Input]]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 
 from isocortex.errors import ConfigError
 from isocortex.sonata.schema import COMMENTS, unknown_key
+from isocortex.text import read_json
 
 #: Top-level key -> (value with its variables replaced, the file it is from).
 Config = dict[str, tuple[Any, Path]]
@@ -30,43 +30,27 @@ INFORMATIVE = (
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; of two equal keys Python would silently drop one."""
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        keys = [key for key, _ in pairs]
-        double = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {double!r} appears twice in one object")
-    return content
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A file that holds one JSON object."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        content = json.loads(text, object_pairs_hook=_without_duplicates)
-    except FileNotFoundError as error:
-        raise ConfigError("file does not exist", file=path, fix="Check the path.") from error
-    except IsADirectoryError as error:
+def read_config(path: Path) -> dict[str, Any]:
+    """A configuration file, which holds one JSON object."""
+    if path.is_dir():
         inside = path / "simulation_config.json"
         raise ConfigError(
             "is a folder", file=path,
             fix=f"Give {inside}." if inside.exists() else "Give a configuration file.",
-        ) from error  # fmt: skip
-    except OSError as error:
-        raise ConfigError(f"cannot be read ({error})", file=path) from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"not valid JSON ({error})", file=path, fix="Mend the syntax.") from error
-    if not isinstance(content, dict):
-        raise ConfigError("not a JSON object", file=path, fix="Give {...}.")
-    return content
+        )  # fmt: skip
+    return read_json(path, ConfigError)
 
 
 def load_config(path: Path, parents: tuple[Path, ...] = ()) -> Config:
-    """Read a configuration and those it names; as in BMTK, a named one wins over the one naming."""
+    """Read a configuration and those it names; as in BMTK, a named one wins over the one naming.
+
+    Paths in it are relative to its folder, and ``${configdir}`` is that folder, whatever the
+    working directory is: so the path is made absolute here, once.
+    """
+    path = path.absolute()
     if path.resolve() in parents:
         raise ConfigError("names itself", file=path, field=", ".join(FILES), fix="Break the loop.")
-    content = read_json(path)
+    content = read_config(path)
     for key in content:
         if key not in (*KEYS, *FILES, *INFORMATIVE, "manifest"):
             raise unknown_key(key, (*KEYS, *FILES, "manifest"), path, "")

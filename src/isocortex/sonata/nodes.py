@@ -10,7 +10,7 @@ import pandas as pd
 
 from isocortex.circuit import NodePopulation
 from isocortex.errors import InputError
-from isocortex.sonata.hdf5 import array, attributes, group, open_h5
+from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5
 from isocortex.sonata.types import check_type_ids, read_types
 
 
@@ -87,7 +87,7 @@ def _add_groups(population: h5py.Group, table: pd.DataFrame, path: Path) -> pd.D
                 )  # fmt: skip
             continue
         members = group(population, str(g), path)
-        if len(members.get("dynamics_params", ())):
+        if has_entries(members, "dynamics_params"):
             raise InputError(
                 "per-node dynamics_params are not supported yet", file=path,
                 field=f"{members.name}/dynamics_params", fix="Use one type per parameter set.",

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from isocortex.circuit import NodePopulation, PoissonInput, SpikeInput
 from isocortex.errors import InputError
 from isocortex.random import keys
-from isocortex.sonata.hdf5 import array, group, open_h5
+from isocortex.sonata.hdf5 import array, group, open_h5, text_attribute
+from isocortex.sonata.tables import NULLS, Table, read_table
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -41,12 +42,14 @@ def read_h5_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
         root = group(file, "spikes", path)
         if "gids" in root or "node_ids" in root:
             ids, times = _columns(root, path)
+            _check_nodes(ids, [p for p, _ in chosen], path)
             for population, rows in chosen:
                 found.append(_keep(population, rows, ids, times, path))
             return found
         for population, rows in chosen:
             if population.name in root:
                 ids, times = _columns(group(root, population.name, path), path)
+                _check_nodes(ids, [population], path)
                 found.append(_keep(population, rows, ids, times, path))
         there = list(root)
     if chosen and there and not found:
@@ -60,13 +63,35 @@ def read_h5_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
 def _columns(h5, path: Path) -> tuple[IntArray, FloatArray]:
     times = array(h5, "timestamps", path, "float")
     ids = array(h5, "gids" if "gids" in h5 else "node_ids", path, "int", len(times))
-    units = h5["timestamps"].attrs.get("units", "ms")
-    units = units.decode() if isinstance(units, bytes) else str(units)
+    units = text_attribute(h5["timestamps"], "units") or "ms"
     if units not in UNITS:
         raise InputError(
             f"unknown units {units!r}", file=path, field=f"{h5.name}/timestamps", fix="Use ms."
         )
     return ids, times * UNITS[units]
+
+
+def _check_nodes(ids: IntArray, populations: list[NodePopulation], path: Path) -> None:
+    """Spikes of nodes that none of the populations has: left out, as in BMTK, but not silently."""
+    if not populations:
+        return
+    negative = np.flatnonzero(ids < 0)
+    if len(negative):
+        raise InputError(
+            f"spike {negative[0]} is of node {ids[negative[0]]}", file=path, field="node_ids",
+            fix="Node ids are 0 or more.",
+        )  # fmt: skip
+    known = np.concatenate([p.node_ids for p in populations])
+    unknown = ids[~np.isin(ids, known)]
+    if len(unknown):
+        names = ", ".join(p.name for p in populations)
+        some = ", ".join(map(str, np.unique(unknown)[:5].tolist()))
+        span = f"{known.min()} to {known.max()}" if len(known) else "none"
+        logger.warning(
+            "%s: %d of %d spikes are of nodes that %s does not have and are left out: node %s%s"
+            " (its nodes are %s)", path, len(unknown), len(ids), names, some,
+            ", ..." if len(np.unique(unknown)) > 5 else "", span,
+        )  # fmt: skip
 
 
 def _keep(
@@ -90,54 +115,57 @@ def _keep(
     return SpikeInput(population.name, rows[order[at[mine]]][by_time], times[mine][by_time])
 
 
+#: What the columns of a table of spikes may be called.
+IDS = ("node_ids", "node_id", "gids", "gid")
+TIMES = ("timestamps", "timestamp")
+
+
 def read_csv_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
-    """Trains from BMTK's table (timestamps, population, node_ids), space or comma separated.
+    """Trains from BMTK's table: timestamps, node_ids and perhaps population.
 
     Also the older form: ``gid`` and ``spike-times``, a comma-separated list per node.
     """
-    if not path.is_file():
-        raise InputError("file does not exist", file=path, fix="Check input_file.")
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the spikes ({error})", file=path) from error
-    separator = " " if lines and " " in lines[0] else ","
-    try:
-        table = pd.read_csv(path, sep=separator, comment="#", skipinitialspace=True)
-        if {"gid", "spike-times"} <= set(table.columns):
-            parts = [str(t).split(",") for t in table["spike-times"].fillna("")]
-            parts = [[x for x in p if x.strip()] for p in parts]
-            counts = [len(p) for p in parts]
-            ids = np.repeat(table["gid"].to_numpy(np.int64), counts)
-            times = np.array([float(x) for p in parts for x in p])
-            names = None
-        else:
-            ids_name = "node_ids" if "node_ids" in table else "gids"
-            ids = table[ids_name].to_numpy(np.int64)
-            times = table["timestamps"].to_numpy(np.float64)
-            names = table["population"].to_numpy() if "population" in table else None
-    except (KeyError, ValueError, TypeError, pd.errors.ParserError) as error:
-        raise InputError(
-            f"not a table of spikes ({error})", file=path,
-            fix="Use the columns timestamps, population, node_ids.",
-        ) from error  # fmt: skip
-    if not np.isfinite(times).all():
-        row = int(np.flatnonzero(~np.isfinite(times))[0])
-        raise InputError(f"row {row} has no finite time", file=path, field="timestamps")
-    if names is not None and chosen and len(names):
-        there = set(names[~pd.isna(names)]) - {NO_POPULATION}
-        if there and not there & {p.name for p, _ in chosen}:
+    table = read_table(path)
+    if "spike-times" in table.columns:
+        ids, times = _lists_of_times(table)
+    else:
+        times = table.numbers(table.find(*TIMES))
+        ids = table.integers(table.find(*IDS))
+    names = None
+    if "population" in table.columns:
+        names = np.array(table.columns["population"], object)
+        there = set(names) - {NO_POPULATION, *NULLS}
+        if chosen and there and not there & {p.name for p, _ in chosen}:
             raise InputError(
                 f"has no spikes of {', '.join(p.name for p, _ in chosen)}", file=path,
-                field="population", fix=f"It has {', '.join(sorted(map(str, there)))}.",
+                field="population", fix=f"It has {', '.join(sorted(there))}.",
             )  # fmt: skip
+    anyones = np.ones(len(ids), bool)
+    if names is not None:
+        anyones = np.isin(names, [NO_POPULATION, *NULLS])
+    _check_nodes(ids[anyones], [p for p, _ in chosen], path)
     inputs = []
     for population, rows in chosen:
-        mine = np.ones(len(ids), bool)
-        if names is not None:
-            mine = (names == population.name) | (names == NO_POPULATION) | pd.isna(names)
+        own = np.zeros(len(ids), bool) if names is None else names == population.name
+        _check_nodes(ids[own], [population], path)
+        mine = anyones | own
         inputs.append(_keep(population, rows, ids[mine], times[mine], path))
     return inputs
+
+
+def _lists_of_times(table: Table) -> tuple[IntArray, FloatArray]:
+    """Node and time of every spike of a table with one line for each node."""
+    ids, parts = table.integers(table.find(*IDS)), []
+    for row, entry in enumerate(table.columns["spike-times"]):
+        try:
+            parts.append(np.array([float(t) for t in entry.split(",") if t.strip()]))
+        except ValueError:
+            parts.append(np.array([np.nan]))
+        if not np.isfinite(parts[-1]).all():
+            raise table.error(
+                row, "spike-times", "is not a list of times", "Separate numbers by commas."
+            )
+    return np.repeat(ids, [len(p) for p in parts]), np.concatenate([*parts, np.zeros(0)])
 
 
 def read_nwb_spikes(path: Path, chosen: Chosen, trial: str | None) -> list[SpikeInput]:
@@ -150,6 +178,8 @@ def read_nwb_spikes(path: Path, chosen: Chosen, trial: str | None) -> list[Spike
                 fix=f"Choose one by `trial`: {', '.join(trials) or 'none'}.",
             )  # fmt: skip
         trains = group(group(trials, trial or next(iter(trials)), path), "spike_train", path)
+        named = np.array([int(name) for name in trains if name.isdigit()], np.int64)
+        _check_nodes(named, [p for p, _ in chosen], path)
         found = []
         for population, rows in chosen:
             ids = [i for i in population.node_ids[rows] if str(i) in trains]

@@ -1,4 +1,4 @@
-"""Node and edge type tables: space-separated CSV with quoted lists and NULLs."""
+"""Node and edge type tables: text with quoted lists and NULLs."""
 
 from __future__ import annotations
 
@@ -11,39 +11,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.errors import InputError
-
-NULLS = ["NULL", "NONE", "None", "null", "none", "NaN", "nan", ""]
+from isocortex.sonata.tables import read_table
 
 
 def read_types(path: Path | None, id_column: str) -> pd.DataFrame:
     """Type table indexed by type id; empty where there is no file."""
     if path is None:
         return pd.DataFrame(index=pd.Index([], dtype=np.int64, name=id_column))
-    if not path.is_file():
-        raise InputError("file does not exist", file=path, fix="Check the path in the config.")
-    try:
-        table = pd.read_csv(path, sep=" ", na_values=NULLS, keep_default_na=False)
-    except (ValueError, OSError, UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise InputError(
-            f"not a readable table ({error})", file=path, fix="Separate columns by one space."
-        ) from error
-    if not isinstance(table.index, pd.RangeIndex):
-        raise InputError(
-            "rows have more entries than the first line names", file=path,
-            fix="Quote entries that contain spaces, and end no line with one.",
-        )  # fmt: skip
-    if id_column not in table:
-        raise InputError(
-            f"no column {id_column}", file=path, fix="The first line must name the columns."
-        )
-    ids = pd.to_numeric(table[id_column], errors="coerce")
-    if ids.isna().any() or (ids % 1 != 0).any() or (ids.abs() >= 2**62).any():
-        raise InputError("ids must be integers", file=path, field=id_column)
-    if ids.duplicated().any():
-        raise InputError(f"id {ids[ids.duplicated()].iloc[0]:g} appears twice", file=path,
-                         field=id_column)  # fmt: skip
-    table[id_column] = ids.astype(np.int64)
-    return table.set_index(id_column)
+    table = read_table(path)
+    table.find(id_column)
+    ids = table.integers(id_column)
+    double = np.flatnonzero(pd.Series(ids).duplicated())
+    if len(double):
+        raise table.error(int(double[0]), id_column, "appears twice", "Number each type once.")
+    frame = table.frame()
+    frame[id_column] = ids
+    return frame.set_index(id_column)
 
 
 def check_type_ids(ids: np.ndarray, types: pd.DataFrame, file: Path, field: str) -> None:

@@ -1,1 +1,1 @@
-"""What mechanisms and cable are compiled for: the vectors of this processor."""
+"""What mechanisms and cable are compiled for: this processor's vectors, or a GPU's threads."""

@@ -14,24 +14,47 @@ from __future__ import annotations
 
 import math
 import operator
+from functools import cache
 
+import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.core.datamodel import PrimitiveModel
 from numba.core.imputils import lower_builtin
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload, register_model, type_callable
 
 from isocortex.mechanisms import maths
+from isocortex.targets import words
 
 CONTRACT = ("contract",)
-HAS_AVX512 = bool(get_host_cpu_features().get("avx512f"))
 
 #: Bytes in one row of lanes. Two 512-bit registers: twice a register hides the latency of the
 #: elimination's dependent operations.
 ROW_BYTES = 128
+
+
+#: A sum of a 512-bit register's size: where LLVM adds it in one piece there is AVX-512.
+_WIDE_SUM = """
+define <16 x float> @f(<16 x float> %a, <16 x float> %b) {
+    %sum = fadd <16 x float> %a, %b
+    ret <16 x float> %sum
+}
+"""
+
+
+@cache
+def has_avx512() -> bool:
+    """Whether the processor that Numba compiles for has AVX-512, which this one need not be.
+
+    NUMBA_CPU_NAME and NUMBA_CPU_FEATURES choose another; what is then legal follows from both in
+    ways that only LLVM knows, and an instruction that is not ends the process.
+    """
+    triple, name, features = cpu_target.target_context.codegen().magic_tuple()
+    machine = llvm.Target.from_triple(triple).create_target_machine(cpu=name, features=features)
+    return "zmm" in machine.emit_assembly(llvm.parse_assembly(_WIDE_SUM))
 
 
 def lanes(dtype: type | np.dtype) -> int:
@@ -213,6 +236,16 @@ def store(typingctx, array, index, value):
     return types.void(array, index, value), codegen
 
 
+@intrinsic
+def owns(typingctx, index, lanes):
+    """True, as a constant of the compiled code: whoever handles a row handles all its lanes."""
+
+    def codegen(context, builder, sig, args):
+        return context.get_constant(types.boolean, True)
+
+    return types.boolean(index, lanes), codegen
+
+
 def _element_pointer(context, builder, sig, args, vec):
     array = context.make_array(sig.args[0])(context, builder, args[0])
     pointer = builder.gep(array.data, [args[1]])
@@ -238,7 +271,7 @@ def _emit_reciprocal(e: _Emitter, x):
     elsewhere it divides.
     """
     one = e.const(1.0)
-    if not HAS_AVX512:
+    if not has_avx512():
         return e.builder.fdiv(one, x)
     y = _estimate(e.builder, x, e.single)
     for _ in range(1 if e.single else 2):
@@ -358,7 +391,7 @@ def _emit_exp(e: _Emitter, x):
     series = e.polynomial(r, [1.0 / math.factorial(k) for k in range(2, degree + 1)])
     for _ in range(2):  # the largest terms last: the last rounding is that of the result
         series = e.call("fma", series, r, one)
-    if HAS_AVX512:
+    if has_avx512():
         return _scale(e.builder, series, n, e.single)
     bias, shift = (127, 23) if e.single else (1023, 52)
     is_nan = e.builder.fcmp_unordered("uno", x0, x0)
@@ -434,3 +467,17 @@ def _overload_for_vec(function) -> None:
 
 
 _overload_for_vec(maths.exprelr)
+
+
+# --- how a text is compiled -------------------------------------------------------------------
+
+MEANINGS = {
+    words.load: load, words.store: store, words.element: element, words.broadcast: broadcast,
+    words.row_length: row_length, words.owns: owns,
+}  # fmt: skip
+
+
+@cache
+def jit(function):
+    """A text in :mod:`isocortex.targets.words`, compiled into whatever calls it."""
+    return njit(error_model="numpy", forceinline=True)(words.bound(function, MEANINGS, jit))

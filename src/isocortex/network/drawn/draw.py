@@ -94,13 +94,12 @@ class Tables(NamedTuple):
     """What a projection's synapses can be drawn from, and what they are.
 
     ``kind`` (int64[rules]) is an index into the projection's kinetics, ``weight``
-    (float32[rules, models]) in uS; no delay is shorter than ``shortest`` (ms).
+    (float32[rules, models]) in uS.
     """
 
     axons: Axons
     kind: NDArray[np.int64]
     weight: NDArray[np.float32]
-    shortest: float
 
 
 class Connections(NamedTuple):
@@ -340,15 +339,16 @@ def draw_onto(source, begin, end, axons, out, n):
 
 
 @compiled
-def draw_sources(first, last, axons, out, at_least):
-    """All connections of the sources from ``first`` on, until there are ``at_least`` of them.
+def draw_sources(first, last, begin, end, axons, out, at_least):
+    """Connections of the sources from ``first`` on, until there are ``at_least`` of them.
 
-    Returns the next source, room, the source of each connection, and their number.
+    Only those onto neurons ``begin:end``. Returns the next source, room, the source of each
+    connection, and their number.
     """
     n, source = 0, first
     source_of = np.empty(len(out.target), np.int64)
     while source < last and n < at_least:
-        out, more = draw_onto(source, 0, len(axons.neurons.group), axons, out, n)
+        out, more = draw_onto(source, begin, end, axons, out, n)
         while len(source_of) < len(out.target):
             source_of = _longer(source_of)
         source_of[n:more] = source

@@ -1,0 +1,60 @@
+"""All commands of the command line, gathered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from isocortex.cli import build, cells, plot
+from isocortex.cli.info import info
+from isocortex.cli.results import data, rates, report
+from isocortex.cli.simulate import demo, run
+from isocortex.cli.terminal import err, out
+from isocortex.cli.view import view
+
+
+class Stoppable(TyperGroup):
+    """Commands that Ctrl-C ends with one line and the status of a process that was interrupted."""
+
+    def invoke(self, ctx):
+        """Run the command asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            err.print("Stopped.")
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(
+    cls=Stoppable,
+    help="Build and simulate a mouse cortex, or any SONATA circuit of biophysical neurons, with "
+    "NEURON's results.\n\n"
+    "Add --debug to any command to see Python tracebacks instead of one-line errors.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+for command in (run, info, view, rates, report, demo, data):
+    app.command()(command)
+app.add_typer(build.app, name="build")
+app.add_typer(plot.app, name="plot")
+app.add_typer(cells.app, name="cells")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from isocortex import __version__
+
+        out.print(f"isocortex {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    pass

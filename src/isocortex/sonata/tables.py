@@ -1,0 +1,176 @@
+"""Text tables: one reader for spikes, types and waveforms, whatever separates their columns."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from isocortex.errors import InputError
+from isocortex.text import read_text
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+#: What may separate columns, in the order in which the first line is searched for it.
+SEPARATORS = ("\t", ";", ",", " ")
+SEPARATOR_NAMES = {"\t": "a tab", ";": "a semicolon", ",": "a comma", " ": "a space"}
+#: What stands for nothing.
+NULLS = ["NULL", "NONE", "None", "null", "none", "NaN", "nan", ""]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A text table: entries as they stand in the file, and the line of each row."""
+
+    path: Path
+    columns: dict[str, list[str]]
+    lines: IntArray
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def find(self, *names: str, fix: str = "") -> str:
+        """The first of these columns that the table has; ``fix`` is another way to mend it."""
+        for name in names:
+            if name in self.columns:
+                return name
+        raise InputError(
+            f"has no column {names[0]!r}", file=self.path, field="line 1",
+            fix=f"The first line must name the columns; it has {', '.join(self.columns)}. {fix}",
+        )  # fmt: skip
+
+    def numbers(self, name: str) -> FloatArray:
+        """A column of finite numbers."""
+        values = self._floats(name)
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            raise self.error(int(bad[0]), name, "is not a finite number", "Use a decimal point.")
+        return values
+
+    def _floats(self, name: str) -> FloatArray:
+        """A column as numbers, NaN where an entry is none."""
+        try:
+            return np.array(self.columns[name], np.float64)
+        except ValueError:
+            return np.array([_number(entry) for entry in self.columns[name]])
+
+    def integers(self, name: str) -> IntArray:
+        """A column of whole numbers, which may be written as 3.0."""
+        values = self._floats(name)
+        bad = np.flatnonzero(~((values == np.rint(values)) & (np.abs(values) < 2**62)))
+        if len(bad):
+            raise self.error(int(bad[0]), name, "is not a whole number", "Mend it.")
+        exact = [
+            int(e) if e.isdigit() else int(float(e)) for e in map(str.strip, self.columns[name])
+        ]
+        return np.array(exact, np.int64)
+
+    def error(self, row: int, name: str, message: str, fix: str) -> InputError:
+        """The error for one entry."""
+        return InputError(
+            f"{self.columns[name][row]!r} {message}", file=self.path,
+            field=f"line {self.lines[row]}, column {name}", fix=fix,
+        )  # fmt: skip
+
+    def frame(self) -> pd.DataFrame:
+        """The table with numbers as numbers and NaN where an entry stands for nothing."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer)
+        writer.writerow(self.columns)
+        writer.writerows(zip(*self.columns.values(), strict=True))
+        buffer.seek(0)
+        return pd.read_csv(buffer, na_values=NULLS, keep_default_na=False, skip_blank_lines=False)
+
+
+def read_table(path: Path, separator: str | None = None) -> Table:
+    """Read a table whose first line names the columns.
+
+    Parameters
+    ----------
+    separator : one character; by default tab, semicolon, comma or space, the first of them that
+        the first line has. Spaces beside a separator, and several spaces for one, do not count.
+        Lines that begin with ``#`` are comments. Double quotes hold an entry together.
+
+    Raises
+    ------
+    InputError : with the line that has more or fewer entries than the first names.
+    """
+    if not path.is_file():
+        raise InputError("file does not exist", file=path, fix="Check the path in the config.")
+    lines = _lines(read_text(path))
+    number, header = next(lines, (0, ""))
+    if not header:
+        raise InputError("is empty", file=path, fix="The first line must name the columns.")
+    if separator is None:
+        separator = next((s for s in SEPARATORS if s in header.strip()), " ")
+    names = [name.strip() for name in _entries(header, separator)]
+    while len(names) > 1 and not names[-1]:
+        names.pop()
+    if len(set(names)) < len(names) or not all(names):
+        raise InputError(
+            f"the columns have no distinct names: {header!r}", file=path, field=f"line {number}",
+            fix="The first line must name every column once.",
+        )  # fmt: skip
+    rows, numbers = [], []
+    for number, line in lines:
+        entries = _fitting(_entries(line, separator), len(names), separator)
+        if len(entries) != len(names):
+            raise InputError(
+                f"has {len(entries)} entries where the first line names {len(names)} columns, "
+                f"separated by {SEPARATOR_NAMES.get(separator, repr(separator))}",
+                file=path, field=f"line {number}: {entries[-1]!r}",
+                fix=f"Give {', '.join(names)} in every line, and quote entries that hold the "
+                "separator.",
+            )  # fmt: skip
+        rows.append(entries)
+        numbers.append(number)
+    columns = zip(*rows, strict=True) if rows else ([] for _ in names)
+    return Table(
+        path,
+        {name: list(column) for name, column in zip(names, columns, strict=True)},
+        np.array(numbers, np.int64),
+    )
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    """Lines that hold something other than a comment, with their numbers."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            yield number, line
+
+
+def _entries(line: str, separator: str) -> list[str]:
+    if '"' not in line:
+        return line.split(separator)
+    return next(csv.reader([line], delimiter=separator, skipinitialspace=separator != " "))
+
+
+def _fitting(entries: list[str], wanted: int, separator: str) -> list[str]:
+    """The entries of a line without spaces around them and without empty ones at its end."""
+    if len(entries) == wanted and separator == " ":
+        return entries
+    entries = [entry.strip() for entry in entries]
+    if len(entries) != wanted and separator == " ":
+        entries = [part for entry in entries if entry for part in _parts(entry)]
+    while len(entries) > wanted and not entries[-1]:
+        entries.pop()
+    return entries
+
+
+def _parts(entry: str) -> list[str]:
+    """An entry between spaces may hold tabs, which separate too."""
+    return entry.split("\t") if "\t" in entry else [entry]
+
+
+def _number(entry: str) -> float:
+    try:
+        return float(entry)
+    except ValueError:
+        return np.nan

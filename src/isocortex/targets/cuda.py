@@ -1,0 +1,188 @@
+"""What the words of kernels mean on a GPU: a value is one thread's, a thread is a lane of a block.
+
+A *block* of cells is a block of threads, one cell a thread. Everything is in single precision: a
+text's numbers are narrowed, since one double among them makes an expression double and a GPU has
+few units for that. Needs numba-cuda (the extra ``[cuda]``), but no GPU: :func:`ptx` compiles for
+one that is elsewhere, and ``NUMBA_ENABLE_CUDASIM=1`` runs kernels in Python.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from types import FunctionType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numba import cuda
+from numba.core import config
+
+from isocortex.mechanisms import maths
+from isocortex.targets import words
+
+#: Cells of a block: the threads of a warp, and the lanes of a CPU's block in single precision.
+LANES = 32
+
+SIMULATED = bool(config.ENABLE_CUDASIM)
+
+if SIMULATED:
+
+    def element(array, index):
+        """See :func:`isocortex.targets.words.element`; Python would count from the end."""
+        if index < 0:
+            raise IndexError(f"element {index}")
+        return array[index]
+
+    def _write(array, index, value):
+        if index < 0:
+            raise IndexError(f"element {index}")
+        array[index] = value
+
+    device = cuda.jit(device=True)
+
+else:
+    from numba.cuda import types
+    from numba.cuda.extending import intrinsic
+
+    def _pointer(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return builder.gep(data, [args[1]])
+
+    @intrinsic
+    def element(typingctx, array, index):
+        """See :func:`isocortex.targets.words.element`; without Python's counting from the end."""
+
+        def codegen(context, builder, sig, args):
+            return context.unpack_value(builder, array.dtype, _pointer(context, builder, sig, args))
+
+        return array.dtype(array, index), codegen
+
+    @intrinsic
+    def _write(typingctx, array, index, value):
+        def codegen(context, builder, sig, args):
+            narrow = context.cast(builder, args[2], sig.args[2], array.dtype)
+            pointer = _pointer(context, builder, sig, args)
+            context.pack_value(builder, array.dtype, narrow, pointer)
+            return context.get_dummy_value()
+
+        return types.void(array, index, value), codegen
+
+    device = cuda.jit(device=True, forceinline=True)
+
+
+@device
+def load(array, index):
+    """Read the row's element in the lane of this thread."""
+    return element(array, index + cuda.threadIdx.x)
+
+
+@device
+def store(array, index, value):
+    """Write the row's element in the lane of this thread."""
+    _write(array, index + cuda.threadIdx.x, value)
+
+
+@device
+def broadcast(value, like):
+    """A thread has one lane."""
+    return np.float32(value)
+
+
+@device
+def row_length(array):
+    """Cells of a block."""
+    return LANES
+
+
+@device
+def owns(index, lanes):
+    """Whether the element is in this thread's lane."""
+    return index % lanes == cuda.threadIdx.x
+
+
+@device
+def exp(x):
+    """Exponential."""
+    return np.float32(math.exp(x))
+
+
+@device
+def log(x):
+    """Natural logarithm."""
+    return np.float32(math.log(x))
+
+
+@device
+def absolute(x):
+    """Absolute value."""
+    return abs(x)
+
+
+@device
+def where(condition, a, b):
+    """One of two numbers."""
+    return a if condition else b
+
+
+MEANINGS: dict[Any, Any] = {
+    words.load: load, words.store: store, words.element: element, words.broadcast: broadcast,
+    words.row_length: row_length, words.owns: owns,
+    maths.exp: exp, maths.log: log, maths.absolute: absolute, maths.where: where,
+}  # fmt: skip
+
+
+def _narrowed(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_narrowed(part) for part in value)
+    return np.float32(value) if type(value) is float else value
+
+
+def single(function: FunctionType) -> FunctionType:
+    """A text with this target's words, and its numbers in single precision."""
+    copy = words.bound(function, MEANINGS, jit)
+    code = copy.__code__
+    copy.__code__ = code.replace(co_consts=_narrowed(code.co_consts))
+    for name in code.co_names:
+        if name in copy.__globals__:
+            copy.__globals__[name] = _narrowed(copy.__globals__[name])
+    return copy
+
+
+@cache
+def jit(function: FunctionType) -> Any:
+    """A text in :mod:`isocortex.targets.words`, compiled into whatever calls it."""
+    return device(single(function))
+
+
+MEANINGS[maths.exprelr] = jit(maths.exprelr)
+
+
+def ptx(
+    kernel: Callable[..., None], arguments: tuple[Any, ...], capability: tuple[int, int] = (9, 0)
+) -> str:
+    """Assembly of a kernel for a GPU of this compute capability; there need be none here.
+
+    Parameters
+    ----------
+    arguments : examples of what the kernel will be called with.
+    """
+    from numba.cuda.typing.typeof import Purpose, typeof
+
+    kinds = tuple(typeof(argument, Purpose.argument) for argument in arguments)
+    with _as_if_there_were(capability):
+        return cuda.compile_ptx(kernel, kinds, cc=capability, abi="numba")[0]
+
+
+@contextmanager
+def _as_if_there_were(capability: tuple[int, int]) -> Iterator[None]:
+    """Compile device functions without a driver, which is asked what GPU there is."""
+    from numba.cuda import dispatcher
+
+    ask = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
+    try:
+        yield
+    finally:
+        dispatcher.get_current_device = ask

@@ -1,0 +1,44 @@
+"""Text files: UTF-8, with or without a byte order mark in front."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from isocortex.errors import InputError, IsocortexError
+
+
+def read_text(path: Path, error: type[IsocortexError] = InputError) -> str:
+    """The text of a file, without the byte order mark that some editors put in front of it."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as reason:
+        raise error("file does not exist", file=path, fix="Check the path.") from reason
+    except OSError as reason:
+        raise error(f"cannot be read ({reason.strerror or reason})", file=path) from reason
+    except UnicodeDecodeError as reason:
+        raise error(
+            f"not text ({reason})", file=path, fix="Write it again as UTF-8 text."
+        ) from reason
+
+
+def read_json(path: Path, error: type[IsocortexError] = InputError) -> dict[str, Any]:
+    """A file that holds one JSON object."""
+    try:
+        content = json.loads(read_text(path, error), object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError) as reason:
+        raise error(f"not valid JSON ({reason})", file=path, fix="Mend the syntax.") from reason
+    if not isinstance(content, dict):
+        raise error("not a JSON object", file=path, fix="Give {...}.")
+    return content
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of two equal keys Python would silently drop one."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        keys = [key for key, _ in pairs]
+        double = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {double!r} appears twice in one object")
+    return content

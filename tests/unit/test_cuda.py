@@ -1,0 +1,68 @@
+"""The GPU's kernels, without a GPU: in numba-cuda's simulator, and compiled for one elsewhere."""
+
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from gpu import DT, N_CELLS, kernel_arguments, kernel_of, small_network
+
+from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.interface import Settings
+from registers import assembled
+
+pytest.importorskip("numba_cuda", reason="needs the extra [cuda]")
+
+N_STEPS = 18
+
+
+@pytest.fixture(scope="module")
+def network():
+    return small_network(N_STEPS)
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    """What the kernel leaves after 18 steps; the simulator is chosen when Numba is imported."""
+    path = tmp_path_factory.mktemp("cuda") / "simulated.npz"
+    program = f"import sys; sys.path[:0] = {sys.path!r}; import gpu; gpu.simulate({str(path)!r})"
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+    return np.load(path)
+
+
+def test_voltages_are_those_of_the_cpu_within_rounding(network, simulated):
+    engine = CpuEngine(network, Settings(dt=DT, precision="single"))
+    cells, times, _ = engine.advance(N_STEPS)
+    voltage = np.array([engine.voltage(cell) for cell in range(N_CELLS)])
+    assert np.ptp(voltage) > 20.0  # mV: channels and synapses have been at work
+    np.testing.assert_allclose(simulated["voltage"], voltage, rtol=0, atol=1e-4)
+    expected = np.full(N_CELLS, -1)
+    expected[cells] = np.rint(times / DT)
+    assert len(cells)
+    np.testing.assert_array_equal(simulated["spike_step"], expected)
+
+
+@pytest.fixture(scope="module")
+def ptx(network):
+    from isocortex.targets import cuda
+
+    return cuda.ptx(kernel_of(network), kernel_arguments(network, N_STEPS))
+
+
+def test_a_kernel_is_compiled_for_a_gpu_that_is_not_here(ptx):
+    assert ".target sm_90" in ptx
+    assert re.search(r"\.entry \w*advance_blocks", ptx)
+
+
+def test_nothing_is_computed_in_double_precision(ptx):
+    assert re.search(r"\.f32\b", ptx)
+    assert not re.search(r"\.f64\b", ptx)
+
+
+def test_registers_suffice(ptx):
+    registers, spilled = assembled(ptx)
+    assert registers <= 168  # three blocks of four warps on a multiprocessor
+    assert spilled == 0
