@@ -6,6 +6,7 @@
 >>> ic.step(ic.cell("485836906"), amp=0.2).spikes  # doctest: +SKIP
 """
 
+import gc
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,13 @@ _OTHER_NAMES = {"cell": "load_cell"}  # inside their modules
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(f"{__name__}.{_MODULES[name]}")
+    collects = gc.isenabled()
+    gc.disable()  # modules stay: looking for garbage among them takes a fifth of their import
+    try:
+        module = import_module(f"{__name__}.{_MODULES[name]}")
+    finally:
+        if collects:
+            gc.enable()
     value = globals()[name] = getattr(module, _OTHER_NAMES.get(name, name))
     return value
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,50 +10,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from isocortex.analysis import brain, plots
+from isocortex.analysis.groups import CLASS_COLUMNS
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import NodePopulation, Simulation
 from isocortex.cortex.atlas import load_atlas
 from isocortex.errors import ConfigError, InputError, disk_errors
 from isocortex.network.cells import compile_cell_of
+from isocortex.report.origin import named_config, simulation_of
 from isocortex.report.results import Result
-from isocortex.sonata.config import load_simulation
-
-#: Columns of node tables that name cell classes, the most telling first.
-CLASS_COLUMNS = ("pop_name", "cre_line", "model_name", "ei", "model_type")
-
-
-def config_of(result: Result) -> Path:
-    """The configuration file a result was computed from."""
-    config = result.provenance.get("run", {}).get("config_file")
-    if config is None or not Path(config).exists():
-        raise InputError(
-            "does not say which configuration it comes from, or that file is gone",
-            file=result.directory, fix="Give --config.",
-        )  # fmt: skip
-    return Path(config)
-
-
-def simulation_of(result: Result) -> Simulation:
-    """The configuration a result was computed from."""
-    simulation = load_simulation(config_of(result), skip_unsupported_reports=True)
-    check_same_nodes(result, simulation.circuit.nodes)
-    return simulation
-
-
-def check_same_nodes(result: Result, nodes: Mapping[str, NodePopulation]) -> None:
-    """Refuse nodes that are not those of a result: its circuit was built anew since.
-
-    Raises
-    ------
-    InputError : if the result has ids that the nodes lack, or the other way round.
-    """
-    for name in result.provenance.get("run", {}).get("populations", {}):
-        then, now = result.nodes[name], nodes[name].node_ids if name in nodes else np.zeros(0)
-        if not np.array_equal(then, np.sort(now)):
-            raise InputError(
-                f"is of {len(then):,} nodes of {name}, its circuit has {len(now):,} now: another "
-                "was built in its place", file=result.directory, fix="Run that one.",
-            )  # fmt: skip
 
 
 def _nodes_of(result: Result, simulation: Simulation) -> NodePopulation | None:
@@ -330,11 +294,21 @@ PICTURES: dict[str, Callable[..., Figure]] = {
 OF_CIRCUITS = ("morphology", "areas", "views", "cortex")
 
 
-def save_all(result: Result, simulation: Simulation) -> list[Path]:
-    """Every picture this result can give, in its ``pictures`` folder."""
+def save_all(result: Result, simulation: Simulation | None = None) -> list[Path]:
+    """Every picture this result can give, in its ``pictures`` folder.
+
+    Parameters
+    ----------
+    simulation : by default the one that the result names; without its configuration, only what
+        needs no circuit is drawn.
+    """
+    if simulation is None and named_config(result) is not None:
+        simulation = simulation_of(result)
     folder = result.directory / "pictures"
     paths = []
     for name, draw in PICTURES.items():
+        if simulation is None and name in OF_CIRCUITS:
+            continue
         try:
             paths.append(save(draw(result, simulation), folder / f"{name}.png"))
         except InputError:

@@ -2,7 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from isocortex.analysis.groups import ABOVE, BELOW, IN_RANGE, UNTOLD, group_rates, reference_rates
+from isocortex.analysis.groups import (
+    ABOVE,
+    BELOW,
+    IN_RANGE,
+    UNTOLD,
+    column_named,
+    group_rates,
+    reference_rates,
+)
 from isocortex.cortex.drive import TOLERANCE, target_of
 
 
@@ -43,3 +51,14 @@ def test_the_reference_of_a_mixed_group_is_the_mean_of_its_cells():
     table = group_rates(cells(reference=[1.0, 1.0, 1.0, 5.0, np.nan]), ["class"], 1e4)
     assert table["low"].iloc[0] == pytest.approx(0.5 * 2.0)
     assert table["verdict"].tolist() == [IN_RANGE, ""]
+
+
+@pytest.mark.parametrize(
+    ("word", "columns", "column"),
+    [("class", ["ei", "cell_class"], "cell_class"), ("Class", ["pop_name", "ei"], "pop_name"),
+     ("E/I", ["ei", "layer"], "ei"), ("Layer", ["layer"], "layer"), ("type", ["model_type"],
+     "model_type"), ("model", ["model_template"], "model_template"), ("area", ["location"],
+     "location"), ("class", ["class", "cell_class"], "class"), ("wrong", ["layer"], None)],
+)  # fmt: skip
+def test_the_obvious_word_finds_its_column(word, columns, column):
+    assert column_named(word, columns) == column

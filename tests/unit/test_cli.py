@@ -78,6 +78,29 @@ def test_info_counts_without_simulating(circuit):
     assert "nodes cortex: 24" in printed
     assert "Memory in double" in printed
     assert not (circuit.parent / "output").exists()
+    first = printed.splitlines()[:5]
+    assert "24 biophysical cells" in first[0]
+    assert any("Memory in double" in line for line in first)
+    assert "… and 2 more models of" in printed and "Kv3_1" not in printed
+    complete = isocortex("info", circuit, "--all")[1]
+    assert "more models" not in complete and "Kv3_1" in complete
+
+
+def test_info_tells_of_synapses_that_follow_from_a_recipe(tmp_path):
+    cortex = tmp_path / "cortex"
+    status, _, error = isocortex(
+        "build", "cortex", "-o", cortex, "--scale", 0.0001, "--inhibition", 0, "--tstop", 5
+    )
+    assert (status, error) == (0, "")
+    status, printed, _ = isocortex("info", cortex / "simulation_config.json")
+    assert status == 0
+    (line,) = [line for line in printed.splitlines() if line.startswith("synapses of the recipe")]
+    assert float(line.split("about ")[1].split(", ")[0].replace(",", "")) > 1e5
+    assert isocortex("run", cortex / "simulation_config.json")[0] == 0
+    status, printed, error = isocortex("rates", cortex / "output", "--by", "Class")
+    assert (status, error) == (0, "")
+    assert "cell_class" in printed and "Pvalb" in printed
+    one_line(isocortex("rates", cortex / "output", "--by", "colour"), "colour", "cell_class")
 
 
 def test_info_measures_how_long_a_run_takes(circuit):
@@ -178,6 +201,145 @@ def test_earlier_results_are_replaced_only_on_request(circuit):
     assert isocortex("run", circuit, "--tstop", 5)[0] == 1
     assert (circuit.parent / "output" / "spikes.h5").read_bytes() == before
     assert isocortex("run", circuit, "--tstop", 5, "--overwrite")[0] == 0
+
+
+# --- circuits with nothing of something ---------------------------------------------------------
+
+POISSON = {"rain": {"input_type": "spikes", "module": "poisson", "firing_rate": 200.0,
+                    "node_set": {"population": "cells"}}}  # fmt: skip
+TYPES = {
+    "biophysical": "node_type_id model_type model_template\n0 biophysical isocortex:485836906\n",
+    "virtual": "node_type_id model_type\n0 virtual\n",
+    "point": "node_type_id model_type model_template dynamics_params\n"
+    "0 point_process nrn:IntFire1 fire.json\n",
+}
+
+
+def bare(folder, number, kind, **sections):
+    """A circuit of one population without edges."""
+    with h5py.File(folder / "nodes.h5", "w") as root:
+        nodes = root.create_group("nodes/cells")
+        nodes["node_type_id"] = nodes["node_group_id"] = np.zeros(number, int)
+        nodes["node_id"] = nodes["node_group_index"] = np.arange(number)
+        nodes.create_group("0")
+    (folder / "types.csv").write_text(TYPES[kind])
+    (folder / "fire.json").write_text(json.dumps({"tau": 10.0, "refrac": 5.0}))
+    files = {"nodes_file": "$HERE/nodes.h5", "node_types_file": "$HERE/types.csv"}
+    config = folder / "config.json"
+    config.write_text(json.dumps({
+        "manifest": {"$HERE": "${configdir}"}, "run": {"tstop": 5.0, "dt": 0.1},
+        "components": {"point_neuron_models_dir": "$HERE"},
+        "networks": {"nodes": [files], "edges": []},
+        "output": {"output_dir": "$HERE/output"}, **sections,
+    }))  # fmt: skip
+    return config
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "sections"),
+    [(3, "point", {}), (3, "virtual", {"inputs": POISSON}), (3, "virtual", {}),
+     (0, "biophysical", {}), (2, "biophysical", {})],
+)  # fmt: skip
+def test_every_command_on_a_circuit_with_nothing_of_something(tmp_path, number, kind, sections):
+    config, output = bare(tmp_path, number, kind, **sections), tmp_path / "output"
+    for command in (
+        ["info", config], ["run", config, "--pictures"], ["rates", output],
+        ["rates", output, "--by", "model_type"], ["report", output], ["plot", "raster", output],
+        ["plot", "rates", output],
+    ):  # fmt: skip
+        status, _, error = isocortex(*command)
+        assert (status, error) == (0, ""), command
+    outcome = isocortex("view", output, "--export", tmp_path / "page.html")
+    if kind == "virtual" or not number:
+        one_line(outcome, "has no neurons to look at")
+    else:
+        assert outcome[0] == 0
+
+
+# --- where and how it is called -----------------------------------------------------------------
+
+
+def python(code, **options):
+    """A Python process of its own."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("doing", "without"),
+    [
+        ("import isocortex", {"numba", "pandas", "numpy", "matplotlib", "xarray", "pydantic"}),
+        ("import isocortex, types; assert isocortex.Recipe().scale", {"numba", "matplotlib"}),
+        ("from isocortex.cli import main; sys.argv = ['isocortex', '--version']; main()",
+         {"numba", "pandas", "numpy", "typer", "rich", "importlib.metadata"}),
+        ("import isocortex.cli.commands",
+         {"numba", "pandas", "numpy", "h5py", "pydantic", "matplotlib", "xarray", "rich.table"}),
+        ("import isocortex.simulate", {"matplotlib", "xarray", "typer", "http.server"}),
+    ],
+)  # fmt: skip
+def test_what_is_not_needed_is_not_imported(doing, without):
+    done = python(f"import sys; {doing}; print(*sorted({without!r} & set(sys.modules)))")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == ""
+
+
+def test_every_public_name_is_there():
+    import isocortex as package
+
+    assert set(package.__all__) <= set(dir(package))
+    assert all(getattr(package, name) is not None for name in package.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'rnu'"):
+        package.rnu  # noqa: B018
+
+
+def test_paths_relative_to_any_folder(circuit, tmp_path):
+    """Every command takes them; results lie where the configuration says, relative to itself."""
+    name, elsewhere = circuit.parent.name, tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    config, output = f"../{name}/{circuit.name}", f"../{name}/output"
+    commands = [
+        ["info", config], ["run", config, "--tstop", "5"], ["rates", output], ["report", output],
+        ["rates", config, "--output", "rates.csv"], ["plot", "raster", output, "-o", "raster.png"],
+        ["view", output, "--export", "page.html"],
+        ["run", config, "--tstop", "5", "--output-dir", "o"],
+    ]  # fmt: skip
+    code = "import json, sys\nfrom isocortex.cli import main\n"
+    code += f"for c in {commands!r}:\n    sys.argv = ['isocortex', *c]\n    try:\n        main()\n"
+    code += "    except SystemExit as stop:\n        assert not stop.code, c\n"
+    done = python(code, cwd=elsewhere)
+    assert done.returncode == 0, done.stderr
+    made = {path.name for path in elsewhere.iterdir()}
+    assert made == {"rates.csv", "raster.png", "page.html", "o"}
+    assert (circuit.parent / "output" / "report.html").exists()
+    assert not (circuit.parent / name).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [(["rnu", "x"], "run"), (["plot", "rastre"], "raster"), (["build", "cortx"], "cortex"),
+     (["run", "--tstpo", "5", "x"], "--tstop")],
+)  # fmt: skip
+def test_a_word_close_to_one_that_is_known(words, meant):
+    status, _, error = isocortex(*words)
+    assert status == 2
+    assert meant in error
+
+
+@pytest.mark.parametrize("command", [["info"], ["rates"], ["report"]])
+def test_ctrl_c_ends_any_command_with_one_line(circuit, monkeypatch, command):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("isocortex.sonata.config.load_simulation", stop)
+    monkeypatch.setattr("isocortex.load_simulation", stop, raising=False)
+    monkeypatch.setattr("isocortex.report.results.Result.__init__", stop)
+    assert isocortex(*command, circuit) == (130, "", "Stopped.\n")
+
+
+def test_brackets_in_a_path_are_printed(tmp_path):
+    """Not taken for markup."""
+    one_line(isocortex("run", tmp_path / "a[bold]b.json"), "a[bold]b.json")
+    status, printed, _ = isocortex("run", tmp_path / "a[bold]b.json")
+    assert "a[bold]b.json" in printed
 
 
 # --- failures ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 import isocortex
-from isocortex.cli import app
+from isocortex.cli.commands import app
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.census import _patch, _sample, _standard_error, take_census
 from isocortex.cortex.cost import cost_of

@@ -185,11 +185,26 @@ def test_nodes_tell_area_layer_and_class(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("scale", 0.0), ("scale", 2.0), ("in_degree", -1.0), ("map_width", 0.0)]
-)
+    ("field", "value"),
+    [("scale", 0.0), ("scale", 2.0), ("in_degree", -1.0), ("map_width", 0.0), ("inhibition", -0.1),
+     ("excitation", float("nan"))],
+)  # fmt: skip
 def test_impossible_recipes(field, value):
     with pytest.raises(ConfigError, match=field):
         Recipe(**{field: value})
+
+
+@pytest.mark.parametrize(("blocked", "source"), [("inhibition", "i"), ("excitation", "e")])
+def test_a_factor_of_0_is_a_full_block(blocked, source):
+    """Of what excitatory cells receive from these, and of nothing else."""
+    cortex, whole = (
+        CortexModel.make(Recipe(scale=0.0005, **factors)) for factors in ({blocked: 0.0}, {})
+    )
+    for rule, weight, before in zip(cortex.rules, cortex.weight, whole.weight, strict=True):
+        if rule.target[0] == "e" and (rule.source[0] == "e") == (source == "e"):
+            assert not weight.any()
+        else:
+            np.testing.assert_array_equal(weight, before)
 
 
 def test_fewer_synapses_than_the_local_wiring():

@@ -10,7 +10,7 @@ from isocortex import pictures
 from isocortex.analysis.morphology import upright
 from isocortex.cells.compiled import SECTION_TYPES
 from isocortex.cells.library import load_cell
-from isocortex.cli import app
+from isocortex.cli.commands import app
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe

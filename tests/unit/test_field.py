@@ -14,6 +14,15 @@ from isocortex.sonata.config import load_circuit, load_simulation
 SPIKES = 47
 
 
+#: mV of the second cell of 09_dendonaxon at some steps: soma, loose dendrite, dendrite, stub.
+LOOSE = {
+    0: [-80.19418, -80.000887, -80.188327, -80.221036, -80.246135],
+    100: [-83.031159, -80.08882, -83.031198, -83.054865, -83.078433],
+    500: [-73.982286, -80.425583, -73.982322, -74.110098, -74.237165],
+    999: [-83.633653, -80.81401, -83.633716, -83.650524, -83.667296],
+}
+
+
 @pytest.fixture
 def case(shared, tmp_path):
     """A copy of the base circuit with the files of a variant laid over it."""
@@ -187,3 +196,148 @@ def test_a_pulse_and_a_waveform_begin_in_the_same_step(case, tmp_path):
         traces.append(result.report("v").to_numpy())
         shutil.rmtree(folder)
     assert np.array_equal(*traces)
+
+
+def test_a_harmless_processing_beside_the_one_that_counts(case, base):
+    assert run(case("31_procs")) == base
+
+
+def test_two_processings_of_the_axon(case):
+    folder = case("31_procs")
+    types = (folder / "node_types.csv").read_text()
+    (folder / "node_types.csv").write_text(types.replace("extracellular", "aibs_allactive"))
+    with pytest.raises(IsocortexError, match="replaces the axon twice"):
+        run(folder)
+
+
+def test_section_names_in_capitals(case, base):
+    folder = case("10_section_caps")
+    assert run(folder) == base
+    with h5py.File(folder / "results/r.h5") as file:
+        assert file["report/cortex/data"].shape == (3000, 1)
+
+
+def test_a_dendrite_that_grew_from_the_axon_is_left_alone(case):
+    folder = case("09_dendonaxon")
+    assert run(folder) == []
+    with h5py.File(folder / "results/v.h5") as file:
+        values = file["report/cortex/data"][()]
+    assert values.shape == (1000, 390)
+    for step, expected in LOOSE.items():
+        np.testing.assert_allclose(values[step, 264:269], expected, atol=2e-4)
+
+
+def test_a_range_of_distances_places_an_electrode(case):
+    """BMTK draws the place as well: the same cells fire, about as often."""
+    folder = case("24_range")
+    (clamp,) = load_simulation(folder / "config.json").inputs
+    assert (clamp.section_types, clamp.distance_range) == (("dend",), (50.0, 100.0))
+    spikes = run(folder)
+    assert {node for node, _ in spikes} == {0, 1}
+    assert run(folder) == spikes
+
+
+def test_spikes_of_a_waveform_at_quarter_steps(case):
+    expected = {  # of BMTK
+        0: [20.6, 33.2, 48.8, 64.3, 101.4], 1: [25.7, 48.9], 2: [22.1, 32.8, 49.1, 65.0],
+    }  # fmt: skip
+    found: dict[int, list[float]] = {0: [], 1: [], 2: []}
+    for node, time in run(case("01_quarter")):
+        found[node].append(round(float(time), 4))
+    assert found == expected
+
+
+def test_exp1syn_by_the_name_that_bmtk_gives_its_time_constant(case):
+    folder = case("14_exp1_tau_1")
+    spikes = run(folder)
+    (folder / "synapses/s.json").write_text('{"erev": 0.0, "tau": 2.0}')
+    assert len(spikes) > 0
+    assert run(folder) == spikes
+
+
+def test_a_genome_entry_without_mechanism(case):
+    folder = case()
+    path = folder / "fits/472363762_fit.json"
+    fit = json.loads(path.read_text())
+    del fit["genome"][0]["mechanism"]
+    path.write_text(json.dumps(fit))
+    with pytest.raises(IsocortexError, match="472363762_fit.json: genome: .* has no mechanism"):
+        run(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "values", "message"),
+    [
+        ("edges.h5", "edges/thal_to_cortex/0/nsyns", np.full(12, np.nan),
+         "nsyns: edge 0 is not fin"),
+        ("edges.h5", "edges/thal_to_cortex/source_node_id", np.full(12, 2**63, np.uint64),
+         "source_node_id: row 0 is 9223372036854775808. Use numbers below"),
+        ("edges.h5", "edges/thal_to_cortex/source_node_id", np.full(12, 2**63 - 1),
+         "refers to node 9223372036854775807"),
+        ("edges.h5", "edges/thal_to_cortex/edge_group_index", np.full(12, 2**63 - 1),
+         "edge_group_index 9223372036854775807 is outside the 12"),
+    ],
+)  # fmt: skip
+def test_numbers_that_no_file_means(case, name, dataset, values, message):
+    folder = case()
+    with h5py.File(folder / name, "r+") as file:
+        attributes = {}
+        if dataset in file:
+            attributes = dict(file[dataset].attrs)
+            del file[dataset]
+        if "nsyns" in dataset:
+            del file["edges/thal_to_cortex/0/afferent_section_id"]
+            del file["edges/thal_to_cortex/0/afferent_section_pos"]
+        file[dataset] = values
+        file[dataset].attrs.update(attributes)
+    with pytest.raises(IsocortexError, match=message):
+        load_circuit(folder / "config.json")
+
+
+@pytest.mark.parametrize("count", [2**31, 2**31 - 1])
+def test_more_synapses_than_fit_are_refused(case, count):
+    folder = case("04_swc_only")
+    with h5py.File(folder / "edges.h5", "r+") as file:
+        group = file["edges/thal_to_cortex/0"]
+        del group["afferent_swc_id"], group["afferent_swc_pos"], group["nsyns"]
+        group["nsyns"] = np.full(12, count)
+    with pytest.raises(IsocortexError, match="nsyns|synapses"):
+        run(folder)
+
+
+def test_what_bmtks_environment_builder_writes(case, base, caplog):
+    """A configuration in three files, with a folder for everything it finds, run as it is."""
+    folder = case()
+    config = json.loads((folder / "config.json").read_text())
+    names = ("filter_models", "__pycache__", "mechanisms", "point_neuron_models", "hoc_templates",
+             "stimuli", "templates")  # fmt: skip
+    circuit = {
+        "manifest": {"$BASE_DIR": "${configdir}", "$COMPONENTS_DIR": "$BASE_DIR"},
+        "networks": {**config["networks"], "gap_juncs": []},
+        "components": {
+            "morphologies_dir": "$COMPONENTS_DIR/morphologies",
+            "synaptic_models_dir": "$COMPONENTS_DIR/synapses",
+            "biophysical_neuron_models_dir": "$COMPONENTS_DIR/fits",
+            **{f"{name}_dir": f"$COMPONENTS_DIR/{name}" for name in names},
+        },
+    }
+    clamp = {
+        "input_type": "current_clamp", "module": "IClamp", "node_set": "bio", "gids": "all",
+        "amp": 0.0, "delay": 10.0, "duration": 5.0,
+    }  # fmt: skip
+    simulation = {
+        "manifest": {"$OUTPUT_DIR": "$BASE_DIR/output", "$BASE_DIR": "${configdir}"},
+        **{key: config[key] for key in ("run", "conditions", "target_simulator", "node_sets")},
+        "inputs": {**config["inputs"], "current_clamp": clamp},
+        "reports": {},
+        "output": {"log_file": "log.txt", "output_dir": "$OUTPUT_DIR", "spikes_file": "spikes.h5"},
+    }
+    for name, content in (
+        ("circuit_config.json", circuit), ("simulation_config.json", simulation),
+        ("config.json", {"network": "$D/circuit_config.json",
+                         "simulation": "$D/simulation_config.json",
+                         "manifest": {"$D": "${configdir}"}}),
+    ):  # fmt: skip
+        (folder / name).write_text(json.dumps(content))
+    assert run(folder) == base
+    assert "gids" not in caplog.text

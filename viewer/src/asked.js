@@ -1,5 +1,6 @@
 // What all parts of the page ask: the time, who is shown, in which colours, and what to call it.
 
+import { html, put, stacked } from "./markup.js";
 import { theme } from "./palettes.js";
 import { rateColour, rateShade } from "./population.js";
 import { fetchPacked } from "./source.js";
@@ -113,21 +114,22 @@ export class Asked {
 
   describeValue(name) {
     const value = this.population.primary.values.find((v) => v.name === name);
-    if (!value) return `<b>${name}</b>`;
-    return `<b>${value.name}</b>${value.title === value.name ? "" : `<br>${value.title}`}${value.group ? `<br><small>${value.group}</small>` : ""}`;
+    if (!value) return html`<b>${name}</b>`;
+    const title = value.title === value.name ? [] : [value.title];
+    return stacked([html`<b>${value.name}</b>`, ...title, ...(value.group ? [html`<small>${value.group}</small>`] : [])]);
   }
 
   describeNeuron(number) {
     const { population } = this;
-    const lines = [`<b>${population.name(number)}</b>`];
+    const words = [html`<b>${population.name(number)}</b>`];
     const value = population.value(number, 0);
-    lines.push(value.title === value.name ? `${population.primary.title}: ${value.name}` : `${value.name}, ${value.title}`);
+    words.push(value.title === value.name ? `${population.primary.title}: ${value.name}` : `${value.name}, ${value.title}`);
     const rest = population.facets.slice(1).map((_, f) => population.value(number, f + 1).name);
     const model = this.model(number);
-    if (rest.length) lines.push(rest.join(" · "));
-    if (model) lines.push(`model ${model}`);
-    lines.push(`${this.counts()[number]} spikes, ${this.rateOf(number).toFixed(1)} Hz${population.recorded.includes(number) ? " · <em>recorded</em>" : ""}`);
-    return lines.join("<br>");
+    if (rest.length) words.push(rest.join(" · "));
+    if (model) words.push(`model ${model}`);
+    words.push(html`${this.counts()[number]} spikes, ${this.rateOf(number).toFixed(1)} Hz${population.recorded.includes(number) ? html` · <em>recorded</em>` : ""}`);
+    return stacked(words);
   }
 
   /** Cell models and their branches, read once. */
@@ -164,11 +166,12 @@ export class Asked {
     $("live").dataset.waiting = text;
   }
 
-  tip(html, event) {
+  /** What is under the pointer, as markup or text; null for nothing. */
+  tip(content, event) {
     const tip = $("tip");
-    tip.hidden = !html;
-    if (!html) return;
-    tip.innerHTML = html;
+    tip.hidden = !content;
+    if (!content) return;
+    put(tip, content);
     const { offsetWidth: w, offsetHeight: h } = tip;
     const x = Math.min(event.clientX + 14, innerWidth - w - 6);
     const y = event.clientY + 16 + h > innerHeight ? event.clientY - h - 10 : event.clientY + 16;

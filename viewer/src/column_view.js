@@ -2,6 +2,7 @@
 
 import * as THREE from "three";
 import { Branches, Dots } from "./branches.js";
+import { html, put } from "./markup.js";
 import { fetchPacked } from "./source.js";
 
 const BRANCHED = 64; // neurons drawn with their branches
@@ -192,7 +193,7 @@ export class ColumnView {
       );
       plane.position.set(0, -(top + bottom) / 2000, -halfV - 0.01);
       this.scene.add(plane);
-      this.label(`<b>${name}</b> <span>${Math.round(top)}–${Math.round(bottom)} µm</span>`, [-this.halfU, -(top + bottom) / 2000, -halfV], "layer");
+      this.label(html`<b>${name}</b> <span>${Math.round(top)}–${Math.round(bottom)} µm</span>`, [-this.halfU, -(top + bottom) / 2000, -halfV], "layer");
     });
     const z = -halfV;
     const line = (a, b) => {
@@ -202,8 +203,8 @@ export class ColumnView {
     if (entries.length) {
       line([-this.halfU, 0, z], [this.halfU, 0, z]);
       line([-this.halfU, -this.depth, z], [this.halfU, -this.depth, z]);
-      this.label("<i>pia</i>", [this.halfU, 0, z], "edge");
-      this.label("<i>white matter</i>", [this.halfU, -this.depth, z], "edge");
+      this.label(html`<i>pia</i>`, [this.halfU, 0, z], "edge");
+      this.label(html`<i>white matter</i>`, [this.halfU, -this.depth, z], "edge");
     }
     const bar = this.halfU > 0.6 ? 0.2 : this.halfU > 0.2 ? 0.1 : 0.02;
     const y = -this.depth - 0.04 * (this.depth - this.top);
@@ -211,10 +212,10 @@ export class ColumnView {
     this.label(`${Math.round(bar * 1000)} µm`, [this.halfU - bar / 2, y, z], "bar");
   }
 
-  label(html, point, kind) {
+  label(content, point, kind) {
     const element = document.createElement("div");
     element.className = `label ${kind}`;
-    element.innerHTML = html;
+    put(element, content);
     this.box.append(element);
     this.labels.push([element, new THREE.Vector3(...point)]);
   }
@@ -222,11 +223,11 @@ export class ColumnView {
   controls(name, shown, all, grown, halfV) {
     const { population, state } = this.app;
     const box = document.getElementById("presets");
-    const options = (values, chosen) => values.map((v) => `<option ${v === chosen ? "selected" : ""}>${v}</option>`).join("");
-    const sides = population.sided < 0 ? "" : `<select id="side" aria-label="Hemisphere">${options(population.facets[population.sided].values.map((v) => v.name), state.get("side"))}</select>`;
-    const first = area => area ? "" : `<option value="" selected>all</option>`;
-    box.innerHTML = `<select id="area" aria-label="${population.primary.title}">${first(name)}${options(population.primary.values.map((v) => v.name), name)}</select>${sides}
-      <span>${shown === 0 ? "No neuron here is shown: see the filters on the left." : `${shown.toLocaleString()} of ${all.toLocaleString()} neurons, ${grown} with branches · slab ${Math.round(2 * this.halfU * 1000)} × ${Math.round(2 * halfV)} µm`}</span>`;
+    const options = (values, chosen) => values.map((v) => html`<option ${v === chosen ? "selected" : ""}>${v}</option>`);
+    const sides = population.sided < 0 ? "" : html`<select id="side" aria-label="Hemisphere">${options(population.facets[population.sided].values.map((v) => v.name), state.get("side"))}</select>`;
+    const first = area => area ? "" : html`<option value="" selected>all</option>`;
+    put(box, html`<select id="area" aria-label="${population.primary.title}">${first(name)}${options(population.primary.values.map((v) => v.name), name)}</select>${sides}
+      <span>${shown === 0 ? "No neuron here is shown: see the filters on the left." : `${shown.toLocaleString()} of ${all.toLocaleString()} neurons, ${grown} with branches · slab ${Math.round(2 * this.halfU * 1000)} × ${Math.round(2 * halfV)} µm`}</span>`);
     box.querySelector("#area").addEventListener("change", (e) => state.set({ picked: e.target.value }));
     box.querySelector("#side")?.addEventListener("change", (e) => state.set({ side: e.target.value }));
   }

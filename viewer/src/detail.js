@@ -1,5 +1,6 @@
 // The right panel: rate and spectrum of what is selected, and the chosen neuron.
 
+import { html, put } from "./markup.js";
 import { Plot } from "./plots.js";
 import { binnedRate, smooth, welch, windowLength } from "./spectrum.js";
 
@@ -8,10 +9,10 @@ const BIN = 2; // ms, of rates and spectra
 export class Detail {
   constructor(element, app) {
     this.app = app;
-    element.innerHTML = `
+    put(element, html`
       <section id="one" hidden><h2></h2><p class="sub"></p><dl></dl><div class="plots"></div><div class="actions"></div></section>
       <section id="many"><h2></h2><p class="sub"></p><dl></dl><div class="plots"></div><div class="actions"></div></section>
-      <form id="find"><label><span>Neuron by id</span><input name="id" inputmode="numeric" autocomplete="off" placeholder="e.g. ${app.population.nodeId[0]}"></label></form>`;
+      <form id="find"><label><span>Neuron by id</span><input name="id" inputmode="numeric" autocomplete="off" placeholder="e.g. ${app.population.nodeId[0]}"></label></form>`);
     this.one = element.querySelector("#one");
     this.many = element.querySelector("#many");
     this.rate = new Plot(this.many.querySelector(".plots"), { x: "Time (ms)", y: "Rate (Hz)", app, zero: true, height: 116 });
@@ -74,14 +75,14 @@ export class Detail {
     this.many.querySelector("h2").textContent = value ? value.name : all ? "All neurons" : "Neurons shown";
     this.many.querySelector(".sub").textContent = value ? (value.title === value.name ? population.primary.title : value.title) : `Click ${["area", "pop_name"].includes(population.primary.key) ? "a neuron or a row of the rates" : "a neuron"} for more`;
     const seconds = Math.max(spikes.reached, 1e-3) / 1000;
-    this.many.querySelector("dl").innerHTML = facts([
+    put(this.many.querySelector("dl"), facts([
       ["neurons", n.toLocaleString()],
       ["mean rate", n ? `${(total / n / seconds).toFixed(2)} Hz` : "–"],
       ["silent", n ? `${((100 * silent) / n).toFixed(0)} %` : "–"],
-    ]);
-    this.many.querySelector(".actions").innerHTML = value
-      ? `${state.get("view") === "column" ? "" : `<button data-do="column">Open column</button>`}<button data-do="clear" class="quiet">All areas</button>`.replace("All areas", population.primary.key === "area" ? "All areas" : "All")
-      : "";
+    ]));
+    const column = state.get("view") === "column" ? "" : html`<button data-do="column">Open column</button>`;
+    const clear = population.primary.key === "area" ? "All areas" : "All";
+    put(this.many.querySelector(".actions"), value ? html`${column}<button data-do="clear" class="quiet">${clear}</button>` : "");
     const duration = spikes.reached || spikes.duration;
     const raw = binnedRate(spikes, member, BIN, duration);
     const xs = Float64Array.from(raw, (_, k) => (k + 0.5) * BIN);
@@ -115,11 +116,14 @@ export class Detail {
       ["rate", `${(counts[number] / seconds).toFixed(1)} Hz`],
       ...(population.head.frame === "none" ? [] : [["x, y, z", `${place} µm`]]),
     ];
-    this.one.querySelector("dl").innerHTML = facts(rows);
-    this.one.querySelector(".actions").innerHTML =
-      `${state.get("view") === "neuron" ? "" : `<button data-do="neuron">Open neuron</button>`}
+    put(this.one.querySelector("dl"), facts(rows));
+    const open = state.get("view") === "neuron" ? "" : html`<button data-do="neuron">Open neuron</button>`;
+    put(
+      this.one.querySelector(".actions"),
+      html`${open}
        <button data-do="area" data-name="${population.value(number, 0).name}" class="quiet">Select ${population.value(number, 0).name}</button>
-       <button data-do="drop" class="quiet">Close</button>`;
+       <button data-do="drop" class="quiet">Close</button>`,
+    );
     const data = await this.app.neuron(number);
     if (state.get("neuron") !== number) return;
     this.traces.forEach((plot) => plot.dispose());
@@ -168,8 +172,11 @@ export class Detail {
       { label: "inhibitory", values: lines[0], colour: colour("cold") },
     ], { range: this.span() });
     this.traces.push(plot);
-    box.insertAdjacentHTML("beforeend", `<p class="note"><i class="dot" style="background:var(--warm)"></i> excitatory <i class="dot" style="background:var(--cold)"></i> inhibitory events</p>`);
+    const note = document.createElement("p");
+    note.className = "note";
+    put(note, html`<i class="dot" data-css="background:var(--warm)"></i> excitatory <i class="dot" data-css="background:var(--cold)"></i> inhibitory events`);
+    box.append(note);
   }
 }
 
-const facts = (rows) => rows.map(([name, value]) => `<div><dt>${name}</dt><dd>${value}</dd></div>`).join("");
+const facts = (rows) => html`${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}`;

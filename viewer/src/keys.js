@@ -1,5 +1,7 @@
 // The keyboard.
 
+import { html } from "./markup.js";
+
 const ROWS = [
   ["space", "play or pause"],
   ["← →", "one ms back or on; with Shift ten"],
@@ -16,7 +18,7 @@ const ROWS = [
   ["click", "select a neuron and its area; in the margin of a plot, an area"],
 ];
 
-export const KEYS = `<h2>Keys and mouse</h2><table>${ROWS.map(([key, what]) => `<tr><th>${key}</th><td>${what}</td></tr>`).join("")}</table><p>The address bar holds what you see: share it with whoever has the same server or file.</p><button>Close</button>`;
+export const KEYS = html`<h2>Keys and mouse</h2><table>${ROWS.map(([key, what]) => html`<tr><th>${key}</th><td>${what}</td></tr>`)}</table><p>The address bar holds what you see: share it with whoever has the same server or file.</p><button>Close</button>`;
 
 export function listenToKeys(app) {
   addEventListener("keydown", (event) => {

@@ -1,5 +1,6 @@
 // The left panel: what colours mean, and which neurons are shown.
 
+import { html, put } from "./markup.js";
 import { css } from "./palettes.js";
 import { rateColour } from "./population.js";
 
@@ -23,21 +24,20 @@ export class Legend {
     const focus = document.activeElement?.dataset?.focus;
     const scroll = this.element.scrollTop;
     const options = [...population.facets.map((f) => [f.key, f.title]), ["rate", "Rate"]]
-      .map(([key, title]) => `<option value="${key}" ${key === colour ? "selected" : ""}>${title}</option>`)
-      .join("");
+      .map(([key, title]) => html`<option value="${key}" ${key === colour ? "selected" : ""}>${title}</option>`);
     const allen = population.facets.find((f) => f.key === colour)?.values.some((v) => v.allen);
     const scale =
       colour === "rate"
-        ? `<div class="ramp"><i style="background:linear-gradient(90deg,${Array.from({ length: 12 }, (_, k) => css(rateColour(k / 11, this.app.dark()))).join()})"></i>
+        ? html`<div class="ramp"><i data-css="background:linear-gradient(90deg,${Array.from({ length: 12 }, (_, k) => css(rateColour(k / 11, this.app.dark()))).join()})"></i>
            <span>0</span><span>1</span><span>5</span><span>50 Hz</span></div><p class="note">Mean over the run, logarithmic; silent neurons at 0.</p>`
         : "";
-    this.element.innerHTML = `
+    put(this.element, html`
       <label class="row" for="colour"><span>Colour by</span>
         <select id="colour" data-focus="colour">${options}</select></label>
-      ${allen ? `<label class="check"><input type="checkbox" id="allen" data-focus="allen" ${state.get("allen") ? "checked" : ""}> Allen atlas colours</label>` : ""}
+      ${allen ? html`<label class="check"><input type="checkbox" id="allen" data-focus="allen" ${state.get("allen") ? "checked" : ""}> Allen atlas colours</label>` : ""}
       ${scale}
       ${population.facets.map((f, k) => [f, k]).sort(([a], [b]) => a.values.length - b.values.length)
-        .map(([f, k]) => this.facet(f, k, new Set(hidden[f.key] ?? []), colour)).join("")}`;
+        .map(([f, k]) => this.facet(f, k, new Set(hidden[f.key] ?? []), colour))}`);
     this.element.scrollTop = scroll;
     if (focus) this.element.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
   }
@@ -49,22 +49,22 @@ export class Legend {
     const shade = (k) => (facet.key === colour ? css(colours[k]) : "var(--faint)");
     const long = index === 0;
     const left = facet.values.length - away.size;
-    const toggle = (v, k, inner, kind) => `<button class="${kind} ${away.has(v.name) ? "away" : ""}" data-facet="${facet.key}" data-value="${v.name}"
+    const toggle = (v, k, inner, kind) => html`<button class="${kind} ${away.has(v.name) ? "away" : ""}" data-facet="${facet.key}" data-value="${v.name}"
       data-focus="${facet.key}/${v.name}" aria-pressed="${!away.has(v.name)}" aria-label="Show ${v.name}"
-      title="${v.title}: hide or show; with Shift, this alone"><i style="--c:${shade(k)}"></i>${inner}</button>`;
+      title="${v.title}: hide or show; with Shift, this alone"><i data-css="--c:${shade(k)}"></i>${inner}</button>`;
     let group = null;
     const rows = facet.values.map((v, k) => {
       if (!long) return toggle(v, k, v.name, "chip");
-      const heading = v.group && v.group !== group ? `<li class="group"><button data-group="${v.group}" data-facet="${facet.key}" data-focus="${facet.key}/${v.group}/group" title="Hide or show them all">${v.group}</button></li>` : "";
+      const heading = v.group && v.group !== group ? html`<li class="group"><button data-group="${v.group}" data-facet="${facet.key}" data-focus="${facet.key}/${v.group}/group" title="Hide or show them all">${v.group}</button></li>` : "";
       group = v.group ?? null;
       const picked = state.get("picked") === v.name;
-      return `${heading}<li class="${away.has(v.name) ? "away" : ""} ${picked ? "picked" : ""}">${toggle(v, k, "", "dot")}
+      return html`${heading}<li class="${away.has(v.name) ? "away" : ""} ${picked ? "picked" : ""}">${toggle(v, k, "", "dot")}
         <button class="name" data-pick="${v.name}" data-focus="${facet.key}/${v.name}/pick" title="${v.title}: its rate and spectrum">${v.name}</button>
         <button class="only" data-facet="${facet.key}" data-only="${v.name}" data-focus="${facet.key}/${v.name}/only" title="Show ${v.name} alone">${left === 1 && !away.has(v.name) ? "all" : "only"}</button></li>`;
     });
-    return `<section class="facet"><h2><span>${facet.title} <small>${away.size ? `${left} of ${facet.values.length}` : facet.values.length}</small></span>
-      ${away.size ? `<button class="all" data-all="${facet.key}" data-focus="${facet.key}/all">show all</button>` : ""}</h2>
-      ${long ? `<ul class="list">${rows.join("")}</ul>` : `<div class="chips">${rows.join("")}</div>`}</section>`;
+    return html`<section class="facet"><h2><span>${facet.title} <small>${away.size ? `${left} of ${facet.values.length}` : facet.values.length}</small></span>
+      ${away.size ? html`<button class="all" data-all="${facet.key}" data-focus="${facet.key}/all">show all</button>` : ""}</h2>
+      ${long ? html`<ul class="list">${rows}</ul>` : html`<div class="chips">${rows}</div>`}</section>`;
   }
 
   click(event) {

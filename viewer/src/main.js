@@ -9,6 +9,7 @@ import { CortexView } from "./cortex_view.js";
 import { Detail } from "./detail.js";
 import { listenToKeys, KEYS } from "./keys.js";
 import { Legend } from "./legend.js";
+import { html, put } from "./markup.js";
 import { NeuronView } from "./neuron_view.js";
 import { Population, rateColour, rateShade } from "./population.js";
 import { fetchPacked, received } from "./source.js";
@@ -75,7 +76,7 @@ class App extends Asked {
     });
     $("theme").addEventListener("click", () => state.set({ theme: this.dark() ? "light" : "dark" }));
     $("help").addEventListener("click", () => this.help());
-    $("keys").innerHTML = KEYS;
+    put($("keys"), KEYS);
     $("keys").addEventListener("click", () => $("keys").close());
     listenToKeys(this);
     this.listenToCanvas();
@@ -103,9 +104,8 @@ class App extends Asked {
   }
 
   presets() {
-    $("presets").innerHTML = [["home", "3-D"], ["top", "Top"], ["side", "Side"], ["front", "Front"]]
-      .map(([key, title]) => `<button data-home="${key}">${title}</button>`)
-      .join("");
+    const sides = [["home", "3-D"], ["top", "Top"], ["side", "Side"], ["front", "Front"]];
+    put($("presets"), html`${sides.map(([key, title]) => html`<button data-home="${key}">${title}</button>`)}`);
     for (const button of $("presets").children) button.addEventListener("click", () => this.cortex.home(button.dataset.home));
   }
 
@@ -167,9 +167,8 @@ class App extends Asked {
         return { name, a: 30 + R * a, b: 30 - R * b, c, main: "RDA".includes(name) };
       })
       .sort((p, q) => p.c - q.c);
-    box.innerHTML = `<svg width="60" height="60">${lines
-      .map(({ name, a, b, c, main }) => `${main ? `<line x1="30" y1="30" x2="${a.toFixed(1)}" y2="${b.toFixed(1)}"/>` : ""}<text x="${a.toFixed(1)}" y="${(b + 3).toFixed(1)}" opacity="${(0.6 + 0.4 * c).toFixed(2)}">${name}</text>`)
-      .join("")}</svg>`;
+    put(box, html`<svg width="60" height="60">${lines
+      .map(({ name, a, b, c, main }) => html`${main ? html`<line x1="30" y1="30" x2="${a.toFixed(1)}" y2="${b.toFixed(1)}"/>` : ""}<text x="${a.toFixed(1)}" y="${(b + 3).toFixed(1)}" opacity="${(0.6 + 0.4 * c).toFixed(2)}">${name}</text>`)}</svg>`);
   }
 
   head() {
@@ -273,10 +272,9 @@ class App extends Asked {
 function withoutPicture(error) {
   document.body.dataset.ready = "failed";
   $("notice").hidden = false;
-  $("notice").innerHTML = `<b>This browser shows no WebGL 2.</b> Turn on hardware acceleration, or use a current Firefox, Chrome,
+  put($("notice"), html`<b>This browser shows no WebGL 2.</b> Turn on hardware acceleration, or use a current Firefox, Chrome,
     Edge or Safari. Without it there are the still pictures: <code>isocortex view RESULTS --figure cortex.png</code>,
-    <code>--movie cortex.mp4</code> and <code>isocortex plot raster RESULTS</code>.<br><small></small>`;
-  $("notice").querySelector("small").textContent = String(error?.message ?? "");
+    <code>--movie cortex.mp4</code> and <code>isocortex plot raster RESULTS</code>.<br><small>${error?.message}</small>`);
 }
 
 async function main() {

@@ -2,6 +2,7 @@
 
 import * as THREE from "three";
 import { Branches, Dots } from "./branches.js";
+import { html, put } from "./markup.js";
 import { css, INFERNO, VIRIDIS } from "./palettes.js";
 import { fetchPacked } from "./source.js";
 import { lowerBound } from "./spikes.js";
@@ -55,7 +56,7 @@ export class NeuronView {
     const number = state.get("neuron");
     const numbers = [...new Set([...(number >= 0 ? [number] : []), ...population.recorded])];
     const describe = (i) => `${population.name(i)} · ${population.facets.slice(0, 3).map((_, f) => population.value(i, f).name).join(" ")}${population.whole.includes(i) ? "" : population.recorded.includes(i) ? " (soma alone)" : " (not recorded)"}`;
-    box.innerHTML = numbers.length ? `<select id="which" aria-label="Neuron">${numbers.map((i) => `<option value="${i}" ${i === number ? "selected" : ""}>${describe(i)}</option>`).join("")}</select>` : "";
+    put(box, numbers.length ? html`<select id="which" aria-label="Neuron">${numbers.map((i) => html`<option value="${i}" ${i === number ? "selected" : ""}>${describe(i)}</option>`)}</select>` : "");
     box.querySelector("#which")?.addEventListener("change", (e) => state.set({ neuron: +e.target.value }));
   }
 
@@ -167,21 +168,21 @@ export class NeuronView {
       const others = this.data.head.reports.filter((r, k) => this.data.arrays[`colour${k}`]);
       const names = { v: "Membrane voltage", cai: "Calcium" };
       const digits = report.units === "mV" ? 0 : 3;
-      const pick = others.length > 1 ? `<select id="variable" aria-label="Colour branches by">${others.map((r) => `<option value="${r.variable}" ${r.variable === report.variable ? "selected" : ""}>${names[r.variable] ?? r.variable}</option>`).join("")}</select>` : names[report.variable] ?? report.variable;
+      const pick = others.length > 1 ? html`<select id="variable" aria-label="Colour branches by">${others.map((r) => html`<option value="${r.variable}" ${r.variable === report.variable ? "selected" : ""}>${names[r.variable] ?? r.variable}</option>`)}</select>` : names[report.variable] ?? report.variable;
       const unit = report.units === "mM" ? "µM" : report.units;
       const factor = report.units === "mM" ? 1000 : 1;
       const at = (x) => (factor * (report.variable === "v" ? low + x * (high - low) : low * (high / low) ** x)).toFixed(digits);
       const map = this.map();
-      words.push(`<div>${pick}</div><div class="ramp"><i style="background:linear-gradient(90deg,${Array.from({ length: 14 }, (_, k) => css(map(k / 13))).join()})"></i><span>${at(0)}</span><span>${at(0.5)}</span><span>${at(1)} ${unit}</span></div>`);
+      words.push(html`<div>${pick}</div><div class="ramp"><i data-css="background:linear-gradient(90deg,${Array.from({ length: 14 }, (_, k) => css(map(k / 13))).join()})"></i><span>${at(0)}</span><span>${at(0.5)}</span><span>${at(1)} ${unit}</span></div>`);
     } else if (this.data?.arrays.start) {
-      words.push(`<div>No recording: colours tell branches</div><div class="kinds">${[3, 4, 2].filter((k) => this.data.arrays.kind.includes(k)).map((k) => `<span><i style="background:${KIND_COLOURS[k]}"></i>${KINDS[k]}</span>`).join("")}</div>`);
+      words.push(html`<div>No recording: colours tell branches</div><div class="kinds">${[3, 4, 2].filter((k) => this.data.arrays.kind.includes(k)).map((k) => html`<span><i data-css="background:${KIND_COLOURS[k]}"></i>${KINDS[k]}</span>`)}</div>`);
     }
     if (this.synapses) {
       const excites = this.synapses.arrays.excites.reduce((a, b) => a + b, 0);
       const n = this.synapses.arrays.excites.length;
-      words.push(`<div class="kinds"><span><i class="dot" style="background:${css(EXCITES)}"></i>${excites.toLocaleString()} excitatory</span><span><i class="dot" style="background:${css(INHIBITS)}"></i>${(n - excites).toLocaleString()} inhibitory synapses</span></div>`);
-    } else if (this.reason) words.push(`<div class="note">${this.reason}</div>`);
-    box.innerHTML = words.join("");
+      words.push(html`<div class="kinds"><span><i class="dot" data-css="background:${css(EXCITES)}"></i>${excites.toLocaleString()} excitatory</span><span><i class="dot" data-css="background:${css(INHIBITS)}"></i>${(n - excites).toLocaleString()} inhibitory synapses</span></div>`);
+    } else if (this.reason) words.push(html`<div class="note">${this.reason}</div>`);
+    put(box, html`${words}`);
     box.querySelector("#variable")?.addEventListener("change", (e) => this.app.state.set({ variable: e.target.value }));
   }
 
@@ -306,7 +307,7 @@ export class NeuronView {
       }
       if (best >= 0) {
         const from = source[best] === 0xffffffff ? this.synapses.head.populations[population[best]] : this.app.describe(source[best]);
-        return `<b>${excites[best] ? "Excitatory" : "Inhibitory"} synapse</b> from ${from}<br>delay ${delay[best].toFixed(1)} ms`;
+        return html`<b>${excites[best] ? "Excitatory" : "Inhibitory"} synapse</b> from ${from}<br>delay ${delay[best].toFixed(1)} ms`;
       }
     }
     const { start, end, kind, distance, radius } = this.data.arrays;
@@ -320,7 +321,7 @@ export class NeuronView {
     const report = this.shown?.report;
     const value = this.shown?.values[best];
     const read = !report ? "" : Number.isNaN(value) ? `no ${report.variable} here` : report.units === "mM" ? `${(1000 * value).toPrecision(3)} µM` : `${value.toFixed(1)} ${report.units}`;
-    return `<b>${KINDS[kind[best]]}</b>, ${Math.round(distance[best])} µm from the soma<br>Ø ${(2 * radius[best]).toFixed(1)} µm${read ? ` · ${read}` : ""}`;
+    return html`<b>${KINDS[kind[best]]}</b>, ${Math.round(distance[best])} µm from the soma<br>Ø ${(2 * radius[best]).toFixed(1)} µm${read ? ` · ${read}` : ""}`;
   }
 
   pick() {

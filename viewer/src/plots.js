@@ -1,6 +1,7 @@
 // Small plots beside the picture, drawn by uPlot, with the time cursor of all others.
 
 import uPlot from "uplot";
+import { html, stacked } from "./markup.js";
 import { theme } from "./palettes.js";
 
 const GRID = 0.6;
@@ -84,8 +85,8 @@ export class Plot {
     if (xs[at] === undefined) return null;
     const words = (label) => label.match(/^(.*) \((.*)\)$/).slice(1);
     const [name, unit] = words(y);
-    const values = lines.map((values, k) => `${lines.length > 1 ? this.plot.series[k + 1].label : name}: <b>${+values[at].toPrecision(3)}</b> ${unit}`);
-    return [`${+xs[at].toPrecision(5)} ${words(x)[1]}`, ...values].join("<br>");
+    const values = lines.map((values, k) => html`${lines.length > 1 ? this.plot.series[k + 1].label : name}: <b>${+values[at].toPrecision(3)}</b> ${unit}`);
+    return stacked([`${+xs[at].toPrecision(5)} ${words(x)[1]}`, ...values]);
   }
 
   drawCursor() {

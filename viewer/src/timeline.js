@@ -1,5 +1,6 @@
 // Pictures over time, with one cursor: the raster of spikes and the rates of areas.
 
+import { html, put } from "./markup.js";
 import { css, MAGMA, MAGMA_LIGHT, theme } from "./palettes.js";
 import { smooth } from "./spectrum.js";
 
@@ -11,7 +12,7 @@ class Timeline {
   constructor(element, app, title) {
     this.app = app;
     this.element = element;
-    element.innerHTML = `<h2>${title}</h2><div class="plot"><canvas></canvas><div class="cursor"></div></div>`;
+    put(element, html`<h2>${title}</h2><div class="plot"><canvas></canvas><div class="cursor"></div></div>`);
     this.title = element.querySelector("h2");
     this.plot = element.querySelector(".plot");
     this.canvas = element.querySelector("canvas");
@@ -277,7 +278,7 @@ export class Raster extends Timeline {
     const i = this.at[row];
     const { population } = this.app;
     const words = population.facets.slice(0, 3).map((_, f) => population.value(i, f).name);
-    return `<b>${words.join(" · ")}</b><br>${this.timeAt(x).toFixed(1)} ms`;
+    return html`<b>${words.join(" · ")}</b><br>${this.timeAt(x).toFixed(1)} ms`;
   }
 
   choose(y) {
@@ -363,10 +364,12 @@ export class Heat extends Timeline {
     }
     this.frame(context, bands);
     const what = population.facets[0].title.toLowerCase();
-    this.title.innerHTML =
-      `Rate by ${what} <span class="scale"><i style="background:linear-gradient(90deg,` +
-      `${[0, 0.2, 0.4, 0.6, 0.8, 1].map((x) => css(map(x))).join()})"></i>` +
-      `0–${this.top} Hz a neuron, σ ${+this.width_ms.toFixed(1)} ms</span>`;
+    const ramp = [0, 0.2, 0.4, 0.6, 0.8, 1].map((x) => css(map(x))).join();
+    put(
+      this.title,
+      html`Rate by ${what} <span class="scale"><i data-css="background:linear-gradient(90deg,${ramp})"></i>${""
+      }0–${this.top} Hz a neuron, σ ${+this.width_ms.toFixed(1)} ms</span>`,
+    );
   }
 
   rowAt(y) {
@@ -380,7 +383,7 @@ export class Heat extends Timeline {
     if (x < GUTTER) return this.app.describeValue(value.name);
     const t = this.timeAt(x);
     const rate = this.rates[r][Math.min(Math.floor(t / this.bin), this.rates[r].length - 1)] ?? 0;
-    return `<b>${value.name}</b> ${value.title === value.name ? "" : value.title}<br>${t.toFixed(1)} ms · ${rate.toFixed(1)} Hz`;
+    return html`<b>${value.name}</b> ${value.title === value.name ? "" : value.title}<br>${t.toFixed(1)} ms · ${rate.toFixed(1)} Hz`;
   }
 
   choose(y) {

@@ -1,6 +1,8 @@
 // Play, pause, step, speed, and the time.
 
-const icon = (path) => `<svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true"><path d="${path}"/></svg>`;
+import { html, put } from "./markup.js";
+
+const icon = (path) => html`<svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true"><path d="${path}"/></svg>`;
 const PLAY = icon("M3 1l9.5 6L3 13z");
 const PAUSE = icon("M2.5 1h3v12h-3zM8.5 1h3v12h-3z");
 const SPEEDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
@@ -8,7 +10,7 @@ const SPEEDS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000];
 export class Transport {
   constructor(element, app) {
     this.app = app;
-    element.innerHTML = `
+    put(element, html`
       <div class="buttons">
         <button data-do="start" title="To the beginning (Home)" aria-label="To the beginning">${icon("M2 1h2v12H2zM13 1v12L5 7z")}</button>
         <button data-do="back" title="One step back (←; with Shift ten)" aria-label="One step back">${icon("M9.5 2v10L3 7z")}</button>
@@ -16,7 +18,7 @@ export class Transport {
         <button data-do="on" title="One step on (→; with Shift ten)" aria-label="One step on">${icon("M4.5 2l6.5 5-6.5 5z")}</button>
       </div>
       <output id="time" aria-live="off"></output>
-      <label class="speed"><span>Speed</span><select aria-label="Speed" title="Simulated time in a second"></select></label>`;
+      <label class="speed"><span>Speed</span><select aria-label="Speed" title="Simulated time in a second"></select></label>`);
     this.play = element.querySelector(".play");
     this.time = element.querySelector("output");
     this.select = element.querySelector("select");
@@ -36,9 +38,8 @@ export class Transport {
   render() {
     const speed = this.app.speed();
     const all = [...new Set([...SPEEDS, speed])].sort((a, b) => a - b);
-    this.select.innerHTML = all
-      .map((s) => `<option value="${s}" ${s === speed ? "selected" : ""}>${s < 1000 ? `${+s.toFixed(1)} ms` : `${s / 1000} s`} / s</option>`)
-      .join("");
+    const option = (s) => html`<option value="${s}" ${s === speed ? "selected" : ""}>${s < 1000 ? `${+s.toFixed(1)} ms` : `${s / 1000} s`} / s</option>`;
+    put(this.select, html`${all.map(option)}`);
   }
 
   faster(by) {
@@ -52,10 +53,12 @@ export class Transport {
     const playing = state.get("playing");
     if (this.playing !== playing) {
       this.playing = playing;
-      this.play.innerHTML = playing ? PAUSE : PLAY;
+      put(this.play, playing ? PAUSE : PLAY);
       this.play.setAttribute("aria-label", playing ? "Pause" : "Play");
     }
-    const text = `<b>${state.get("t").toFixed(1)}</b> / ${+spikes.duration.toFixed(1)} ms`;
-    if (this.text !== text) this.time.innerHTML = this.text = text;
+    const text = html`<b>${state.get("t").toFixed(1)}</b> / ${+spikes.duration.toFixed(1)} ms`;
+    if (this.text === text.text) return;
+    this.text = text.text;
+    put(this.time, text);
   }
 }

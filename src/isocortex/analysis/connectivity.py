@@ -8,7 +8,7 @@ from matplotlib import rc_context
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from isocortex.analysis.style import COLOURS, RC, new_figure, subplots
+from isocortex.analysis.style import COLOURS, RC, new_figure, plain_powers, subplots
 from isocortex.cortex.census import Census
 
 
@@ -37,7 +37,8 @@ def _matrix(axes, sampled, areas: pd.DataFrame) -> None:
     shown = np.ma.masked_less_equal(sampled[np.ix_(both, both)], 0.0)
     image = axes.imshow(shown, norm=LogNorm(max(shown.max() * 1e-5, 1.0)), cmap="viridis",
                         interpolation="nearest")  # fmt: skip
-    axes.figure.colorbar(image, ax=axes, label="synapses", shrink=0.8, pad=0.02)
+    bar = axes.figure.colorbar(image, ax=axes, label="synapses", shrink=0.8, pad=0.02)
+    plain_powers(bar.ax.yaxis)
     names = areas["module"].to_numpy()[order]
     first = np.flatnonzero(np.r_[True, names[1:] != names[:-1]])
     middle = (first + np.r_[first[1:], n]) / 2 - 0.5
@@ -66,6 +67,7 @@ def _against_connectome(axes, census: Census) -> None:
     axes.plot(ends, ends, color="black", linewidth=0.8)
     axes.set(xscale="log", yscale="log", xlabel="connectome, scaled (synapses)",
              ylabel="model (synapses)")  # fmt: skip
+    plain_powers(axes.xaxis, axes.yaxis)
     axes.legend(markerscale=4)
     axes.set_title(f"Pairs of areas, correlation {census.correlation:.4f}")
 

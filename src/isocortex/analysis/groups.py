@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -15,6 +15,37 @@ from isocortex.cortex.drive import TOLERANCE, target_of
 #: Poisson process fires fewer than five or more than twenty in 3 % of all runs.
 ENOUGH_SPIKES = 10.0
 IN_RANGE, BELOW, ABOVE, UNTOLD = "in range", "below range", "above range", "too few spikes"
+
+
+#: Columns of node tables that name cell classes, the most telling first.
+CLASS_COLUMNS = ("pop_name", "cre_line", "model_name", "ei", "model_type")
+#: What people call an attribute, without case and signs -> the columns that may be meant.
+WORDS = {
+    "class": ("cell_class", *CLASS_COLUMNS), "cellclass": CLASS_COLUMNS,
+    "celltype": ("cell_class", *CLASS_COLUMNS), "type": ("model_type",),
+    "model": ("model_name", "model_template"), "template": ("model_template",),
+    "population": ("pop_name",), "area": ("location",), "region": ("area", "location"),
+    "side": ("hemisphere",), "line": ("cre_line",), "nodetype": ("node_type_id",),
+}  # fmt: skip
+
+
+def column_named(word: str, columns: Iterable[str]) -> str | None:
+    """The column of a table of nodes that a word means, or None: its name, or what it is called.
+
+    Case and signs do not count (``E/I`` is ``ei``); of the columns that a word may stand for, such
+    as ``class`` for ``cell_class``, the first that is there.
+    """
+    columns = list(columns)
+    if word in columns:
+        return word
+    plain = {_plain(column): column for column in reversed(columns)}
+    asked = _plain(word)
+    meant = (asked, *map(_plain, WORDS.get(asked, ())))
+    return next((plain[name] for name in meant if name in plain), None)
+
+
+def _plain(word: str) -> str:
+    return "".join(filter(str.isalnum, word)).lower()
 
 
 def reference_rates(layers: ArrayLike, classes: ArrayLike) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from isocortex.analysis.spectra import RANGE, PopulationSpectrum, band_means
-from isocortex.analysis.style import COLOURS, RC, new_figure, subplots
+from isocortex.analysis.style import COLOURS, RC, new_figure, plain_powers, subplots
 
 COLUMNS = 4
 TICKS = (1, 3, 10, 30, 100)  # Hz
@@ -43,7 +43,7 @@ def spectra(parts: Mapping[str, PopulationSpectrum], whole: PopulationSpectrum) 
         axis.xaxis.set_major_locator(FixedLocator(TICKS))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
         axis.xaxis.set_minor_formatter(NullFormatter())
-        axis.yaxis.set_minor_formatter(NullFormatter())
+        plain_powers(axis.yaxis)
         if k + columns >= len(parts):
             axis.tick_params(labelbottom=True)
     low, high = next(iter(parts.values())).interval

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Hashable, Iterable
 from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 #: Okabe and Ito's colours: told apart with any kind of colour vision. Yellow is left out (too
 #: faint on white); black comes last.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 RC: Any = {
     "font.size": 9.0,
@@ -29,6 +34,7 @@ RC: Any = {
     "savefig.dpi": 150,
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
+    "text.parse_math": False,  # names are text, dollar signs included
 }
 
 
@@ -56,6 +62,20 @@ def subplots(figure: Figure, rows: int = 1, columns: int = 1, **options: Any) ->
 def colours(names: Iterable[Hashable]) -> dict[Hashable, str]:
     """A colour for each name, in their order; repeated after seven."""
     return {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(names)}
+
+
+def plain_powers(*axes: Axis) -> None:
+    """Label the whole powers of ten of logarithmic axes without mathematical typesetting."""
+    for axis in axes:
+        axis.set_major_formatter(FuncFormatter(_power))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def _power(value: float, place: int | None) -> str:
+    power = round(math.log10(value))
+    if 0 <= power <= 3:
+        return f"{value:g}"
+    return f"10{str(power).translate(RAISED)}"
 
 
 def scale_bar(axes: Axes, length: float, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from isocortex.cells.axon import replace_axon
+from isocortex.cells.axon import axon_processing, replace_axon
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell, MechanismTable
 from isocortex.cells.discretise import FloatArray, Tree, build_tree, discretise
 from isocortex.cells.swc import import_sections, read_swc
@@ -54,12 +54,13 @@ def compile_allen(
     ----------
     fit : the parameter file, or its contents.
     swc : the reconstruction.
-    processing : BMTK's ``model_processing``; None keeps the reconstructed axon, with the fit's
-        "axon" parameters.
+    processing : BMTK's ``model_processing``, or a comma-separated list; None keeps the
+        reconstructed axon, with the fit's "axon" parameters.
     dL : um; a section of length L has 1 + 2 int(L / (2 dL)) compartments.
     """
     source = fit if isinstance(fit, str | PathLike) else "fit"
     values = read_fit(fit) if isinstance(fit, str | PathLike) else fit
+    processing = axon_processing(processing)
     sections = replace_axon(import_sections(read_swc(swc)), processing)
     compartments = discretise(sections, dL)
     try:
@@ -126,7 +127,12 @@ class _Biophysics:
 
     def _insert(self, entry: Mapping[str, Any]) -> None:
         where, name, value = self._sections(entry["section"]), entry["name"], float(entry["value"])
-        mechanism = entry.get("mechanism", "")
+        if "mechanism" not in entry:
+            raise ModelError(
+                f"the entry of {name!r} on {entry['section']!r} has no mechanism", field="genome",
+                fix='Name its mechanism, or "" for a property of the section.',
+            )  # fmt: skip
+        mechanism = entry["mechanism"]
         if name in SECTION_PROPERTIES:
             getattr(self, name.lower())[where] = value
             return

@@ -21,19 +21,41 @@ PROCESSINGS = {
 }
 
 
+#: Processings that change nothing that is computed here: the mechanism records potentials outside.
+HARMLESS = ("extracellular", "set_extracellular")
+
+
+def axon_processing(processing: str | None) -> str | None:
+    """The one of a comma-separated list of ``model_processing`` that replaces the axon.
+
+    Raises
+    ------
+    ModelError : an unknown processing, or two that replace the axon.
+    """
+    names = [name.strip() for name in (processing or "").split(",")]
+    names = [name for name in names if name and name not in HARMLESS]
+    unknown = [name for name in names if name not in PROCESSINGS]
+    if unknown:
+        raise ModelError(
+            f"unknown model_processing {unknown[0]!r}",
+            fix=f"Use one of {', '.join((*PROCESSINGS, *HARMLESS))}.",
+        )
+    if len(names) > 1:
+        raise ModelError(
+            f"model_processing {processing!r} replaces the axon twice", fix=f"Keep {names[0]}."
+        )
+    return names[0] if names else None
+
+
 def replace_axon(sections: list[Section], processing: str | None) -> list[Section]:
     """Sections with the axon replaced; the stub comes last, as in BMTK's list ``all``.
 
     Raises
     ------
-    ModelError : unknown processing, or one that needs an axon the reconstruction does not have.
+    ModelError : a processing that needs an axon the reconstruction does not have.
     """
     if processing is None:
         return sections
-    if processing not in PROCESSINGS:
-        raise ModelError(
-            f"unknown model_processing {processing!r}", fix=f"Use one of {', '.join(PROCESSINGS)}."
-        )
     own_diameter, soma_x, directed = PROCESSINGS[processing]
     axons = [s for s in sections if s.type == AXON]
     if (own_diameter or directed) and not axons:
@@ -46,13 +68,7 @@ def replace_axon(sections: list[Section], processing: str | None) -> list[Sectio
         diameters = (mean_diameter(axons[0]), mean_diameter(axons[-1]))
     kept = [i for i, s in enumerate(sections) if s.type != AXON]
     number = {old: new for new, old in enumerate(kept)}
-    orphans = [i for i in kept if sections[i].parent >= 0 and sections[i].parent not in number]
-    if orphans:
-        raise ModelError(
-            f"a section of type {sections[orphans[0]].type} grows from the axon, which "
-            f"{processing} removes",
-            fix="Attach it elsewhere in the morphology.",
-        )
+    # what grew from the axon is left without a parent, as by NEURON's delete_section
     remaining = [replace(s, parent=number.get(s.parent, -1)) for s in (sections[i] for i in kept)]
     if directed:
         axis = _reconstructed_direction(sections, axons[-1])

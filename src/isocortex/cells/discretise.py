@@ -17,6 +17,9 @@ from isocortex.cells.swc import FloatArray, Section
 IntArray = NDArray[np.int64]
 
 
+UNREACHABLE = 1e20  # um, NEURON's distance to what hangs on nothing
+
+
 @dataclass(frozen=True)
 class Compartments:
     """Geometry of all compartments, in order of sections and position (SONATA order).
@@ -53,6 +56,7 @@ def discretise(sections: list[Section], dL: float) -> Compartments:
     """Integrate the geometry of every compartment."""
     counts = compartment_counts(sections, dL)
     origin = np.zeros(len(sections))  # path distance of each section's start
+    origin[[i > 0 and s.parent < 0 for i, s in enumerate(sections)]] = UNREACHABLE
     done: set[int] = set()
 
     def place(i: int) -> None:
@@ -127,7 +131,8 @@ class Tree:
     section, x : of the node; a branch point is the end (x = 1) of its section, or the
         start (x = 0) of the root section.
     parent : int64[n], -1 at the root.
-    coupling : float64[n], uS to the parent.
+    coupling : float64[n], uS to the parent; 0 for a piece that hangs on nothing, whose parent is
+        the root.
     """
 
     compartment: IntArray
@@ -172,29 +177,25 @@ def build_tree(
     left, right = compartments.left * unit, compartments.right * unit
     for i in range(len(sections)):
         a, b = int(first[i]), int(first[i + 1])
-        link(attachment(i), a, float(left[a]))
+        if i == 0 or sections[i].parent >= 0:
+            link(attachment(i), a, float(left[a]))
         for k in range(a + 1, b):
             link(k - 1, k, float(right[k - 1] + left[k]))
         link(b - 1, int(end_of[i]), float(right[b - 1]))
     for node in range(root_start, n - 1, -1):
         _remove_if_possible(node, links, n)
 
-    order, parents = [soma], [-1]
-    stack = [(soma, iter(sorted(links[soma], reverse=True)))]
-    number = {soma: 0}
-    while stack:
-        node, rest = stack[-1]
-        for neighbour in rest:
-            if neighbour not in number:
-                number[neighbour] = len(order)
-                parents.append(number[node])
-                order.append(neighbour)
-                stack.append((neighbour, iter(sorted(links[neighbour], reverse=True))))
-                break
-        else:
-            stack.pop()
+    order, parents = _depth_first(links, soma)
+    for i in range(1, len(sections)):
+        if sections[i].parent < 0:
+            piece, above = _depth_first(links, int(first[i]))
+            parents += [0, *(p + len(order) for p in above[1:])]
+            order += piece
     nodes, parent = np.array(order), np.array(parents, np.int64)
-    coupling = [0.0] + [1.0 / links[order[i]][order[p]] for i, p in enumerate(parents) if p >= 0]
+    coupling = [0.0]
+    for i, p in enumerate(parents[1:], start=1):
+        resistance = links[order[i]].get(order[p])
+        coupling.append(0.0 if resistance is None else 1.0 / resistance)
     is_compartment = nodes < n
     at = np.where(is_compartment, nodes, 0)
     is_root_start = nodes == root_start
@@ -207,6 +208,25 @@ def build_tree(
         parent=parent,
         coupling=np.array(coupling),
     )
+
+
+def _depth_first(links: list[dict[int, float]], root: int) -> tuple[list[int], list[int]]:
+    """Nodes that hang together with ``root``, and the place in that list of each one's parent."""
+    order, parents = [root], [-1]
+    stack = [(root, iter(sorted(links[root], reverse=True)))]
+    number = {root: 0}
+    while stack:
+        node, rest = stack[-1]
+        for neighbour in rest:
+            if neighbour not in number:
+                number[neighbour] = len(order)
+                parents.append(number[node])
+                order.append(neighbour)
+                stack.append((neighbour, iter(sorted(links[neighbour], reverse=True))))
+                break
+        else:
+            stack.pop()
+    return order, parents
 
 
 def _remove_if_possible(node: int, links: list[dict[int, float]], n: int) -> None:

@@ -33,7 +33,8 @@ class Section:
     Attributes
     ----------
     type : SWC type code (1 soma, 2 axon, 3 dendrite, 4 apical dendrite).
-    parent : index of the parent section in the list it belongs to, -1 for the root.
+    parent : index of the parent section in the list it belongs to, -1 for the root and for pieces
+        that hang on nothing.
     parent_x : where on the parent it begins, 0..1.
     points : float64[n, 4], x, y, z and diameter, um.
     arc : float64[n], path length from the first point, um.

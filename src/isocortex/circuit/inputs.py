@@ -49,7 +49,9 @@ class CurrentInput:
     amp, delay, duration : float64[k], pulses in nA and ms; or
     waveform : (times ms, amps nA), each value held until the next time.
     name : of the input, for messages.
-    section_name, section_index, section_pos : the electrode's place, default soma[0](0.5).
+    section_name, section_index, section_pos : the electrode's place, default soma[0](0.5); or
+    section_types, distance_range : it is drawn among compartments of these types within this range
+        of path distances (um) from the soma.
     """
 
     population: str
@@ -62,6 +64,8 @@ class CurrentInput:
     section_name: str = "soma"
     section_index: int = 0
     section_pos: float = 0.5
+    section_types: tuple[str, ...] = ()
+    distance_range: tuple[float, float] | None = None
 
 
 #: What an entry of ``inputs`` becomes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,3 +44,32 @@ class NodePopulation:
                 "not have", file=file, field=field, fix=f"Its nodes are in {self.file}.",
             )  # fmt: skip
         return order[at]
+
+    def digests(self) -> dict[str, str]:
+        """Hash of the ids (``node_id``) and of every attribute, by name: hexadecimal digits.
+
+        What a value is counts, not how it is held: text as a category or as an object is the same.
+        """
+        columns = {"node_id": pd.Series(self.node_ids), **dict(self.table.items())}
+        return {str(name): _hash(column) for name, column in columns.items()}
+
+    def digest(self) -> str:
+        """One hash of ids and attributes."""
+        return _hex(repr(sorted(self.digests().items())).encode())
+
+
+def _hash(column: pd.Series) -> str:
+    values = column.to_numpy()
+    if values.dtype.kind in "iufb":
+        parts = [values.astype(np.int64 if values.dtype.kind in "iu" else np.float64).tobytes()]
+    else:
+        codes, names = pd.factorize(column)  # in the order in which they appear
+        parts = [codes.astype(np.int64).tobytes(), repr([str(name) for name in names]).encode()]
+    return _hex(*parts)
+
+
+def _hex(*parts: bytes) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()[:16]

@@ -33,9 +33,10 @@ def kinetics_of(rule: SynapseRule, edges: EdgePopulation) -> Kinetics:
     }
     makers["expsyn"] = makers["exp1syn"]
     values = dict(rule.dynamics)
-    for name in ("tau1", "tau_1"):  # what BMTK's ExpSyn and Exp1Syn call it
-        if template in ("exp1syn", "expsyn"):
-            values.setdefault("tau", values.get(name))
+    if template in ("exp1syn", "expsyn"):
+        for name in ("tau1", "tau_1"):  # what BMTK's ExpSyn and Exp1Syn call it
+            if name in values:
+                values.setdefault("tau", values[name])
     where = {"file": rule.dynamics_file, "field": f"edges/{edges.name}"}
     if template not in makers:
         later = " (short-term plasticity is not supported yet)" if "stp" in template else ""

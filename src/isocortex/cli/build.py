@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -82,13 +83,17 @@ def build_cortex(
     def named(file: Path | None) -> str | None:
         return None if file is None else str(file.resolve())
 
-    given = (("excitation", excitation), ("inhibition", inhibition))
-    factors = {name: value for name, value in given if value is not None}
+    factors: dict[str, Any] = {
+        name: value
+        for name, value in (("excitation", excitation), ("inhibition", inhibition))
+        if value is not None
+    }
     recipe = Recipe(
         seed=seed, scale=scale, density=density, in_degree=in_degree, synapses=synapses,
         local=local, contra=contra, annotation=named(annotation), area_layer=named(area_layer),
-        connectome=named(connectome), wiring=named(wiring), **factors,
+        connectome=named(connectome), wiring=named(wiring),
     )  # fmt: skip
+    recipe = replace(recipe, **factors)
     if scale < FEWEST:
         out.print(
             f"Below scale {FEWEST:g} areas lack classes: numbers are not those of the tables."

@@ -25,9 +25,9 @@ def info(
     ] = False,
 ) -> None:
     """Say what is in a circuit, and what a run will take; writes nothing."""
+    from isocortex import load_simulation
     from isocortex.network.build import build_network
     from isocortex.simulate import describe
-    from isocortex.sonata.config import load_simulation
 
     simulation = load_simulation(config, skip_unsupported_reports=True)
     network = build_network(simulation)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isocortex.cli.terminal import ConfigOption, Output, Results, out
+from isocortex.cli.terminal import ConfigOption, Output, Results, err, out
 from isocortex.errors import IsocortexError
 
 app = typer.Typer(help="Draw results.", no_args_is_help=True)
@@ -16,19 +16,17 @@ app = typer.Typer(help="Draw results.", no_args_is_help=True)
 def draw(kind: str, results: Path, output: Path | None, config: Path | None, **options) -> None:
     """Draw one of ``pictures.PICTURES`` and say where it is."""
     from isocortex import pictures
+    from isocortex.report.origin import simulation_of
     from isocortex.report.results import Result
-    from isocortex.sonata.config import load_simulation
 
     result = Result(results)
     simulation = None
     try:
-        if config is not None:
-            simulation = load_simulation(config, skip_unsupported_reports=True)
-        else:
-            simulation = pictures.simulation_of(result)
-    except IsocortexError:
+        simulation = simulation_of(result, config)
+    except IsocortexError as error:
         if kind in pictures.OF_CIRCUITS or config is not None:
             raise
+        err.print(f"Drawn without the circuit: {error}", markup=False)
     figure = pictures.PICTURES[kind](result, simulation=simulation, **options)
     path = output or result.directory / "pictures" / f"{kind}.png"
     out.print(f"Picture: {pictures.save(figure, path)}")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from isocortex.cli.terminal import ConfigOption, Results, out
+
+if TYPE_CHECKING:
+    pass
 
 
 def report(
@@ -39,12 +42,11 @@ def rates(
     import pandas as pd
     from rich.table import Table
 
-    from isocortex.analysis.groups import rates_by
+    from isocortex.analysis.groups import column_named, rates_by
     from isocortex.analysis.rates import cell_rates
     from isocortex.errors import ConfigError, InputError, disk_errors
-    from isocortex.pictures import check_same_nodes, config_of
+    from isocortex.report.origin import nodes_of
     from isocortex.report.results import Result
-    from isocortex.sonata.config import load_nodes
 
     result = Result(results)
     if start >= result.duration:
@@ -52,24 +54,22 @@ def rates(
             f"{start:g} ms is not before the end, {result.duration:g} ms", field="start",
             fix="Begin earlier.",
         )  # fmt: skip
-    every = load_nodes(config_of(result) if config is None else config)
-    check_same_nodes(result, every)
+    every = nodes_of(result, config)
     late = result.spikes[result.spikes["timestamps"] >= start]
     tables = {}
     for name, ids in result.nodes.items():
-        nodes = every.get(name)
-        if nodes is None:
-            raise InputError(
-                f"has spikes of population {name!r}, which the configuration lacks",
-                file=result.directory, fix="Give --config.",
-            )  # fmt: skip
-        wanted = by or [key for key in ("area", "layer") if key in nodes.table] or ["model_type"]
-        for key in wanted:
-            if key not in nodes.table:
+        nodes = every[name]
+        words = by or [key for key in ("area", "layer") if key in nodes.table] or ["model_type"]
+        wanted = []
+        for word in words:
+            column = column_named(word, nodes.table)
+            if column is None:
                 raise InputError(
-                    f"has no attribute {key!r}", file=nodes.file,
+                    f"has no attribute {word!r}", file=nodes.file,
                     fix=f"There are: {', '.join(nodes.table.columns)}.",
                 )  # fmt: skip
+            if column not in wanted:
+                wanted.append(column)
         cells = nodes.table[wanted].iloc[nodes.index_of(ids, file=result.directory, field=name)]
         rate = cell_rates(
             late["node_ids"][late["population"] == name], ids, result.duration - start

@@ -34,7 +34,7 @@ class Integrator(StrEnum):
 
 def _simulate(config: Path, **options):
     """Run with progress on the terminal and say what was done."""
-    from isocortex.simulate import run as run_simulation
+    from isocortex import run as run_simulation
 
     reached = 0.0
     bar = progress_bar("{task.fields[spikes]:,} spikes")
@@ -107,9 +107,9 @@ def run(
 
 
 def _draw_all(result) -> None:
-    from isocortex.pictures import save_all, simulation_of
+    from isocortex.pictures import save_all
 
-    for path in save_all(result, simulation_of(result)):
+    for path in save_all(result):
         out.print(f"Picture: {path}")
 
 

@@ -27,8 +27,8 @@ def view(
     ] = None,
 ) -> None:
     """Look at a finished or running simulation: cortex, column and neuron, with time."""
-    from isocortex.viewer import open_session
     from isocortex.viewer.export import write_page
+    from isocortex.viewer.session import open_session
 
     if figure is not None:
         draw("cortex", results, figure, config)

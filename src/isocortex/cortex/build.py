@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from isocortex import __version__
 from isocortex.cells.library import load_cell
 from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.circuit import (
@@ -162,7 +162,7 @@ def _circuit_config(cortex: CortexModel, materialize: bool) -> dict[str, Any]:
         },
     }
     if not materialize:
-        made = {"version": version("isocortex"), **digests(cortex)}
+        made = {"version": __version__, **digests(cortex)}
         config["cortex"] = {**asdict(cortex.recipe), "made": made}
     return config
 

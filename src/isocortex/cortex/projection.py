@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex import __version__
 from isocortex.circuit import Cells, NodePopulation, Synapses
 from isocortex.cortex.digest import digests
 from isocortex.cortex.model import CortexModel
@@ -98,7 +98,7 @@ class CortexProjection:
         parted = [part for part, value in now.items() if self.made.get(part) != value]
         if not parted:
             return
-        built, here = self.made.get("version", ""), version("isocortex")
+        built, here = self.made.get("version", ""), __version__
         why = f"isocortex {built} made it, this is {here}" if built != here else ""
         tables = [
             str(table)

@@ -13,8 +13,12 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from isocortex.viewer.policy import fingerprint, policy
+
 #: Times that figures are shown larger than they were drawn: their text then fits the page's.
 ENLARGED = 1.2
+#: Pixels of a style sheet to an inch.
+CSS_INCH = 96
 #: Width of what is drawn as pixels inside of them.
 PIXELS = 1200
 #: What may stand in a data URI as it is: a third less than base64.
@@ -139,9 +143,9 @@ def figure(drawing: Figure, alt: str, caption: Cell) -> Markup:
         dpi = PIXELS / drawing.get_figwidth()
         drawing.savefig(buffer, format="svg", dpi=dpi, metadata={"Date": None})
     data = html.escape(quote(buffer.getvalue(), safe=UNQUOTED))
-    width = f"max-width:{ENLARGED * drawing.get_figwidth():.2f}in"
+    width = round(CSS_INCH * ENLARGED * drawing.get_figwidth())
     source = f'src="data:image/svg+xml,{data}"'
-    image = Markup(f'<img style="{width}" {source} alt="{html.escape(alt)}">')
+    image = Markup(f'<img width="{width}" {source} alt="{html.escape(alt)}">')
     return tag("figure", joined([image, tag("figcaption", caption)]))
 
 
@@ -153,12 +157,14 @@ def section(name: str, title: str, *parts: Cell) -> tuple[str, str, Markup]:
 def whole_page(title: str, lead: Markup, sections: list[tuple[str, str, Markup]]) -> str:
     """The page, its style inside it."""
     here = files("isocortex.html_report")
+    style = (here / "style.css").read_text(encoding="utf-8")
     contents = joined(
         tag("li", tag("a", heading, href=f"#{name}")) for name, heading, _ in sections
     )
     return Template((here / "page.html").read_text(encoding="utf-8")).substitute(
         title=safe(title),
-        style=(here / "style.css").read_text(encoding="utf-8"),
+        policy=policy(style_src=fingerprint(style)),
+        style=style,
         lead=lead,
         contents=contents,
         body=joined((part for _, _, part in sections), "\n"),

@@ -13,13 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from isocortex.analysis.groups import group_rates, reference_rates
+from isocortex.analysis.groups import CLASS_COLUMNS, group_rates, reference_rates
 from isocortex.circuit import NodePopulation
 from isocortex.cortex.counts import CLASSES
 from isocortex.errors import IsocortexError
-from isocortex.pictures import CLASS_COLUMNS
+from isocortex.report.origin import nodes_of
 from isocortex.report.results import Result
-from isocortex.sonata.config import load_nodes
 from isocortex.sonata.manifest import load_config
 
 #: Classes that a table, and groups that a picture can hold.
@@ -104,7 +103,7 @@ class Subject:
             parts.append(group if population is None else _described(group, population))
         cells = pd.concat([rates.iloc[:0], *parts], ignore_index=True)
         known = cells["class"] if "class" in cells else pd.Series(np.nan, cells.index)
-        hertz = cells["spikes"] * 1e3 / self.duration if self.duration else np.nan
+        hertz = cells["spikes"].astype(float) * 1e3 / self.duration if self.duration else np.nan
         named = known.astype(object).fillna(cells["population"])
         return cells.assign(**{"rate_hz": hertz, "class": named})
 
@@ -181,7 +180,7 @@ def subject_of(result: Result, config: str | Path | None = None) -> Subject:
     if named is None:
         return Subject(result, {}, None, "the results do not say which it was")
     try:
-        return Subject(result, load_nodes(named), Path(named), "")
+        return Subject(result, nodes_of(result, named), Path(named), "")
     except IsocortexError as error:
         if config is not None:
             raise

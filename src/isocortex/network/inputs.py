@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
+from isocortex.cells.place import candidates
 from isocortex.circuit import CurrentInput, Input, PoissonInput, Simulation, SpikeInput
 from isocortex.errors import ConfigError, located
 from isocortex.network.network import CurrentSource, Pulses, SpikeTrains, Waveform
 from isocortex.network.poisson import PoissonSources, no_sources
 from isocortex.network.sources import BIOPHYSICAL, Sources
+from isocortex.random import uniform
 
 IntArray = NDArray[np.int64]
 
@@ -77,9 +79,27 @@ def electrodes(
             if cell not in own:
                 continue
             with located(simulation.config_file, f"inputs.{clamp.name}"):
-                node = _electrode_node(models[cell_model[cell]], clamp)
+                model = models[cell_model[cell]]
+                if clamp.distance_range is None:
+                    node = _electrode_node(model, clamp)
+                else:
+                    node_id = simulation.circuit.nodes[clamp.population].node_ids[row]
+                    key = f"electrode {clamp.name}:{clamp.population}"
+                    u = uniform(simulation.seed, key, np.array([node_id]), np.zeros(1, np.int64))
+                    node = _node_in_range(model, clamp, float(u[0]))
             placed.append(CurrentSource(cell - own.start, node, amplitude))
     return placed
+
+
+def _node_in_range(model: CompiledCell, clamp: CurrentInput, u: float) -> int:
+    """The node that a random number ``u`` of 0..1 chooses, in proportion to lengths as in BMTK."""
+    nodes, cumulative = candidates(model, clamp.section_types, clamp.distance_range)
+    if len(nodes) == 0:
+        raise ConfigError(
+            f"cell model {model.name!r} has no {'/'.join(clamp.section_types)} at "
+            f"{clamp.distance_range} um from its soma", fix="Choose another range.",
+        )  # fmt: skip
+    return int(nodes[np.searchsorted(cumulative, u, side="right")])
 
 
 def _electrode_node(model: CompiledCell, clamp: CurrentInput) -> int:

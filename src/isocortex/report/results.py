@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-import pandas as pd
 
 from isocortex.errors import InputError
 from isocortex.report.output import PROVENANCE_FILE
 from isocortex.report.summary import Summary, summary_from
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray
 
 
@@ -68,6 +68,11 @@ class Result:
         return list(self._report_files)
 
     @property
+    def files(self) -> list[Path]:
+        """Every file of spikes or a report."""
+        return [*self._spike_files, *self._report_files.values()]
+
+    @property
     def spike_files(self) -> list[Path]:
         return list(self._spike_files)
 
@@ -83,14 +88,16 @@ class Result:
     @cached_property
     def spikes(self) -> pd.DataFrame:
         """All spikes: timestamps (ms), node_ids, population."""
+        import pandas as pd  # where it is used: it takes long to load
+
         frames = []
         for file in self._spike_files:
             with _open(file) as hdf5:
                 for name, group in hdf5["spikes"].items():
-                    times, ids = group["timestamps"][:], group["node_ids"][:]
-                    frames.append(
-                        pd.DataFrame({"timestamps": times, "node_ids": ids, "population": name})
-                    )
+                    times, ids = group["timestamps"], group["node_ids"]
+                    n = min(len(times), len(ids))  # they differ while they are being written
+                    table = {"timestamps": times[:n], "node_ids": ids[:n], "population": name}
+                    frames.append(pd.DataFrame(table))
         columns = {"timestamps": float, "node_ids": np.int64, "population": "str"}
         if not frames:
             return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
@@ -158,12 +165,24 @@ class Result:
         last_spike = self.spikes["timestamps"].max() if len(self.spikes) else 0.0
         return max(stops) if stops else float(last_spike)
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether it is of a run of ours that goes on, or was killed."""
+        return bool(self.provenance.get("run")) and self.run_summary is None
+
+    @property
+    def nodes_told(self) -> dict[str, np.ndarray]:
+        """Node ids of each population that could spike, as the provenance tells them, ascending."""
+        told = self.provenance.get("run", {}).get("populations", {})
+        return {
+            name: np.concatenate([np.zeros(0, np.int64), *(np.arange(*ends) for ends in ranges)])
+            for name, ranges in told.items()
+        }
+
     @cached_property
     def nodes(self) -> dict[str, np.ndarray]:
         """Node ids of each population, silent cells included as far as the output knows them."""
-        found: dict[str, list[np.ndarray]] = {}
-        for name, ranges in self.provenance.get("run", {}).get("populations", {}).items():
-            found[name] = [np.arange(first, last) for first, last in ranges]
+        found: dict[str, list[np.ndarray]] = {n: [ids] for n, ids in self.nodes_told.items()}
         for file in self._report_files.values():
             with _open(file) as hdf5:
                 for name, group in hdf5["report"].items():
@@ -177,6 +196,8 @@ class Result:
 
     def rates(self) -> pd.DataFrame:
         """Firing rate of every cell: population, node_id, spikes, rate_hz."""
+        import pandas as pd
+
         spikes = dict(iter(self.spikes.groupby("population")["node_ids"]))
         parts = []
         for name, nodes in self.nodes.items():
@@ -223,27 +244,16 @@ def _open(file: Path) -> h5py.File:
 
 
 def _output_dir(path: Path) -> Path:
-    """The folder itself, or ``output: output_dir`` of a SONATA simulation configuration."""
+    """The folder itself, or the one that a SONATA simulation configuration writes to."""
     if path.is_dir():
         return path
     if not path.exists():
         raise InputError(
             "does not exist", file=path, fix="Give a run's output folder or its configuration."
         )
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        folder = config["output"]["output_dir"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            "is neither an output folder nor a simulation configuration",
-            file=path,
-            field="output: output_dir",
-        ) from error
-    manifest = config.get("manifest", {})
-    for _ in manifest:
-        for name, value in manifest.items():
-            folder = folder.replace(name, value)
-    folder = path.parent / folder.replace("${configdir}", ".")
+    from isocortex.sonata.config import load_output_dir
+
+    folder = load_output_dir(path)
     if not folder.is_dir():
         raise InputError("does not exist", file=folder, fix="Run the simulation first.")
     return folder

@@ -200,6 +200,10 @@ def facts_of(
             "populations": {
                 network.populations[p]: _ranges(network.spiking_nodes(p)) for p in spiking(network)
             },
+            "nodes": {
+                network.populations[p]: simulation.circuit.nodes[network.populations[p]].digests()
+                for p in spiking(network)
+            },
             "files": [files.spikes, *files.reports.values()],
             "skipped": list(simulation.skipped),
         },

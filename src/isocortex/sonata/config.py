@@ -184,8 +184,7 @@ def load_simulation(
     overrides = {k: float(v) for k, v in (("dt", dt), ("tstop", tstop)) if v is not None}
     run = validated(Run, {**values, **overrides}, file, "run")
     conditions = validated(Conditions, *_object(config, "conditions", path), "conditions")
-    output_values, output_file = _object(config, "output", path)
-    output = validated(Output, output_values, output_file, "output")
+    output, folder = _output(config, path)
     if run.tstop < run.dt:
         raise ConfigError(
             f"tstop ({run.tstop:g} ms) is shorter than one step of dt ({run.dt:g} ms)", file=file,
@@ -212,7 +211,7 @@ def load_simulation(
         v_init=V_INIT if conditions.v_init is None else conditions.v_init,
         inputs=inputs,
         reports=specs,
-        output_dir=Path(output_dir) if output_dir else output_file.parent / output.output_dir,
+        output_dir=Path(output_dir) if output_dir else folder,
         spikes_file=spikes_file or "spikes.h5",
         spikes_file_csv=_inside(output.output_dir, output.spikes_file_csv),
         spikes_sort_order=output.spikes_sort_order,
@@ -222,6 +221,24 @@ def load_simulation(
         skipped=skipped,
         files_read=frozenset(_files_read(config, path)),
     )
+
+
+def load_output_dir(path: str | os.PathLike[str]) -> Path:
+    """The folder that a simulation configuration writes to, whether or not it has been run.
+
+    Raises
+    ------
+    ConfigError : with the file and field at fault.
+    """
+    path = Path(path).absolute()
+    return _output(load_config(path), path)[1]
+
+
+def _output(config: Config, path: Path) -> tuple[Output, Path]:
+    """``output`` and its folder."""
+    values, file = _object(config, "output", path)
+    output = validated(Output, values, file, "output")
+    return output, file.parent / output.output_dir
 
 
 def _files_read(config: Config, path: Path) -> Iterator[Path]:

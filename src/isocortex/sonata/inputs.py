@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +28,12 @@ from isocortex.sonata.spikes_in import (
 )
 from isocortex.sonata.tables import read_table
 
+logger = logging.getLogger(__name__)
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
+#: Where ranged electrodes may be.
+SECTION_TYPES = ("soma", "dend", "apic", "axon")
 #: No quantity of an input is as large as this.
 LARGEST = 1e15
 
@@ -97,6 +101,14 @@ class _Entry:
     def only(self, *keys: str) -> None:
         """Every key must be one of these: nothing is ignored."""
         known = ("input_type", "module", "node_set", "enabled", *keys)
+        gids = self.values.get("gids")
+        if gids is not None:  # BMTK's environment builder writes it, and BioNet does not read it
+            known = (*known, "gids")
+            if gids != "all":
+                logger.warning(
+                    "%s: inputs.%s.gids is not read, here as in BMTK: node_set says which cells",
+                    self.file, self.name,
+                )  # fmt: skip
         unknown = [k for k in self.values if k not in (*known, *COMMENTS)]
         if unknown:
             close = difflib.get_close_matches(unknown[0], known, 1)
@@ -137,10 +149,13 @@ def _poisson(entry: _Entry) -> list[Input]:
 
 def _electrode(entry: _Entry, **what: Any) -> list[Input]:
     """One input per population, at the place the entry names."""
-    section = entry.values.get("section_name", "soma")
     index = entry.values.get("section_index", 0)
     if isinstance(index, list):
-        raise entry.fail("section_index", "a range of distances is not supported yet")
+        what |= _range_of_electrode(entry)
+        index = 0
+        section = "soma"
+    else:
+        section = entry.values.get("section_name", "soma")
     if section not in ("soma", "dend", "apic", "axon"):
         raise entry.fail(
             "section_name", f"unknown section {section!r}", "Use soma, dend, apic or axon."
@@ -159,6 +174,24 @@ def _electrode(entry: _Entry, **what: Any) -> list[Input]:
     if not found:
         raise entry.fail("node_set", "no simulated cell is in it", "Choose one or more cells.")
     return list(found)
+
+
+def _range_of_electrode(entry: _Entry) -> dict[str, Any]:
+    """BMTK's other way to place an electrode: somewhere at a distance from the soma."""
+    bounds = entry.numbers("section_index")
+    if len(bounds) != 2 or not bounds[0] <= bounds[1]:
+        raise entry.fail(
+            "section_index", f"must be an index or [from, to] in um, found {bounds.tolist()}"
+        )
+    names = entry.values.get("section_name", "soma")
+    names = names if isinstance(names, list) else [names]
+    unknown = [name for name in names if name not in SECTION_TYPES]
+    if unknown or not names:
+        raise entry.fail(
+            "section_name", f"unknown section {unknown[0] if unknown else ''!r}",
+            f"Use one or more of {', '.join(SECTION_TYPES)}.",
+        )  # fmt: skip
+    return {"section_types": tuple(names), "distance_range": (float(bounds[0]), float(bounds[1]))}
 
 
 def _not_virtual(population: NodePopulation, rows: IntArray) -> IntArray:

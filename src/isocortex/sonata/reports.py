@@ -92,7 +92,12 @@ def _specifications(
         )  # fmt: skip
     variables = report.variable_name
     variables = [variables] if isinstance(variables, str) else variables
-    sections = report.sections
+    # BMTK takes names of sections in capitals too
+    sections: str | tuple[str | int, ...]
+    if isinstance(report.sections, str):
+        sections = report.sections.lower()
+    else:
+        sections = tuple(s.lower() if isinstance(s, str) else s for s in report.sections)
     path = Path(report.file_name or name)
     if not path.name:
         raise ConfigError("not a file name", file=file, field=f"{field}.file_name", fix="Mend it.")
@@ -104,7 +109,7 @@ def _specifications(
             name=f"{name}_{variable}" if several else name,
             variable=variable,
             cells=circuit.select(report.cells, f"{field}.cells"),
-            sections=sections if isinstance(sections, str) else tuple(sections),
+            sections=sections,
             start=report.start_time,
             end=report.end_time,
             dt=report.dt,

@@ -10,11 +10,13 @@ import html
 import os
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from isocortex.report.results import Result
-from isocortex.viewer.export import page, write_page
-from isocortex.viewer.server import ViewServer
-from isocortex.viewer.session import Session, open_session
+
+if TYPE_CHECKING:  # the rest is loaded when something is shown
+    from isocortex.viewer.server import ViewServer
+    from isocortex.viewer.session import Session
 
 
 class View:
@@ -31,15 +33,21 @@ class View:
 
     def export(self, path: str | os.PathLike[str]) -> Path:
         """Write one self-contained HTML file."""
+        from isocortex.viewer.export import write_page
+
         return write_page(self.session, Path(path))
 
     def serve(self, port: int = 0) -> ViewServer:
         """Start the server in the background; ``url`` is its address, ``shutdown()`` ends it."""
+        from isocortex.viewer.server import ViewServer
+
         server = ViewServer(self.session, port)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return server
 
     def _repr_html_(self) -> str:
+        from isocortex.viewer.export import page
+
         content = html.escape(page(self.session), quote=True)
         return (
             f'<iframe srcdoc="{content}" style="width: 100%; height: {self.height}px; border: 0" '
@@ -64,6 +72,8 @@ def view(
     config : the simulation's configuration, where the results do not name it.
     height : of the frame in a notebook, pixels.
     """
+    from isocortex.viewer.session import Session, open_session
+
     file = Path(config) if config is not None else None
     if isinstance(results, Result):
         return View(Session(results, file), height)

@@ -12,14 +12,11 @@ from pathlib import Path
 from isocortex.errors import ConfigError, disk_errors
 from isocortex.viewer.bundle import read_bundle
 from isocortex.viewer.feed import CHUNK
+from isocortex.viewer.policy import fingerprint, policy
 from isocortex.viewer.session import Session
 
 #: Browsers read pages of some hundreds of megabytes; this is before compression.
 MOST_BYTES = 600e6
-#: The page asks for nothing from anywhere.
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
-)
 
 
 def page(session: Session, *, synapses: bool = True) -> str:
@@ -29,9 +26,12 @@ def page(session: Session, *, synapses: bool = True) -> str:
     ``synapses``, synaptic events of the recorded neurons.
     """
     bundle = read_bundle()
-    html = bundle[""][1].decode()
-    style = bundle["viewer.css"][1].decode()
-    script = bundle["viewer.js"][1].decode().replace("</script", "<\\/script")
+    html = _text(bundle, "")
+    style = _text(bundle, "viewer.css")
+    # neither may end or begin a script in the eyes of who reads HTML
+    script = _text(bundle, "viewer.js").replace("</script", "<\\/script")
+    script = script.replace("<!--", "<\\!--")
+    rules = policy(script_src=fingerprint(script), style_src=fingerprint(style))
     blocks = "".join(
         f'<script type="application/octet-stream" id="block:{name}">{text}</script>\n'
         for name, text in _blocks(session, synapses=synapses)
@@ -40,14 +40,19 @@ def page(session: Session, *, synapses: bool = True) -> str:
         '<link rel="stylesheet" href="viewer.css" />': f"<style>{style}</style>",
         '<script src="viewer.js"></script>': f"{blocks}<script>{script}</script>",
         '<meta charset="utf-8" />': '<meta charset="utf-8" />\n    '
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />',
+        f'<meta http-equiv="Content-Security-Policy" content="{rules}" />',
     }
     for mark, content in replacements.items():
         if mark not in html:
             raise ConfigError(f"the viewer's page lacks {mark}", fix="Build it again.")
         html = html.replace(mark, content)
-    licences = bundle["LICENSES.txt"][1].decode().replace("--", "- -")
+    licences = _text(bundle, "LICENSES.txt").replace("--", "- -")
     return re.sub(r"<body", lambda match: f"<!--\n{licences}\n-->\n{match[0]}", html, count=1)
+
+
+def _text(bundle: dict[str, tuple[str, bytes]], name: str) -> str:
+    """A file of the page with the ends of lines that a browser makes of them."""
+    return bundle[name][1].decode().replace("\r\n", "\n")
 
 
 def write_page(session: Session, path: Path) -> Path:

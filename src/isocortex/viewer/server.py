@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from isocortex.errors import ConfigError, IsocortexError
 from isocortex.viewer.bundle import read_bundle
+from isocortex.viewer.policy import policy
 from isocortex.viewer.session import Session
 
 ADDRESS = "127.0.0.1"
@@ -18,9 +19,9 @@ ADDRESS = "127.0.0.1"
 HOSTS = (ADDRESS, "localhost")
 #: Nothing is loaded from elsewhere, nobody may frame the page, and its address is told to nobody.
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' "
-    "'unsafe-inline'; img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
+    "Content-Security-Policy": policy(
+        script_src="'self'", style_src="'self'", connect_src="'self'", frame_ancestors="'none'"
+    ),
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",

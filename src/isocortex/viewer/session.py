@@ -16,6 +16,7 @@ from isocortex.circuit import NodePopulation, Simulation
 from isocortex.errors import ConfigError, InputError, IsocortexError
 from isocortex.network.cells import MODEL_COLUMNS, compile_cell_of
 from isocortex.network.onto import SynapsesOnto, synapses_onto
+from isocortex.report.origin import named_config, simulation_of
 from isocortex.report.results import Result
 from isocortex.sonata.config import load_simulation
 from isocortex.viewer.events import events_block
@@ -50,10 +51,10 @@ class Session:
 
     def __init__(self, result: Result, config: Path | None = None) -> None:
         self.result = result
-        self.config = config or _config_of(result)
+        self.config = config or named_config(result)
         self.simulation: Simulation | None = None
         if self.config is not None:
-            self.simulation = load_simulation(self.config, cells_only=True)
+            self.simulation = simulation_of(result, self.config, cells_only=True)
         self.scene = make_scene(_shown(result, self.simulation))
         self.feed = SpikeFeed(result.spike_files, self.scene)
         self.feed.update()
@@ -232,11 +233,6 @@ def open_session(results: Path, config: Path | None = None) -> Session:
     return Session(Result(results), config)
 
 
-def _config_of(result: Result) -> Path | None:
-    config = result.provenance.get("run", {}).get("config_file")
-    return Path(config) if config is not None and Path(config).exists() else None
-
-
 def _shown(result: Result, simulation: Simulation | None) -> dict[str, NodePopulation]:
     """Populations that can spike; without a circuit, the neurons that the output knows."""
     if simulation is None:
@@ -253,10 +249,15 @@ def _shown(result: Result, simulation: Simulation | None) -> dict[str, NodePopul
         }
     nodes = simulation.circuit.nodes
     told = result.provenance.get("run", {}).get("populations") or result.spike_populations
+    if not told:
+        raise InputError(
+            "has no neurons to look at: only virtual nodes, or none", file=result.directory,
+            fix="Simulate a circuit with cells.",
+        )  # fmt: skip
     chosen = {name: nodes[name] for name in told if name in nodes}
     if not chosen:
         raise InputError(
-            f"has spikes of {', '.join(told) or 'no population'}, the circuit has the nodes "
+            f"has spikes of {', '.join(told)}, the circuit has the nodes "
             f"{', '.join(nodes)}", file=result.directory, fix="Give the --config of this run.",
         )  # fmt: skip
     return chosen
