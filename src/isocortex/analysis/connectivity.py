@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from isocortex.analysis.style import COLOURS, RC, new_figure, plain_powers, subplots
 from isocortex.cortex.census import Census
+
+FloatArray = NDArray[np.float64]
 
 
 @rc_context(RC)
@@ -29,7 +33,7 @@ def census_figure(census: Census, areas: pd.DataFrame) -> Figure:
     return figure
 
 
-def _matrix(axes, sampled, areas: pd.DataFrame) -> None:
+def _matrix(axes: Axes, sampled: FloatArray, areas: pd.DataFrame) -> None:
     """Source areas down, target areas across, left hemisphere first, by module."""
     n = len(areas)
     order = np.argsort(pd.Categorical(areas["module"], areas["module"].unique()), kind="stable")
@@ -55,7 +59,7 @@ def _matrix(axes, sampled, areas: pd.DataFrame) -> None:
     axes.set_title("Synapses between the 86 areas")
 
 
-def _against_connectome(axes, census: Census) -> None:
+def _against_connectome(axes: Axes, census: Census) -> None:
     n = len(census.sampled) // 2
     ipsi = np.kron(np.eye(2), np.ones((n, n))) > 0
     shown = (census.connectome > 0) & (census.sampled > 0)
@@ -72,7 +76,7 @@ def _against_connectome(axes, census: Census) -> None:
     axes.set_title(f"Pairs of areas, correlation {census.correlation:.4f}")
 
 
-def _degrees(axes, degrees: pd.DataFrame) -> None:
+def _degrees(axes: Axes, degrees: pd.DataFrame) -> None:
     place = np.arange(len(degrees))
     for name, colour in (("receives", 0), ("makes", 1)):
         axes.plot(place, degrees[name], "o", ms=4, color=COLOURS[colour], label=f"{name} (counted)")
@@ -86,7 +90,7 @@ def _degrees(axes, degrees: pd.DataFrame) -> None:
     axes.set_title("Synapses of a neuron, by layer and class")
 
 
-def _delays(axes, delays: pd.DataFrame) -> None:
+def _delays(axes: Axes, delays: pd.DataFrame) -> None:
     step = delays["delay"].iloc[1] - delays["delay"].iloc[0] if len(delays) > 1 else 0.1
     edges = np.append(delays["delay"] - step / 2, delays["delay"].iloc[-1] + step / 2)
     for name, label, colour in (

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from isocortex.cli.terminal import duration, err, out
 from isocortex.errors import disk_errors
+
+if TYPE_CHECKING:
+    from isocortex.calibrate import Round
+    from isocortex.cortex.census import Census
+    from isocortex.cortex.model import CortexModel
 
 app = typer.Typer(help="Build circuits.", no_args_is_help=True)
 
@@ -121,7 +126,9 @@ def build_cortex(
     out.print(f"Run it: isocortex run {config}")
 
 
-def _tell_census(cortex, census, cores: int | None, memory: float | None) -> None:
+def _tell_census(
+    cortex: CortexModel, census: Census, cores: int | None, memory: float | None
+) -> None:
     """Say how many there are of what, and what a run takes."""
     from rich.table import Table
 
@@ -200,7 +207,7 @@ def calibrate_cortex(
     with disk_errors(output, "make the folder"):
         output.parent.mkdir(parents=True, exist_ok=True)
 
-    def tell(number: int, done, best) -> None:
+    def tell(number: int, done: Round, best: Round) -> None:
         mean = np.average(done.table["Hz"], weights=done.table["neurons"])
         out.print(
             f"Round {number}: {mean:.2f} Hz, off target by a factor of {np.exp(done.error):.2f}."

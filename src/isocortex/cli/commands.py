@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -18,7 +18,7 @@ from isocortex.cli.view import view
 class Stoppable(TyperGroup):
     """Commands that Ctrl-C ends with one line and the status of a process that was interrupted."""
 
-    def invoke(self, ctx):
+    def invoke(self, ctx: Any) -> Any:
         """Run the command asked for."""
         try:
             return super().invoke(ctx)

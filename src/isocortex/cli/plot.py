@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,7 +13,9 @@ from isocortex.errors import IsocortexError
 app = typer.Typer(help="Draw results.", no_args_is_help=True)
 
 
-def draw(kind: str, results: Path, output: Path | None, config: Path | None, **options) -> None:
+def draw(
+    kind: str, results: Path, output: Path | None, config: Path | None, **options: Any
+) -> None:
     """Draw one of ``pictures.PICTURES`` and say where it is."""
     from isocortex import pictures
     from isocortex.report.origin import simulation_of

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from isocortex.cli.terminal import Config, err, out, progress_bar
+
+if TYPE_CHECKING:
+    from isocortex.report.results import Result
 
 
 class Precision(StrEnum):
@@ -32,7 +35,7 @@ class Integrator(StrEnum):
     crank_nicolson = "crank-nicolson"
 
 
-def _simulate(config: Path, **options):
+def _simulate(config: Path, **options: Any) -> Result:
     """Run with progress on the terminal and say what was done."""
     from isocortex import run as run_simulation
 
@@ -106,7 +109,7 @@ def run(
         _draw_all(result)
 
 
-def _draw_all(result) -> None:
+def _draw_all(result: Result) -> None:
     from isocortex.pictures import save_all
 
     for path in save_all(result):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from isocortex.cli.plot import draw
 from isocortex.cli.terminal import ConfigOption, Results, out, progress_bar
+
+if TYPE_CHECKING:
+    from isocortex.viewer.session import Session
 
 
 def view(
@@ -44,7 +47,7 @@ def view(
         _render(session, movie)
 
 
-def _serve(session, port: int, browser: bool) -> None:
+def _serve(session: Session, port: int, browser: bool) -> None:
     """Serve until Ctrl-C."""
     import webbrowser
 
@@ -64,7 +67,7 @@ def _serve(session, port: int, browser: bool) -> None:
         server.server_close()
 
 
-def _render(session, path: Path) -> None:
+def _render(session: Session, path: Path) -> None:
     """Write a movie with progress on the terminal."""
     from isocortex.viewer.movie import write_movie
 

@@ -176,23 +176,7 @@ class CortexModel:
     def target_layers(self) -> FloatArray:
         """(kind, source area, target area, layer of the cell): where long-range synapses are."""
         layers = np.array([target_layers_of_all(self.atlas, kind) for kind in KINDS])
-        return (layers[..., None] * self._receiving_layers()).sum(axis=3)
-
-    def _receiving_layers(self) -> FloatArray:
-        """(target area, layer of the synapse, layer of the cell), shares.
-
-        Axons in layer 1 end on its own cells and on the tufts of the pyramidal cells of layers 2/3
-        and 5, in proportion to the number of these cells; elsewhere on cells of their layer.
-        """
-        number = self.expected_number.sum(axis=2)
-        excitatory = self.expected_number[:, :, :N_EXCITATORY].sum(axis=2)
-        share = np.tile(np.eye(len(LAYERS)), (len(number), 1, 1))
-        top, upper, lower = (LAYERS.index(layer) for layer in ("1", "2/3", "5"))
-        share[:, top, top] = number[:, top]
-        for layer in (upper, lower):
-            share[:, top, layer] = excitatory[:, layer]
-        share[:, top] /= share[:, top].sum(axis=1, keepdims=True)
-        return share
+        return (layers[..., None] * _receiving_layers(self.expected_number)).sum(axis=3)
 
     # --- what is expected -------------------------------------------------------------------------
 
@@ -319,3 +303,20 @@ def _weights(
                 excites = rule.source[0] == "e"
                 weight[r, m] *= recipe.excitation if excites else recipe.inhibition
     return (weight / np.sqrt(recipe.kept)).astype(np.float32)
+
+
+def _receiving_layers(expected: FloatArray) -> FloatArray:
+    """(target area, layer of the synapse, layer of the cell), shares.
+
+    Axons in layer 1 end on its own cells and on the tufts of the pyramidal cells of layers 2/3
+    and 5, in proportion to the number of these cells; elsewhere on cells of their layer.
+    """
+    number = expected.sum(axis=2)
+    excitatory = expected[:, :, :N_EXCITATORY].sum(axis=2)
+    share = np.tile(np.eye(len(LAYERS)), (len(number), 1, 1))
+    top, upper, lower = (LAYERS.index(layer) for layer in ("1", "2/3", "5"))
+    share[:, top, top] = number[:, top]
+    for layer in (upper, lower):
+        share[:, top, layer] = excitatory[:, layer]
+    share[:, top] /= share[:, top].sum(axis=1, keepdims=True)
+    return share

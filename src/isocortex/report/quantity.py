@@ -111,7 +111,13 @@ def _parameter(model: CompiledCell, channel: str, name: str, node: int) -> float
     return float(table.parameters[name][np.searchsorted(table.nodes, node)])
 
 
-def _reversal(model, channel, node, known, celsius) -> FloatArray | float:
+def _reversal(
+    model: CompiledCell,
+    channel: str,
+    node: int,
+    known: dict[tuple[str, str], FloatArray],
+    celsius: float,
+) -> FloatArray | float:
     mechanism = DENSITY[channel]
     if mechanism.reversal in mechanism.parameters:
         return _parameter(model, channel, mechanism.reversal, node)

@@ -8,15 +8,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from isocortex.circuit import EdgePopulation, NodePopulation, SynapseRule
+from isocortex.circuit import EdgePopulation, NodePopulation
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5, text_attribute
-from isocortex.sonata.types import check_type_ids, numbers, parse_list, read_types
-from isocortex.text import read_json
+from isocortex.sonata.rules import Rules
+from isocortex.sonata.types import check_type_ids, numbers, read_types
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -60,12 +61,18 @@ def read_edges(
 
 
 class _Reader:
-    def __init__(self, path, types_path, types, nodes, synaptic_models) -> None:
+    def __init__(
+        self,
+        path: Path,
+        types_path: Path | None,
+        types: pd.DataFrame,
+        nodes: dict[str, NodePopulation],
+        synaptic_models: Path | None,
+    ) -> None:
         self.path, self.types_path, self.types = path, types_path, types
-        self.nodes, self.synaptic_models = nodes, synaptic_models
-        self._json: dict[str, dict[str, Any]] = {}
+        self.nodes, self.rules = nodes, Rules(types, types_path, synaptic_models)
 
-    def population(self, h5, name: str) -> EdgePopulation:
+    def population(self, h5: h5py.Group, name: str) -> EdgePopulation:
         type_ids = array(h5, "edge_type_id", self.path, "int")
         m = len(type_ids)
         if self.types_path is not None:
@@ -94,8 +101,8 @@ class _Reader:
         self._check(good, h5, "afferent_section_pos", position, "Use 0 to 1.")
         delay = self._needed(columns, "delay", h5, m)
         self._check(delay >= 0, h5, "delay", delay, "Delays are 0 ms or more.")
-        weight = self._weights(columns, h5, type_ids, source, source_rows, target, target_rows)
-        rules, rule = self._rules(type_ids)
+        weight = self._weights(columns, h5, type_ids, (source, source_rows), (target, target_rows))
+        rules, rule = self.rules.of(type_ids)
         return EdgePopulation(
             name=name, source=source, target=target, source_index=source_rows,
             target_index=target_rows, rule=rule, rules=rules, weight=weight, delay=delay,
@@ -104,7 +111,9 @@ class _Reader:
             section_pos=np.where(explicit, position, np.nan), weight_is_final=final,
         )  # fmt: skip
 
-    def _check(self, good, h5, name: str, values, fix: str) -> None:
+    def _check(
+        self, good: NDArray[np.bool_], h5: h5py.Group, name: str, values: FloatArray, fix: str
+    ) -> None:
         bad = np.flatnonzero(~good)
         if len(bad):
             raise InputError(
@@ -112,7 +121,7 @@ class _Reader:
                 field=f"{h5.name}/{name}", fix=fix,
             )  # fmt: skip
 
-    def _ends(self, h5, dataset: str, name: str, m: int) -> tuple[str, IntArray]:
+    def _ends(self, h5: h5py.Group, dataset: str, name: str, m: int) -> tuple[str, IntArray]:
         ids = array(h5, dataset, self.path, "int", m)
         field = f"{h5.name}/{dataset}"
         population = text_attribute(h5[dataset], "node_population")
@@ -126,7 +135,7 @@ class _Reader:
             )  # fmt: skip
         return population, self.nodes[population].index_of(ids, file=self.path, field=field)
 
-    def _attributes(self, h5, type_ids: IntArray) -> dict[str, FloatArray]:
+    def _attributes(self, h5: h5py.Group, type_ids: IntArray) -> dict[str, FloatArray]:
         """Numeric attributes of every edge: the type's, overridden by the group's."""
         m = len(type_ids)
         codes = self.types.index.get_indexer(pd.Index(type_ids)) if len(self.types) else None
@@ -209,7 +218,9 @@ class _Reader:
                 "drawn by target_sections.",
             )  # fmt: skip
 
-    def _needed(self, columns, name: str, h5, m: int) -> FloatArray:
+    def _needed(
+        self, columns: dict[str, FloatArray], name: str, h5: h5py.Group, m: int
+    ) -> FloatArray:
         values = columns.get(name, np.full(m, np.nan))
         missing = np.flatnonzero(np.isnan(values))
         if len(missing):
@@ -221,7 +232,14 @@ class _Reader:
 
     # --- weights --------------------------------------------------------------------------
 
-    def _weights(self, columns, h5, type_ids, source, source_rows, target, target_rows):
+    def _weights(
+        self,
+        columns: dict[str, FloatArray],
+        h5: h5py.Group,
+        type_ids: IntArray,
+        source: tuple[str, IntArray],
+        target: tuple[str, IntArray],
+    ) -> FloatArray:
         weight = self._needed(columns, "syn_weight", h5, len(type_ids)).copy()
         if "weight_function" not in self.types:
             return weight
@@ -236,8 +254,8 @@ class _Reader:
             if not WEIGHT_FUNCTIONS[name]:
                 continue
             mine = np.flatnonzero(type_ids == type_id)
-            tuning_a = self._tuning(source, source_rows[mine], type_id)
-            tuning_b = self._tuning(target, target_rows[mine], type_id)
+            tuning_a = self._tuning(source[0], source[1][mine], type_id)
+            tuning_b = self._tuning(target[0], target[1][mine], type_id)
             sigma = columns.get("weight_sigma", np.full(len(type_ids), np.nan))[mine]
             if np.isnan(sigma).any() or (sigma == 0).any():
                 raise InputError(
@@ -249,7 +267,7 @@ class _Reader:
             weight[mine] *= np.exp(-((apart / sigma) ** 2))
         return weight
 
-    def _tuning(self, population: str, rows: IntArray, type_id) -> FloatArray:
+    def _tuning(self, population: str, rows: IntArray, type_id: Any) -> FloatArray:
         table = self.nodes[population].table
         values = (
             pd.to_numeric(table["tuning_angle"], errors="coerce").to_numpy(float)[rows]
@@ -262,50 +280,3 @@ class _Reader:
                 fix="Add tuning_angle (degrees) to the nodes, or use wmax.",
             )  # fmt: skip
         return values
-
-    # --- rules ----------------------------------------------------------------------------
-
-    def _rules(self, type_ids: IntArray) -> tuple[list[SynapseRule], NDArray[np.int32]]:
-        distinct, rule = np.unique(type_ids, return_inverse=True)
-        return [self._rule(int(i)) for i in distinct], rule.astype(np.int32)
-
-    def _rule(self, type_id: int) -> SynapseRule:
-        row = self.types.loc[type_id].to_dict() if type_id in self.types.index else {}
-        row = {k: v for k, v in row.items() if not (isinstance(v, float) and np.isnan(v))}
-        where = {"file": self.types_path, "field": f"edge type {type_id}"}
-        if row.get("is_gap_junction") in (True, "True", "true", 1):
-            raise ConfigError("gap junctions are not supported yet", fix="Remove them.", **where)
-        sections = parse_list(row.get("target_sections")) or []
-        distance = parse_list(row.get("distance_range"))
-        bounds: tuple[float, ...] | None
-        try:
-            bounds = None if distance is None else tuple(float(x) for x in distance)
-        except (TypeError, ValueError):
-            bounds = ()
-        if bounds is not None:
-            bounds = (0.0, *bounds) if len(bounds) == 1 else bounds
-            if len(bounds) != 2 or not bounds[0] <= bounds[1]:
-                raise InputError(
-                    f"distance_range {distance} is not [from, to]", fix="Two numbers in um.",
-                    **where,
-                )  # fmt: skip
-        name = row.get("dynamics_params")
-        return SynapseRule(
-            model_template=row.get("model_template"),
-            dynamics=self._dynamics(name) if name is not None else {},
-            dynamics_file=name,
-            target_sections=tuple(str(s) for s in sections),
-            distance_range=None if bounds is None else (bounds[0], bounds[1]),
-        )
-
-    def _dynamics(self, name: str) -> dict[str, Any]:
-        if name not in self._json:
-            if self.synaptic_models is None:
-                raise ConfigError(
-                    f"{name!r} is needed, but components has no synaptic_models_dir",
-                    file=self.types_path, fix="Add synaptic_models_dir.",
-                )  # fmt: skip
-            path = self.synaptic_models / str(name)
-            value = read_json(path)
-            self._json[name] = value
-        return self._json[name]

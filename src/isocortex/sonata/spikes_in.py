@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -60,7 +61,7 @@ def read_h5_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
     return found
 
 
-def _columns(h5, path: Path) -> tuple[IntArray, FloatArray]:
+def _columns(h5: h5py.Group, path: Path) -> tuple[IntArray, FloatArray]:
     times = array(h5, "timestamps", path, "float")
     ids = array(h5, "gids" if "gids" in h5 else "node_ids", path, "int", len(times))
     units = text_attribute(h5["timestamps"], "units") or "ms"

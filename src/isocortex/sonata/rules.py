@@ -1,0 +1,80 @@
+"""What the synapses of each edge type are, from the table of types and its parameter files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from isocortex.circuit import SynapseRule
+from isocortex.errors import ConfigError, InputError
+from isocortex.sonata.types import parse_list
+from isocortex.text import read_json
+
+IntArray = NDArray[np.int64]
+
+
+class Rules:
+    """Reads the rule of every type once, and every parameter file once.
+
+    Parameters
+    ----------
+    types : edge types, indexed by id.
+    file : where they were read from, for messages.
+    synaptic_models : the folder of dynamics_params.
+    """
+
+    def __init__(
+        self, types: pd.DataFrame, file: Path | None, synaptic_models: Path | None
+    ) -> None:
+        self.types, self.file, self.synaptic_models = types, file, synaptic_models
+        self._json: dict[str, dict[str, Any]] = {}
+
+    def of(self, type_ids: IntArray) -> tuple[list[SynapseRule], NDArray[np.int32]]:
+        """The distinct rules of some edges, and which of them each edge has (int32[m])."""
+        distinct, rule = np.unique(type_ids, return_inverse=True)
+        return [self._rule(int(i)) for i in distinct], rule.astype(np.int32)
+
+    def _rule(self, type_id: int) -> SynapseRule:
+        row = self.types.loc[type_id].to_dict() if type_id in self.types.index else {}
+        row = {k: v for k, v in row.items() if not (isinstance(v, float) and np.isnan(v))}
+        where: dict[str, Any] = {"file": self.file, "field": f"edge type {type_id}"}
+        if row.get("is_gap_junction") in (True, "True", "true", 1):
+            raise ConfigError("gap junctions are not supported yet", fix="Remove them.", **where)
+        sections = parse_list(row.get("target_sections")) or []
+        distance = parse_list(row.get("distance_range"))
+        bounds: tuple[float, ...] | None
+        try:
+            bounds = None if distance is None else tuple(float(x) for x in distance)
+        except (TypeError, ValueError):
+            bounds = ()
+        if bounds is not None:
+            bounds = (0.0, *bounds) if len(bounds) == 1 else bounds
+            if len(bounds) != 2 or not bounds[0] <= bounds[1]:
+                raise InputError(
+                    f"distance_range {distance} is not [from, to]", fix="Two numbers in um.",
+                    **where,
+                )  # fmt: skip
+        name = row.get("dynamics_params")
+        return SynapseRule(
+            model_template=row.get("model_template"),
+            dynamics=self._dynamics(name) if name is not None else {},
+            dynamics_file=name,
+            target_sections=tuple(str(s) for s in sections),
+            distance_range=None if bounds is None else (bounds[0], bounds[1]),
+        )
+
+    def _dynamics(self, name: str) -> dict[str, Any]:
+        if name not in self._json:
+            if self.synaptic_models is None:
+                raise ConfigError(
+                    f"{name!r} is needed, but components has no synaptic_models_dir",
+                    file=self.file, fix="Add synaptic_models_dir.",
+                )  # fmt: skip
+            path = self.synaptic_models / str(name)
+            value = read_json(path)
+            self._json[name] = value
+        return self._json[name]
