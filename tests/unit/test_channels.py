@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,8 @@ def test_a_configuration_names_the_file(tmp_path):
     write_types(tmp_path / "cells_types.csv", pd.DataFrame(node))
     result = ic.run(path)
     assert np.ptp(result.report("n").values) > 1e-3
+    hashes = result.provenance["run"]["mechanisms"]
+    assert hashes == {str(tmp_path / "my_channels.py"): sha256(EXAMPLE.encode()).hexdigest()}
 
 
 @pytest.mark.parametrize("value", [3, [3], {"file": "x.py"}])

@@ -19,6 +19,7 @@ from isocortex.html_report.page import (
     tag,
 )
 from isocortex.html_report.subject import Subject
+from isocortex.text import read_text
 
 PROBLEM, CHECK, NOTE = "Problem", "Check", "Note"
 #: Mean rate of a class beyond any of the cortex, Hz.
@@ -126,7 +127,7 @@ def _configuration(subject: Subject) -> Iterator[Finding]:
             "Give the configuration with --config.",
         )
     kept = subject.result.provenance.get("config_text")
-    now = subject.config.read_text(encoding="utf-8") if subject.config else kept
+    now = read_text(subject.config) if subject.config else kept
     if kept is not None and kept != now:
         yield Finding(
             CHECK,

@@ -20,6 +20,7 @@ from isocortex.errors import IsocortexError
 from isocortex.report.origin import nodes_of
 from isocortex.report.results import Result
 from isocortex.sonata.manifest import load_config
+from isocortex.text import read_text
 
 #: Classes that a table, and groups that a picture can hold.
 MOST_CLASSES, MOST_GROUPS = 64, 16
@@ -68,7 +69,7 @@ class Subject:
         """The configuration as it was run; for other results as it is now."""
         kept = self.result.provenance.get("config_text")
         if kept is None and self.config is not None:
-            return self.config.read_text(encoding="utf-8")
+            return read_text(self.config)
         return kept
 
     @cached_property

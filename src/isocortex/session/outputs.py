@@ -6,6 +6,7 @@ import logging
 import resource
 from contextlib import ExitStack
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from isocortex.report.record import Recorder, Sampling
 from isocortex.report.spikes import SpikeWriter
 from isocortex.report.summary import Summary
 from isocortex.session.loop import STEPPING, WRITING, Piece, Run, Watching
+from isocortex.text import read_text
 
 logger = logging.getLogger(__name__)
 AnyRecorder = Recorder | ConnectionRecorder
@@ -204,6 +206,10 @@ def facts_of(
                 network.populations[p]: simulation.circuit.nodes[network.populations[p]].digests()
                 for p in spiking(network)
             },
+            "mechanisms": {
+                str(file): sha256(file.read_bytes()).hexdigest()
+                for file in simulation.circuit.mechanisms
+            },
             "files": [files.spikes, *files.reports.values()],
             "skipped": list(simulation.skipped),
         },
@@ -256,7 +262,7 @@ def spiking(network: Network) -> NDArray[np.int64]:
 
 def text_of(path: Path | None) -> str:
     """The configuration's text; empty if it was made in memory."""
-    return Path(path).read_text() if path is not None and Path(path).is_file() else ""
+    return read_text(Path(path)) if path is not None and Path(path).is_file() else ""
 
 
 def _ranges(ids: NDArray[np.int64]) -> list[list[int]]:
