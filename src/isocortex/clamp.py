@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Settings, Variable, check_finite
+from isocortex.engine.interface import ProbeTable, Settings, Variable, check_finite
 from isocortex.errors import ConfigError
 from isocortex.network.network import CurrentSource, Pulses, bare_network
 
@@ -95,7 +95,8 @@ def step(
     )
     engine = CpuEngine(network, settings)
     calcium = [(i, cell.soma, Variable("cai")) for i in range(len(amps))]
-    engine.record([(i, cell.soma, Variable("v")) for i in range(len(amps))] + calcium)
+    voltage = [(i, cell.soma, Variable("v")) for i in range(len(amps))]
+    engine.record(ProbeTable.of(voltage + calcium))
     n_steps = int(round(tstop / dt))
     sources_, times, samples = engine.advance(n_steps)
     check_finite(network, engine, dt)

@@ -16,11 +16,11 @@ import numpy as np
 
 from isocortex.circuit import Simulation
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Engine, Settings, check_finite
+from isocortex.engine.interface import Engine, ProbeTable, Settings, check_finite
+from isocortex.engine.layout.sizes import sizes_of
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.errors import ConfigError, located
 from isocortex.interrupt import interruptible
-from isocortex.mechanisms import DENSITY
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
 from isocortex.report.output import (
@@ -35,7 +35,6 @@ from isocortex.report.results import Result
 from isocortex.report.spikes import SpikeWriter
 from isocortex.report.summary import Stopwatch, Summary
 from isocortex.sonata.config import load_simulation
-from isocortex.targets.simd import lanes
 
 logger = logging.getLogger(__name__)
 
@@ -220,7 +219,7 @@ def run(
     with ExitStack() as stack:
         stop_if_asked = stack.enter_context(interruptible())  # first in, last out
         writer, recorders = _open_output(simulation, network, may_replace, facts, stack, finish)
-        motor.record([probe for r in recorders for probe in r.probes])
+        motor.record(ProbeTable.of([probe for r in recorders for probe in r.probes]))
         ends = np.cumsum([0] + [len(r.probes) for r in recorders])
         clock.lap(OPENING)
         chunk = max(FIRST_CHUNK // motor.window, 1) * motor.window
@@ -306,35 +305,8 @@ def measure_speed(simulation: Simulation, network: Network, precision: str) -> f
 
 
 def memory_estimate(network: Network, precision: str) -> float:
-    """Memory of the running engine, MB: states, synaptic rows and connections.
-
-    Rows exist for every (block, node, kinetics) in use; blocks are counted as full.
-    """
-    real = 8 if precision == "double" else 4
-    width = lanes(np.float64 if precision == "double" else np.float32)
-    counts = np.bincount(network.cell_model, minlength=len(network.models))
-    padded = -(-counts // width) * width
-    nodes = np.array([m.n_nodes for m in network.models], np.int64)
-    channel_states = np.array(
-        [
-            sum(
-                len(table.nodes) * len(DENSITY[name].states) for name, table in m.mechanisms.items()
-            )
-            for m in network.models
-        ],
-        np.int64,
-    )
-    slots = network.slots
-    used = np.zeros((len(nodes), max(len(network.kinetics), 1), nodes.max(initial=1)), bool)
-    used[network.cell_model[slots.cell], slots.kind, slots.node] = True
-    if network.drawn is not None:
-        for of_axons, model in network.models_of_drawn():
-            used[model] |= network.drawn.allowed[of_axons]
-    rows = used.sum(axis=(1, 2))
-    state = real * (padded * (nodes + channel_states + 2 * rows)).sum()
-    c = network.connections
-    wiring = c.target.nbytes + c.weight.nbytes + c.delay.nbytes + c.first.nbytes
-    return float(state + wiring + 16 * len(network.trains.time)) / 1e6
+    """Memory of the running engine, MB: see :func:`isocortex.engine.layout.sizes.sizes_of`."""
+    return sizes_of(network, precision).running / 1e6
 
 
 def _output_files(simulation: Simulation) -> tuple[str, dict[str, str]]:
