@@ -19,7 +19,7 @@ import numpy as np
 import isocortex as ic
 from isocortex.analysis.style import COLOURS, new_figure, subplots
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Settings, Variable
+from isocortex.engine.interface import ProbeTable, Settings, Variable
 from isocortex.network.network import CurrentSource, Pulses, bare_network
 from machine import RESULTS, bionet_files, describe, table, write
 
@@ -110,7 +110,7 @@ def _run(cell: ic.CompiledCell, amp: float, dt: float, second_order: bool, copie
     sources = [CurrentSource(i, cell.soma, pulse) for i in range(copies)]
     network = bare_network([cell], np.zeros(copies, np.int64), sources)
     engine = CpuEngine(network, Settings(dt=dt, v_init=-80.0, second_order=second_order))
-    engine.record([(0, cell.soma, Variable("v", ""))])
+    engine.record(ProbeTable.of([(0, cell.soma, Variable("v", ""))]))
     begun = time.perf_counter()
     sources_, times, samples = engine.advance(round(TSTOP / dt))
     seconds = time.perf_counter() - begun

@@ -37,8 +37,8 @@ def main() -> None:
     from gpu import kernel_arguments, small_network
 
     from isocortex.cells.library import library_cells, load_cell
-    from isocortex.engine.cpu import regions_of
     from isocortex.engine.family import family_module
+    from isocortex.engine.layout.models import regions_of
     from isocortex.targets.cuda import ptx
 
     arguments = kernel_arguments(small_network())  # their types are the same for all families

@@ -1,14 +1,17 @@
-"""A small network as a GPU's kernel takes it: the CPU engine's own arrays, and events by window."""
+"""A small network as a GPU's kernel takes it: laid out as for the CPU, and events by window."""
 
 from __future__ import annotations
 
 import numpy as np
 from neurons import random_tree, wire
 
-from isocortex.engine.cpu import CpuEngine, regions_of
+from isocortex.engine.events import step_of
 from isocortex.engine.family import family_module
 from isocortex.engine.interface import Settings
-from isocortex.engine.loop import Events, step_of
+from isocortex.engine.layout.arrangement import Arrangement, allocate, arrange, numerics_of, rest
+from isocortex.engine.layout.models import regions_of
+from isocortex.engine.layout.rows import kinetics_table
+from isocortex.engine.parts import Events
 from isocortex.mechanisms.synapses import exp2syn
 from isocortex.network.clock import Clock
 from isocortex.network.network import Network, SpikeTrains
@@ -46,20 +49,20 @@ def family_of(network: Network) -> tuple[tuple[str, ...], ...]:
     return tuple(region.mechanisms for region in regions_of(network.models[0]))
 
 
-def events_of(network: Network, engine: CpuEngine, n_steps: int) -> Events:
+def events_of(network: Network, laid: Arrangement, n_steps: int) -> Events:
     """All events of the network's trains in its only block, by step."""
-    clock, connections = Clock(engine.settings.dt), network.connections
+    clock, connections, blocks = Clock(DT), network.connections, laid.blocks
     clock.extend(n_steps)
-    row = {key: r for r, key in enumerate(zip(engine.row_node, engine.row_kind, strict=True))}
+    row = {key: r for r, key in enumerate(zip(laid.rows.node, laid.rows.kind, strict=True))}
     found = []
     for source, time in zip(network.trains.source, network.trains.time, strict=True):
         if time + DELAY > clock.middle[n_steps - 1]:
             continue
-        step = step_of(time + DELAY, clock.middle, engine.settings.dt, 0, n_steps)
+        step = step_of(time + DELAY, clock.middle, DT, 0, n_steps)
         for k in range(connections.first[source], connections.first[source + 1]):
             slot = connections.target[k]
-            at = row[network.slots.node[slot], network.slots.kind[slot]] * engine.lanes
-            lane = engine.cell_lane[network.slots.cell[slot]]
+            at = row[network.slots.node[slot], network.slots.kind[slot]] * blocks.lanes
+            lane = blocks.cell_lane[network.slots.cell[slot]]
             found.append((step, at + lane, connections.weight[k]))
     found.sort(key=lambda event: event[0])
     step, element, weight = (np.array(column) for column in zip(*found, strict=True))
@@ -71,15 +74,17 @@ def events_of(network: Network, engine: CpuEngine, n_steps: int) -> Events:
 
 def kernel_arguments(network: Network, n_steps: int = 18) -> tuple:
     """What ``advance_blocks`` is called with, in the state of t = 0."""
-    engine = CpuEngine(network, Settings(dt=DT, precision="single"))
-    V = engine.states.V
+    settings, dtype, lanes = Settings(dt=DT), np.dtype(np.float32), 32
+    laid = arrange(network, settings, lanes, dtype)
+    states = allocate(laid)
+    rest(laid, states, np.arange(len(laid.blocks)), settings.v_init)
     work = (
-        np.zeros_like(V), np.zeros_like(V), np.full((1, engine.lanes), -1, np.int64),
-        np.zeros((1, engine.lanes), np.float32),
+        np.zeros_like(states.V), np.zeros_like(states.V), np.full((1, lanes), -1, np.int64),
+        np.zeros((1, lanes), np.float32),
     )  # fmt: skip
     return (
-        0, n_steps, events_of(network, engine, n_steps), engine.layout, engine.states,
-        engine.kinetics, work, engine.numerics,
+        0, n_steps, events_of(network, laid, n_steps), laid.arrays, states,
+        kinetics_table(network.kinetics, settings, dtype), work, numerics_of(settings, dtype),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from isocortex.cells.library import load_cell
 from isocortex.cortex.sites import target_sites
 from isocortex.cortex.wiring import CellClass, Wiring, load_wiring
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Settings, Variable
+from isocortex.engine.interface import ProbeTable, Settings, Variable
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.network import (
     Connections,
@@ -95,7 +95,7 @@ def measure(model: str, connections: Sequence[Connection], repeats: int = 12) ->
         source_node_id=np.arange(n + 1),
     )  # fmt: skip
     engine = CpuEngine(network, Settings(dt=DT, v_init=float(cell.e_pas[cell.soma])))
-    engine.record([(i, cell.soma, Variable("v")) for i in range(n)])
+    engine.record(ProbeTable.of([(i, cell.soma, Variable("v")) for i in range(n)]))
     v = engine.advance(round(TSTOP / DT))[2][round(ONSET / DT) - 1 :]  # steps x cells, mV
     change = v[:, :-1] - v[:, -1:]
     up, down = change.max(axis=0), change.min(axis=0)

@@ -19,11 +19,11 @@ from isocortex.cortex.drive import Drive, load_drive, target_of
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Settings
+from isocortex.engine.interface import Piece, Settings
 from isocortex.errors import ConfigError, disk_errors
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
-from isocortex.session.loop import Piece, Run, Task, Watching
+from isocortex.session.loop import Run, Task, Watching
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -154,8 +154,8 @@ class _Counter(Watching):
 
     def after(self, run: Run, piece: Piece) -> None:
         half = 0.5 * run.settings.dt
-        counted = (piece.times >= self.settle - half) & (piece.times < self.tstop - half)
-        of = self.of[piece.sources[counted]]
+        counted = (piece.time >= self.settle - half) & (piece.time < self.tstop - half)
+        of = self.of[piece.source[counted]]
         self.spikes += np.bincount(of, minlength=len(self.spikes))
 
     @property

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Settings, Variable
+from isocortex.engine.interface import Piece, Settings, Variable
 from isocortex.errors import ConfigError
 from isocortex.network.network import CurrentSource, Pulses, bare_network
-from isocortex.session.loop import Piece, Run, Task, Watching
+from isocortex.session.loop import Run, Task, Watching
 
 FloatArray = NDArray[np.float64]
 
@@ -102,7 +102,7 @@ def step(
     samples = np.concatenate([piece.samples for piece in somas.pieces])
     sources_, times = (
         np.concatenate([getattr(piece, name) for piece in somas.pieces])
-        for name in ("sources", "times")
+        for name in ("source", "time")
     )
     has_shell = "CaDynamics" in cell.mechanisms and cell.soma in cell.mechanisms["CaDynamics"].nodes
     return StepResponse(

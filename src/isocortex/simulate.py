@@ -6,11 +6,9 @@ import os
 import time
 from collections.abc import Callable
 
-import numpy as np
-
 from isocortex.circuit import Simulation
+from isocortex.engine.layout.sizes import sizes_of
 from isocortex.interrupt import interruptible
-from isocortex.mechanisms import DENSITY
 from isocortex.network.network import Network
 from isocortex.report.results import Result
 from isocortex.session.engines import make_engine, make_settings
@@ -18,7 +16,6 @@ from isocortex.session.loop import FIRST_PIECE, Observer
 from isocortex.session.progress import Progress, Told, line_for_people
 from isocortex.session.session import prepare
 from isocortex.session.setup import Options, describe
-from isocortex.targets.simd import lanes
 
 __all__ = ["describe", "measure_speed", "memory_estimate", "run"]
 
@@ -91,32 +88,5 @@ def measure_speed(simulation: Simulation, network: Network, precision: str) -> f
 
 
 def memory_estimate(network: Network, precision: str) -> float:
-    """Memory of the running engine, MB: states, synaptic rows and connections.
-
-    Rows exist for every (block, node, kinetics) in use; blocks are counted as full.
-    """
-    real = 8 if precision == "double" else 4
-    width = lanes(np.float64 if precision == "double" else np.float32)
-    counts = np.bincount(network.cell_model, minlength=len(network.models))
-    padded = -(-counts // width) * width
-    nodes = np.array([m.n_nodes for m in network.models], np.int64)
-    channel_states = np.array(
-        [
-            sum(
-                len(table.nodes) * len(DENSITY[name].states) for name, table in m.mechanisms.items()
-            )
-            for m in network.models
-        ],
-        np.int64,
-    )
-    slots = network.slots
-    used = np.zeros((len(nodes), max(len(network.kinetics), 1), nodes.max(initial=1)), bool)
-    used[network.cell_model[slots.cell], slots.kind, slots.node] = True
-    if network.drawn is not None:
-        for of_axons, model in network.models_of_drawn():
-            used[model] |= network.drawn.allowed[of_axons]
-    rows = used.sum(axis=(1, 2))
-    state = real * (padded * (nodes + channel_states + 2 * rows)).sum()
-    c = network.connections
-    wiring = c.target.nbytes + c.weight.nbytes + c.delay.nbytes + c.first.nbytes
-    return float(state + wiring + 16 * len(network.trains.time)) / 1e6
+    """Memory of the running engine, MB: see :func:`isocortex.engine.layout.sizes.sizes_of`."""
+    return sizes_of(network, precision).running / 1e6

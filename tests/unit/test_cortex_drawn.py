@@ -57,7 +57,7 @@ def test_drawn_and_stored_synapses_do_the_same(simulation, networks, precision):
     assert len(expected[0]) > 300
     for threads, chunk in ((1, 3), (2, 7), (3, 1000)):
         engine = CpuEngine(networks[False], settings(simulation, precision, threads))
-        assert len(engine.parts) == threads
+        assert len(engine.shares) == threads
         for got, wanted in zip(spikes_of(engine, n_steps, chunk), expected, strict=True):
             np.testing.assert_array_equal(got, wanted)
         assert engine.n_events == stored.n_events
@@ -70,7 +70,7 @@ def test_synapses_are_forgotten_when_they_have_acted(simulation, networks, corte
     room = []
     for _ in range(3):
         engine.advance(500)
-        room.append(len(engine.parts[0].wiring.target))
+        room.append(len(engine.shares[0].part.wiring.target))
     background = len(networks[False].connections.target)
     assert made == len(networks[True].connections.target) - background
     assert max(room) - background < 0.2 * made

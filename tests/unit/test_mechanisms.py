@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from neurons import random_tree
 
-from isocortex.engine.cpu import regions_of
+from isocortex.engine.layout.models import regions_of
 from isocortex.errors import ModelError
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.density import Density, gate, parameter

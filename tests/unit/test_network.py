@@ -18,8 +18,8 @@ from neurons import random_tree, wire
 from isocortex.cells.library import load_cell
 from isocortex.cells.place import NodeFinder, candidates, check_found
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Settings, Variable
-from isocortex.engine.loop import step_of
+from isocortex.engine.events import step_of
+from isocortex.engine.interface import ProbeTable, Settings, Variable
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.mechanisms.synapses import exp1syn
@@ -310,7 +310,7 @@ def relay(times, delays, shortest):
 
 
 def conductance(engine, chunk, n_steps=150):
-    engine.record([(0, 2, Variable("g", "synapse", (0,)))])
+    engine.record(ProbeTable.of([(0, 2, Variable("g", "synapse", (0,)))]))
     parts = []
     while engine.step < n_steps:
         parts.append(engine.advance(min(chunk, n_steps - engine.step)))

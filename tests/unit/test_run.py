@@ -15,6 +15,7 @@ from library_circuit import CELL, clamp, poisson, report, write_library_circuit
 
 import isocortex as ic
 from isocortex.circuit import PoissonInput
+from isocortex.engine.interface import ProbeTable
 from isocortex.errors import ConfigError, SimulationError
 from isocortex.network.build import build_network
 from isocortex.report.output import prepare_output
@@ -261,7 +262,7 @@ def recorded(network, simulation, engine, variables, node, n_steps=100):
     )
     model, wanted = network.models[0], [quantity(v, network.kinetics) for v in variables]
     probes = [q.probes_at(model, node, network.kinetics) for q in wanted]
-    motor.record([(0, node, p) for several in probes for p in several])
+    motor.record(ProbeTable.of([(0, node, p) for several in probes for p in several]))
     samples, values, k = motor.advance(n_steps)[2], {}, 0
     for name, q, several in zip(variables, wanted, probes, strict=True):
         part = samples[:, k : k + len(several)]

@@ -6,7 +6,7 @@ from neurons import cable, tree, wire
 
 from isocortex.cells.library import load_cell as library_cell
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Settings, Variable
+from isocortex.engine.interface import ProbeTable, Settings, Variable
 from isocortex.mechanisms.synapses import exp2syn
 from isocortex.network.network import CurrentSource, Pulses, SpikeTrains, bare_network
 
@@ -14,7 +14,7 @@ from isocortex.network.network import CurrentSource, Pulses, SpikeTrains, bare_n
 def _run(model, settings, n_steps, amp, delay=0.0, node=0):
     network = bare_network([model], [0], [CurrentSource(0, node, Pulses([amp], [delay], [1e9]))])
     engine = CpuEngine(network, settings)
-    engine.record([(0, n, Variable("v")) for n in range(model.n_nodes)])
+    engine.record(ProbeTable.of([(0, n, Variable("v")) for n in range(model.n_nodes)]))
     return engine.advance(n_steps)[2]
 
 
@@ -102,7 +102,7 @@ def test_exp2syn_conductance_follows_its_formula(tau1, tau2):
         trains=SpikeTrains(np.array([1]), np.array([0.6])),
     )  # fmt: skip
     engine = CpuEngine(network, Settings(dt=0.01, v_init=-70.0))
-    engine.record([(0, 1, Variable("g", "synapse", (0,)))])
+    engine.record(ProbeTable.of([(0, 1, Variable("g", "synapse", (0,)))]))
     g = engine.advance(3000)[2][:, 0]
     t = 0.01 * (np.arange(3000) - 99)
     kinetics = exp2syn(tau1, tau2, 0.0)

@@ -8,7 +8,7 @@ from hypothesis.strategies import floats, integers, lists
 from neurons import random_tree, wire
 
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Settings, Variable
+from isocortex.engine.interface import ProbeTable, Settings, Variable
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.synapses import exp1syn, exp2syn
@@ -30,8 +30,14 @@ def _traces(engine_class, models, settings, n_steps=1200, amp=0.15):
     )
     engine = engine_class(network, settings)
     engine.record(
-        [(i, node, Variable("v")) for i, m in enumerate(models) for node in range(m.n_nodes)]
-        + [(i, 0, Variable("cai")) for i, m in enumerate(models) if "CaDynamics" in m.mechanisms]
+        ProbeTable.of(
+            [(i, node, Variable("v")) for i, m in enumerate(models) for node in range(m.n_nodes)]
+            + [
+                (i, 0, Variable("cai"))
+                for i, m in enumerate(models)
+                if "CaDynamics" in m.mechanisms
+            ]
+        )
     )
     return engine.advance(n_steps)
 
@@ -170,7 +176,7 @@ def test_every_event_is_delivered_exactly_once(delays, times, threads, chunk):
         trains=SpikeTrains(np.full(len(times), 2), np.sort(times)),
     )  # fmt: skip
     engine = CpuEngine(network, Settings(dt=dt, v_init=-80.0, threads=threads))
-    engine.record([(cell, 2, Variable("g", "synapse", (cell,))) for cell in (0, 1)])
+    engine.record(ProbeTable.of([(cell, 2, Variable("g", "synapse", (cell,))) for cell in (0, 1)]))
     parts = []
     while engine.step < 100:
         parts.append(engine.advance(min(chunk, 100 - engine.step))[2])

@@ -7,7 +7,7 @@ import pytest
 from golden import MODELS, compile_model
 
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Settings, Variable
+from isocortex.engine.interface import ProbeTable, Settings, Variable
 from isocortex.network.network import CurrentSource, Pulses, bare_network
 
 
@@ -19,7 +19,7 @@ def _run(model, amps, dt, v_init, celsius, stimulus, precision="double"):
         network, Settings(dt=dt, celsius=celsius, v_init=v_init, precision=precision)
     )
     probes = [(i, model.soma, Variable(name)) for name in ("v", "cai") for i in range(len(amps))]
-    engine.record(probes)
+    engine.record(ProbeTable.of(probes))
     cells, times, samples = engine.advance(round(stimulus["tstop"] / dt))
     k = len(amps)
     return [times[cells == i] for i in range(k)], samples[:, :k].T, samples[:, k:].T
@@ -59,7 +59,7 @@ def test_every_compartment_follows_neuron(shared, name):
     )
     network = bare_network([model], [0], [source])
     engine = CpuEngine(network, Settings(dt=dt, v_init=float(golden["v_init"])))
-    engine.record([(0, int(node), Variable("v")) for node in nodes])
+    engine.record(ProbeTable.of([(0, int(node), Variable("v")) for node in nodes]))
     n_steps = golden["v_seg"].shape[1] - 1
     _, _, samples = engine.advance(n_steps)
     np.testing.assert_allclose(samples.T, golden["v_seg"][:, 1:], atol=1e-4)

@@ -28,6 +28,8 @@ Family = tuple[tuple[str, ...], ...]
 
 #: What each target does in a window of steps, around the cable and the channels that all share.
 WINDOWS = {"simd": "window.py.txt", "cuda": "window_cuda.py.txt"}
+#: The files of this folder that a kernel is compiled from, beside its window.
+COMPILED = ("cable.py", "family.py", "interface.py", "sampling.py")
 
 
 def region_states(region: tuple[str, ...], second_order: bool) -> list[tuple[str, str]]:
@@ -245,7 +247,7 @@ def _fingerprint() -> str:
     """Hash of the code that generated files depend on."""
     digest = hashlib.sha256(f"{numba.__version__}{sys.version_info}".encode())
     here = Path(__file__).parent
-    sources = sorted(here.glob("*.py*"))
+    sources = [here / name for name in (*COMPILED, *WINDOWS.values())]
     for package in (mechanisms, targets):
         sources += sorted(Path(next(iter(package.__path__))).glob("*.py"))
     for source in sources:

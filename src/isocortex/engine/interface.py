@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +68,90 @@ class Variable:
     at_start: bool = False
 
 
+@dataclass(frozen=True)
+class ProbeTable:
+    """What to record: every column of the samples is a weighted sum of its rows.
+
+    What a compartment has not got, the state of a channel that is not there, counts as 0.
+
+    Attributes (n rows)
+    ----------
+    variables : those that ``variable`` counts.
+    cell, node, variable, column : int64[n].
+    weight : float64[n].
+    n_columns : columns, which may be empty.
+    """
+
+    variables: tuple[Variable, ...]
+    cell: IntArray
+    node: IntArray
+    variable: IntArray
+    weight: FloatArray
+    column: IntArray
+    n_columns: int
+
+    def __len__(self) -> int:
+        return len(self.cell)
+
+    @classmethod
+    def of(cls, probes: Sequence[tuple[int, int, Variable]]) -> ProbeTable:
+        """One column for each (cell, node, variable)."""
+        variables = tuple(dict.fromkeys(variable for _, _, variable in probes))
+        number = {variable: k for k, variable in enumerate(variables)}
+        cell, node = (np.array([probe[k] for probe in probes], np.int64) for k in (0, 1))
+        variable = np.array([number[probe[2]] for probe in probes], np.int64)
+        n = len(probes)
+        return cls(variables, cell, node, variable, np.ones(n), np.arange(n), n)
+
+
+class Piece(NamedTuple):
+    """What some steps yield.
+
+    Attributes
+    ----------
+    source : int64[n spikes], cells and point neurons, numbered as sources.
+    time : float64[n spikes], ms; spikes are sorted by time, then source.
+    samples : float64[steps done, columns], what is recorded.
+    """
+
+    source: IntArray
+    time: FloatArray
+    samples: FloatArray
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All that evolves, in the order cell, node, mechanism: no engine's own.
+
+    Attributes (n cells, p point neurons, r Poisson sources)
+    ----------
+    step : steps done.
+    voltage : float[nodes of all cells], mV.
+    channel : float[states], of every cell by node, then mechanism, then state.
+    above : bool[n], whether the soma was above the threshold.
+    synapse : int64[s, 3], cell, node and kinetics of synapses that are not silent.
+    terms : float[s, 2], what the two terms of their conductance stand at, uS.
+    points : float64[3, p], m, when it was that (ms), the end of refractoriness (ms).
+    source, time, due : of spikes with events to come, by time, then source: when they happened
+        and when their next event is due, ms.
+    stream, next : uint64[r] and float64[r], of every Poisson source the position in its stream
+        and its next spike, ms.
+    """
+
+    step: int
+    voltage: np.ndarray
+    channel: np.ndarray
+    above: NDArray[np.bool_]
+    synapse: IntArray
+    terms: np.ndarray
+    points: FloatArray
+    source: IntArray
+    time: FloatArray
+    due: FloatArray
+    stream: NDArray[np.uint64]
+    next: FloatArray
+
+
 class Engine(Protocol):
     """State of a network, and how it moves.
 
@@ -84,15 +169,23 @@ class Engine(Protocol):
     n_events: int
     compile_seconds: float
 
-    def record(self, probes: list[tuple[int, int, Variable]]) -> None:
-        """Choose the (cell, node, variable) to sample; call before the first step."""
+    def record(self, probes: ProbeTable) -> None:
+        """Choose what to sample from the next step on."""
 
-    def advance(self, n_steps: int) -> tuple[IntArray, FloatArray, FloatArray]:
+    def advance(self, n_steps: int) -> Piece:
         """Advance the whole network by ``n_steps``.
 
-        Stops early where a voltage is no longer a number, see :func:`check_finite`. Returns the
-        cells and point neurons that spiked (numbered as sources), the times of those
-        spikes (ms, sorted by time, then source), and the samples, float64[steps done, n_probes].
+        Stops early where a voltage is no longer a number, see :func:`check_finite`.
+        """
+
+    def state(self) -> Snapshot:
+        """All that evolves, between two steps."""
+
+    def restore(self, state: Snapshot) -> None:
+        """Go on from a state of the same network, whatever engine or number of threads it is of.
+
+        The same engine goes on to the last bit as if it had not been interrupted, if it was at the
+        end of a window.
         """
 
     def soma_voltage(self) -> FloatArray:

@@ -15,10 +15,14 @@ from isocortex.engine.interface import (
     CAO,
     REST_CAI,
     REST_ECA,
+    Piece,
+    ProbeTable,
     Settings,
+    Snapshot,
     Variable,
     nernst_factor,
 )
+from isocortex.engine.layout.models import regions_of, state_rows
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.density import EXTRAPOLATION, STAGE
 from isocortex.network.clock import Clock
@@ -182,16 +186,33 @@ class ReferenceCell:
         return new
 
     def value(self, node: int, variable: Variable) -> float:
-        """A variable of one node, for reports."""
-        if variable.mechanism == "":
-            return float({"v": self.v, "cai": self.cai}[variable.name][node])
+        """A variable of one node, for reports; 0 where there is no such mechanism."""
+        if (variable.mechanism, variable.name) == ("", "v"):
+            return float(self.v[node])
         if variable.mechanism == "synapse":
             here = (self.node == node) & np.isin(self.kind, variable.kinds)
             return float((self.B - self.A)[here].sum())
-        if (variable.mechanism, variable.name) == ("CaDynamics", "ica"):
-            return float(self.ica[node])
-        nodes = self.model.mechanisms[variable.mechanism].nodes
-        return float(self.states[variable.mechanism][variable.name][np.searchsorted(nodes, node)])
+        mechanism = variable.mechanism or "CaDynamics"
+        k = self._number(mechanism, node)
+        if k < 0:
+            return 0.0
+        if mechanism == "CaDynamics":
+            return float({"cai": self.cai, "ica": self.ica}[variable.name][node])
+        return float(self.states[mechanism][variable.name][k])
+
+    def _number(self, mechanism: str, node: int) -> int:
+        """Position of a node among those of a mechanism, -1 if it is not."""
+        table = self.model.mechanisms.get(mechanism)
+        if table is None or node not in table.nodes:
+            return -1
+        return int(np.flatnonzero(table.nodes == node)[0])
+
+    def assign(self, node: int, mechanism: str, name: str, value: float) -> None:
+        """Set a state of one node."""
+        if name in ("cai", "ica"):
+            {"cai": self.cai, "ica": self.ica}[name][node] = value
+        elif mechanism in self.states:
+            self.states[mechanism][name][self._number(mechanism, node)] = value
 
 
 class ReferencePoint:
@@ -224,28 +245,29 @@ class ReferenceEngine:
             ReferencePoint(tau, refractory)
             for tau, refractory in zip(network.points.tau, network.points.refractory, strict=True)
         ]
-        self.probes: list[tuple[int, int, Variable]] = []
+        self.probes = ProbeTable.of([])
         self.clock = Clock(settings.dt)
         self.step, self.window, self.n_events, self.compile_seconds = 0, 1, 0, 0.0
-        #: (time, order of sending, synapse) of events to come
-        self.queue: list[tuple[float, int, int]] = []
+        #: (time, order of sending, synapse, time of the spike) of events to come
+        self.queue: list[tuple[float, int, int, float]] = []
         self.sent = itertools.count()
         self.next_train = 0
         self.poisson = network.poisson.begin()
 
-    def record(self, probes: list[tuple[int, int, Variable]]) -> None:
+    def record(self, probes: ProbeTable) -> None:
         self.probes = probes
 
-    def advance(self, n_steps: int):
+    def advance(self, n_steps: int) -> Piece:
         self.clock.extend(self.step + n_steps)
-        samples = np.zeros((n_steps, len(self.probes)))
+        samples = np.zeros((n_steps, self.probes.n_columns))
         spikes: list[tuple[float, int]] = []
         for row in samples:
             # a voltage that is no number is the run's to report, not NumPy's
             with np.errstate(all="ignore"):
                 spikes += self._step(row)
         spikes.sort()
-        return np.array([s for _, s in spikes], int), np.array([t for t, _ in spikes]), samples
+        source, time = np.array([s for _, s in spikes], int), np.array([t for t, _ in spikes])
+        return Piece(source, time, samples)
 
     def _step(self, row: np.ndarray) -> list[tuple[float, int]]:
         """One step of everything, sampled into ``row``; returns its spikes."""
@@ -268,10 +290,12 @@ class ReferenceEngine:
         self._sample(row, at_start=False)
         return spikes
 
-    def _send(self, source: int, time: float) -> None:
+    def _send(self, source: int, time: float, not_before: float = -np.inf) -> None:
         c = self.network.connections
         for k in range(c.first[source], c.first[source + 1]):
-            heapq.heappush(self.queue, (time + c.delays[c.delay[k]], next(self.sent), k))
+            due = time + c.delays[c.delay[k]]
+            if due >= not_before:
+                heapq.heappush(self.queue, (due, next(self.sent), k, time))
 
     def _send_trains(self, until: float) -> None:
         trains = self.network.trains
@@ -286,7 +310,7 @@ class ReferenceEngine:
         """All events due until then, in order of time; returns spikes of point neurons."""
         network, spikes = self.network, []
         while self.queue and self.queue[0][0] <= until:
-            time, _, k = heapq.heappop(self.queue)
+            time, _, k, _ = heapq.heappop(self.queue)
             self.n_events += 1
             target, weight = network.connections.target[k], network.connections.weight[k]
             if target < len(network.slots):
@@ -299,9 +323,75 @@ class ReferenceEngine:
         return spikes
 
     def _sample(self, row: np.ndarray, at_start: bool) -> None:
-        for p, (c, node, variable) in enumerate(self.probes):
+        probes = self.probes
+        for k in range(len(probes)):
+            variable = probes.variables[probes.variable[k]]
             if variable.at_start == at_start:
-                row[p] = self.cells[c].value(node, variable)
+                value = self.cells[probes.cell[k]].value(int(probes.node[k]), variable)
+                row[probes.column[k]] += probes.weight[k] * value
+
+    def _channels(self, cell: int) -> list[tuple[int, str, str]]:
+        """(node, mechanism, state) of a cell in the order of a snapshot."""
+        regions = regions_of(self.network.models[self.network.cell_model[cell]])
+        rows = state_rows(regions, self.settings.second_order)
+        return [(int(n), *name) for n, name in zip(rows.node, rows.name, strict=True)]
+
+    def state(self) -> Snapshot:
+        cells = self.cells
+        channel = [
+            # "gca" lives for one step only
+            0.0 if name == "gca" else cell.value(node, Variable(name, mechanism))
+            for c, cell in enumerate(cells)
+            for node, mechanism, name in self._channels(c)
+        ]
+        synapse = sorted(
+            (c, int(cell.node[k]), int(cell.kind[k]), cell.A[k], cell.B[k])
+            for c, cell in enumerate(cells)
+            for k in np.flatnonzero((cell.A != 0.0) | (cell.B != 0.0))
+        )
+        first = self.network.connections.first
+        flying: dict[tuple[float, int], float] = {}
+        for due, _, k, time in self.queue:
+            spike = (time, int(np.searchsorted(first, k, side="right")) - 1)
+            flying[spike] = min(flying.get(spike, np.inf), due)
+        spikes = sorted(flying)
+        return Snapshot(
+            step=self.step,
+            voltage=np.concatenate([np.zeros(0), *(cell.v for cell in cells)]),
+            channel=np.array(channel),
+            above=np.array([cell.above for cell in cells], bool),
+            synapse=np.array([row[:3] for row in synapse], np.int64).reshape(-1, 3),
+            terms=np.array([row[3:] for row in synapse], float).reshape(-1, 2),
+            points=np.array([(p.m, p.since, p.ready) for p in self.points]).reshape(-1, 3).T,
+            source=np.array([source for _, source in spikes], np.int64),
+            time=np.array([time for time, _ in spikes]),
+            due=np.array([flying[spike] for spike in spikes]),
+            stream=self.poisson.stream.copy(),
+            next=self.poisson.next.copy(),
+        )
+
+    def restore(self, state: Snapshot) -> None:
+        self.step = state.step
+        self.clock.extend(self.step)
+        voltage, channel = iter(state.voltage), iter(state.channel)
+        for c, cell in enumerate(self.cells):
+            cell.v = np.array([next(voltage) for _ in range(cell.model.n_nodes)], float)
+            for node, mechanism, name in self._channels(c):
+                cell.assign(node, mechanism, name, float(next(channel)))
+            cell.above = bool(state.above[c])
+            cell.A[:], cell.B[:] = 0.0, 0.0
+        for (c, node, kind), terms in zip(state.synapse, state.terms, strict=True):
+            cell = self.cells[c]
+            k = np.flatnonzero((cell.node == node) & (cell.kind == kind))[0]
+            cell.A[k], cell.B[k] = terms
+        for point, (m, since, ready) in zip(self.points, state.points.T, strict=True):
+            point.m, point.since, point.ready = float(m), float(since), float(ready)
+        self.queue.clear()
+        for spike in zip(state.source, state.time, state.due, strict=True):
+            self._send(*spike)
+        self.poisson.stream[:], self.poisson.next[:] = state.stream, state.next
+        heard = self.clock.middle[self.step - 1] if self.step else -np.inf
+        self.next_train = int(np.searchsorted(self.network.trains.time, heard, side="right"))
 
     def soma_voltage(self) -> np.ndarray:
         return np.array([cell.v[cell.model.soma] for cell in self.cells])

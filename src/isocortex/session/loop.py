@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.engine.interface import Engine, Settings, Variable, check_finite
+from isocortex.engine.interface import Engine, Piece, ProbeTable, Settings, Variable, check_finite
 from isocortex.network.network import Network
 from isocortex.report.summary import Stopwatch
 
@@ -24,22 +24,6 @@ SAMPLES_AT_ONCE = 2**23  # numbers recorded between two looks: 64 MB
 #: Stages of a loop whose wall-clock time is measured.
 OPENING, STEPPING = "opening the output", "stepping neurons and synapses"
 WRITING = "writing spikes and reports"
-
-
-class Piece(NamedTuple):
-    """What some steps gave.
-
-    Attributes
-    ----------
-    first : steps done before them.
-    sources, times : cells and point neurons that spiked and when, ms; by time, then source.
-    samples : float64[steps, columns], what was recorded at each step.
-    """
-
-    first: int
-    sources: IntArray
-    times: FloatArray
-    samples: FloatArray
 
 
 class Observer(Protocol):
@@ -177,18 +161,17 @@ class Run:
 
     def _advance(self, n_steps: int) -> None:
         if self._recorded < len(self._probes):
-            self.engine.record(self._probes)
+            self.engine.record(ProbeTable.of(self._probes))
             self._recorded = len(self._probes)
         for observer in self._observers:
             observer.before(self, n_steps)
-        first = self.step
-        sources, times, samples = self.engine.advance(n_steps)
+        found = self.engine.advance(n_steps)
         self.clock.lap(STEPPING)
         # NEURON looks for spikes as a step begins: one in the last step's end is not seen
         end = (self.n_steps - 0.5) * self.settings.dt
-        seen = (sources >= self.network.n_cells) | (times < end)
-        piece = Piece(first, sources[seen], times[seen], samples)
-        self.n_spikes += len(piece.sources)
+        seen = (found.source >= self.network.n_cells) | (found.time < end)
+        piece = found._replace(source=found.source[seen], time=found.time[seen])
+        self.n_spikes += len(piece.source)
         for observer in self._observers:
             observer.after(self, piece)
         check_finite(self.network, self.engine, self.settings.dt)

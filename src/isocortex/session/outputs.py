@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.circuit import Simulation
+from isocortex.engine.interface import Piece
 from isocortex.errors import ConfigError, located
 from isocortex.network.network import Network
 from isocortex.report.netcons import ConnectionRecorder
@@ -27,7 +28,7 @@ from isocortex.report.output import (
 from isocortex.report.record import Recorder, Sampling
 from isocortex.report.spikes import SpikeWriter
 from isocortex.report.summary import Summary
-from isocortex.session.loop import STEPPING, WRITING, Piece, Run, Watching
+from isocortex.session.loop import STEPPING, WRITING, Run, Watching
 from isocortex.text import read_text
 
 logger = logging.getLogger(__name__)
@@ -152,12 +153,12 @@ class SpikeFile(Watching):
 
     def after(self, run: Run, piece: Piece) -> None:
         network = run.network
-        for population in np.unique(network.source_population[piece.sources]):
-            mine = network.source_population[piece.sources] == population
+        for population in np.unique(network.source_population[piece.source]):
+            mine = network.source_population[piece.source] == population
             self.writer.append(
                 network.populations[population],
-                network.source_node_id[piece.sources[mine]],
-                np.round(piece.times[mine], 6),  # without the clock's accumulated rounding
+                network.source_node_id[piece.source[mine]],
+                np.round(piece.time[mine], 6),  # without the clock's accumulated rounding
             )
 
     def finish(self, run: Run, complete: bool) -> None:
@@ -175,11 +176,11 @@ class ReportFile(Watching):
         self.columns = run.record(self.recorder.probes)
 
     def after(self, run: Run, piece: Piece) -> None:
-        samples = piece.samples[:, self.columns]
+        first, samples = run.step - len(piece.samples), piece.samples[:, self.columns]
         if isinstance(self.recorder, ConnectionRecorder):
-            self.recorder.take(piece.first, samples, piece.sources, piece.times)
+            self.recorder.take(first, samples, piece.source, piece.time)
         else:
-            self.recorder.take(piece.first, samples)
+            self.recorder.take(first, samples)
 
     def finish(self, run: Run, complete: bool) -> None:
         self.recorder.close()

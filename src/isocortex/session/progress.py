@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from isocortex.session.loop import Piece, Run, Watching
+from isocortex.engine.interface import Piece
+from isocortex.session.loop import Run, Watching
 
 #: Called at every look with the simulated time and the end (ms), and the spikes so far.
 Progress = Callable[[float, float, int], None]

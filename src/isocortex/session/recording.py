@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.engine.interface import Piece
 from isocortex.report.record import Recorder
-from isocortex.session.loop import Piece, Run, Watching
+from isocortex.session.loop import Run, Watching
 
 if TYPE_CHECKING:
     import xarray
@@ -24,14 +25,14 @@ class Spikes(Watching):
         self.pieces: list[Piece] = []
 
     def after(self, run: Run, piece: Piece) -> None:
-        if len(piece.sources):
+        if len(piece.source):
             self.pieces.append(piece._replace(samples=piece.samples[:0, :0].copy()))
 
     def table(self, run: Run) -> pd.DataFrame:
         """Those that a run which ended now would have written, as ``Result.spikes``."""
         network, dt = run.network, run.settings.dt
-        sources = np.concatenate([np.zeros(0, np.int64), *(p.sources for p in self.pieces)])
-        times = np.concatenate([np.zeros(0), *(p.times for p in self.pieces)])
+        source = np.concatenate([np.zeros(0, np.int64), *(p.sources for p in self.pieces)])
+        time = np.concatenate([np.zeros(0), *(p.times for p in self.pieces)])
         seen = (sources >= network.n_cells) | (times < (run.step - 0.5) * dt)
         sources, times = sources[seen], np.round(times[seen], 6)
         names = np.array(network.populations, object)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from isocortex.circuit import ReportSpec, Simulation
+from isocortex.engine.interface import Snapshot
 from isocortex.errors import ConfigError
 from isocortex.interrupt import interruptible
 from isocortex.network.network import Network
@@ -138,6 +139,17 @@ class Session:
                 fix="Choose ids that it has.",
             )  # fmt: skip
         return name, cells
+
+    def state(self) -> Snapshot:
+        """All that evolves, as it is now; the session goes on unchanged."""
+        return self.run.engine.state()
+
+    def restore(self, state: Snapshot) -> None:
+        """Go on from a state of the same simulation: another session's, or an earlier one of this.
+
+        Spikes and traces recorded until now stay recorded.
+        """
+        self.run.engine.restore(state)
 
     def close(self) -> None:
         """Complete every file that is being written; later calls do nothing."""

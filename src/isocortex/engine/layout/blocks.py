@@ -1,0 +1,85 @@
+"""Cells to blocks and lanes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.network.network import DrawnSynapses
+
+IntArray = NDArray[np.int64]
+
+
+class Blocks(NamedTuple):
+    """Which cell is in which lane of which block.
+
+    Attributes (n cells, b blocks)
+    ----------
+    lanes : cells in a block.
+    cell_block, cell_lane : int64[n].
+    cell_at : int64[b * lanes], the cell in each lane, or -1.
+    model : int64[b].
+    part : int64[b], the thread that draws synapses onto a block's cells; 0 where none are drawn.
+    """
+
+    lanes: int
+    cell_block: IntArray
+    cell_lane: IntArray
+    cell_at: IntArray
+    model: IntArray
+    part: IntArray
+
+    def __len__(self) -> int:
+        return len(self.model)
+
+
+def deal_cells(
+    cell_model: IntArray, n_models: int, lanes: int, part_of_cell: IntArray | None = None
+) -> Blocks:
+    """Give every cell a block and a lane: cells of a model side by side, in their order.
+
+    Parameters
+    ----------
+    cell_model : int64[n].
+    part_of_cell : int64[n]; cells of different parts share no block.
+    """
+    n = len(cell_model)
+    part = np.zeros(n, np.int64) if part_of_cell is None else part_of_cell
+    n_parts = int(part.max(initial=0)) + 1
+    group = cell_model * n_parts + part
+    order = np.argsort(group, kind="stable")
+    counts = np.bincount(group, minlength=n_models * n_parts)
+    blocks_of_group = -(-counts // lanes)
+    first_block = np.concatenate([[0], np.cumsum(blocks_of_group)])
+    rank = np.empty(n, np.int64)
+    rank[order] = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
+    block, lane = first_block[group] + rank // lanes, rank % lanes
+    group_of_block = np.repeat(np.arange(len(counts)), blocks_of_group)
+    cell_at = np.full(len(group_of_block) * lanes, -1, np.int64)
+    cell_at[block * lanes + lane] = np.arange(n)
+    model, block_part = np.divmod(group_of_block, n_parts)
+    return Blocks(lanes, block, lane, cell_at, model, block_part)
+
+
+def parts_of_cells(n: int, drawn: DrawnSynapses | None, threads: int) -> IntArray | None:
+    """Part of every cell, or None where no synapses are drawn at spikes.
+
+    A part draws the synapses onto a range of the neurons of the model, equally many for each.
+    """
+    if drawn is None or drawn.stored:
+        return None
+    part = np.zeros(n, np.int64)
+    n_parts = max(min(threads, len(drawn.cell)), 1)
+    others = np.ones(n, bool)
+    others[drawn.cell] = False
+    for cells in (drawn.cell, np.flatnonzero(others)):
+        part[cells] = np.arange(len(cells)) * n_parts // max(len(cells), 1)
+    return part
+
+
+def range_of_part(part: int, n_parts: int, n_neurons: int) -> tuple[int, int]:
+    """The neurons that :func:`parts_of_cells` gives to a part."""
+    begin, end = (-(-p * n_neurons // n_parts) for p in (part, part + 1))
+    return begin, end

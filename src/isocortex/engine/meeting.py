@@ -1,0 +1,67 @@
+"""How threads meet: by spinning on each other's counters."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic
+
+from isocortex.engine.layout.arrays import Ints
+
+compiled = njit(error_model="numpy", nogil=True, cache=True)
+
+LINE = 8  # int64 in a cache line
+
+
+def _pointer(context, builder, sig, args):
+    array = context.make_array(sig.args[0])(context, builder, args[0])
+    return builder.gep(array.data, [args[1]])
+
+
+@intrinsic
+def _publish(typingctx, array, index, value):
+    """Store so that whoever sees the value sees all that was written before it."""
+
+    def codegen(context, builder, sig, args):
+        builder.store_atomic(args[2], _pointer(context, builder, sig, args), "release", 8)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.int64), codegen
+
+
+@intrinsic
+def _peek(typingctx, array, index):
+    """Load what another thread has published."""
+
+    def codegen(context, builder, sig, args):
+        return builder.load_atomic(_pointer(context, builder, sig, args), "acquire", 8)
+
+    return types.int64(array, types.int64), codegen
+
+
+_sched_yield = types.ExternalFunction("sched_yield", types.int32())
+
+
+def meeting_place(n_parts: int) -> Ints:
+    """Shared memory of ``meet``: one counter per part, and a flag that lets all go."""
+    return np.zeros((n_parts + 1) * LINE, np.int64)
+
+
+def dismiss(meeting: Ints) -> None:
+    """Let everybody go who waits, or will."""
+    meeting[-LINE] = 1
+
+
+@compiled
+def meet(meeting, me, n_parts):
+    """Wait until every part has come here as often as this one."""
+    turn = meeting[me * LINE] + 1
+    _publish(meeting, me * LINE, turn)
+    for other in range(n_parts):
+        tries = 0
+        while _peek(meeting, other * LINE) < turn:
+            if _peek(meeting, n_parts * LINE):
+                return
+            tries += 1
+            if tries > 1000:
+                _sched_yield()

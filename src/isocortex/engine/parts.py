@@ -1,0 +1,199 @@
+"""What threads work on: their own parts, what they share, and what acts in some steps."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.engine.layout.arrays import Floats, Ints, KineticsTable, Layout, Numerics, States
+from isocortex.engine.sampling import Probes
+from isocortex.network.drawn import draw
+from isocortex.network.points import PointState
+
+NO_ROOM = -1  # instead of a number of events: more spikes than anything with a memory could send
+
+
+class Electrodes(NamedTuple):
+    """Sorted by block: element of the block's V, and nA in every step since ``origin``."""
+
+    ptr: Ints
+    element: Ints
+    amplitude: np.ndarray
+
+
+class Events(NamedTuple):
+    """Events of one window, by block, then step; those of block b are ``first[b]:last[b]``.
+
+    ``step`` counts from the origin of the samples, ``element`` from the block's first row.
+    """
+
+    first: Ints
+    last: Ints
+    step: NDArray[np.int32]
+    element: NDArray[np.int32]
+    weight: np.ndarray
+
+
+class Work(NamedTuple):
+    """What a thread needs to advance one block: diagonal, right-hand side, spikes found."""
+
+    D: np.ndarray
+    R: np.ndarray
+    spike_lane: Ints
+    spike_step: Ints  # the end of the step in which it was found
+    spike_early: Floats  # how long before that the threshold was crossed, in steps
+
+
+class Wiring(NamedTuple):
+    """Synapses onto one part, sorted by source, then delay.
+
+    ``target`` is ``block << shift | element``, or ``first_point`` + index of a point neuron.
+    ``delay`` is an index into ``delays`` (ms).
+    """
+
+    first: Ints
+    target: np.ndarray
+    weight: np.ndarray
+    delay: np.ndarray
+    delays: Floats
+    shift: int
+    first_point: int
+
+
+class Drawn(NamedTuple):
+    """What the synapses that are not stored follow from, for one part.
+
+    Those of one cell model onto one compartment have the same row in all blocks.
+    """
+
+    axons: draw.Axons
+    neuron: Ints  # of each source, -1 if it is not of the cortex model
+    begin: int  # neurons of this part
+    end: int
+    address: np.ndarray  # of each neuron: first element of its lane, as in ``Wiring.target``
+    row: NDArray[np.int32]  # (models, kinetics, nodes), elements from there on
+    kind: Ints  # kinetics of each rule
+    weight: np.ndarray  # (rules, models), uS
+    delay: np.ndarray  # of each multiple of ``draw.DELAY_STEP``, as in ``Wiring.delay``
+    stored: int  # synapses that are stored
+
+
+class Inbox(NamedTuple):
+    """Spikes with events still to come, by time, then source.
+
+    The source, the next synapse, the end of those of the spike (both positions in the wiring), when
+    it happened, and when the next event is due (ms).
+    """
+
+    source: Ints
+    cursor: Ints
+    end: Ints
+    time: Floats
+    due: Floats
+
+
+class Times(NamedTuple):
+    """Times of steps (ms), see :class:`isocortex.network.clock.Clock`."""
+
+    start: Floats
+    middle: Floats
+    dt: float
+
+
+class Trains(NamedTuple):
+    """Spikes of virtual nodes, sorted by time (ms)."""
+
+    source: Ints
+    time: Floats
+
+
+class Found(NamedTuple):
+    """Spikes found in a window, by part; odd and even windows take turns.
+
+    [2, n_parts] counts, [2, room] sources and times (ms); part p writes from ``begin[p]`` on.
+    ``lost`` (bool[2, n_parts]) says that a voltage is no longer a number.
+    """
+
+    begin: Ints
+    counts: Ints
+    source: Ints
+    time: Floats
+    lost: np.ndarray
+
+
+class Runs(NamedTuple):
+    """Synapses whose events are due in a window: the first ``n`` runs of one spike and delay.
+
+    The step in which they act, begin and end in the wiring, and when they are due (ms).
+    """
+
+    n: int
+    step: Ints
+    begin: Ints
+    end: Ints
+    due: Floats
+
+
+class Part(NamedTuple):
+    """What one thread owns, and how far it is; see ``drawn`` of :func:`run_windows` for the rest.
+
+    ``end_of_drawn`` is where drawn synapses end in the wiring, ``n_inbox`` the spikes in the inbox.
+    """
+
+    blocks: Ints
+    wiring: Wiring
+    end_of_drawn: int
+    inbox: Inbox
+    n_inbox: int
+    events: Events
+    work: Work
+
+
+class Shared(NamedTuple):
+    """What all threads read, and where they meet.
+
+    ``kernel`` holds the address of every block's ``advance_block``; ``first_point`` is the source
+    that the first point neuron is.
+    """
+
+    meeting: Ints
+    found: Found
+    kernel: Ints
+    points: PointState
+    layout: Layout
+    states: States
+    kinetics: KineticsTable
+    numerics: Numerics
+    window: int
+    first_point: int
+
+
+class Steps(NamedTuple):
+    """Steps ``first:last``, and what acts or is recorded in them.
+
+    ``trains`` are the spikes from outside until their end; ``electrodes`` and ``probes`` count
+    steps from ``first``.
+    """
+
+    first: int
+    last: int
+    times: Times
+    trains: Trains
+    electrodes: Electrodes
+    probes: Probes
+
+
+class Reached(NamedTuple):
+    """How far a part came.
+
+    The number of events received, or NO_ROOM; the step (earlier than asked for if a voltage is no
+    longer a number); and, from part 0, number, sources and times of all spikes.
+    """
+
+    n_events: int
+    step: int
+    n_spikes: int
+    source: Ints
+    time: Floats

@@ -1,0 +1,69 @@
+"""Probes are found by arrays; a column is a weighted sum of its rows."""
+
+import numpy as np
+import pytest
+from neurons import random_tree, wire
+
+from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.interface import ProbeTable, Settings, Variable
+from isocortex.engine.reference import ReferenceEngine
+from isocortex.mechanisms.synapses import exp1syn, exp2syn
+from isocortex.network.network import SpikeTrains
+
+SETTINGS = Settings(dt=0.1, v_init=-75.0, threshold=-20.0)
+V, CAI = Variable("v"), Variable("cai", at_start=True)
+GATE = Variable("m", "Im")
+BOTH = Variable("g", "synapse", (0, 1))
+
+
+@pytest.fixture(scope="module")
+def network():
+    models = [random_tree(1, mechanisms=("Im",)), random_tree(2)]
+    n = 40  # more than a block
+    synapses = [(n, cell, node, node % 2, 2e-3, 1.0) for cell in range(n) for node in (1, 2, 3)]
+    return wire(
+        models, np.arange(n) % 2, synapses, [exp2syn(0.5, 2.0, 0.0), exp1syn(4.0, -80.0)],
+        n_virtual=1, trains=SpikeTrains(np.full(3, n), np.array([1.0, 3.0, 5.0])),
+    )  # fmt: skip
+
+
+def samples_of(engine, table, n_steps=100):
+    engine.record(table)
+    return engine.advance(n_steps).samples
+
+
+def test_every_variable_is_that_of_the_reference(network):
+    table = ProbeTable.of(
+        [(c, node, x) for c in (0, 1, 39) for node in (0, 2) for x in (V, CAI, GATE, BOTH)]
+    )
+    expected = samples_of(ReferenceEngine(network, SETTINGS), table)
+    assert expected.any(axis=0).sum() > 12
+    np.testing.assert_allclose(samples_of(CpuEngine(network, SETTINGS), table), expected, atol=1e-6)
+
+
+def test_columns_are_weighted_sums(network):
+    """Over several cells, in blocks of several threads; a column without rows is 0."""
+    rng = np.random.default_rng(1)
+    n = 500
+    table = ProbeTable(
+        (V, BOTH), rng.integers(0, 40, n), rng.integers(0, 4, n), rng.integers(0, 2, n),
+        rng.normal(size=n), rng.integers(0, 4, n), 5,
+    )  # fmt: skip
+    expected = samples_of(ReferenceEngine(network, SETTINGS), table)
+    assert (expected[:, :4] != 0.0).any(axis=0).all()
+    assert not expected[:, 4].any()
+    one = samples_of(CpuEngine(network, SETTINGS), table)
+    np.testing.assert_allclose(one, expected, atol=1e-4)
+    two = samples_of(CpuEngine(network, Settings(**{**SETTINGS.__dict__, "threads": 2})), table)
+    np.testing.assert_array_equal(one, two)
+
+
+def test_a_million_probes_are_found_at_once(network):
+    """One by one in Python they took minutes."""
+    n = 1_000_000
+    engine = CpuEngine(network, SETTINGS)
+    cell, node = np.arange(n) % 40, np.arange(n) // 40 % 4
+    zeros = np.zeros(n, np.int64)
+    engine.record(ProbeTable((V,), cell, node, zeros, np.full(n, 1.0 / n), zeros, 1))
+    engine.record(ProbeTable((V,), cell, node, zeros, np.ones(n), np.arange(n), n))
+    assert engine.probes.samples.shape == (0, n)
