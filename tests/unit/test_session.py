@@ -132,3 +132,20 @@ def test_a_line_appears_after_two_seconds_and_leaves_nothing_behind(driven):
         session.run.advance_to(200)
         assert "20 of 40 ms" in stream.getvalue() and "4 s to go" in stream.getvalue()
     assert stream.getvalue().endswith("\r")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_state_goes_on_in_another_session(driven, threads):
+    """Spikes and voltages after it are those of a session that was never interrupted."""
+    with ic.open_session(driven, threads=2) as first:
+        first.advance(20.0)
+        state, before = first.state(), len(first.spikes)
+        first.advance()
+        with ic.open_session(driven, threads=threads) as second:
+            second.restore(state)
+            assert second.time == 20.0
+            second.advance()
+            late = first.spikes.iloc[before:].reset_index(drop=True)
+            assert len(late) > 0
+            pd.testing.assert_frame_equal(second.spikes, late)
+            assert second.voltage(0) == first.voltage(0)

@@ -31,8 +31,8 @@ class Spikes(Watching):
     def table(self, run: Run) -> pd.DataFrame:
         """Those that a run which ended now would have written, as ``Result.spikes``."""
         network, dt = run.network, run.settings.dt
-        source = np.concatenate([np.zeros(0, np.int64), *(p.sources for p in self.pieces)])
-        time = np.concatenate([np.zeros(0), *(p.times for p in self.pieces)])
+        sources = np.concatenate([np.zeros(0, np.int64), *(p.source for p in self.pieces)])
+        times = np.concatenate([np.zeros(0), *(p.time for p in self.pieces)])
         seen = (sources >= network.n_cells) | (times < (run.step - 0.5) * dt)
         sources, times = sources[seen], np.round(times[seen], 6)
         names = np.array(network.populations, object)
