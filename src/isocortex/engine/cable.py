@@ -15,6 +15,10 @@ kernel has them compiled by its target.
 A node is *steady* in a block if neither it nor any node beyond it has channels or synapses there.
 Its diagonal never changes, so its factors are numbers of the model, eliminated once: it costs no
 division and moves five numbers in place of seven.
+
+What the functions are told of a *block*: the first element of its V; number of nodes of its model,
+and the first of them among all models'; its first word; its first row and the end of its rows;
+lanes.
 """
 
 from __future__ import annotations
@@ -40,8 +44,13 @@ DIAGONAL, LEAK, LEAKAGE, COUPLING, INVERSE, FACTOR, COEFFICIENTS = range(7)
 RISE, DECAY, REVERSAL, KINETICS = range(4)
 
 
-def deliver(A, B, row0, lanes, event, last, step, events, layout, kinetics):
-    """Synaptic events due in this step make their conductances jump; returns the next event."""
+def deliver(A, B, block, waiting, step, events, layout, kinetics):
+    """Synaptic events due in this step make their conductances jump; returns the next event.
+
+    ``waiting``: the next of the block's events, and the end of them.
+    """
+    _, _, _, _, row0, _, lanes = block
+    event, last = waiting
     while event < last and element(events.step, event) == step:
         at = row0 * lanes + element(events.element, event)
         if owns(at, lanes):
@@ -61,15 +70,16 @@ def clear(D, R, first, last, lanes, layout):
         store(R, at, zero)
 
 
-def eliminate(V, v0, D, R, A, B, n, n0, b0, row, lanes, layout, kinetics):
+def eliminate(V, D, R, A, B, block, layout, kinetics):
     """Set up each node's equation and eliminate it, from the tips to the root (Hines 1984).
 
     The constants and the leak, then for every synaptic row of the node its conductance g = B - A
-    at the present states, which decay over the step; ``row`` is the end of the block's rows, which
-    are sorted by node, ``b0`` its first node. A node whose parent is the next one passes its part
-    on in registers; parts from other branches, channels and electrodes wait in D and R. Leaves
-    f = a / d in D, but of steady nodes, and q = r / d in R, for :func:`substitute`.
+    at the present states, which decay over the step; rows are sorted by node. A node whose parent
+    is the next one passes its part on in registers; parts from other branches, channels and
+    electrodes wait in D and R. Leaves f = a / d in D, but of steady nodes, and q = r / d in R, for
+    :func:`substitute`.
     """
+    v0, n, n0, b0, _, row, lanes = block
     v_next = load(V, v0 + (n - 1) * lanes)
     carried_d = broadcast(0.0, v_next)
     carried_r = carried_d
@@ -121,12 +131,13 @@ def eliminate(V, v0, D, R, A, B, n, n0, b0, row, lanes, layout, kinetics):
             carried_r = carried_d
 
 
-def substitute(V, v0, D, R, n, n0, b0, lanes, layout, extrapolate):
+def substitute(V, D, R, block, layout, extrapolate):
     """The new voltages, from the root to the tips.
 
     Leaves in R the change of nodes with several branches, and for Crank-Nicolson the voltage in
     the middle of the step of all.
     """
+    v0, n, n0, b0, _, _, lanes = block
     x = load(R, 0)
     v = load(V, v0)
     if extrapolate == 1.0:
