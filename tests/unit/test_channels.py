@@ -18,7 +18,7 @@ from isocortex.cells.channels import load_mechanisms
 from isocortex.cells.compiled import MechanismTable
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.family import family_source
-from isocortex.engine.interface import Settings, Variable
+from isocortex.engine.interface import ProbeTable, Settings, Variable
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.mechanisms import DENSITY, im
@@ -75,7 +75,7 @@ def _run(engine, model, *, n_steps=600):
     network = wire([model], [0], [], [])
     network.currents.append(CurrentSource(0, 0, lambda t: np.where(t > 1.0, 0.15, 0.0)))
     engine = engine(network, Settings(dt=0.05))
-    engine.record([(0, 0, Variable("v")), (0, 0, Variable("n", "KSlow"))])
+    engine.record(ProbeTable.of([(0, 0, Variable("v")), (0, 0, Variable("n", "KSlow"))]))
     return engine.advance(n_steps)
 
 

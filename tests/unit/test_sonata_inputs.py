@@ -335,7 +335,6 @@ V = {"variable_name": "v"}
     [
         ({}, "reports.r.variable_name: field required"),
         (V | {"module": "extracellular"}, "'extracellular' is not supported yet"),
-        (V | {"module": "netcon_report"}, "'netcon_report' is not supported yet"),
         (V | {"transform": "square"}, "reports.r.transform: not supported yet"),
         (V | {"section": "soma"}, "Did you mean 'sections'"),
         (V | {"dt": 0}, "reports.r.dt"),

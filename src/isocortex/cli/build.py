@@ -22,6 +22,7 @@ app = typer.Typer(help="Build circuits.", no_args_is_help=True)
 
 @app.command("cortex")
 def build_cortex(
+    *,
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the circuit goes.")],
     scale: Annotated[float, typer.Option(help="Share of the 9 million neurons.")] = 0.001,
     seed: int = 1,

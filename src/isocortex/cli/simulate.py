@@ -75,6 +75,7 @@ def _simulate(config: Path, **options: Any) -> Result:
 
 def run(
     config: Config,
+    *,
     dt: Annotated[float | None, typer.Option(help="Time step, ms.")] = None,
     tstop: Annotated[float | None, typer.Option(help="Duration, ms.")] = None,
     threads: Annotated[int | None, typer.Option(help="Default: all cores.")] = None,

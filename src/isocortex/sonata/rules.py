@@ -75,6 +75,11 @@ class Rules:
                     file=self.file, fix="Add synaptic_models_dir.",
                 )  # fmt: skip
             path = self.synaptic_models / str(name)
+            if not path.is_file():
+                raise InputError(
+                    "there are no such synapse parameters", file=path, field="dynamics_params",
+                    fix="Put a JSON file there, or mend the name in the edge types.",
+                )  # fmt: skip
             value = read_json(path)
             self._json[name] = value
         return self._json[name]

@@ -121,7 +121,7 @@ def render(
         away = float(np.linalg.norm(camera.eye - centre))
         near, far = max(away - reach, 0.0), away + reach
         order = np.argsort(-depth).astype(np.int64)
-        _splat(image, x, y, depth, colour[shown], order, radius * scale, near, far)
+        _splat(image, x, y, depth, colour[shown], order, radius * scale, (near, far))
         now = part * end
         first, last = np.searchsorted(spikes.time, [now - 4 * fade, now + 1e-4])
         who = spikes.neuron[first:last]
@@ -179,8 +179,9 @@ def _flight(part: float, centre: NDArray[Any], reach: float, goal: NDArray[Any])
 
 
 @njit(cache=True, error_model="numpy")
-def _splat(image, x, y, depth, colour, order, size, near, far):
+def _splat(image, x, y, depth, colour, order, size, reach):
     """Spheres, the farthest first; those further away fade into the background."""
+    near, far = reach
     height, width = image.shape[0], image.shape[1]
     for i in order:
         d = depth[i]
