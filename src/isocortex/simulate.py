@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from isocortex.circuit import Simulation
 from isocortex.engine.layout.sizes import sizes_of
@@ -16,6 +18,9 @@ from isocortex.session.loop import FIRST_PIECE, Observer
 from isocortex.session.progress import Progress, Told, line_for_people
 from isocortex.session.session import prepare
 from isocortex.session.setup import Options, describe
+
+#: Machine code of the kernels, and what Numba needs to load it, bytes.
+KERNELS = 5e7
 
 __all__ = ["describe", "measure_speed", "memory_estimate", "run"]
 
@@ -87,6 +92,14 @@ def measure_speed(simulation: Simulation, network: Network, precision: str) -> f
     return (time.perf_counter() - begun) / (1e-3 * FIRST_PIECE * simulation.dt)
 
 
-def memory_estimate(network: Network, precision: str) -> float:
-    """Memory of the running engine, MB: see :func:`isocortex.engine.layout.sizes.sizes_of`."""
-    return sizes_of(network, precision).running / 1e6
+def memory_estimate(network: Network, precision: str) -> tuple[float, float]:
+    """Memory of a run, MB: what the engine holds, and the most of this process while it runs.
+
+    The first is told by the engine's layout before anything is allocated
+    (:func:`isocortex.engine.layout.sizes.sizes_of`). The second is measured as far as it can be:
+    the network has been built by now, which may have taken more than it keeps.
+    """
+    sizes = sizes_of(network, precision)
+    used = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    most = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return sizes.running / 1e6, max(most, used + KERNELS + sizes.running) / 1e6

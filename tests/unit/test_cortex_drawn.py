@@ -93,7 +93,8 @@ def test_what_is_said_of_drawn_synapses(simulation, networks, cortex):
     assert "drawn at each spike" in describe(networks[False])
     assert "drawn" not in describe(networks[True])
     assert networks[False].n_synapses == pytest.approx(networks[True].n_synapses, rel=0.25)
-    fewer = memory_estimate(networks[True], "double") - memory_estimate(networks[False], "double")
+    fewer = memory_estimate(networks[True], "double")[0]
+    fewer -= memory_estimate(networks[False], "double")[0]
     assert fewer == pytest.approx(9e-6 * cortex.recipe.expected_synapses, rel=0.35)
     with pytest.raises(ConfigError, match="does not draw synapses"):
         make_engine(networks[False], settings(simulation), "reference")

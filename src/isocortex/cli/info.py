@@ -58,8 +58,11 @@ def _tell_cost(simulation: Simulation, network: Network, measure: bool) -> None:
     from isocortex.simulate import measure_speed, memory_estimate
 
     for precision in ("double", "single"):
-        needed = memory_estimate(network, precision)
-        out.print(f"Memory in {precision}: about {needed:.0f} MB, beside some 250 MB for Python.")
+        engine, most = memory_estimate(network, precision)
+        out.print(
+            f"Memory in {precision}: about {most:.0f} MB at the most, with Python and building; "
+            f"the engine holds {engine:.0f} MB of it."
+        )
         if measure:
             seconds = measure_speed(simulation, network, precision)
             total = 1e-3 * simulation.tstop * seconds

@@ -138,5 +138,7 @@ def _near(cortex: CortexModel) -> NDArray[np.float32]:
     for name in np.unique(area):
         away = flat[area == name] - flat[area == name].mean(axis=0)
         place[area == name] = away / np.maximum(np.sqrt((away**2).mean(axis=0)), 1.0)
-    square = ((place[:, None] - place) ** 2).sum(axis=2)
-    return exp(-0.5 * square / cortex.recipe.map_width**2).astype(np.float32)
+    near = np.empty((len(place), len(place)), np.float32)
+    for row, here in zip(near, place, strict=True):  # one at a time: all at once take half a GB
+        row[:] = exp(-0.5 * ((here - place) ** 2).sum(axis=1) / cortex.recipe.map_width**2)
+    return near
