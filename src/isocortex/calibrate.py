@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.drive import Drive, load_drive, target_of
 from isocortex.cortex.model import CortexModel
@@ -25,8 +25,6 @@ from isocortex.network.build import build_network
 from isocortex.network.network import Network
 from isocortex.session.loop import Run, Task, Watching
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 #: Added to rates before their logarithm is taken, Hz: silence is finitely far from a target.
 FLOOR = 0.3
 #: Exponent of (target / rate) by which weights change: a rate rises far steeper than its drive.

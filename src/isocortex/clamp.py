@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Piece, Settings, Variable
 from isocortex.errors import ConfigError
 from isocortex.network.network import CurrentSource, Pulses, bare_network
 from isocortex.session.loop import Run, Task, Watching
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,10 @@ from isocortex.analysis.morphology import draw_cell, round_length, upright
 from isocortex.analysis.plots import spread
 from isocortex.analysis.rates import population_rate
 from isocortex.analysis.style import COLOURS, RC, new_figure, scale_bar, subplots
+from isocortex.arrays import FloatArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.cortex.atlas import Atlas
 from isocortex.cortex.volume import MIDPLANE_UM
-
-FloatArray = NDArray[np.float64]
 
 #: Columns of the nodes that the pictures of a cortex need.
 COLUMNS = (

@@ -8,12 +8,10 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from isocortex.analysis.style import COLOURS, RC, new_figure, plain_powers, subplots
+from isocortex.arrays import FloatArray
 from isocortex.cortex.census import Census
-
-FloatArray = NDArray[np.float64]
 
 
 @rc_context(RC)

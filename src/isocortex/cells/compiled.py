@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from isocortex.arrays import FloatArray
+
 IntArray = NDArray[np.int32]
 
 #: SWC type codes of the four kinds of section, as used in ``CompiledCell.section_type``.

@@ -10,12 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.cells.swc import FloatArray, Section
-
-IntArray = NDArray[np.int64]
-
 
 UNREACHABLE = 1e20  # um, NEURON's distance to what hangs on nothing
 

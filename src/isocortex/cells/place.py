@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
 from isocortex.errors import InputError, ModelError
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 #: Names of section types in ``target_sections``.
 SECTION_NAMES = {

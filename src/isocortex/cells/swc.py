@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray
 from isocortex.errors import InputError
-
-FloatArray = NDArray[np.float64]
 
 SOMA = 1
 COLUMNS = "id type x y z radius parent"

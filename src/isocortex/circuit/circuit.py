@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.circuit.edges import EdgePopulation
 from isocortex.circuit.nodes import NodePopulation
 from isocortex.circuit.projection import Projection
 from isocortex.errors import ConfigError, InputError
-
-IntArray = NDArray[np.int64]
 
 #: Model types that are node sets of their own name unless the configuration defines another.
 MODEL_TYPES = ("biophysical", "point_neuron", "point_process", "virtual")

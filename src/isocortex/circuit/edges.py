@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE, Cells, Synapses
 from isocortex.circuit.synapses import kinetics_of, place_synapses, sign_and_count
 from isocortex.errors import InputError, located
 from isocortex.mechanisms.synapses import Kinetics
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
+from isocortex.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True)

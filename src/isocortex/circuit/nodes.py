@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.errors import InputError
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

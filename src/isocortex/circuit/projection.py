@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.mechanisms.synapses import Kinetics
 
 if TYPE_CHECKING:
     from isocortex.network.drawn.draw import Tables
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 #: In place of a model, for nodes that are no biophysical cells.
 POINT_NEURON, VIRTUAL_NODE = -1, -2

@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from isocortex.arrays import IntArray
 from isocortex.circuit.circuit import Circuit
 from isocortex.circuit.inputs import Input
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

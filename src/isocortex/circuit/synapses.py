@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.cells.compiled import SECTION_TYPES
 from isocortex.cells.place import NodeFinder, candidates, check_found
 from isocortex.circuit.projection import Cells
@@ -19,8 +20,6 @@ from isocortex.random import uniform
 if TYPE_CHECKING:
     from isocortex.circuit.edges import EdgePopulation, SynapseRule
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 logger = logging.getLogger(__name__)
 
 

@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray
 from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, HEMISPHERES, KINDS, class_of, group_of
 from isocortex.cortex.model import CortexModel
@@ -30,7 +31,6 @@ from isocortex.errors import disk_errors
 from isocortex.network.drawn.draw import DELAY_STEP, compiled, draw_onto, no_connections
 from isocortex.random import uniform
 
-FloatArray = NDArray[np.float64]
 N_GROUPS = len(LAYERS) * len(CLASSES)
 
 

@@ -14,13 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray
 from isocortex.cortex.atlas import LAYERS, Atlas
 from isocortex.cortex.counts import HEMISPHERES, expected_neurons
 from isocortex.cortex.pairs import distance_histogram
 from isocortex.cortex.volume import MIDPLANE_UM
 from isocortex.random import uniform
-
-FloatArray = NDArray[np.float64]
 
 #: Neurons that a column should hold at scale 1.
 NEURONS_PER_COLUMN = 2500.0

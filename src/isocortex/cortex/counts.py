@@ -6,13 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.cortex.atlas import LAYERS, Atlas
 from isocortex.errors import ConfigError
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 #: Excitatory neurons by where they project, then inhibitory neurons by what they express. Inh are
 #: those of GAD67 that express none of the three.

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray
 from isocortex.cortex.atlas import LAYERS, PROJECTION_CLASSES, Atlas
 from isocortex.errors import ModelError
-
-FloatArray = NDArray[np.float64]
 
 #: Layer of the profiles for each of ``LAYERS``: 6a and 6b share one.
 _PROFILE_LAYER = np.array([0, 1, 2, 3, 4, 4])

@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray
 from isocortex.cortex.atlas import LAYERS, SIDES, Atlas, load_atlas
 from isocortex.cortex.axons import make_axons
 from isocortex.cortex.columns import DISTANCE_UM, distances
@@ -32,8 +33,6 @@ from isocortex.elementary import exp
 from isocortex.errors import ConfigError
 from isocortex.network.drawn import draw
 from isocortex.random import uniform
-
-FloatArray = NDArray[np.float64]
 
 #: Classes in whose place long-range axons end, as far as synapses go: excitatory cells of the
 #: target's own layer, the first that have a rule; layer 1 has none of its own.

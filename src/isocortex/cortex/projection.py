@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex import __version__
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Cells, NodePopulation, Synapses
 from isocortex.cortex.digest import digests
 from isocortex.cortex.model import CortexModel
@@ -18,9 +19,6 @@ from isocortex.cortex.recipe import Recipe
 from isocortex.errors import InputError
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import DELAY_STEP, Tables
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 #: Name of the population whose neurons a recipe makes.
 POPULATION = "cortex"

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from isocortex.arrays import FloatArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.cells.place import candidates
 from isocortex.errors import ModelError
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from isocortex.arrays import FloatArray
 from isocortex.cortex.wiring_tables import (
     Record,
     read_background,
@@ -36,8 +37,6 @@ from isocortex.mechanisms.synapses import Kinetics
 
 #: (layer, name): ("2/3", "IT").
 CellClass = tuple[str, str]
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

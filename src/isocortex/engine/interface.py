@@ -9,11 +9,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.errors import SimulationError
 from isocortex.network.network import Network
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 GAS_CONSTANT = 8.31446261815324  # J/(mol K)
 FARADAY = 96485.33212331001  # C/mol

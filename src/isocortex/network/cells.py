@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.cells.allen import compile_allen
 from isocortex.cells.compiled import CompiledCell
 from isocortex.cells.library import load_cell
@@ -20,7 +20,6 @@ from isocortex.network.network import PointNeurons
 from isocortex.network.sources import BIOPHYSICAL, POINT, Sources
 from isocortex.text import read_json
 
-IntArray = NDArray[np.int64]
 logger = logging.getLogger(__name__)
 
 #: Model templates that mean "an Allen cell from SWC and fit file".

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import Cells, Projection, Synapses
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
@@ -16,9 +17,6 @@ from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import Tables
 from isocortex.network.network import Connections, DrawnSynapses, Slots
 from isocortex.network.sources import BIOPHYSICAL, POINT, VIRTUAL, Sources
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 
 def cells_of(

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import fields
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
 from isocortex.cells.place import candidates
 from isocortex.circuit import CurrentInput, Input, PoissonInput, Simulation, SpikeInput
@@ -16,8 +16,6 @@ from isocortex.network.network import CurrentSource, Pulses, SpikeTrains, Wavefo
 from isocortex.network.poisson import PoissonSources, no_sources
 from isocortex.network.sources import BIOPHYSICAL, Sources
 from isocortex.random import uniform
-
-IntArray = NDArray[np.int64]
 
 
 def spike_trains(inputs: Iterable[Input], sources: Sources) -> SpikeTrains:

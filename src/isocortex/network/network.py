@@ -8,13 +8,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import Axons
 from isocortex.network.poisson import PoissonSources, no_sources
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.circuit import Cells, Simulation
 from isocortex.circuit.projection import VIRTUAL_NODE
 from isocortex.errors import ConfigError
 from isocortex.network.cells import compile_cell_of
-
-IntArray = NDArray[np.int64]
 
 #: Synapses of a recipe that are drawn to find those onto a neuron: about half a minute's work.
 DRAWN_AT_MOST = 1e8

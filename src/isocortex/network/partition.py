@@ -6,9 +6,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.network.network import Connections
-
-IntArray = NDArray[np.int64]
 
 
 @njit(error_model="numpy", cache=True, nogil=True)

@@ -9,13 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.errors import ConfigError
 from isocortex.network.sources import Sources
-
-IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

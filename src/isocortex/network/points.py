@@ -10,12 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray
 from isocortex.network.network import PointNeurons
 from isocortex.streams import exp
-
-FloatArray = NDArray[np.float64]
 
 
 class PointState(NamedTuple):

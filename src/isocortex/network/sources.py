@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.circuit import Circuit, NodePopulation
 from isocortex.errors import InputError, ModelError
-
-IntArray = NDArray[np.int64]
 
 BIOPHYSICAL, POINT, VIRTUAL = 0, 1, 2
 MODEL_KINDS = {

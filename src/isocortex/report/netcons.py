@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import EdgePopulation, Projection, ReportSpec, Simulation
 from isocortex.circuit.synapses import kinetics_of, place_synapses
@@ -33,9 +33,6 @@ from isocortex.network.network import Network
 from isocortex.network.sources import VIRTUAL, Sources, number_sources
 from isocortex.report.membrane import MembraneReport
 from isocortex.report.record import Sampling, Schedule
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 #: What can be recorded, and its unit.
 VARIABLES = {

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.circuit import NodePopulation, Simulation
 from isocortex.errors import InputError
 from isocortex.report.results import Result
 from isocortex.sonata.config import load_nodes, load_simulation
 
-IntArray = NDArray[np.int64]
 FIX = "Give the --config of the circuit it is of, or run this one."
 
 

@@ -22,15 +22,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.interface import CAO, REST_ECA, Variable, nernst_factor
 from isocortex.errors import ConfigError
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.synapses import Kinetics
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

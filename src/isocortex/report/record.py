@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
 from isocortex.circuit import ReportSpec
 from isocortex.engine.interface import Variable
@@ -16,8 +17,6 @@ from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 from isocortex.report.membrane import MembraneReport
 from isocortex.report.quantity import quantity
-
-FloatArray = NDArray[np.float64]
 
 
 def section_nodes(model: CompiledCell, sections: str | tuple[str | int, ...]) -> NDArray[np.int32]:

@@ -8,15 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from isocortex.engine.interface import Engine, Piece, ProbeTable, Settings, Variable, check_finite
 from isocortex.network.network import Network
 from isocortex.report.summary import Stopwatch
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 FIRST_PIECE = 100  # steps before the first look at the outside world
 LOOK_EVERY = 0.2  # s of wall-clock between later ones

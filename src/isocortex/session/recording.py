@@ -6,16 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray
 from isocortex.engine.interface import Piece
 from isocortex.report.record import Recorder
 from isocortex.session.loop import Run, Watching
 
 if TYPE_CHECKING:
     import xarray
-
-FloatArray = NDArray[np.float64]
 
 
 class Spikes(Watching):

@@ -13,14 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import EdgePopulation, NodePopulation
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5, text_attribute
 from isocortex.sonata.rules import Rules
 from isocortex.sonata.types import check_type_ids, numbers, read_types
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 #: Attributes that edges may have of their own; the group's override the type's.
 NUMBERS = (

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import (
     Circuit,
     CurrentInput,
@@ -29,8 +29,6 @@ from isocortex.sonata.spikes_in import (
 from isocortex.sonata.tables import read_table
 
 logger = logging.getLogger(__name__)
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 #: Where ranged electrodes may be.
 SECTION_TYPES = ("soma", "dend", "apic", "axon")

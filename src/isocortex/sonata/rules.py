@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.circuit import SynapseRule
 from isocortex.errors import ConfigError, InputError
 from isocortex.sonata.types import parse_list
 from isocortex.text import read_json
-
-IntArray = NDArray[np.int64]
 
 
 class Rules:

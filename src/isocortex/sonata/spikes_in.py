@@ -8,16 +8,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import NodePopulation, PoissonInput, SpikeInput
 from isocortex.errors import InputError
 from isocortex.random import keys
 from isocortex.sonata.hdf5 import array, group, open_h5, text_attribute
 from isocortex.sonata.tables import NULLS, Table, read_table
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 logger = logging.getLogger(__name__)
 Chosen = list[tuple[NodePopulation, IntArray]]
 

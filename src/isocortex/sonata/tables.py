@@ -10,13 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.errors import InputError
 from isocortex.text import read_text
-
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
 
 #: What may separate columns, in the order in which the first line is searched for it.
 SEPARATORS = ("\t", ";", ",", " ")

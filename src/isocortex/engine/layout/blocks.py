@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.network.network import DrawnSynapses
-
-IntArray = NDArray[np.int64]
 
 
 class Blocks(NamedTuple):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.engine import cable
 from isocortex.engine.interface import Settings
 from isocortex.engine.layout.arrays import KineticsTable
@@ -14,8 +15,6 @@ from isocortex.engine.layout.blocks import Blocks
 from isocortex.engine.layout.models import ModelTables
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.network import Network
-
-IntArray = NDArray[np.int64]
 
 PIECE = 1 << 20  # slots laid out at a time: temporary arrays stay small
 

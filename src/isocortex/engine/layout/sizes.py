@@ -8,14 +8,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.cable import COEFFICIENTS
 from isocortex.engine.family import region_parameters, region_states
 from isocortex.engine.layout.models import regions_of
 from isocortex.network.network import Network
 from isocortex.targets.simd import lanes
-
-IntArray = NDArray[np.int64]
 
 #: Python with what a run imports, and compiled code, bytes; ``benchmarks/memory.py``.
 BASE = 0.25e9
