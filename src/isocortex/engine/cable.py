@@ -13,8 +13,8 @@ The functions are plain Python in the words of :mod:`isocortex.targets.words`: a
 kernel has them compiled by its target.
 
 A node is *steady* in a block if neither it nor any node beyond it has channels or synapses there.
-Its diagonal never changes, so its factors are numbers of the model, eliminated once: it costs no
-division and moves five numbers in place of seven.
+Its diagonal never changes, so its factors are numbers of the model, eliminated once (``invert``):
+it costs no division and moves five numbers in place of seven.
 
 What the functions are told of a *block*: the first element of its V; number of nodes of its model,
 and the first of them among all models'; its first word; its first row and the end of its rows;
@@ -70,6 +70,30 @@ def clear(D, R, first, last, lanes, layout):
         store(R, at, zero)
 
 
+def invert(D, inverses, n, lanes, layout):
+    """1 / d of every node of a model without channels and synapses, eliminated as by ``eliminate``.
+
+    Operation by operation the same: a node must come out the same to the last bit whether it is
+    steady or not, which depends on what other cells of its block have. ``D`` comes in as zeros.
+    """
+    carried_d = broadcast(0.0, load(D, 0))
+    for k in range(n):
+        i = n - 1 - k
+        at, number = i * lanes, i * COEFFICIENTS
+        word = element(layout.node, i)
+        coupling = element(layout.coefficient, number + COUPLING)
+        d = carried_d + element(layout.coefficient, number + DIAGONAL)
+        if word & GATHERS:
+            d = d + load(D, at)
+        inverse = 1.0 / d
+        store(inverses, at, inverse)
+        carried_d = inverse * -(coupling * coupling)
+        if word & BRANCHES:
+            up = (word >> PARENT_SHIFT) * lanes
+            store(D, up, load(D, up) + carried_d)
+            carried_d = broadcast(0.0, d)
+
+
 def eliminate(V, D, R, A, B, block, layout, kinetics):
     """Set up each node's equation and eliminate it, from the tips to the root (Hines 1984).
 
@@ -96,7 +120,7 @@ def eliminate(V, D, R, A, B, block, layout, kinetics):
         if word & STEADY:
             inverse = broadcast(element(layout.coefficient, number + INVERSE), v)
             f = broadcast(element(layout.coefficient, number + FACTOR), v)
-            carried_d = f * -coupling
+            carried_d = inverse * -(coupling * coupling)
         else:
             d = carried_d + element(layout.coefficient, number + DIAGONAL)
             if word & GATHERS:

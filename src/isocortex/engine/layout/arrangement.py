@@ -39,7 +39,7 @@ def arrange(network: Network, settings: Settings, lanes: int, dtype: np.dtype) -
     models = network.models
     part = parts_of_cells(network.n_cells, network.drawn, settings.threads)
     blocks = deal_cells(network.cell_model, len(models), lanes, part)
-    tables, rows = tables_of(models, settings), rows_of(network, blocks)
+    tables, rows = tables_of(models, settings, dtype), rows_of(network, blocks)
     gathers = [
         gathering(model, tables.regions[m], _electrodes_on(network, m))
         for m, model in enumerate(models)
@@ -55,7 +55,7 @@ def arrange(network: Network, settings: Settings, lanes: int, dtype: np.dtype) -
         first_node=tables.first_node,
         soma=tables.soma,
         node=node_words(network, tables, blocks, rows, gathers),
-        coefficient=tables.coefficient.astype(dtype),
+        coefficient=tables.coefficient,
         first_gathering=np.cumsum([0, *(np.count_nonzero(g) for g in gathers)]),
         gathering_node=np.concatenate(
             [*(np.flatnonzero(g) for g in gathers), np.zeros(0, np.int64)]

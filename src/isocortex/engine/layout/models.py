@@ -12,6 +12,7 @@ from isocortex.cells.compiled import CompiledCell
 from isocortex.engine import cable
 from isocortex.engine.family import Family, region_parameters, region_states
 from isocortex.engine.interface import REST_CAI, FloatArray, IntArray, Settings
+from isocortex.engine.layout.steady import inverses
 from isocortex.errors import ModelError
 from isocortex.mechanisms import DENSITY
 
@@ -108,7 +109,7 @@ class ModelTables(NamedTuple):
     family : of each model, see :mod:`isocortex.engine.family`.
     first_node : int64[m + 1].
     soma : int64[m].
-    coefficient : float64[nodes * COEFFICIENTS], see :mod:`isocortex.engine.cable`.
+    coefficient : of the states' type, [nodes * COEFFICIENTS], see :mod:`isocortex.engine.cable`.
     region_ptr, region_state, region_parameter : int64[m, r + 1], offset of every region's nodes in
         ``region_node``, of its first state and of its first number in ``parameter``.
     rest : of each model, its channel states at ``v_init``, in the order of a block's rows.
@@ -118,7 +119,7 @@ class ModelTables(NamedTuple):
     family: list[Family]
     first_node: IntArray
     soma: IntArray
-    coefficient: FloatArray
+    coefficient: np.ndarray
     region_ptr: IntArray
     region_state: IntArray
     region_parameter: IntArray
@@ -127,24 +128,37 @@ class ModelTables(NamedTuple):
     rest: list[FloatArray]
 
 
-def coefficients(model: CompiledCell, settings: Settings) -> FloatArray:
-    """float64[n_nodes * COEFFICIENTS], uS, in the order that cable.py names."""
+def coefficients(model: CompiledCell, settings: Settings, dtype: np.dtype) -> np.ndarray:
+    """dtype[n_nodes * COEFFICIENTS], uS, in the order that cable.py names."""
     theta = 2.0 if settings.second_order else 1.0
     area = 1e-2 * model.area  # uS per S/cm2
     c = theta * 1e-5 * model.cm * model.area / settings.dt  # nF/ms = uS
     a = np.where(np.arange(model.n_nodes) == 0, 0.0, model.g_axial)
     total = c + model.g_pas * area + a
     np.add.at(total, model.parent[1:], a[1:])
-    inverse = 1.0 / _eliminated(total, a, model.parent)
     leakage = model.g_pas * area
     numbers = {
         cable.DIAGONAL: total, cable.LEAK: leakage * model.e_pas, cable.LEAKAGE: leakage,
-        cable.COUPLING: a, cable.INVERSE: inverse, cable.FACTOR: a * inverse,
+        cable.COUPLING: a,
     }  # fmt: skip
-    return np.array([numbers[k] for k in sorted(numbers)]).T.ravel()
+    table = np.zeros((model.n_nodes, cable.COEFFICIENTS), dtype)
+    for k, values in numbers.items():
+        table[:, k] = values
+    word = parent_words(model) + gathering(model, [], np.zeros(0, np.int64)) * cable.GATHERS
+    inverse = inverses(word, table.ravel())
+    table[:, cable.INVERSE], table[:, cable.FACTOR] = inverse, inverse * table[:, cable.COUPLING]
+    return table.ravel()
 
 
-def tables_of(models: list[CompiledCell], settings: Settings) -> ModelTables:
+def parent_words(model: CompiledCell) -> IntArray:
+    """int64[n_nodes], what a node's word says of its parent."""
+    parent = np.maximum(model.parent, 0).astype(np.int64)
+    word = parent << cable.PARENT_SHIFT
+    word[1:] += (parent[1:] != np.arange(model.n_nodes - 1)) * cable.BRANCHES
+    return word
+
+
+def tables_of(models: list[CompiledCell], settings: Settings, dtype: np.dtype) -> ModelTables:
     """Lay out all models one after the other."""
     regions = [regions_of(m) for m in models]
     width = max((len(r) for r in regions), default=0) + 1
@@ -170,7 +184,9 @@ def tables_of(models: list[CompiledCell], settings: Settings) -> ModelTables:
         family=[tuple(r.mechanisms for r in rs) for rs in regions],
         first_node=np.cumsum([0, *(m.n_nodes for m in models)]),
         soma=np.array([m.soma for m in models], np.int64),
-        coefficient=np.concatenate([*(coefficients(m, settings) for m in models), np.zeros(0)]),
+        coefficient=np.concatenate(
+            [*(coefficients(m, settings, dtype) for m in models), np.zeros(0, dtype)]
+        ),
         region_ptr=ptr,
         region_state=state,
         region_parameter=parameter,
@@ -218,13 +234,3 @@ def state_rows(regions: list[Region], second_order: bool) -> StateRows:
     nodes = np.concatenate(node)
     order = np.argsort(nodes, kind="stable")  # a node is of one region, its states are in order
     return StateRows(nodes[order], [name[k] for k in order], np.concatenate(row)[order])
-
-
-def _eliminated(
-    diagonal: FloatArray, coupling: FloatArray, parent: NDArray[np.integer]
-) -> FloatArray:
-    """The diagonal after elimination from the tips to the root."""
-    d = diagonal.copy()
-    for i in range(len(d) - 1, 0, -1):
-        d[parent[i]] -= coupling[i] ** 2 / d[i]
-    return d

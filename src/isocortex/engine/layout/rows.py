@@ -12,7 +12,7 @@ from isocortex.engine import cable
 from isocortex.engine.interface import Settings
 from isocortex.engine.layout.arrays import KineticsTable
 from isocortex.engine.layout.blocks import Blocks
-from isocortex.engine.layout.models import ModelTables
+from isocortex.engine.layout.models import ModelTables, parent_words
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.network import Network
 
@@ -107,8 +107,7 @@ def node_words(
     words = []
     for m, model in enumerate(network.models):
         parent = np.maximum(model.parent, 0).astype(np.int64)
-        constant = (parent << cable.PARENT_SHIFT) + gathers[m] * cable.GATHERS
-        constant[1:] += (parent[1:] != np.arange(model.n_nodes - 1)) * cable.BRANCHES
+        constant = parent_words(model) + gathers[m] * cable.GATHERS
         mine = np.flatnonzero(blocks.model == m)
         count = np.zeros((model.n_nodes, len(mine)), np.int64)
         for k, b in enumerate(mine):
