@@ -76,8 +76,9 @@ class Rules:
             path = self.synaptic_models / str(name)
             if not path.is_file():
                 raise InputError(
-                    "there are no such synapse parameters", file=path, field="dynamics_params",
-                    fix="Put a JSON file there, or mend the name in the edge types.",
+                    "file does not exist", file=path,
+                    fix="It is to hold the synapse parameters (dynamics_params) of an edge type: put "
+                    "it there, or mend the name.",
                 )  # fmt: skip
             value = read_json(path)
             self._json[name] = value
