@@ -77,8 +77,8 @@ class Rules:
             if not path.is_file():
                 raise InputError(
                     "file does not exist", file=path,
-                    fix="It is to hold the synapse parameters (dynamics_params) of an edge type: put "
-                    "it there, or mend the name.",
+                    fix="It is to hold the synapse parameters (dynamics_params) of an edge type: "
+                    "put it there, or mend the name.",
                 )  # fmt: skip
             value = read_json(path)
             self._json[name] = value
