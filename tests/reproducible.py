@@ -4,9 +4,9 @@
 
 Divides the atlas into columns anew, builds a small cortex and runs 100 ms of it in both precisions
 and with synapses drawn at every spike: once as the machine would and once each with other BLAS
-kernels, without NumPy's and the C library's newer instructions, on two threads and compiled for an
-older processor. The digests of columns, model and spikes must be equal. Much of the time is imports;
-the first run compiles for the older processor, too.
+kernels, without the newer instructions of NumPy and the C library, on two threads and compiled for
+an older processor. The digests of columns, model and spikes must be equal. The first run compiles
+for the older processor, too.
 """
 
 from __future__ import annotations
