@@ -52,8 +52,6 @@ VARIABLES = {
 }  # fmt: skip
 #: NEURON's synapses, and which of these variables each has.
 ONE, TWO = "ExpSyn", "Exp2Syn"
-#: How long after the end of a step NEURON sees a cell cross its threshold, ms.
-CROSSING = 1e-10
 OF = {ONE: ("tau", "e", "g", "i"), TWO: ("tau1", "tau2", "e", "A", "B", "g", "i")}
 
 
@@ -78,19 +76,18 @@ class Connected:
         onto = [p for p in circuit.projections if p.target == population]
         driven = _driven(simulation)
         onto.sort(key=lambda p: _rank(p.source, sources, driven))
-        parts = [
-            self._of(p, rows, sources, network, simulation.seed) for p in onto
-        ]
+        parts = [self._of(p, rows, sources, network, simulation.seed) for p in onto]
         none: list[Any] = [np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64),
                            np.zeros(0), np.zeros(0)]  # fmt: skip
         columns = [np.concatenate(c) for c in zip(none, *(p[:-1] for p in parts), strict=True)]
         kinetics = [k for part in parts for k in part[-1]]
         place = np.full(network.n_cells, -1, np.int64)
         place[cells] = np.arange(len(cells))
-        silent = np.concatenate([[], *(n[(sources.kind[p] == VIRTUAL)] for p, n in
-                                       sources.number.items() if p not in driven)])  # fmt: skip
+        silent = [
+            n[sources.kind[p] == VIRTUAL] for p, n in sources.number.items() if p not in driven
+        ]
         order = np.argsort(place[columns[1]], kind="stable")
-        order = order[~np.isin(columns[0][order], silent)]
+        order = order[~np.isin(columns[0][order], np.concatenate([[], *silent]))]
         self.source, self.cell, self.node, self.weight, self.delay = (c[order] for c in columns)
         self.kinetics = [kinetics[i] for i in order]
 
@@ -261,12 +258,11 @@ class ConnectionRecorder:
         """Events of the spikes until step ``end``."""
         self.clock.extend(end)
         last = self.clock.start[end]
-        late = np.where(sources < self.n_cells, CROSSING, 0.0)
         given, poisson = self.trains, self.poisson.until(last)
         sent = given[1] <= last
         self.trains = (given[0][~sent], given[1][~sent])
         sources = np.concatenate([sources, given[0][sent], poisson[0]])
-        times = np.concatenate([times + late, given[1][sent], poisson[1]])
+        times = np.concatenate([times, given[1][sent], poisson[1]])
         begin = np.searchsorted(self.by_source, sources, side="left")
         count = np.searchsorted(self.by_source, sources, side="right") - begin
         spike = np.repeat(np.arange(len(sources)), count)
