@@ -11,6 +11,8 @@ from rich.console import Console
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from isocortex.report.results import Result
+
 # names and paths may hold brackets: nothing that is printed is markup
 out = Console(soft_wrap=True, highlight=False, markup=False)
 err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
@@ -32,6 +34,14 @@ def progress_bar(*more: str) -> Progress:
         TimeRemainingColumn(), *map(TextColumn, more), console=err, transient=True,
         disable=not err.is_terminal,
     )  # fmt: skip
+
+
+def tell_if_unfinished(result: Result) -> None:
+    """Say so where what is looked at is a part of what was asked for."""
+    if result.unfinished:
+        err.print(
+            f"The run was killed, or goes on: this is what it has written, {result.duration:g} ms."
+        )
 
 
 def duration(seconds: float) -> str:
