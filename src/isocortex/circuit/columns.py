@@ -146,9 +146,9 @@ def overridden(old: Column | None, rows: IntArray, new: Column, n: int) -> Colum
     before, after = (c if isinstance(c, Text) else Text.named(*coded(c)) for c in (old, new))
     codes = before.codes.astype(np.int32)
     codes[rows] = np.where(after.codes >= 0, after.codes + len(before.values), -1)
-    kept, codes = np.unique(codes, return_inverse=True)
+    kept, index = np.unique(codes, return_inverse=True)
     values = [*before.values, *after.values]
-    return Text.named(codes, [values[code] if code >= 0 else None for code in kept])
+    return Text.named(index, [values[code] if code >= 0 else None for code in kept])
 
 
 def _number(text: Any) -> float:
