@@ -71,7 +71,9 @@ def start_up() -> list[str]:
         [label, *(f"{x:.2f}" for x in (statistics.median(s), min(s), min(processor[label])))]
         for label, s in seconds.items()
     ]
-    note = f"All cached, {SHORT_REPEATS} times each, in turn."
+    load = os.getloadavg()[1]
+    note = f"All cached, {SHORT_REPEATS} times each, in turn, while {load:.1f} processes "
+    note += "wanted to run."
     return [
         *table(["command", "median, s", "shortest, s", "least processor time, s"], rows),
         "",
