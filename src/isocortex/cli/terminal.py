@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
-from rich.console import Console
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
     from isocortex.report.results import Result
 
-# names and paths may hold brackets: nothing that is printed is markup
-out = Console(soft_wrap=True, highlight=False, markup=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+class Stream:
+    """Standard output or error: lines as they are, whatever they hold; tables drawn by rich."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def file(self) -> TextIO:
+        """The stream as it is now: a bar puts its own in its place."""
+        return getattr(sys, self.name)
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.file.isatty()
+
+    @cached_property
+    def console(self) -> Console:
+        from rich.console import Console  # for tables and bars alone: it takes long to load
+
+        return Console(stderr=self.name == "stderr", soft_wrap=True, highlight=False, markup=False)
+
+    def print(self, what: Any) -> None:
+        """Print a line, or a table."""
+        if isinstance(what, str):
+            print(what, file=self.file, flush=True)
+        else:
+            self.console.print(what)
+
+
+out, err = Stream("stdout"), Stream("stderr")
 
 Config = Annotated[Path, typer.Argument(help="Simulation configuration (JSON).")]
 Results = Annotated[Path, typer.Argument(help="Output folder of a run, or its configuration.")]
@@ -25,14 +55,34 @@ ConfigOption = Annotated[
 ]
 
 
-def progress_bar(*more: str) -> Progress:
+class Unseen:
+    """A bar where nobody looks."""
+
+    def __enter__(self) -> Unseen:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def add_task(self, description: str, total: float | None = None, **fields: Any) -> Any:
+        """As rich's bars do."""
+
+    def update(self, task: Any, **what: Any) -> None:
+        """As rich's bars do."""
+
+    def stop(self) -> None:
+        """As rich's bars do."""
+
+
+def progress_bar(*more: str) -> Progress | Unseen:
     """A bar on the terminal's error stream that leaves nothing behind; ``more`` are columns."""
+    if not err.is_terminal:
+        return Unseen()
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(), *map(TextColumn, more), console=err, transient=True,
-        disable=not err.is_terminal,
+        TimeRemainingColumn(), *map(TextColumn, more), console=err.console, transient=True,
     )  # fmt: skip
 
 

@@ -12,6 +12,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.circuit import Column, Text
+from isocortex.circuit.columns import value_at
 from isocortex.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -125,12 +127,12 @@ def has_entries(members: h5py.Group, name: str) -> bool:
 LIBRARY = "@library"
 
 
-def attributes(parent: h5py.Group, path: Path) -> dict[str, NDArray[Any]]:
-    """The attributes of a group's members: strings decoded, enumerations as the names they mean.
+def attributes(parent: h5py.Group, path: Path) -> dict[str, Column]:
+    """The attributes of a group's members: enumerations as the names they mean.
 
     A dataset with a namesake in the subgroup ``@library`` holds indices into that list of names.
     """
-    columns: dict[str, NDArray[Any]] = {}
+    columns: dict[str, Column] = {}
     library = parent.get(LIBRARY)
     for name, item in parent.items():
         if not isinstance(item, h5py.Dataset):
@@ -153,13 +155,13 @@ def attributes(parent: h5py.Group, path: Path) -> dict[str, NDArray[Any]]:
     return columns
 
 
-def _values(item: h5py.Dataset, path: Path) -> NDArray[Any]:
-    """A dataset, with strings decoded."""
-    if item.dtype.kind not in "OS":
-        return item[()]
+def _values(item: h5py.Dataset, path: Path) -> Column:
+    """A dataset; strings are decoded."""
+    if item.dtype.kind not in "OS" or h5py.check_string_dtype(item.dtype) is None:
+        return np.atleast_1d(item[()])
     try:
-        text = h5py.check_string_dtype(item.dtype) is not None
-        return item.asstr()[()] if text else item[()]
+        values = item[()] if item.dtype.kind == "S" else item.asstr()[()]
+        return Text.of(np.atleast_1d(values))
     except UnicodeDecodeError as error:
         raise InputError(
             f"not text ({error})", file=path, field=item.name,
@@ -167,16 +169,16 @@ def _values(item: h5py.Dataset, path: Path) -> NDArray[Any]:
         ) from error  # fmt: skip
 
 
-def _decoded(
-    index: NDArray[Any], library: h5py.Dataset, path: Path, field: str
-) -> NDArray[np.object_]:
+def _decoded(index: Column, library: h5py.Dataset, path: Path, field: str) -> Text:
     """The names that an enumerated attribute means."""
-    names = np.atleast_1d(_values(library, path)).astype(object)
-    whole = index.ndim == 1 and index.dtype.kind in "iu"
-    bad = np.flatnonzero((index < 0) | (index >= len(names))) if whole else np.zeros(1, int)
-    if len(bad):
+    values = _values(library, path)
+    names = [value_at(values, row) for row in range(len(values))]
+    bad = np.zeros(1, int)
+    if not isinstance(index, Text) and index.ndim == 1 and index.dtype.kind in "iu":
+        bad = np.flatnonzero((index < 0) | (index >= len(names)))
+    if isinstance(index, Text) or len(bad):
         raise InputError(
             f"entry {bad[0]} is not an index into the {len(names)} names of {LIBRARY}",
             file=path, field=field, fix="Write indices from 0, or the names themselves.",
         )  # fmt: skip
-    return names[index]
+    return Text.named(index, names)
