@@ -128,6 +128,21 @@ def test_compartments_follow_dL(compiled):
     assert compiled(dL=1e6).n_compartments == 5  # soma, dendrite, apical dendrite, two of axon
 
 
+@pytest.mark.parametrize(
+    ("dL", "message"),
+    [
+        (1e-6, r"dL: 1e-06 um would cut this cell into 2.1e\+08 compartments. Use 0.01 um or more"),
+        (1e-320, "would cut this cell into inf compartments"),
+        (0.0, "dL: must be more than 0 um, found 0"),
+        (float("nan"), "dL: must be more than 0 um, found nan"),
+    ],
+)
+def test_a_dL_that_takes_all_memory_is_refused_before_it_is_taken(compiled, tmp_path, dL, message):
+    with pytest.raises(ModelError, match=message) as caught:
+        compiled(dL=dL)
+    assert caught.value.file == tmp_path / "cell.swc" and caught.value.fix
+
+
 def test_the_contents_of_a_fit_may_be_given(tmp_path):
     (tmp_path / "cell.swc").write_text(SWC)
     assert compile_allen(FIT, tmp_path / "cell.swc").n_compartments > 5

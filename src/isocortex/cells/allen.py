@@ -16,7 +16,7 @@ from isocortex.cells.compiled import SECTION_TYPES, CompiledCell, MechanismTable
 from isocortex.cells.discretise import FloatArray, Tree, build_tree, discretise
 from isocortex.cells.fit import Fit, GenomeEntry, Parameters, parameters_of, read_fit
 from isocortex.cells.swc import import_sections, read_swc
-from isocortex.errors import ModelError
+from isocortex.errors import ModelError, located
 from isocortex.mechanisms import DENSITY
 
 #: NEURON's values where a fit file sets none.
@@ -48,16 +48,20 @@ def compile_allen(
     swc : the reconstruction.
     processing : BMTK's ``model_processing``, or a comma-separated list; None keeps the
         reconstructed axon, with the fit's "axon" parameters.
-    dL : um; a section of length L has 1 + 2 int(L / (2 dL)) compartments.
+    dL : um; a section of length L has 1 + 2 int(L / (2 dL)) compartments. So small that a cell
+        had more than ``discretise.MOST``, it is refused.
     mechanisms : Python files with channels of one's own, which the fit may name.
     """
     for file in [mechanisms] if isinstance(mechanisms, str | PathLike) else mechanisms:
         load_mechanisms(file)
-    from_file = isinstance(fit, str | PathLike)
-    parameters = parameters_of(read_fit(fit) if from_file else fit, fit if from_file else "fit")
+    if isinstance(fit, str | PathLike):
+        parameters = parameters_of(read_fit(fit), fit)
+    else:
+        parameters = parameters_of(fit, "fit")
     processing = axon_processing(processing)
     sections = replace_axon(import_sections(read_swc(swc)), processing)
-    compartments = discretise(sections, dL)
+    with located(swc, "dL"):
+        compartments = discretise(sections, dL)
     biophysics = _Biophysics(parameters, np.array([s.type for s in sections]))
     if processing in ("aibs_perisomatic", "aibs_perisomatic_directed"):
         biophysics.require_passive()
