@@ -168,15 +168,15 @@ class _Reader:
                 array(h5, "edge_group_index", self.path, "int", m)[mine]
                 if "edge_group_index" in h5 else np.arange(len(mine))
             )  # fmt: skip
-            found = attributes(members, self.path)
+            found = attributes(members, self.path, int(index.max(initial=-1)) + 1)
             self._unread(found, self.path, members.name)
             for name, values in found.items():
                 if name not in NUMBERS:
                     continue
                 if values.ndim != 1 or values.dtype.kind not in "iuf":
                     raise InputError(
-                        f"must be numbers, found {values.dtype}", file=self.path,
-                        field=f"{members.name}/{name}",
+                        f"must be one number per edge, found {values.dtype} {values.shape}",
+                        file=self.path, field=f"{members.name}/{name}", fix="Write it again so.",
                     )  # fmt: skip
                 if len(index) and (index.min() < 0 or index.max() >= len(values)):
                     raise InputError(

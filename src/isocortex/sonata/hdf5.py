@@ -125,10 +125,19 @@ def has_entries(members: h5py.Group, name: str) -> bool:
 LIBRARY = "@library"
 
 
-def attributes(parent: h5py.Group, path: Path) -> dict[str, NDArray[Any]]:
+def attributes(parent: h5py.Group, path: Path, count: int) -> dict[str, NDArray[Any]]:
     """The attributes of a group's members: strings decoded, enumerations as the names they mean.
 
     A dataset with a namesake in the subgroup ``@library`` holds indices into that list of names.
+
+    Parameters
+    ----------
+    count : how many members the group has at least; a row is a vector of one member, or, as MATLAB
+        may write them, a number of each of several.
+
+    Returns
+    -------
+    Arrays of one entry per member, [n], or of several, [n, k].
     """
     columns: dict[str, NDArray[Any]] = {}
     library = parent.get(LIBRARY)
@@ -141,9 +150,14 @@ def attributes(parent: h5py.Group, path: Path) -> dict[str, NDArray[Any]]:
                 path, parent.name, name,
             )  # fmt: skip
             continue
-        columns[name] = _values(item, path)
+        columns[name] = _values(item, path, count)
         if isinstance(library, h5py.Group) and isinstance(library.get(name), h5py.Dataset):
             columns[name] = _decoded(columns[name], library[name], path, f"{parent.name}/{name}")
+        if columns[name].ndim > 2:
+            raise InputError(
+                f"expected one row per member of the group, found {item.shape}", file=path,
+                field=f"{parent.name}/{name}", fix="Write one number or one row for each.",
+            )  # fmt: skip
     lengths = {len(c) for c in columns.values()}
     if len(lengths) > 1:
         raise InputError(
@@ -153,13 +167,13 @@ def attributes(parent: h5py.Group, path: Path) -> dict[str, NDArray[Any]]:
     return columns
 
 
-def _values(item: h5py.Dataset, path: Path) -> NDArray[Any]:
+def _values(item: h5py.Dataset, path: Path, count: int = 0) -> NDArray[Any]:
     """A dataset, with strings decoded."""
     if item.dtype.kind not in "OS":
-        return item[()]
+        return _per_member(item[()], count)
     try:
         text = h5py.check_string_dtype(item.dtype) is not None
-        return item.asstr()[()] if text else item[()]
+        return _per_member(item.asstr()[()] if text else item[()], count)
     except UnicodeDecodeError as error:
         raise InputError(
             f"not text ({error})", file=path, field=item.name,
@@ -167,16 +181,26 @@ def _values(item: h5py.Dataset, path: Path) -> NDArray[Any]:
         ) from error  # fmt: skip
 
 
+def _per_member(values: Any, count: int) -> NDArray[Any]:
+    """A row or a column as one entry per member, unless it is the vector of a single member."""
+    array = np.atleast_1d(values)
+    if max(array.shape) != array.size or (count == 1 == len(array) < array.size):
+        return array
+    return array.reshape(-1)
+
+
 def _decoded(
     index: NDArray[Any], library: h5py.Dataset, path: Path, field: str
 ) -> NDArray[np.object_]:
     """The names that an enumerated attribute means."""
-    names = np.atleast_1d(_values(library, path)).astype(object)
-    whole = index.ndim == 1 and index.dtype.kind in "iu"
-    bad = np.flatnonzero((index < 0) | (index >= len(names))) if whole else np.zeros(1, int)
+    names = _values(library, path).astype(object)
+    bad = np.zeros(1, int)
+    if index.ndim == 1 and index.dtype.kind in "iuf":  # MATLAB writes floating-point numbers
+        inside = (index >= 0) & (index < len(names)) & (index == np.floor(index))
+        bad = np.flatnonzero(~inside)
     if len(bad):
         raise InputError(
             f"entry {bad[0]} is not an index into the {len(names)} names of {LIBRARY}",
             file=path, field=field, fix="Write indices from 0, or the names themselves.",
         )  # fmt: skip
-    return names[index]
+    return names[index.astype(np.int64)]

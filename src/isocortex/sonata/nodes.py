@@ -111,7 +111,8 @@ def _add_groups(population: h5py.Group, table: pd.DataFrame, path: Path) -> pd.D
             )  # fmt: skip
         mine = np.flatnonzero(group_id == g)
         index = group_index[mine]
-        for name, values in attributes(members, path).items():
+        count = int(index.max(initial=-1)) + 1
+        for name, values in attributes(members, path, count).items():
             if len(index) and (index.min() < 0 or index.max() >= len(values)):
                 raise InputError(
                     f"node_group_index {index.max()} is outside {name!r} with {len(values)} "
@@ -119,7 +120,8 @@ def _add_groups(population: h5py.Group, table: pd.DataFrame, path: Path) -> pd.D
                     fix="Give every node an entry of its group.",
                 )  # fmt: skip
             if values.ndim > 1:
-                for k, axis in enumerate("xyz"[: values.shape[1]]):
+                several = values.shape[1]
+                for k, axis in enumerate("xyz"[:several] if several <= 3 else range(several)):
                     table = _override(table, f"{name}_{axis}", mine, values[index, k])
             else:
                 table = _override(table, name, mine, values[index])
