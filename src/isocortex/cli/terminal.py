@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
+
+from isocortex.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-# names and paths may hold brackets: nothing that is printed is markup
-out = Console(soft_wrap=True, highlight=False, markup=False)
-err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+
+class _Console(Console):
+    """Prints text as it is: names and paths may hold brackets, colons and control characters."""
+
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Text that is printed by itself or in a table."""
+        return super().render_str(printable(text), **options)
+
+
+out, err = _Console(), _Console(stderr=True)
 
 Config = Annotated[Path, typer.Argument(help="Simulation configuration (JSON).")]
 Results = Annotated[Path, typer.Argument(help="Output folder of a run, or its configuration.")]

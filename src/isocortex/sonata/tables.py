@@ -142,7 +142,7 @@ def read_table(path: Path, separator: str | None = None) -> Table:
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines that hold something other than a comment, with their numbers."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
             yield number, line
 
