@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import EdgePopulation, NodePopulation
+from isocortex.elementary import exp
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5, text_attribute
 from isocortex.sonata.rules import Rules
@@ -262,7 +263,7 @@ class _Reader:
                 )  # fmt: skip
             apart = np.abs(180.0 - np.abs(tuning_b - tuning_a) % 360.0)
             apart = np.abs(np.abs(apart - 90.0) - 90.0)  # difference of orientations, degrees
-            weight[mine] *= np.exp(-((apart / sigma) ** 2))
+            weight[mine] *= exp(-((apart / sigma) ** 2))
         return weight
 
     def _tuning(self, population: str, rows: IntArray, type_id: Any) -> FloatArray:
