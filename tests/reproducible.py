@@ -2,10 +2,11 @@
 
     python tests/reproducible.py
 
-Builds a small cortex and runs 100 ms of it, once as the machine would and once each with other
-BLAS kernels, without NumPy's and the C library's newer instructions, on two threads and compiled
-for an older processor; the digests of the models and of the spikes must be equal. Most of a minute
-is imports; the first run compiles for the older processor, too.
+Divides the atlas into columns anew, builds a small cortex and runs 100 ms of it in both precisions
+and with synapses drawn at every spike: once as the machine would and once each with other BLAS
+kernels, without the newer instructions of NumPy and the C library, on two threads and compiled for
+an older processor. The digests of columns, model and spikes must be equal. The first run compiles
+for the older processor, too.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import time
 from pathlib import Path
 
 SCALE, TSTOP = 0.0005, 100.0
+#: Runs of it: name, precision, whether synapses are stored.
+RUNS = (("double", "double", True), ("single", "single", True), ("drawn", "single", False))
 #: Variables by which a user may have chosen one of the conditions for all of them.
 CHOICES = (
     "OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES", "GLIBC_TUNABLES", "NUMBA_CPU_NAME",
@@ -29,25 +32,32 @@ CHOICES = (
 
 
 def look(threads: int) -> dict[str, str | int]:
-    """Digests of the model and of its spikes in both precisions, computed in this process."""
+    """Digests of columns, model and spikes, computed in this process."""
     from isocortex import run
+    from isocortex.cortex.atlas import load_atlas
     from isocortex.cortex.build import build_cortex
+    from isocortex.cortex.columns import divide
     from isocortex.cortex.digest import digest
     from isocortex.cortex.model import CortexModel
     from isocortex.cortex.recipe import Recipe
 
     cortex = CortexModel.make(Recipe(scale=SCALE))
-    seen: dict[str, str | int] = {"model": digest(cortex)[:16]}
+    columns = hashlib.sha256(divide(load_atlas()).column.astype("<u2").tobytes())
+    seen: dict[str, str | int] = {"columns": columns.hexdigest()[:16], "model": digest(cortex)[:16]}
     with tempfile.TemporaryDirectory() as folder:
         config = build_cortex(Path(folder), cortex, tstop=TSTOP)
-        for precision in ("double", "single"):
-            output = Path(folder) / precision
-            spikes = run(config, precision=precision, threads=threads, output_dir=output).spikes
+        for name, precision, stored in RUNS:
+            output = Path(folder) / name
+            spikes = run(
+                config, precision=precision, threads=threads, store_synapses=stored,
+                output_dir=output,
+            ).spikes  # fmt: skip
             spikes = spikes.sort_values(["timestamps", "node_ids"])
             total = hashlib.sha256(spikes["timestamps"].to_numpy("<f8").tobytes())
             total.update(spikes["node_ids"].to_numpy("<i8").tobytes())
-            seen[precision] = total.hexdigest()[:16]
-            seen[f"{precision} spikes"] = len(spikes)
+            seen[name] = total.hexdigest()[:16]
+            seen[f"{name} spikes"] = len(spikes)
+    assert seen["drawn"] == seen["single"] and seen["drawn spikes"], seen
     return seen
 
 
@@ -99,7 +109,8 @@ def main() -> int:
         first = first or seen
         other = [what for what in first if seen[what] != first[what]]
         print(
-            f"{name:36} model {seen['model']}  double {seen['double']} ({seen['double spikes']})"
+            f"{name:36} columns {seen['columns']}  model {seen['model']}"
+            f"  double {seen['double']} ({seen['double spikes']})"
             f"  single {seen['single']} ({seen['single spikes']})"
             f"  {time.perf_counter() - begin:.0f} s"
             + (f"  OTHER: {', '.join(other)}" * bool(other)),

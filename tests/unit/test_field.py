@@ -6,6 +6,7 @@ import shutil
 import h5py
 import numpy as np
 import pytest
+from library_circuit import write_library_circuit
 
 import isocortex as ic
 from isocortex.errors import ConfigError, InputError, IsocortexError
@@ -345,7 +346,9 @@ def test_what_bmtks_environment_builder_writes(case, base, caplog):
     assert "gids" not in caplog.text
 
 
-@pytest.mark.parametrize("name", ["tau2", "erev", "conductance", "u_syn"])
+@pytest.mark.parametrize(
+    "name", ["tau2", "erev", "conductance", "u_syn", "v_rev", "reversal_potential", "threshold"]
+)
 def test_parameters_among_edge_types(case, name):
     folder = case()
     types = (folder / "edges_types.csv").read_text()
@@ -361,3 +364,52 @@ def test_parameters_among_node_attributes_are_named(case, caplog):
         file["nodes/cortex/0/threshold_current"] = np.ones(3)
     load_circuit(folder / "config.json")
     assert "threshold_current can be asked for by queries but changes no cell" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("distance_ranges", "distance_range"), ("Weight_Function", "weight_function"),
+        ("nsyn", "nsyns"), ("sec_ids", "sec_id"), ("afferent_section_ids", "afferent_section_id"),
+    ],
+)  # fmt: skip
+def test_names_that_mean_what_is_read_are_not_dropped(case, name, meant):
+    """A column of types whose name is off by a letter was ignored; of nsyns, one was taken."""
+    folder = case()
+    types = (folder / "edges_types.csv").read_text().splitlines()
+    (folder / "edges_types.csv").write_text(f"{types[0]} {name}\n{types[1]} 5\n")
+    with h5py.File(folder / "edges.h5", "r+") as file:
+        group = file["edges/thal_to_cortex/0"]
+        if meant in group:
+            del group[meant]
+    with pytest.raises(InputError, match=f"edge types/{name}: is not read.*Did you mean {meant}"):
+        load_circuit(folder / "config.json")
+
+
+def test_a_name_beside_the_one_it_resembles_is_the_users_own(case):
+    folder = case()
+    with h5py.File(folder / "edges.h5", "r+") as file:
+        group = file["edges/thal_to_cortex/0"]
+        group["syn_weights"] = np.arange(len(group["syn_weight"]))
+        group["Delay"] = np.ones(len(group["syn_weight"]))  # of the types
+    load_circuit(folder / "config.json")
+
+
+def test_parameters_that_a_synapse_does_not_have_are_named_once(case, caplog):
+    folder = case()
+    file = folder / "synapses" / "exc.json"
+    values = json.loads(file.read_text())
+    file.write_text(json.dumps({**values, "gmax": 0.1, "tau": 5.0, "level_of_detail": "exp2syn"}))
+    load_circuit(folder / "config.json")
+    told = [r.getMessage() for r in caplog.records if "is read by no exp2syn" in r.getMessage()]
+    assert len(told) == 1
+    assert "gmax, tau" in told[0]
+
+
+@pytest.mark.parametrize("column", ["dynamics_params", "model_processing"])
+def test_embedded_cells_take_no_parameters_beside_their_own(tmp_path, column):
+    config = write_library_circuit(tmp_path)
+    types = (tmp_path / "cells_types.csv").read_text().splitlines()
+    (tmp_path / "cells_types.csv").write_text(f"{types[0]} {column}\n{types[1]} mine\n")
+    with pytest.raises(ConfigError, match=f"{column} 'mine'"):
+        ic.run(config)

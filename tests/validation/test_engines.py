@@ -1,11 +1,13 @@
 """The compiled engine against the reference engine; independence of threads, packing, precision."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as at_most
 from hypothesis.strategies import floats, integers, lists
-from neurons import random_tree, wire
+from neurons import random_tree, tree, wire
 
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import ProbeTable, Settings, Variable
@@ -186,3 +188,24 @@ def test_every_event_is_delivered_exactly_once(delays, times, threads, chunk):
         for time in times:
             expected[:, cell] += weight * (middle[:100] >= time + delay)
     np.testing.assert_allclose(np.concatenate(parts), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine_class", [ReferenceEngine, CpuEngine])
+def test_what_a_cell_causes_half_way_through_a_step_acts_in_the_next(engine_class):
+    """NEURON sees a crossing 1e-10 ms after the step; without it, rounding chose the step."""
+    dt, n = 0.1, 24
+    model = tree([-1], 300.0, [0.0])
+    delays = 0.05 + dt * np.arange(2, 2 + n)
+    synapses = [(0, k + 1, 0, 0, 1e-4, delays[k]) for k in range(n)]
+    network = replace(
+        wire([model], np.zeros(n + 1, int), synapses, [exp1syn(2.0, 0.0)]),
+        currents=[CurrentSource(0, 0, Pulses([0.3], [1.0], [20.0]))],
+    )
+    engine = engine_class(network, Settings(dt=dt, v_init=-70.0, threshold=-60.0))
+    engine.record(ProbeTable.of([(k, 0, Variable("v")) for k in range(n + 1)]))
+    source, time, samples = engine.advance(80)
+    assert source.tolist() == [0]
+    spike = int(np.argmax(samples[:, 0] > -60.0))
+    assert np.isclose(time[0], (spike + 1) * dt, atol=1e-9)
+    first = np.argmax(samples[:, 1:] != samples[0, 1:], axis=0)
+    np.testing.assert_array_equal(first - spike, 2 + 1 + np.arange(n) + 1)

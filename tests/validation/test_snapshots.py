@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from test_engines import BUSY, _busy_network
 
+from isocortex.cortex.build import build_cortex
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.reference import ReferenceEngine
+from isocortex.network.build import build_network
 from isocortex.network.poisson import PoissonSources
+from isocortex.session.engines import make_settings
+from isocortex.sonata.config import load_simulation
 
 N_STEPS = 600
 
@@ -91,3 +97,18 @@ def test_a_taken_state_does_not_move_on(network):
     engine.advance(10 * engine.window)
     for field, before in zip(fields(state), kept, strict=True):
         np.testing.assert_array_equal(getattr(state, field.name), before, err_msg=field.name)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_a_state_goes_on_with_synapses_that_are_drawn_at_each_spike(tmp_path, precision):
+    """Spikes on their way are kept, not their synapses: those are drawn anew."""
+    cortex = CortexModel.make(Recipe(scale=0.0001, seed=3))
+    simulation = load_simulation(build_cortex(tmp_path, cortex, tstop=90.0, materialize=False))
+    settings = make_settings(
+        simulation, threads=2, precision=precision, integrator="backward-euler"
+    )
+    drawn = build_network(simulation, store_synapses=False)
+    assert drawn.n_drawn > 0
+    for before, after in ((2, 1), (1, 2)):
+        for whole, resumed in zip(*whole_and_resumed(drawn, settings, before, after), strict=True):
+            np.testing.assert_array_equal(whole, resumed)

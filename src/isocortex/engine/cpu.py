@@ -123,7 +123,7 @@ class CpuEngine:
 
     def advance(self, n_steps: int) -> Piece:
         self.clock.extend(self.step + n_steps)
-        times = Times(self.clock.start, self.clock.middle, self.clock.dt)
+        times = Times(self.clock.seen, self.clock.middle, self.clock.dt)
         electrodes, probes = self._electrodes(n_steps), self._room_for_samples(n_steps)
         given, last = self.network.trains, self._heard_until(self.step + n_steps)
         sent = slice(

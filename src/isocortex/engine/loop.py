@@ -98,7 +98,7 @@ def run_windows(me, part, drawn, shared, steps):
                     if at < last_at:
                         found.source[turn, at] = cell
                         found.time[turn, at] = (
-                            times.start[first_step + work.spike_step[k]]
+                            times.seen[first_step + work.spike_step[k]]
                             - work.spike_early[k] * times.dt
                         )
                     at += 1

@@ -97,7 +97,7 @@ class Inbox(NamedTuple):
 class Times(NamedTuple):
     """Times of steps (ms), see :class:`isocortex.network.clock.Clock`."""
 
-    start: Floats
+    seen: Floats
     middle: Floats
     dt: float
 

@@ -283,7 +283,7 @@ class ReferenceEngine:
             cell.step(injected[c])
             above = bool(cell.v[cell.model.soma] > self.settings.threshold)
             if above and not cell.above:
-                time = self.clock.start[self.step] - cell.early * self.settings.dt
+                time = self.clock.seen[self.step] - cell.early * self.settings.dt
                 spikes.append((time, c))
                 self._send(c, time)
             cell.above = above

@@ -77,6 +77,13 @@ def _compile(
                 file=simulation.config_file, field="run.dL",
                 fix=f"Leave dL at {LIBRARY_DL:g}, or give the cells' SWC and fit files.",
             )  # fmt: skip
+        for column, value in (("dynamics_params", dynamics), ("model_processing", processing)):
+            if value is not None:
+                raise ConfigError(
+                    f"an embedded cell has its parameters and axon with it, and {column} {value!r}",
+                    fix=f"Leave {column} out (NULL), or use {ALLEN_TEMPLATES[0]} with the cell's "
+                    "SWC and fit files.", **where,
+                )  # fmt: skip
         return load_cell(template.removeprefix(LIBRARY_PREFIX))
     if template is not None and template.startswith("nml:"):
         dynamics = _fit_of_neuroml(circuit, template, where)

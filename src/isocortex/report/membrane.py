@@ -43,7 +43,7 @@ class MembraneReport:
     dtype : float32, SONATA's type, or float64, which BMTK writes but libsonata refuses to read.
     mode : ``w`` makes a new file, ``a`` adds a population to an existing report; several reports
         may be open on one file.
-    more : further columns of the mapping, each int64[e].
+    more : further columns of the mapping, each int64[e] or strings.
     provenance : stored as root attributes of a new file.
     """
 
@@ -85,7 +85,7 @@ class MembraneReport:
             "element_ids": np.asarray(element_ids, dtype=np.uint64),
             "element_pos": np.asarray(element_pos, dtype=np.float64),
         }
-        mapping |= {name: np.asarray(column, np.int64) for name, column in (more or {}).items()}
+        mapping |= {name: np.asarray(column) for name, column in (more or {}).items()}
         if (
             len(mapping["index_pointer"]) != len(mapping["node_ids"]) + 1
             or mapping["index_pointer"][-1] != self.n_elements
@@ -109,7 +109,8 @@ class MembraneReport:
         reserve(self._file, sum(values.nbytes for values in mapping.values()))
         group = reports.create_group(self.population)
         for name, values in mapping.items():
-            group.create_dataset(f"mapping/{name}", data=values)
+            text = h5py.string_dtype() if values.dtype == object else None
+            group.create_dataset(f"mapping/{name}", data=values, dtype=text)
         ids = mapping["node_ids"]
         group["mapping/node_ids"].attrs["sorted"] = np.uint8(np.all(ids[1:] > ids[:-1]))
         # The name that libsonata looks for; SONATA and BMTK say index_pointer.

@@ -5,12 +5,17 @@ single one of them contributes follows from the spikes of its source alone, so i
 beside the run, with the engine's recurrences, in double precision:
 
 =================  ====  =======================================================================
-``tau1``, ``tau2``  ms    time constants (``tau`` of ExpSyn)
+``tau1``, ``tau2``  ms    time constants of Exp2Syn
+``tau``            ms    that of ExpSyn
 ``e``              mV    reversal
-``A``, ``B``       uS    states, as the step ends
-``g``              uS    ``B - A`` with which the step was computed, as NEURON keeps it
-``i``              nA    ``g (v - e)`` with the voltage before the step
+``A``, ``B``       uS    states of Exp2Syn, as the step ends
+``g``              uS    of Exp2Syn: ``B - A`` with which the step was computed, as NEURON keeps it;
+                         of ExpSyn, whose state it is: as the step ends
+``i``              nA    current of the step, with the voltage before it
 =================  ====  =======================================================================
+
+Synapses are in BMTK's order: those of cells, then those of virtual nodes in order of the inputs
+that drive them. A virtual node that no input drives makes none there, and none here.
 """
 
 from __future__ import annotations
@@ -22,7 +27,14 @@ import numpy as np
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
-from isocortex.circuit import EdgePopulation, Projection, ReportSpec, Simulation
+from isocortex.circuit import (
+    EdgePopulation,
+    PoissonInput,
+    Projection,
+    ReportSpec,
+    Simulation,
+    SpikeInput,
+)
 from isocortex.circuit.synapses import kinetics_of, place_synapses
 from isocortex.engine.interface import Variable
 from isocortex.errors import ConfigError
@@ -38,8 +50,9 @@ from isocortex.report.record import Sampling, Schedule
 VARIABLES = {
     "tau1": "ms", "tau2": "ms", "tau": "ms", "e": "mV", "A": "uS", "B": "uS", "g": "uS", "i": "nA",
 }  # fmt: skip
-#: NEURON's names of synapses whose conductance jumps, and of those whose conductance rises.
-ONE, TWO = ("ExpSyn", "Exp1Syn"), ("Exp2Syn",)
+#: NEURON's synapses, and which of these variables each has.
+ONE, TWO = "ExpSyn", "Exp2Syn"
+OF = {ONE: ("tau", "e", "g", "i"), TWO: ("tau1", "tau2", "e", "A", "B", "g", "i")}
 
 
 class Connected:
@@ -61,19 +74,20 @@ class Connected:
         number = sources.number[population]
         rows = np.flatnonzero(np.isin(number, cells))
         onto = [p for p in circuit.projections if p.target == population]
-        # BMTK connects virtual nodes after all others
-        onto.sort(key=lambda p: bool((sources.kind[p.source] == VIRTUAL).any()))
-        parts = [
-            self._of(p, rows, sources, network, simulation.seed)
-            for p in onto
-        ]  # fmt: skip
+        driven = _driven(simulation)
+        onto.sort(key=lambda p: _rank(p.source, sources, driven))
+        parts = [self._of(p, rows, sources, network, simulation.seed) for p in onto]
         none: list[Any] = [np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64),
                            np.zeros(0), np.zeros(0)]  # fmt: skip
         columns = [np.concatenate(c) for c in zip(none, *(p[:-1] for p in parts), strict=True)]
         kinetics = [k for part in parts for k in part[-1]]
         place = np.full(network.n_cells, -1, np.int64)
         place[cells] = np.arange(len(cells))
+        silent = [
+            n[sources.kind[p] == VIRTUAL] for p, n in sources.number.items() if p not in driven
+        ]
         order = np.argsort(place[columns[1]], kind="stable")
+        order = order[~np.isin(columns[0][order], np.concatenate([[], *silent]))]
         self.source, self.cell, self.node, self.weight, self.delay = (c[order] for c in columns)
         self.kinetics = [kinetics[i] for i in order]
 
@@ -141,7 +155,9 @@ class ConnectionRecorder:
                 fix=f"Use one of {', '.join(VARIABLES)}.",
             )  # fmt: skip
         found = Connected(simulation, network, population, cells)
-        keep = np.array([_is_a(k, spec.connections or "") for k in found.kinetics], bool)
+        names = [name_of(k) for k in found.kinetics]
+        keep = np.array([name.startswith(spec.connections or "") for name in names], bool)
+        self._check({name for name, kept in zip(names, keep, strict=True) if kept})
         self.n_connections = int(keep.sum())
         self.source, self.weight = found.source[keep], found.weight[keep]
         self.delay, self.kinetics = found.delay[keep], [
@@ -161,10 +177,7 @@ class ConnectionRecorder:
             ),
             "element_ids": [m.section[n] for m, n in zip(models, node, strict=True)],
             "element_pos": [m.x[n] for m, n in zip(models, node, strict=True)],
-            "more": {
-                "src_ids": network.source_node_id[self.source],
-                "trg_ids": network.source_node_id[cell],
-            },
+            "more": _ends(self.source, cell, network),
             **self.schedule.times,
         }  # fmt: skip
         before = Variable("v", at_start=True)
@@ -174,9 +187,20 @@ class ConnectionRecorder:
         )
         self.probes = [(*p, before) for p in places] if spec.variable == "i" else []
 
+    def _check(self, chosen: set[str]) -> None:
+        """Every chosen synapse must have the variable."""
+        without = sorted(name for name in chosen if self.variable not in OF[name])
+        if without:
+            others = [name for name in OF if self.variable in OF[name]]
+            raise ConfigError(
+                f"{without[0]} synapses have no {self.variable!r}", field="variable_name",
+                fix=f"Use one of {', '.join(OF[without[0]])}, or syn_type {others[0]!r}.",
+            )  # fmt: skip
+
     def _prepare(self, network: Network) -> None:
         """Factors and jumps of every synapse, and the trains of sources that are not simulated."""
         self.e = np.array([k.reversal for k in self.kinetics])
+        self.jumping = np.array([name_of(k) == ONE for k in self.kinetics], bool)
         factors = np.array([k.factors(self.dt) for k in self.kinetics]).reshape(-1, 2)
         jumps = np.array([k.jumps(0.0) for k in self.kinetics]).reshape(-1, 2)
         self.fade_a, self.fade_b = factors.T
@@ -225,7 +249,7 @@ class ConnectionRecorder:
         if self.variable == "e":
             return self.e
         if self.variable == "tau1":
-            return np.array([k.tau_rise or k.tau_decay for k in self.kinetics])
+            return np.array([k.tau_rise for k in self.kinetics])
         if self.variable in ("tau2", "tau"):
             return np.array([k.tau_decay for k in self.kinetics])
         return None
@@ -233,7 +257,7 @@ class ConnectionRecorder:
     def _receive(self, end: int, sources: IntArray, times: FloatArray) -> None:
         """Events of the spikes until step ``end``."""
         self.clock.extend(end)
-        last = self.clock.middle[end - 1]
+        last = self.clock.start[end]
         given, poisson = self.trains, self.poisson.until(last)
         sent = given[1] <= last
         self.trains = (given[0][~sent], given[1][~sent])
@@ -251,20 +275,53 @@ class ConnectionRecorder:
 
     def _step(self, step: int, v: FloatArray) -> FloatArray:
         """The variable of every synapse after one more step; ``v`` is the voltage before it."""
-        when, onto = self.pending
-        n = int(np.searchsorted(when, self.clock.middle[step], side="right"))
-        np.add.at(self.A, onto[:n], self.jump_a[onto[:n]])
-        np.add.at(self.B, onto[:n], self.jump_b[onto[:n]])
-        self.pending = (when[n:], onto[n:])
+        self._jump(self.clock.middle[step])
         g = self.B - self.A
         self.A *= self.fade_a
         self.B *= self.fade_b
+        # NEURON delivers at both ends of a step: what falls into its second half is seen as it ends
+        self._jump(self.clock.start[step + 1])
         if self.variable == "g":
-            return g
+            return np.where(self.jumping, self.B, g)
         return g * (v - self.e) if self.variable == "i" else getattr(self, self.variable)
 
+    def _jump(self, until: float) -> None:
+        """Deliver the events that are due until then, ms."""
+        when, onto = self.pending
+        n = int(np.searchsorted(when, until, side="right"))
+        np.add.at(self.A, onto[:n], self.jump_a[onto[:n]])
+        np.add.at(self.B, onto[:n], self.jump_b[onto[:n]])
+        self.pending = (when[n:], onto[n:])
 
-def _is_a(kinetics: Kinetics, name: str) -> bool:
-    """Whether NEURON's name of such a synapse begins with ``name``, as BMTK asks."""
-    names = ONE if kinetics.tau_rise == 0.0 else TWO
-    return any(n.startswith(name) for n in names)
+
+def name_of(kinetics: Kinetics) -> str:
+    """NEURON's name of such a synapse."""
+    return ONE if kinetics.tau_rise == 0.0 else TWO
+
+
+def _driven(simulation: Simulation) -> list[str]:
+    """Populations with an input of spikes, in order of the inputs."""
+    kinds = (SpikeInput, PoissonInput)
+    return list(dict.fromkeys(i.population for i in simulation.inputs if isinstance(i, kinds)))
+
+
+def _rank(population: str, sources: Sources, driven: list[str]) -> int:
+    """When BMTK makes the synapses of a population: cells first, then input after input."""
+    if not (sources.kind[population] == VIRTUAL).any():
+        return 0
+    return 1 + driven.index(population) if population in driven else 1 + len(driven)
+
+
+def _ends(source: IntArray, cell: IntArray, network: Network) -> dict[str, Any]:
+    """Columns of the mapping that say which nodes a synapse is between.
+
+    ``src_ids`` and ``trg_ids`` are BMTK's: node ids, and -1 of every virtual node. The others say
+    which node of which population it is.
+    """
+    node, populations = network.source_node_id[source], np.array(network.populations, object)
+    return {
+        "src_ids": np.where(source < network.n_reacting, node, -1),
+        "trg_ids": network.source_node_id[cell],
+        "src_node_ids": node,
+        "src_populations": populations[network.source_population[source]],
+    }

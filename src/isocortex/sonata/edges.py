@@ -35,7 +35,8 @@ OF_TYPES = (
 #: from dynamics_params alone.
 PARAMETER = re.compile(
     r"e|e_?rev|tau\w*|(decay|rise|depression|facilitation)_time|g|g_?(max|bar|syn)|conductance"
-    r"|weight|u_syn|u_hill_coefficient|use|dep|fac|p0|p_?release|n_rrp_vesicles|nmda\w*|syn_delay",
+    r"|weight|u_syn|u_hill_coefficient|use|dep|fac|p0|p_?release|n_rrp_vesicles|nmda\w*|syn_delay"
+    r"|v_?rev|e_?syn|reversal\w*|stp\w*|threshold|a_(fdr|d|i|f)|pbtilde|u0",
     re.IGNORECASE,
 )
 #: weight_function -> whether it depends on the tuning of both cells.
@@ -140,7 +141,10 @@ class _Reader:
         codes = self.types.index.get_indexer(pd.Index(type_ids)) if len(self.types) else None
         columns: dict[str, FloatArray] = {}
         used = self.types[self.types.index.isin(type_ids)].notna().any()
-        self._unread([name for name in used.index if used[name]], self.types_path, "edge types")
+        of_types = [name for name in used.index if used[name]]
+        groups = [g for g in h5 if h5.get(g, getclass=True) is h5py.Group]
+        own = {name for g in groups for name in h5[g]}
+        self._unread(of_types, self.types_path, "edge types", own)
         if codes is not None:
             for name in NUMBERS:
                 if name in self.types:
@@ -170,7 +174,7 @@ class _Reader:
                 if "edge_group_index" in h5 else np.arange(len(mine))
             )  # fmt: skip
             found = attributes(members, self.path, int(index.max(initial=-1)) + 1)
-            self._unread(found, self.path, members.name)
+            self._unread(found, self.path, members.name, of_types)
             for name, values in found.items():
                 if name not in NUMBERS:
                     continue
@@ -197,11 +201,25 @@ class _Reader:
                 columns[new] = np.where(np.isnan(values), columns.get(new, np.nan), values)
         return columns
 
-    def _unread(self, names: Iterable[str], file: Path | None, field: str) -> None:
-        """Stop at attributes that say something about synapses and that nothing here obeys."""
+    def _unread(
+        self, names: Iterable[str], file: Path | None, field: str, elsewhere: Iterable[str]
+    ) -> None:
+        """Stop at attributes that say something about synapses and that nothing here obeys.
+
+        ``elsewhere`` are those that the same edges have from their types or groups.
+        """
         names = list(names)
+        plain = {_plain(name): name for name in (*NUMBERS, *OF_TYPES)}
         for name in names:
-            if name not in (*NUMBERS, *OF_TYPES) and PARAMETER.fullmatch(name):
+            if name in plain.values():
+                continue
+            meant = plain.get(_plain(name))
+            if meant is not None and meant not in (*names, *elsewhere):
+                raise InputError(
+                    "is not read, here as in BMTK", file=file, field=f"{field}/{name}",
+                    fix=f"Did you mean {meant}? If not, give it another name.",
+                )  # fmt: skip
+            if PARAMETER.fullmatch(name):
                 close = difflib.get_close_matches(name, NUMBERS, 1, 0.8)
                 raise InputError(
                     "is not read: neither here nor in BMTK does it change a synapse", file=file,
@@ -279,3 +297,8 @@ class _Reader:
                 fix="Add tuning_angle (degrees) to the nodes, or use wmax.",
             )  # fmt: skip
         return values
+
+
+def _plain(name: str) -> str:
+    """A name without what people forget of it: capitals, underscores, the plural."""
+    return name.lower().replace("_", "").replace(" ", "").rstrip("s")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,21 @@ from isocortex.circuit import SynapseRule
 from isocortex.errors import ConfigError, InputError
 from isocortex.sonata.types import parse_list
 from isocortex.text import read_json
+
+logger = logging.getLogger(__name__)
+
+#: Template -> what is read of its parameter file, here and by BMTK.
+READ = {
+    "exp2syn": ("tau1", "tau2", "erev"),
+    "exp1syn": ("tau", "tau1", "tau_1", "erev"),
+    "expsyn": ("tau", "tau1", "tau_1", "erev"),
+}
+#: Names of numbers that would change a synapse if they were read.
+PARAMETER = re.compile(
+    r"e|e_?rev|v_?rev|e_?syn|reversal\w*|tau\w*|g|g_?(max|bar|syn)|conductance|(syn_?)?weight"
+    r"|(syn_?)?delay|u|u0|use|dep|fac|p0|p_?release|nmda\w*|threshold",
+    re.IGNORECASE,
+)
 
 
 class Rules:
@@ -31,6 +48,7 @@ class Rules:
     ) -> None:
         self.types, self.file, self.synaptic_models = types, file, synaptic_models
         self._json: dict[str, dict[str, Any]] = {}
+        self._told: set[str] = set()
 
     def of(self, type_ids: IntArray) -> tuple[list[SynapseRule], NDArray[np.int32]]:
         """The distinct rules of some edges, and which of them each edge has (int32[m])."""
@@ -57,14 +75,28 @@ class Rules:
                     f"distance_range {distance} is not [from, to]", fix="Two numbers in um.",
                     **where,
                 )  # fmt: skip
-        name = row.get("dynamics_params")
+        name, template = row.get("dynamics_params"), row.get("model_template")
+        dynamics = self._dynamics(name) if name is not None else {}
+        self._tell_unread(dynamics, name, str(template).lower())
         return SynapseRule(
-            model_template=row.get("model_template"),
-            dynamics=self._dynamics(name) if name is not None else {},
+            model_template=template,
+            dynamics=dynamics,
             dynamics_file=name,
             target_sections=tuple(str(s) for s in sections),
             distance_range=None if bounds is None else (bounds[0], bounds[1]),
         )
+
+    def _tell_unread(self, dynamics: dict[str, Any], name: str | None, template: str) -> None:
+        """Say once of a file which of its parameters such a synapse does not have."""
+        unread = [k for k in dynamics if template in READ and k not in READ[template]]
+        unread = [k for k in unread if PARAMETER.fullmatch(k)]
+        if name is not None and unread and name not in self._told:
+            self._told.add(name)
+            logger.warning(
+                "%s: %s is read by no %s, here as in BMTK, and changes no synapse",
+                self.synaptic_models / name if self.synaptic_models else name,
+                ", ".join(unread), template,
+            )  # fmt: skip
 
     def _dynamics(self, name: str) -> dict[str, Any]:
         if name not in self._json:
