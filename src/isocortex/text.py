@@ -19,9 +19,11 @@ def read_text(path: Path, error: type[IsocortexError] = InputError) -> str:
     except OSError as reason:
         raise error(f"cannot be read ({reason.strerror or reason})", file=path) from reason
     except UnicodeDecodeError as reason:
-        raise error(
-            f"not text ({reason})", file=path, fix="Write it again as UTF-8 text."
-        ) from reason
+        if path.read_bytes()[:4] == b"\x89HDF":
+            fix = "It is an HDF5 file: give the text file (a configuration, a table) in its place."
+        else:
+            fix = "Write it again as UTF-8 text."
+        raise error(f"not text ({reason})", file=path, fix=fix) from reason
 
 
 def read_json(path: Path, error: type[IsocortexError] = InputError) -> dict[str, Any]:

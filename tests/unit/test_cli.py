@@ -10,13 +10,17 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 from command_line import isocortex, one_line
 
+import isocortex as ic
+from isocortex.errors import InputError
 from isocortex.examples import write_microcircuit
+from isocortex.sonata.config import load_simulation
 
 CELL = "485836906"
 
@@ -363,7 +367,8 @@ def test_a_configuration_that_is_not_json(circuit):
     [
         ({"run": {"tstopp": 5.0}}, ["run.tstopp", "tstop"]),
         ({"run": {"dt": -0.1}}, ["run.dt", "greater than 0"]),
-        ({"run": {"dt": "fast"}}, ["run.dt"]),
+        ({"run": {"dt": "fast"}}, ["run.dt", "Give a number"]),
+        ({"run": {"tstop": "300"}}, ["run.tstop", "Without the quotes: 300"]),
         ({"network": "$BASE_DIR/nothing.json"}, ["nothing.json", "does not exist"]),
         ({"reports": {"r": {"module": "ecp"}}}, ["reports.r", "ecp"]),
         ({"inputs": {"x": {"input_type": "voltage_clamp", "module": "SEClamp"}}},
@@ -379,7 +384,51 @@ def test_a_wrong_section_is_named(circuit, sections, words):
 
 def test_a_missing_nodes_file_is_named(circuit):
     (circuit.parent / "network" / "cortex_nodes.h5").unlink()
-    one_line(isocortex("run", circuit), "cortex_nodes.h5", "does not exist")
+    one_line(
+        isocortex("run", circuit), "cortex_nodes.h5", "there is no file", "nodes[0].nodes_file"
+    )
+
+
+def test_hdf5_in_place_of_text_and_a_file_in_place_of_its_folder(circuit):
+    nodes = circuit.parent / "network" / "cortex_nodes.h5"
+    one_line(isocortex("run", nodes), "cortex_nodes.h5", "is an HDF5 file", "configuration")
+    one_line(isocortex("rates", nodes), "cortex_nodes.h5", "Give its folder", str(nodes.parent))
+
+
+def test_spikes_that_a_circuit_is_given_are_no_results(circuit):
+    with h5py.File(circuit.parent / "spikes.h5", "w") as given:
+        given["spikes/background/timestamps"] = np.array([1.0])
+        given["spikes/background/node_ids"] = np.array([0])
+    one_line(isocortex("plot", "raster", circuit.parent), "does not exist", "Run the simulation")
+
+
+def test_a_killed_run_is_told_as_one(circuit):
+    output = ic.run(drive(circuit)).directory
+    facts = json.loads((output / "provenance.json").read_text())
+    del facts["summary"]  # which only a run that ends leaves
+    (output / "provenance.json").write_text(json.dumps(facts))
+    for command in (("rates",), ("plot", "raster")):
+        _, _, error = isocortex(*command, output)
+        assert "killed, or goes on" in error
+
+
+def test_another_cells_file_is_no_suggestion(circuit):
+    folder = circuit.parent / "fits"
+    folder.mkdir()
+    (folder / "472363762_fit.json").write_text("{}")
+    loaded = load_simulation(circuit).circuit
+    here = replace(loaded, components={"biophysical_neuron_models_dir": folder})
+    for name, close in (("472363763_fit.json", False), ("472363762_fot.json", True)):
+        with pytest.raises(InputError) as refused:
+            here.find("biophysical_neuron_models_dir", name)
+        assert ("Did you mean" in str(refused.value)) is close
+
+
+def test_the_cost_of_a_cortex_needs_no_folder():
+    status, printed, _ = isocortex("build", "cortex", "--scale", "0.0005", "--dry-run")
+    assert status == 0
+    assert "Times are estimates" in printed
+    one_line(isocortex("build", "cortex", "--scale", "0.0005"), "--output", "-o FOLDER")
 
 
 def test_an_unknown_model_is_named(circuit):

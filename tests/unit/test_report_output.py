@@ -83,6 +83,17 @@ def test_result_spikes_and_rates(folder):
     assert "v1: 4 cells, 3 spikes, mean 3.75 Hz, 2 silent" in result.summary
 
 
+def test_a_killed_run_lasted_as_long_as_what_it_wrote(folder):
+    assert Result(folder).unfinished
+    facts = json.loads((folder / "provenance.json").read_text())
+    facts["run"]["tstop"] = 1000.0
+    write_provenance(folder, facts)
+    assert Result(folder).duration == 200.0
+    assert "killed" in Result(folder).summary
+    (folder / "v.h5").unlink()
+    assert Result(folder).duration == 20.0
+
+
 def test_result_report_is_lazy_and_labelled(folder):
     data = Result(folder).report("v")
     assert data.dims == ("time", "element")

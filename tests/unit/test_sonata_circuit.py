@@ -255,7 +255,7 @@ def test_files_that_are_not_hdf5(folder, name):
         with pytest.raises(InputError, match=f"{name}: not a readable HDF5 file"):
             load(folder)
     path.unlink()
-    with pytest.raises(InputError, match="file does not exist"):
+    with pytest.raises(ConfigError, match=rf"{name[:-4]}\w*\[0\]\.\w+: there is no file .*{name}"):
         load(folder)
 
 

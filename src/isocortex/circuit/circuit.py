@@ -64,7 +64,9 @@ class Circuit:
             if path.is_file():
                 return path
         there = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-        close = difflib.get_close_matches(name, there, 1)
+        # of a name with other digits only: another cell, and no slip of the pen
+        alike = [other for other in there if _digits(other) == _digits(name)]
+        close = difflib.get_close_matches(name, alike, 1)
         hint = f"Did you mean {close[0]!r}?" if close else f"Put it there or mend {component}."
         raise InputError("file does not exist", file=folder / name, field=component, fix=hint)
 
@@ -182,6 +184,10 @@ class Circuit:
                     fix=f"Put it {'in' if is_text else 'without'} quotes; there are "
                     f"{_some_values(key, populations)}.",
                 )  # fmt: skip
+
+
+def _digits(name: str) -> str:
+    return "".join(filter(str.isdigit, name))
 
 
 def _is_text(column: pd.Series) -> bool | None:

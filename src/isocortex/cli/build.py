@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isocortex.cli.terminal import duration, err, out
-from isocortex.errors import disk_errors
+from isocortex.errors import ConfigError, disk_errors
 
 if TYPE_CHECKING:
     from isocortex.calibrate import Round
@@ -23,7 +23,9 @@ app = typer.Typer(help="Build circuits.", no_args_is_help=True)
 @app.command("cortex")
 def build_cortex(
     *,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the circuit goes.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where the circuit goes.")
+    ] = None,
     scale: Annotated[float, typer.Option(help="Share of the 9 million neurons.")] = 0.001,
     seed: int = 1,
     density: Annotated[str, typer.Option(help="published or rodarie.")] = "published",
@@ -86,6 +88,11 @@ def build_cortex(
     from isocortex.cortex.recipe import Recipe
     from isocortex.pictures import save
 
+    if output is None and not dry_run:
+        raise ConfigError(
+            "is missing", field="--output", fix="Say where the circuit goes: -o FOLDER."
+        )
+
     def named(file: Path | None) -> str | None:
         return None if file is None else str(file.resolve())
 
@@ -107,7 +114,8 @@ def build_cortex(
     try:
         out.print("Placing neurons ...")
         cortex = CortexModel.make(recipe)
-        if not dry_run:
+        config = None
+        if output is not None and not dry_run:
             config = build.build_cortex(
                 output, cortex, tstop=tstop, materialize=materialize, drive=load_drive(drive),
                 progress=lambda what: out.print(f"{what[0].upper()}{what[1:]} ..."),
@@ -115,14 +123,15 @@ def build_cortex(
         out.print("Counting synapses ...")
         census = take_census(cortex)
         _tell_census(cortex, census, cores, memory)
-        if dry_run:
+        if output is None or config is None:
             return
         census.write(output / "census", list(cortex.atlas.areas.index))
         picture = output / "census" / "census.png"
         save(census_figure(census, cortex.atlas.areas), picture)
         out.print(f"Tables: {output / 'census'}. Picture: {picture}")
     except KeyboardInterrupt:
-        err.print(f"Stopped. {output} is not complete: build it again.")
+        there = output is not None and output.exists()
+        err.print(f"Stopped. {output} is not complete: build it again." if there else "Stopped.")
         raise typer.Exit(130) from None
     out.print(f"Run it: isocortex run {config}")
 
@@ -162,7 +171,11 @@ def _tell_census(
                 ("drawn at spikes", cost.drawn_seconds, cost.drawn_gb),
             )
         ]
-        out.print(f"A run in {precision} {where} (estimated): synapses {'; '.join(ways)}.")
+        out.print(f"A run in {precision} {where}: synapses {'; '.join(ways)}.")
+    out.print(
+        "Times are estimates, at the speed that an AMD EPYC with AVX-512 has per core; `isocortex "
+        "info --measure` measures the machine at hand."
+    )
 
 
 def _cores() -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from isocortex.cli.terminal import ConfigOption, Output, Results, err, out
+from isocortex.cli.terminal import ConfigOption, Output, Results, err, out, tell_if_unfinished
 from isocortex.errors import IsocortexError
 
 app = typer.Typer(help="Draw results.", no_args_is_help=True)
@@ -22,6 +22,7 @@ def draw(
     from isocortex.report.results import Result
 
     result = Result(results)
+    tell_if_unfinished(result)
     simulation = None
     try:
         simulation = simulation_of(result, config)

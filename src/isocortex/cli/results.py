@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from isocortex.cli.terminal import ConfigOption, Results, out
-
-if TYPE_CHECKING:
-    pass
+from isocortex.cli.terminal import ConfigOption, Results, out, tell_if_unfinished
 
 
 def report(
@@ -49,6 +46,7 @@ def rates(
     from isocortex.report.results import Result
 
     result = Result(results)
+    tell_if_unfinished(result)
     if start >= result.duration:
         raise ConfigError(
             f"{start:g} ms is not before the end, {result.duration:g} ms", field="start",

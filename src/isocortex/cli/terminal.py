@@ -14,6 +14,8 @@ from isocortex.printable import printable
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from isocortex.report.results import Result
+
 
 class _Console(Console):
     """Prints text as it is: names and paths may hold brackets, colons and control characters."""
@@ -45,6 +47,14 @@ def progress_bar(*more: str) -> Progress:
         TimeRemainingColumn(), *map(TextColumn, more), console=err, transient=True,
         disable=not err.is_terminal,
     )  # fmt: skip
+
+
+def tell_if_unfinished(result: Result) -> None:
+    """Say so where what is looked at is a part of what was asked for."""
+    if result.unfinished:
+        err.print(
+            f"The run was killed, or goes on: this is what it has written, {result.duration:g} ms."
+        )
 
 
 def duration(seconds: float) -> str:

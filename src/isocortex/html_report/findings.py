@@ -105,7 +105,7 @@ def _unfinished(subject: Subject) -> Iterator[Finding]:
             CHECK,
             "The results do not say how the run ended: it was killed, or an earlier version of "
             "Isocortex made them.",
-            f"If it was killed, rates over {subject.duration:g} ms are too low: run it again.",
+            f"All rates are over the {subject.duration:g} ms that were written. Run it again.",
         )
 
 

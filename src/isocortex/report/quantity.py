@@ -151,9 +151,17 @@ def quantity(name: str, kinetics: list[Kinetics]) -> Quantity:
             return Quantity(name, "1", Variable(what, channel))
         if what == "g" and mechanism.has("conductance"):
             return Quantity(name, "S/cm2", channels=(channel,))
-        current = f"i{mechanism.reversal.removeprefix('e')}"
+        current = f"i{mechanism.reversal.removeprefix('e')}"  # NEURON's name: of eh, ih
         if what == current and mechanism.has("conductance"):
             return Quantity(name, "mA/cm2", channels=(channel,), is_current=True)
+    if mechanism is not None:
+        names = [*mechanism.states]
+        if mechanism.has("conductance"):
+            names += ["g", f"i{mechanism.reversal.removeprefix('e')}"]
+        raise ConfigError(
+            f"{name!r} cannot be recorded", field="variable_name",
+            fix=f"Of {channel} there are {', '.join(f'{n}_{channel}' for n in names)}.",
+        )  # fmt: skip
     raise ConfigError(
         f"{name!r} cannot be recorded",
         field="variable_name",

@@ -40,7 +40,7 @@ def section_nodes(model: CompiledCell, sections: str | tuple[str | int, ...]) ->
             if name not in SECTION_TYPES:
                 raise ConfigError(
                     f"unknown section {section!r}", field="sections",
-                    fix=f"Use soma, all, {', '.join(SECTION_TYPES)} or section ids.",
+                    fix=f"Use all, {', '.join(SECTION_TYPES)} or section ids.",
                 )  # fmt: skip
             chosen |= model.section_type[nodes] == SECTION_TYPES[name]
         else:

@@ -153,17 +153,18 @@ class Result:
     def duration(self) -> float:
         """Simulated time, ms (less than asked for if the run was stopped).
 
-        From the provenance, else the reports, else the last spike.
+        From the provenance; of a run that was killed or goes on, and of results without provenance,
+        until where reports and spikes reach.
         """
         run = self.provenance.get("run", {})
-        if "tstop" in run:
+        if "tstop" in run and not self.unfinished:
             return float(run.get("reached", run["tstop"]))
         stops = []
         for file in self._report_files.values():
             with _open(file) as hdf5:
                 stops += [float(g["mapping/time"][1]) for g in hdf5["report"].values()]
         last_spike = self.spikes["timestamps"].max() if len(self.spikes) else 0.0
-        return max(stops) if stops else float(last_spike)
+        return max([float(last_spike), *stops])
 
     @property
     def unfinished(self) -> bool:
@@ -227,6 +228,8 @@ class Result:
                         f"  report {name}: {variable} of {data.shape[1]} elements of "
                         f"{population}, {data.shape[0]} samples"
                     )
+        if self.unfinished:
+            lines.append("  the run was killed, or goes on: this is what it has written")
         if self.provenance:
             lines.append(f"  computed by {self.provenance['simulator']}")
         return "\n".join(lines)
@@ -246,7 +249,14 @@ def _open(file: Path) -> h5py.File:
 def _output_dir(path: Path) -> Path:
     """The folder itself, or the one that a SONATA simulation configuration writes to."""
     if path.is_dir():
-        return path
+        config = path / "simulation_config.json"
+        if (path / PROVENANCE_FILE).exists() or not config.is_file():
+            return path
+        path = config  # a circuit's folder: its spikes.h5 may be what the run is given
+    if path.suffix in (".h5", ".nwb"):
+        raise InputError(
+            "is one file of results", file=path, fix=f"Give its folder, {path.parent}."
+        )
     if not path.exists():
         raise InputError(
             "does not exist", file=path, fix="Give a run's output folder or its configuration."

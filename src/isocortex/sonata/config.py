@@ -289,11 +289,10 @@ def _circuit(config: Config, path: Path, *, wired: bool = True) -> Circuit:
             raise unknown_key(key, ("nodes", "edges"), file, "networks")
     nodes = _nodes(networks, file)
     edges = []
-    for _, entry in _entries(networks, "edges", EdgesEntry, file):
+    for i, entry in _entries(networks, "edges", EdgesEntry, file):
         if entry.enabled and wired:
-            types = file.parent / entry.edge_types_file if entry.edge_types_file else None
-            models = components.get("synaptic_models_dir")
-            edges += read_edges(file.parent / entry.edges_file, types, nodes, models)
+            paths = _files(entry, ("edges_file", "edge_types_file"), file, f"networks.edges[{i}]")
+            edges += read_edges(*paths, nodes, components.get("synaptic_models_dir"))
     projections: list[Projection] = [*edges, *_made(config, path, nodes)]
     return Circuit(
         nodes, projections, components, _node_sets(config, path), path, _mechanisms(config, path)
@@ -313,8 +312,8 @@ def _nodes(networks: dict[str, Any], file: Path) -> dict[str, NodePopulation]:
     """Every population of ``networks.nodes`` by name."""
     nodes: dict[str, NodePopulation] = {}
     for i, entry in _entries(networks, "nodes", NodesEntry, file):
-        types = file.parent / entry.node_types_file if entry.node_types_file else None
-        for population in read_nodes(file.parent / entry.nodes_file, types):
+        paths = _files(entry, ("nodes_file", "node_types_file"), file, f"networks.nodes[{i}]")
+        for population in read_nodes(*paths):
             if population.name in nodes:
                 raise ConfigError(
                     f"population {population.name!r} appears twice", file=file,
@@ -327,6 +326,18 @@ def _nodes(networks: dict[str, Any], file: Path) -> dict[str, NodePopulation]:
             fix="Add `network`: a circuit config, or `networks` with nodes and edges.",
         )  # fmt: skip
     return nodes
+
+
+def _files(entry: Any, keys: tuple[str, str], file: Path, field: str) -> tuple[Path, Path | None]:
+    """The files that an entry names: the first, and the second if it names one."""
+    paths = [file.parent / name if (name := getattr(entry, key)) else None for key in keys]
+    for key, path in zip(keys, paths, strict=True):
+        if path is not None and not path.is_file():
+            raise ConfigError(
+                f"there is no file {path}", file=file, field=f"{field}.{key}", fix="Mend the path."
+            )
+    assert paths[0] is not None  # the schema has seen to it
+    return paths[0], paths[1]
 
 
 def _entries(networks: dict[str, Any], kind: str, model: Any, file: Path) -> Iterator[Any]:

@@ -220,7 +220,7 @@ class _Reader:
                     fix=f"Did you mean {meant}? If not, give it another name.",
                 )  # fmt: skip
             if PARAMETER.fullmatch(name):
-                close = difflib.get_close_matches(name, NUMBERS, 1, 0.8)
+                close = difflib.get_close_matches(name, NUMBERS, 1, 0.7)
                 raise InputError(
                     "is not read: neither here nor in BMTK does it change a synapse", file=file,
                     field=f"{field}/{name}",

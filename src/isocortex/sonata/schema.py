@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -47,8 +48,21 @@ def validated(model: type[Model], values: dict[str, Any], file: Path | None, fie
             message += f", found {first['input']!r}"[:120]
         raise ConfigError(
             message, file=file, field=f"{field}.{key}",
-            fix="Add it." if first["type"] == "missing" else "Mend the value.",
+            fix=_remedy(first["type"], first["input"]),
         ) from error  # fmt: skip
+
+
+def _remedy(kind: str, found: Any) -> str:
+    """What to do about a value that pydantic refuses."""
+    if kind == "missing":
+        return "Add it."
+    if isinstance(found, str) and kind in ("float_type", "int_type", "bool_type"):
+        try:
+            plain = json.loads(found)
+        except ValueError:
+            return "Give a number." if kind != "bool_type" else "Give true or false."
+        return f"Without the quotes: {json.dumps(plain)}."
+    return "Mend the value."
 
 
 def unknown_key(key: str, known: Iterable[str], file: Path | None, field: str) -> ConfigError:
