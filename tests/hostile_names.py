@@ -14,12 +14,14 @@ SCRIPT = "</script><script>document.title='pwned'</script>"
 ATTRIBUTE = "' onmouseover=document.title='pwned' x='"
 DOUBLE = '" onfocus="document.title=1" autofocus="'
 MATHS = r"$\frac{$ _a^b &lt; <!--"
-NAMES = [IMAGE, SCRIPT, ATTRIBUTE, DOUBLE, MATHS]
+EMOJI = ":v: [bold]"
+ESCAPE = "\x1b[31mred\x1b]0;pwned\x07\u202e"
+NAMES = [IMAGE, SCRIPT, ATTRIBUTE, DOUBLE, MATHS, EMOJI, ESCAPE]
 REPORT = "<b>v & w"
 
 
 def hostile_run(folder: Path) -> isocortex.Result:
-    """Five cells of five types, recorded, two of which spike."""
+    """Seven cells of seven types, recorded, two of which spike."""
     folder = folder / "<i>folder & more"
     config = write_library_circuit(
         folder, cells=len(NAMES), edges=[(0, 0, 2), (1, 1, 1)],
@@ -31,7 +33,8 @@ def hostile_run(folder: Path) -> isocortex.Result:
         {
             "node_type_id": types, "model_type": "biophysical",
             "model_template": f"isocortex:{CELL}", "pop_name": NAMES,
-            "location": ["left", "left", IMAGE, IMAGE, SCRIPT], "ei": ["e", "i", "e", "e", SCRIPT],
+            "location": ["left", "left", IMAGE, IMAGE, SCRIPT, EMOJI, ESCAPE],
+            "ei": ["e", "i", "e", "e", SCRIPT, EMOJI, ESCAPE],
         }
     )  # fmt: skip
     write_types(folder / "cells_types.csv", table)

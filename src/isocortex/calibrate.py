@@ -18,6 +18,7 @@ from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.drive import Drive, load_drive, target_of
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
+from isocortex.elementary import exp, log
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Piece, Settings
 from isocortex.errors import ConfigError, disk_errors
@@ -103,7 +104,7 @@ def calibrate(
         run.advance_to(n_steps)
         rate = spikes.rates
         count = np.bincount(of, minlength=len(kinds))
-        away = np.log((target + FLOOR) / (rate + FLOOR))
+        away = log((target + FLOOR) / (rate + FLOOR))
         table = pd.DataFrame(kinds, columns=["layer", "class", "model"]).assign(
             neurons=count, nS=drive, Hz=rate, target=target
         )
@@ -112,7 +113,7 @@ def calibrate(
             best = done
         progress(number, done, best)
         change = STEP * np.clip(away, -1.5, 1.5) * np.minimum(1.0, count / FEW)
-        drive = np.clip(drive * np.exp(change), WEAKEST, STRONGEST)
+        drive = np.clip(drive * exp(change), WEAKEST, STRONGEST)
     assert best is not None
     return best
 

@@ -1,4 +1,4 @@
-"""exp and log from additions, multiplications and divisions alone.
+"""exp, log, cos and sin from additions, multiplications and divisions alone.
 
 The C library's and NumPy's take another way on every processor and in every version, and may differ
 in the last bit; a connection is drawn or not by such a bit. IEEE 754 leaves no choice in what is
@@ -15,6 +15,7 @@ import numpy as np
 #: ln 2 in two parts; a whole number below 2^11 times the first is exact.
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 LOG2_E = 1.44269504088896338700
+TWO_PI = 6.28318530717958647693
 #: Bits of the root of 1/2, below which a mantissa is doubled.
 _ROOT_HALF = 0x3FE6A09E667F3BCD
 
@@ -60,3 +61,22 @@ def log(x: Any) -> Any:
     series = low + z4 * (mid + z4 * high)
     half = 0.5 * f * f
     return k * LN2_HIGH - ((half - (s * (half + z * series) + k * LN2_LOW)) - f)
+
+
+def circle(turns: Any) -> tuple[Any, Any]:
+    """cos and sin of so many turns (2 pi each), within 4e-16.
+
+    A quarter turn changes places and signs alone; up to an eighth on both sides by Taylor series.
+    """
+    quarter = np.rint(4.0 * np.asarray(turns, np.float64))
+    x = TWO_PI * (turns - 0.25 * quarter)
+    z = x * x
+    sine = cosine = 1.0
+    for k in range(16, 0, -2):
+        cosine = 1.0 - z * cosine / (k * (k - 1))
+        sine = 1.0 - z * sine / (k * (k + 1))
+    sine = x * sine
+    swapped = quarter % 2 == 1
+    across, up = np.where(swapped, sine, cosine), np.where(swapped, cosine, sine)
+    place = quarter % 4
+    return np.where((place == 1) | (place == 2), -across, across), np.where(place >= 2, -up, up)

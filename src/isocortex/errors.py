@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
+from isocortex.printable import printable
+
 
 class IsocortexError(Exception):
     """Anything the user can mend. The command line prints it as one line and exits with 1.
@@ -31,7 +33,7 @@ class IsocortexError(Exception):
         self.message, self.file, self.field, self.fix = message, file, field, fix
         where = ": ".join(str(part) for part in (file, field) if part is not None)
         text = f"{where}: {message}" if where else message
-        super().__init__(f"{text.rstrip('.')}. {fix}" if fix else text)
+        super().__init__(printable(f"{text.rstrip('.')}. {fix}" if fix else text))
 
 
 @contextmanager

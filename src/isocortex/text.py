@@ -1,8 +1,9 @@
-"""Text files: UTF-8, with or without a byte order mark in front."""
+"""Text files: UTF-8, with or without a byte order mark in front; what a number in JSON is."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,19 @@ def read_json(path: Path, error: type[IsocortexError] = InputError) -> dict[str,
     if not isinstance(content, dict):
         raise error("not a JSON object", file=path, fix="Give {...}.")
     return content
+
+
+def finite(value: Any) -> float | None:
+    """A value of a JSON file as a float, None unless it is a finite number.
+
+    Python's reader of JSON lets NaN and Infinity through, ``float`` also true and "7.5".
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # a whole number that no float can hold
+        return None
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

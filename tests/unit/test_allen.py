@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from isocortex.cells.allen import compile_allen, read_fit
+from isocortex.cells.allen import compile_allen
+from isocortex.cells.fit import read_fit
 from isocortex.errors import InputError, IsocortexError, ModelError
 from isocortex.mechanisms import DENSITY
 
@@ -127,6 +128,21 @@ def test_compartments_follow_dL(compiled):
     assert compiled(dL=1e6).n_compartments == 5  # soma, dendrite, apical dendrite, two of axon
 
 
+@pytest.mark.parametrize(
+    ("dL", "message"),
+    [
+        (1e-6, r"dL: 1e-06 um would cut this cell into 2.1e\+08 compartments. Use 0.01 um or more"),
+        (1e-320, "would cut this cell into inf compartments"),
+        (0.0, "dL: must be more than 0 um, found 0"),
+        (float("nan"), "dL: must be more than 0 um, found nan"),
+    ],
+)
+def test_a_dL_that_takes_all_memory_is_refused_before_it_is_taken(compiled, tmp_path, dL, message):
+    with pytest.raises(ModelError, match=message) as caught:
+        compiled(dL=dL)
+    assert caught.value.file == tmp_path / "cell.swc" and caught.value.fix
+
+
 def test_the_contents_of_a_fit_may_be_given(tmp_path):
     (tmp_path / "cell.swc").write_text(SWC)
     assert compile_allen(FIT, tmp_path / "cell.swc").n_compartments > 5
@@ -145,31 +161,81 @@ def entry(**changes):
     return lambda fit: fit["genome"].append({k: v for k, v in new.items() if v is not None})
 
 
+def passive(**changes):
+    return lambda fit: fit["passive"][0].update(changes)
+
+
+def erev(**changes):
+    return lambda fit: fit["conditions"][0]["erev"][0].update(changes)
+
+
+def capacitance(**changes):
+    return lambda fit: fit["passive"][0]["cm"][1].update(changes)
+
+
+NO_NUMBERS = [float("nan"), float("inf"), True, "much", "nan", [1], 10**400]
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         (entry(section="spine"), ModelError, "unknown section 'spine'"),
         (entry(mechanism=""), ModelError, "genome: 'gbar_Im' is set on 'soma' before"),
         (entry(name="gbar"), ModelError, "genome: 'gbar' is set on 'soma' before"),
-        (entry(section=None), InputError, "malformed Allen parameters (KeyError: 'section')"),
-        (entry(value=None), InputError, "malformed Allen parameters (KeyError: 'value')"),
-        (entry(value="much"), InputError, "could not convert string to float: 'much'"),
-        (entry(value=[1]), InputError, "malformed Allen parameters (TypeError"),
-        (lambda fit: fit["genome"].append("gbar_Im"), InputError, "malformed Allen parameters"),
+        (entry(section=None), InputError, "genome[6].section: is missing"),
+        (entry(section=["soma"]), InputError, "genome[6].section: must be text, found ['soma']"),
+        (entry(name=None), InputError, "genome[6].name: is missing"),
+        (entry(name=3), InputError, "genome[6].name: must be text, found 3"),
+        (entry(mechanism=None), InputError, "genome[6].mechanism: is missing. Name its mechanism"),
+        (entry(mechanism=0), InputError, "genome[6].mechanism: must be text, found 0"),
+        (entry(value=None), InputError, "genome[6].value: is missing"),
+        *((entry(value=v), InputError, "genome[6].value: must be a finite") for v in NO_NUMBERS),
+        (entry(value=-1e-3), ModelError, "genome[6].value: gbar_Im must be 0 or more S/cm2"),
+        (entry(name="depth_CaDynamics", mechanism="CaDynamics", value=0), ModelError,
+         "genome[6].value: depth_CaDynamics must be more than 0 um, found 0"),
+        (entry(name="decay_CaDynamics", mechanism="CaDynamics", value=-3), ModelError,
+         "genome[6].value: decay_CaDynamics must be 0 or more ms"),
+        (entry(name="g_pas", mechanism="", value="-1"), InputError,
+         "genome[6].value: g_pas must be 0 or more, found '-1'"),
+        (entry(name="Ra", mechanism="", value=0), InputError, "ra must be more than 0, found 0"),
+        (entry(name="cm", mechanism="", value=0), InputError, "cm must be more than 0, found 0"),
+        (lambda fit: fit["genome"].append("gbar_Im"), InputError,
+         "genome[6]: must be a JSON object, found 'gbar_Im'"),
         (lambda fit: fit["passive"][0].pop("ra"), ModelError, "passive: no ra"),
         (lambda fit: fit["passive"][0].pop("e_pas"), ModelError, "passive: no e_pas"),
         (lambda fit: fit["passive"][0]["cm"].pop(), ModelError, "passive: no cm of 'apic'"),
-        (lambda fit: fit["passive"][0].update(cm=3.0), InputError, "malformed Allen parameters"),
-        (lambda fit: fit.update(passive=[7]), InputError, "malformed Allen parameters"),
-        (lambda fit: fit["conditions"][0]["erev"][0].pop("ek"), InputError, "KeyError: 'ek'"),
+        (passive(cm=3.0), InputError, "passive[0].cm: must be a list, found 3.0"),
+        (passive(cm=[3.0]), InputError, "passive[0].cm[0]: must be a JSON object, found 3.0"),
+        (passive(ra=0), InputError, "passive[0].ra: ra must be more than 0, found 0"),
+        (passive(ra=-5.0), InputError, "passive[0].ra: ra must be more than 0, found -5.0"),
+        (passive(ra="7.5"), InputError, "passive[0].ra: must be a finite number, found '7.5'"),
+        *((passive(ra=v), InputError, "passive[0].ra: must be a finite") for v in NO_NUMBERS),
+        *((passive(e_pas=v), InputError, "passive[0].e_pas: must be a") for v in NO_NUMBERS),
+        *((capacitance(cm=v), InputError, "passive[0].cm[1].cm: must be") for v in NO_NUMBERS),
+        (capacitance(cm=0.0), InputError, "passive[0].cm[1].cm: cm must be more than 0"),
+        (lambda fit: fit.update(passive=[7]), InputError,
+         "passive[0]: must be a JSON object, found 7"),
+        (lambda fit: fit["conditions"][0]["erev"][0].pop("ek"), InputError,
+         "conditions[0].erev[0].ek: is missing"),
+        *((erev(ek=v), InputError, "conditions[0].erev[0].ek: must be") for v in NO_NUMBERS),
+        (lambda fit: fit["conditions"][0].update(erev={}), InputError, "erev: must be a list"),
     ],
-)
+)  # fmt: skip
 def test_errors_name_the_file(compiled, tmp_path, change, error, message):
     with pytest.raises(IsocortexError) as caught:
         compiled(change)
     assert type(caught.value) is error
     assert message in str(caught.value) and caught.value.fix
     assert str(caught.value).startswith(f"{tmp_path / 'fit.json'}: ")
+
+
+def test_mistakes_of_the_code_are_not_blamed_on_the_fit(compiled, monkeypatch):
+    def broken(*_):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("isocortex.cells.allen._Biophysics._insert", broken)
+    with pytest.raises(KeyError, match="a bug"):
+        compiled()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1, 2]", b"3", b"\xff\xfe"])

@@ -262,7 +262,9 @@ def test_a_genome_entry_without_mechanism(case):
     fit = json.loads(path.read_text())
     del fit["genome"][0]["mechanism"]
     path.write_text(json.dumps(fit))
-    with pytest.raises(IsocortexError, match="472363762_fit.json: genome: .* has no mechanism"):
+    with pytest.raises(
+        IsocortexError, match=r"472363762_fit.json: genome\[0\].mechanism: is missing"
+    ):
         run(folder)
 
 

@@ -2,18 +2,21 @@
 
 import base64
 import hashlib
+import logging
 import re
 import shutil
 from html.parser import HTMLParser
 
 import pytest
-from command_line import isocortex
-from hostile_names import IMAGE, NAMES, hostile_run
+from command_line import isocortex, one_line
+from hostile_names import EMOJI, IMAGE, NAMES, hostile_run
 
 import isocortex as ic
 from isocortex import pictures
 from isocortex.errors import InputError
 from isocortex.html_report import report_page
+from isocortex.printable import OneLine, printable
+from isocortex.report.output import log_to
 from isocortex.viewer import bundle
 from isocortex.viewer.export import page as viewer_page
 from isocortex.viewer.server import HEADERS
@@ -119,13 +122,37 @@ def test_pictures_of_names_with_dollars_and_braces_are_drawn(result):
     assert names == {"raster", "rates", "traces", "morphology"}
     figure = pictures.raster(result, pictures.simulation_of(result))
     shown = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert shown == [f"{name} (1)" for name in NAMES]
+    assert shown == [f"{printable(name)} (1)" for name in NAMES]
 
 
 def test_the_terminal_prints_names_as_they_are(result):
     status, printed, error = isocortex("rates", result.directory, "--by", "population")
     assert status == 0, error
     assert "<img src=x" in printed  # a long one is wrapped
+
+
+def test_the_terminal_prints_no_name_that_it_would_obey(result):
+    status, printed, error = isocortex("rates", result.directory, "--by", "pop_name")
+    assert status == 0, error
+    assert EMOJI in printed
+    assert r"\x1b[31mred" in printed  # a long one is wrapped
+    assert [c for c in printed if not c.isprintable() and c != "\n"] == []
+
+
+def test_errors_warnings_and_logs_hold_no_name_that_a_terminal_would_obey(tmp_path, caplog):
+    name = "a\x1b[2Jb\udcff\nError: :v:"
+    told = r"a\x1b[2Jb\udcff\nError: :v:"
+    outcome = isocortex("run", tmp_path / f"{name}.json")
+    one_line(outcome, told)
+    assert told in outcome[1]
+    assert told in str(InputError("is wrong", file=tmp_path / name, field=name, fix=name))
+    for text in (printable(name), OneLine().format(logging.makeLogRecord({"msg": name}))):
+        assert text == told
+    assert isinstance(logging.lastResort.formatter, OneLine)
+    with log_to(tmp_path / "log.txt") as log:
+        log.warning("%s is odd", name)
+    assert (tmp_path / "log.txt").read_text().endswith(f"{told} is odd\n")
+    caplog.clear()  # half a character cannot be reported by a process of pytest to another
 
 
 def test_a_browser_shows_names_and_runs_none(result, exported, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sonata_small import EDGE_TYPES, LOCAL_TYPES, NODE_TYPES, write_circuit
 
+from isocortex.elementary import exp
 from isocortex.errors import ConfigError, InputError, IsocortexError
 from isocortex.sonata.config import load_circuit
 
@@ -81,6 +82,7 @@ def test_gaussian_weights_depend_on_the_difference_of_orientations(folder):
     edges = load(folder).edges[1]
     # node 3 is tuned to 0 degrees, 1 to 45, 0 to 90; sigma 50 degrees
     np.testing.assert_allclose(edges.weight, np.exp(-((45.0 / 50.0) ** 2)), rtol=1e-15)
+    assert (edges.weight == exp(-((45.0 / 50.0) ** 2))).all()  # the same bits on every machine
     assert edges.nsyns.tolist() == [1, 1]
 
 
@@ -106,6 +108,62 @@ def test_several_populations_in_a_file(folder):
         (folder / name).write_text(types)
     names = [edges.name for edges in load(folder).edges]
     assert sorted(names) == ["cells_to_cells"] * 2 + ["drive_to_cells"] * 2
+
+
+FILES = ("nodes.h5", "drive.h5", "edges.h5", "local.h5")
+
+
+@pytest.mark.parametrize("shape", [(-1, 1), (1, -1)])
+def test_rows_and_columns_of_floating_point_numbers_as_matlab_writes_them(folder, shape):
+    before = load(folder)
+    for name in FILES:
+        with h5py.File(folder / name, "r+") as file:
+            names: list[str] = []
+            file.visit(names.append)
+            for dataset in [n for n in names if isinstance(file[n], h5py.Dataset)]:
+                put(dataset, file[dataset][()].astype(float).reshape(shape))(file)
+    after = load(folder)
+    for population, nodes in before.nodes.items():
+        assert after.nodes[population].table.equals(nodes.table)
+        assert after.nodes[population].node_ids.tolist() == nodes.node_ids.tolist()
+    for old, new in zip(before.edges, after.edges, strict=True):
+        for name in ("source_index", "target_index", "rule", "weight", "delay", "nsyns",
+                     "section_id", "section_pos", "weight_is_final"):  # fmt: skip
+            np.testing.assert_array_equal(getattr(new, name), getattr(old, name))
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1), (1, -1)])
+def test_enumerations_as_matlab_writes_them(folder, shape):
+    with h5py.File(folder / "nodes.h5", "r+") as file:
+        group = file["nodes/cells/0"]
+        group["layer"] = np.array([1.0, 0.0]).reshape(shape)
+        group["@library/layer"] = np.array([b"L4", b"L5"]).reshape(shape)
+    assert load(folder).nodes["cells"].table["layer"].tolist()[:2] == ["L4", "L5"]
+    with h5py.File(folder / "nodes.h5", "r+") as file:
+        file["nodes/cells/0/layer"][...] = np.array([1.0, 0.5]).reshape(shape)
+    with pytest.raises(InputError, match="0/layer: entry 1 is not an index into the 2 names"):
+        load(folder)
+
+
+def test_several_numbers_for_each_node(folder):
+    with h5py.File(folder / "drive.h5", "r+") as file:
+        file["nodes/drive/0/positions"] = np.arange(9.0).reshape(3, 3)
+        file["nodes/drive/0/orientation"] = np.arange(12.0).reshape(3, 4)
+    table = load(folder).nodes["drive"].table
+    assert [table[f"positions_{k}"].tolist()[1] for k in "xyz"] == [3.0, 4.0, 5.0]
+    assert [table[f"orientation_{k}"].tolist()[1] for k in range(4)] == [4.0, 5.0, 6.0, 7.0]
+
+
+def test_several_numbers_for_the_only_node(folder):
+    with h5py.File(folder / "drive.h5", "w") as file:
+        file["nodes/drive/node_type_id"] = np.array([[20]])
+        file["nodes/drive/0/rate"] = np.array([[5.0]])
+        file["nodes/drive/0/position"] = np.array([[1.0, 2.0, 3.0]])
+    with h5py.File(folder / "edges.h5", "r+") as file:
+        file["edges/drive_to_cells/source_node_id"][...] = 0
+    table = load(folder).nodes["drive"].table
+    assert table["rate"].tolist() == [5.0]
+    assert [table[f"position_{k}"].tolist() for k in "xyz"] == [[1.0], [2.0], [3.0]]
 
 
 def put(dataset, values):
@@ -149,7 +207,9 @@ CELLS, EDGES = "nodes/cells", "edges/drive_to_cells"
         ("edges.h5", put(f"{EDGES}/0/nsyns", [-1, 3]), "edge 1 has nsyns -1"),
         ("edges.h5", put(f"{EDGES}/0/nsyns", [1.5, 3]), "edge 1 has nsyns 1.5"),
         ("edges.h5", put(f"{EDGES}/0/nsyns", [2**40, 3]), "nsyns"),
-        ("edges.h5", put(f"{EDGES}/0/nsyns", [b"a", b"b"]), "must be numbers"),
+        ("edges.h5", put(f"{EDGES}/0/nsyns", [b"a", b"b"]), "must be one number"),
+        ("edges.h5", put(f"{EDGES}/0/nsyns", np.ones((2, 3))), "one number per edge, .* .2, 3."),
+        ("nodes.h5", put(f"{CELLS}/0/x", np.ones((2, 2, 2))), "one row per member .* .2, 2, 2."),
         ("edges.h5", put(f"{EDGES}/0/delay", [-4.0, 5.0]), "edge 1 has delay -4"),
         ("edges.h5", put(f"{EDGES}/0/delay", [np.nan, 5.0]), "edge 1 is not finite"),
         ("edges.h5", put(f"{EDGES}/1/syn_weight", [np.inf, 5.0]), "edge 2 is not finite"),
@@ -206,7 +266,7 @@ def test_files_that_are_not_hdf5(folder, name):
         with pytest.raises(InputError, match=f"{name}: not a readable HDF5 file"):
             load(folder)
     path.unlink()
-    with pytest.raises(ConfigError, match=f"{path.stem}_file: there is no file"):
+    with pytest.raises(ConfigError, match=rf"{name[:-4]}\w*\[0\]\.\w+: there is no file .*{name}"):
         load(folder)
 
 

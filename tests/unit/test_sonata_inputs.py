@@ -66,6 +66,10 @@ def test_seconds(folder):
         "node_ids,timestamps\n1,9\n0,3\n1,6\n",
         "timestamps population node_ids\n9 <sonata:none> 1\n3 drive 0\n6 drive 1\n",
         "gid spike-times\n0 3.0\n1 9.0,6.0\n2 \n",
+        "timestamps   population  node_ids\n9 drive 1\n3 drive 0\n6 drive 1\n",
+        "  timestamps node_ids\n 9 1\n  3   0\n6 1\n",
+        " timestamps  node_ids \n        9        1\n        3        0\n        6        1\n",
+        " timestamps, node_ids\n 9, 1\n 3, 0\n 6, 1\n",
     ],
 )
 def test_tables(folder, text):
@@ -81,6 +85,54 @@ def test_nwb(folder):
     assert by_node(spikes(folder, "nwb", trial="trial_1")[0]) == EXPECTED
     with pytest.raises(IsocortexError, match="has 2 trials.*trial_0, trial_1"):
         spikes(folder, "nwb")
+
+
+@pytest.mark.parametrize("name", ["{}", "{:04d}"])
+def test_trains_of_nwb_are_named_by_numbers(folder, name):
+    with h5py.File(folder / "trains", "w") as file:
+        trains = file.create_group("processing/trial_0/spike_train")
+        trains[f"{name.format(0)}/data"] = np.array([3.0])
+        trains[f"{name.format(1)}/data"] = np.array([9.0, 6.0])
+        trains["description"] = "invented"
+    assert by_node(spikes(folder, "nwb")[0]) == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("node_1", "the name of train 'node_1' is no node id"),
+        ("-1", "'-1' is no node id"),
+        ("1.0", "'1.0' is no node id"),
+        ("²", "'²' is no node id"),
+        ("9" * 19, "'9999999999999999999' is no node id"),
+        ("9" * 5000, "is no node id"),
+        ("00", "the name of train '00' is the second of its node"),
+    ],
+)
+def test_names_of_trains_that_are_no_ids(folder, name, message):
+    with h5py.File(folder / "trains", "w") as file:
+        trains = file.create_group("processing/trial_0/spike_train")
+        trains["0/data"] = np.array([3.0])
+        trains[f"{name}/data"] = np.array([9.0, 6.0])
+    with pytest.raises(IsocortexError, match=message) as caught:
+        spikes(folder, "nwb")
+    assert caught.value.file == folder / "trains" and caught.value.fix
+
+
+def test_spikes_of_populations_that_do_not_exist_are_named(folder, caplog):
+    text = "timestamps population node_ids\n9 drive 1\n3 drive 0\n6 drive 1\n4 lgn 1\n5 cells 0\n"
+    (folder / "trains").write_text(text)
+    assert by_node(spikes(folder, "csv")[0]) == EXPECTED
+    assert "1 spikes are of populations that the circuit does not have" in caplog.text
+    assert "left out: lgn" in caplog.text and "cells" not in caplog.text
+    caplog.clear()
+    with h5py.File(folder / "spikes.h5", "r+") as file:
+        for name, count in (("lgn", 2), ("cells", 1), ("empty", 0)):
+            file[f"spikes/{name}/node_ids"] = np.zeros(count, np.uint64)
+            file[f"spikes/{name}/timestamps"] = np.ones(count)
+    assert by_node(spikes(folder, input_file="spikes.h5")[0]) == EXPECTED
+    assert "2 spikes are of populations that the circuit does not have" in caplog.text
+    assert "left out: lgn" in caplog.text and "cells" not in caplog.text
 
 
 def test_nodes_outside_the_node_set_are_left_out(folder):
@@ -127,6 +179,8 @@ def test_mistakes_in_spike_files(folder, dataset, values, message):
             "line 2, column timestamps: 'soon' is not a finite",
         ),
         ("when who\n1 1\n", "no column 'timestamps'.*it has when, who"),
+        ("  timestamps node_ids  node_ids\n1 1 1\n", "no distinct names"),
+        (" population timestamps node_ids\n drive 1\n", "line 2: '1': has 2 entries where .* 3"),
         ("timestamps,node_ids\n,1\n", "line 2, column timestamps: '' is not"),
         ("timestamps population node_ids\n1 lgn 1\n", "has no spikes of drive.*It has lgn"),
     ],
@@ -171,6 +225,12 @@ def test_a_poisson_train_depends_on_seed_and_node_alone(folder):
     assert not np.array_equal(poisson(folder, seed=4).times, whole.times)
 
 
+def test_a_seed_may_be_written_as_a_decimal_and_be_large(folder):
+    np.testing.assert_array_equal(poisson(folder, seed=3.0).times, poisson(folder, seed=3).times)
+    first, second = poisson(folder, seed=10**17), poisson(folder, seed=10**17 + 1)
+    assert not np.array_equal(first.times, second.times)
+
+
 def test_poisson_trains_do_not_depend_on_the_pieces_they_are_drawn_in(folder):
     sources = PoissonSources(
         np.array([7, 3, 5]), np.array([2.0, 10.0, np.inf]), np.array([0.0, 50.0, 0.0]),
@@ -206,6 +266,10 @@ def test_poisson_rates_from_a_node_attribute(folder):
         ({"firing_rate": None}, "firing_rate: must be a number"),
         ({"firing_rate": 1e9}, "rates must lie"),
         ({"t_start": -5}, "t_start"),
+        ({"seed": 3.6}, "inputs.it.seed: must be a whole number, found 3.6"),
+        ({"seed": True}, "inputs.it.seed: must be a whole number, found True"),
+        ({"seed": "3"}, "inputs.it.seed: must be a whole number, found '3'"),
+        ({"seed": float("nan")}, "inputs.it.seed: must be a whole number, found nan"),
         ({"rate": 5}, "inputs.it.rate: unknown key"),
     ],
 )

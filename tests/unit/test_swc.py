@@ -1,6 +1,7 @@
 """SWC import: odd files against NEURON's sections, errors, random trees and garbage."""
 
 import re
+from decimal import Context, Decimal
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isocortex.cells.discretise import discretise
-from isocortex.cells.swc import import_sections, read_swc
+from isocortex.cells.swc import _as_stored, import_sections, read_swc
 from isocortex.errors import InputError
 
 #: name -> (file, NEURON 9.0.2's sections as (type, parent, parent_x, points, length, first
@@ -375,3 +376,11 @@ def test_garbage_gives_only_input_errors(tmp_path_factory, text):
         assert str(path) in str(error)
     else:
         assert all(np.isfinite(s.points).all() for s in sections)
+
+
+def test_coordinates_are_rounded_to_eight_digits_without_functions_of_the_machine():
+    powers = [float(f"1e{k}") for k in range(-6, 7)]
+    values = [*powers, *np.nextafter(powers, 0), *(123.456789123 * np.array(powers)), 0.0, -99.5]
+    eight = Context(prec=8)
+    expected = [np.float32(float(eight.create_decimal(Decimal(v)))) for v in values]
+    np.testing.assert_array_equal(_as_stored(np.array(values)), np.array(expected, float))

@@ -112,6 +112,18 @@ def test_a_file_that_another_process_writes_is_read_as_it_grows(tmp_path, scene)
     assert spikes.chunks is chunks
 
 
+def test_mistakes_of_the_code_are_not_blamed_on_the_file(tmp_path, scene, monkeypatch):
+    with SpikeWriter(tmp_path / "spikes.h5", ["cells"]) as writer:
+        writer.append("cells", *invented(3))
+
+    def broken(*_):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(type(scene), "index_of", broken)
+    with pytest.raises(KeyError, match="a bug"):
+        SpikeFeed([tmp_path / "spikes.h5"], scene).update()
+
+
 def test_numbers_that_are_not_on_disk_yet_are_left_for_the_next_look(tmp_path):
     with h5py.File(tmp_path / "torn.h5", "w") as file:
         file["times"], file["ids"] = [1.0, 2.0, 0.0, 0.0], [3, 4, 0, 0]

@@ -135,10 +135,10 @@ def test_stub_axons(build):
         ({"genome": [entry("dend", "gbar_NaV", 1.0)]}, "gbar_NaV"),
         ({"genome": [entry("soma", "gbar_NaV", 1.0, "NaV"), entry("dend", "gbar_NaV", 1.0)]},
          "gbar_NaV"),
-        ({"genome": [entry("soma", "g_pas", "much")]}, "malformed"),
-        ({"genome": [{"section": "soma"}]}, "malformed"),
+        ({"genome": [entry("soma", "g_pas", "much")]}, "must be a finite number"),
+        ({"genome": [{"section": "soma"}]}, r"genome\[0\].name: is missing"),
         ({"genome": [entry("spine", "g_pas", 1.0)]}, "unknown section 'spine'"),
-        ({"passive": []}, "malformed|no passive"),
+        ({"passive": []}, "no passive"),
     ],
 )  # fmt: skip
 def test_errors(build, blocks, message):

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from isocortex.analysis.style import COLOURS, RC, new_figure, scale_bar, subplots
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
+from isocortex.printable import printable
 
 TYPE_NAMES = {"soma": "soma", "axon": "axon", "dend": "basal dendrite", "apic": "apical dendrite"}
 TYPE_COLOURS = {1: COLOURS[6], 2: COLOURS[2], 3: COLOURS[0], 4: COLOURS[1]}
@@ -67,7 +68,7 @@ def morphology(
         figure.colorbar(mapped, ax=panels, label=label, shrink=0.6, pad=0.02)
     else:
         _legend(figure, cell)
-    figure.suptitle(title or cell.name, x=0.01, ha="left", fontsize=10)
+    figure.suptitle(printable(title or cell.name), x=0.01, ha="left", fontsize=10)
     return figure
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from isocortex.analysis.morphology import morphology
 from isocortex.analysis.rates import cell_rates, population_rate
 from isocortex.analysis.style import COLOURS, RC, colours, new_figure, subplots
+from isocortex.printable import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +72,7 @@ def raster(
         edges, rate = population_rate(every, n_rows, duration, bin_width)
         below.stairs(rate, edges, fill=True, color="0.55", label="all")
     if len(parts) > 1:
-        labels = [f"{name} ({len(p[0])})" for name, p in parts.items()]
+        labels = [f"{printable(str(name))} ({len(p[0])})" for name, p in parts.items()]
         places = spread(centres, 0.05 * n_rows, n_rows)
         top.set_yticks(places, labels)
         top.tick_params(axis="y", length=0, pad=12)
@@ -138,7 +139,7 @@ def traces(
             height = np.full(len(marks), high + 1.8 * margin)
             axis.plot(marks, height, "|", color="black", ms=5, mew=1.0)
         if labels is not None:
-            axis.set_title(labels[k], fontsize=9, pad=2)
+            axis.set_title(printable(labels[k]), fontsize=9, pad=2)
         if calcium is not None:
             lower = axes[per_cell * k + 1]
             lower.plot(time, calcium[k], color=COLOURS[1], linewidth=0.9)
@@ -187,8 +188,9 @@ def rates(
         )
         left.axvline(means[name].mean(), color="black", linewidth=1.2)
         left.set_title(
-            f"{name} ({_cells(len(nodes))}): {means[name].mean():.2f} Hz", fontsize=8, pad=2
-        )
+            f"{printable(str(name))} ({_cells(len(nodes))}): {means[name].mean():.2f} Hz",
+            fontsize=8, pad=2,
+        )  # fmt: skip
         edges, rate = population_rate(times, len(nodes), duration, bin_width)
         right.stairs(rate, edges, fill=True, color=palette[name], alpha=0.7)
     more = ", last bin: and more" if beyond else ""

@@ -10,6 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
 from isocortex.analysis.spectra import RANGE, PopulationSpectrum, band_means
 from isocortex.analysis.style import COLOURS, RC, new_figure, plain_powers, subplots
+from isocortex.printable import printable
 
 COLUMNS = 4
 TICKS = (1, 3, 10, 30, 100)  # Hz
@@ -38,7 +39,7 @@ def spectra(parts: Mapping[str, PopulationSpectrum], whole: PopulationSpectrum) 
         axis.axhline(1.0, color="black", linewidth=0.7, linestyle="--")
         axis.plot(part.frequency, part.relative, color=COLOURS[5], linewidth=0.4)
         axis.plot(*band_means(part.frequency, part.relative), color=COLOURS[0], linewidth=1.3)
-        axis.set_title(name, fontsize=8, pad=2)
+        axis.set_title(printable(name), fontsize=8, pad=2)
         axis.set(xscale="log", yscale="log", xlim=(part.frequency[0], RANGE[1]))
         axis.xaxis.set_major_locator(FixedLocator(TICKS))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))

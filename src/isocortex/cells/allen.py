@@ -2,43 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isocortex.cells.axon import axon_processing, replace_axon
 from isocortex.cells.channels import load_mechanisms
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell, MechanismTable
 from isocortex.cells.discretise import FloatArray, Tree, build_tree, discretise
+from isocortex.cells.fit import Fit, GenomeEntry, Parameters, parameters_of, read_fit
 from isocortex.cells.swc import import_sections, read_swc
-from isocortex.errors import InputError, ModelError
+from isocortex.errors import ModelError, located
 from isocortex.mechanisms import DENSITY
-from isocortex.text import read_json
 
 #: NEURON's values where a fit file sets none.
 DEFAULT_RA, DEFAULT_CM = 35.4, 1.0  # ohm cm, uF/cm2
 DEFAULT_G_PAS, DEFAULT_E_PAS = 1e-3, -70.0  # S/cm2, mV
 DEFAULT_ENA, DEFAULT_EK = 50.0, -77.0  # mV
 
-#: A section name of old fit files, whose entries BMTK skips.
-WHOLE_CELL = "glob"
 #: Properties that a genome entry may set without a mechanism.
 SECTION_PROPERTIES = ("Ra", "cm", "g_pas", "e_pas", "ena", "ek")
 
-Fit = Mapping[str, Any]
-
-
-def read_fit(path: str | PathLike[str]) -> dict[str, Any]:
-    """Read a fit file and check that its three blocks are there."""
-    path = Path(path)
-    fit = read_json(path)
-    for block, kind in (("passive", list), ("genome", list), ("conditions", list)):
-        if not isinstance(fit.get(block), kind) or (block != "genome" and not fit[block]):
-            raise InputError(f"no {block} list", file=path, field=block, fix="Give an Allen fit.")
-    return fit
+#: Parameters of channels that must be more than 0, and those that may be 0 too, by unit.
+POSITIVE_UNITS, NOT_NEGATIVE_UNITS = ("um", "mM"), ("S/cm2", "ms")
 
 
 def compile_allen(
@@ -58,88 +48,82 @@ def compile_allen(
     swc : the reconstruction.
     processing : BMTK's ``model_processing``, or a comma-separated list; None keeps the
         reconstructed axon, with the fit's "axon" parameters.
-    dL : um; a section of length L has 1 + 2 int(L / (2 dL)) compartments.
+    dL : um; a section of length L has 1 + 2 int(L / (2 dL)) compartments. So small that a cell
+        had more than ``discretise.MOST``, it is refused.
     mechanisms : Python files with channels of one's own, which the fit may name.
     """
     for file in [mechanisms] if isinstance(mechanisms, str | PathLike) else mechanisms:
         load_mechanisms(file)
-    source = fit if isinstance(fit, str | PathLike) else "fit"
-    values = read_fit(fit) if isinstance(fit, str | PathLike) else fit
+    if isinstance(fit, str | PathLike):
+        parameters = parameters_of(read_fit(fit), fit)
+    else:
+        parameters = parameters_of(fit, "fit")
     processing = axon_processing(processing)
     sections = replace_axon(import_sections(read_swc(swc)), processing)
-    compartments = discretise(sections, dL)
-    try:
-        biophysics = _Biophysics(values, np.array([s.type for s in sections]))
-        if processing in ("aibs_perisomatic", "aibs_perisomatic_directed"):
-            biophysics.require_passive(values["passive"][0])
-    except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
-        raise InputError(
-            f"malformed Allen parameters ({type(error).__name__}: {error})", file=source,
-            fix="Compare with a fit file from celltypes.brain-map.org.",
-        ) from error  # fmt: skip
-    except ModelError as error:
-        raise ModelError(error.message, file=source, field=error.field, fix=error.fix) from error
+    with located(swc, "dL"):
+        compartments = discretise(sections, dL)
+    biophysics = _Biophysics(parameters, np.array([s.type for s in sections]))
+    if processing in ("aibs_perisomatic", "aibs_perisomatic_directed"):
+        biophysics.require_passive()
     soma = int(np.count_nonzero(compartments.section == 0)) // 2
     tree = build_tree(sections, compartments, biophysics.ra, soma)
     return _assemble(name or Path(swc).stem, tree, compartments, biophysics)
 
 
+class _Values(NamedTuple):
+    """A parameter of every section, and which of them the fit gives one."""
+
+    value: FloatArray
+    is_set: NDArray[np.bool_]
+
+
 class _Biophysics:
     """Parameters of every section, from the passive, genome and conditions blocks."""
 
-    def __init__(self, fit: Fit, types: np.ndarray) -> None:
+    def __init__(self, fit: Parameters, types: np.ndarray) -> None:
         n = len(types)
-        self.types = types
-        passive, conditions = fit["passive"][0], fit["conditions"][0]
-        self.ra = np.full(n, float(passive.get("ra", DEFAULT_RA)))
+        self.fit, self.types = fit, types
+        self.ra = np.full(n, DEFAULT_RA if fit.ra is None else fit.ra)
         self.cm = np.full(n, DEFAULT_CM)
         self.g_pas = np.full(n, DEFAULT_G_PAS)
-        self.e_pas = np.full(n, float(passive.get("e_pas", DEFAULT_E_PAS)))
+        self.e_pas = np.full(n, DEFAULT_E_PAS if fit.e_pas is None else fit.e_pas)
         self.ena, self.ek = np.full(n, DEFAULT_ENA), np.full(n, DEFAULT_EK)
-        for entry in passive.get("cm", []):
-            self.cm[self._sections(entry["section"])] = float(entry["cm"])
+        for section, cm in fit.cm:
+            self.cm[self._sections(section)] = cm
         #: mechanism -> (sections that have it, parameter -> value per section)
-        self.mechanisms: dict[str, tuple[np.ndarray, dict[str, FloatArray]]] = {}
-        for entry in fit["genome"]:
-            if entry["section"] != WHOLE_CELL:
-                self._insert(entry)
-        for entry in conditions.get("erev", []):
-            if entry["section"] == WHOLE_CELL:
-                continue
-            where = self._sections(entry["section"])
-            self.ena[where] = float(entry["ena"])
-            self.ek[where] = float(entry["ek"])
+        self.mechanisms: dict[str, tuple[NDArray[np.bool_], dict[str, _Values]]] = {}
+        for entry in fit.genome:
+            self._insert(entry)
+        for section, ena, ek in fit.erev:
+            where = self._sections(section)
+            self.ena[where], self.ek[where] = ena, ek
 
-    def require_passive(self, passive: Mapping[str, Any]) -> None:
+    def require_passive(self) -> None:
         """Perisomatic models must give Ra, e_pas and the capacitance of every kind of section."""
-        given = {entry["section"] for entry in passive.get("cm", [])}
+        given = {section for section, _ in self.fit.cm}
         present = {name for name, code in SECTION_TYPES.items() if (self.types == code).any()}
-        missing = [key for key in ("ra", "e_pas") if key not in passive]
+        missing = [key for key in ("ra", "e_pas") if getattr(self.fit, key) is None]
         missing += [f"cm of {name!r}" for name in sorted(present - given)]
         if missing:
-            raise ModelError(
+            raise self._error(
                 f"no {', '.join(missing)}, which a perisomatic model needs",
-                field="passive", fix="Add it, or use aibs_allactive, which has defaults.",
+                "passive", "Add it, or use aibs_allactive, which has defaults.",
             )  # fmt: skip
+
+    def _error(self, message: str, field: str, fix: str) -> ModelError:
+        return ModelError(message, file=self.fit.file, field=field, fix=fix)
 
     def _sections(self, name: str) -> np.ndarray:
         if name not in SECTION_TYPES:
-            raise ModelError(
-                f"unknown section {name!r}", field="section",
-                fix=f"Use one of {', '.join(SECTION_TYPES)}.",
-            )  # fmt: skip
+            raise self._error(
+                f"unknown section {name!r}", "section", f"Use one of {', '.join(SECTION_TYPES)}."
+            )
         return self.types == SECTION_TYPES[name]
 
-    def _insert(self, entry: Mapping[str, Any]) -> None:
-        where, name, value = self._sections(entry["section"]), entry["name"], float(entry["value"])
-        if "mechanism" not in entry:
-            raise ModelError(
-                f"the entry of {name!r} on {entry['section']!r} has no mechanism", field="genome",
-                fix='Name its mechanism, or "" for a property of the section.',
-            )  # fmt: skip
-        mechanism = entry["mechanism"]
+    def _insert(self, entry: GenomeEntry) -> None:
+        where, name, mechanism = self._sections(entry.section), entry.name, entry.mechanism
         if name in SECTION_PROPERTIES:
-            getattr(self, name.lower())[where] = value
+            getattr(self, name.lower())[where] = entry.value
             return
         if not where.any():
             return
@@ -149,32 +133,49 @@ class _Biophysics:
         owners = [m for m in self.mechanisms if name.endswith(f"_{m}")]
         owner = max(owners, key=len, default=None)
         if owner is None or (where & ~self.mechanisms[owner][0]).any():
-            raise ModelError(
-                f"{name!r} is set on {entry['section']!r} before its mechanism is inserted there",
-                field="genome", fix="Name the mechanism in this or an earlier genome entry.",
+            raise self._error(
+                f"{name!r} is set on {entry.section!r} before its mechanism is inserted there",
+                "genome", "Name the mechanism in this or an earlier genome entry.",
             )  # fmt: skip
         parameter = name.removesuffix(f"_{owner}")
-        if owner in DENSITY and parameter not in DENSITY[owner].parameters:
-            raise ModelError(
-                f"{owner} has no parameter {parameter!r}", field="genome",
-                fix=f"It has {', '.join(DENSITY[owner].parameters)}.",
+        self._check(owner, parameter, entry)
+        n = len(self.types)
+        values = self.mechanisms[owner][1].setdefault(
+            parameter, _Values(np.zeros(n), np.zeros(n, bool))
+        )
+        values.value[where], values.is_set[where] = entry.value, True
+
+    def _check(self, mechanism: str, parameter: str, entry: GenomeEntry) -> None:
+        """A known mechanism must have the parameter, and the value be one that it can have."""
+        if mechanism not in DENSITY:
+            return
+        known = DENSITY[mechanism].parameters
+        if parameter not in known:
+            raise self._error(
+                f"{mechanism} has no parameter {parameter!r}", "genome",
+                f"It has {', '.join(known)}.",
             )  # fmt: skip
-        values = self.mechanisms[owner][1].setdefault(parameter, np.full(len(self.types), np.nan))
-        values[where] = value
+        unit, value = known[parameter].unit, entry.value
+        if (unit in POSITIVE_UNITS and value <= 0) or (unit in NOT_NEGATIVE_UNITS and value < 0):
+            wanted = "more than 0" if unit in POSITIVE_UNITS else "0 or more"
+            raise self._error(
+                f"{entry.name} must be {wanted} {unit}, found {value:g}", entry.place,
+                "Mend the value.",
+            )  # fmt: skip
 
-
-def _filled(mechanism: str, parameter: str, values: FloatArray) -> FloatArray:
-    """``values`` with the mechanism's default where the fit sets none."""
-    unset = np.isnan(values)
-    if unset.any():
+    def filled(self, mechanism: str, parameter: str, sections: NDArray[Any]) -> FloatArray:
+        """Values in these sections, with the mechanism's default where the fit sets none."""
+        values = self.mechanisms[mechanism][1][parameter]
+        value, is_set = values.value[sections], values.is_set[sections]
+        if is_set.all():
+            return value
         known = DENSITY[mechanism].parameters if mechanism in DENSITY else {}
         if parameter not in known:
-            raise ModelError(
+            raise self._error(
                 f"{parameter}_{mechanism} is set on some sections only, and its default is unknown",
-                field="genome", fix="Set it on every kind of section that has the mechanism.",
+                "genome", "Set it on every kind of section that has the mechanism.",
             )  # fmt: skip
-        values = np.where(unset, known[parameter].default, values)
-    return values
+        return np.where(is_set, value, known[parameter].default)
 
 
 def _assemble(name: str, tree: Tree, compartments: Any, biophysics: _Biophysics) -> CompiledCell:
@@ -199,10 +200,7 @@ def _assemble(name: str, tree: Tree, compartments: Any, biophysics: _Biophysics)
         if len(nodes):
             mechanisms[mechanism] = MechanismTable(
                 nodes.astype(np.int32),
-                {
-                    parameter: _filled(mechanism, parameter, values[tree.section[nodes]])
-                    for parameter, values in parameters.items()
-                },
+                {p: biophysics.filled(mechanism, p, tree.section[nodes]) for p in parameters},
             )
     return CompiledCell(
         name=name,

@@ -13,8 +13,12 @@ import numpy as np
 
 from isocortex.arrays import IntArray
 from isocortex.cells.swc import FloatArray, Section
+from isocortex.errors import ModelError
 
 UNREACHABLE = 1e20  # um, NEURON's distance to what hangs on nothing
+#: Compartments of a cell beyond one a section. The largest neurons have as many at 0.1 um, where
+#: nothing changes any more; a thousand times as many would take all memory.
+MOST = 200_000
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,23 @@ class Compartments:
 
 
 def compartment_counts(sections: list[Section], dL: float) -> IntArray:
-    """int64[n_sections]: 1 + 2 int(L / (2 dL)), BMTK's rule; ``dL`` in um."""
-    return np.array([1 + 2 * int(s.length / (2.0 * dL)) for s in sections], np.int64)
+    """int64[n_sections]: 1 + 2 int(L / (2 dL)), BMTK's rule; ``dL`` in um.
+
+    Raises
+    ------
+    ModelError : ``dL`` is no length, or makes more than ``MOST`` compartments.
+    """
+    if not 0.0 < dL < np.inf:
+        raise ModelError(f"must be more than 0 um, found {dL:g}", fix="20 um is usual.")
+    length = np.array([s.length for s in sections])
+    with np.errstate(over="ignore"):
+        counts = 1.0 + 2.0 * np.floor(length / (2.0 * dL))
+    if counts.sum() > len(sections) + MOST:
+        raise ModelError(
+            f"{dL:g} um would cut this cell into {counts.sum():.3g} compartments",
+            fix=f"Use {np.ceil(100.0 * length.sum() / MOST) / 100.0:g} um or more; 20 um is usual.",
+        )  # fmt: skip
+    return counts.astype(np.int64)
 
 
 def discretise(sections: list[Section], dL: float) -> Compartments:

@@ -23,6 +23,10 @@ COLUMNS = "id type x y z radius parent"
 LARGEST = 1e9  # id
 EXTENT = 1e6  # um, of coordinates and radii
 THINNEST = 1e-6  # um, radius
+#: Powers of ten, and what gives numbers from each on eight digits before the point. Written out:
+#: the last bit of a power function is another one on other machines.
+POWERS = np.array([float(f"1e{k}") for k in range(-30, 10)])
+SCALES = np.array([float(f"1e{7 - k}") for k in range(-30, 10)])
 
 
 @dataclass(frozen=True)
@@ -337,6 +341,6 @@ def _sphere(point: FloatArray) -> FloatArray:
 
 def _as_stored(points: FloatArray) -> FloatArray:
     """Round as NEURON's import does: to eight decimal digits, then to single precision."""
-    magnitude = np.floor(np.log10(np.maximum(np.abs(points), 1e-30)))
-    scale = 10.0 ** (7.0 - magnitude)
+    magnitude = np.searchsorted(POWERS, np.maximum(np.abs(points), 1e-30), side="right") - 1
+    scale = SCALES[magnitude]
     return (np.rint(points * scale) / scale).astype(np.float32).astype(np.float64)

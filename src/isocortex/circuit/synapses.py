@@ -16,6 +16,7 @@ from isocortex.circuit.projection import Cells
 from isocortex.errors import ConfigError, ModelError
 from isocortex.mechanisms.synapses import Kinetics, exp1syn, exp2syn
 from isocortex.random import uniform
+from isocortex.text import finite
 
 if TYPE_CHECKING:
     from isocortex.circuit.edges import EdgePopulation, SynapseRule
@@ -44,14 +45,17 @@ def kinetics_of(rule: SynapseRule, edges: EdgePopulation) -> Kinetics:
             fix=f"Use one of {', '.join(sorted(makers))}.", **where,
         )  # fmt: skip
     make, names = makers[template]
-    try:
-        numbers = [float(values[name]) for name in names]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"{rule.model_template} needs the numbers {', '.join(names)} in its dynamics_params",
-            fix="Add them (ms, ms, mV).", **where,
-        ) from error  # fmt: skip
-    if not all(np.isfinite(numbers)) or min(numbers[:-1]) <= 0:
+    numbers = []
+    for name in names:
+        value = finite(values.get(name))
+        if value is None:
+            raise ModelError(
+                f"{rule.model_template} needs the numbers {', '.join(names)} in its "
+                f"dynamics_params, and {name} is {values.get(name, 'missing')!r}",
+                fix="Add them (ms, ms, mV).", **where,
+            )  # fmt: skip
+        numbers.append(value)
+    if min(numbers[:-1]) <= 0:
         raise ModelError(
             f"time constants must be positive, found {numbers[:-1]}", fix="Mend them.", **where
         )
@@ -72,7 +76,7 @@ def sign_and_count(edges: EdgePopulation, rule: SynapseRule, at: IntArray) -> ND
             file=rule.dynamics_file, field=f"edges/{edges.name}", fix="Add 1 or -1.",
         )  # fmt: skip
     sign = rule.dynamics["sign"]
-    if isinstance(sign, bool) or not isinstance(sign, int | float):
+    if finite(sign) is None:
         raise ModelError(
             f"`sign` must be a number, found {sign!r}", file=rule.dynamics_file,
             field=f"edges/{edges.name}", fix="Use 1 or -1.",

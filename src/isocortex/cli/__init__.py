@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import logging
 import sys
 
 from isocortex import __version__
 from isocortex.errors import IsocortexError
+from isocortex.printable import OneLine, printable
 
 
 def main() -> None:
@@ -19,6 +21,8 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:  # before anything that takes time is imported
         print(f"isocortex {__version__}")
         return
+    if logging.lastResort is not None:  # prints warnings
+        logging.lastResort.setFormatter(OneLine())
     try:
         from isocortex.cli.commands import app
 
@@ -41,5 +45,5 @@ def _fail(line: str, status: int, debug: bool) -> None:
         import traceback
 
         traceback.print_exc()
-    print(line, file=sys.stderr)
+    print(printable(line), file=sys.stderr)
     sys.exit(status)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from isocortex.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class Stream:
-    """Standard output or error: lines as they are, whatever they hold; tables drawn by rich."""
+    """Standard output or error: names and paths may hold brackets, colons and control characters.
+
+    Tables are drawn by rich.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -34,13 +39,20 @@ class Stream:
     @cached_property
     def console(self) -> Console:
         from rich.console import Console  # for tables and bars alone: it takes long to load
+        from rich.text import Text
 
-        return Console(stderr=self.name == "stderr", soft_wrap=True, highlight=False, markup=False)
+        class Plain(Console):
+            def render_str(self, text: str, **options: Any) -> Text:
+                return super().render_str(printable(text), **options)
+
+        return Plain(
+            stderr=self.name == "stderr", soft_wrap=True, highlight=False, markup=False, emoji=False
+        )
 
     def print(self, what: Any) -> None:
         """Print a line, or a table."""
         if isinstance(what, str):
-            print(what, file=self.file, flush=True)
+            print(printable(what), file=self.file, flush=True)
         else:
             self.console.print(what)
 

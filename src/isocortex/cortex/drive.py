@@ -16,9 +16,13 @@ import pandas as pd
 
 from isocortex.cortex.counts import CLASSES, N_EXCITATORY
 from isocortex.errors import InputError
+from isocortex.sonata.tables import read_table
 
 #: Hz of every source, and synapses that each of its spikes activates.
 RATE, SYNAPSES = 500.0, 2
+
+#: Columns of a table of the background that say what its conductances are of.
+KEYS = ("layer", "class", "model")
 
 #: A class is at rest if its mean rate lies between these multiples of its target.
 TOLERANCE = (0.5, 2.0)
@@ -67,12 +71,11 @@ class Drive:
 def load_drive(file: str | Path | None = None) -> Drive:
     """Read the calibrated background: the embedded table or one's own (layer, class, model, nS)."""
     path = Path(str(files("isocortex") / "cortex" / "data" / "drive.csv") if file is None else file)
-    try:
-        table = pd.read_csv(path, dtype={"layer": str, "class": str, "model": str})
-        keys = table[["layer", "class", "model"]].itertuples(index=False, name=None)
-        return Drive(dict(zip(keys, table["nS"].astype(float), strict=True)), path)
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(
-            f"cannot be read as a table of layer, class, model and nS ({error})", file=path,
-            fix="Make it with `isocortex build calibrate`.",
-        ) from error  # fmt: skip
+    table, fix = read_table(path), "Make it with `isocortex build calibrate`."
+    keys = zip(*(table.columns[table.find(name, fix=fix)] for name in KEYS), strict=True)
+    name = table.find("nS", fix=fix)
+    weights = table.numbers(name)
+    negative = np.flatnonzero(weights < 0)
+    if len(negative):
+        raise table.error(int(negative[0]), name, "is no conductance", "Use 0 or more.")
+    return Drive(dict(zip(keys, weights.tolist(), strict=True)), path)

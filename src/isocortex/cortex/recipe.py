@@ -12,6 +12,7 @@ import numpy as np
 
 from isocortex.errors import ConfigError, located
 from isocortex.sonata.schema import unknown_key
+from isocortex.text import finite
 
 #: Synapses of the whole cortex at scale 1.
 SYNAPSES = 26e9
@@ -70,11 +71,12 @@ class Recipe:
         def refuse(name: str, what: str) -> None:
             raise ConfigError(f"{getattr(self, name)!r} {what}", field=name, fix="Change it.")
 
-        if not isinstance(self.seed, int):
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool):
             refuse("seed", "is not a whole number")
         for name in ("scale", "in_degree", "local", "contra"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, (int, float)) and 0.0 < value <= 1.0):
+            given = getattr(self, name)
+            value = finite(given)
+            if given is not None and (value is None or not 0.0 < value <= 1.0):
                 refuse(name, "is not in (0, 1]")
         for name in (
             "synapses",
@@ -84,12 +86,12 @@ class Recipe:
             "map_width",
             "strongest",
         ):
-            value = getattr(self, name)
-            if not (isinstance(value, (int, float)) and 0.0 < value < np.inf):
+            value = finite(getattr(self, name))
+            if value is None or value <= 0.0:
                 refuse(name, "is not a positive number")
         for name in ("excitation", "inhibition"):  # 0 blocks all of them
-            value = getattr(self, name)
-            if not (isinstance(value, (int, float)) and 0.0 <= value < np.inf):
+            value = finite(getattr(self, name))
+            if value is None or value < 0.0:
                 refuse(name, "is not a number from 0")
 
     @classmethod

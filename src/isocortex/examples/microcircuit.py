@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.elementary import circle, exp
 from isocortex.errors import ConfigError, disk_errors
 from isocortex.examples.billeh2020 import (
     DELAY,
@@ -188,15 +189,15 @@ def _place(cells: int, random: np.random.Generator) -> pd.DataFrame:
     for (name, population), count in zip(POPULATIONS.iterrows(), counts, strict=True):
         top, bottom = LAYERS[population["layer"]]
         r = radius * np.sqrt(random.random(count))
-        angle = 2.0 * np.pi * random.random(count)
+        across, along = circle(random.random(count))
         frame = {
             "pop_name": name,
             "kind": "e" if population["ei"] == "e" else population["cell_class"],
             "cell": np.resize([cell for _, cell in _models(population)], count),
             "node_type_id": np.resize(types.loc[[name]], count),
-            "x": r * np.cos(angle),
+            "x": r * across,
             "y": -(top + (bottom - top) * random.random(count)),
-            "z": r * np.sin(angle),
+            "z": r * along,
         }
         frames.append(pd.DataFrame(frame))
     return pd.concat(frames, ignore_index=True)
@@ -232,9 +233,9 @@ def _connect(nodes: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
     ):
         reach = sigma[kind].to_numpy(float)
         ratio = (reach / RADIUS) ** 2
-        peak = probability[pop_name].to_numpy(float) / (ratio * (1.0 - np.exp(-1.0 / ratio)))
+        peak = probability[pop_name].to_numpy(float) / (ratio * (1.0 - exp(-1.0 / ratio)))
         distance2 = (x - x[target]) ** 2 + (z - z[target]) ** 2
-        drawn = random.random(len(nodes)) < peak * np.exp(-distance2 / reach**2)
+        drawn = random.random(len(nodes)) < peak * exp(-distance2 / reach**2)
         drawn &= weight[cell].to_numpy(float) > 0.0
         drawn[target] = False
         sources = np.flatnonzero(drawn)

@@ -41,6 +41,7 @@ from isocortex.html_report.page import (
     tag,
 )
 from isocortex.html_report.subject import MOST_GROUPS, Subject
+from isocortex.printable import printable
 
 Section = tuple[str, str, Markup]
 
@@ -250,7 +251,7 @@ def _traces(subject: Subject) -> list[Markup]:
         title = axis.get_title(loc="left")
         if title:
             n += 1
-            axis.set_title(_with_class(subject, title), loc="left", fontsize=9, pad=2)
+            axis.set_title(printable(_with_class(subject, title)), loc="left", fontsize=9, pad=2)
     return [
         figure(
             drawing,

@@ -19,7 +19,7 @@ from isocortex.circuit.columns import coded, take, value_at
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.network.network import PointNeurons
 from isocortex.network.sources import BIOPHYSICAL, POINT, Sources
-from isocortex.text import read_json
+from isocortex.text import finite, read_json
 
 logger = logging.getLogger(__name__)
 
@@ -197,10 +197,13 @@ def point_neurons(circuit: Circuit, sources: Sources, own: range) -> PointNeuron
 
 def _json_numbers(path: Path, names: tuple[str, ...]) -> dict[str, float]:
     content = read_json(path)
-    try:
-        return {name: float(content[name]) for name in names}
-    except (ValueError, TypeError, KeyError) as error:
-        raise InputError(
-            f"does not hold the numbers {', '.join(names)} ({error})", file=path,
-            fix="Mend the file.",
-        ) from error  # fmt: skip
+    numbers = {}
+    for name in names:
+        value = finite(content.get(name))
+        if value is None:
+            raise InputError(
+                f"must be a number, found {content[name]!r}" if name in content else "is missing",
+                file=path, field=name, fix=f"It is to hold the numbers {', '.join(names)}.",
+            )  # fmt: skip
+        numbers[name] = value
+    return numbers

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from isocortex.errors import ConfigError, disk_errors
+from isocortex.printable import OneLine
 
 PROVENANCE_FILE = "provenance.json"
 LOG_FORMAT = "%(asctime)s [%(levelname)s] %(message)s"
@@ -88,7 +89,7 @@ def log_to(path: str | os.PathLike[str], level: int = logging.INFO) -> Iterator[
     logger = logging.getLogger("isocortex")
     with disk_errors(Path(path), "write the log"):
         handler = logging.FileHandler(path, mode="w", encoding="utf-8")
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    handler.setFormatter(OneLine(LOG_FORMAT))
     handler.setLevel(level)
     previous = logger.level
     logger.setLevel(min(level, previous or level))

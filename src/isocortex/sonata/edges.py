@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import EdgePopulation, NodePopulation, Text
 from isocortex.circuit.columns import numbers, present, take, value_at
+from isocortex.elementary import exp
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5, text_attribute
 from isocortex.sonata.rules import Rules
@@ -166,16 +167,18 @@ class _Reader:
                 array(h5, "edge_group_index", self.path, "int", m)[mine]
                 if "edge_group_index" in h5 else np.arange(len(mine))
             )  # fmt: skip
-            found = attributes(members, self.path)
+            found = attributes(members, self.path, int(index.max(initial=-1)) + 1)
             self._unread(found, self.path, members.name, said)
             for name, values in found.items():
                 if name not in NUMBERS:
                     continue
                 if isinstance(values, Text) or values.ndim != 1 or values.dtype.kind not in "iuf":
-                    found_kind = "text" if isinstance(values, Text) else values.dtype
+                    found_kind = (
+                        "text" if isinstance(values, Text) else f"{values.dtype} {values.shape}"
+                    )
                     raise InputError(
-                        f"must be numbers, found {found_kind}", file=self.path,
-                        field=f"{members.name}/{name}",
+                        f"must be one number per edge, found {found_kind}", file=self.path,
+                        field=f"{members.name}/{name}", fix="Write it again so.",
                     )  # fmt: skip
                 if len(index) and (index.min() < 0 or index.max() >= len(values)):
                     raise InputError(
@@ -278,7 +281,7 @@ class _Reader:
                 )  # fmt: skip
             apart = np.abs(180.0 - np.abs(tuning_b - tuning_a) % 360.0)
             apart = np.abs(np.abs(apart - 90.0) - 90.0)  # difference of orientations, degrees
-            weight[mine] *= np.exp(-((apart / sigma) ** 2))
+            weight[mine] *= exp(-((apart / sigma) ** 2))
         return weight
 
     def _tuning(self, population: str, rows: IntArray, type_id: Any) -> FloatArray:

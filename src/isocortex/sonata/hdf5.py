@@ -127,10 +127,19 @@ def has_entries(members: h5py.Group, name: str) -> bool:
 LIBRARY = "@library"
 
 
-def attributes(parent: h5py.Group, path: Path) -> dict[str, Column]:
+def attributes(parent: h5py.Group, path: Path, count: int) -> dict[str, Column]:
     """The attributes of a group's members: enumerations as the names they mean.
 
     A dataset with a namesake in the subgroup ``@library`` holds indices into that list of names.
+
+    Parameters
+    ----------
+    count : how many members the group has at least; a row is a vector of one member, or, as MATLAB
+        may write them, a number of each of several.
+
+    Returns
+    -------
+    Arrays of one entry per member, [n], or of several, [n, k].
     """
     columns: dict[str, Column] = {}
     library = parent.get(LIBRARY)
@@ -143,9 +152,15 @@ def attributes(parent: h5py.Group, path: Path) -> dict[str, Column]:
                 path, parent.name, name,
             )  # fmt: skip
             continue
-        columns[name] = _values(item, path)
+        columns[name] = _values(item, path, count)
         if isinstance(library, h5py.Group) and isinstance(library.get(name), h5py.Dataset):
             columns[name] = _decoded(columns[name], library[name], path, f"{parent.name}/{name}")
+        column = columns[name]
+        if (column.codes if isinstance(column, Text) else column).ndim > 2:
+            raise InputError(
+                f"expected one row per member of the group, found {item.shape}", file=path,
+                field=f"{parent.name}/{name}", fix="Write one number or one row for each.",
+            )  # fmt: skip
     lengths = {len(c) for c in columns.values()}
     if len(lengths) > 1:
         raise InputError(
@@ -155,13 +170,13 @@ def attributes(parent: h5py.Group, path: Path) -> dict[str, Column]:
     return columns
 
 
-def _values(item: h5py.Dataset, path: Path) -> Column:
+def _values(item: h5py.Dataset, path: Path, count: int = 0) -> Column:
     """A dataset; strings are decoded."""
     if item.dtype.kind not in "OS" or h5py.check_string_dtype(item.dtype) is None:
-        return np.atleast_1d(item[()])
+        return _per_member(item[()], count)
     try:
         values = item[()] if item.dtype.kind == "S" else item.asstr()[()]
-        return Text.of(np.atleast_1d(values))
+        return Text.of(_per_member(values, count))
     except UnicodeDecodeError as error:
         raise InputError(
             f"not text ({error})", file=path, field=item.name,
@@ -169,16 +184,25 @@ def _values(item: h5py.Dataset, path: Path) -> Column:
         ) from error  # fmt: skip
 
 
+def _per_member(values: Any, count: int) -> NDArray[Any]:
+    """A row or a column as one entry per member, unless it is the vector of a single member."""
+    array = np.atleast_1d(values)
+    if max(array.shape) != array.size or (count == 1 == len(array) < array.size):
+        return array
+    return array.reshape(-1)
+
+
 def _decoded(index: Column, library: h5py.Dataset, path: Path, field: str) -> Text:
     """The names that an enumerated attribute means."""
     values = _values(library, path)
     names = [value_at(values, row) for row in range(len(values))]
     bad = np.zeros(1, int)
-    if not isinstance(index, Text) and index.ndim == 1 and index.dtype.kind in "iu":
-        bad = np.flatnonzero((index < 0) | (index >= len(names)))
+    if not isinstance(index, Text) and index.ndim == 1 and index.dtype.kind in "iuf":
+        inside = (index >= 0) & (index < len(names)) & (index == np.floor(index))
+        bad = np.flatnonzero(~inside)  # MATLAB writes floating-point numbers
     if isinstance(index, Text) or len(bad):
         raise InputError(
             f"entry {bad[0]} is not an index into the {len(names)} names of {LIBRARY}",
             file=path, field=field, fix="Write indices from 0, or the names themselves.",
         )  # fmt: skip
-    return Text.named(index, names)
+    return Text.named(index.astype(np.int64), names)

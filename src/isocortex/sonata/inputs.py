@@ -28,6 +28,7 @@ from isocortex.sonata.spikes_in import (
     read_nwb_spikes,
 )
 from isocortex.sonata.tables import read_table
+from isocortex.text import finite
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +53,19 @@ class _Entry:
         return ConfigError(message, file=self.file, field=f"inputs.{self.name}.{key}", fix=fix)
 
     def number(self, key: str, default: float | None = None) -> float:
+        given = self.values.get(key, default)
+        value = finite(given)
+        if value is None or not abs(value) < LARGEST:
+            raise self.fail(key, f"must be a number, found {given!r}")
+        return value
+
+    def whole(self, key: str, default: int) -> int:
         value = self.values.get(key, default)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is None or not number or not abs(value) < LARGEST:
-            raise self.fail(key, f"must be a number, found {value!r}")
-        return float(value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self.fail(key, f"must be a whole number, found {value!r}", "Mend it.")
+        return value
 
     def numbers(self, key: str) -> np.ndarray:
         value = self.values.get(key)
@@ -116,12 +125,14 @@ class _Entry:
 
 def _h5(entry: _Entry) -> list[Input]:
     entry.only("input_file", "file", "source")
-    return list(read_h5_spikes(entry.path("input_file", "file"), entry.virtual()))
+    path = entry.path("input_file", "file")
+    return list(read_h5_spikes(path, entry.virtual(), entry.circuit.nodes))
 
 
 def _csv(entry: _Entry) -> list[Input]:
     entry.only("input_file", "file")
-    return list(read_csv_spikes(entry.path("input_file", "file"), entry.virtual()))
+    path = entry.path("input_file", "file")
+    return list(read_csv_spikes(path, entry.virtual(), entry.circuit.nodes))
 
 
 def _nwb(entry: _Entry) -> list[Input]:
@@ -136,7 +147,7 @@ def _poisson(entry: _Entry) -> list[Input]:
     entry.only("firing_rate", "t_start", "t_stop", "seed")
     rate = entry.values.get("firing_rate")
     rate = rate if isinstance(rate, str) else entry.number("firing_rate")
-    seed = int(entry.number("seed", entry.seed))
+    seed = entry.whole("seed", entry.seed)
     start, stop = entry.number("t_start", 0.0), entry.number("t_stop", entry.tstop)
     if start < 0:
         raise entry.fail("t_start", f"must be 0 ms or more, found {start:g}")

@@ -96,7 +96,8 @@ def _add_groups(population: h5py.Group, columns: dict[str, Column], n: int, path
             )  # fmt: skip
         mine = np.flatnonzero(group_id == g)
         index = group_index[mine]
-        for name, values in attributes(members, path).items():
+        count = int(index.max(initial=-1)) + 1
+        for name, values in attributes(members, path, count).items():
             if len(index) and (index.min() < 0 or index.max() >= len(values)):
                 raise InputError(
                     f"node_group_index {index.max()} is outside {name!r} with {len(values)} "
@@ -115,11 +116,12 @@ def _add_groups(population: h5py.Group, columns: dict[str, Column], n: int, path
 
 
 def _axes(name: str, values: Column) -> Iterator[tuple[str, Column]]:
-    """An attribute, or each of up to three axes of one that is a place."""
+    """An attribute, or each of several that are one: the axes of a place, or by number."""
     array = values.codes if isinstance(values, Text) else values
     if array.ndim != 2:
         yield name, values
         return
-    for k, axis in enumerate("xyz"[: array.shape[1]]):
+    several = array.shape[1]
+    for k, axis in enumerate("xyz"[:several] if several <= 3 else range(several)):
         part = array[:, k]
         yield f"{name}_{axis}", Text(part, values.values) if isinstance(values, Text) else part

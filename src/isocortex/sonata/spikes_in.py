@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import h5py
@@ -21,6 +24,8 @@ Chosen = list[tuple[NodePopulation, IntArray]]
 
 #: What BMTK writes where a spike has no population.
 NO_POPULATION = "<sonata:none>"
+#: What names a train.
+NODE_ID = re.compile(r"0*[0-9]{1,19}")
 #: A train faster than this is a mistake, Hz.
 FASTEST = 1e5
 #: SONATA's units attribute -> ms
@@ -34,8 +39,11 @@ UNITS = {
 }
 
 
-def read_h5_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
-    """Trains of the chosen nodes from ``/spikes/<population>`` or the older ``/spikes``."""
+def read_h5_spikes(path: Path, chosen: Chosen, known: Collection[str]) -> list[SpikeInput]:
+    """Trains of the chosen nodes from ``/spikes/<population>`` or the older ``/spikes``.
+
+    ``known`` are the names of all populations of the circuit.
+    """
     found = []
     with open_h5(path) as file:
         root = group(file, "spikes", path)
@@ -51,12 +59,33 @@ def read_h5_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
                 _check_nodes(ids, [population], path)
                 found.append(_keep(population, rows, ids, times, path))
         there = list(root)
+        if found:
+            _check_populations(
+                {name: _count(root[name]) for name in there if name not in known}, path
+            )
     if chosen and there and not found:
         raise InputError(
             f"has no spikes of {', '.join(p.name for p, _ in chosen)}", file=path, field="/spikes",
             fix=f"It has {', '.join(there) or 'no population'}.",
         )  # fmt: skip
     return found
+
+
+def _count(item: h5py.HLObject) -> int:
+    """How many spikes a population's group holds."""
+    times = item.get("timestamps") if isinstance(item, h5py.Group) else None
+    return int(times.size) if isinstance(times, h5py.Dataset) else 0
+
+
+def _check_populations(unknown: Mapping[str, int], path: Path) -> None:
+    """Spikes, by name, of populations that the circuit does not have: not silently left out."""
+    if sum(unknown.values()):
+        names = [name for name, count in unknown.items() if count]
+        logger.warning(
+            "%s: %d spikes are of populations that the circuit does not have and are left out:"
+            " %s%s", path, sum(unknown.values()), ", ".join(names[:5]),
+            ", ..." if len(names) > 5 else "",
+        )  # fmt: skip
 
 
 def _columns(h5: h5py.Group, path: Path) -> tuple[IntArray, FloatArray]:
@@ -119,10 +148,11 @@ IDS = ("node_ids", "node_id", "gids", "gid")
 TIMES = ("timestamps", "timestamp")
 
 
-def read_csv_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
+def read_csv_spikes(path: Path, chosen: Chosen, known: Collection[str]) -> list[SpikeInput]:
     """Trains from BMTK's table: timestamps, node_ids and perhaps population.
 
-    Also the older form: ``gid`` and ``spike-times``, a comma-separated list per node.
+    Also the older form: ``gid`` and ``spike-times``, a comma-separated list per node. ``known``
+    are the names of all populations of the circuit.
     """
     table = read_table(path)
     if "spike-times" in table.columns:
@@ -139,6 +169,8 @@ def read_csv_spikes(path: Path, chosen: Chosen) -> list[SpikeInput]:
                 f"has no spikes of {', '.join(p.name for p, _ in chosen)}", file=path,
                 field="population", fix=f"It has {', '.join(sorted(there))}.",
             )  # fmt: skip
+        strangers = Counter(names[~np.isin(names, [*known, NO_POPULATION, *NULLS])])
+        _check_populations(strangers, path)
     anyones = np.ones(len(ids), bool)
     if names is not None:
         anyones = np.isin(names, [NO_POPULATION, *NULLS])
@@ -177,12 +209,12 @@ def read_nwb_spikes(path: Path, chosen: Chosen, trial: str | None) -> list[Spike
                 fix=f"Choose one by `trial`: {', '.join(trials) or 'none'}.",
             )  # fmt: skip
         trains = group(group(trials, trial or next(iter(trials)), path), "spike_train", path)
-        named = np.array([int(name) for name in trains if name.isdigit()], np.int64)
-        _check_nodes(named, [p for p, _ in chosen], path)
+        numbered = _trains(trains, path)
+        _check_nodes(np.array(sorted(numbered), np.int64), [p for p, _ in chosen], path)
         found = []
         for population, rows in chosen:
-            ids = [i for i in population.node_ids[rows] if str(i) in trains]
-            times = [array(group(trains, str(i), path), "data", path, "float") for i in ids]
+            ids = [i for i in population.node_ids[rows].tolist() if i in numbered]
+            times = [array(group(trains, numbered[i], path), "data", path, "float") for i in ids]
             found.append(
                 _keep(
                     population, rows, np.repeat(np.array(ids, np.int64), [len(t) for t in times]),
@@ -190,6 +222,23 @@ def read_nwb_spikes(path: Path, chosen: Chosen, trial: str | None) -> list[Spike
                 )
             )  # fmt: skip
     return found
+
+
+def _trains(trains: h5py.Group, path: Path) -> dict[int, str]:
+    """The name of every node's train: its id, perhaps with zeros in front."""
+    numbered: dict[int, str] = {}
+    for name, item in trains.items():
+        if isinstance(item, h5py.Dataset) and item.dtype.kind not in "iuf":
+            continue  # a note
+        number = int(name) if NODE_ID.fullmatch(name) else -1
+        if not 0 <= number <= np.iinfo(np.int64).max or number in numbered:
+            again = "is the second of its node" if number in numbered else "is no node id"
+            raise InputError(
+                f"the name of train {name!r} {again}", file=path, field=f"{trains.name}/{name}",
+                fix="Name every train by the id of its node, once.",
+            )  # fmt: skip
+        numbered[number] = name
+    return numbered
 
 
 def poisson_inputs(

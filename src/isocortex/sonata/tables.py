@@ -131,8 +131,11 @@ def read_table(path: Path, separator: str | None = None) -> Table:
     if separator is None:
         separator = next((s for s in SEPARATORS if s in header.strip()), " ")
     names = [name.strip() for name in _entries(header, separator)]
+    if separator == " ":  # aligned by several of them
+        names = [part for name in names if name for part in _parts(name)]
     while len(names) > 1 and not names[-1]:
         names.pop()
+    indented = separator == " " and header[0].isspace()
     if len(set(names)) < len(names) or not all(names):
         raise InputError(
             f"the columns have no distinct names: {header!r}", file=path, field=f"line {number}",
@@ -140,6 +143,7 @@ def read_table(path: Path, separator: str | None = None) -> Table:
         )  # fmt: skip
     rows, numbers = [], []
     for number, line in lines:
+        line = line.lstrip() if indented else line
         entries = _fitting(_entries(line, separator), len(names), separator)
         if len(entries) != len(names):
             raise InputError(
@@ -161,7 +165,7 @@ def read_table(path: Path, separator: str | None = None) -> Table:
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Lines that hold something other than a comment, with their numbers."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
             yield number, line
 

@@ -87,7 +87,7 @@ class SpikeFeed:
 
     def _take(self, *, tolerant: bool) -> bool:
         """Read new spikes; False if the file could not be read just now."""
-        times, neurons, counts = [], [], dict(self._read)
+        found, counts = [], dict(self._read)
         try:
             for file in self.files:
                 with h5py.File(file, "r", locking=False) as hdf5:
@@ -95,15 +95,18 @@ class SpikeFeed:
                         done = counts.get((file, name), 0)
                         t, ids = _new_spikes(group, done, tolerant)
                         counts[file, name] = done + len(t)
-                        where = self.scene.index_of(name, ids)
-                        self.strangers += int(np.count_nonzero(where < 0))
-                        times.append(t[where >= 0])
-                        neurons.append(where[where >= 0])
+                        found.append((name, t, ids))
         except (OSError, RuntimeError, KeyError, ValueError) as error:
             if tolerant:  # caught in the middle of a write: the next look will do
                 return False
             raise InputError(f"cannot be read ({error})", file=file) from error
         self._read = counts
+        times, neurons = [], []
+        for name, t, ids in found:
+            where = self.scene.index_of(name, ids)
+            self.strangers += int(np.count_nonzero(where < 0))
+            times.append(t[where >= 0])
+            neurons.append(where[where >= 0])
         if times:
             self._append(np.concatenate(times), np.concatenate(neurons))
         return True
