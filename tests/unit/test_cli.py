@@ -278,11 +278,31 @@ def python(code, **options):
          {"numba", "pandas", "numpy", "typer", "rich", "importlib.metadata"}),
         ("import isocortex.cli.commands",
          {"numba", "pandas", "numpy", "h5py", "pydantic", "matplotlib", "xarray", "rich.table"}),
-        ("import isocortex.simulate", {"matplotlib", "xarray", "typer", "http.server"}),
+        ("import isocortex.simulate",
+         {"pandas", "scipy", "matplotlib", "xarray", "typer", "http.server"}),
     ],
 )  # fmt: skip
 def test_what_is_not_needed_is_not_imported(doing, without):
     done = python(f"import sys; {doing}; print(*sorted({without!r} & set(sys.modules)))")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == ""
+
+
+@pytest.mark.parametrize(
+    ("doing", "without"),
+    [
+        ("sys.argv = ['isocortex', 'run', config, '--tstop', '1']; main()",
+         {"rich.console", "rich.progress", "rich.table"}),
+        ("sys.argv = ['isocortex', 'info', config]; main()", {"rich.progress"}),
+        ("isocortex.open_session(config).advance(1.0)", {"typer", "rich"}),
+    ],
+)  # fmt: skip
+def test_what_a_run_does_not_need_is_not_imported(circuit, doing, without):
+    """Tables, pictures and recipes take longer to import than a small network to build."""
+    without = {"pandas", "matplotlib", "scipy", "xarray", "isocortex.cortex", *without}
+    code = f"import sys, isocortex\nfrom isocortex.cli import main\nconfig = {str(circuit)!r}\n"
+    code += f"try:\n    {doing}\nexcept SystemExit as stop:\n    assert not stop.code\n"
+    done = python(code + f"print(*sorted({without!r} & set(sys.modules)))")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == ""
 

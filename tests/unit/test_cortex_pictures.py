@@ -81,7 +81,10 @@ def test_a_circuit_without_areas_has_no_picture_of_the_cortex(result, simulation
     from dataclasses import replace
 
     nodes = simulation.circuit.nodes
-    bare = replace(nodes["cortex"], table=nodes["cortex"].table.drop(columns="area"))
+    bare = replace(
+        nodes["cortex"],
+        columns={name: c for name, c in nodes["cortex"].columns.items() if name != "area"},
+    )
     other = replace(simulation, circuit=replace(simulation.circuit, nodes=nodes | {"cortex": bare}))
     with pytest.raises(InputError, match="have no area"):
         pictures.cortex_views(result, other)

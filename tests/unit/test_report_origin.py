@@ -8,7 +8,7 @@ import pytest
 from command_line import isocortex as command
 from command_line import one_line
 
-from isocortex.circuit import NodePopulation
+from isocortex.circuit import NodePopulation, Text
 from isocortex.errors import InputError
 from isocortex.html_report.subject import subject_of
 from isocortex.report import Result, SpikeWriter, provenance, write_provenance
@@ -85,12 +85,11 @@ def test_spikes_alone_of_nodes_that_a_circuit_lacks_are_refused(tmp_path):
 
 
 def test_a_hash_is_of_values_and_not_of_how_they_are_held(tmp_path):
-    text = ["b", None, "a", "b"]
-    held = [pd.Series(text, dtype=object), pd.Series(pd.Categorical(text, ["a", "b", "c"]))]
-    ids = np.arange(4)
-    hashes = [NodePopulation("p", ids, pd.DataFrame({"x": c}), tmp_path).digest() for c in held]
+    ids, codes = np.arange(4), np.array([2, -1, 1, 2], np.int32)
+    held = [Text.of(["b", None, "a", "b"]), Text(codes, ("c", "a", "b"))]
+    hashes = [NodePopulation("p", ids, {"x": column}, tmp_path).digest() for column in held]
     assert hashes[0] == hashes[1]
-    other = pd.DataFrame({"x": ["b", None, "a", "a"]})
+    other = {"x": Text.of(["b", None, "a", "a"])}
     assert NodePopulation("p", ids, other, tmp_path).digest() != hashes[0]
 
 

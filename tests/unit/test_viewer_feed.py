@@ -5,7 +5,6 @@ import sys
 
 import h5py
 import numpy as np
-import pandas as pd
 import pytest
 from library_circuit import clamp, write_library_circuit
 from viewer_run import cortex_session
@@ -23,7 +22,7 @@ N = 50
 
 @pytest.fixture
 def scene(tmp_path):
-    table = pd.DataFrame({"x": np.arange(N), "y": 0.0, "z": 0.0})
+    table = {"x": np.arange(N), "y": np.zeros(N), "z": np.zeros(N)}
     return make_scene({"cells": NodePopulation("cells", np.arange(N), table, tmp_path)})
 
 

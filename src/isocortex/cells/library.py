@@ -12,14 +12,16 @@ import io
 import json
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell, MechanismTable
 from isocortex.errors import ModelError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Arrays over nodes and how they are stored; drawing coordinates need no more than float32.
 NODE_ARRAYS = {
@@ -68,6 +70,8 @@ def library_cells() -> pd.DataFrame:
     ``location``, ``n_compartments``, ``n_nodes``, ``area_um2``, ``channels`` (family of the
     model's channels), ``processing`` (of the axon), ``citation``.
     """
+    import pandas as pd  # for whoever looks: cells are loaded without
+
     table = pd.DataFrame.from_dict(_library()[1], orient="index")
     return table[list(COLUMNS)].rename_axis("id")
 

@@ -1,6 +1,7 @@
 """A circuit as a description: tables and arrays, nothing computed; who made it is forgotten."""
 
 from isocortex.circuit.circuit import MODEL_TYPES, NODE_ID, Circuit
+from isocortex.circuit.columns import Column, Columns, Text
 from isocortex.circuit.edges import EdgePopulation, SynapseRule
 from isocortex.circuit.inputs import CurrentInput, Input, PoissonInput, SpikeInput
 from isocortex.circuit.nodes import NodePopulation
@@ -12,6 +13,8 @@ __all__ = [
     "NODE_ID",
     "Cells",
     "Circuit",
+    "Column",
+    "Columns",
     "CurrentInput",
     "EdgePopulation",
     "Input",
@@ -23,4 +26,5 @@ __all__ = [
     "SpikeInput",
     "SynapseRule",
     "Synapses",
+    "Text",
 ]

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
+from isocortex.circuit.columns import Column, Text, among, coded, present
 from isocortex.circuit.edges import EdgePopulation
 from isocortex.circuit.nodes import NodePopulation
 from isocortex.circuit.projection import Projection
@@ -137,7 +137,7 @@ class Circuit:
                 fix=f"There are {', '.join(self.nodes)}.",
             )  # fmt: skip
         for key in wanted:
-            if key not in NODE_ID and not any(key in p.table for p in self.nodes.values()):
+            if key not in NODE_ID and not any(key in p.columns for p in self.nodes.values()):
                 raise ConfigError(
                     f"no node has the attribute {key!r}", file=self.config_file, field=where,
                     fix="Query attributes of the node types or groups.",
@@ -170,7 +170,7 @@ class Circuit:
     ) -> None:
         """A text asked of numbers, or a number of texts, matches nothing and is a mistake."""
         for key, values in wanted.items():
-            columns = [p.table[key] for p in populations if key in p.table]
+            columns = [p.columns[key] for p in populations if key in p.columns]
             texts = {_is_text(column) for column in columns}
             if key in NODE_ID or len(texts) != 1 or None in texts:
                 continue
@@ -190,18 +190,18 @@ def _digits(name: str) -> str:
     return "".join(filter(str.isdigit, name))
 
 
-def _is_text(column: pd.Series) -> bool | None:
+def _is_text(column: Column) -> bool | None:
     """Whether the values of an attribute are texts; None where there are none, or of both kinds."""
-    if column.dtype.kind in "iufb":
-        return False if column.notna().any() else None
-    texts = {isinstance(value, str) for value in column.dropna().unique()}
+    if not isinstance(column, Text):
+        return False if present(column).any() else None
+    texts = {isinstance(value, str) for value in coded(column)[1]}
     return texts.pop() if len(texts) == 1 else None
 
 
 def _some_values(key: str, populations: list[NodePopulation]) -> str:
     """The first values of an attribute, for messages."""
-    columns = [p.table[key].dropna().astype(object) for p in populations if key in p.table]
-    values = list(dict.fromkeys(value for column in columns for value in column.unique()))
+    columns = [p.columns[key] for p in populations if key in p.columns]
+    values = list(dict.fromkeys(value for column in columns for value in coded(column)[1]))
     return ", ".join(map(repr, values[:8])) + (", ..." if len(values) > 8 else "")
 
 
@@ -209,12 +209,11 @@ def _matches(population: NodePopulation, wanted: dict[str, list[Any]]) -> NDArra
     keep = np.ones(len(population.node_ids), bool)
     for key, values in wanted.items():
         if key in NODE_ID:
-            column: pd.Series[Any] = pd.Series(population.node_ids)
-        elif key in population.table:
-            column = population.table[key]
+            keep &= among(population.node_ids, values)
+        elif key in population.columns:
+            keep &= among(population.columns[key], values)
         else:
             return np.zeros(len(keep), bool)
-        keep &= column.isin(values).to_numpy()
     return keep
 
 

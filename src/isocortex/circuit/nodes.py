@@ -4,29 +4,46 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from isocortex.arrays import IntArray
+from isocortex.circuit.columns import Column, Columns, Text, coded
 from isocortex.errors import InputError
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class NodePopulation:
     """Nodes of one population.
 
     Attributes
     ----------
     node_ids : int64[n].
-    table : one row per node, with every attribute of its type and its group.
+    columns : every attribute of a node's type and its group, by name; n rows each.
     """
 
     name: str
     node_ids: IntArray
-    table: pd.DataFrame
+    columns: Columns
     file: Path
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per node and one column per attribute, texts as categories; to look at."""
+        import pandas as pd  # which takes longer to load than a small circuit
+
+        columns = {
+            name: pd.Categorical.from_codes(column.codes, categories=list(column.values))
+            if isinstance(column, Text) else column
+            for name, column in self.columns.items()
+        }  # fmt: skip
+        return pd.DataFrame(columns, index=pd.RangeIndex(len(self.node_ids)))
 
     def index_of(self, node_ids: IntArray, *, file: Path, field: str) -> IntArray:
         """Rows of these node ids; an id that does not exist is an error of ``file: field``."""
@@ -46,24 +63,22 @@ class NodePopulation:
     def digests(self) -> dict[str, str]:
         """Hash of the ids (``node_id``) and of every attribute, by name: hexadecimal digits.
 
-        What a value is counts, not how it is held: text as a category or as an object is the same.
+        What a value is counts, not how it is held: how texts are numbered does not matter.
         """
-        columns = {"node_id": pd.Series(self.node_ids), **dict(self.table.items())}
-        return {str(name): _hash(column) for name, column in columns.items()}
+        columns = {"node_id": self.node_ids, **self.columns}
+        return {name: _hash(column) for name, column in columns.items()}
 
     def digest(self) -> str:
         """One hash of ids and attributes."""
         return _hex(repr(sorted(self.digests().items())).encode())
 
 
-def _hash(column: pd.Series) -> str:
-    values = column.to_numpy()
-    if values.dtype.kind in "iufb":
-        parts = [values.astype(np.int64 if values.dtype.kind in "iu" else np.float64).tobytes()]
-    else:
-        codes, names = pd.factorize(column)  # in the order in which they appear
-        parts = [codes.astype(np.int64).tobytes(), repr([str(name) for name in names]).encode()]
-    return _hex(*parts)
+def _hash(column: Column) -> str:
+    if not isinstance(column, Text):
+        whole = column.dtype.kind in "iu"
+        return _hex(column.astype(np.int64 if whole else np.float64).tobytes())
+    codes, names = coded(column)
+    return _hex(codes.astype(np.int64).tobytes(), repr([str(name) for name in names]).encode())
 
 
 def _hex(*parts: bytes) -> str:

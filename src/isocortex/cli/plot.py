@@ -29,7 +29,7 @@ def draw(
     except IsocortexError as error:
         if kind in pictures.OF_CIRCUITS or config is not None:
             raise
-        err.print(f"Drawn without the circuit: {error}", markup=False)
+        err.print(f"Drawn without the circuit: {error}")
     figure = pictures.PICTURES[kind](result, simulation=simulation, **options)
     path = output or result.directory / "pictures" / f"{kind}.png"
     out.print(f"Picture: {pictures.save(figure, path)}")

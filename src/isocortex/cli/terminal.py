@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+import sys
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 from isocortex.printable import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+    from isocortex.cli.console import PlainConsole
     from isocortex.report.results import Result
 
 
-class _Console(Console):
-    """Prints text as it is: names and paths may hold brackets, colons and control characters."""
+class Stream:
+    """Standard output or error: lines whose names are text, tables drawn by rich."""
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(stderr=stderr, soft_wrap=True, highlight=False, markup=False, emoji=False)
+    def __init__(self, name: str) -> None:
+        self.name = name
 
-    def render_str(self, text: str, **options: Any) -> Text:
-        """Text that is printed by itself or in a table."""
-        return super().render_str(printable(text), **options)
+    @property
+    def file(self) -> TextIO:
+        """The stream as it is now: a bar puts its own in its place."""
+        return getattr(sys, self.name)
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.file.isatty()
+
+    @cached_property
+    def console(self) -> PlainConsole:
+        from isocortex.cli.console import PlainConsole
+
+        return PlainConsole(stderr=self.name == "stderr")
+
+    def print(self, what: Any) -> None:
+        """Print a line, or a table."""
+        if isinstance(what, str):
+            print(printable(what), file=self.file, flush=True)
+        else:
+            self.console.print(what)
 
 
-out, err = _Console(), _Console(stderr=True)
+out, err = Stream("stdout"), Stream("stderr")
 
 Config = Annotated[Path, typer.Argument(help="Simulation configuration (JSON).")]
 Results = Annotated[Path, typer.Argument(help="Output folder of a run, or its configuration.")]
@@ -38,14 +57,34 @@ ConfigOption = Annotated[
 ]
 
 
-def progress_bar(*more: str) -> Progress:
+class Unseen:
+    """A bar where nobody looks."""
+
+    def __enter__(self) -> Unseen:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def add_task(self, description: str, total: float | None = None, **fields: Any) -> Any:
+        """As rich's bars do."""
+
+    def update(self, task: Any, **what: Any) -> None:
+        """As rich's bars do."""
+
+    def stop(self) -> None:
+        """As rich's bars do."""
+
+
+def progress_bar(*more: str) -> Progress | Unseen:
     """A bar on the terminal's error stream that leaves nothing behind; ``more`` are columns."""
+    if not err.is_terminal:
+        return Unseen()
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
         TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
-        TimeRemainingColumn(), *map(TextColumn, more), console=err, transient=True,
-        disable=not err.is_terminal,
+        TimeRemainingColumn(), *map(TextColumn, more), console=err.console, transient=True,
     )  # fmt: skip
 
 

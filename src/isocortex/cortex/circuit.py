@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from isocortex.circuit import (
     Circuit,
+    Column,
     EdgePopulation,
     NodePopulation,
     PoissonInput,
     Simulation,
     SynapseRule,
+    Text,
 )
 from isocortex.cortex.counts import CLASSES, HEMISPHERES, N_EXCITATORY, group_of
 from isocortex.cortex.drive import RATE, SYNAPSES, Drive
@@ -58,17 +60,13 @@ NOWHERE = Path("(made in memory)")
 def circuit_of(cortex: CortexModel, drive: Drive) -> Circuit:
     """The circuit in memory: two populations, the background's edges, the cortex's projection."""
     types, type_id = node_types(cortex)
-    table = (
-        types.iloc[type_id]
-        .reset_index(drop=True)
-        .astype(dict.fromkeys(types.columns[1:], "category"))
-    )
-    decoded = {
-        name: pd.Categorical(values.astype(str)) if values.dtype.kind == "S" else values
-        for name, values in attributes(cortex).items()
-    }
-    neurons = NodePopulation(POPULATION, np.arange(len(cortex)), table.assign(**decoded), NOWHERE)
-    virtual = pd.DataFrame({"model_type": ["virtual"] * len(cortex)}, dtype="category")
+    columns: dict[str, Column] = {"node_type_id": type_id}
+    for name in types.columns[1:]:
+        columns[name] = Text.named(type_id, types[name])
+    for name, values in attributes(cortex).items():
+        columns[name] = Text.of(values) if values.dtype.kind == "S" else values
+    neurons = NodePopulation(POPULATION, np.arange(len(cortex)), columns, NOWHERE)
+    virtual = {"model_type": Text(np.zeros(len(cortex), np.int32), ("virtual",))}
     sources = NodePopulation(BACKGROUND, np.arange(len(cortex)), virtual, NOWHERE)
     projection = CortexProjection.of(cortex, neurons)
     return Circuit(

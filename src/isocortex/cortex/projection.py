@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from isocortex import __version__
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Cells, NodePopulation, Synapses
+from isocortex.circuit.columns import coded, value_at
 from isocortex.cortex.digest import digests
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
@@ -122,15 +123,18 @@ class CortexProjection:
                 f"{len(self.nodes.node_ids):,}", file=self.nodes.file, field=POPULATION,
                 fix="Build the circuit again with `isocortex build cortex`.",
             )  # fmt: skip
-        there = self.nodes.table["model_template"].astype(object).to_numpy()
-        should = np.array([LIBRARY_PREFIX + name for name in model.models], object)[model.model]
-        other = np.flatnonzero(there != should)
+        there = self.nodes.columns["model_template"]
+        names = [LIBRARY_PREFIX + name for name in model.models]
+        codes, values = coded(there)
+        known = np.array([*(names.index(v) if v in names else -1 for v in values), -1])
+        other = np.flatnonzero(known[codes] != model.model)
         if len(other):
+            row = int(other[0])
+            has, should = value_at(there, row), names[model.model[row]]
             raise InputError(
                 f"{len(other):,} neurons have another cell model than their connections are placed "
-                f"on, the first is node {self.nodes.node_ids[other[0]]} with {there[other[0]]} "
-                f"instead of {should[other[0]]}", file=self.nodes.file,
-                field=f"{POPULATION}/model_template",
+                f"on, the first is node {self.nodes.node_ids[row]} with {has} instead of {should}",
+                file=self.nodes.file, field=f"{POPULATION}/model_template",
                 fix="Build the circuit again, with --materialize if its cells shall be changed.",
             )  # fmt: skip
 

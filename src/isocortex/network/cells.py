@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
 from isocortex.cells.allen import compile_allen
 from isocortex.cells.compiled import CompiledCell
 from isocortex.cells.library import load_cell
 from isocortex.circuit import Circuit, NodePopulation, Simulation
+from isocortex.circuit.columns import coded, take, value_at
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.network.network import PointNeurons
 from isocortex.network.sources import BIOPHYSICAL, POINT, Sources
@@ -27,16 +28,10 @@ ALLEN_TEMPLATES = ("ctdb:Biophys1.hoc", "ctdb:Biophys1")
 #: Prefix of templates that name a cell of the embedded library.
 LIBRARY_PREFIX = "isocortex:"
 LIBRARY_DL = 20.0  # um
+#: Keys up to this number are made of the codes of several columns.
+LARGEST_KEY = 2**62
 #: Node attributes that together name a cell model.
 MODEL_COLUMNS = ("model_template", "morphology", "dynamics_params", "model_processing")
-
-
-def _column(table: pd.DataFrame, name: str) -> pd.Series:
-    """A column as objects, None where the column or the value is missing."""
-    if name not in table:
-        return pd.Series([None] * len(table), index=table.index, dtype=object)
-    column = table[name].astype(object)
-    return column.where(column.notna(), None)
 
 
 def compile_cells(simulation: Simulation, sources: Sources) -> tuple[list[CompiledCell], IntArray]:
@@ -48,15 +43,44 @@ def compile_cells(simulation: Simulation, sources: Sources) -> tuple[list[Compil
         rows = np.flatnonzero(sources.kind[population.name] == BIOPHYSICAL)
         if len(rows) == 0:
             continue
-        keys = pd.DataFrame({c: _column(population.table, c).iloc[rows] for c in MODEL_COLUMNS})
-        for key, group in keys.fillna("").groupby(list(MODEL_COLUMNS), sort=False):
-            names = tuple(k or None for k in key)
+        kinds, kind = _kinds(population, rows, MODEL_COLUMNS)
+        model = np.empty(len(kinds), np.int64)
+        for k, values in enumerate(kinds):
+            names = tuple(value or None for value in values)
             if names not in models:
                 models[names] = len(compiled)
                 compiled.append(_compile(simulation, population, *names))
-            members = rows[keys.index.get_indexer(group.index)]
-            cell_model[sources.number[population.name][members]] = models[names]
+            model[k] = models[names]
+        cell_model[sources.number[population.name][rows]] = model[kind]
     return compiled, cell_model
+
+
+def _kinds(
+    population: NodePopulation, rows: IntArray, names: tuple[str, ...]
+) -> tuple[list[tuple[Any, ...]], NDArray[np.intp]]:
+    """The distinct values that some nodes have in some columns, and which of them each node has.
+
+    They come in the order in which they appear; None where a node or the whole column has none.
+    """
+    columns = [population.columns.get(name) for name in names]
+    key, n_keys = np.zeros(len(rows), np.int64), 1
+    for column in columns:
+        if column is None:
+            continue
+        codes, values = coded(take(column, rows))
+        if n_keys * (len(values) + 1) > LARGEST_KEY:
+            distinct, key = np.unique(key, return_inverse=True)
+            n_keys = len(distinct)
+        key, n_keys = key * (len(values) + 1) + codes + 1, n_keys * (len(values) + 1)
+    _, first, kind = np.unique(key, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty(len(order), np.intp)
+    place[order] = np.arange(len(order))
+    found = [
+        tuple(None if column is None else value_at(column, row) for column in columns)
+        for row in rows[first[order]].tolist()
+    ]
+    return found, place[kind]
 
 
 def _compile(
@@ -123,8 +147,7 @@ def compile_cell_of(simulation: Simulation, population: str, node_id: int) -> Co
     rows = np.flatnonzero(nodes.node_ids == node_id)
     if len(rows) == 0:
         raise InputError(f"there is no node {node_id}", file=nodes.file, field=population)
-    row = nodes.table.iloc[rows[:1]]
-    names = [_column(row, c).iloc[0] for c in MODEL_COLUMNS]
+    (names,), _ = _kinds(nodes, rows[:1], MODEL_COLUMNS)
     return _compile(simulation, nodes, *names)
 
 
@@ -153,10 +176,9 @@ def point_neurons(circuit: Circuit, sources: Sources, own: range) -> PointNeuron
     tau, refractory = np.zeros(sources.n_points), np.zeros(sources.n_points)
     for population in circuit.nodes.values():
         rows = np.flatnonzero(sources.kind[population.name] == POINT)
-        files = _column(population.table, "dynamics_params").iloc[rows].to_numpy()
-        templates = _column(population.table, "model_template").iloc[rows].to_numpy()
+        kinds, kind = _kinds(population, rows, ("model_template", "dynamics_params"))
         numbers = sources.number[population.name][rows] - sources.n_cells
-        for template, file in {*zip(templates, files, strict=True)}:
+        for k, (template, file) in enumerate(kinds):
             if template != "nrn:IntFire1":
                 raise ModelError(
                     f"point neuron template {template!r} is not supported",
@@ -169,7 +191,7 @@ def point_neurons(circuit: Circuit, sources: Sources, own: range) -> PointNeuron
                     field=f"nodes/{population.name}", fix="Name its JSON file (tau, refrac in s).",
                 )  # fmt: skip
             path = circuit.find("point_neuron_models_dir", file)
-            mine = numbers[(files == file) & (templates == template)]
+            mine = numbers[kind == k]
             values = _json_numbers(path, ("tau", "refrac"))
             if not (values["tau"] > 0 and values["refrac"] >= 0):
                 raise ModelError(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
@@ -16,11 +15,8 @@ from isocortex.network.cells import compile_cell_of
 
 #: Synapses of a recipe that are drawn to find those onto a neuron: about half a minute's work.
 DRAWN_AT_MOST = 1e8
-#: Columns of the tables below.
-COLUMNS = {
-    "population": np.int16, "source": np.int64, "node": np.int64, "delay": np.float64,
-    "reversal": np.float64,
-}  # fmt: skip
+#: Types of the columns below: of the target, then as :class:`SynapsesOnto` has them.
+KINDS = (np.int64, np.int16, np.int64, np.int64, np.float64, np.float64)
 
 
 class SynapsesOnto(NamedTuple):
@@ -60,7 +56,7 @@ def synapses_onto(
     model = np.full(len(nodes.node_ids), VIRTUAL_NODE)
     model[wanted] = np.arange(len(wanted))
     cells = Cells([compile_cell_of(simulation, population, node) for node in node_ids], model)
-    parts = []
+    parts: list[tuple[NDArray[Any], ...]] = [tuple(np.zeros(0, kind) for kind in KINDS)]
     for projection in circuit.projections:
         if projection.target != population:
             continue
@@ -73,26 +69,11 @@ def synapses_onto(
         reversal = np.array([kinetics.reversal for kinetics in projection.kinds(cells)])
         delays = projection.delays()
         for made in projection.onto(wanted, cells, simulation.seed):
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "target": made.target,
-                        "population": names.index(projection.source),
-                        "source": made.source,
-                        "node": made.node,
-                        "delay": delays[made.delay],
-                        "reversal": reversal[made.kind],
-                    }
-                )
-            )
-    every = pd.concat([pd.DataFrame(columns=["target", *COLUMNS]), *parts], ignore_index=True)
+            of = np.full(len(made.target), names.index(projection.source), np.int16)
+            place = (made.source, made.node, delays[made.delay], reversal[made.kind])
+            parts.append((made.target, of, *place))
+    target, *columns = map(np.concatenate, zip(*parts, strict=True))
     return {
-        node: SynapsesOnto(
-            names,
-            *(
-                every.loc[every["target"] == row, name].to_numpy(kind)
-                for name, kind in COLUMNS.items()
-            ),
-        )
+        node: SynapsesOnto(names, *(column[target == row] for column in columns))
         for node, row in zip(node_ids, wanted.tolist(), strict=True)
     }

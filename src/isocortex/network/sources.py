@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
 from isocortex.circuit import Circuit, NodePopulation
+from isocortex.circuit.columns import coded, value_at
 from isocortex.errors import InputError, ModelError
 
 BIOPHYSICAL, POINT, VIRTUAL = 0, 1, 2
@@ -72,17 +73,20 @@ def number_sources(circuit: Circuit) -> Sources:
 
 
 def _kinds_of(population: NodePopulation) -> NDArray[np.int8]:
-    if "model_type" not in population.table:
+    column = population.columns.get("model_type")
+    if column is None:
         raise InputError(
             "no node has a model_type", file=population.file, field=population.name,
             fix=f"Add the column model_type ({', '.join(MODEL_KINDS)}) to the node types.",
         )  # fmt: skip
-    kinds = population.table["model_type"].astype(object).map(MODEL_KINDS)
-    unknown = kinds.isna().to_numpy()
-    if unknown.any():
-        value = population.table["model_type"].astype(object)[unknown].iloc[0]
+    codes, values = coded(column)
+    number = np.array([*(MODEL_KINDS.get(value, -1) for value in values), -1], np.int8)
+    kinds = number[codes]
+    unknown = np.flatnonzero(kinds < 0)
+    if len(unknown):
+        value = value_at(column, int(unknown[0]))
         raise ModelError(
             f"model_type {value!r} is not supported", file=population.file,
             field=f"nodes/{population.name}", fix=f"Use one of {', '.join(MODEL_KINDS)}.",
         )  # fmt: skip
-    return kinds.to_numpy().astype(np.int8)
+    return kinds

@@ -153,8 +153,8 @@ class Result:
     def duration(self) -> float:
         """Simulated time, ms (less than asked for if the run was stopped).
 
-        From the provenance; of a run that was killed or goes on, and of results without provenance,
-        until where reports and spikes reach.
+        From the provenance, else the reports, else the last spike; of a run that was killed or goes
+        on, until where reports and spikes reach.
         """
         run = self.provenance.get("run", {})
         if "tstop" in run and not self.unfinished:
@@ -164,7 +164,9 @@ class Result:
             with _open(file) as hdf5:
                 stops += [float(g["mapping/time"][1]) for g in hdf5["report"].values()]
         last_spike = self.spikes["timestamps"].max() if len(self.spikes) else 0.0
-        return max([float(last_spike), *stops])
+        if self.unfinished:
+            return max([float(last_spike), *stops])
+        return max(stops) if stops else float(last_spike)
 
     @property
     def unfinished(self) -> bool:

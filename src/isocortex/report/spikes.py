@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import time
 from collections.abc import Callable
@@ -12,7 +13,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from isocortex.errors import ConfigError, disk_errors
@@ -176,15 +176,21 @@ class SpikeWriter:
                 _create_population(file, population, self.sort, times=times, ids=ids)
 
     def _write_csv(self, path: Path, columns: Columns) -> None:
-        frames = [
-            pd.DataFrame({"timestamps": times, "population": population, "node_ids": ids})
-            for population, (ids, times) in columns.items()
-        ]
-        table = pd.concat(frames) if frames else pd.DataFrame({"timestamps": []})
+        """BMTK's table: populations one after the other where the order is the same."""
+        names = np.repeat(np.arange(len(columns)), [len(ids) for ids, _ in columns.values()])
+        ids = np.concatenate([np.zeros(0, np.uint64), *(ids for ids, _ in columns.values())])
+        times = np.concatenate([np.zeros(0), *(times for _, times in columns.values())])
         if self.sort != "none":
-            by = "timestamps" if self.sort == "by_time" else "node_ids"
-            table = table.sort_values(by, kind="stable")
-        table.to_csv(path, sep=" ", index=False, columns=["timestamps", "population", "node_ids"])
+            order = np.argsort(times if self.sort == "by_time" else ids, kind="stable")
+            names, ids, times = names[order], ids[order], times[order]
+        known = list(columns)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, delimiter=" ", lineterminator="\n")
+            rows.writerow(["timestamps", "population", "node_ids"])
+            for begin in range(0, len(ids), CHUNK):
+                part = slice(begin, begin + CHUNK)
+                of = [known[name] for name in names[part]]
+                rows.writerows(zip(times[part].tolist(), of, ids[part].tolist(), strict=True))
 
     def __enter__(self) -> SpikeWriter:
         return self

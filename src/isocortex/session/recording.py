@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from isocortex.arrays import FloatArray
 from isocortex.engine.interface import Piece
@@ -13,6 +12,7 @@ from isocortex.report.record import Recorder
 from isocortex.session.loop import Run, Watching
 
 if TYPE_CHECKING:
+    import pandas as pd
     import xarray
 
 
@@ -28,6 +28,8 @@ class Spikes(Watching):
 
     def table(self, run: Run) -> pd.DataFrame:
         """Those that a run which ended now would have written, as ``Result.spikes``."""
+        import pandas as pd  # for whoever asks: a run needs none
+
         network, dt = run.network, run.settings.dt
         sources = np.concatenate([np.zeros(0, np.int64), *(p.source for p in self.pieces)])
         times = np.concatenate([np.zeros(0), *(p.time for p in self.pieces)])

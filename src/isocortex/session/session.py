@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from isocortex.circuit import ReportSpec, Simulation
 from isocortex.engine.interface import Snapshot
@@ -33,6 +32,9 @@ from isocortex.session.outputs import (
 )
 from isocortex.session.recording import Spikes, Trace
 from isocortex.session.setup import BUILDING, READING, Options, build, describe, lay_out, load
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Session:

@@ -10,16 +10,16 @@ from typing import Any
 
 import h5py
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
-from isocortex.circuit import EdgePopulation, NodePopulation
+from isocortex.circuit import EdgePopulation, NodePopulation, Text
+from isocortex.circuit.columns import numbers, present, take, value_at
 from isocortex.elementary import exp
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5, text_attribute
 from isocortex.sonata.rules import Rules
-from isocortex.sonata.types import check_type_ids, numbers, read_types
+from isocortex.sonata.types import Types, read_types
 
 #: Attributes that edges may have of their own; the group's override the type's.
 NUMBERS = (
@@ -56,7 +56,7 @@ def read_edges(
     types = read_types(types_file, "edge_type_id")
     with open_h5(edges_file) as file:
         root = group(file, "edges", edges_file)
-        reader = _Reader(edges_file, types_file, types, nodes, synaptic_models)
+        reader = _Reader(edges_file, types, nodes, synaptic_models)
         return [reader.population(group(root, name, edges_file), name) for name in root]
 
 
@@ -64,19 +64,17 @@ class _Reader:
     def __init__(
         self,
         path: Path,
-        types_path: Path | None,
-        types: pd.DataFrame,
+        types: Types,
         nodes: dict[str, NodePopulation],
         synaptic_models: Path | None,
     ) -> None:
-        self.path, self.types_path, self.types = path, types_path, types
-        self.nodes, self.rules = nodes, Rules(types, types_path, synaptic_models)
+        self.path, self.types, self.types_path = path, types, types.file
+        self.nodes, self.rules = nodes, Rules(types, synaptic_models)
 
     def population(self, h5: h5py.Group, name: str) -> EdgePopulation:
         type_ids = array(h5, "edge_type_id", self.path, "int")
         m = len(type_ids)
-        if self.types_path is not None:
-            check_type_ids(type_ids, self.types, self.path, f"{h5.name}/edge_type_id")
+        self.types.check(type_ids, self.path, f"{h5.name}/edge_type_id")
         source, source_rows = self._ends(h5, "source_node_id", name, m)
         target, target_rows = self._ends(h5, "target_node_id", name, m)
         columns = self._attributes(h5, type_ids)
@@ -138,17 +136,13 @@ class _Reader:
     def _attributes(self, h5: h5py.Group, type_ids: IntArray) -> dict[str, FloatArray]:
         """Numeric attributes of every edge: the type's, overridden by the group's."""
         m = len(type_ids)
-        codes = self.types.index.get_indexer(pd.Index(type_ids)) if len(self.types) else None
-        columns: dict[str, FloatArray] = {}
-        used = self.types[self.types.index.isin(type_ids)].notna().any()
-        of_types = [name for name in used.index if used[name]]
+        rows, types = self.types.rows_of(type_ids), self.types.columns
+        used = np.unique(rows)
+        said = [name for name, column in types.items() if present(take(column, used)).any()]
         groups = [g for g in h5 if h5.get(g, getclass=True) is h5py.Group]
         own = {name for g in groups for name in h5[g]}
-        self._unread(of_types, self.types_path, "edge types", own)
-        if codes is not None:
-            for name in NUMBERS:
-                if name in self.types:
-                    columns[name] = numbers(self.types, name, self.types_path)[codes]
+        self._unread(said, self.types_path, "edge types", own)
+        columns = {name: self.types.numbers(name)[rows] for name in NUMBERS if name in types}
         group_id = (
             array(h5, "edge_group_id", self.path, "int", m)
             if "edge_group_id" in h5 else np.zeros(m, np.int64)
@@ -174,14 +168,15 @@ class _Reader:
                 if "edge_group_index" in h5 else np.arange(len(mine))
             )  # fmt: skip
             found = attributes(members, self.path, int(index.max(initial=-1)) + 1)
-            self._unread(found, self.path, members.name, of_types)
+            self._unread(found, self.path, members.name, said)
             for name, values in found.items():
                 if name not in NUMBERS:
                     continue
-                if values.ndim != 1 or values.dtype.kind not in "iuf":
+                if isinstance(values, Text) or values.ndim != 1 or values.dtype.kind not in "iuf":
+                    several = "texts" if isinstance(values, Text) else f"an array {values.shape}"
                     raise InputError(
-                        f"must be one number per edge, found {values.dtype} {values.shape}",
-                        file=self.path, field=f"{members.name}/{name}", fix="Write it again so.",
+                        f"must be one number per edge, found {several}", file=self.path,
+                        field=f"{members.name}/{name}", fix="Write it again so.",
                     )  # fmt: skip
                 if len(index) and (index.min() < 0 or index.max() >= len(values)):
                     raise InputError(
@@ -258,10 +253,13 @@ class _Reader:
         target: tuple[str, IntArray],
     ) -> FloatArray:
         weight = self._needed(columns, "syn_weight", h5, len(type_ids)).copy()
-        if "weight_function" not in self.types:
+        names = self.types.columns.get("weight_function")
+        if names is None:
             return weight
-        names = self.types["weight_function"].astype(object)
-        for type_id, name in names[names.notna() & names.index.isin(np.unique(type_ids))].items():
+        for row in np.sort(self.types.rows_of(np.unique(type_ids))).tolist():
+            type_id, name = int(self.types.ids[row]), value_at(names, row)
+            if name is None:
+                continue
             if name not in WEIGHT_FUNCTIONS:
                 raise ModelError(
                     f"weight_function {name!r} is unknown", file=self.types_path,
@@ -285,11 +283,8 @@ class _Reader:
         return weight
 
     def _tuning(self, population: str, rows: IntArray, type_id: Any) -> FloatArray:
-        table = self.nodes[population].table
-        values = (
-            pd.to_numeric(table["tuning_angle"], errors="coerce").to_numpy(float)[rows]
-            if "tuning_angle" in table else np.full(len(rows), np.nan)
-        )  # fmt: skip
+        column = self.nodes[population].columns.get("tuning_angle")
+        values = np.full(len(rows), np.nan) if column is None else numbers(take(column, rows))
         if np.isnan(values).any():
             raise InputError(
                 f"gaussianLL needs the tuning_angle of every node of {population!r}",

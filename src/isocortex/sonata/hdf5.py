@@ -12,6 +12,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.circuit import Column, Text
+from isocortex.circuit.columns import value_at
 from isocortex.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -125,8 +127,8 @@ def has_entries(members: h5py.Group, name: str) -> bool:
 LIBRARY = "@library"
 
 
-def attributes(parent: h5py.Group, path: Path, count: int) -> dict[str, NDArray[Any]]:
-    """The attributes of a group's members: strings decoded, enumerations as the names they mean.
+def attributes(parent: h5py.Group, path: Path, count: int) -> dict[str, Column]:
+    """The attributes of a group's members: enumerations as the names they mean.
 
     A dataset with a namesake in the subgroup ``@library`` holds indices into that list of names.
 
@@ -137,9 +139,9 @@ def attributes(parent: h5py.Group, path: Path, count: int) -> dict[str, NDArray[
 
     Returns
     -------
-    Arrays of one entry per member, [n], or of several, [n, k].
+    Columns of one entry per member, [n], or of several, [n, k].
     """
-    columns: dict[str, NDArray[Any]] = {}
+    columns: dict[str, Column] = {}
     library = parent.get(LIBRARY)
     for name, item in parent.items():
         if not isinstance(item, h5py.Dataset):
@@ -153,7 +155,9 @@ def attributes(parent: h5py.Group, path: Path, count: int) -> dict[str, NDArray[
         columns[name] = _values(item, path, count)
         if isinstance(library, h5py.Group) and isinstance(library.get(name), h5py.Dataset):
             columns[name] = _decoded(columns[name], library[name], path, f"{parent.name}/{name}")
-        if columns[name].ndim > 2:
+        entries = columns[name]
+        shape = entries.codes.shape if isinstance(entries, Text) else entries.shape
+        if len(shape) > 2:
             raise InputError(
                 f"expected one row per member of the group, found {item.shape}", file=path,
                 field=f"{parent.name}/{name}", fix="Write one number or one row for each.",
@@ -167,13 +171,13 @@ def attributes(parent: h5py.Group, path: Path, count: int) -> dict[str, NDArray[
     return columns
 
 
-def _values(item: h5py.Dataset, path: Path, count: int = 0) -> NDArray[Any]:
-    """A dataset, with strings decoded."""
-    if item.dtype.kind not in "OS":
+def _values(item: h5py.Dataset, path: Path, count: int = 0) -> Column:
+    """A dataset; strings are decoded."""
+    if item.dtype.kind not in "OS" or h5py.check_string_dtype(item.dtype) is None:
         return _per_member(item[()], count)
     try:
-        text = h5py.check_string_dtype(item.dtype) is not None
-        return _per_member(item.asstr()[()] if text else item[()], count)
+        values = item[()] if item.dtype.kind == "S" else item.asstr()[()]
+        return Text.of(_per_member(values, count))
     except UnicodeDecodeError as error:
         raise InputError(
             f"not text ({error})", file=path, field=item.name,
@@ -189,18 +193,18 @@ def _per_member(values: Any, count: int) -> NDArray[Any]:
     return array.reshape(-1)
 
 
-def _decoded(
-    index: NDArray[Any], library: h5py.Dataset, path: Path, field: str
-) -> NDArray[np.object_]:
+def _decoded(index: Column, library: h5py.Dataset, path: Path, field: str) -> Text:
     """The names that an enumerated attribute means."""
-    names = _values(library, path).astype(object)
+    values = _values(library, path)
+    names = [value_at(values, row) for row in range(len(values))]
     bad = np.zeros(1, int)
-    if index.ndim == 1 and index.dtype.kind in "iuf":  # MATLAB writes floating-point numbers
+    if not isinstance(index, Text) and index.ndim == 1 and index.dtype.kind in "iuf":
+        # MATLAB writes floating-point numbers
         inside = (index >= 0) & (index < len(names)) & (index == np.floor(index))
         bad = np.flatnonzero(~inside)
-    if len(bad):
+    if isinstance(index, Text) or len(bad):
         raise InputError(
             f"entry {bad[0]} is not an index into the {len(names)} names of {LIBRARY}",
             file=path, field=field, fix="Write indices from 0, or the names themselves.",
         )  # fmt: skip
-    return names[index.astype(np.int64)]
+    return Text.named(index.astype(np.int64), names)

@@ -18,6 +18,7 @@ from isocortex.circuit import (
     Input,
     NodePopulation,
 )
+from isocortex.circuit.columns import among, take
 from isocortex.errors import ConfigError, InputError
 from isocortex.sonata.schema import COMMENTS
 from isocortex.sonata.spikes_in import (
@@ -95,10 +96,9 @@ class _Entry:
         """The chosen virtual nodes: others make their own spikes, as in BMTK."""
         chosen = []
         for population, rows in self.chosen():
-            if "model_type" not in population.table:
+            if "model_type" not in population.columns:
                 continue
-            kinds = population.table["model_type"].astype(object).to_numpy()
-            mine = rows[kinds[rows] == "virtual"]
+            mine = rows[among(take(population.columns["model_type"], rows), ["virtual"])]
             if len(mine):
                 chosen.append((population, mine))
         if not chosen:
@@ -205,9 +205,9 @@ def _range_of_electrode(entry: _Entry) -> dict[str, Any]:
 
 def _not_virtual(population: NodePopulation, rows: IntArray) -> IntArray:
     """The rows that are simulated: BMTK puts no electrodes into virtual nodes."""
-    if "model_type" not in population.table:
+    if "model_type" not in population.columns:
         return rows
-    return rows[population.table["model_type"].iloc[rows].to_numpy() != "virtual"]
+    return rows[~among(take(population.columns["model_type"], rows), ["virtual"])]
 
 
 def _pulses(entry: _Entry) -> list[Input]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 
-from isocortex.circuit import NodePopulation
+from isocortex.circuit import Column, NodePopulation, Text
+from isocortex.circuit.columns import NUMERIC, overridden, present, take
 from isocortex.errors import InputError
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5
-from isocortex.sonata.types import check_type_ids, read_types
+from isocortex.sonata.types import Types, read_types
 
 logger = logging.getLogger(__name__)
 
@@ -28,26 +29,21 @@ PARAMETER = re.compile(
 def read_nodes(nodes_file: Path, types_file: Path | None) -> list[NodePopulation]:
     """All populations of a node file, each node with the attributes of its type and group."""
     types = read_types(types_file, "node_type_id")
-    check = types_file is not None
     populations = []
     with open_h5(nodes_file) as file:
         root = group(file, "nodes", nodes_file)
         for name in root:
-            populations.append(_read_population(root, name, types, nodes_file, check))
+            populations.append(_read_population(root, name, types, nodes_file))
     if not populations:
         raise InputError("no population", file=nodes_file, field="/nodes", fix="Add one.")
     return populations
 
 
-def _read_population(
-    root: h5py.Group, name: str, types: pd.DataFrame, path: Path, check: bool
-) -> NodePopulation:
+def _read_population(root: h5py.Group, name: str, types: Types, path: Path) -> NodePopulation:
     population = group(root, name, path)
     type_ids = array(population, "node_type_id", path, "int")
     n = len(type_ids)
-    where = f"{population.name}/node_type_id"
-    if check:
-        check_type_ids(type_ids, types, path, where)
+    types.check(type_ids, path, f"{population.name}/node_type_id")
     ids = array(population, "node_id", path, "int", n) if "node_id" in population else np.arange(n)
     values, counts = np.unique(ids, return_counts=True)
     if (counts > 1).any() or (n and values[0] < 0):
@@ -56,34 +52,23 @@ def _read_population(
             f"node id {bad} is negative or appears twice", file=path,
             field=f"{population.name}/node_id", fix="Number every node once, from 0.",
         )  # fmt: skip
-    columns: dict[str, object] = {"node_type_id": type_ids}
-    codes = types.index.get_indexer(pd.Index(type_ids)) if len(types) else np.full(n, -1)
-    for column in types.columns:
-        series = types[column]
-        if series.dtype.kind in "iufb":
-            columns[column] = series.to_numpy()[codes]
-        else:
-            distinct, inverse = np.unique(series.astype(object).map(repr), return_inverse=True)
-            firsts = [series.iloc[int(np.argmax(inverse == k))] for k in range(len(distinct))]
-            usable = [k for k, v in enumerate(firsts) if not pd.isna(v)]
-            renumber = np.full(len(distinct), -1)
-            renumber[usable] = np.arange(len(usable))
-            columns[column] = pd.Categorical.from_codes(
-                renumber[inverse[codes]], categories=[firsts[k] for k in usable]
-            )
-    table = _add_groups(population, pd.DataFrame(columns, index=pd.RangeIndex(n)), path)
-    unread = [c for c in table.columns if PARAMETER.fullmatch(c) and table[c].notna().any()]
+    columns: dict[str, Column] = {"node_type_id": type_ids}
+    rows = types.rows_of(type_ids)
+    columns |= {key: take(column, rows) for key, column in types.columns.items()}
+    _add_groups(population, columns, n, path)
+    unread = [
+        c for c, values in columns.items() if PARAMETER.fullmatch(c) and present(values).any()
+    ]
     if unread:
         logger.warning(
             "%s: nodes/%s: %s can be asked for by queries but changes no cell: parameters are read"
             " from dynamics_params alone", path, name, ", ".join(unread),
         )  # fmt: skip
-    return NodePopulation(name, ids, table, path)
+    return NodePopulation(name, ids, columns, path)
 
 
-def _add_groups(population: h5py.Group, table: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _add_groups(population: h5py.Group, columns: dict[str, Column], n: int, path: Path) -> None:
     """Attributes of the node groups override those of the types."""
-    n = len(table)
     if "node_group_id" in population:
         group_id = array(population, "node_group_id", path, "int", n)
     else:
@@ -119,25 +104,24 @@ def _add_groups(population: h5py.Group, table: pd.DataFrame, path: Path) -> pd.D
                     "entries", file=path, field=f"{population.name}/node_group_index",
                     fix="Give every node an entry of its group.",
                 )  # fmt: skip
-            if values.ndim > 1:
-                several = values.shape[1]
-                for k, axis in enumerate("xyz"[:several] if several <= 3 else range(several)):
-                    table = _override(table, f"{name}_{axis}", mine, values[index, k])
-            else:
-                table = _override(table, name, mine, values[index])
-    return table
+            for key, column in _axes(name, values):
+                if isinstance(column, Text) or (column.ndim == 1 and column.dtype.kind in NUMERIC):
+                    chosen = take(column, index)
+                    columns[key] = overridden(columns.get(key), mine, chosen, n)
+                else:
+                    logger.warning(
+                        "%s: %s/%s is no number or text per member and is left out", path,
+                        members.name, name,
+                    )  # fmt: skip
 
 
-def _override(table: pd.DataFrame, name: str, rows: np.ndarray, values: np.ndarray) -> pd.DataFrame:
-    if len(rows) == len(table):
-        table[name] = values
-        return table
-    numeric = np.asarray(values).dtype.kind in "iufb"
-    if name in table:
-        old = table[name]
-        column = old.to_numpy(float if numeric and old.dtype.kind in "iufb" else object).copy()
-    else:
-        column = np.full(len(table), np.nan, float if numeric else object)
-    column[rows] = values
-    table[name] = column
-    return table
+def _axes(name: str, values: Column) -> Iterator[tuple[str, Column]]:
+    """An attribute, or each of the axes of one that is a place, or each of more numbers."""
+    array = values.codes if isinstance(values, Text) else values
+    if array.ndim != 2:
+        yield name, values
+        return
+    several = array.shape[1]
+    for k, axis in enumerate("xyz"[:several] if several <= 3 else range(several)):
+        part = array[:, k]
+        yield f"{name}_{axis}", Text(part, values.values) if isinstance(values, Text) else part

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
 from isocortex.circuit import SynapseRule
 from isocortex.errors import ConfigError, InputError
-from isocortex.sonata.types import parse_list
+from isocortex.sonata.types import Types, parse_list
 from isocortex.text import read_json
 
 logger = logging.getLogger(__name__)
@@ -38,15 +37,12 @@ class Rules:
 
     Parameters
     ----------
-    types : edge types, indexed by id.
-    file : where they were read from, for messages.
+    types : edge types.
     synaptic_models : the folder of dynamics_params.
     """
 
-    def __init__(
-        self, types: pd.DataFrame, file: Path | None, synaptic_models: Path | None
-    ) -> None:
-        self.types, self.file, self.synaptic_models = types, file, synaptic_models
+    def __init__(self, types: Types, synaptic_models: Path | None) -> None:
+        self.types, self.file, self.synaptic_models = types, types.file, synaptic_models
         self._json: dict[str, dict[str, Any]] = {}
         self._told: set[str] = set()
 
@@ -56,8 +52,7 @@ class Rules:
         return [self._rule(int(i)) for i in distinct], rule.astype(np.int32)
 
     def _rule(self, type_id: int) -> SynapseRule:
-        row = self.types.loc[type_id].to_dict() if type_id in self.types.index else {}
-        row = {k: v for k, v in row.items() if not (isinstance(v, float) and np.isnan(v))}
+        row = self.types.row(type_id)
         where: dict[str, Any] = {"file": self.file, "field": f"edge type {type_id}"}
         if row.get("is_gap_junction") in (True, "True", "true", 1):
             raise ConfigError("gap junctions are not supported yet", fix="Remove them.", **where)

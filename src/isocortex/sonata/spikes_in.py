@@ -10,10 +10,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import NodePopulation, PoissonInput, SpikeInput
+from isocortex.circuit.columns import numbers, take
 from isocortex.errors import InputError
 from isocortex.random import keys
 from isocortex.sonata.hdf5 import array, group, open_h5, text_attribute
@@ -252,12 +252,12 @@ def poisson_inputs(
     inputs = []
     for population, rows in chosen:
         if isinstance(rate, str):
-            if rate not in population.table:
+            if rate not in population.columns:
                 raise InputError(
                     f"population {population.name!r} has no attribute {rate!r}", file=where,
                     field="firing_rate", fix="Give a number in Hz or a node attribute.",
                 )  # fmt: skip
-            rates = pd.to_numeric(population.table[rate], errors="coerce").to_numpy(float)[rows]
+            rates = numbers(take(population.columns[rate], rows))
         else:
             rates = np.full(len(rows), float(rate))
         if not ((rates >= 0) & (rates <= FASTEST)).all():

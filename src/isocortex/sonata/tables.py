@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import csv
-import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from isocortex.arrays import FloatArray, IntArray
+from isocortex.circuit import Column, Text
 from isocortex.errors import InputError
 from isocortex.text import read_text
 
@@ -20,6 +21,10 @@ SEPARATORS = ("\t", ";", ",", " ")
 SEPARATOR_NAMES = {"\t": "a tab", ";": "a semicolon", ",": "a comma", " ": "a space"}
 #: What stands for nothing.
 NULLS = ["NULL", "NONE", "None", "null", "none", "NaN", "nan", ""]
+#: What a number looks like. Python's own conversion also takes 1_000 and other spellings of NaN.
+WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+DECIMAL = re.compile(r"[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?)", re.ASCII | re.IGNORECASE)
+BOOLEANS = {word: word[0] in "Tt" for word in ("True", "TRUE", "true", "False", "FALSE", "false")}
 
 
 @dataclass(frozen=True)
@@ -76,14 +81,32 @@ class Table:
             field=f"line {self.lines[row]}, column {name}", fix=fix,
         )  # fmt: skip
 
-    def frame(self) -> pd.DataFrame:
-        """The table with numbers as numbers and NaN where an entry stands for nothing."""
-        buffer = io.StringIO()
-        writer = csv.writer(buffer)
-        writer.writerow(self.columns)
-        writer.writerows(zip(*self.columns.values(), strict=True))
-        buffer.seek(0)
-        return pd.read_csv(buffer, na_values=NULLS, keep_default_na=False, skip_blank_lines=False)
+    def typed(self, name: str) -> Column:
+        """A column of numbers if every entry is one or stands for nothing, so of true and false.
+
+        Otherwise, and where whole numbers do not fit into 64 bits, a column of texts.
+        """
+        entries = self.columns[name]
+        distinct = {entry: entry.strip() for entry in dict.fromkeys(entries)}
+        given = {entry: text for entry, text in distinct.items() if entry not in NULLS}
+        if not entries:
+            return Text.of(np.zeros(0, object))
+        values: dict[str, Any]
+        if all(map(WHOLE.fullmatch, given.values())):
+            values = {entry: int(text) for entry, text in given.items()}
+            if max(map(abs, values.values()), default=0) < 2**63:
+                kind = np.int64 if len(given) == len(distinct) else np.float64
+                return np.array([values.get(entry, np.nan) for entry in entries], kind)
+        elif all(map(DECIMAL.fullmatch, given.values())):
+            values = {entry: float(text) for entry, text in given.items()}
+            return np.array([values.get(entry, np.nan) for entry in entries], np.float64)
+        elif all(text in BOOLEANS for text in given.values()):
+            values = {entry: BOOLEANS[text] for entry, text in given.items()}
+            if len(given) == len(distinct):
+                return np.array([values[entry] for entry in entries], bool)
+        else:
+            values = {entry: entry for entry in given}
+        return Text.of(np.array([values.get(entry) for entry in entries], object))
 
 
 def read_table(path: Path, separator: str | None = None) -> Table:

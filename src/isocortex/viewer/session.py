@@ -242,9 +242,7 @@ def _shown(result: Result, simulation: Simulation | None) -> dict[str, NodePopul
                 fix="Give --config.",
             )  # fmt: skip
         return {
-            name: NodePopulation(
-                name, ids, pd.DataFrame(index=pd.RangeIndex(len(ids))), result.directory
-            )
+            name: NodePopulation(name, ids, {}, result.directory)
             for name, ids in result.nodes.items()
         }
     nodes = simulation.circuit.nodes
