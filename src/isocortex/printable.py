@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import re
-
-#: Control characters, ends of lines, changes of direction, halves of characters.
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+#: First and last of control characters, ends of lines, changes of direction, halves of characters.
+UNPRINTABLE = (
+    (0x00, 0x1F), (0x7F, 0x9F), (0x2028, 0x2029), (0x202A, 0x202E), (0x2066, 0x2069),
+    (0xD800, 0xDFFF),
+)  # fmt: skip
+ESCAPES = {
+    code: chr(code).encode("unicode_escape").decode()
+    for first, last in UNPRINTABLE
+    for code in range(first, last + 1)
+}
 
 
 def printable(text: str) -> str:
     """Text on one line, with escapes for what a terminal would obey or could not show."""
-    return UNPRINTABLE.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
-
-
-class OneLine(logging.Formatter):
-    """Formats log messages likewise."""
-
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        """The message, without the traceback that may follow it."""
-        return printable(super().formatMessage(record))
+    return text if text.isprintable() else text.translate(ESCAPES)

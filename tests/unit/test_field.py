@@ -256,6 +256,15 @@ def test_exp1syn_by_the_name_that_bmtk_gives_its_time_constant(case):
     assert run(folder) == spikes
 
 
+def test_a_dL_that_takes_all_memory_names_the_configuration(case):
+    folder = case()
+    config = json.loads((folder / "config.json").read_text())
+    config["run"]["dL"] = 1e-6
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(IsocortexError, match=r"run.dL: 1e-06 um would cut .* Use .* um or more"):
+        run(folder)
+
+
 def test_a_genome_entry_without_mechanism(case):
     folder = case()
     path = folder / "fits/472363762_fit.json"

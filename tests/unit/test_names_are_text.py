@@ -15,7 +15,8 @@ import isocortex as ic
 from isocortex import pictures
 from isocortex.errors import InputError
 from isocortex.html_report import report_page
-from isocortex.printable import OneLine, printable
+from isocortex.messages import OneLine
+from isocortex.printable import printable
 from isocortex.report.output import log_to
 from isocortex.viewer import bundle
 from isocortex.viewer.export import page as viewer_page

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gc
-import logging
 import sys
 
 from isocortex import __version__
 from isocortex.errors import IsocortexError
-from isocortex.printable import OneLine, printable
+from isocortex.printable import printable
 
 
 def main() -> None:
@@ -21,11 +20,14 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:  # before anything that takes time is imported
         print(f"isocortex {__version__}")
         return
-    if logging.lastResort is not None:  # prints warnings
-        logging.lastResort.setFormatter(OneLine())
     try:
-        from isocortex.cli.commands import app
+        import logging
 
+        from isocortex.cli.commands import app
+        from isocortex.messages import OneLine
+
+        if logging.lastResort is not None:  # prints warnings
+            logging.lastResort.setFormatter(OneLine())
         app()
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)

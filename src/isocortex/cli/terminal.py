@@ -12,17 +12,14 @@ import typer
 from isocortex.printable import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import Progress
 
+    from isocortex.cli.console import PlainConsole
     from isocortex.report.results import Result
 
 
 class Stream:
-    """Standard output or error: names and paths may hold brackets, colons and control characters.
-
-    Tables are drawn by rich.
-    """
+    """Standard output or error: lines whose names are text, tables drawn by rich."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -37,17 +34,10 @@ class Stream:
         return self.file.isatty()
 
     @cached_property
-    def console(self) -> Console:
-        from rich.console import Console  # for tables and bars alone: it takes long to load
-        from rich.text import Text
+    def console(self) -> PlainConsole:
+        from isocortex.cli.console import PlainConsole
 
-        class Plain(Console):
-            def render_str(self, text: str, **options: Any) -> Text:
-                return super().render_str(printable(text), **options)
-
-        return Plain(
-            stderr=self.name == "stderr", soft_wrap=True, highlight=False, markup=False, emoji=False
-        )
+        return PlainConsole(stderr=self.name == "stderr")
 
     def print(self, what: Any) -> None:
         """Print a line, or a table."""

@@ -123,14 +123,22 @@ def _compile(
         raise InputError(
             f"a biophysical cell has no {missing}", fix=f"Set {missing} in the node types.", **where
         )
-    return compile_allen(
-        circuit.find("biophysical_neuron_models_dir", dynamics),
-        circuit.find("morphologies_dir", morphology),
-        processing,
-        dL=simulation.dL,
-        name=Path(dynamics).stem.removesuffix("_fit"),
-        mechanisms=circuit.mechanisms,
-    )
+    try:
+        return compile_allen(
+            circuit.find("biophysical_neuron_models_dir", dynamics),
+            circuit.find("morphologies_dir", morphology),
+            processing,
+            dL=simulation.dL,
+            name=Path(dynamics).stem.removesuffix("_fit"),
+            mechanisms=circuit.mechanisms,
+        )
+    except ModelError as error:
+        if error.field != "dL":
+            raise
+        raise ModelError(
+            f"{error.message} ({morphology})", file=simulation.config_file, field="run.dL",
+            fix=error.fix,
+        ) from error  # fmt: skip
 
 
 def compile_cell_of(simulation: Simulation, population: str, node_id: int) -> CompiledCell:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from isocortex.errors import ConfigError, disk_errors
-from isocortex.printable import OneLine
+from isocortex.messages import OneLine
 
 PROVENANCE_FILE = "provenance.json"
 LOG_FORMAT = "%(asctime)s [%(levelname)s] %(message)s"

@@ -173,11 +173,9 @@ class _Reader:
                 if name not in NUMBERS:
                     continue
                 if isinstance(values, Text) or values.ndim != 1 or values.dtype.kind not in "iuf":
-                    found_kind = (
-                        "text" if isinstance(values, Text) else f"{values.dtype} {values.shape}"
-                    )
+                    several = "texts" if isinstance(values, Text) else f"an array {values.shape}"
                     raise InputError(
-                        f"must be one number per edge, found {found_kind}", file=self.path,
+                        f"must be one number per edge, found {several}", file=self.path,
                         field=f"{members.name}/{name}", fix="Write it again so.",
                     )  # fmt: skip
                 if len(index) and (index.min() < 0 or index.max() >= len(values)):

@@ -139,7 +139,7 @@ def attributes(parent: h5py.Group, path: Path, count: int) -> dict[str, Column]:
 
     Returns
     -------
-    Arrays of one entry per member, [n], or of several, [n, k].
+    Columns of one entry per member, [n], or of several, [n, k].
     """
     columns: dict[str, Column] = {}
     library = parent.get(LIBRARY)
@@ -155,8 +155,9 @@ def attributes(parent: h5py.Group, path: Path, count: int) -> dict[str, Column]:
         columns[name] = _values(item, path, count)
         if isinstance(library, h5py.Group) and isinstance(library.get(name), h5py.Dataset):
             columns[name] = _decoded(columns[name], library[name], path, f"{parent.name}/{name}")
-        column = columns[name]
-        if (column.codes if isinstance(column, Text) else column).ndim > 2:
+        entries = columns[name]
+        shape = entries.codes.shape if isinstance(entries, Text) else entries.shape
+        if len(shape) > 2:
             raise InputError(
                 f"expected one row per member of the group, found {item.shape}", file=path,
                 field=f"{parent.name}/{name}", fix="Write one number or one row for each.",
@@ -198,8 +199,9 @@ def _decoded(index: Column, library: h5py.Dataset, path: Path, field: str) -> Te
     names = [value_at(values, row) for row in range(len(values))]
     bad = np.zeros(1, int)
     if not isinstance(index, Text) and index.ndim == 1 and index.dtype.kind in "iuf":
+        # MATLAB writes floating-point numbers
         inside = (index >= 0) & (index < len(names)) & (index == np.floor(index))
-        bad = np.flatnonzero(~inside)  # MATLAB writes floating-point numbers
+        bad = np.flatnonzero(~inside)
     if isinstance(index, Text) or len(bad):
         raise InputError(
             f"entry {bad[0]} is not an index into the {len(names)} names of {LIBRARY}",

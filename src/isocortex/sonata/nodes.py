@@ -116,7 +116,7 @@ def _add_groups(population: h5py.Group, columns: dict[str, Column], n: int, path
 
 
 def _axes(name: str, values: Column) -> Iterator[tuple[str, Column]]:
-    """An attribute, or each of several that are one: the axes of a place, or by number."""
+    """An attribute, or each of the axes of one that is a place, or each of more numbers."""
     array = values.codes if isinstance(values, Text) else values
     if array.ndim != 2:
         yield name, values
