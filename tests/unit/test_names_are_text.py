@@ -140,7 +140,7 @@ def test_the_terminal_prints_no_name_that_it_would_obey(result):
     assert [c for c in printed if not c.isprintable() and c != "\n"] == []
 
 
-def test_errors_warnings_and_logs_hold_no_name_that_a_terminal_would_obey(tmp_path, caplog):
+def test_errors_warnings_and_logs_hold_no_name_that_a_terminal_would_obey(tmp_path, monkeypatch):
     name = "a\x1b[2Jb\udcff\nError: :v:"
     told = r"a\x1b[2Jb\udcff\nError: :v:"
     outcome = isocortex("run", tmp_path / f"{name}.json")
@@ -151,9 +151,9 @@ def test_errors_warnings_and_logs_hold_no_name_that_a_terminal_would_obey(tmp_pa
         assert text == told
     assert isinstance(logging.lastResort.formatter, OneLine)
     with log_to(tmp_path / "log.txt") as log:
+        monkeypatch.setattr(log, "propagate", False)  # half a character in what pytest captures
         log.warning("%s is odd", name)
     assert (tmp_path / "log.txt").read_text().endswith(f"{told} is odd\n")
-    caplog.clear()  # half a character cannot be reported by a process of pytest to another
 
 
 def test_a_browser_shows_names_and_runs_none(result, exported, tmp_path):
