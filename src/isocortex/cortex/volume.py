@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from isocortex.compiling import compiled
 from isocortex.errors import InputError
 
 FloatArray = NDArray[np.float32]
@@ -145,7 +145,7 @@ class Volume:
         return _interpolate(points, self.nodes, origin, values), side
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _interpolate(
     points: FloatArray, nodes: NDArray[Any], origin: NDArray[Any], values: FloatArray
 ) -> FloatArray:
