@@ -280,6 +280,10 @@ def test_a_closed_session_can_be_looked_at_and_goes_nowhere(driven, tmp_path):
         assert session.time == 5.0
         assert len(session.spikes) >= 0
         assert np.isfinite(session.voltage(0))
-        for act, given in ((session.advance, ()), (session.record, ()), (session.restore, (state,))):
+        for act, given in (
+            (session.advance, ()),
+            (session.record, ()),
+            (session.restore, (state,)),
+        ):
             with pytest.raises(ConfigError, match="was closed"):
                 act(*given)

@@ -13,8 +13,9 @@ from isocortex.errors import ConfigError
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
 from isocortex.report.summary import Stopwatch
-from isocortex.session.engines import ENGINES, make_engine, make_settings
+from isocortex.session.engines import ENGINES, INTEGRATORS, make_engine, make_settings
 from isocortex.session.loop import Task
+from isocortex.session.room import room_for
 from isocortex.sonata.config import load_simulation
 
 #: Stages whose wall-clock time is measured, as :class:`Summary` names them.
@@ -85,7 +86,12 @@ def build(simulation: Simulation, options: Options) -> Network:
     store = options.store_synapses
     if options.engine == "reference" and store is None:
         store = True  # it knows no other
-    return build_network(simulation, store)
+    fits = room_for(
+        simulation,
+        precision=options.precision,
+        second_order=INTEGRATORS[options.integrator],
+    )
+    return build_network(simulation, store, fits=fits)
 
 
 def lay_out(
