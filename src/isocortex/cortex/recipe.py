@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,12 @@ from isocortex.sonata.schema import unknown_key
 
 #: Synapses of the whole cortex at scale 1.
 SYNAPSES = 26e9
+#: What changes weights alone, and may be changed in a circuit that was built.
+OF_WEIGHTS = ("excitation", "inhibition", "strongest")
+#: Names of the densities of neurons, see :mod:`isocortex.cortex.counts`.
+DENSITIES = ("published", "rodarie")
+#: Files and folders: what is in them counts, not where they are.
+TABLES = ("annotation", "area_layer", "connectome", "wiring")
 
 
 @dataclass(frozen=True)
@@ -70,11 +77,18 @@ class Recipe:
         def refuse(name: str, what: str) -> None:
             raise ConfigError(f"{getattr(self, name)!r} {what}", field=name, fix="Change it.")
 
-        if not isinstance(self.seed, int):
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool):
             refuse("seed", "is not a whole number")
+        if self.density not in DENSITIES:
+            refuse("density", f"is none of {', '.join(DENSITIES)}")
+        for name in TABLES:
+            if not isinstance(getattr(self, name), (str, PathLike, type(None))):
+                refuse(name, "is not a path")
         for name in ("scale", "in_degree", "local", "contra"):
             value = getattr(self, name)
-            if value is not None and not (isinstance(value, (int, float)) and 0.0 < value <= 1.0):
+            if name != "scale" and value is None:
+                continue
+            if not (_is_number(value) and 0.0 < value <= 1.0):
                 refuse(name, "is not in (0, 1]")
         for name in (
             "synapses",
@@ -85,11 +99,11 @@ class Recipe:
             "strongest",
         ):
             value = getattr(self, name)
-            if not (isinstance(value, (int, float)) and 0.0 < value < np.inf):
+            if not (_is_number(value) and 0.0 < value < np.inf):
                 refuse(name, "is not a positive number")
         for name in ("excitation", "inhibition"):  # 0 blocks all of them
             value = getattr(self, name)
-            if not (isinstance(value, (int, float)) and 0.0 <= value < np.inf):
+            if not (_is_number(value) and 0.0 <= value < np.inf):
                 refuse(name, "is not a number from 0")
 
     @classmethod
@@ -107,6 +121,11 @@ class Recipe:
         with located(file, "cortex"):
             return cls(**values)
 
+    def changed(self, other: Recipe) -> list[str]:
+        """Names of the values that are others there."""
+        names = self.__dataclass_fields__
+        return [name for name in names if getattr(self, name) != getattr(other, name)]
+
     @property
     def kept(self) -> float:
         """Share of its synapses that a neuron keeps."""
@@ -121,3 +140,7 @@ class Recipe:
         """Name of a family of random streams."""
         digest = hashlib.blake2b(f"{self.seed}:{what}".encode(), digest_size=8).digest()
         return np.uint64(int.from_bytes(digest, "little"))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
