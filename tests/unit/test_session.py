@@ -287,3 +287,20 @@ def test_a_closed_session_can_be_looked_at_and_goes_nowhere(driven, tmp_path):
         ):
             with pytest.raises(ConfigError, match="was closed"):
                 act(*given)
+
+
+@pytest.mark.parametrize(
+    ("times", "message"),
+    [({"dt": 0}, r"run\.dt: input should be greater than 0, found 0"),
+     ({"tstop": 0}, r"run\.tstop: .*greater than 0"), ({"dt": -0.1}, r"run\.dt"),
+     ({"tstop": -5}, r"run\.tstop"), ({"dt": 1000}, "shorter than one step"),
+     ({"dt": np.nan}, r"run\.dt"), ({"tstop": np.inf}, r"run\.tstop"),
+     ({"tstop": 41.0}, "loaded for 40 ms")],
+)  # fmt: skip
+def test_times_of_a_loaded_simulation_are_checked_as_those_of_a_file(driven, times, message):
+    """0 was ignored, the others led to errors of NumPy or to none."""
+    with pytest.raises(ConfigError, match=message):
+        ic.open_session(load_simulation(driven), **times)
+    if times != {"tstop": 41.0}:  # of a file inputs are read for as long as they are asked for
+        with pytest.raises(ConfigError, match=message):
+            ic.open_session(driven, **times)

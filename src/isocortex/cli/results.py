@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from isocortex.cli.terminal import ConfigOption, Results, out
-
-if TYPE_CHECKING:
-    pass
 
 
 def report(

@@ -18,8 +18,10 @@ from pathlib import Path
 from types import ModuleType
 
 import numba
+from numba.core.errors import NumbaError
 
 from isocortex.compiling import fingerprint
+from isocortex.errors import ModelError
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.density import EXTRAPOLATION, STAGE
 
@@ -266,7 +268,16 @@ def family_kernel(
 ) -> int:
     """Address of the family's ``advance_block`` compiled for these argument types."""
     compile_ = numba.cfunc(numba.int64(*arguments), cache=True, error_model="numpy")
-    kernel = compile_(family_module(family, second_order).advance_block)
+    try:
+        kernel = compile_(family_module(family, second_order).advance_block)
+    except NumbaError as error:
+        own = sorted({name for region in family for name in region if DENSITY.is_own(name)})
+        if not own:
+            raise  # a fault of ours
+        raise ModelError(
+            f"{', '.join(own)} cannot be compiled ({str(error).splitlines()[-1].strip()})",
+            fix="Write the formulas as docs/cells.md says.",
+        ) from error
     _kept.append(kernel)
     return kernel.address  # type: ignore[return-value]
 
