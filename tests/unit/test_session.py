@@ -1,7 +1,9 @@
 """A session in pieces is one run; observers see all of it, and finish however it ends."""
 
 import io
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,7 @@ from isocortex.session.loop import Watching
 from isocortex.session.progress import Line
 from isocortex.sonata.config import load_simulation
 
+ROOT = Path(__file__).parents[2]
 EDGES = [(0, 0, 40), (1, 1, 40)]
 
 
@@ -304,3 +307,33 @@ def test_times_of_a_loaded_simulation_are_checked_as_those_of_a_file(driven, tim
     if times != {"tstop": 41.0}:  # of a file inputs are read for as long as they are asked for
         with pytest.raises(ConfigError, match=message):
             ic.open_session(driven, **times)
+
+
+def snippets(file):
+    """Python blocks of a document that hold sessions."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / file).read_text(), re.S)
+    return [block for block in blocks if "open_session" in block]
+
+
+def test_what_is_documented_of_sessions_runs(driven, monkeypatch, capsys):
+    driven.rename(driven.with_name("simulation_config.json"))
+    monkeypatch.chdir(driven.parent)
+    names = {}
+    for block in snippets("docs/running.md"):
+        exec(block, names)
+    said = capsys.readouterr().out
+    assert names["session"].time == 5.0
+    assert names["another"].time == 6.0
+    assert "timestamps" in said
+    assert said.endswith("6.0\n")
+    assert len(names["trace"].data) == 50
+
+
+def test_the_session_of_the_front_page_runs(driven, monkeypatch):
+    driven.rename(driven.with_name("simulation_config.json"))
+    monkeypatch.chdir(driven.parent)
+    (block,) = snippets("README.md")
+    block = block.replace("50.0", "5.0")
+    names = {"ic": ic}
+    exec(block, names)
+    assert names["state"].step == 50
