@@ -10,9 +10,13 @@ from isocortex.cortex.build import build_cortex
 from isocortex.cortex.model import CortexModel, Recipe
 from isocortex.report.output import provenance, write_provenance
 from isocortex.report.spikes import SpikeWriter
+from isocortex.report.summary import Summary
 from isocortex.viewer.session import Session, open_session
 
 SPIKES = 4000
+#: Of a run that came to its end.
+FINISHED = Summary(*[1] * 7, tstop=1.0, n_steps=1, setup_seconds=0.0, compile_seconds=0.0,
+                   run_seconds=1.0, peak_memory_mb=1.0).facts()  # fmt: skip
 DURATION = 500.0  # ms
 
 
@@ -35,7 +39,7 @@ def write_run(folder: Path, config: Path, ids, times, n: int) -> None:
         "tstop": DURATION, "dt": 0.1, "config_file": str(config),
         "populations": {"cortex": [[0, n]]}, "files": ["spikes.h5"],
     })  # fmt: skip
-    write_provenance(folder, facts)
+    write_provenance(folder, facts | {"summary": FINISHED})
     with SpikeWriter(folder / "spikes.h5", ["cortex"]) as writer:
         writer.append("cortex", ids, times)
 

@@ -25,6 +25,7 @@ from isocortex.errors import ConfigError, disk_errors
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
 from isocortex.session.loop import Run, Task, Watching
+from isocortex.session.room import room_for
 
 #: Added to rates before their logarithm is taken, Hz: silence is finitely far from a target.
 FLOOR = 0.3
@@ -87,7 +88,7 @@ def calibrate(
     start = start or load_drive()
     cortex = CortexModel.make(recipe)
     simulation = simulation_of(cortex, start, tstop=tstop)
-    network = build_network(simulation)
+    network = build_network(simulation, fits=room_for(simulation, precision="single"))
     kinds, of = cortex.kinds
     target = np.array([target_of(layer, name) for layer, name, _ in kinds])
     first = drive = np.array([start.of(*kind) for kind in kinds])

@@ -6,11 +6,9 @@ A stream is one integer; the n-th number of it is a function of that integer and
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from isocortex import elementary
-
-inlined = njit(error_model="numpy", nogil=True, cache=True, inline="always")
+from isocortex.compiling import inlined
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 

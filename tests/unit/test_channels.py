@@ -168,6 +168,24 @@ def test_a_kernel_is_named_by_the_files_content(load):
         (text().replace("gbar", "ica"), r"Broken\.ica: 'ica' has a meaning of its own"),
         (text(rates="math.exp(v), 1.0"), r"Broken\.m_rates: 'math' cannot be compiled.*exp, log"),
         (text(rates="abs(v), 1.0"), r"Broken\.m_rates: 'abs' cannot be compiled.*absolute"),
+        (text(rates="tanh(v), 1.0").replace("import math", "from numpy import tanh"),
+         r"Broken\.m_rates: 'tanh' cannot be compiled \(line 12\): it is of numpy.*exp, log"),
+        (text().replace("import exp, where", "import where").replace(
+            "import math", "from math import exp"), r"'exp' cannot be compiled .*it is of math"),
+        (text().replace("import exp, where", "import where").replace(
+            "import math", "from numpy import exp"), r"'exp' cannot be compiled .*it is of numpy"),
+        (text(rates="1.0 / (1.0 + exp(TABLE[0] - v)), 1.0").replace("import math", "TABLE = [1.0]"),
+         r"'TABLE' cannot be compiled \(line 12\): it is no number but of type list"),
+        (text(rates="other(v), 1.0").replace(
+            "import math", "def other(v):\n    return exp(v) + sum([v])"),
+         r"'sum' cannot be compiled \(line 5\): it is of builtins"),
+        (text(rates="other(v), 1.0").replace("import math", "def other(v):\n    return other(v)"),
+         r"'other' calls itself \(line 5\)"),
+        (text(rates="other(v), 1.0").replace(
+            "import math", "other = (lambda k: lambda v: 1.0 / (k + exp(-v)))(1.0)"),
+         r"m_rates: '<lambda>' uses variables of the function"),
+        (text(rates="v.real / exp(v), 1.0"), r"an attribute cannot be compiled \(line 12\)"),
+        (text(rates="(0.5, v)[0], 1.0"), r"an index cannot be compiled"),
         (text(conductance="gbar * m ** 3"), r"Broken\.conductance: '\*\*' cannot be compiled"),
         (text(conductance="gbar if m > 0.5 else m"), r"Broken\.conductance: .*Write where"),
         (text(rates="1.0 / (1.0 + exp(v))"), r"Broken\.m_rates: returns 1 value.*time constant"),
@@ -186,3 +204,11 @@ def test_a_faulty_file_is_refused_with_its_place(load, content, message):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InputError, match=r"none\.py: cannot read the mechanisms"):
         load_mechanisms(tmp_path / "none.py")
+
+
+def test_what_only_the_compiler_refuses_is_told_with_the_channel(load):
+    load(text("Odd", rates="(v > -40.0) * 1.0, 1.0"))
+    table = {"Odd": MechanismTable(np.array([0], np.int32))}
+    model = tree([-1, 0], [300.0, 500.0], [0.0, 0.02], mechanisms=table)
+    with pytest.raises(ModelError, match="Odd cannot be compiled"):
+        _run(CpuEngine, model)

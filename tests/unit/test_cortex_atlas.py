@@ -101,11 +101,9 @@ def test_normals_are_unit_vectors_up_the_gradient_of_depth(atlas, places):
 
 
 def test_left_is_the_mirror_image_of_right(atlas, places):
-    row, centres, right = places
+    _, centres, right = places
     mirrored = centres * (1, 1, -1) + (0, 0, 2 * MIDPLANE_UM)
     left = atlas.volume.at(mirrored)
-    assert (atlas.volume.row_at(mirrored) == row).all()
-    assert (atlas.volume.row_at(centres) == row).all()
     np.testing.assert_allclose(left.depth, right.depth, atol=1e-4)
     np.testing.assert_allclose(left.normal, right.normal * (1, 1, -1), atol=1e-3)
     np.testing.assert_allclose(left.flat, right.flat * (-1, 1), atol=0.1)
@@ -122,7 +120,6 @@ def test_flat_coordinate_changes_little_along_the_path_to_mid_depth(atlas, place
 
 def test_outside_there_is_nothing(atlas):
     far = np.array([[100.0, 100.0, 100.0], [13100.0, 7900.0, 11300.0], [-50.0, 2000.0, 6000.0]])
-    assert (atlas.volume.row_at(far) == -1).all()
     assert np.isnan(atlas.volume.at(far).depth).all()
 
 

@@ -238,7 +238,8 @@ def test_the_standard_error_is_no_less_than_the_spread_of_samples_and_at_most_tw
 @pytest.mark.parametrize(
     ("field", "value"),
     [("synapses", np.inf), ("map_width", np.inf), ("long_delay", -5.0), ("long_delay", "a"),
-     ("seed", "x"), ("local", 1.5)],
+     ("seed", "x"), ("local", 1.5), ("seed", True), ("scale", True), ("scale", None),
+     ("density", "ero"), ("wiring", 3)],
 )  # fmt: skip
 def test_values_that_no_recipe_can_have(field, value):
     with pytest.raises(ConfigError, match=field):

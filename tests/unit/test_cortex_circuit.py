@@ -15,7 +15,7 @@ from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.drive import load_drive
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
-from isocortex.errors import InputError
+from isocortex.errors import ConfigError, InputError
 from isocortex.network.build import build_network
 from isocortex.sonata.config import load_simulation
 
@@ -83,6 +83,63 @@ def test_other_weights_are_refused_by_name(built):
     edit(tables / "wiring_weights.csv", double)
     with pytest.raises(InputError, match="its kinetics and weights would come out differently"):
         build_network(load_simulation(config))
+
+
+def change_recipe(config, **values):
+    file = config.parent / "circuit_config.json"
+    content = json.loads(file.read_text())
+    content["cortex"] |= values
+    file.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("key", ["excitation", "inhibition", "strongest"])
+def test_what_changes_weights_alone_may_be_edited(built, key):
+    """It was refused, and the package blamed, while the documentation says that one may."""
+    _, config = built
+    before = build_network(load_simulation(config))
+    change_recipe(config, **{key: 0.25})
+    after = build_network(load_simulation(config))
+    np.testing.assert_array_equal(before.connections.target, after.connections.target)
+    np.testing.assert_array_equal(before.connections.delay, after.connections.delay)
+    changed = before.connections.weight != after.connections.weight
+    assert 0 < changed.sum() < len(changed)
+
+
+def test_tables_are_checked_where_weights_were_edited_too(built):
+    tables, config = built
+    change_recipe(config, inhibition=0.25)
+
+    def double(table):
+        table["e4"] = pd.to_numeric(table["e4"]) * 2
+
+    edit(tables / "wiring_weights.csv", double)
+    with pytest.raises(InputError, match="its kinetics and weights .*tables was changed"):
+        build_network(load_simulation(config))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("seed", 4), ("scale", 0.5), ("long_delay", 2.0), ("density", "rodarie")]
+)
+def test_what_changes_neurons_or_connections_is_refused_by_its_name(built, key, value):
+    change_recipe(built[1], **{key: value})
+    with pytest.raises(ConfigError, match=rf"cortex\.{key}: the circuit was built with .*{value}"):
+        load_simulation(built[1])
+
+
+def test_tables_that_moved_are_the_same_tables(built):
+    tables, config = built
+    moved = tables.rename(tables.with_name("moved"))
+    change_recipe(config, wiring=str(moved))
+    assert build_network(load_simulation(config)).n_cells > 0
+
+
+@pytest.mark.parametrize(
+    "made", [["x"], "x", {"neurons": 3}, {"recipe": "x"}, {"recipe": {"seed": "x"}}]
+)
+def test_what_the_circuit_was_made_of_has_its_type(built, made):
+    change_recipe(built[1], made=made)
+    with pytest.raises(ConfigError, match=r"cortex\.made"):
+        load_simulation(built[1])
 
 
 def test_another_version_of_the_package_is_named(built):

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from command_line import isocortex, one_line
 from library_circuit import clamp, report, write_library_circuit
+from viewer_run import FINISHED
 
 import isocortex as ic
 from isocortex.cortex.drive import TOLERANCE, target_of
@@ -20,7 +21,6 @@ from isocortex.html_report.findings import findings as findings_of
 from isocortex.html_report.page import in_words, number
 from isocortex.html_report.subject import subject_of
 from isocortex.report import SpikeWriter
-from isocortex.report.summary import Summary
 from isocortex.sonata.write import write_nodes, write_types
 
 VOID = {"meta", "img", "rect", "br"}
@@ -66,9 +66,6 @@ class Page(HTMLParser):
         return [values for tag, values in self.tags if tag == name]
 
 
-#: Of a run that came to its end.
-FINISHED = Summary(*[1] * 7, tstop=1.0, n_steps=1, setup_seconds=0.0, compile_seconds=0.0,
-                   run_seconds=1.0, peak_memory_mb=1.0).facts()  # fmt: skip
 SECTIONS = ["findings", "run", "network", "rates", "spikes", "rhythms", "time", "configuration"]
 
 

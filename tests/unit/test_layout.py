@@ -6,8 +6,9 @@ from neurons import random_tree, wire
 
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Settings
-from isocortex.engine.layout.sizes import BASE, SORTED, sizes, sizes_of
+from isocortex.engine.layout.sizes import BASE, sizes, sizes_of
 from isocortex.mechanisms.synapses import exp1syn, exp2syn
+from isocortex.network.memory import SORTED
 
 
 @pytest.mark.parametrize("second_order", [False, True])

@@ -21,7 +21,7 @@ from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.events import step_of
 from isocortex.engine.interface import ProbeTable, Settings, Variable
 from isocortex.engine.reference import ReferenceEngine
-from isocortex.errors import ConfigError, InputError, ModelError
+from isocortex.errors import InputError, ModelError
 from isocortex.mechanisms.synapses import exp1syn
 from isocortex.network.build import build_network
 from isocortex.network.clock import Clock
@@ -50,18 +50,6 @@ def length_within(cell, node, types, low, high):
     if cell.section_type[node] not in types:
         return 0.0
     return max(min(cell.distance_end[node], high) - max(cell.distance_start[node], low), 0.0)
-
-
-def test_synapses_that_do_not_fit_are_refused_before_they_are_made(tmp_path, monkeypatch):
-    """An edge with nsyns of 2^31 - 1 took all memory, and the system killed the process."""
-    monkeypatch.setattr("isocortex.network.memory.available_memory", lambda: 20e9)
-    edges = [(0, 0, 3), (1, 1, 2**31 - 1)]
-    simulation = load_simulation(write_library_circuit(tmp_path, edges=edges))
-    message = (
-        r"edges/drive_to_cells: 2,147,483,650 synapses \(edge 1 alone has nsyns 2,147,483,647\)"
-    )
-    with pytest.raises(ConfigError, match=message + r" need about 128.8 GB of memory, 20.0 GB"):
-        build_network(simulation)
 
 
 CASES = [

@@ -73,6 +73,25 @@ def test_spikes_of_another_circuit_are_refused(tmp_path):
         nodes_of(Result(tmp_path / "one" / "output"))
 
 
+def test_virtual_nodes_beside_those_that_spike_are_no_other_circuit(tmp_path):
+    """A population of both was refused by its own results: only those that spike were told."""
+    config = write(tmp_path, ["a", "b", "c"])
+    types = pd.read_csv(tmp_path / "types.csv", sep=" ")
+    types["model_type"] = ["biophysical", "virtual", "biophysical"]
+    write_types(tmp_path / "types.csv", types)
+    facts = json.loads((tmp_path / "output" / "provenance.json").read_text())
+    facts["run"] |= {"populations": {"v1": [[0, 1], [2, 3]]}}
+    facts["run"]["nodes"] = {"v1": load_nodes(config)["v1"].digests()}
+    write_provenance(tmp_path / "output", facts)
+    with SpikeWriter(tmp_path / "output" / "spikes.h5", ["v1"], provenance=facts) as writer:
+        writer.append("v1", [2], [1.0])
+    assert nodes_of(Result(tmp_path / "output"))
+    types["model_type"] = ["biophysical", "biophysical", "virtual"]
+    write_types(tmp_path / "types.csv", types)
+    with pytest.raises(InputError, match="2 nodes of v1 that can spike.* another"):
+        nodes_of(Result(tmp_path / "output"))
+
+
 def test_spikes_alone_of_nodes_that_a_circuit_lacks_are_refused(tmp_path):
     config = write(tmp_path, ["a", "b", "c"])
     for name, nodes, words in (("v1", [1, 7], "node 7 of v1"), ("v2", [1], "'v2'")):

@@ -27,10 +27,11 @@ def info(
     """Say what is in a circuit, and what a run will take; writes nothing."""
     from isocortex import load_simulation
     from isocortex.network.build import build_network
+    from isocortex.session.room import room_for
     from isocortex.simulate import describe
 
     simulation = load_simulation(config, skip_unsupported_reports=True)
-    network = build_network(simulation)
+    network = build_network(simulation, fits=room_for(simulation, precision="single", runs=measure))
     out.print(describe(network))
     for report in simulation.skipped:
         out.print(f"Not supported: report {report}.")

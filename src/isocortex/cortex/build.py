@@ -162,8 +162,9 @@ def _circuit_config(cortex: CortexModel, materialize: bool) -> dict[str, Any]:
         },
     }
     if not materialize:
-        made = {"version": __version__, **digests(cortex)}
-        config["cortex"] = {**asdict(cortex.recipe), "made": made}
+        recipe = asdict(cortex.recipe)
+        made = {"version": __version__, **digests(cortex), "recipe": recipe}
+        config["cortex"] = {**recipe, "made": made}
     return config
 
 

@@ -23,12 +23,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray
+from isocortex.compiling import compiled
 from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, HEMISPHERES, KINDS, class_of, group_of
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.wiring import CellClass
 from isocortex.errors import disk_errors
-from isocortex.network.drawn.draw import DELAY_STEP, compiled, draw_onto, no_connections
+from isocortex.network.drawn.draw import DELAY_STEP, draw_onto, no_connections
 from isocortex.random import uniform
 
 N_GROUPS = len(LAYERS) * len(CLASSES)

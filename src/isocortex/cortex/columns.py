@@ -59,10 +59,6 @@ class Columns:
         """Voxels by column of one side and layer."""
         return np.diff(self.offset).reshape(self.n_side, len(LAYERS))
 
-    def column_of_voxel(self) -> NDArray[np.int32]:
-        """Column, within its side, of each voxel."""
-        return np.repeat(np.arange(self.n_side, dtype=np.int32), self.voxel_counts().sum(axis=1))
-
 
 @dataclass(frozen=True, eq=False)
 class Division:

@@ -10,6 +10,7 @@ from isocortex.cells.library import load_cell
 from isocortex.cortex.census import Census
 from isocortex.cortex.drive import RATE, SYNAPSES, target_of
 from isocortex.cortex.model import CortexModel
+from isocortex.network.memory import SORTED
 
 #: Nanoseconds per compartment and step on one core, by precision: two cores of an AMD EPYC with
 #: AVX-512, ``benchmarks/cortex.py``.
@@ -17,8 +18,8 @@ STEP_NS = {"double": 2.46, "single": 1.22}
 #: Seconds to deliver an event that is stored, ``benchmarks/events.py``.
 EVENT_SECONDS = 15e-9
 #: Most memory that a run takes, in any precision, which is while it is built: bytes with Python
-#: itself, per compartment and per stored synapse; the same benchmark.
-BASE_BYTES, COMPARTMENT_BYTES, SYNAPSE_BYTES = 0.38e9, 93.0, 38.0
+#: itself, and per compartment; the same benchmark.
+BASE_BYTES, COMPARTMENT_BYTES = 0.38e9, 93.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def cost_of(cortex: CortexModel, census: Census, precision: str) -> Cost:
     return Cost(
         compartments,
         events,
-        (memory + SYNAPSE_BYTES * census.total) * 1e-9,
+        (memory + SORTED * census.total) * 1e-9,
         memory * 1e-9,
         steps + EVENT_SECONDS * (events + SYNAPSES * background),
         steps + census.seconds_per_synapse * events + EVENT_SECONDS * SYNAPSES * background,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cortex.atlas import LAYERS, Atlas
+from isocortex.cortex.recipe import DENSITIES
 from isocortex.errors import ConfigError
 
 #: Excitatory neurons by where they project, then inhibitory neurons by what they express. Inh are
@@ -110,8 +111,8 @@ def expected_neurons(atlas: Atlas, density: str = "published") -> tuple[FloatArr
     neurons : (rows of ``area_layer``, ``CLASSES``).
     factor : by which the densities were multiplied.
     """
-    if density not in ("published", "rodarie"):
-        raise ConfigError(f"unknown density {density!r}", fix="Choose published or rodarie.")
+    if density not in DENSITIES:
+        raise ConfigError(f"unknown density {density!r}", fix=f"Choose {' or '.join(DENSITIES)}.")
     volume = atlas.area_layer["volume_mm3"].to_numpy()
     by_density = atlas.density * volume[:, None]
     share = np.array([[SHARES[layer].get(name, 0.0) for name in CLASSES] for layer in LAYERS])

@@ -86,6 +86,10 @@ class CortexModel:
     def __len__(self) -> int:
         return len(self.layout)
 
+    def weights_of(self, recipe: Recipe) -> NDArray[np.float32]:
+        """``weight``, were it another recipe's."""
+        return _weights(recipe, self.wiring, self.rules, self.models)
+
     def __repr__(self) -> str:
         return f"CortexModel({len(self):,} neurons, scale {self.recipe.scale:g})"
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from isocortex.compiling import compiled
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def distance_histogram(place, normal, layer, weight, each, step, counts):
     """Add to ``counts`` (layers, layers, bins) the pairs of places by layers and distance.
 

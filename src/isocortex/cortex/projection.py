@@ -15,8 +15,9 @@ from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Cells, NodePopulation, Synapses
 from isocortex.circuit.columns import coded, value_at
 from isocortex.cortex.digest import digests
+from isocortex.cortex.made import Made
 from isocortex.cortex.model import CortexModel
-from isocortex.cortex.recipe import Recipe
+from isocortex.cortex.recipe import TABLES, Recipe
 from isocortex.errors import InputError
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import DELAY_STEP, Tables
@@ -25,6 +26,8 @@ from isocortex.network.drawn.draw import DELAY_STEP, Tables
 POPULATION = "cortex"
 #: Prefix of the templates of embedded cells.
 LIBRARY_PREFIX = "isocortex:"
+#: Where neither version nor tables tell why a circuit would come out differently.
+UNKNOWN = "the package has changed, or the recipe if an earlier version built the circuit"
 
 
 class CortexProjection:
@@ -36,8 +39,7 @@ class CortexProjection:
     ----------
     recipe : what the model is made from.
     nodes : the neurons, as the circuit has them.
-    made : version of the package and digests of the model when the circuit was built, see
-        :func:`isocortex.cortex.digest.digests`; empty if not known.
+    made : what the circuit was built from, if that is known.
     file : configuration that holds the recipe, for messages.
     """
 
@@ -48,10 +50,10 @@ class CortexProjection:
         self,
         recipe: Recipe,
         nodes: NodePopulation,
-        made: dict[str, str] | None = None,
+        made: Made | None = None,
         file: Path | None = None,
     ) -> None:
-        self.recipe, self.nodes, self.made, self.file = recipe, nodes, made or {}, file
+        self.recipe, self.nodes, self.made, self.file = recipe, nodes, made, file
 
     @classmethod
     def read(
@@ -63,8 +65,8 @@ class CortexProjection:
         ------
         ConfigError, InputError : the recipe is wrong, or the circuit has no neurons for it.
         """
-        made = section.get("made") or {}
         recipe = Recipe.read(section, file)
+        made = Made.read(section.get("made"), recipe, file)
         if POPULATION not in nodes:
             raise InputError(
                 f"holds the recipe of a cortex, but the circuit has no population {POPULATION!r}",
@@ -88,29 +90,28 @@ class CortexProjection:
         InputError : tables, package or node files have changed since the circuit was built.
         """
         model = CortexModel.make(self.recipe)
-        if self.made:
-            self._check_digests(digests(model))
+        if self.made is not None:
+            self._check_digests(self.made, model)
         self._check_nodes(model)
         return model
 
-    def _check_digests(self, now: dict[str, str]) -> None:
-        parted = [part for part, value in now.items() if self.made.get(part) != value]
+    def _check_digests(self, made: Made, model: CortexModel) -> None:
+        now = digests(model, model.weights_of(made.recipe))  # weights may have been edited since
+        parted = [part for part, value in now.items() if made.digests.get(part) != value]
         if not parted:
             return
-        built, here = self.made.get("version", ""), __version__
+        built, here = made.version, __version__
         why = f"isocortex {built} made it, this is {here}" if built != here else ""
         tables = [
-            str(table)
-            for table in (
-                self.recipe.wiring, self.recipe.annotation, self.recipe.area_layer,
-                self.recipe.connectome,
-            ) if table is not None
-        ]  # fmt: skip
+            str(getattr(self.recipe, name))
+            for name in TABLES
+            if getattr(self.recipe, name) is not None
+        ]
         if tables and not why:
             why = f"one of {', '.join(tables)} was changed"
         raise InputError(
             "what the circuit was built from has changed since: its "
-            f"{', '.join(parted)} would come out differently ({why or 'the package has changed'})",
+            f"{', '.join(parted)} would come out differently ({why or UNKNOWN})",
             file=self.file, field="cortex",
             fix="Build the circuit again with `isocortex build cortex`, or restore what it was "
             "built from.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,12 @@ from isocortex.text import finite
 
 #: Synapses of the whole cortex at scale 1.
 SYNAPSES = 26e9
+#: What changes weights alone, and may be changed in a circuit that was built.
+OF_WEIGHTS = ("excitation", "inhibition", "strongest")
+#: Names of the densities of neurons, see :mod:`isocortex.cortex.counts`.
+DENSITIES = ("published", "rodarie")
+#: Files and folders: what is in them counts, not where they are.
+TABLES = ("annotation", "area_layer", "connectome", "wiring")
 
 
 @dataclass(frozen=True)
@@ -73,10 +80,17 @@ class Recipe:
 
         if not isinstance(self.seed, int) or isinstance(self.seed, bool):
             refuse("seed", "is not a whole number")
+        if self.density not in DENSITIES:
+            refuse("density", f"is none of {', '.join(DENSITIES)}")
+        for name in TABLES:
+            if not isinstance(getattr(self, name), (str, PathLike, type(None))):
+                refuse(name, "is not a path")
         for name in ("scale", "in_degree", "local", "contra"):
             given = getattr(self, name)
             value = finite(given)
-            if given is not None and (value is None or not 0.0 < value <= 1.0):
+            if given is None and name != "scale":
+                continue
+            if value is None or not 0.0 < value <= 1.0:
                 refuse(name, "is not in (0, 1]")
         for name in (
             "synapses",
@@ -108,6 +122,11 @@ class Recipe:
                 raise unknown_key(name, cls.__dataclass_fields__, file, "cortex")
         with located(file, "cortex"):
             return cls(**values)
+
+    def changed(self, other: Recipe) -> list[str]:
+        """Names of the values that are others there."""
+        names = self.__dataclass_fields__
+        return [name for name in names if getattr(self, name) != getattr(other, name)]
 
     @property
     def kept(self) -> float:

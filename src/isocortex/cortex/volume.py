@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from isocortex.compiling import compiled
 from isocortex.errors import InputError
 
 FloatArray = NDArray[np.float32]
@@ -105,16 +105,6 @@ class Volume:
         """Centre of voxels (n, 3), um."""
         return self.corner(voxels) + np.float32(0.5 * self.voxel_um)
 
-    def row_at(self, points: NDArray[np.floating]) -> NDArray[np.int16]:
-        """Row of the table of areas and layers at points (n, 3) of either side, -1 outside."""
-        mirrored = np.array(points, np.float64)
-        mirrored[:, 2] = np.abs(mirrored[:, 2] - MIDPLANE_UM)
-        index = np.floor(mirrored / self.voxel_um).astype(np.int64) - self.origin
-        inside = ((index >= 0) & (index < self.labels.shape)).all(axis=1)
-        rows = np.full(len(points), -1, np.int16)
-        rows[inside] = self.labels[tuple(index[inside].T)].astype(np.int16) - 1
-        return rows
-
     def at(self, points: NDArray[np.floating]) -> Place:
         """Depth, normal and flat-map coordinate at points (n, 3) of either side, um.
 
@@ -145,7 +135,7 @@ class Volume:
         return _interpolate(points, self.nodes, origin, values), side
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def _interpolate(
     points: FloatArray, nodes: NDArray[Any], origin: NDArray[Any], values: FloatArray
 ) -> FloatArray:

@@ -20,6 +20,7 @@ import numpy as np
 from isocortex.engine import snapshot
 from isocortex.engine.deal import deal_out
 from isocortex.engine.family import family_kernel
+from isocortex.engine.identity import identity
 from isocortex.engine.interface import (
     FloatArray,
     IntArray,
@@ -65,6 +66,7 @@ class CpuEngine:
         self._threads = [ThreadPoolExecutor(1) for _ in self.shares]
         for thread, share in zip(self._threads, self.shares, strict=True):
             thread.submit(rest, laid, states, share.part.blocks, settings.v_init).result()
+        self._identity = identity(network, settings)
         self.network = network.without_wiring()
         self.probes, self.sums = probes_of(NOTHING, laid, network, settings.second_order)
         self.shared = Shared(
@@ -178,13 +180,14 @@ class CpuEngine:
             raise
         return [part.result() for part in running]
 
+    def _held(self) -> snapshot.Held:
+        return snapshot.Held(self.network, self.laid, self.shared, self.shares, self._identity)
+
     def state(self) -> Snapshot:
-        held = snapshot.Held(self.network, self.laid, self.shared, self.shares)
-        return snapshot.take(held, self.step, self.settings.second_order)
+        return snapshot.take(self._held(), self.step, self.settings.second_order)
 
     def restore(self, state: Snapshot) -> None:
-        held = snapshot.Held(self.network, self.laid, self.shared, self.shares)
-        snapshot.put_back(held, state, self.settings.second_order)
+        snapshot.put_back(self._held(), state, self.settings.second_order)
         self.step = state.step
         self.clock.extend(self.step)
 

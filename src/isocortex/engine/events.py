@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from isocortex.compiling import compiled
 from isocortex.engine.parts import NO_ROOM, Events, Inbox, Runs, Wiring
 from isocortex.network.drawn import draw
 from isocortex.network.points import receive
 from isocortex.targets.simd import row_length
-
-compiled = njit(error_model="numpy", nogil=True, cache=True)
 
 
 @compiled

@@ -18,8 +18,10 @@ from pathlib import Path
 from types import ModuleType
 
 import numba
+from numba.core.errors import NumbaError
 
-from isocortex import mechanisms, targets
+from isocortex.compiling import fingerprint
+from isocortex.errors import ModelError
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.density import EXTRAPOLATION, STAGE
 
@@ -28,8 +30,6 @@ Family = tuple[tuple[str, ...], ...]
 
 #: What each target does in a window of steps, around the cable and the channels that all share.
 WINDOWS = {"simd": "window.py.txt", "cuda": "window_cuda.py.txt"}
-#: The files of this folder that a kernel is compiled from, beside its window.
-COMPILED = ("cable.py", "family.py", "interface.py", "sampling.py")
 
 
 def region_states(region: tuple[str, ...], second_order: bool) -> list[tuple[str, str]]:
@@ -243,23 +243,10 @@ def cache_folder() -> Path:
 
 
 @cache
-def _fingerprint() -> str:
-    """Hash of the code that generated files depend on."""
-    digest = hashlib.sha256(f"{numba.__version__}{sys.version_info}".encode())
-    here = Path(__file__).parent
-    sources = [here / name for name in (*COMPILED, *WINDOWS.values())]
-    for package in (mechanisms, targets):
-        sources += sorted(Path(next(iter(package.__path__))).glob("*.py"))
-    for source in sources:
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
-
-
-@cache
 def family_module(family: Family, second_order: bool, target: str = "simd") -> ModuleType:
     """The generated module of a family, written to the cache folder if it is not there."""
     source = family_source(family, second_order, target)
-    name = "family_" + hashlib.sha256((_fingerprint() + source).encode()).hexdigest()[:16]
+    name = "family_" + hashlib.sha256((fingerprint() + source).encode()).hexdigest()[:16]
     path = cache_folder() / f"{name}.py"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -281,7 +268,16 @@ def family_kernel(
 ) -> int:
     """Address of the family's ``advance_block`` compiled for these argument types."""
     compile_ = numba.cfunc(numba.int64(*arguments), cache=True, error_model="numpy")
-    kernel = compile_(family_module(family, second_order).advance_block)
+    try:
+        kernel = compile_(family_module(family, second_order).advance_block)
+    except NumbaError as error:
+        own = sorted({name for region in family for name in region if DENSITY.is_own(name)})
+        if not own:
+            raise  # a fault of ours
+        raise ModelError(
+            f"{', '.join(own)} cannot be compiled ({str(error).splitlines()[-1].strip()})",
+            fix="Write the formulas as docs/cells.md says.",
+        ) from error
     _kept.append(kernel)
     return kernel.address  # type: ignore[return-value]
 

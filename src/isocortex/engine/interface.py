@@ -123,6 +123,7 @@ class Snapshot:
 
     Attributes (n cells, p point neurons, r Poisson sources)
     ----------
+    of : what it is a state of, see :func:`isocortex.engine.identity.identity`.
     step : steps done.
     voltage : float[nodes of all cells], mV.
     channel : float[states], of every cell by node, then mechanism, then state.
@@ -136,6 +137,7 @@ class Snapshot:
         and its next spike, ms.
     """
 
+    of: dict[str, str]
     step: int
     voltage: np.ndarray
     channel: np.ndarray
@@ -184,6 +186,10 @@ class Engine(Protocol):
 
         The same engine goes on to the last bit as if it had not been interrupted, if it was at the
         end of a window.
+
+        Raises
+        ------
+        ConfigError : it is of another network or time step; nothing has changed then.
         """
 
     def soma_voltage(self) -> FloatArray:

@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from isocortex.compiling import compiled
 from isocortex.engine.events import (
     draw_synapses,
     drive_points,
@@ -39,8 +40,6 @@ from isocortex.engine.meeting import meet
 from isocortex.engine.parts import NO_ROOM, Reached
 from isocortex.network.drawn import draw
 from isocortex.targets.simd import row_length
-
-compiled = njit(error_model="numpy", nogil=True, cache=True)
 
 
 @intrinsic

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
+from isocortex.compiling import compiled
 from isocortex.engine.layout.arrays import Ints
-
-compiled = njit(error_model="numpy", nogil=True, cache=True)
 
 LINE = 8  # int64 in a cache line
 

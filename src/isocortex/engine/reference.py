@@ -11,6 +11,7 @@ import itertools
 
 import numpy as np
 
+from isocortex.engine.identity import identity, require_same
 from isocortex.engine.interface import (
     CAO,
     REST_CAI,
@@ -356,6 +357,7 @@ class ReferenceEngine:
             flying[spike] = min(flying.get(spike, np.inf), due)
         spikes = sorted(flying)
         return Snapshot(
+            of=identity(self.network, self.settings),
             step=self.step,
             voltage=np.concatenate([np.zeros(0), *(cell.v for cell in cells)]),
             channel=np.array(channel),
@@ -371,6 +373,7 @@ class ReferenceEngine:
         )
 
     def restore(self, state: Snapshot) -> None:
+        require_same(state.of, identity(self.network, self.settings))
         self.step = state.step
         self.clock.extend(self.step)
         voltage, channel = iter(state.voltage), iter(state.channel)

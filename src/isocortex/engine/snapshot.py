@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from isocortex.engine.deal import Share
+from isocortex.engine.identity import require_same
 from isocortex.engine.interface import FloatArray, IntArray, Snapshot
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.arrays import States
@@ -62,11 +63,12 @@ class Held(NamedTuple):
     laid: Arrangement
     shared: Shared
     shares: list[Share]
+    of: dict[str, str]
 
 
 def take(held: Held, step: int, second_order: bool) -> Snapshot:
     """The state after ``step`` steps."""
-    network, laid, shared, shares = held
+    network, laid, shared, shares, of = held
     states, points = shared.states, shared.points
     where = Elements(laid, network.cell_model, second_order)
     synapse, terms = _synapses(laid, states)
@@ -76,6 +78,7 @@ def take(held: Held, step: int, second_order: bool) -> Snapshot:
         trains.stream[share.chosen] = share.poisson.stream
         trains.next[share.chosen] = share.poisson.next
     return Snapshot(
+        of=of,
         step=step,
         voltage=states.V[where.voltage],
         channel=states.S[where.channel],
@@ -93,7 +96,8 @@ def take(held: Held, step: int, second_order: bool) -> Snapshot:
 
 def put_back(held: Held, state: Snapshot, second_order: bool) -> None:
     """Give arrays and threads the state that a snapshot holds."""
-    network, laid, shared, shares = held
+    network, laid, shared, shares, of = held
+    require_same(state.of, of)
     states, points = shared.states, shared.points
     where = Elements(laid, network.cell_model, second_order)
     states.V[where.voltage] = state.voltage

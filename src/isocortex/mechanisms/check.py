@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import builtins
 import dis
-from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
 
 from isocortex.errors import ModelError
+from isocortex.mechanisms import maths
 from isocortex.mechanisms.density import SURROUNDINGS, Density
 
 IONS = (None, "na", "k", "ca")
 OPERATORS = tuple("+-*/")
 MATHS = "exp, log, absolute, where, exprelr of isocortex.mechanisms.maths"
+#: Instructions of Python that vectors have no meaning for, and what they come from.
+OTHERS = {
+    "LOAD_ATTR": "an attribute", "LOAD_METHOD": "a method", "BINARY_SUBSCR": "an index",
+    "BINARY_SLICE": "a slice", "STORE_SUBSCR": "an index", "BUILD_LIST": "a list",
+    "BUILD_MAP": "a dictionary", "BUILD_SET": "a set", "MAKE_FUNCTION": "a function inside",
+    "IMPORT_NAME": "an import", "BUILD_STRING": "a text", "FORMAT_VALUE": "a text",
+    "RAISE_VARARGS": "an exception", "YIELD_VALUE": "a generator", "STORE_GLOBAL": "a global",
+}  # fmt: skip
 #: Values a mechanism's functions are tried with, in two compartments.
 TRIED = {
     "v": (-65.3, -20.1), "q10": (1.7, 1.7), "dt": (0.1, 0.1), "cai": (1e-4, 2e-4),
@@ -33,7 +41,7 @@ def check(mechanism: type[Density]) -> None:
     _check_names(mechanism)
     _check_functions(mechanism)
     for name, function in mechanism.functions.items():
-        if name != "steady_state":  # called in NumPy, never compiled
+        if name != "steady_state" and isinstance(function, FunctionType):  # that is never compiled
             _check_text(name, function)
         _try(mechanism, name)
 
@@ -84,28 +92,69 @@ def _check_functions(mechanism: type[Density]) -> None:
         )  # fmt: skip
 
 
-def _check_text(name: str, function: Callable[..., Any]) -> None:
-    """Refuse what the vectors of a compiled kernel do not have."""
-    names = function.__globals__
+def _check_text(name: str, function: FunctionType, callers: tuple[FunctionType, ...] = ()) -> None:
+    """Refuse what the vectors of a compiled kernel do not have.
+
+    Parameters
+    ----------
+    name : function of the mechanism, which calls ``function`` through ``callers``.
+    """
+    if function.__closure__:
+        raise ModelError(
+            f"{function.__name__!r} uses variables of the function it was made in", field=name,
+            fix="Write it by itself, with numbers of the file.",
+        )  # fmt: skip
     for instruction in dis.get_instructions(function):
+        line = instruction.positions.lineno if instruction.positions else None
+        where = f" (line {line})" if line else ""
         if instruction.opname == "BINARY_OP":
             operator = instruction.argrepr.removesuffix("=")
             if operator not in OPERATORS:
                 raise ModelError(
-                    f"{operator!r} cannot be compiled", field=name,
+                    f"{operator!r} cannot be compiled{where}", field=name,
                     fix="Write powers as products, or as exp(y * log(x)).",
                 )  # fmt: skip
+        elif instruction.opname in OTHERS:
+            raise ModelError(
+                f"{OTHERS[instruction.opname]} cannot be compiled{where}", field=name,
+                fix=f"There are {', '.join(OPERATORS)}, numbers and {MATHS}.",
+            )  # fmt: skip
         elif instruction.opname == "LOAD_GLOBAL":
             used = instruction.argval
-            value = names.get(used)
-            if isinstance(value, FunctionType) and value.__module__ == function.__module__:
-                _check_text(name, value)
-            elif isinstance(value, ModuleType) or (
-                used not in names and hasattr(builtins, used) and used != "range"
-            ):
+            value = function.__globals__.get(used, getattr(builtins, used, range))
+            what = _not_compiled(value, function)
+            if what is not None:
                 raise ModelError(
-                    f"{used!r} cannot be compiled", field=name, fix=f"There are {MATHS}."
-                )
+                    f"{used!r} cannot be compiled{where}: it is {what}", field=name,
+                    fix=f"There are numbers, functions of the same file and {MATHS}.",
+                )  # fmt: skip
+            if _is_own(value, function):
+                if value in (function, *callers):
+                    raise ModelError(
+                        f"{used!r} calls itself{where}", field=name, fix="Write it out."
+                    )
+                _check_text(name, value, (*callers, function))
+
+
+def _is_own(value: Any, function: FunctionType) -> bool:
+    """Whether it is a function of the same file."""
+    return isinstance(value, FunctionType) and value.__module__ == function.__module__
+
+
+def _not_compiled(value: Any, function: FunctionType) -> str | None:
+    """What a global of a function is if kernels have no such thing; names not found are ``_try``'s.
+
+    ``range`` is there for loops over numbers.
+    """
+    if isinstance(value, (int, float, np.number)) or value is range or _is_own(value, function):
+        return None
+    if isinstance(value, FunctionType) and getattr(maths, value.__name__, None) is value:
+        return None
+    if isinstance(value, ModuleType):
+        return "a module"
+    if callable(value):
+        return f"of {getattr(value, '__module__', None) or 'numpy'}"
+    return f"no number but of type {type(value).__name__}"
 
 
 def _try(mechanism: type[Density], name: str) -> None:

@@ -33,6 +33,10 @@ class Registry(Mapping[str, type[Density]]):
     def __len__(self) -> int:
         return len(self._known)
 
+    def is_own(self, name: str) -> bool:
+        """Whether it is of a user's file."""
+        return not self._known[name].__module__.startswith(__package__ + ".")
+
     def add(self, mechanism: type[Density]) -> None:
         """Make a mechanism known; its module's name must change with its content.
 
@@ -46,7 +50,7 @@ class Registry(Mapping[str, type[Density]]):
             self._known[name] = mechanism
             self._sort()
         elif there.__module__ != mechanism.__module__:
-            ours = there.__module__.startswith(__package__ + ".")
+            ours = not self.is_own(name)
             raise ModelError(
                 f"{name!r} is a mechanism of the package"
                 if ours

@@ -13,6 +13,7 @@ from isocortex.arrays import IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import Cells, Projection, Synapses
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
+from isocortex.errors import ConfigError
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import Tables
 from isocortex.network.network import Connections, DrawnSynapses, Slots
@@ -75,6 +76,12 @@ def connect(
         shortest = min(shortest, projection.shortest(sources.kind[projection.source] != VIRTUAL))
         tables = projection.tables()
         if tables is not None:
+            if drawn is not None:
+                raise ConfigError(
+                    f"the synapses of {drawn[0].name} and of {projection.name} can be drawn at "
+                    "each spike", field="networks",
+                    fix="Keep one of the recipes, and write the edges of the other.",
+                )  # fmt: skip
             drawn = (projection, tables, kind[tables.kind], delay)
         if tables is None or store:
             number = sources.number[projection.target]
@@ -98,7 +105,7 @@ def connect(
             kind=kind,
             weight=tables.weight,
             delay=step,
-            allowed=_allowed(tables, kind, len(kinetics), most_nodes),
+            allowed=allowed_sites(tables, kind, len(kinetics), most_nodes),
             expected=projection.expected,
             stored=store,
         )
@@ -160,7 +167,7 @@ class _Numbering(NamedTuple):
         return (kind[made.kind] * len(self.cells) + cell) * self.most_nodes + made.node
 
 
-def _allowed(
+def allowed_sites(
     tables: Tables, kind: IntArray, n_kinds: int, most_nodes: int
 ) -> list[NDArray[np.bool_]]:
     """Per model of the tables, bool[kinetics, nodes]: where there may be synapses."""

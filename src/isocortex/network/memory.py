@@ -7,6 +7,9 @@ from pathlib import Path
 
 from isocortex.errors import ConfigError
 
+#: Bytes that a stored synapse takes while it is sorted into the network by its source.
+SORTED = 38.0
+
 
 def available_memory() -> float:
     """Bytes that can still be taken: what the machine has free, or the limit of this container."""
@@ -24,7 +27,12 @@ def available_memory() -> float:
 
 
 def require_memory(
-    needed: float, what: str, *, file: str | os.PathLike[str] | None, field: str | None
+    needed: float,
+    what: str,
+    *,
+    file: str | os.PathLike[str] | None,
+    field: str | None,
+    fix: str,
 ) -> None:
     """Refuse what would not fit, before any of it is taken.
 
@@ -42,5 +50,5 @@ def require_memory(
             f"{what} need about {needed / 1e9:,.1f} GB of memory, {free / 1e9:,.1f} GB are free",
             file=file,
             field=field,
-            fix="Check nsyns, make the circuit smaller or the machine larger.",
+            fix=fix,
         )

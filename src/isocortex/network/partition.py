@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
+from isocortex.compiling import compiled
 from isocortex.network.network import Connections
 
 
-@njit(error_model="numpy", cache=True, nogil=True)
+@compiled
 def _part(first, target, weight, delay, address, owner, part):
     """The synapses of one part, see :func:`split`."""
     n = 0

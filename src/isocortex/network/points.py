@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from isocortex.arrays import FloatArray
+from isocortex.compiling import compiled
 from isocortex.network.network import PointNeurons
 from isocortex.streams import exp
 
@@ -34,7 +34,7 @@ def at_rest(neurons: PointNeurons) -> PointState:
     )
 
 
-@njit(error_model="numpy", cache=True, nogil=True)
+@compiled
 def receive(state: PointState, i: int, time: float, weight: float) -> bool:
     """Point neuron ``i`` receives an event at ``time`` (ms); True if it spikes then."""
     if time < state.ready[i]:

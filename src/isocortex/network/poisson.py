@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
+from isocortex.compiling import compiled
 from isocortex.streams import log, uniform
 
 
@@ -74,7 +74,7 @@ class PoissonTrains:
         return source[order], time[order]
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _leap(next_, stream, mean):
     """Move every source to its next spike."""
     for i in range(len(next_)):
@@ -82,7 +82,7 @@ def _leap(next_, stream, mean):
         next_[i] -= log(1.0 - u) * mean[i]
 
 
-@njit(error_model="numpy", nogil=True, cache=True)
+@compiled
 def _draw(source, mean, stop, stream, next_, end):
     """All spikes up to ``end``, source by source."""
     n = 0

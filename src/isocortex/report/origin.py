@@ -91,11 +91,11 @@ def check_same_nodes(result: Result, nodes: Mapping[str, NodePopulation]) -> Non
     InputError : with what differs.
     """
     for name, then in result.nodes_told.items():
-        now = nodes[name].node_ids if name in nodes else np.zeros(0)
-        if not np.array_equal(then, np.sort(now)):
+        now = _able_to_spike(nodes[name]) if name in nodes else np.zeros(0)
+        if not np.array_equal(then, now):
             raise InputError(
-                f"is of {len(then):,} nodes of {name}, its circuit has {len(now):,} now: another "
-                "was built in its place", file=result.directory, fix=FIX,
+                f"is of {len(then):,} nodes of {name} that can spike, its circuit has {len(now):,} "
+                "now: another was built in its place", file=result.directory, fix=FIX,
             )  # fmt: skip
     there: dict[str, dict[str, str]] = {}
     for file, told in _told(result):
@@ -111,6 +111,15 @@ def check_same_nodes(result: Result, nodes: Mapping[str, NodePopulation]) -> Non
         return
     for name, ids in result.nodes.items():
         _check_known(result.directory, name, ids, nodes)
+
+
+def _able_to_spike(nodes: NodePopulation) -> IntArray:
+    """Ids of the nodes that a result tells of, ascending: virtual ones spike as they are told."""
+    kinds = nodes.table.get("model_type")
+    given = (
+        np.zeros(len(nodes.node_ids), bool) if kinds is None else (kinds == "virtual").to_numpy()
+    )
+    return np.sort(nodes.node_ids[~given])
 
 
 def _told(result: Result) -> Iterator[tuple[Path, dict[str, dict[str, str]]]]:

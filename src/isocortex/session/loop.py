@@ -8,7 +8,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
-from isocortex.engine.interface import Engine, Piece, ProbeTable, Settings, Variable, check_finite
+from isocortex.engine.interface import (
+    Engine,
+    Piece,
+    ProbeTable,
+    Settings,
+    Snapshot,
+    Variable,
+    check_finite,
+)
 from isocortex.network.network import Network
 from isocortex.report.summary import Stopwatch
 
@@ -32,6 +40,9 @@ class Observer(Protocol):
     def after(self, run: Run, piece: Piece) -> None:
         """After every piece, in the order of the list."""
 
+    def restored(self, run: Run) -> None:
+        """After the run was put to another time: what is known of later times is forgotten."""
+
     def finish(self, run: Run, complete: bool) -> None:
         """However the run ended, in reverse order, if ``start`` came through."""
 
@@ -46,6 +57,9 @@ class Watching:
         pass
 
     def after(self, run: Run, piece: Piece) -> None:
+        pass
+
+    def restored(self, run: Run) -> None:
         pass
 
     def finish(self, run: Run, complete: bool) -> None:
@@ -124,6 +138,17 @@ class Run:
     def finish(self) -> None:
         """Let all observers finish, the last started first; each does, whatever others raise."""
         self._closing.close()
+
+    def restore(self, state: Snapshot) -> None:
+        """Go on from a state, and tell the observers.
+
+        Raises
+        ------
+        ConfigError : it is of another network or time step; nothing has changed then.
+        """
+        self.engine.restore(state)
+        for observer in self._observers:
+            observer.restored(self)
 
     def record(self, probes: Sequence[tuple[int, int, Variable]]) -> slice:
         """Sample (cell, node, variable) from the next step on; the columns they have."""

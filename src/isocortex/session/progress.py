@@ -41,6 +41,9 @@ class Line(Watching):
     def start(self, run: Run) -> None:
         self.begun, self.first = self.now(), run.step
 
+    def restored(self, run: Run) -> None:
+        self.start(run)
+
     def after(self, run: Run, piece: Piece) -> None:
         elapsed, done = self.now() - self.begun, run.step - self.first
         left = elapsed * (run.n_steps - run.step) / done

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isocortex.arrays import FloatArray
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.engine.interface import Piece
 from isocortex.report.record import Recorder
 from isocortex.session.loop import Run, Watching
@@ -25,6 +25,17 @@ class Spikes(Watching):
     def after(self, run: Run, piece: Piece) -> None:
         if len(piece.source):
             self.pieces.append(piece._replace(samples=piece.samples[:0, :0].copy()))
+
+    def restored(self, run: Run) -> None:
+        network, end = run.network, run.step * run.settings.dt
+        # point neurons spike at any time until the last step's middle, cells at a step's end
+        ends = np.round([end, end - 0.5 * run.settings.dt], 6)
+        kept = []
+        for piece in self.pieces:
+            mine = np.round(piece.time, 6) <= ends[(piece.source >= network.n_cells).astype(int)]
+            kept.append(piece._replace(source=piece.source[mine], time=piece.time[mine]))
+        self.pieces = kept
+        run.n_spikes = sum(len(piece.source) for piece in kept)
 
     def table(self, run: Run) -> pd.DataFrame:
         """Those that a run which ended now would have written, as ``Result.spikes``."""
@@ -58,13 +69,20 @@ class Trace(Watching):
     def __init__(self, recorder: Recorder, name: str, population: str) -> None:
         self.recorder, self.name, self.population = recorder, name, population
         self.rows: list[FloatArray] = []
+        self.steps: list[IntArray] = []  # that each of these is the end of
 
     def start(self, run: Run) -> None:
         self.columns = run.record(self.recorder.probes)
-        self.first, self.dt = run.step + 1, run.settings.dt
+        self.dt = run.settings.dt
 
     def after(self, run: Run, piece: Piece) -> None:
         self.rows.append(self.recorder.values(piece.samples[:, self.columns]))
+        self.steps.append(np.arange(run.step - len(piece.samples), run.step) + 1)
+
+    def restored(self, run: Run) -> None:
+        kept = [steps <= run.step for steps in self.steps]
+        self.rows = [rows[mine] for rows, mine in zip(self.rows, kept, strict=True)]
+        self.steps = [steps[mine] for steps, mine in zip(self.steps, kept, strict=True)]
 
     @property
     def data(self) -> xarray.DataArray:
@@ -73,7 +91,7 @@ class Trace(Watching):
         mapping = self.recorder.mapping
         values = np.concatenate([np.zeros((0, len(mapping["element_ids"]))), *self.rows])
         counts = np.diff(mapping["index_pointer"])
-        time = self.dt * np.arange(self.first, self.first + len(values))
+        time = self.dt * np.concatenate([np.zeros(0, np.int64), *self.steps])
         return xarray.DataArray(
             values,
             dims=("time", "element"),

@@ -46,8 +46,11 @@ class Session:
     run : the loop.
     """
 
-    def __init__(self, simulation: Simulation, run: Run, spikes: Spikes | None) -> None:
+    def __init__(
+        self, simulation: Simulation, run: Run, spikes: Spikes | None, writes: bool
+    ) -> None:
         self.simulation, self.run, self._spikes = simulation, run, spikes
+        self._writes, self._closed = writes, False
 
     @property
     def time(self) -> float:
@@ -66,12 +69,12 @@ class Session:
 
         Raises
         ------
-        ConfigError : less than a step, or beyond the time for which inputs were loaded.
+        ConfigError : no whole number of steps, beyond the time for which inputs were loaded, or
+            after the session was closed.
         """
+        self._require_open()
         dt, run = self.run.settings.dt, self.run
-        end = run.n_steps if duration is None else run.step + int(round(duration / dt))
-        if duration is not None and end <= run.step:
-            raise ConfigError(f"{duration:g} ms is less than a step of {dt:g} ms", fix="Ask more.")
+        end = run.n_steps if duration is None else run.step + steps_in(duration, dt)
         if end > run.n_steps:
             raise ConfigError(
                 f"the session ends at {run.n_steps * dt:g} ms and is at {self.time:g} ms",
@@ -113,6 +116,7 @@ class Session:
         nodes : node ids, default all biophysical cells of the population.
         sections : as in reports: ``soma``, ``all``, section types or ids.
         """
+        self._require_open()
         name, cells = self._cells(nodes, population)
         simulation = self.simulation
         spec = ReportSpec(variable, variable, [], sections)
@@ -149,13 +153,39 @@ class Session:
     def restore(self, state: Snapshot) -> None:
         """Go on from a state of the same simulation: another session's, or an earlier one of this.
 
-        Spikes and traces recorded until now stay recorded.
+        Spikes and traces of times after that of the state are forgotten, earlier ones kept.
+
+        Raises
+        ------
+        ConfigError : the state is of another circuit, time step, integrator or temperature, or of
+            a time after this session's end; or the session writes files or was closed.
         """
-        self.run.engine.restore(state)
+        self._require_open()
+        if self._writes:  # files are written in order of time and are read while they are
+            raise ConfigError(
+                "a session that writes files goes on in order of time", field="output_dir",
+                fix="Restore in a session that was opened without it.",
+            )  # fmt: skip
+        if state.step > self.run.n_steps:
+            dt = self.run.settings.dt
+            raise ConfigError(
+                f"the state is of {state.step * dt:g} ms, the session ends at "
+                f"{self.run.n_steps * dt:g} ms", field="tstop",
+                fix="Give open_session a larger tstop.",
+            )  # fmt: skip
+        self.run.restore(state)
 
     def close(self) -> None:
-        """Complete every file that is being written; later calls do nothing."""
+        """Complete every file that is being written; later calls do nothing.
+
+        What was simulated can still be looked at.
+        """
+        self._closed = True
         self.run.finish()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ConfigError("the session was closed", fix="Open another one.")
 
     def __enter__(self) -> Session:
         return self
@@ -171,6 +201,23 @@ class Session:
     def __repr__(self) -> str:
         end = self.run.n_steps * self.run.settings.dt
         return f"Session({self.time:g} of {end:g} ms, {self.run.n_spikes:,} spikes)"
+
+
+def steps_in(duration: float, dt: float) -> int:
+    """Steps of ``dt`` in a duration, both ms.
+
+    Raises
+    ------
+    ConfigError : there is no whole number of them, or none at all.
+    """
+    steps = duration / dt
+    n = int(round(steps)) if np.isfinite(steps) else 0
+    if n < 1 or abs(n - steps) > 1e-6:
+        raise ConfigError(
+            f"{duration:g} ms is no multiple of the time step, {dt:g} ms", field="duration",
+            fix="Ask for one or more whole steps.",
+        )  # fmt: skip
+    return n
 
 
 def open_session(
@@ -258,4 +305,4 @@ def prepare(
             ]
     spikes = Spikes() if keeps else None
     observers += [*([spikes] if spikes else []), *more]
-    return Session(simulation, Run(task, observers, clock), spikes)
+    return Session(simulation, Run(task, observers, clock), spikes, writes)

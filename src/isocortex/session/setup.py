@@ -13,9 +13,12 @@ from isocortex.errors import ConfigError
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
 from isocortex.report.summary import Stopwatch
-from isocortex.session.engines import ENGINES, make_engine, make_settings
+from isocortex.session.engines import ENGINES, INTEGRATORS, make_engine, make_settings
 from isocortex.session.loop import Task
+from isocortex.session.room import room_for
+from isocortex.sonata.config import Run as RunSection
 from isocortex.sonata.config import load_simulation
+from isocortex.sonata.schema import validated
 
 #: Stages whose wall-clock time is measured, as :class:`Summary` names them.
 READING, BUILDING = "reading circuit and inputs", "building cells and synapses"
@@ -65,17 +68,32 @@ def load(
 
 
 def _changed(simulation: Simulation, options: Options) -> Simulation:
-    """A loaded simulation with other times or another output folder."""
-    if options.tstop is not None and options.tstop > simulation.tstop:
+    """A loaded simulation with other times or another output folder.
+
+    Raises
+    ------
+    ConfigError : a time that no configuration could have, or that inputs were not loaded for.
+    """
+    asked = {"dt": options.dt, "tstop": options.tstop}
+    times = {"dt": simulation.dt, "tstop": simulation.tstop}
+    times |= {name: float(value) for name, value in asked.items() if value is not None}
+    file = simulation.config_file
+    validated(RunSection, times, file, "run")
+    if times["tstop"] < times["dt"]:
         raise ConfigError(
-            f"the inputs were loaded for {simulation.tstop:g} ms, not {options.tstop:g}",
+            f"tstop ({times['tstop']:g} ms) is shorter than one step of dt ({times['dt']:g} ms)",
+            file=file, field="run.tstop", fix="Choose a longer tstop or a smaller dt.",
+        )  # fmt: skip
+    if times["tstop"] > simulation.tstop:
+        raise ConfigError(
+            f"the inputs were loaded for {simulation.tstop:g} ms, not {times['tstop']:g}",
             field="tstop", fix="Give tstop to load_simulation.",
         )  # fmt: skip
     folder = options.output_dir
     return replace(
         simulation,
-        dt=options.dt or simulation.dt,
-        tstop=options.tstop or simulation.tstop,
+        dt=times["dt"],
+        tstop=times["tstop"],
         output_dir=Path(folder) if folder else simulation.output_dir,
     )
 
@@ -85,7 +103,12 @@ def build(simulation: Simulation, options: Options) -> Network:
     store = options.store_synapses
     if options.engine == "reference" and store is None:
         store = True  # it knows no other
-    return build_network(simulation, store)
+    fits = room_for(
+        simulation,
+        precision=options.precision,
+        second_order=INTEGRATORS[options.integrator],
+    )
+    return build_network(simulation, store, fits=fits)
 
 
 def lay_out(

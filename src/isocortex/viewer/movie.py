@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from isocortex.compiling import compiled
 from isocortex.errors import ConfigError, disk_errors
 from isocortex.viewer.session import Session
 
@@ -178,7 +178,7 @@ def _flight(part: float, centre: NDArray[Any], reach: float, goal: NDArray[Any])
     return Camera(target + distance * direction, target)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _splat(image, x, y, depth, colour, order, size, reach):
     """Spheres, the farthest first; those further away fade into the background."""
     near, far = reach
@@ -205,7 +205,7 @@ def _splat(image, x, y, depth, colour, order, size, reach):
                     image[v, u, k] += cover * (paint - image[v, u, k])
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _shine(image, x, y, depth, colour, glow, size):
     """Lights that add up."""
     height, width = image.shape[0], image.shape[1]

@@ -13,13 +13,16 @@ from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.cable import COEFFICIENTS
 from isocortex.engine.family import region_parameters, region_states
 from isocortex.engine.layout.models import regions_of
+from isocortex.network.memory import SORTED
 from isocortex.network.network import Network
 from isocortex.targets.simd import lanes
 
 #: Python with what a run imports, and compiled code, bytes; ``benchmarks/memory.py``.
 BASE = 0.25e9
-#: Of one synapse: target, weight and delay; and while it is sorted into the network by its source.
-WIRED, SORTED = 10, 38
+#: Of one synapse: target, weight and delay.
+WIRED = 10
+#: Of every kinetics on every node of a cell, whether there is a synapse, and its number.
+PLACE = 5
 #: Of a source: where its synapses begin, in the network and in every part.
 SOURCE = 8
 #: Of a given spike: source and time.
@@ -30,14 +33,19 @@ class Sizes(NamedTuple):
     """Bytes of an engine and its network.
 
     ``states`` (voltages, channels), ``rows`` (synaptic), ``tables`` (of models), ``wiring``
-    (synapses, given spikes), ``peak`` of building and laying out, with Python itself.
+    (synapses, given spikes), ``building`` (the network, before there is an engine).
     """
 
     states: float
     rows: float
     tables: float
     wiring: float
-    peak: float
+    building: float
+
+    @property
+    def peak(self) -> float:
+        """Most that is held at a time, building and laying out, with Python itself."""
+        return BASE + max(self.building, self.running + self.wiring)
 
     @property
     def running(self) -> float:
@@ -55,6 +63,7 @@ def sizes(
     synapse_bytes: int = WIRED,
     sources: int = 0,
     spikes: int = 0,
+    kinetics: int = 0,
     second_order: bool = False,
 ) -> Sizes:
     """Bytes of so many cells of these models, in full blocks.
@@ -66,6 +75,7 @@ def sizes(
     precision : "double" or "single".
     synapses, synapse_bytes : how many are stored, and the bytes of one.
     sources, spikes : of spikes, and spikes given.
+    kinetics : kinds of synapses.
     """
     real = np.dtype(np.float64 if precision == "double" else np.float32)
     width = lanes(real)
@@ -82,9 +92,10 @@ def sizes(
         tables += real.itemsize * (model.n_nodes * COEFFICIENTS + n_numbers)
         tables += 8 * (cells // width) * model.n_nodes  # their words
     wiring = synapse_bytes * synapses + SOURCE * sources + SPIKE * spikes
-    building = SORTED * synapses + 2 * SOURCE * sources
-    laying_out = states + rows + tables + 2 * wiring
-    return Sizes(states, rows, tables, wiring, BASE + max(building, laying_out))
+    most_nodes = max((model.n_nodes for model in models), default=1)
+    places = float(np.sum(counts)) * most_nodes * kinetics
+    building = SORTED * synapses + 2 * SOURCE * sources + PLACE * places
+    return Sizes(states, rows, tables, wiring, building)
 
 
 def sizes_of(network: Network, precision: str, second_order: bool = False) -> Sizes:
@@ -106,5 +117,6 @@ def sizes_of(network: Network, precision: str, second_order: bool = False) -> Si
         synapse_bytes=sum(x.itemsize for x in (wiring.target, wiring.weight, wiring.delay)),
         sources=len(wiring.first),
         spikes=len(network.trains.time),
+        kinetics=len(network.kinetics),
         second_order=second_order,
     )

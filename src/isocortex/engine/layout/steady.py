@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
+from isocortex.compiling import compiled
 from isocortex.engine import cable
 from isocortex.targets import simd
 
@@ -22,7 +22,7 @@ class Bare(NamedTuple):
     coefficient: np.ndarray
 
 
-@njit(error_model="numpy", cache=True, nogil=True)
+@compiled
 def _invert(D, inverse, n, lanes, model):
     invert(D, inverse, n, lanes, model)
 

@@ -10,12 +10,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from isocortex.compiling import compiled
 from isocortex.streams import exp, inlined, log, log1p, mix, stream, uniform
-
-compiled = njit(error_model="numpy", nogil=True, cache=True)
 
 #: Delays are multiples of this, ms, so that few are different; none is longer than 25.5 ms.
 DELAY_STEP = 0.1

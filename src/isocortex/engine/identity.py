@@ -1,0 +1,89 @@
+"""What a state is a state of: it means nothing to another network, nor at another time step."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from isocortex.engine.interface import Settings
+from isocortex.errors import ConfigError
+from isocortex.network.network import Network
+
+#: Synapses hashed at a time: temporary arrays stay small.
+PIECE = 1 << 22
+
+
+def identity(network: Network, settings: Settings) -> dict[str, str]:
+    """Everything that a state must agree in with who goes on from it, in words.
+
+    Threads, precision and initial voltage may differ, and so may inputs, as they end at another
+    time where the simulation does; synapses that are stored count as those that are drawn.
+    """
+    cells, points, poisson = network.cell_model, network.points, network.poisson
+    return {
+        "time step": f"{settings.dt:g} ms",
+        "integrator": "crank-nicolson" if settings.second_order else "backward-euler",
+        "temperature": f"{settings.celsius:g} degC",
+        "cells": f"{len(cells):,} ({_hash((cells, network.models))})",
+        "point neurons": f"{len(points):,} ({_hash((points.tau, points.refractory))})",
+        "Poisson sources": f"{len(poisson.source):,} ({_hash(poisson.source)})",
+        "synapses": _synapses(network),
+    }
+
+
+def require_same(state: Mapping[str, str], here: Mapping[str, str]) -> None:
+    """Refuse a state of another network or time step.
+
+    Raises
+    ------
+    ConfigError : with what differs first.
+    """
+    for what, value in here.items():
+        if state.get(what) != value:
+            raise ConfigError(
+                f"the state is of another simulation, with other {what}: {state.get(what)}, "
+                f"here {value}", fix="Restore it where circuit and settings are the same.",
+            )  # fmt: skip
+
+
+def _synapses(network: Network) -> str:
+    """Number and hash of the synapses; of drawn ones what they follow from, stored or not."""
+    wiring, slots, drawn = network.connections, network.slots, network.drawn
+    digest = hashlib.blake2b(digest_size=6)
+    _update(digest, network.kinetics)
+    if drawn is None:
+        number, begin = f"{network.n_synapses:,}", 0
+        _update(digest, (slots.cell, slots.node, slots.kind, wiring.target))
+    else:  # beside them those of virtual nodes; slots are numbered as synapses are stored
+        number, begin = f"about {drawn.expected:.3g}", network.n_reacting
+        _update(digest, (drawn.axons, drawn.kind, drawn.weight))
+    _update(digest, np.diff(wiring.first[begin:]))
+    for k in range(int(wiring.first[begin]), len(wiring.delay), PIECE):
+        piece = slice(k, k + PIECE)
+        _update(digest, (wiring.weight[piece], wiring.delays[wiring.delay[piece]]))
+    return f"{number} ({digest.hexdigest()})"
+
+
+def _hash(value: Any) -> str:
+    digest = hashlib.blake2b(digest_size=6)
+    _update(digest, value)
+    return digest.hexdigest()
+
+
+def _update(digest: Any, value: Any) -> None:
+    """Add arrays and what holds them, as they are, and everything else by its name."""
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        digest.update(f"{value.dtype}{value.shape}".encode())
+        digest.update(np.ascontiguousarray(value).data.cast("B") if value.size else b"")
+    elif isinstance(value, tuple | list):
+        for part in value:
+            _update(digest, part)
+    elif isinstance(value, Mapping):
+        _update(digest, [(name, value[name]) for name in sorted(value)])
+    elif hasattr(value, "__dataclass_fields__"):
+        _update(digest, [getattr(value, name) for name in value.__dataclass_fields__])
+    else:
+        digest.update(repr(value).encode())

@@ -1,0 +1,86 @@
+"""How much a network will hold, told before any of its synapses is made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.arrays import IntArray
+from isocortex.cells.compiled import CompiledCell
+from isocortex.circuit import Projection
+from isocortex.mechanisms.synapses import Kinetics
+from isocortex.network.connect import allowed_sites, cells_of
+from isocortex.network.plan import Plan
+from isocortex.network.sources import Sources
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What one rank will hold.
+
+    Attributes
+    ----------
+    counts : int64[models], cells of each.
+    allowed : of each model, bool[kinetics, nodes], where synapses may be drawn at spikes.
+    stored : the projections whose synapses are stored.
+    synapses : how many these are, on average.
+    kinetics : kinds of synapses.
+    sources, spikes : of spikes, and given ones.
+    """
+
+    models: list[CompiledCell]
+    counts: IntArray
+    allowed: list[NDArray[np.bool_]]
+    stored: list[Projection]
+    synapses: float
+    kinetics: int
+    sources: int
+    spikes: int
+
+
+def extent_of(
+    projections: list[Projection],
+    sources: Sources,
+    models: list[CompiledCell],
+    cell_model: IntArray,
+    *,
+    share: tuple[Plan, int],
+    store: bool,
+    spikes: int,
+) -> Extent:
+    """The extent of a rank's network; parameters as of :func:`isocortex.network.connect.connect`.
+
+    Parameters
+    ----------
+    share : who owns what, and the rank.
+    spikes : given ones.
+    """
+    plan, rank = share
+    own = plan.cells(rank)
+    most_nodes = max((m.n_nodes for m in models), default=1)
+    allowed = [np.zeros((1, most_nodes), bool) for _ in models]
+    kinetics: set[Kinetics] = set()
+    for projection in projections:
+        kinds = projection.kinds(cells_of(projection.target, sources, models, cell_model))
+        kinetics |= set(kinds)
+        tables = projection.tables()
+        if tables is None:
+            continue
+        number = sources.number[projection.target]
+        sites = allowed_sites(tables, tables.kind, len(kinds), most_nodes)
+        of_axons, first = np.unique(tables.axons.neurons.model, return_index=True)
+        for a, m in zip(of_axons, cell_model[number[first]], strict=True):
+            allowed[m] = sites[a]
+    stored = [p for p in projections if store or p.tables() is None]
+    return Extent(
+        models=models,
+        counts=np.bincount(cell_model[own.start : own.stop], minlength=len(models)),
+        allowed=allowed,
+        stored=stored,
+        synapses=sum(p.expected for p in stored) / plan.ranks,
+        kinetics=len(kinetics),
+        sources=len(sources.node_id),
+        spikes=spikes,
+    )
