@@ -98,3 +98,20 @@ def test_what_is_said_of_drawn_synapses(simulation, networks, cortex):
     assert fewer == pytest.approx(9e-6 * cortex.recipe.expected_synapses, rel=0.35)
     with pytest.raises(ConfigError, match="does not draw synapses"):
         make_engine(networks[False], settings(simulation), "reference")
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_state_goes_on_whether_synapses_are_stored_or_drawn(simulation, stored):
+    with isocortex.open_session(simulation, store_synapses=stored) as first:
+        first.advance(30.0)
+        state, before = first.state(), len(first.spikes)
+        first.advance(20.0)
+        late = first.spikes.sort_values(["timestamps", "node_ids"], ignore_index=True)
+        late = late[late["timestamps"] > 30.0].reset_index(drop=True)
+    with isocortex.open_session(simulation, store_synapses=not stored) as second:
+        second.restore(state)
+        second.advance(20.0)
+        found = second.spikes.sort_values(["timestamps", "node_ids"], ignore_index=True)
+    assert before > 20
+    assert len(late) > 20
+    assert_frame_equal(found, late)
