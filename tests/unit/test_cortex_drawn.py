@@ -1,5 +1,7 @@
 """Synapses of a cortex that are drawn at each spike do what stored ones do, to the last bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pandas.testing import assert_frame_equal
@@ -115,3 +117,13 @@ def test_a_state_goes_on_whether_synapses_are_stored_or_drawn(simulation, stored
     assert before > 20
     assert len(late) > 20
     assert_frame_equal(found, late)
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_a_second_recipe_is_refused(simulation, store):
+    """The last one was drawn, the others' synapses were lost without a word."""
+    circuit = simulation.circuit
+    twice = [*circuit.projections, *(p for p in circuit.projections if p.tables() is not None)]
+    doubled = replace(simulation, circuit=replace(circuit, projections=twice))
+    with pytest.raises(ConfigError, match="can be drawn at each spike.*Keep one"):
+        build_network(doubled, store)
