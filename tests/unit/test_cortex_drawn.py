@@ -1,5 +1,7 @@
 """Synapses of a cortex that are drawn at each spike do what stored ones do, to the last bit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pandas.testing import assert_frame_equal
@@ -98,3 +100,30 @@ def test_what_is_said_of_drawn_synapses(simulation, networks, cortex):
     assert fewer == pytest.approx(9e-6 * cortex.recipe.expected_synapses, rel=0.35)
     with pytest.raises(ConfigError, match="does not draw synapses"):
         make_engine(networks[False], settings(simulation), "reference")
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_state_goes_on_whether_synapses_are_stored_or_drawn(simulation, stored):
+    with isocortex.open_session(simulation, store_synapses=stored) as first:
+        first.advance(30.0)
+        state, before = first.state(), len(first.spikes)
+        first.advance(20.0)
+        late = first.spikes.sort_values(["timestamps", "node_ids"], ignore_index=True)
+        late = late[late["timestamps"] > 30.0].reset_index(drop=True)
+    with isocortex.open_session(simulation, store_synapses=not stored) as second:
+        second.restore(state)
+        second.advance(20.0)
+        found = second.spikes.sort_values(["timestamps", "node_ids"], ignore_index=True)
+    assert before > 20
+    assert len(late) > 20
+    assert_frame_equal(found, late)
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_a_second_recipe_is_refused(simulation, store):
+    """The last one was drawn, the others' synapses were lost without a word."""
+    circuit = simulation.circuit
+    twice = [*circuit.projections, *(p for p in circuit.projections if p.tables() is not None)]
+    doubled = replace(simulation, circuit=replace(circuit, projections=twice))
+    with pytest.raises(ConfigError, match="can be drawn at each spike.*Keep one"):
+        build_network(doubled, store)
