@@ -46,13 +46,13 @@ def rates(
     from isocortex.report.results import Result
 
     result = Result(results)
-    tell_if_unfinished(result)
     if start >= result.duration:
         raise ConfigError(
             f"{start:g} ms is not before the end, {result.duration:g} ms", field="start",
             fix="Begin earlier.",
         )  # fmt: skip
     every = nodes_of(result, config)
+    tell_if_unfinished(result)
     late = result.spikes[result.spikes["timestamps"] >= start]
     tables = {}
     for name, ids in result.nodes.items():
