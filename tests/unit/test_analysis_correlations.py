@@ -13,7 +13,7 @@ from isocortex.analysis.correlations import (
     peak_lags,
     rate_correlations,
 )
-from isocortex.analysis.counts import group_counts, sampled, shifted
+from isocortex.analysis.counts import group_counts, group_of, sampled, shifted
 
 BIN = 50.0  # ms
 
@@ -42,6 +42,15 @@ def test_counts_keep_every_spike_in_its_bin():
     assert counts.columns.tolist() == [0.0, 10.0, 20.0]
     exact = group_counts(np.arange(60) * 0.1, np.ones(60, int), {"a": np.array([1])}, 6.0, 0.1)
     assert (exact.to_numpy() == 1).all()
+
+
+def test_groups_are_found_for_any_ids():
+    groups = {"a": np.array([9, 4]), "none": np.array([], int), "b": np.array([6])}
+    assert group_of([4, 5, 6, 9, 3, 10, -1, 4], groups).tolist() == [0, -1, 2, 0, -1, -1, -1, 0]
+    assert group_of([], groups).tolist() == [] and group_of([3], {}).tolist() == [-1]
+    for overlapping in ({"a": np.array([5, 5])}, {"a": np.array([1, 5]), "b": np.array([5, 8])}):
+        with pytest.raises(ValueError, match="cell 5 is listed twice"):
+            group_of([1], overlapping)
 
 
 def test_independent_poisson_cells_have_no_correlation_and_a_fano_factor_of_one():

@@ -7,8 +7,9 @@ bin: compare them at equal ones.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -180,7 +181,7 @@ def coupling(counts: pd.DataFrame, n_shuffles: int = 100, seed: int = 0) -> Coup
     return Coupling(found, chance, (1 + int(np.sum(chance >= found))) / (1 + n_shuffles))
 
 
-def homotopic(matrix: pd.DataFrame, partners: Mapping[Hashable, Hashable]) -> pd.DataFrame:
+def homotopic(matrix: pd.DataFrame, partners: Mapping[Any, Any]) -> pd.DataFrame:
     """Correlation of each group with its partner in the other hemisphere, against the others there.
 
     Parameters

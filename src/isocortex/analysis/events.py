@@ -33,8 +33,9 @@ class Criteria:
 
     Attributes
     ----------
-    deviations : above the baseline's median that a burst must be. Five, and three bins of 10 ms in
-        a row, are not met by chance: no event in 2 * 10^5 s of Poisson groups (tested on less).
+    deviations : above the baseline's median that a burst must be. Five, for three bins of 10 ms in
+        a row, chance hardly meets: one burst in 8 * 10^5 s of independent Poisson groups with
+        0.05 to 50 spikes per bin.
     min_duration : ms, of a burst. Shorter ones are single volleys.
     gap : ms, shorter pauses do not end a burst.
     join : ms, bursts of a group at most so far apart are one discharge, and discharges of groups

@@ -79,7 +79,8 @@ def irregularity(
     Parameters
     ----------
     times, ids : float[spikes], ms, and int[spikes], in any order.
-    groups : group -> node ids, silent cells included.
+    groups : group -> node ids, silent cells included; of millions of cells a sample of each group
+        will do (:func:`isocortex.analysis.counts.sampled`).
     duration : ms.
     min_spikes : see :func:`interval_statistics`.
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,7 +93,7 @@ def population_spectrum(times: ArrayLike, n_cells: int, duration: float) -> Popu
 
 def spectra_by_group(
     times: ArrayLike, ids: ArrayLike, groups: Groups, duration: float
-) -> dict[Hashable, PopulationSpectrum]:
+) -> dict[Any, PopulationSpectrum]:
     """Spectrum of the rate of each group.
 
     Parameters
@@ -149,7 +150,7 @@ def strongest_peak(
     return Peak(float(top), float(power[near].sum() / power.sum()), float(of_excess))
 
 
-def peaks(spectra: dict[Hashable, PopulationSpectrum], highest: float = 100.0) -> pd.DataFrame:
+def peaks(spectra: Mapping[Any, PopulationSpectrum], highest: float = 100.0) -> pd.DataFrame:
     """The strongest peak of each group's spectrum.
 
     Returns
