@@ -196,6 +196,13 @@ def test_the_share_of_a_rhythm_in_the_power_below_100_hz():
     assert strongest_peak(below).share < 0.1 and strongest_peak(below, 150.0).share > 0.5
 
 
+def test_the_peak_of_a_short_run_is_as_wide_as_its_resolution():
+    """Bins of 4 Hz: a Hann window leaves a third of a sine's power in the two beside it."""
+    found = population_spectrum(modulated(500.0, 40.0, 0.9), CELLS, 500.0)
+    assert found.resolution == 6.0
+    assert strongest_peak(found).share_of_excess > 0.9
+
+
 def test_no_peak_of_independent_cells_holds_much():
     shares = [
         strongest_peak(population_spectrum(modulated(5000.0, 0.0, 0.0, seed), CELLS, 5000.0)).share
