@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from isocortex.analysis.irregularity import interval_statistics
+
 
 def cell_rates(spike_ids: ArrayLike, nodes: ArrayLike, duration: float) -> NDArray[np.float64]:
     """Mean firing rate of each cell in ``nodes``, Hz, silent cells included.
@@ -60,6 +62,25 @@ def spectrum(
     frequency : Hz, from 0 to half the sampling rate.
     power : Hz^2 / Hz; its integral over frequency is the variance of the rate.
     """
+    frequency, transforms = segment_transforms(rate, bin_width, segment)
+    return frequency, np.mean(np.abs(transforms) ** 2, axis=0)
+
+
+def segment_transforms(
+    rate: ArrayLike, bin_width: float, segment: int | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.complex128]]:
+    """Fourier transforms of the half-overlapping segments of a rate, each without its mean.
+
+    Parameters
+    ----------
+    rate, bin_width, segment : see :func:`spectrum`.
+
+    Returns
+    -------
+    frequency : float[frequencies], Hz, from 0 to half the sampling rate.
+    transforms : complex[segments, frequencies], through a Hann window, scaled such that the mean
+        of their squares is the one-sided power spectral density.
+    """
     rate = np.asarray(rate, dtype=float)
     length = min(segment or max(len(rate) // 4, 2), len(rate))
     if length < 2:
@@ -69,10 +90,9 @@ def spectrum(
     starts = range(0, len(rate) - length + 1, max(length // 2, 1))
     segments = np.array([rate[start : start + length] for start in starts])
     segments -= segments.mean(axis=1, keepdims=True)
-    power = np.mean(np.abs(np.fft.rfft(segments * window, axis=1)) ** 2, axis=0)
-    power /= sampling * np.sum(window**2)
-    power[1 : -1 if length % 2 == 0 else None] *= 2  # both halves of a two-sided spectrum
-    return np.arange(len(power)) * sampling / length, power
+    transforms = np.fft.rfft(segments * window, axis=1) / np.sqrt(sampling * np.sum(window**2))
+    transforms[:, 1 : -1 if length % 2 == 0 else None] *= np.sqrt(2)  # both halves, two-sided
+    return np.arange(transforms.shape[1]) * sampling / length, transforms
 
 
 def isi_cv(times: ArrayLike, spike_ids: ArrayLike) -> dict[int, float]:
@@ -87,15 +107,5 @@ def isi_cv(times: ArrayLike, spike_ids: ArrayLike) -> dict[int, float]:
     -------
     Node id -> coefficient of variation, for cells with at least three spikes.
     """
-    times, ids = np.asarray(times, dtype=float), np.asarray(spike_ids, dtype=np.int64)
-    order = np.lexsort((times, ids))
-    times, ids = times[order], ids[order]
-    nodes, cell, counts = np.unique(ids, return_inverse=True, return_counts=True)
-    within = np.flatnonzero(np.diff(cell) == 0)  # from one spike to the next of the same cell
-    cell, intervals = cell[within], np.diff(times)[within]
-    n = np.maximum(counts - 1, 1)
-    mean = np.bincount(cell, intervals, len(nodes)) / n
-    spread = np.sqrt(np.bincount(cell, (intervals - mean[cell]) ** 2, len(nodes)) / n)
-    several = counts >= 3
-    found = spread[several] / mean[several]
-    return dict(zip(nodes[several].tolist(), found.tolist(), strict=True))
+    cv = interval_statistics(times, spike_ids, min_spikes=3)["cv"]
+    return dict(zip(cv.index.tolist(), cv.tolist(), strict=True))
