@@ -354,8 +354,8 @@ def test_ctrl_c_ends_any_command_with_one_line(circuit, monkeypatch, command):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
+    monkeypatch.setattr("isocortex.load_simulation", stop)  # first: it is looked up in the other
     monkeypatch.setattr("isocortex.sonata.config.load_simulation", stop)
-    monkeypatch.setattr("isocortex.load_simulation", stop, raising=False)
     monkeypatch.setattr("isocortex.report.results.Result.__init__", stop)
     assert isocortex(*command, circuit) == (130, "", "Stopped.\n")
 
