@@ -15,7 +15,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from isocortex.analysis.counts import Groups, bin_of, group_of, sampled, shifted, whole_bins
+from isocortex.analysis.counts import (
+    Groups,
+    bin_of,
+    by_group,
+    group_of,
+    sampled,
+    shifted,
+    whole_bins,
+)
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.random import uniform
 
@@ -102,7 +110,7 @@ def pair_correlations(
             "shuffled": chance.mean(axis=0) if n_shuffles else np.nan,
             "shuffled_sd": chance.std(axis=0, ddof=1) if several else np.nan,
         },
-        index=pd.Index(list(groups), name="group", tupleize_cols=False),
+        index=by_group(groups),
     )
 
 
@@ -207,7 +215,7 @@ def homotopic(matrix: pd.DataFrame, partners: Mapping[Any, Any]) -> pd.DataFrame
             "rank": np.where(np.isnan(own), np.nan, 1 + np.sum(across > own[:, None], axis=1)),
             "of": known.sum(axis=1),
         },
-        index=pd.Index(list(partners), name="group", tupleize_cols=False),
+        index=by_group(partners),
     )
 
 

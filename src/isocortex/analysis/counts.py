@@ -6,7 +6,7 @@ Whatever is random is a function of the seed and the node's id: the order of spi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,11 @@ from isocortex.random import keys, uniform
 
 #: Group -> node ids. Keys of any kind: mappings are invariant in theirs.
 Groups = Mapping[Any, NDArray[np.int64]]
+
+
+def by_group(groups: Iterable[Any]) -> pd.Index:
+    """Index of a table with a row per group."""
+    return pd.Index(list(groups), name="group", tupleize_cols=False)
 
 
 def group_of(ids: ArrayLike, groups: Groups) -> IntArray:
@@ -77,7 +82,7 @@ def group_counts(
     flat = np.bincount(group[inside] * n + bins[inside], minlength=len(groups) * n)
     return pd.DataFrame(
         flat.reshape(len(groups), n),
-        index=pd.Index(list(groups), name="group", tupleize_cols=False),
+        index=by_group(groups),
         columns=pd.Index(np.arange(n) * bin_width, name="ms"),
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from isocortex.analysis.counts import Groups, group_of
+from isocortex.analysis.counts import Groups, by_group, group_of
 
 #: Spikes that a cell must have fired before its intervals are judged.
 ENOUGH_SPIKES = 10
@@ -118,5 +118,5 @@ def irregularity(
         }
     ).reindex(range(len(groups)))
     table[["cells", "measured"]] = table[["cells", "measured"]].fillna(0).astype(np.int64)
-    table.index = pd.Index(list(groups), name="group", tupleize_cols=False)
+    table.index = by_group(groups)
     return table

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from isocortex.analysis.counts import Groups, group_of
+from isocortex.analysis.counts import Groups, by_group, group_of
 from isocortex.analysis.rates import population_rate, segment_transforms, spectrum
 
 BIN = 1.0  # ms
@@ -160,7 +160,7 @@ def peaks(spectra: Mapping[Any, PopulationSpectrum], highest: float = 100.0) -> 
     found = [strongest_peak(each, highest) for each in spectra.values()]
     return pd.DataFrame(
         [(peak.frequency, peak.share, peak.share_of_excess) for peak in found],
-        index=pd.Index(list(spectra), name="group", tupleize_cols=False),
+        index=by_group(spectra),
         columns=["frequency_hz", "share", "share_of_excess"],
     )
 

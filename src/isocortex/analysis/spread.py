@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from isocortex.analysis.counts import Groups, bin_of, group_of, whole_bins
+from isocortex.analysis.counts import Groups, bin_of, group_counts, whole_bins
 from isocortex.analysis.events import PopulationEvent
 
 
@@ -30,20 +30,13 @@ def active_share(
     -------
     float[groups, windows], with the starts of the windows (ms) as columns; NaN for an empty group.
     """
-    n = whole_bins(duration, window)
-    ids = np.asarray(ids, dtype=np.int64)
-    bins = bin_of(times, window)
-    mine = (group_of(ids, groups) >= 0) & (bins >= 0) & (bins < n)
-    nodes, cell = np.unique(ids[mine], return_inverse=True)
-    once = np.unique(cell * n + bins[mine])
-    group = group_of(nodes, groups)[once // max(n, 1)]
-    flat = np.bincount(group * n + once % max(n, 1), minlength=len(groups) * n)
+    n, bins = whole_bins(duration, window), bin_of(times, window)
+    inside = (bins >= 0) & (bins < n)
+    nodes, cell = np.unique(np.asarray(ids, dtype=np.int64)[inside], return_inverse=True)
+    cell, bins = np.divmod(np.unique(cell * n + bins[inside]), max(n, 1))  # each cell once a window
+    active = group_counts(bins * window, nodes[cell], groups, duration, window)
     size = np.array([len(nodes) for nodes in groups.values()], dtype=float)
-    return pd.DataFrame(
-        flat.reshape(len(groups), n) / np.where(size > 0, size, np.nan)[:, None],
-        index=pd.Index(list(groups), name="group", tupleize_cols=False),
-        columns=pd.Index(np.arange(n) * window, name="ms"),
-    )
+    return active.div(np.where(size > 0, size, np.nan), axis=0)
 
 
 @dataclass(frozen=True)

@@ -54,10 +54,7 @@ def compile_allen(
     """
     for file in [mechanisms] if isinstance(mechanisms, str | PathLike) else mechanisms:
         load_mechanisms(file)
-    if isinstance(fit, str | PathLike):
-        parameters = parameters_of(read_fit(fit), fit)
-    else:
-        parameters = parameters_of(fit, "fit")
+    parameters = read_fit(fit) if isinstance(fit, str | PathLike) else parameters_of(fit, "fit")
     processing = axon_processing(processing)
     sections = replace_axon(import_sections(read_swc(swc)), processing)
     with located(swc, "dL"):

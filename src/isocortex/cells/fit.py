@@ -55,12 +55,9 @@ class Parameters:
     erev: tuple[tuple[str, float, float], ...]
 
 
-def read_fit(path: str | PathLike[str]) -> dict[str, Any]:
-    """Read a fit file and check that its three blocks are there."""
-    fit = read_json(Path(path))
-    for name in BLOCKS:
-        _block(fit, name, fspath(path))
-    return fit
+def read_fit(path: str | PathLike[str]) -> Parameters:
+    """The parameters of a fit file; raises what :func:`parameters_of` does."""
+    return parameters_of(read_json(Path(path)), path)
 
 
 def parameters_of(fit: Fit, file: str | PathLike[str]) -> Parameters:

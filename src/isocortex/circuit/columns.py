@@ -62,11 +62,6 @@ class Text:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def among(self, wanted: Iterable[Any]) -> NDArray[np.bool_]:
-        """bool[n], whether a value is one of these."""
-        wanted = list(wanted)
-        return self.spread(np.array([value in wanted for value in self.values], bool), False)
-
     def spread(self, of_values: NDArray[Any], missing: Any) -> NDArray[Any]:
         """What is known of every distinct value, for every row."""
         return np.append(of_values, np.array([missing], of_values.dtype))[self.codes]
@@ -102,8 +97,9 @@ def present(column: Column) -> NDArray[np.bool_]:
 
 def among(column: Column, wanted: Iterable[Any]) -> NDArray[np.bool_]:
     """bool[n], whether the value of a row is one of these."""
+    wanted = list(wanted)
     if isinstance(column, Text):
-        return column.among(wanted)
+        return column.spread(np.array([value in wanted for value in column.values], bool), False)
     return np.isin(column, [value for value in wanted if isinstance(value, int | float)])
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
-from isocortex.circuit.columns import Column, Columns, Text, coded
+from isocortex.circuit.columns import Column, Columns, Text, among, coded
 from isocortex.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +45,12 @@ class NodePopulation:
             for name, column in self.columns.items()
         }  # fmt: skip
         return pd.DataFrame(columns, index=pd.RangeIndex(len(self.node_ids)))
+
+    @property
+    def virtual(self) -> NDArray[np.bool_]:
+        """bool[n], the nodes that only send spikes that they are given."""
+        kinds = self.columns.get("model_type")
+        return np.zeros(len(self.node_ids), bool) if kinds is None else among(kinds, ["virtual"])
 
     def index_of(self, node_ids: IntArray, *, file: Path, field: str) -> IntArray:
         """Rows of these node ids; an id that does not exist is an error of ``file: field``."""

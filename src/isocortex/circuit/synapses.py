@@ -24,34 +24,35 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+#: Template -> how its kinetics are made, and of which numbers of its parameter file: the names that
+#: each may have there, as BMTK's synapses differ in them.
+_ONE = (exp1syn, (("tau", "tau1", "tau_1"), ("erev",)))
+TEMPLATES: dict[str, tuple[Callable[..., Kinetics], tuple[tuple[str, ...], ...]]] = {
+    "exp2syn": (exp2syn, (("tau1",), ("tau2",), ("erev",))),
+    "exp1syn": _ONE,
+    "expsyn": _ONE,
+}
+
+
 def kinetics_of(rule: SynapseRule, edges: EdgePopulation) -> Kinetics:
     """Time constants and reversal of the synapses of an edge type."""
     template = (rule.model_template or "").lower()
-    makers: dict[str, tuple[Callable[..., Kinetics], tuple[str, ...]]] = {
-        "exp2syn": (exp2syn, ("tau1", "tau2", "erev")),
-        "exp1syn": (exp1syn, ("tau", "erev")),
-    }
-    makers["expsyn"] = makers["exp1syn"]
-    values = dict(rule.dynamics)
-    if template in ("exp1syn", "expsyn"):
-        for name in ("tau1", "tau_1"):  # what BMTK's ExpSyn and Exp1Syn call it
-            if name in values:
-                values.setdefault("tau", values[name])
     where = {"file": rule.dynamics_file, "field": f"edges/{edges.name}"}
-    if template not in makers:
+    if template not in TEMPLATES:
         later = " (short-term plasticity is not supported yet)" if "stp" in template else ""
         raise ModelError(
             f"synapse model_template {rule.model_template!r} is not supported{later}",
-            fix=f"Use one of {', '.join(sorted(makers))}.", **where,
+            fix=f"Use one of {', '.join(sorted(TEMPLATES))}.", **where,
         )  # fmt: skip
-    make, names = makers[template]
+    make, names = TEMPLATES[template]
     numbers = []
-    for name in names:
-        value = finite(values.get(name))
+    for aliases in names:
+        given = next((rule.dynamics[a] for a in aliases if a in rule.dynamics), "missing")
+        value = finite(given)
         if value is None:
             raise ModelError(
-                f"{rule.model_template} needs the numbers {', '.join(names)} in its "
-                f"dynamics_params, and {name} is {values.get(name, 'missing')!r}",
+                f"{rule.model_template} needs the numbers {', '.join(n for n, *_ in names)} in its "
+                f"dynamics_params, and {aliases[0]} is {given!r}",
                 fix="Add them (ms, ms, mV).", **where,
             )  # fmt: skip
         numbers.append(value)

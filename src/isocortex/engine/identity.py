@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,10 +9,8 @@ import numpy as np
 
 from isocortex.engine.interface import Settings
 from isocortex.errors import ConfigError
+from isocortex.hashes import sha256
 from isocortex.network.network import Network
-
-#: Synapses hashed at a time: temporary arrays stay small.
-PIECE = 1 << 22
 
 
 def identity(network: Network, settings: Settings) -> dict[str, str]:
@@ -52,38 +49,16 @@ def require_same(state: Mapping[str, str], here: Mapping[str, str]) -> None:
 def _synapses(network: Network) -> str:
     """Number and hash of the synapses; of drawn ones what they follow from, stored or not."""
     wiring, slots, drawn = network.connections, network.slots, network.drawn
-    digest = hashlib.blake2b(digest_size=6)
-    _update(digest, network.kinetics)
     if drawn is None:
         number, begin = f"{network.n_synapses:,}", 0
-        _update(digest, (slots.cell, slots.node, slots.kind, wiring.target))
+        made: tuple[Any, ...] = (slots.cell, slots.node, slots.kind, wiring.target)
     else:  # beside them those of virtual nodes; slots are numbered as synapses are stored
         number, begin = f"about {drawn.expected:.3g}", network.n_reacting
-        _update(digest, (drawn.axons, drawn.kind, drawn.weight))
-    _update(digest, np.diff(wiring.first[begin:]))
-    for k in range(int(wiring.first[begin]), len(wiring.delay), PIECE):
-        piece = slice(k, k + PIECE)
-        _update(digest, (wiring.weight[piece], wiring.delays[wiring.delay[piece]]))
-    return f"{number} ({digest.hexdigest()})"
+        made = (drawn.axons, drawn.kind, drawn.weight)
+    stored = slice(int(wiring.first[begin]), None)
+    each = (wiring.weight[stored], wiring.delay[stored], wiring.delays)
+    return f"{number} ({_hash((network.kinetics, made, np.diff(wiring.first[begin:]), each))})"
 
 
 def _hash(value: Any) -> str:
-    digest = hashlib.blake2b(digest_size=6)
-    _update(digest, value)
-    return digest.hexdigest()
-
-
-def _update(digest: Any, value: Any) -> None:
-    """Add arrays and what holds them, as they are, and everything else by its name."""
-    if isinstance(value, np.ndarray) and value.dtype != object:
-        digest.update(f"{value.dtype}{value.shape}".encode())
-        digest.update(np.ascontiguousarray(value).data.cast("B") if value.size else b"")
-    elif isinstance(value, tuple | list):
-        for part in value:
-            _update(digest, part)
-    elif isinstance(value, Mapping):
-        _update(digest, [(name, value[name]) for name in sorted(value)])
-    elif hasattr(value, "__dataclass_fields__"):
-        _update(digest, [getattr(value, name) for name in value.__dataclass_fields__])
-    else:
-        digest.update(repr(value).encode())
+    return sha256(value)[:12]

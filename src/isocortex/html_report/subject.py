@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from isocortex.analysis.groups import CLASS_COLUMNS, group_rates, reference_rates
 from isocortex.circuit import NodePopulation
@@ -113,7 +112,7 @@ class Subject:
         """Populations of cells of which the output names only those that fired."""
         if "populations" in self.run:
             return []
-        return [name for name, population in self.nodes.items() if _spiking(population).any()]
+        return [name for name, population in self.nodes.items() if not population.virtual.all()]
 
     @cached_property
     def is_cortex(self) -> bool:
@@ -188,17 +187,10 @@ def subject_of(result: Result, config: str | Path | None = None) -> Subject:
         return Subject(result, {}, None, str(error))
 
 
-def _spiking(population: NodePopulation) -> NDArray[np.bool_]:
-    """bool[nodes]: not virtual."""
-    if "model_type" not in population.table:
-        return np.ones(len(population.node_ids), bool)
-    return (population.table["model_type"].astype(object) != "virtual").to_numpy()
-
-
 def _with_silent(cells: pd.DataFrame, population: NodePopulation) -> pd.DataFrame:
     """Counts of spikes with a row for every cell of the population."""
     counts = cells.set_index("node_id")["spikes"]
-    every = np.union1d(population.node_ids[_spiking(population)], counts.index)
+    every = np.union1d(population.node_ids[~population.virtual], counts.index)
     spikes = counts.reindex(every, fill_value=0).to_numpy()
     return pd.DataFrame({"population": population.name, "node_id": every, "spikes": spikes})
 

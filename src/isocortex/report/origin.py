@@ -115,11 +115,7 @@ def check_same_nodes(result: Result, nodes: Mapping[str, NodePopulation]) -> Non
 
 def _able_to_spike(nodes: NodePopulation) -> IntArray:
     """Ids of the nodes that a result tells of, ascending: virtual ones spike as they are told."""
-    kinds = nodes.table.get("model_type")
-    given = (
-        np.zeros(len(nodes.node_ids), bool) if kinds is None else (kinds == "virtual").to_numpy()
-    )
-    return np.sort(nodes.node_ids[~given])
+    return np.sort(nodes.node_ids[~nodes.virtual])
 
 
 def _told(result: Result) -> Iterator[tuple[Path, dict[str, dict[str, str]]]]:

@@ -147,17 +147,15 @@ def quantity(name: str, kinetics: list[Kinetics]) -> Quantity:
     what, _, channel = name.partition("_")
     mechanism = DENSITY.get(channel)
     if mechanism is not None:
+        current = f"i{mechanism.reversal.removeprefix('e')}"  # NEURON's name: of eh, ih
+        conducts = mechanism.has("conductance")
         if what in mechanism.states and channel != "CaDynamics":
             return Quantity(name, "1", Variable(what, channel))
-        if what == "g" and mechanism.has("conductance"):
+        if what == "g" and conducts:
             return Quantity(name, "S/cm2", channels=(channel,))
-        current = f"i{mechanism.reversal.removeprefix('e')}"  # NEURON's name: of eh, ih
-        if what == current and mechanism.has("conductance"):
+        if what == current and conducts:
             return Quantity(name, "mA/cm2", channels=(channel,), is_current=True)
-    if mechanism is not None:
-        names = [*mechanism.states]
-        if mechanism.has("conductance"):
-            names += ["g", f"i{mechanism.reversal.removeprefix('e')}"]
+        names = [*mechanism.states, *(("g", current) if conducts else ())]
         raise ConfigError(
             f"{name!r} cannot be recorded", field="variable_name",
             fix=f"Of {channel} there are {', '.join(f'{n}_{channel}' for n in names)}.",

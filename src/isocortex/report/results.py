@@ -255,13 +255,13 @@ def _output_dir(path: Path) -> Path:
         if (path / PROVENANCE_FILE).exists() or not config.is_file():
             return path
         path = config  # a circuit's folder: its spikes.h5 may be what the run is given
-    if path.suffix in (".h5", ".nwb"):
-        raise InputError(
-            "is one file of results", file=path, fix=f"Give its folder, {path.parent}."
-        )
     if not path.exists():
         raise InputError(
             "does not exist", file=path, fix="Give a run's output folder or its configuration."
+        )
+    if path.suffix in (".h5", ".nwb"):
+        raise InputError(
+            "is one file of results", file=path, fix=f"Give its folder, {path.parent}."
         )
     from isocortex.sonata.config import load_output_dir
 

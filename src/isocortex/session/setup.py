@@ -17,7 +17,7 @@ from isocortex.session.engines import ENGINES, INTEGRATORS, make_engine, make_se
 from isocortex.session.loop import Task
 from isocortex.session.room import room_for
 from isocortex.sonata.config import Run as RunSection
-from isocortex.sonata.config import load_simulation
+from isocortex.sonata.config import check_steps, load_simulation
 from isocortex.sonata.schema import validated
 
 #: Stages whose wall-clock time is measured, as :class:`Summary` names them.
@@ -78,12 +78,7 @@ def _changed(simulation: Simulation, options: Options) -> Simulation:
     times = {"dt": simulation.dt, "tstop": simulation.tstop}
     times |= {name: float(value) for name, value in asked.items() if value is not None}
     file = simulation.config_file
-    validated(RunSection, times, file, "run")
-    if times["tstop"] < times["dt"]:
-        raise ConfigError(
-            f"tstop ({times['tstop']:g} ms) is shorter than one step of dt ({times['dt']:g} ms)",
-            file=file, field="run.tstop", fix="Choose a longer tstop or a smaller dt.",
-        )  # fmt: skip
+    check_steps(validated(RunSection, times, file, "run"), file)
     if times["tstop"] > simulation.tstop:
         raise ConfigError(
             f"the inputs were loaded for {simulation.tstop:g} ms, not {times['tstop']:g}",

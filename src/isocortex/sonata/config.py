@@ -187,11 +187,7 @@ def load_simulation(
     run = validated(Run, {**values, **overrides}, file, "run")
     conditions = validated(Conditions, *_object(config, "conditions", path), "conditions")
     output, folder = _output(config, path)
-    if run.tstop < run.dt:
-        raise ConfigError(
-            f"tstop ({run.tstop:g} ms) is shorter than one step of dt ({run.dt:g} ms)", file=file,
-            field="run.tstop", fix="Choose a longer tstop or a smaller dt.",
-        )  # fmt: skip
+    check_steps(run, file)
     circuit = _circuit(config, path, wired=not cells_only)
     inputs: list[Input] = []
     specs: list[ReportSpec] = []
@@ -223,6 +219,15 @@ def load_simulation(
         skipped=skipped,
         files_read=frozenset(_files_read(config, path)),
     )
+
+
+def check_steps(run: Run, file: Path) -> None:
+    """A run must have one step at least."""
+    if run.tstop < run.dt:
+        raise ConfigError(
+            f"tstop ({run.tstop:g} ms) is shorter than one step of dt ({run.dt:g} ms)", file=file,
+            field="run.tstop", fix="Choose a longer tstop or a smaller dt.",
+        )  # fmt: skip
 
 
 def load_output_dir(path: str | os.PathLike[str]) -> Path:

@@ -18,7 +18,7 @@ from isocortex.circuit.columns import numbers, present, take, value_at
 from isocortex.elementary import exp
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5, text_attribute
-from isocortex.sonata.rules import Rules
+from isocortex.sonata.rules import SYNAPTIC, Rules
 from isocortex.sonata.types import Types, read_types
 
 #: Attributes that edges may have of their own; the group's override the type's.
@@ -34,9 +34,8 @@ OF_TYPES = (
 #: Names of parameters: as attributes of edges or edge types they would say something that is read
 #: from dynamics_params alone.
 PARAMETER = re.compile(
-    r"e|e_?rev|tau\w*|(decay|rise|depression|facilitation)_time|g|g_?(max|bar|syn)|conductance"
-    r"|weight|u_syn|u_hill_coefficient|use|dep|fac|p0|p_?release|n_rrp_vesicles|nmda\w*|syn_delay"
-    r"|v_?rev|e_?syn|reversal\w*|stp\w*|threshold|a_(fdr|d|i|f)|pbtilde|u0",
+    rf"{SYNAPTIC}|(decay|rise|depression|facilitation)_time|weight|syn_delay|u_syn"
+    r"|u_hill_coefficient|n_rrp_vesicles|stp\w*|a_(fdr|d|i|f)|pbtilde",
     re.IGNORECASE,
 )
 #: weight_function -> whether it depends on the tuning of both cells.

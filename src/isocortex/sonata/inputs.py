@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from isocortex.arrays import FloatArray, IntArray
+from isocortex.arrays import FloatArray
 from isocortex.circuit import (
     Circuit,
     CurrentInput,
     Input,
-    NodePopulation,
 )
-from isocortex.circuit.columns import among, take
 from isocortex.errors import ConfigError, InputError
 from isocortex.sonata.schema import COMMENTS
 from isocortex.sonata.spikes_in import (
@@ -96,9 +94,7 @@ class _Entry:
         """The chosen virtual nodes: others make their own spikes, as in BMTK."""
         chosen = []
         for population, rows in self.chosen():
-            if "model_type" not in population.columns:
-                continue
-            mine = rows[among(take(population.columns["model_type"], rows), ["virtual"])]
+            mine = rows[population.virtual[rows]]
             if len(mine):
                 chosen.append((population, mine))
         if not chosen:
@@ -174,7 +170,8 @@ def _electrode(entry: _Entry, **what: Any) -> list[Input]:
     position = entry.number("section_dist", 0.5)
     if not 0 <= position <= 1:
         raise entry.fail("section_dist", f"must lie in 0..1, found {position:g}")
-    chosen = [(p.name, _not_virtual(p, rows)) for p, rows in entry.chosen()]
+    # BMTK puts no electrodes into virtual nodes
+    chosen = [(p.name, rows[~p.virtual[rows]]) for p, rows in entry.chosen()]
     found = [
         CurrentInput(population, rows, name=entry.name, section_name=section, section_index=index,
                      section_pos=position, **what)
@@ -201,13 +198,6 @@ def _range_of_electrode(entry: _Entry) -> dict[str, Any]:
             f"Use one or more of {', '.join(SECTION_TYPES)}.",
         )  # fmt: skip
     return {"section_types": tuple(names), "distance_range": (float(bounds[0]), float(bounds[1]))}
-
-
-def _not_virtual(population: NodePopulation, rows: IntArray) -> IntArray:
-    """The rows that are simulated: BMTK puts no electrodes into virtual nodes."""
-    if "model_type" not in population.columns:
-        return rows
-    return rows[~among(take(population.columns["model_type"], rows), ["virtual"])]
 
 
 def _pulses(entry: _Entry) -> list[Input]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
 from isocortex.circuit import SynapseRule
+from isocortex.circuit.synapses import TEMPLATES
 from isocortex.errors import ConfigError, InputError
 from isocortex.sonata.types import Types, parse_list
 from isocortex.text import read_json
@@ -19,17 +21,14 @@ from isocortex.text import read_json
 logger = logging.getLogger(__name__)
 
 #: Template -> what is read of its parameter file, here and by BMTK.
-READ = {
-    "exp2syn": ("tau1", "tau2", "erev"),
-    "exp1syn": ("tau", "tau1", "tau_1", "erev"),
-    "expsyn": ("tau", "tau1", "tau_1", "erev"),
-}
-#: Names of numbers that would change a synapse if they were read.
-PARAMETER = re.compile(
-    r"e|e_?rev|v_?rev|e_?syn|reversal\w*|tau\w*|g|g_?(max|bar|syn)|conductance|(syn_?)?weight"
-    r"|(syn_?)?delay|u|u0|use|dep|fac|p0|p_?release|nmda\w*|threshold",
-    re.IGNORECASE,
+READ = {template: {*chain(*names)} for template, (_, names) in TEMPLATES.items()}
+#: Names that parameters of synapses have in one model or another.
+SYNAPTIC = (
+    r"e|e_?rev|v_?rev|e_?syn|reversal\w*|tau\w*|g|g_?(max|bar|syn)|conductance|u0|use|dep|fac|p0"
+    r"|p_?release|nmda\w*|threshold"
 )
+#: Names of numbers that would change a synapse if they were read.
+PARAMETER = re.compile(rf"{SYNAPTIC}|(syn_?)?weight|(syn_?)?delay|u", re.IGNORECASE)
 
 
 class Rules:
