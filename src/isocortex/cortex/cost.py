@@ -18,8 +18,8 @@ STEP_NS = {"double": 2.46, "single": 1.22}
 #: Seconds to deliver an event that is stored, ``benchmarks/events.py``.
 EVENT_SECONDS = 15e-9
 #: Most memory that a run takes, in any precision, which is while it is built: bytes with Python
-#: itself, and per compartment; the same benchmark. Compiling takes 0.14 GB more, once.
-BASE_BYTES, COMPARTMENT_BYTES = 0.43e9, 93.0
+#: itself, and per compartment; the same benchmark.
+BASE_BYTES, COMPARTMENT_BYTES = 0.38e9, 93.0
 
 
 @dataclass(frozen=True)
