@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -85,10 +86,9 @@ def connect(
             drawn = (projection, tables, kind[tables.kind], delay)
         if tables is None or store:
             number = sources.number[projection.target]
-            for made in projection.onto(numbering.own_rows(number), cells, seed):
-                source = sources.number[projection.source][made.source].astype(np.int32)
-                key = numbering.key(number[made.target], made, kind)
-                parts.append(_Piece(source, key, made.weight, delay[made.delay]))
+            made = projection.onto(numbering.own_rows(number), cells, seed)
+            ends = (sources.number[projection.source], number)
+            parts += _pieces(made, ends, numbering, kind, delay)
     source, key, weight, delay = (np.concatenate(x) for x in zip(*parts, strict=True))
     del parts
     slots, goal = _slots(key, len(numbering.cells), most_nodes, len(kinetics))
@@ -129,6 +129,26 @@ class _Piece(NamedTuple):
             np.zeros(0, np.float32),
             np.zeros(0, index),
         )
+
+
+def _pieces(
+    synapses: Iterable[Synapses],
+    ends: tuple[IntArray, IntArray],
+    numbering: _Numbering,
+    kind: IntArray,
+    delay: NDArray[np.unsignedinteger],
+) -> list[_Piece]:
+    """What a network keeps of some synapses: they themselves are let go before it is sorted."""
+    source, target = ends
+    return [
+        _Piece(
+            source[made.source].astype(np.int32),
+            numbering.key(target[made.target], made, kind),
+            made.weight,
+            delay[made.delay],
+        )
+        for made in synapses
+    ]
 
 
 class _Numbering(NamedTuple):
