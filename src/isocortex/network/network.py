@@ -73,6 +73,7 @@ class DrawnSynapses:
     expected : how many synapses there are, from the rules.
     stored : they are among the connections; the rest only sees to it that an engine lays out cells
         and windows alike, so that results are the same to the last bit.
+    overridden : the weights of stored ones are others than ``weight``.
     """
 
     axons: Axons
@@ -83,6 +84,7 @@ class DrawnSynapses:
     allowed: list[NDArray[np.bool_]]
     expected: float
     stored: bool
+    overridden: bool = False
 
 
 @dataclass(frozen=True)
