@@ -20,8 +20,6 @@ from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError
 from isocortex.network.build import build_network
-from isocortex.network.memory import available_memory
-from isocortex.session.setup import Options, build
 from isocortex.sonata.config import load_simulation
 
 HALF = {"name": "half", "source": "drive", "target": "excitatory", "weight": 0.5}
@@ -132,6 +130,16 @@ def test_of_several_overrides_the_last_holds_and_they_do_not_multiply(folder):
     source, target = (x.ravel() for x in np.mgrid[:3, :4])
     expected = [[0.5, 0.5, 1.0, 1.0], [0.5, 0.2, 1.0, 0.2], [0.5, 0.5, 0.5, 1.0]]
     np.testing.assert_array_equal(factors.of(source, target).reshape(3, 4), expected)
+
+
+def test_what_comes_to_the_same_is_the_same(folder):
+    projection = load(folder, []).circuit.projections[0]
+    whole = factors_of([between([0, 1], [0, 3], 0.5)], projection, (3, 4))
+    parts = [between([0], [0], 0.5), between([2], [1], 1.0), between([0], [3], 0.5),
+             between([1], [3, 0], 0.1), between([1], [0, 3], 0.5)]  # fmt: skip
+    for one, other in zip(whole, factors_of(parts, projection, (3, 4)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert whole.factor.tolist() == [[0.5, 1.0], [1.0, 1.0]]
 
 
 def test_what_changes_nothing_is_no_factor(folder):
@@ -265,13 +273,13 @@ def cortex():
 
 @pytest.fixture(scope="module")
 def simulation(cortex, tmp_path_factory):
-    return load_simulation(build_cortex(tmp_path_factory.mktemp("cortex"), cortex, tstop=20.0))
+    return load_simulation(build_cortex(tmp_path_factory.mktemp("cortex"), cortex, tstop=100.0))
 
 
 @pytest.fixture(scope="module")
 def materialised(cortex, tmp_path_factory):
     folder = tmp_path_factory.mktemp("edges")
-    return load_simulation(build_cortex(folder, cortex, tstop=20.0, materialize=True))
+    return load_simulation(build_cortex(folder, cortex, tstop=100.0, materialize=True))
 
 
 def changed(simulation, *what):
@@ -297,7 +305,7 @@ def test_a_recipe_and_its_edges_have_the_same_weights(simulation, materialised):
     plain = build_network(simulation)
     drawn = build_network(changed(simulation, *what))
     edges = build_network(changed(materialised, *what))
-    assert drawn.drawn.stored and drawn.drawn.overridden
+    assert drawn.drawn.stored
     np.testing.assert_array_equal(drawn.connections.target, plain.connections.target)
     source = np.repeat(
         np.arange(len(plain.connections.first) - 1), np.diff(plain.connections.first)
@@ -347,21 +355,37 @@ def test_a_lesion_runs_as_a_cortex_whose_area_sends_nothing(simulation, material
     assert len(expected) > 20
 
 
-def test_overridden_synapses_of_a_recipe_are_stored_however_many(simulation, monkeypatch):
-    monkeypatch.setattr("isocortex.network.build.STORED_UP_TO", 1.0)
-    assert not build_network(simulation).drawn.stored
-    lesion = changed(simulation, ("cortex", "cortex", 0.0))
-    assert build_network(lesion).drawn.stored
-    assert not build_network(changed(simulation, ("background", "cortex", 0.5))).drawn.stored
-    with pytest.raises(ConfigError, match="connection_overrides.*drawn at each.*--draw-synapses"):
-        build_network(lesion, store_synapses=False)
-
-
-def test_what_does_not_fit_because_it_is_overridden_is_told_so(simulation, monkeypatch):
-    assert available_memory() > 1e7
-    monkeypatch.setattr("isocortex.network.memory.available_memory", lambda: 1e7)
-    with pytest.raises(ConfigError, match="Take the connection_overrides out"):
-        build(changed(simulation, ("cortex", "cortex", 0.0)), Options())
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_drawn_at_each_spike_they_do_what_stored_ones_do(simulation, precision):
+    """Factors that no single precision holds, beside a background that it does."""
+    circuit = simulation.circuit
+    plain = [
+        p
+        if p.tables() is not None
+        else replace(p, weight=p.weight.astype(np.float32).astype(float))
+        for p in circuit.projections
+    ]
+    whole = replace(simulation, circuit=replace(circuit, projections=plain))
+    block = changed(
+        whole, (INHIBITORY, EXCITATORY, 0.3), ({"area": "MOp"}, "cortex", 0.0), ("L5", "L5", 1.7)
+    )
+    end = []
+    for each, threads, store in ((block, 1, True), (block, 2, False), (whole, 1, True)):
+        with ic.open_session(
+            each, threads=threads, store_synapses=store, precision=precision
+        ) as session:
+            session.advance(50.0)
+            state = session.state()
+            session.advance()
+            end.append((session.spikes, session.run.engine.soma_voltage(), state))
+    (stored, v, state), (drawn, w, _), (other, _, _) = end
+    pd.testing.assert_frame_equal(stored, drawn)
+    np.testing.assert_array_equal(v, w)
+    assert len(stored) > 100 and not stored.equals(other)
+    with ic.open_session(block, store_synapses=False, precision=precision) as session:
+        session.restore(state)
+        session.advance()
+        np.testing.assert_array_equal(session.run.engine.soma_voltage(), v)
 
 
 def test_a_state_of_a_recipe_with_other_overrides_is_refused(simulation):

@@ -91,12 +91,12 @@ class Factors(NamedTuple):
 
     Attributes
     ----------
-    source, target : int64[n], group of every node: of those that the same overrides are about.
+    source, target : unsigned integer[n], group of every node: of those that have the same factors.
     factor : float64[groups of sources, groups of targets].
     """
 
-    source: IntArray
-    target: IntArray
+    source: NDArray[np.unsignedinteger]
+    target: NDArray[np.unsignedinteger]
     factor: FloatArray
 
     def of(self, source: NDArray[np.integer], target: NDArray[np.integer]) -> FloatArray:
@@ -107,6 +107,10 @@ class Factors(NamedTuple):
         """Synapses with their new weights: products in double precision, kept to the last bit."""
         weight = made.weight * self.of(made.source, made.target)
         return made._replace(weight=compact(weight))
+
+    def products(self, weight: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Every weight there may be, of weights before."""
+        return compact(np.multiply.outer(self.factor, weight))
 
 
 def factors_of(
@@ -123,12 +127,17 @@ def factors_of(
     here = [override for override in overrides if override.touches(projection)]
     if not here:
         return None
-    source, senders = _groups([_mask(o.source, projection.source, sizes[0]) for o in here])
-    target, receivers = _groups([_mask(o.target, projection.target, sizes[1]) for o in here])
+    sent, senders = _groups([_mask(o.source, projection.source, sizes[0]) for o in here])
+    received, receivers = _groups([_mask(o.target, projection.target, sizes[1]) for o in here])
     factor = np.ones((len(senders), len(receivers)))
     for k, override in enumerate(here):
         factor[np.ix_(senders[:, k], receivers[:, k])] = override.weight
-    return None if (factor == 1.0).all() else Factors(source, target, factor)
+    # what comes to the same is the same, whichever overrides it is of
+    factor, source = _merged(factor, sent)
+    turned, target = _merged(factor.T, received)
+    if (factor == 1.0).all():
+        return None
+    return Factors(source, target, np.ascontiguousarray(turned.T))
 
 
 def _mask(chosen: list[tuple[str, IntArray]], population: str, n: int) -> NDArray[np.bool_]:
@@ -141,8 +150,20 @@ def _mask(chosen: list[tuple[str, IntArray]], population: str, n: int) -> NDArra
 
 def _groups(masks: list[NDArray[np.bool_]]) -> tuple[IntArray, NDArray[np.bool_]]:
     """Group of every node, int64[n], and which masks each group is in, bool[groups, masks]."""
-    distinct, group = np.unique(np.stack(masks, axis=1), axis=0, return_inverse=True)
-    return group.reshape(-1), distinct
+    columns = np.stack(masks, axis=1)
+    words = np.packbits(columns, axis=1)  # many times faster to sort
+    words = words.view(f"V{words.shape[1]}").reshape(-1)
+    _, first, group = np.unique(words, return_index=True, return_inverse=True)
+    return group, columns[first]
+
+
+def _merged(factor: FloatArray, group: IntArray) -> tuple[FloatArray, NDArray[np.unsignedinteger]]:
+    """Groups of the same factors as one."""
+    distinct, inverse = np.unique(factor, axis=0, return_inverse=True)
+    same: NDArray[np.unsignedinteger] = inverse.reshape(-1).astype(
+        np.min_scalar_type(len(distinct))
+    )
+    return distinct, same[group]
 
 
 def _populations(chosen: list[tuple[str, IntArray]]) -> str:

@@ -47,18 +47,16 @@ def require_same(state: Mapping[str, str], here: Mapping[str, str]) -> None:
 
 
 def _synapses(network: Network) -> str:
-    """Number and hash of the synapses; of drawn ones what they follow from, stored or not.
-
-    Stored ones with overridden weights follow from nothing else: theirs count one by one.
-    """
+    """Number and hash of the synapses; of drawn ones what they follow from, stored or not."""
     wiring, slots, drawn = network.connections, network.slots, network.drawn
     if drawn is None:
         number, begin = f"{network.n_synapses:,}", 0
         made: tuple[Any, ...] = (slots.cell, slots.node, slots.kind, wiring.target)
     else:  # beside them those of virtual nodes; slots are numbered as synapses are stored
-        number = f"about {drawn.expected:.3g}"
-        begin = 0 if drawn.overridden else network.n_reacting
+        number, begin = f"about {drawn.expected:.3g}", network.n_reacting
         made = (drawn.axons, drawn.kind, drawn.weight)
+        if drawn.factors is not None:
+            made += (drawn.factors,)
     stored = slice(int(wiring.first[begin]), None)
     each = (wiring.weight[stored], wiring.delay[stored], wiring.delays)
     return f"{number} ({_hash((network.kinetics, made, np.diff(wiring.first[begin:]), each))})"

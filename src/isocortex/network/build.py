@@ -30,8 +30,7 @@ def build_network(
     Parameters
     ----------
     store_synapses : of projections whose synapses can be drawn at every spike, as those of a
-        cortex: whether they are stored all the same. By default up to ``STORED_UP_TO`` are, and
-        those whose weights are overridden.
+        cortex: whether they are stored all the same. By default up to ``STORED_UP_TO`` are.
     ranks, rank : how many share the circuit (see :func:`isocortex.network.plan.plan`), and whose
         part this is.
     fits : told how much the network will hold before its synapses are made; may refuse it.
@@ -42,7 +41,8 @@ def build_network(
     """
     circuit = simulation.circuit
     sources = number_sources(circuit)
-    store = _stored(simulation) if store_synapses is None else store_synapses
+    drawable = sum(p.expected for p in circuit.projections if p.tables() is not None)
+    store = drawable <= STORED_UP_TO if store_synapses is None else store_synapses
     models, cell_model = compile_cells(simulation, sources)
     dealt = plan(sources, models, cell_model, ranks)
     cells, points = dealt.cells(rank), dealt.points(rank)
@@ -76,11 +76,3 @@ def build_network(
         first_point=sources.n_cells + points.start,
         shortest=wired.shortest,
     )
-
-
-def _stored(simulation: Simulation) -> bool:
-    """Whether synapses that could be drawn are stored where nobody says."""
-    drawable = [p for p in simulation.circuit.projections if p.tables() is not None]
-    if any(override.touches(p) for override in simulation.overrides for p in drawable):
-        return True
-    return sum(p.expected for p in drawable) <= STORED_UP_TO

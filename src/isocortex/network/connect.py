@@ -8,12 +8,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from isocortex.arrays import IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import Cells, Projection, Synapses
-from isocortex.circuit.overrides import OVERRIDES, ConnectionOverride, factors_of
+from isocortex.circuit.overrides import ConnectionOverride, factors_of
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
 from isocortex.errors import ConfigError
 from isocortex.mechanisms.synapses import Kinetics
@@ -62,11 +62,7 @@ def connect(
     cell_model : int64[n_cells], index into ``models`` of every cell of the circuit.
     share : the cells and the point neurons.
     store : whether synapses that could be drawn at every spike are stored all the same.
-    overrides : change weights; only of synapses that are stored.
-
-    Raises
-    ------
-    ConfigError : of two projections synapses can be drawn, or drawn ones are to be overridden.
+    overrides : of weights, of stored and of drawn synapses.
     """
     delays = np.unique(np.concatenate([np.zeros(0), *(p.delays() for p in projections)]))
     index = np.min_scalar_type(max(len(delays) - 1, 0))
@@ -92,13 +88,9 @@ def connect(
                     "each spike", field="networks",
                     fix="Keep one of the recipes, and write the edges of the other.",
                 )  # fmt: skip
-            if factors is not None and not store:
-                raise ConfigError(
-                    f"weights of {projection.name} are overridden, but its synapses drawn at each "
-                    "spike", field=OVERRIDES,
-                    fix="Let them be stored: leave --draw-synapses (store_synapses=False) out.",
-                )  # fmt: skip
-            drawn = (projection, tables, kind[tables.kind], delay, factors is not None)
+            drawn = (projection, tables, kind[tables.kind], delay, factors)
+            if factors is not None:
+                parts.append(_Piece.none(index, factors.products(tables.weight).dtype))
         if tables is None or store:
             made = projection.onto(numbering.own_rows(ends[1]), cells, seed)
             if factors is not None:
@@ -113,7 +105,7 @@ def connect(
     connections = Connections(first, goal[order], weight[order], delay[order], delays)
     synapses = None
     if drawn is not None:
-        projection, tables, kind, step, overridden = drawn
+        projection, tables, kind, step, factors = drawn
         synapses = DrawnSynapses(
             axons=tables.axons,
             cell=numbering.own_cells(sources.number[projection.target]),
@@ -123,7 +115,7 @@ def connect(
             allowed=allowed_sites(tables, kind, len(kinetics), most_nodes),
             expected=projection.expected,
             stored=store,
-            overridden=overridden,
+            factors=factors,
         )
     return Wired(kinetics, slots, connections, synapses, shortest)
 
@@ -137,12 +129,15 @@ class _Piece(NamedTuple):
     delay: NDArray[np.unsignedinteger]
 
     @classmethod
-    def none(cls, index: np.dtype) -> _Piece:
-        """No synapse at all, so that there is always something to put together."""
+    def none(cls, index: np.dtype, weight: DTypeLike = np.float32) -> _Piece:
+        """No synapse at all, so that there is always something to put together.
+
+        Drawn synapses are kept in the type of the stored ones: ``weight`` is what holds theirs.
+        """
         return cls(
             np.zeros(0, np.int32),
             np.zeros(0, np.int64),
-            np.zeros(0, np.float32),
+            np.zeros(0, weight),
             np.zeros(0, index),
         )
 

@@ -31,8 +31,7 @@ def room_for(
         here = needed.peak - BASE if runs else needed.building  # Python itself is here already
         most = max(extent.stored, key=lambda p: p.expected, default=None)
         if most is not None and SORTED * extent.synapses >= 0.5 * here:
-            overridden = any(o.touches(most) for o in simulation.overrides)
-            what, field, fix = _of_synapses(extent, most, overridden)
+            what, field, fix = _of_synapses(extent, most)
         else:
             compartments = sum(
                 n * m.n_compartments for n, m in zip(extent.counts, extent.models, strict=True)
@@ -66,16 +65,12 @@ def sizes_of_extent(extent: Extent, precision: str, second_order: bool = False) 
     )
 
 
-def _of_synapses(extent: Extent, most: Projection, overridden: bool) -> tuple[str, str, str]:
+def _of_synapses(extent: Extent, most: Projection) -> tuple[str, str, str]:
     """What needs the memory, where it is asked for, and what to do."""
     what = f"{extent.synapses:,.0f} synapses"
     if not isinstance(most, EdgePopulation):
-        fix = (
-            "Take the connection_overrides out, for which they are stored,"
-            if overridden
-            else "Draw them at each spike (--draw-synapses, store_synapses=False),"
-        )
-        return what, most.name, f"{fix} or build a smaller scale."
+        fix = "Draw them at each spike (--draw-synapses, store_synapses=False), or build a smaller"
+        return what, most.name, f"{fix} scale."
     edge = int(most.nsyns.argmax())
     what += f" (edge {edge} alone has nsyns {most.nsyns[edge]:,})"
     fix = "Check nsyns, make the circuit smaller or the machine larger."
