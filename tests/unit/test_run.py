@@ -250,7 +250,7 @@ def test_a_run_that_is_cut_short_holds_the_beginning_of_the_whole(driven, tmp_pa
 # --- reports ----------------------------------------------------------------------------------
 
 QUANTITIES = ("v", "cai", "m_Kv3_1", "z_SK", "O_NaV", "g_Kv3_1", "ihcn_Ih", "ina", "ik", "ica")
-SYNAPTIC = ("v", "g_syn", "i_syn")
+SYNAPTIC = ("v", "g_syn", "i_syn", "g_exc", "i_exc")
 
 
 def recorded(network, simulation, engine, variables, node, n_steps=100):
@@ -261,12 +261,12 @@ def recorded(network, simulation, engine, variables, node, n_steps=100):
         engine,
     )
     model, wanted = network.models[0], [quantity(v, network.kinetics) for v in variables]
-    probes = [q.probes_at(model, node, network.kinetics) for q in wanted]
+    probes = [q.probes_at(model, node) for q in wanted]
     motor.record(ProbeTable.of([(0, node, p) for several in probes for p in several]))
     samples, values, k = motor.advance(n_steps)[2], {}, 0
     for name, q, several in zip(variables, wanted, probes, strict=True):
         part = samples[:, k : k + len(several)]
-        values[name] = q.evaluate(model, node, network.kinetics, part, simulation.celsius)
+        values[name] = q.evaluate(model, node, part, simulation.celsius)
         k += len(several)
     return values
 

@@ -14,6 +14,7 @@ from isocortex.circuit.inputs import Input
 class ReportSpec:
     """A report the configuration asks for; ``start``, ``end``, ``dt`` in ms.
 
+    ``summed`` adds up what all compartments of a cell have; the report holds one value per cell.
     ``connections`` is None for quantities of compartments. Of a report of single connections it is
     NEURON's name of their synapses, or "" for any.
     """
@@ -27,6 +28,7 @@ class ReportSpec:
     dt: float | None = None
     file_name: str | None = None
     connections: str | None = None
+    summed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
