@@ -14,6 +14,7 @@ SETTINGS = Settings(dt=0.1, v_init=-75.0, threshold=-20.0)
 V, CAI = Variable("v"), Variable("cai", at_start=True)
 GATE = Variable("m", "Im")
 BOTH = Variable("g", "synapse", (0, 1))
+CURRENT = Variable("i", "synapse", (0, 1), at_start=True)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def samples_of(engine, table, n_steps=100):
 
 def test_every_variable_is_that_of_the_reference(network):
     table = ProbeTable.of(
-        [(c, node, x) for c in (0, 1, 39) for node in (0, 2) for x in (V, CAI, GATE, BOTH)]
+        [(c, node, x) for c in (0, 1, 39) for node in (0, 2) for x in (V, CAI, GATE, BOTH, CURRENT)]
     )
     expected = samples_of(ReferenceEngine(network, SETTINGS), table)
     assert expected.any(axis=0).sum() > 12
@@ -46,7 +47,7 @@ def test_columns_are_weighted_sums(network):
     rng = np.random.default_rng(1)
     n = 500
     table = ProbeTable(
-        (V, BOTH), rng.integers(0, 40, n), rng.integers(0, 4, n), rng.integers(0, 2, n),
+        (V, BOTH, CURRENT), rng.integers(0, 40, n), rng.integers(0, 4, n), rng.integers(0, 3, n),
         rng.normal(size=n), rng.integers(0, 4, n), 5,
     )  # fmt: skip
     expected = samples_of(ReferenceEngine(network, SETTINGS), table)
@@ -56,6 +57,33 @@ def test_columns_are_weighted_sums(network):
     np.testing.assert_allclose(one, expected, atol=1e-4)
     two = samples_of(CpuEngine(network, Settings(**{**SETTINGS.__dict__, "threads": 2})), table)
     np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_a_current_is_conductance_times_driving_force_of_each_kind(network, precision):
+    """And there is none where there is no synapse. Inwards is negative."""
+    here = [(39, node) for node in range(4)]
+    g = [Variable("g", "synapse", (kind,), at_start=True) for kind in (0, 1)]
+    before = Variable("v", at_start=True)
+    table = ProbeTable.of([(*place, x) for place in here for x in (*g, before, CURRENT)])
+    settings = Settings(**{**SETTINGS.__dict__, "precision": precision})
+    samples = samples_of(CpuEngine(network, settings), table).reshape(-1, len(here), 4)
+    excitatory, inhibitory, v, current = np.moveaxis(samples, 2, 0)
+    expected = excitatory * (v - 0.0) + inhibitory * (v + 80.0)
+    np.testing.assert_allclose(current, expected, rtol=1e-6 if precision == "single" else 1e-12)
+    assert (current.min(axis=0)[2:] < 0).all()
+    assert current.max() > 0
+    assert not current[:, 0].any()
+
+
+def test_probes_of_one_column_are_added_up(network):
+    probes = [(cell, node, CURRENT) for cell in (0, 1, 39) for node in range(4)]
+    each = samples_of(CpuEngine(network, SETTINGS), ProbeTable.of(probes))
+    summed = ProbeTable.of(probes, np.repeat([0, 1, 2], 4))
+    for engine in (CpuEngine(network, SETTINGS), ReferenceEngine(network, SETTINGS)):
+        np.testing.assert_allclose(
+            samples_of(engine, summed), each.reshape(-1, 3, 4).sum(axis=2), atol=1e-6
+        )
 
 
 def test_a_million_probes_are_found_at_once(network):

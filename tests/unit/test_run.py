@@ -250,7 +250,7 @@ def test_a_run_that_is_cut_short_holds_the_beginning_of_the_whole(driven, tmp_pa
 # --- reports ----------------------------------------------------------------------------------
 
 QUANTITIES = ("v", "cai", "m_Kv3_1", "z_SK", "O_NaV", "g_Kv3_1", "ihcn_Ih", "ina", "ik", "ica")
-SYNAPTIC = ("v", "g_syn", "i_syn")
+SYNAPTIC = ("v", "g_syn", "i_syn", "g_exc", "i_exc")
 
 
 def recorded(network, simulation, engine, variables, node, n_steps=100):
@@ -261,12 +261,12 @@ def recorded(network, simulation, engine, variables, node, n_steps=100):
         engine,
     )
     model, wanted = network.models[0], [quantity(v, network.kinetics) for v in variables]
-    probes = [q.probes_at(model, node, network.kinetics) for q in wanted]
+    probes = [q.probes_at(model, node) for q in wanted]
     motor.record(ProbeTable.of([(0, node, p) for several in probes for p in several]))
     samples, values, k = motor.advance(n_steps)[2], {}, 0
     for name, q, several in zip(variables, wanted, probes, strict=True):
         part = samples[:, k : k + len(several)]
-        values[name] = q.evaluate(model, node, network.kinetics, part, simulation.celsius)
+        values[name] = q.evaluate(model, node, part, simulation.celsius)
         k += len(several)
     return values
 
@@ -334,6 +334,47 @@ def test_a_compartment_without_the_quantity_is_not_a_number(driven):
     shell = np.isin(cell.compartments, cell.mechanisms["CaDynamics"].nodes)
     assert np.isfinite(values[:, shell]).all()
     assert np.isnan(values[:, ~shell]).all()
+
+
+@pytest.mark.parametrize("engine", ["fast", "reference"])
+def test_a_summation_is_over_the_whole_cell(driven, engine):
+    """As the SONATA extension says it; its sections are the soma if none are given."""
+    sums = {name: report(name, type="summation") for name in ("g_exc", "i_exc", "g_inh")}
+    del sums["i_exc"]["sections"]
+    parts = {f"{name}_parts": report(name, "all", type="compartment") for name in sums}
+    change(driven, run={"tstop": 4.0}, reports={**sums, **parts, "v": {"enabled": False}})
+    result = ic.run(driven, engine=engine)
+    parts = {name: result.report(f"{name}_parts") for name in sums}
+    for name, sign in (("g_exc", 1), ("i_exc", -1), ("g_inh", 0)):
+        found, each = result.report(name), parts[name]
+        assert found["node_id"].values.tolist() == [0, 1]
+        assert found["element_id"].values.tolist() == [0, 0]
+        assert found.attrs["units"] == ("nA" if name[0] == "i" else "uS")
+        expected = each.groupby("node_id").sum().values
+        np.testing.assert_allclose(found.values, expected, rtol=1e-6)
+        assert np.sign(np.abs(found.values).max() * np.sign(found.values.sum())) == sign
+        assert (each.values != 0).any(axis=0).sum() >= 2 * abs(sign)
+    voltage = result.report("whole").values.astype(float)  # excitation here reverses at 0 mV
+    np.testing.assert_allclose(
+        parts["i_exc"][1:], parts["g_exc"].values[1:] * voltage[:-1], rtol=1e-6, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"variable_name": "v"}, ["variable_name", "a cell has no sum of it", "i_inh"]),
+        ({"variable_name": ["g_exc", "ina_NaV"]}, ["'ina_NaV' (mA/cm2)", "g_syn"]),
+        ({"sections": "all"}, ["sum.type", "sections soma"]),
+        ({"sections": ["soma", "apic"]}, ["sum.type", "sections soma"]),
+        ({"module": "netcon_report", "variable_name": "g"}, ["sum.type", "membrane_report"]),
+        ({"type": "lfp"}, ["sum.type", "'compartment' or 'summation'"]),
+        ({"type": "compartment", "variable_name": "g_ex"}, ["g_ex", "g_exc, i_exc, g_inh"]),
+    ],
+)
+def test_a_sum_that_there_is_not_is_refused(driven, changed, words):
+    summed = report("g_exc", "soma", type="summation")
+    one_line(isocortex("run", change(driven, reports={"sum": {**summed, **changed}})), *words)
 
 
 def test_every_nth_step_is_counted_from_the_start_of_the_report(driven):

@@ -1,5 +1,6 @@
 """`netcon_report` beside BioNet, run now: every sample of every synapse, and the file around them.
 
+Sums over synapses (`g_exc`, `i_exc`, `g_inh`, `i_inh`), which BMTK lacks, are those of its own.
 Needs NEURON and BMTK in the same environment (`make test-oracle`).
 """
 
@@ -48,7 +49,10 @@ REPORTS = {
     "every_i": {"variable_name": "i", "syn_type": None},
     "one_g": {"variable_name": ["g"], "syn_type": "ExpSyn"},
     "one_tau": {"variable_name": "tau", "syn_type": "ExpSyn"},
+    "one_i": {"variable_name": "i", "syn_type": "ExpSyn"},
 }  # fmt: skip
+#: Reports that only Isocortex makes: the sums of what the others hold.
+SUMS = ("g_exc", "g_inh", "i_exc", "i_inh", "g_syn", "i_syn")
 TSTOP = 60.0
 
 
@@ -128,6 +132,20 @@ def _write(folder):
     return path
 
 
+def _with_sums(config):
+    """The configuration with reports of sums beside the others, in a file of its own."""
+    content = json.loads(config.read_text())
+    every = {"module": "membrane_report", "cells": "biophysical"}
+    for name in SUMS:
+        content["reports"][name] = {**every, "variable_name": name, "sections": "all"}
+        content["reports"][f"{name}_of_cells"] = {
+            **every, "variable_name": name, "sections": "soma", "type": "summation"
+        }  # fmt: skip
+    path = config.with_name("with_sums.json")
+    path.write_text(json.dumps(content))
+    return path
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """Where BioNet and Isocortex left the reports of one circuit."""
@@ -135,7 +153,7 @@ def folders(tmp_path_factory):
     config = _write(folder)
     script = Path(__file__).parents[2] / "benchmarks" / "run_bionet.py"
     subprocess.run([sys.executable, script, config, folder / "facts.json"], check=True)
-    result = ic.run(config, output_dir=folder / "ours")
+    result = ic.run(_with_sums(config), output_dir=folder / "ours")
     with h5py.File(folder / "bionet" / "spikes.h5") as file:
         for name in CELLS:
             group, ours = file[f"spikes/{name}"], result.spikes.query("population == @name")
@@ -181,6 +199,64 @@ def test_mapping_is_that_of_bionet(folders, report):
                 assert ours[f"mapping/{name}"].dtype.kind == values.dtype.kind
             assert set(theirs["data"].attrs) <= set(ours["data"].attrs)
             assert ours["data"].attrs["variable"] == theirs["data"].attrs["variable"]
+
+
+def _columns(file):
+    """Values of a report of ours or BioNet's, and node, section and position of every column."""
+    with h5py.File(file) as report:
+        group = report["report/cortex"]
+        mapping = group["mapping"]
+        node = np.repeat(mapping["node_ids"][:], np.diff(mapping["index_pointer"][:].astype(int)))
+        place = node.astype(int), mapping["element_ids"][:].astype(int), mapping["element_pos"][:]
+        return group["data"][:].astype(float), np.stack(place, 1)
+
+
+def _summed(values, places, excites, shape):
+    """BioNet's single synapses of one sign, added up at our compartments."""
+    total = np.zeros((len(values), len(shape)))
+    for k in np.flatnonzero(excites):
+        node, section, x = places[k]
+        here = np.flatnonzero((shape[:, 0] == node) & (shape[:, 1] == section))
+        total[:, here[np.argmin(np.abs(shape[here, 2] - x))]] += values[:, k]
+    return total
+
+
+@pytest.mark.parametrize("sign", ["exc", "inh"])
+def test_sums_are_those_of_bionets_synapses(folders, sign):
+    """At every compartment and over every cell. NEURON keeps no `g` of a step for ExpSyn."""
+    theirs, ours = folders
+    (two, places), (one, jumping) = (_columns(theirs / f"{name}.h5") for name in ("i", "one_i"))
+    reversal = _columns(theirs / "e.h5")[0][0]
+    found, shape = _columns(ours / f"i_{sign}.h5")
+    chosen = (reversal > -40.0) == (sign == "exc")
+    expected = _summed(two, places, chosen, shape)
+    if sign == "exc":  # so are all ExpSyn here
+        expected += _summed(one, jumping, np.ones(len(jumping), bool), shape)
+    scale = np.abs(expected).max()
+    assert expected.min() < 0 and (sign == "exc" or expected.max() > 0)
+    np.testing.assert_allclose(found, expected, rtol=2.0**-23, atol=1e-9 * scale)
+    g, _ = _columns(ours / f"g_{sign}.h5")
+    expected = _summed(_columns(theirs / "g.h5")[0], places, chosen, shape)
+    without = _summed(one, jumping, np.ones(len(jumping), bool), shape).any(axis=0) == 0
+    assert expected[:, without].any()
+    np.testing.assert_allclose(
+        g[:, without], expected[:, without], rtol=2.0**-23, atol=1e-9 * expected.max()
+    )
+
+
+@pytest.mark.parametrize("variable", SUMS)
+def test_a_summation_is_the_sum_over_the_compartments_of_each_cell(folders, variable):
+    each, shape = _columns(folders[1] / f"{variable}.h5")
+    found, cells = _columns(folders[1] / f"{variable}_of_cells.h5")
+    assert cells.tolist() == [[node, 0.0, 0.5] for node in range(NODES["cortex"])]
+    expected = np.stack([each[:, shape[:, 0] == node].sum(axis=1) for node in cells[:, 0]], 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("quantity", ["g", "i"])
+def test_all_synapses_are_the_excitatory_and_the_inhibitory(folders, quantity):
+    exc, inh, syn = (_columns(folders[1] / f"{quantity}_{k}.h5")[0] for k in ("exc", "inh", "syn"))
+    np.testing.assert_allclose(syn, exc + inh, rtol=0, atol=2.0**-23 * np.abs(exc).max())
 
 
 def test_bmtk_opens_the_report(folders):

@@ -15,6 +15,7 @@ from isocortex.circuit.overrides import ConnectionOverride
 class ReportSpec:
     """A report the configuration asks for; ``start``, ``end``, ``dt`` in ms.
 
+    ``summed`` adds up what all compartments of a cell have; the report holds one value per cell.
     ``connections`` is None for quantities of compartments. Of a report of single connections it is
     NEURON's name of their synapses, or "" for any.
     """
@@ -28,6 +29,7 @@ class ReportSpec:
     dt: float | None = None
     file_name: str | None = None
     connections: str | None = None
+    summed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,9 +55,10 @@ class Settings:
 class Variable:
     """A quantity that can be recorded at a node.
 
-    ``mechanism`` is "" for ``v`` and ``cai``, "synapse" for the conductance of the kinetics
-    ``kinds`` (uS), else the mechanism that owns the state ``name``. ``at_start`` samples as the
-    step begins instead of when it ends, as NEURON's currents are.
+    ``mechanism`` is "" for ``v`` and ``cai``, "synapse" for the conductance ``g`` (uS) and current
+    ``i`` (nA, negative inwards) of the kinetics ``kinds``, else the mechanism that owns the state
+    ``name``. ``at_start`` samples as the step begins instead of when it ends, as NEURON's currents
+    are.
     """
 
     name: str
@@ -92,14 +93,21 @@ class ProbeTable:
         return len(self.cell)
 
     @classmethod
-    def of(cls, probes: Sequence[tuple[int, int, Variable]]) -> ProbeTable:
-        """One column for each (cell, node, variable)."""
+    def of(
+        cls,
+        probes: Sequence[tuple[int, int, Variable]],
+        columns: Sequence[int] | IntArray | None = None,
+    ) -> ProbeTable:
+        """Each (cell, node, variable) in a column of its own, or added to one of ``columns``."""
         variables = tuple(dict.fromkeys(variable for _, _, variable in probes))
         number = {variable: k for k, variable in enumerate(variables)}
         cell, node = (np.array([probe[k] for probe in probes], np.int64) for k in (0, 1))
         variable = np.array([number[probe[2]] for probe in probes], np.int64)
         n = len(probes)
-        return cls(variables, cell, node, variable, np.ones(n), np.arange(n), n)
+        column = np.arange(n) if columns is None else np.asarray(columns, np.int64)
+        return cls(
+            variables, cell, node, variable, np.ones(n), column, int(column.max(initial=-1)) + 1
+        )
 
 
 class Piece(NamedTuple):

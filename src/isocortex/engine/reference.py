@@ -192,7 +192,11 @@ class ReferenceCell:
             return float(self.v[node])
         if variable.mechanism == "synapse":
             here = (self.node == node) & np.isin(self.kind, variable.kinds)
-            return float((self.B - self.A)[here].sum())
+            g = (self.B - self.A)[here]
+            if variable.name == "g":
+                return float(g.sum())
+            reversal = np.array([self.kinetics[kind].reversal for kind in self.kind[here]])
+            return float((g * (self.v[node] - reversal)).sum())
         mechanism = variable.mechanism or "CaDynamics"
         k = self._number(mechanism, node)
         if k < 0:

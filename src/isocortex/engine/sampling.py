@@ -12,21 +12,24 @@ from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.models import state_rows
 from isocortex.network.network import Network
 
-#: The array that a probe reads: voltages, channel states, conductances of synapses.
-OF_VOLTAGE, OF_STATE, OF_SYNAPSE = range(3)
+#: What a probe reads: a voltage, a channel's state, a conductance or current of synapses.
+OF_VOLTAGE, OF_STATE, OF_CONDUCTANCE, OF_CURRENT = range(4)
 
 
 class Probes(NamedTuple):
     """Sorted by block: which array, which element, how much of it to which sum of the samples.
 
     Those of block b that are read as a step begins are ``first[b]:middle[b]``, those read when it
-    ends ``middle[b]:first[b + 1]``.
+    ends ``middle[b]:first[b + 1]``. Of a current ``voltage`` is the element of the voltage that
+    drives it, and ``reversal`` where it reverses, mV.
     """
 
     first: IntArray
     middle: IntArray
     array: IntArray
     element: IntArray
+    voltage: IntArray
+    reversal: FloatArray
     weight: FloatArray
     sum: IntArray
     samples: FloatArray
@@ -56,7 +59,8 @@ class Sums(NamedTuple):
 
 def probes_of(table: ProbeTable, laid: Arrangement, network: Network, second_order: bool):
     """:class:`Probes`, without room for samples, and the :class:`Sums` they go to."""
-    row, array, element = _located(table, laid, network, second_order)
+    found = _located(table, laid, network, second_order)
+    row = found.row
     blocks = laid.blocks.cell_block[table.cell[row]]
     starts = np.array([v.at_start for v in table.variables], bool)
     late = ~starts[table.variable[row]] if len(row) else np.zeros(0, bool)
@@ -68,8 +72,10 @@ def probes_of(table: ProbeTable, laid: Arrangement, network: Network, second_ord
     probes = Probes(
         first=ends[::2].copy(),
         middle=ends[1::2].copy(),
-        array=array[order],
-        element=element[order],
+        array=found.array[order],
+        element=found.element[order],
+        voltage=found.voltage[order],
+        reversal=found.reversal[order],
         weight=table.weight[row[order]],
         sum=slot[order],
         samples=np.zeros((0, n_sums)),
@@ -88,35 +94,52 @@ def _sums(table: ProbeTable, row: IntArray) -> tuple[Sums, IntArray]:
     return Sums(first, which[first], table.n_columns), slot.reshape(-1).astype(np.int64)
 
 
+class _Located(NamedTuple):
+    """Everything that adds up to rows of a table; see :class:`Probes`."""
+
+    row: IntArray
+    array: IntArray
+    element: IntArray
+    voltage: IntArray
+    reversal: FloatArray
+
+    @classmethod
+    def of(
+        cls, row: IntArray, array: int, element: IntArray, voltage: IntArray, reversal: float = 0.0
+    ) -> _Located:
+        """Of one kind each."""
+        n = len(row)
+        return cls(row, np.full(n, array), element, voltage, np.full(n, reversal))
+
+
 def _located(
     table: ProbeTable, laid: Arrangement, network: Network, second_order: bool
-) -> tuple[IntArray, IntArray, IntArray]:
-    """(row of the table, array, element) of everything that adds up to its rows."""
+) -> _Located:
     lanes, blocks, at = laid.blocks.lanes, laid.blocks, laid.arrays
-    found: list[tuple[IntArray, int, IntArray]] = []
+    none = np.zeros(0, np.int64)
+    found = [_Located.of(none, OF_VOLTAGE, none, none)]
     for k, variable in enumerate(table.variables):
         rows = np.flatnonzero(table.variable == k)
         cell, node = table.cell[rows], table.node[rows]
         block, lane = blocks.cell_block[cell], blocks.cell_lane[cell]
+        voltage = at.first_v[block] + node * lanes + lane
         if variable.mechanism == "" and variable.name == "v":
-            found.append((rows, OF_VOLTAGE, at.first_v[block] + node * lanes + lane))
+            found.append(_Located.of(rows, OF_VOLTAGE, voltage, voltage))
         elif variable.mechanism == "synapse":
+            of = OF_CONDUCTANCE if variable.name == "g" else OF_CURRENT
             for kind in variable.kinds:
                 row = laid.rows.find(block, node, np.full(len(node), kind))
                 there = row >= 0
-                found.append((rows[there], OF_SYNAPSE, row[there] * lanes + lane[there]))
+                element = row[there] * lanes + lane[there]
+                reversal = network.kinetics[kind].reversal
+                found.append(_Located.of(rows[there], of, element, voltage[there], reversal))
         else:
             name = (variable.mechanism or "CaDynamics", variable.name)
             row = _state_row(name, network.cell_model[cell], node, laid, second_order)
             there = row >= 0
             element = at.first_s[block] + row * lanes + lane
-            found.append((rows[there], OF_STATE, element[there]))
-    none = np.zeros(0, np.int64)
-    return (
-        np.concatenate([none, *(rows for rows, _, _ in found)]),
-        np.concatenate([none, *(np.full(len(rows), array) for rows, array, _ in found)]),
-        np.concatenate([none, *(element for _, _, element in found)]),
-    )
+            found.append(_Located.of(rows[there], OF_STATE, element[there], voltage[there]))
+    return _Located(*map(np.concatenate, zip(*found, strict=True)))
 
 
 def _state_row(
@@ -144,4 +167,6 @@ def sample(probes, first, last, step, V, S, A, B):
             value = np.float64(S[at])
         else:
             value = np.float64(B[at] - A[at])
+            if probes.array[k] == OF_CURRENT:
+                value *= np.float64(V[probes.voltage[k]]) - probes.reversal[k]
         probes.samples[step, probes.sum[k]] += probes.weight[k] * value

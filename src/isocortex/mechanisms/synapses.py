@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 from isocortex.elementary import exp, log
 
+#: Synapses whose current reverses above this excite, mV: it is where cells begin to spike.
+EXCITES_ABOVE = -40.0
+
 
 @dataclass(frozen=True)
 class Kinetics:
@@ -38,6 +41,15 @@ class Kinetics:
             * log(self.tau_decay / self.tau_rise)
         )
         return float(1.0 / (exp(-t_peak / self.tau_decay) - exp(-t_peak / self.tau_rise)))
+
+    @property
+    def excites(self) -> bool:
+        return self.reversal > EXCITES_ABOVE
+
+    @property
+    def integral(self) -> float:
+        """Conductance over time that an event leaves behind in all, ms per unit weight."""
+        return self.scale * (self.tau_decay - self.tau_rise)
 
     def jumps(self, ahead: float) -> tuple[float, float]:
         """Jumps of A and B per unit weight, as they are ``ahead`` ms after the event."""

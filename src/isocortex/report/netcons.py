@@ -149,7 +149,10 @@ class ConnectionRecorder:
     Attributes
     ----------
     probes : (cell, node, variable) that an engine is to sample for it.
+    sums : None, as each of these has a column of its own.
     """
+
+    sums = None
 
     def __init__(
         self,

@@ -9,11 +9,14 @@ Names are NEURON's, as BMTK's ``variable_name`` uses them:
 ``g_<channel>``        S/cm2      a channel's conductance
 ``i<ion>_<channel>``   mA/cm2     a channel's current, e.g. ``ina_NaTs``, ``ihcn_Ih``
 ``ina``, ``ik``        mA/cm2     total current of an ion (also ``ica``)
-``g_syn``, ``i_syn``   uS, nA     total conductance and current of a compartment's synapses
+``g_exc``, ``i_exc``   uS, nA     total conductance and current of a compartment's excitatory
+                                  synapses: those that reverse above ``EXCITES_ABOVE``
+``g_inh``, ``i_inh``   uS, nA     the same of all others
+``g_syn``, ``i_syn``   uS, nA     the same of both
 =====================  =========  ============================================================
 
-As in NEURON, currents and conductances of channels are those the step was computed with: at the
-voltage before it.
+As in NEURON, currents and conductances are those the step was computed with: at the voltage before
+it. Currents are negative inwards.
 """
 
 from __future__ import annotations
@@ -30,10 +33,18 @@ from isocortex.errors import ConfigError
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.synapses import Kinetics
 
+#: What sums over synapses are named after, and whether the synapses in them excite.
+SYNAPSES = {"exc": (True,), "inh": (False,), "syn": (True, False)}
+
 
 @dataclass(frozen=True)
 class Quantity:
-    """A named quantity: which channels it sums, or which single variable it is."""
+    """A named quantity: which channels it sums, or which single variable it is.
+
+    Attributes
+    ----------
+    adds_up : it is one of a whole compartment, not of its area, so that cells have a sum of it.
+    """
 
     name: str
     units: str
@@ -41,15 +52,16 @@ class Quantity:
     channels: tuple[str, ...] = ()
     is_current: bool = False
 
+    @property
+    def adds_up(self) -> bool:
+        return self.variable is not None and self.variable.mechanism == "synapse"
+
     def channels_at(self, model: CompiledCell, node: int) -> tuple[str, ...]:
         """Those of the quantity's channels that this compartment has."""
         return tuple(c for c in self.channels if _has(model, c, node))
 
-    def probes_at(self, model: CompiledCell, node: int, kinetics: list[Kinetics]) -> list[Variable]:
+    def probes_at(self, model: CompiledCell, node: int) -> list[Variable]:
         """Engine variables needed at one compartment; empty if the quantity is not there."""
-        if self.name == "i_syn":
-            single = [Variable("g", "synapse", (k,)) for k in range(len(kinetics))]
-            return [Variable("v"), *single]
         if self.variable is not None:
             owner = "CaDynamics" if self.name == "cai" else self.variable.mechanism
             there = owner in ("", "synapse") or _has(model, owner, node)
@@ -67,20 +79,12 @@ class Quantity:
         return probes
 
     def evaluate(
-        self,
-        model: CompiledCell,
-        node: int,
-        kinetics: list[Kinetics],
-        values: FloatArray,
-        celsius: float,
+        self, model: CompiledCell, node: int, values: FloatArray, celsius: float
     ) -> FloatArray:
         """float64[samples] from the samples of ``probes_at``, float64[samples, n_probes]."""
         if self.variable is not None:
             return values[:, 0]
-        if self.name == "i_syn":
-            reversal = np.array([k.reversal for k in kinetics])
-            return (values[:, 1:] * (values[:, :1] - reversal)).sum(axis=1)
-        names = [(p.mechanism, p.name) for p in self.probes_at(model, node, kinetics)]
+        names = [(p.mechanism, p.name) for p in self.probes_at(model, node)]
         known = {name: values[:, k] for k, name in enumerate(names)}
         v = known["", "v"]
         total = np.zeros(len(values))
@@ -132,19 +136,20 @@ def quantity(name: str, kinetics: list[Kinetics]) -> Quantity:
     ------
     ConfigError : the name is not a quantity; it lists the forms there are.
     """
-    every = tuple(range(len(kinetics)))
     fixed = {
         "v": Quantity("v", "mV", Variable("v")),
         "cai": Quantity("cai", "mM", Variable("cai")),
         "ica": _ion_current("ca"),
         "ina": _ion_current("na"),
         "ik": _ion_current("k"),
-        "g_syn": Quantity("g_syn", "uS", Variable("g", "synapse", every)),
-        "i_syn": Quantity("i_syn", "nA"),
     }
     if name in fixed:
         return fixed[name]
     what, _, channel = name.partition("_")
+    if what in ("g", "i") and channel in SYNAPSES:
+        kinds = tuple(k for k, one in enumerate(kinetics) if one.excites in SYNAPSES[channel])
+        units = "uS" if what == "g" else "nA"
+        return Quantity(name, units, Variable(what, "synapse", kinds, at_start=True))
     mechanism = DENSITY.get(channel)
     if mechanism is not None:
         current = f"i{mechanism.reversal.removeprefix('e')}"  # NEURON's name: of eh, ih
@@ -163,8 +168,8 @@ def quantity(name: str, kinetics: list[Kinetics]) -> Quantity:
     raise ConfigError(
         f"{name!r} cannot be recorded",
         field="variable_name",
-        fix="Use v, cai, ina, ik, ica, g_syn, i_syn, or <state>_<channel>, g_<channel>, "
-        f"i<ion>_<channel> with a channel of {', '.join(DENSITY)}.",
+        fix=f"Use v, cai, ina, ik, ica, {', '.join(f'g_{of}, i_{of}' for of in SYNAPSES)}, or "
+        f"<state>_<channel>, g_<channel>, i<ion>_<channel> with a channel of {', '.join(DENSITY)}.",
     )
 
 

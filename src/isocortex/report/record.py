@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.arrays import FloatArray
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
 from isocortex.circuit import ReportSpec
 from isocortex.engine.interface import Variable
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 from isocortex.report.membrane import MembraneReport
-from isocortex.report.quantity import quantity
+from isocortex.report.quantity import SYNAPSES, quantity
 
 
 def section_nodes(model: CompiledCell, sections: str | tuple[str | int, ...]) -> NDArray[np.int32]:
@@ -98,6 +98,7 @@ class Recorder:
     Attributes
     ----------
     probes : (cell, node, variable) that an engine is to sample for it.
+    sums : int64[n_probes], column of the samples that each is added to; None is one for each.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class Recorder:
         sampling: Sampling,
     ) -> None:
         self.quantity = quantity(spec.variable, network.kinetics)
-        self.kinetics, self.celsius = network.kinetics, sampling.celsius
+        self.celsius = sampling.celsius
         self.schedule = Schedule(spec, sampling)
         self.models = [network.models[network.cell_model[c]] for c in cells]
         nodes = [section_nodes(model, spec.sections) for model in self.models]
@@ -122,9 +123,12 @@ class Recorder:
         self.probes: list[tuple[int, int, Variable]] = []
         self.pieces: list[tuple[int, int]] = []
         for cell, model, node in self.elements:
-            variables = self.quantity.probes_at(model, node, network.kinetics)
+            variables = self.quantity.probes_at(model, node)
             self.pieces.append((len(self.probes), len(variables)))
             self.probes += [(cell, node, v) for v in variables]
+        self.sums: IntArray | None = None
+        if spec.summed:
+            self._sum_cells()
         if self.elements and not self.probes:
             raise ConfigError(
                 f"none of the chosen compartments has {spec.variable!r}",
@@ -141,19 +145,35 @@ class Recorder:
         }
         self._what = (population, spec.variable, self.quantity.units)
 
+    def _sum_cells(self) -> None:
+        """Every element stands for its whole cell: all compartments are added to it."""
+        if not self.quantity.adds_up:
+            raise ConfigError(
+                f"{self.quantity.name!r} ({self.quantity.units}) is of a place: a cell has no sum "
+                "of it", field="variable_name",
+                fix=f"Use {', '.join(f'g_{of}, i_{of}' for of in SYNAPSES)}, or leave out type.",
+            )  # fmt: skip
+        counts = [model.n_nodes for model in self.models]
+        self.probes = [
+            (cell, node, variable)
+            for (cell, _, variable), n in zip(self.probes, counts, strict=True)
+            for node in range(n)
+        ]
+        self.sums = np.repeat(np.arange(len(counts)), counts)
+
     def open(self, path: Path, mode: str, provenance: dict[str, Any]) -> None:
         """Create the file; nothing is written before every report has been checked."""
         more = {**self.mapping, **self.schedule.times}
         self.report = MembraneReport(path, *self._what, mode=mode, provenance=provenance, **more)
 
     def take(self, first_step: int, samples: FloatArray) -> None:
-        """Write the rows that are due from a piece's samples of this recorder's probes."""
+        """Write the rows that are due from a piece's samples of this recorder's columns."""
         due = self.schedule.due(first_step, len(samples))
         if due.any():
             self.report.append(self.values(samples[due]))
 
     def values(self, samples: FloatArray) -> FloatArray:
-        """float64[samples, elements] of the quantity from those of the probes."""
+        """float64[samples, elements] of the quantity from the columns of the probes."""
         if self.is_plain:
             return samples
         return np.column_stack([self._element(e, samples) for e in range(len(self.elements))])
@@ -163,7 +183,7 @@ class Recorder:
         if n == 0:
             return np.full(len(values), np.nan)
         part = values[:, begin : begin + n]
-        return self.quantity.evaluate(model, node, self.kinetics, part, self.celsius)
+        return self.quantity.evaluate(model, node, part, self.celsius)
 
     def close(self) -> None:
         self.report.close()

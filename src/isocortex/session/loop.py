@@ -8,6 +8,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
+from isocortex.arrays import IntArray
 from isocortex.engine.interface import (
     Engine,
     Piece,
@@ -101,7 +104,8 @@ class Run:
         self._closing = ExitStack()
         self._waiting = list(observers)
         self._probes: list[tuple[int, int, Variable]] = []
-        self._recorded = 0
+        self._columns: list[IntArray] = []  # that these are added to
+        self._n_columns = self._recorded = 0
         self._piece = max(FIRST_PIECE // self.engine.window, 1) * self.engine.window
 
     @property
@@ -150,11 +154,20 @@ class Run:
         for observer in self._observers:
             observer.restored(self)
 
-    def record(self, probes: Sequence[tuple[int, int, Variable]]) -> slice:
-        """Sample (cell, node, variable) from the next step on; the columns they have."""
-        first = len(self._probes)
+    def record(
+        self, probes: Sequence[tuple[int, int, Variable]], sums: IntArray | None = None
+    ) -> slice:
+        """Sample (cell, node, variable) from the next step on; the columns of the samples.
+
+        Parameters
+        ----------
+        sums : int64[n_probes], which of its columns each is added to; by default one for each.
+        """
+        first, own = self._n_columns, np.arange(len(probes)) if sums is None else sums
         self._probes += probes
-        return slice(first, len(self._probes))
+        self._columns.append(first + own)
+        self._n_columns += int(own.max(initial=-1)) + 1
+        return slice(first, self._n_columns)
 
     def advance_to(self, step: int, look: Callable[[], None] = lambda: None) -> None:
         """Advance until ``step`` steps are done; ``look`` is called after every piece."""
@@ -174,13 +187,13 @@ class Run:
 
     def _choose_piece(self, n_steps: int, seconds: float) -> None:
         """Steps until the next look, given how long ``n_steps`` took."""
-        samples = SAMPLES_AT_ONCE / max(len(self._probes), 1)
+        samples = SAMPLES_AT_ONCE / max(self._n_columns, 1)
         wanted = int(min(n_steps * LOOK_EVERY / max(seconds, 1e-9), samples, 4 * n_steps))
         self._piece = max(wanted // self.engine.window, 1) * self.engine.window
 
     def _advance(self, n_steps: int) -> None:
         if self._recorded < len(self._probes):
-            self.engine.record(ProbeTable.of(self._probes))
+            self.engine.record(ProbeTable.of(self._probes, np.concatenate(self._columns)))
             self._recorded = len(self._probes)
         for observer in self._observers:
             observer.before(self, n_steps)

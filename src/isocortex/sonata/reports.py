@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from isocortex.circuit import Circuit, ReportSpec
 from isocortex.errors import ConfigError
@@ -13,10 +13,12 @@ from isocortex.sonata.schema import Positive, Section, Time, validated
 class Report(Section):
     """One report; times in ms. Absent keys mean what they mean to BMTK.
 
-    ``syn_type`` is of a ``netcon_report``, which records single connections.
+    ``syn_type`` is of a ``netcon_report``, which records single connections. ``type`` is a word of
+    the SONATA extension: a ``summation`` over sections ``soma`` is one over the whole cell.
     """
 
     module: str = "membrane_report"
+    type: Literal["compartment", "summation"] = "compartment"
     variable_name: str | list[str]
     cells: Any = "biophysical"
     sections: str | list[str | int] = "all"
@@ -90,6 +92,15 @@ def _specifications(
             f"the report ends at {report.end_time:g} ms and starts at {report.start_time:g}",
             file=file, field=f"{field}.end_time", fix="Let it end later.",
         )  # fmt: skip
+    summed = report.type == "summation"
+    if summed and "sections" not in report.model_fields_set:
+        report.sections = "soma"
+    if summed and (report.module == CONNECTIONS or report.sections != "soma"):
+        raise ConfigError(
+            "a summation is one over whole cells, written as of the soma", file=file,
+            field=f"{field}.type", fix="Use it in a membrane_report with sections soma, or leave "
+            "it out: every compartment then has the sum over its synapses.",
+        )  # fmt: skip
     variables = report.variable_name
     variables = [variables] if isinstance(variables, str) else variables
     # BMTK takes names of sections in capitals too
@@ -115,6 +126,7 @@ def _specifications(
             dt=report.dt,
             file_name=str(path.with_stem(f"{path.stem}_{variable}") if several else path),
             connections=(report.syn_type or "") if report.module == CONNECTIONS else None,
+            summed=summed,
         )
         for variable in variables
     ]

@@ -7,14 +7,12 @@ from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import PoissonInput, Simulation, SpikeInput
+from isocortex.mechanisms.synapses import EXCITES_ABOVE
 from isocortex.network.inputs import poisson_sources
 from isocortex.network.onto import SynapsesOnto
 from isocortex.viewer.feed import Chunk
 from isocortex.viewer.pack import pack
 from isocortex.viewer.scene import Scene
-
-#: Synapses whose current reverses above this excite, mV.
-EXCITES_ABOVE = -40.0
 
 
 def events_block(
