@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from isocortex.session.session import Session, open_session
     from isocortex.simulate import run
     from isocortex.sonata.config import load_circuit, load_simulation
+    from isocortex.validation.run import validate
     from isocortex.viewer import view
 
 __version__ = "0.1.0"
@@ -45,6 +46,7 @@ __all__ = [
     "open_session",
     "run",
     "step",
+    "validate",
     "view",
 ]
 
@@ -67,6 +69,7 @@ _MODULES = {
     "open_session": "session.session",
     "run": "simulate",
     "step": "clamp",
+    "validate": "validation.run",
     "view": "viewer",
 }
 _OTHER_NAMES = {"cell": "load_cell"}  # inside their modules

@@ -12,6 +12,7 @@ from isocortex.cli.info import info
 from isocortex.cli.results import data, rates, report
 from isocortex.cli.simulate import demo, run
 from isocortex.cli.terminal import err, out
+from isocortex.cli.validate import validate
 from isocortex.cli.view import view
 
 
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (run, info, view, rates, report, demo, data):
+for command in (run, info, view, rates, report, validate, demo, data):
     app.command()(command)
 app.add_typer(build.app, name="build")
 app.add_typer(plot.app, name="plot")

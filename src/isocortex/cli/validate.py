@@ -1,0 +1,86 @@
+"""`isocortex validate`: the gates of a cortex that lives by its own connections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from isocortex.cli.terminal import err, out, progress_bar
+from isocortex.validation.gates import FAILS, UNMEASURED
+
+if TYPE_CHECKING:
+    from isocortex.validation.outcome import Validation
+
+
+def validate(
+    circuit: Annotated[
+        Path, typer.Argument(help="A built cortex (folder or configuration), or results of a run.")
+    ],
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Networks to run: the recipe's seed and those after it.")
+    ] = 1,
+    gates: Annotated[
+        str | None, typer.Option(help="Names of gates to measure, with commas. [default: all]")
+    ] = None,
+    short: Annotated[
+        bool, typer.Option("--short", help="Few and short runs: about a minute for 9000 neurons.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for runs, page and JSON; a later call goes on "
+                     "from what it holds. [default: CIRCUIT/validation]"),
+    ] = None,
+    drive: Annotated[
+        Path | None, typer.Option(help="The background that the circuit was built with.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Default: all cores.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with status 1 if a gate fails.")
+    ] = False,
+) -> None:  # fmt: skip
+    """Measure whether a cortex lives by its own connections: the table of gates."""
+    from isocortex.html_report.gates import write_gates
+    from isocortex.validation.run import output_of, validate
+
+    folder = output_of(circuit, output)
+    wanted = [name.strip() for name in gates.split(",") if name.strip()] if gates else None
+    bar = progress_bar()
+    with bar:
+        task = bar.add_task("Validating", total=None)
+
+        def progress(done: float, total: float, what: str) -> None:
+            bar.update(task, completed=done, total=total, description=what)
+
+        try:
+            found = validate(
+                circuit, seeds=seeds, gates=wanted, short=short, output=folder, drive=drive,
+                threads=threads, progress=progress, announce=out.print,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            bar.stop()
+            err.print(f"Stopped. What was finished is kept in {folder}: call again to go on.")
+            raise typer.Exit(130) from None
+    _tell(found)
+    out.print(f"Page: {write_gates(found, folder / 'gates.html')}")
+    out.print(f"JSON: {found.write_json(folder / 'gates.json')}")
+    if strict and FAILS in found.verdicts().values():
+        raise typer.Exit(1)
+
+
+def _tell(found: Validation) -> None:
+    """A gate, then the lines that it is judged by; of those that were not measured the name."""
+    for each in found.gates:
+        sources = ", ".join(source.text for source in each.gate.sources)
+        out.print(f"{each.gate.title}: {each.verdict}" + (f" ({sources})" if sources else ""))
+        for line in each.lines:
+            if not line.known and each.verdict == UNMEASURED and not line.note:
+                continue
+            verdict = line.verdict or "told only"
+            target = f", target {line.criterion.target}" if line.criterion.judged else ""
+            note = f" ({line.note})" if line.note else ""
+            out.print(f"  {verdict:12}  {line.criterion.what}: {line.measured}{target}{note}")
+        if each.verdict == FAILS and each.gate.needs:
+            out.print(f"  it would need {each.gate.needs}")
+    out.print(found.summary)

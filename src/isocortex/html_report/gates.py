@@ -1,0 +1,142 @@
+"""The table of gates as a page: one file, to read, print or send."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from isocortex.errors import ConfigError
+from isocortex.html_report.page import (
+    Cell,
+    Markup,
+    facts,
+    joined,
+    number,
+    paragraph,
+    safe,
+    section,
+    table,
+    tag,
+    whole_page,
+)
+from isocortex.validation.gates import FAILS, HOLDS, PART, UNMEASURED, Source
+from isocortex.validation.outcome import GateOutcome, Validation
+
+#: Gate -> names of the tables behind it, by how they begin.
+BEHIND = {
+    "rates": "rates", "recurrence": "recurrence", "irregular": "irregular",
+    "correlated": "correlated", "seizure": "seizure", "focus": "focus", "stabilised": "light",
+    "lesion": "lesion", "evoked": "pulse", "spectrum": "spectrum",
+}  # fmt: skip
+STYLES = {HOLDS: "fine", PART: "fine", FAILS: "off", UNMEASURED: "soft"}
+#: Rows of a table behind a gate that are shown.
+SHOWN = 60
+
+
+def gates_page(validation: Validation) -> str:
+    """The page as text; it loads nothing from anywhere."""
+    sections = [_overview(validation)]
+    sections += [_gate(validation, outcome) for outcome in validation.gates]
+    sections.append(_facts(validation))
+    lead = tag("h1", "Gates of the resting cortex") + paragraph(validation.summary)
+    return whole_page(f"Gates: {validation.subject}", lead, sections)
+
+
+def write_gates(validation: Validation, path: str | Path) -> Path:
+    """Write the page; an earlier one is replaced."""
+    file = Path(path)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(gates_page(validation), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written ({error.strerror})", file=file, fix="Choose another place with -o."
+        ) from error
+    return file
+
+
+def _overview(validation: Validation) -> tuple[str, str, Markup]:
+    rows = [
+        (tag("a", each.gate.title, href=f"#{each.gate.name}"), each.gate.what,
+         _verdict(each.verdict), _sources(each.gate.sources))
+        for each in validation.gates
+    ]  # fmt: skip
+    spread = (
+        "Measured values are means ± standard deviations over seeds."
+        if len(validation.seeds) > 1
+        else "One network was measured: there is no spread over seeds."
+    )
+    return section(
+        "overview", "All gates",
+        paragraph(spread, " A gate that fails stands here with its figure."),
+        table("Gates", ["gate", "what must hold", "verdict", "source"], rows, words=4),
+    )  # fmt: skip
+
+
+def _gate(validation: Validation, outcome: GateOutcome) -> tuple[str, str, Markup]:
+    gate = outcome.gate
+    rows = [
+        (line.criterion.what, line.measured, line.criterion.target or "told only",
+         _verdict(line.verdict), line.note)
+        for line in outcome.lines
+    ]  # fmt: skip
+    parts: list[Cell] = [paragraph(gate.what, " ", _verdict(outcome.verdict))]
+    parts.append(
+        table("What was measured", ["quantity", "measured", "target", "verdict", "note"], rows,
+              words=5)
+    )  # fmt: skip
+    if outcome.verdict == FAILS and gate.needs:
+        parts.append(paragraph(tag("b", "What it would need: "), gate.needs, "."))
+    if gate.sources:
+        parts.append(paragraph("Source: ", _sources(gate.sources), class_="soft"))
+    parts += _behind(validation, gate.name)
+    return section(gate.name, gate.title, *parts)
+
+
+def _behind(validation: Validation, name: str) -> Iterator[Markup]:
+    """The tables behind a gate, of the first seed."""
+    begins = BEHIND.get(name)
+    for key, found in validation.tables.items():
+        if begins is not None and key.split(".")[0] == begins and len(found):
+            shown = found.iloc[:SHOWN].reset_index()
+            rest = f", the first {SHOWN} of {len(found)}" if len(found) > SHOWN else ""
+            rows = [[_cell(value) for value in row] for row in shown.itertuples(index=False)]
+            words = sum(not pd.api.types.is_numeric_dtype(kind) for kind in shown.dtypes)
+            header = [str(column).replace("_", " ") for column in shown.columns]
+            yield table(f"{key}{rest}", header, rows, words=max(words, 1))
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        return str(value)
+    return number(float(value))
+
+
+def _facts(validation: Validation) -> tuple[str, str, Markup]:
+    rows: list[tuple[str, Cell]] = [("subject", validation.subject)]
+    if validation.seeds:
+        rows.append(("seeds", ", ".join(map(str, validation.seeds))))
+    for name, value in validation.facts.items():
+        text = (
+            ", ".join(f"{key} {each}" for key, each in value.items())
+            if isinstance(value, dict)
+            else ", ".join(map(str, value))
+            if isinstance(value, (list, tuple))
+            else str(value)
+        )
+        rows.append((name.replace("_", " "), text))
+    return section("facts", "What was run", facts(rows))
+
+
+def _verdict(verdict: str) -> Markup:
+    return tag("span", verdict, class_=STYLES.get(verdict, "soft"))
+
+
+def _sources(sources: tuple[Source, ...]) -> Markup:
+    return joined(
+        [tag("a", each.text, href=each.url) if each.url else safe(each.text) for each in sources],
+        ", ",
+    )

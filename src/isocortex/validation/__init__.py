@@ -1,0 +1,1 @@
+"""Gates of a cortex that lives by its own connections: measured, judged, told."""

@@ -1,0 +1,261 @@
+"""Measures of a cortex that is disinhibited, lit, cut or pushed: pure functions of spikes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from isocortex.analysis.correlations import pair_correlations
+from isocortex.analysis.counts import group_counts, whole_bins
+from isocortex.analysis.events import baseline, bursts, population_events
+from isocortex.analysis.evoked import evoked_responses
+from isocortex.analysis.spread import spread_speed
+from isocortex.arrays import FloatArray, IntArray
+from isocortex.cortex.counts import HEMISPHERES
+from isocortex.validation.measured import Measured, mean
+from isocortex.validation.neurons import Neurons, Spikes, on
+from isocortex.validation.resting import BIN, hertz, ratio
+
+EVENT_BIN = 10.0  # ms
+#: An area discharges if it bursts at this rate, or for this share of the time.
+RHYTHMIC, SUSTAINED = 2.0, 0.5  # Hz, 1
+#: A dose of GABA-A blocker up to which there must be no seizure.
+HARMLESS = 0.2
+#: Areas that count as the neighbours of one: the nearest of its side on the flattened cortex.
+NEIGHBOURS = 5
+#: ms, of the pieces that tell how much a rate varies.
+PIECE = 100.0
+
+
+def discharging(spikes: Spikes, rest: Spikes, neurons: Neurons) -> pd.Series:
+    """Whether each judged area discharges, rhythmically or all the time, against its rest."""
+    areas = neurons.judged_areas
+    if not areas:
+        return pd.Series(dtype=bool)
+    counts, level = _counts(spikes, areas), baseline(_counts(rest, areas))
+    found = bursts(counts, EVENT_BIN, level).groupby("group")
+    number = found.size().reindex(counts.index, fill_value=0)
+    filled = found["duration_ms"].sum().reindex(counts.index, fill_value=0.0) / spikes.duration
+    often = number >= np.maximum(RHYTHMIC * 1e-3 * spikes.duration, 2.0)
+    return often | (filled >= SUSTAINED)
+
+
+def dose_curve(doses: Mapping[float, Spikes], rest: Spikes, neurons: Neurons) -> Measured:
+    """What blocking GABA-A everywhere does, dose by dose.
+
+    Parameters
+    ----------
+    doses : share of GABA-A blocked, 0 to 1 -> spikes. The effect of a dose is told against
+        ``doses[0]`` where that was run, else against ``rest``.
+    """
+    found, rows = Measured(), []
+    reference, ids = doses.get(0.0, rest), neurons.by_sign["E"]
+    for dose, spikes in sorted(doses.items()):
+        seizing = discharging(spikes, rest, neurons)
+        pairs = pair_correlations(
+            spikes.times, spikes.ids, neurons.judged_areas, spikes.duration, BIN, n_shuffles=0
+        )
+        rows.append((dose, hertz(spikes, ids), ratio(spikes, reference, ids),
+                     mean(seizing), mean(pairs["correlation"])))  # fmt: skip
+    columns = ["dose", "E_hz", "E_ratio", "areas_discharging", "pair_correlation"]
+    table = pd.DataFrame(rows, columns=columns).set_index("dose")
+    found.tables["seizure"] = table
+    if 1.0 in table.index:
+        full = table.loc[1.0]
+        found.put("seizure.ratio", full["E_ratio"], f"{full['E_hz']:.3g} Hz")
+        found.put("seizure.areas", full["areas_discharging"],
+                  f"of {len(neurons.judged_areas)} areas")  # fmt: skip
+        found.put("seizure.synchrony", full["pair_correlation"])
+    if {0.5, 1.0} <= set(table.index):
+        found.put("seizure.half", table.at[0.5, "E_ratio"] / table.at[1.0, "E_ratio"])
+    if len(table) > 2:
+        steps = table["E_hz"].to_numpy()
+        falls = (steps[:-1] - steps[1:]) / np.maximum(steps[:-1], 1e-9)
+        found.put("seizure.fall", max(float(falls.max()), 0.0))
+    mild = table[(table.index > 0) & (table.index <= HARMLESS + 1e-9)]
+    if len(mild):
+        found.put("seizure.mild", float(mild["areas_discharging"].max()))
+    return found
+
+
+def focus(spikes: Spikes, rest: Spikes, neurons: Neurons, area: str, side: str) -> Measured:
+    """Where activity goes from an area without inhibition: order, latency, speed.
+
+    Over all events in which the area takes part. An area that never joins comes last.
+    """
+    found, here = Measured(), on(area, side)
+    areas = neurons.by_area
+    if here not in areas:
+        return found
+    level = baseline(_counts(rest, areas))
+    counts = _counts(spikes, areas)
+    sizes = np.array([len(ids) for ids in areas.values()])
+    events = [
+        event.recruitment
+        for event in population_events(counts, sizes, EVENT_BIN, level)
+        if here in event.recruitment.index
+    ]
+    name = f"focus.{area}"
+    found.put(f"{name}.ratio", ratio(spikes, rest, areas[here]))
+    n = f"of {len(events)} events"
+    if not events:
+        for key in ("first", "nearer"):
+            found.put(f"{name}.{key}", 0.0 if key == "first" else 0.5, "no event there")
+        return found
+    found.put(f"{name}.first", mean([table.at[here, "order"] == 1 for table in events]), n)
+    table = _joining(events, here, counts.index)
+    near = _near(neurons, area, side)
+    others = [k for k in table.index if k != here and k not in near]
+    late = table["latency_ms"].fillna(np.inf)
+    found.put(f"{name}.nearer", sooner(late[near].to_numpy(), late[others].to_numpy()))
+    partner = on(area, HEMISPHERES[1 - HEMISPHERES.index(side)])
+    if partner in table.index and np.isfinite(table.at[partner, "latency_ms"]):
+        found.put(f"{name}.partner_ms", table.at[partner, "latency_ms"])
+    same = [k for k in table.index if k.endswith(side)]
+    reached = table.loc[same, "latency_ms"].dropna()
+    found.put(f"{name}.reached", mean(table["share"] > 0), f"of {len(table)} areas")
+    speed = spread_speed(reached, neurons.centroids, [here])
+    if np.isfinite(speed.speed):
+        found.put(f"{name}.speed", speed.speed, f"r2 {speed.r2:.2f}, {speed.n} areas of its side")
+    found.tables[name] = table.sort_values(["latency_ms", "share"])
+    return found
+
+
+def sooner(first: FloatArray, second: FloatArray) -> float:
+    """Probability that one of the first comes before one of the second; ties count half."""
+    if not len(first) or not len(second):
+        return float("nan")
+    a, b = first[:, None], second[None, :]
+    return float(np.mean((a < b) + 0.5 * (a == b)))
+
+
+def _joining(events: Sequence[pd.DataFrame], here: str, names: pd.Index) -> pd.DataFrame:
+    """Share of events that each area joined, and its median latency after ``here`` (ms)."""
+    after = pd.DataFrame(
+        [each["onset_ms"] - each.at[here, "onset_ms"] for each in events], columns=names
+    )
+    return pd.DataFrame({"share": after.notna().mean(), "latency_ms": after.median()})
+
+
+def _near(neurons: Neurons, area: str, side: str) -> list[str]:
+    """The nearest areas of the same side, and the partner on the other."""
+    places = neurons.centroids
+    places = places.loc[[k for k in places.index if k.endswith(f" {side}")]]
+    away = np.linalg.norm(places - places.loc[on(area, side)], axis=1)
+    order = places.index[np.argsort(away, kind="stable")][1 : NEIGHBOURS + 1]
+    partner = on(area, HEMISPHERES[1 - HEMISPHERES.index(side)])
+    return [*order, *([partner] if partner in neurons.by_area else [])]
+
+
+def light(
+    doses: Mapping[float, Spikes],
+    dark: Spikes,
+    neurons: Neurons,
+    regions: Mapping[str, tuple[str, ...]],
+) -> Measured:
+    """What light on Pvalb cells does to them and to the excitatory cells around them.
+
+    Parameters
+    ----------
+    doses : share of the cells' rheobase -> spikes under light.
+    regions : name -> areas that are lit.
+    """
+    found, rows = Measured(), []
+    for region, areas in regions.items():
+        there = neurons.where(area=areas)
+        cells = {
+            "Pvalb": neurons.ids[there & neurons.where(cell_class="Pvalb")],
+            "E": neurons.ids[there & neurons.excitatory],
+        }
+        if not all(map(len, cells.values())):
+            continue
+        lit = {
+            kind: [(dose, ratio(s, dark, ids), change(s, dark, ids)) for dose, s in doses.items()]
+            for kind, ids in cells.items()
+        }
+        for kind, several in lit.items():
+            rows += [(region, kind, *each) for each in several]
+        z = sorted(each[2] for each in lit["Pvalb"])
+        lowest = min(each[1] for each in lit["Pvalb"])
+        if len(z) > 1:  # a range of doses: two at least
+            found.put(f"light.{region}.Pvalb", z[1], f"rate down to {100 * lowest:.0f} %")
+        strongest = max(lit["E"])
+        found.put(f"light.{region}.E", strongest[2], f"rate {100 * strongest[1]:.0f} %")
+    columns = ["region", "cells", "dose", "ratio", "standard_errors"]
+    found.tables["light"] = pd.DataFrame(rows, columns=columns).set_index("region")
+    return found
+
+
+def change(spikes: Spikes, rest: Spikes, ids: IntArray) -> float:
+    """Change of a mean rate, in standard errors from the counts of pieces of 100 ms."""
+    first, second = (_piece_rates(each, ids) for each in (rest, spikes))
+    if min(len(first), len(second)) < 2:
+        return float("nan")
+    error = first.var(ddof=1) / len(first) + second.var(ddof=1) / len(second)
+    difference = float(second.mean() - first.mean())
+    return difference / float(np.sqrt(error)) if error > 0 else float("nan")
+
+
+def _piece_rates(spikes: Spikes, ids: IntArray) -> FloatArray:
+    counts = group_counts(spikes.times, spikes.ids, {"": ids}, spikes.duration, PIECE)
+    found: FloatArray = counts.to_numpy(float)[0]
+    return found
+
+
+def lesion(spikes: Spikes, rest: Spikes, neurons: Neurons, targets: Sequence[str]) -> Measured:
+    """Change of the rate of the lesioned area's targets, both sides, as a share of that at rest."""
+    found = Measured()
+    for area in targets:
+        ids = neurons.ids[neurons.where(area=(area,))]
+        found.put(f"lesion.{area}", ratio(spikes, rest, ids) - 1.0)
+    return found
+
+
+def pulse(
+    spikes: Spikes,
+    rest: Spikes,
+    neurons: Neurons,
+    pulses: Sequence[float],
+    order: Mapping[str, float],
+    *,
+    source: str,
+    side: str,
+) -> Measured:
+    """Latencies of higher areas after a pulse, and the return to rest before the next.
+
+    Parameters
+    ----------
+    pulses : ms, when they begin.
+    order : area -> place in the hierarchy, without the source.
+    """
+    found = Measured()
+    every = (source, *order)
+    groups = {area: neurons.by_area.get(on(area, side), np.zeros(0, np.int64)) for area in every}
+    table = evoked_responses(spikes.times, spikes.ids, groups, pulses)
+    known = table.loc[list(order), "latency_ms"].dropna()
+    n = f"{len(known)} of {len(order)} higher areas respond"
+    table = table.join(pd.Series(order, name="hierarchy"))
+    found.tables["pulse"] = table
+    found.put("pulse.source", table.at[source, "z"], f"{table.at[source, 'spikes']:.0f} spikes")
+    found.put("pulse.respond", len(known) / len(order))
+    found.put("pulse.order", rank_correlation(known, pd.Series(order)[known.index]), n)
+    gap = float(np.diff(pulses).min()) if len(pulses) > 1 else spikes.duration - pulses[0]
+    late = [Spikes.between(spikes.times, spikes.ids, at + gap - PIECE, at + gap) for at in pulses]
+    hz = mean([hertz(each, neurons.ids) for each in late])
+    found.put("pulse.return", hz / hertz(rest, neurons.ids) if len(rest.times) else np.nan,
+              f"{gap - PIECE:.0f} to {gap:.0f} ms after")  # fmt: skip
+    return found
+
+
+def rank_correlation(a: pd.Series, b: pd.Series) -> float:
+    """Spearman's; 0 for fewer than three pairs or equal values, which show no order."""
+    if len(a) < 3 or a.nunique() < 2 or b.nunique() < 2:
+        return 0.0
+    return float(a.rank().corr(b.rank()))
+
+
+def _counts(spikes: Spikes, groups: Mapping[str, IntArray]) -> pd.DataFrame:
+    whole = whole_bins(spikes.duration, EVENT_BIN) * EVENT_BIN
+    return group_counts(spikes.times, spikes.ids, groups, whole, EVENT_BIN)

@@ -1,0 +1,179 @@
+"""Validate a circuit or a result: run what the gates need, measure, judge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from isocortex.circuit import EdgePopulation
+from isocortex.cortex.circuit import BACKGROUND, simulation_of
+from isocortex.cortex.drive import Drive, load_drive
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.projection import POPULATION
+from isocortex.cortex.recipe import Recipe
+from isocortex.errors import ConfigError, InputError
+from isocortex.report import origin
+from isocortex.report.results import Result
+from isocortex.sonata.config import load_circuit, load_recipe
+from isocortex.validation import measure
+from isocortex.validation.conditions import FULL, SHORT, Plan, conditions
+from isocortex.validation.gates import NAMES
+from isocortex.validation.measured import Measured
+from isocortex.validation.neurons import Neurons
+from isocortex.validation.outcome import Validation, judged, over_seeds
+from isocortex.validation.runs import Network, Progress, Runs, background, spikes_of
+
+#: Gates that a single run at rest decides, of those that results may hold.
+OF_RESULTS = ("rates", "recurrence", "synapses", "irregular", "correlated", "balance", "spectrum")
+
+
+def validate(
+    circuit: str | os.PathLike[str],
+    *,
+    seeds: int = 1,
+    gates: Sequence[str] | None = None,
+    plan: Plan | None = None,
+    short: bool = False,
+    output: str | os.PathLike[str] | None = None,
+    drive: str | Path | None = None,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> Validation:
+    """The gates of a cortex model, or of a run of one at rest.
+
+    Parameters
+    ----------
+    circuit : a circuit of ``isocortex build cortex`` (folder or configuration): everything that the
+        gates need is run. Or the results of a run at rest: gates that need other runs are not
+        measured then, and all but ``gates`` is left unread.
+    seeds : networks that are run: the recipe's seed, the next one, and so on.
+    gates : names of those to measure, default all that the plan serves.
+    plan : how long everything is run; ``short`` is the plan of about a minute.
+    output : folder that keeps every finished run, and from which a later call goes on; default
+        ``validation`` in the circuit's folder.
+    drive : table of the background that the circuit was built with, default the embedded one.
+    threads : default all cores.
+    progress : told of simulated time, ms: what is done, what there is in all, and what is run.
+    announce : called with a line for every run.
+
+    Raises
+    ------
+    ConfigError : no cortex model, unknown gates, or another background than the circuit's.
+    """
+    path = Path(circuit)
+    plan = plan or (SHORT if short else FULL)
+    wanted = _wanted(gates, plan)
+    if not _is_circuit(path):
+        return validate_result(Result(path), wanted)
+    if seeds < 1:
+        raise ConfigError(f"{seeds} seeds", field="seeds", fix="Ask for one or more.")
+    recipe, table = Recipe.read(*load_recipe(_config_of(path))), load_drive(drive)
+    cortex = CortexModel.make(recipe)
+    _check_drive(path, cortex, table)
+    runs = Runs(output_of(path, output), threads=threads, progress=progress,
+                announce=announce)  # fmt: skip
+    needed = conditions(plan, wanted)
+    runs.plan(needed, seeds)
+    numbers = tuple(recipe.seed + k for k in range(seeds))
+    measured = []
+    for seed in numbers:
+        if seed != recipe.seed:
+            cortex = CortexModel.make(replace(recipe, seed=seed))
+        measured.append(_one_seed(runs, Network.of(cortex, table), plan, wanted))
+    facts = {
+        "scale": recipe.scale, "in_degree": recipe.kept, "neurons": len(cortex),
+        "recipe": asdict(recipe), "plan": asdict(plan), "gates": list(wanted),
+        "dt_ms": 0.1, "precision": "single",
+    }  # fmt: skip
+    tables = {**measured[0].tables, **over_seeds(measured).tables}
+    return Validation(str(circuit), facts, numbers, judged(measured, wanted, numbers), tables)
+
+
+def output_of(circuit: Path, output: str | os.PathLike[str] | None = None) -> Path:
+    """Folder that a validation writes to: the one asked for, or that in the circuit's."""
+    home = circuit if circuit.is_dir() else circuit.parent
+    return Path(output) if output else home / "validation"
+
+
+def validate_result(result: Result, gates: Sequence[str] = NAMES) -> Validation:
+    """Those gates that follow from the spikes of a run at rest and its circuit."""
+    simulation = origin.simulation_of(result)
+    if POPULATION not in simulation.circuit.nodes:
+        raise InputError(
+            f"has no population {POPULATION!r}: the gates are those of a cortex model",
+            file=result.directory, fix="Give results of a circuit of `isocortex build cortex`.",
+        )  # fmt: skip
+    neurons = Neurons.of(simulation.circuit.nodes[POPULATION])
+    wanted = [name for name in gates if name in OF_RESULTS]
+    stop = result.duration
+    start = FULL.settle if stop >= 2 * FULL.settle else 0.0
+    rest = measure.Rest(simulation, result.spikes, start, stop)
+    measured = measure.at_rest(rest, neurons, wanted)
+    facts = {"start_ms": start, "stop_ms": stop, "neurons": len(neurons), "gates": wanted}
+    return Validation(str(result.directory), facts, (), judged([measured], wanted), measured.tables)
+
+
+def _one_seed(runs: Runs, network: Network, plan: Plan, gates: Sequence[str]) -> Measured:
+    """Run and measure the network of one seed."""
+    rest, *others = conditions(plan, gates)
+    simulation = network.simulation(rest)
+    neurons = Neurons.of(simulation.circuit.nodes[POPULATION])
+    table = runs.run(network, rest).spikes
+    still = measure.Rest(simulation, table, rest.settle, rest.duration)
+    found = measure.at_rest(still, neurons, gates)
+    spikes = [(each, spikes_of(runs.run(network, each), each)) for each in others]
+    found.add(measure.under(spikes, still.spikes, neurons, network.cortex.atlas, plan))
+    return found
+
+
+def _wanted(gates: Sequence[str] | None, plan: Plan) -> tuple[str, ...]:
+    for name in gates or ():
+        if name not in NAMES:
+            raise ConfigError(
+                f"there is no gate {name!r}", field="gates", fix=f"There are {', '.join(NAMES)}."
+            )
+    served = plan.gates or NAMES
+    return tuple(name for name in NAMES if name in (gates or served))
+
+
+def _is_circuit(path: Path) -> bool:
+    """Whether it is a circuit, or a configuration, rather than the output of a run."""
+    if path.is_dir():
+        return (path / "circuit_config.json").is_file()
+    return path.suffix == ".json"
+
+
+def _config_of(path: Path) -> Path:
+    return path / "circuit_config.json" if path.is_dir() else path
+
+
+def _check_drive(path: Path, cortex: CortexModel, drive: Drive) -> None:
+    """Refuse a table of the background that is not the circuit's."""
+    there = [edges for edges in load_circuit(_config_of(path)).edges if edges.source == BACKGROUND]
+    made = simulation_of(cortex, drive, tstop=1.0).circuit.edges
+    if not _alike(there, made):
+        raise ConfigError(
+            f"the circuit's background is not that of {drive.file}", file=_config_of(path),
+            field="drive", fix="Give the table that it was built with as --drive.",
+        )  # fmt: skip
+
+
+def _alike(there: Sequence[EdgePopulation], made: Sequence[EdgePopulation]) -> bool:
+    """Whether edges are the same, but for the digits that files keep."""
+    if len(there) != len(made):
+        return False
+    for a, b in zip(there, made, strict=True):
+        first, second = background(a), background(b)
+        if len(a.weight) != len(b.weight) or not np.array_equal(
+            first["target_index"], second["target_index"]
+        ):
+            return False
+        if not np.allclose(first["weight"] * first["nsyns"], second["weight"] * second["nsyns"],
+                           rtol=1e-4):  # fmt: skip
+            return False
+    return True

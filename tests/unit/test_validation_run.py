@@ -1,0 +1,254 @@
+"""A validation from circuit to table: what is run, kept, found again and told."""
+
+import json
+from dataclasses import replace
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from command_line import isocortex, one_line
+
+import isocortex as ic
+from isocortex.cortex.build import build_cortex
+from isocortex.cortex.drive import Drive, load_drive
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
+from isocortex.errors import ConfigError
+from isocortex.validation import measure, rheobase, run, runs
+from isocortex.validation.conditions import FULL, SHORT, Condition, Plan, conditions
+from isocortex.validation.gates import NAMES, UNMEASURED
+
+RECIPE = Recipe(scale=0.0001, seed=2)
+TINY = Plan(settle=10.0, rest=40.0, cut=10.0, doses=(1.0,), dose=10.0,
+            gates=("rates", "recurrence", "synapses", "balance", "seizure"))  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def circuit(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("circuit")
+    build_cortex(folder, CortexModel.make(RECIPE), tstop=50.0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(circuit, tmp_path_factory):
+    """A validation, its folder and what was said."""
+    folder, said = tmp_path_factory.mktemp("done"), []
+    found = ic.validate(circuit, plan=TINY, output=folder, threads=1, announce=said.append)
+    return found, folder, said
+
+
+# --- what is run ------------------------------------------------------------------------------
+
+
+def test_the_full_plan_runs_what_the_gates_need():
+    names = [each.name for each in conditions(FULL, NAMES)]
+    assert names[0] == "rest"
+    assert len(set(names)) == len(names) == 1 + 1 + 6 + 2 + 3 + 1 + 1
+    assert [each.name for each in conditions(FULL, ["rates"])] == ["rest"]
+    assert [each.name for each in conditions(SHORT, SHORT.gates)] == [
+        "rest", "no_recurrence", "gaba_block_100",
+    ]  # fmt: skip
+
+
+def test_conditions_change_the_synapses_they_name(circuit):
+    cortex, drive = CortexModel.make(RECIPE), load_drive()
+    network = runs.Network.of(cortex, drive)
+    made = {each.name: network.simulation(each) for each in conditions(FULL, NAMES)}
+    nodes = made["rest"].circuit.nodes["cortex"].table
+    area, sign = nodes["area"].astype(str), nodes["ei"].astype(str)
+
+    def rows(sets):
+        assert [name for name, _ in sets] == ["cortex"]
+        return np.sort(sets[0][1])
+
+    assert made["rest"].overrides == [] and made["gaba_block_000"].overrides == []
+    half = made["gaba_block_050"].overrides[0]
+    assert half.weight == 0.5
+    assert np.array_equal(rows(half.source), np.flatnonzero(sign == "i"))
+    assert len(rows(half.target)) == len(nodes)
+    focus = made["focus_VISp"].overrides[0]
+    there = (area == "VISp") & (nodes["hemisphere"].astype(str) == "right")
+    assert focus.weight == 0.0
+    assert np.array_equal(rows(focus.target), np.flatnonzero(there))
+    cut, kept = made["lesion_VISp"].overrides
+    assert np.array_equal(rows(cut.source), np.flatnonzero(area == "VISp"))
+    assert (cut.weight, kept.weight) == (0.0, 1.0)
+    assert np.array_equal(rows(kept.target), np.flatnonzero(area == "VISp"))
+    pulses = made["pulse_VISp"].inputs[len(made["rest"].inputs) :]
+    into = np.concatenate([each.rows for each in pulses])
+    layer = nodes["layer"].astype(str)
+    assert np.array_equal(np.sort(into), np.flatnonzero(there & (layer == "L4") & (sign == "e")))
+    assert (pulses[0].delay[0], len(pulses[0].delay)) == (600.0, 10)
+
+
+def test_light_is_a_share_of_each_cells_rheobase():
+    cortex = CortexModel.make(RECIPE)
+    network = runs.Network.of(cortex, load_drive())
+    lit = next(each for each in conditions(FULL, ["stabilised"]) if each.name == "light_20")
+    with patch.object(runs, "rheobase", lambda name: float(name[-2:])):
+        made = network.simulation(lit)
+    nodes = made.circuit.nodes["cortex"].table
+    currents = [each for each in made.inputs if isinstance(each, ic.circuit.CurrentInput)]
+    rows = np.concatenate([each.rows for each in currents])
+    assert set(nodes["cell_class"].iloc[rows].astype(str)) == {"Pvalb"}
+    assert {"VISp", "MOp"} < set(nodes["area"].iloc[rows].astype(str))
+    for each in currents:
+        model = set(nodes["model_template"].iloc[each.rows].astype(str))
+        assert len(model) == 1
+        assert each.amp[0] == pytest.approx(0.2 * float(model.pop()[-2:]))
+
+
+def test_the_rheobase_is_where_firing_begins():
+    cell = ic.cell("485836906")
+    found = rheobase.rheobase("485836906")
+    steps = ic.step(cell, [0.93 * found, found], delay=100.0, duration=500.0, tstop=601.0, dt=0.1,
+                    precision="single")  # fmt: skip
+    assert steps.rates[0] == 0 < steps.rates[1]
+
+
+# --- what is found ----------------------------------------------------------------------------
+
+
+def test_a_validation_tells_every_gate(done):
+    found, folder, said = done
+    assert list(found.verdicts()) == list(NAMES)
+    assert found.seeds == (2,)
+    measured = {g.gate.name for g in found.gates if any(line.known for line in g.lines)}
+    assert set(TINY.gates) <= measured
+    assert found.facts["neurons"] == 900
+    assert len(said) == 3
+    assert "to go" in said[0] and "to go" not in said[-1]
+    spikes = ic.Result(folder / "seed-2" / "gaba_block_100").spikes
+    assert len(spikes)
+
+
+def test_the_background_is_measured_from_the_circuit(done):
+    """Against the drive: of today's background every synapse of a kind has its weight."""
+    cortex, drive = CortexModel.make(RECIPE), load_drive()
+    network = runs.Network.of(cortex, drive)
+    simulation = network.simulation(Condition("rest", 10.0, 0.0))
+    made = measure.background_of(simulation)
+    edges = next(p for p in simulation.circuit.edges if p.source == "background")
+    assert len(made.nS) == edges.nsyns.sum()
+    assert made.nS.max() == pytest.approx(1e3 * edges.weight.max())
+    assert np.array_equal(np.unique(made.id), np.unique(edges.target_index))
+    assert (made.distance >= 0).all()
+    excitatory = found_value(done[0], "synapses.E")
+    assert excitatory <= made.nS.max()
+
+
+def found_value(found, quantity):
+    """The value of a quantity."""
+    return next(line.value for g in found.gates for line in g.lines
+                if line.criterion.quantity == quantity)  # fmt: skip
+
+
+def test_finished_runs_are_found_again(done, circuit):
+    found, folder, _ = done
+    said, seen = [], []
+    with patch.object(runs, "run", side_effect=AssertionError("nothing is to be run")):
+        again = ic.validate(circuit, plan=TINY, output=folder, announce=said.append,
+                            progress=lambda *told: seen.append(told))  # fmt: skip
+    assert all("found finished" in line for line in said)
+    assert seen[-1][0] == seen[-1][1] == 50 + 20 + 20
+    assert again.to_dict() == found.to_dict()
+
+
+def test_a_stopped_validation_goes_on_where_it_was(circuit, tmp_path, done):
+    def stop(done_ms, total, what):
+        if "gaba" in what:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ic.validate(circuit, plan=TINY, output=tmp_path, threads=1, progress=stop)
+    assert (tmp_path / "seed-2" / "no_recurrence" / runs.MARK).is_file()
+    assert not (tmp_path / "seed-2" / "gaba_block_100" / runs.MARK).exists()
+    said = []
+    found = ic.validate(circuit, plan=TINY, output=tmp_path, threads=1, announce=said.append)
+    assert [("found finished" in line) for line in said] == [True, True, False]
+    assert found.to_dict() == done[0].to_dict()
+
+
+def test_runs_of_another_plan_are_not_taken(circuit, tmp_path):
+    plan = replace(TINY, gates=("rates",))
+    ic.validate(circuit, plan=plan, output=tmp_path, threads=1)
+    said = []
+    ic.validate(circuit, plan=replace(plan, rest=30.0), output=tmp_path, threads=1,
+                announce=said.append)  # fmt: skip
+    assert "found" not in said[0]
+
+
+def test_several_seeds_are_several_networks(circuit, tmp_path):
+    plan = replace(TINY, gates=("rates",))
+    found = ic.validate(circuit, plan=plan, seeds=2, output=tmp_path, threads=1)
+    assert found.seeds == (2, 3)
+    line = found.gates[0].lines[1]
+    assert len(set(line.values)) == 2
+    assert line.spread == pytest.approx(np.std(line.values, ddof=1))
+    assert "±" in line.measured
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+def test_another_background_than_the_circuits_is_refused(circuit, tmp_path):
+    weak = {kind: 0.5 * weight for kind, weight in load_drive().weight.items()}
+    with (
+        patch.object(run, "load_drive", lambda file: Drive(weak, tmp_path / "weak.csv")),
+        pytest.raises(ConfigError, match=r"weak.csv.*--drive"),
+    ):
+        ic.validate(circuit, plan=TINY, output=tmp_path)
+
+
+def test_mistakes_are_one_line(circuit, tmp_path):
+    one_line(isocortex("validate", circuit, "--gates", "rate"), "'rate'", "rates, recurrence")
+    one_line(isocortex("validate", tmp_path), tmp_path)
+    (tmp_path / "circuit_config.json").write_text('{"networks": {}}')
+    one_line(isocortex("validate", tmp_path), "no recipe")
+    with pytest.raises(ConfigError, match="0 seeds"):
+        ic.validate(circuit, seeds=0)
+
+
+# --- the command line and results -------------------------------------------------------------
+
+
+def test_the_command_prints_the_table_and_writes_page_and_json(circuit, done):
+    _, folder, _ = done
+    with patch.object(run, "SHORT", TINY):
+        asked = ("validate", circuit, "--short", "-o", folder, "--threads", 1)
+        status, printed, _ = isocortex(*asked)
+        assert status == 0
+        strict, _, _ = isocortex(*asked, "--strict")
+    assert "Synapses are synapses: fails" in printed
+    assert "largest background synapse on E cells" in printed
+    assert "would need" in printed
+    assert strict == 1
+    assert json.loads((folder / "gates.json").read_text())["seeds"] == [2]
+    assert (folder / "gates.html").read_text().startswith("<!DOCTYPE html>")
+
+
+def test_ctrl_c_says_where_the_work_is_kept(circuit, tmp_path):
+    with (
+        patch.object(run, "SHORT", TINY),
+        patch.object(runs, "run", side_effect=KeyboardInterrupt),
+    ):
+        status, _, error = isocortex("validate", circuit, "--short", "-o", tmp_path)
+    assert status == 130
+    assert str(tmp_path) in error
+
+
+def test_results_tell_the_gates_that_follow_from_them(circuit, tmp_path):
+    result = ic.run(circuit / "simulation_config.json", precision="single", threads=1,
+                    output_dir=tmp_path / "output")  # fmt: skip
+    found = ic.validate(tmp_path / "output")
+    assert found.seeds == ()
+    verdicts = found.verdicts()
+    for name in ("seizure", "focus", "stabilised", "lesion", "evoked", "robust"):
+        assert verdicts[name] == UNMEASURED
+    expected = len(result.spikes) / 900 / 0.05
+    table = found.tables["rates"]
+    assert np.average(table["Hz"], weights=table["neurons"]) == pytest.approx(expected)
+    assert 0 < found_value(found, "recurrence.share") < 1
+    status, printed, _ = isocortex("validate", tmp_path / "output", "-o", tmp_path / "gates")
+    assert status == 0 and "Seizure: not measured" in printed
