@@ -250,5 +250,32 @@ def test_results_tell_the_gates_that_follow_from_them(circuit, tmp_path):
     table = found.tables["rates"]
     assert np.average(table["Hz"], weights=table["neurons"]) == pytest.approx(expected)
     assert 0 < found_value(found, "recurrence.share") < 1
-    status, printed, _ = isocortex("validate", tmp_path / "output", "-o", tmp_path / "gates")
+    status, printed, error = isocortex("validate", tmp_path / "output", "-o", tmp_path / "gates")
     assert status == 0 and "Seizure: not measured" in printed
+    assert not error
+
+
+def test_results_that_are_not_at_rest_are_told(circuit, tmp_path):
+    values = json.loads((circuit / "simulation_config.json").read_text())
+    values["connection_overrides"] = [
+        {"name": "half", "source": {"ei": "i"}, "target": "cortex", "weight": 0.5}
+    ]
+    config = circuit / "half.json"
+    config.write_text(json.dumps(values))
+    ic.run(config, precision="single", threads=1, tstop=20.0, output_dir=tmp_path / "output")
+    status, _, error = isocortex("validate", tmp_path / "output", "-o", tmp_path / "gates")
+    assert status == 0
+    assert "not of a cortex at rest" in error
+
+
+def test_the_same_background_in_another_order_is_the_same(circuit):
+    made = runs.Network.of(CortexModel.make(RECIPE), load_drive()).simulation(
+        Condition("rest", 10.0, 0.0)
+    )
+    edges = made.circuit.edges
+    order = np.random.default_rng(0).permutation(len(edges[0].weight))
+    names = ("source_index", "target_index", "rule", "weight", "delay", "nsyns")
+    moved = replace(edges[0], **{name: getattr(edges[0], name)[order] for name in names})
+    assert run._alike(edges, [moved])
+    assert not run._alike(edges, [replace(edges[0], weight=1.01 * edges[0].weight)])
+    assert not run._alike(edges, [])

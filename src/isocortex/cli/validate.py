@@ -63,6 +63,8 @@ def validate(
             err.print(f"Stopped. What was finished is kept in {folder}: call again to go on.")
             raise typer.Exit(130) from None
     _tell(found)
+    if found.facts.get("currents") or found.facts.get("overrides"):
+        err.print("These results are not of a cortex at rest: it had currents or overrides.")
     out.print(f"Page: {write_gates(found, folder / 'gates.html')}")
     out.print(f"JSON: {found.write_json(folder / 'gates.json')}")
     if strict and FAILS in found.verdicts().values():

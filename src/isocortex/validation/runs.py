@@ -53,8 +53,10 @@ class Network:
     @classmethod
     def of(cls, cortex: CortexModel, drive: Drive) -> Network:
         """With its digest."""
-        edges = [background(p) for p in simulation_of(cortex, drive, tstop=1.0).circuit.edges]
-        return cls(cortex, drive, sha256({**digests(cortex), "background": edges}))
+        made = simulation_of(cortex, drive, tstop=1.0)
+        edges = [background(each) for each in made.circuit.edges]
+        whole = {**digests(cortex), "background": edges, "inputs": made.inputs}
+        return cls(cortex, drive, sha256(whole))
 
     @property
     def seed(self) -> int:
@@ -74,7 +76,7 @@ class Network:
 
 
 def background(edges: EdgePopulation) -> dict[str, np.ndarray]:
-    """What decides how edges act, for comparison and for a digest."""
+    """What decides how edges act."""
     names = ("source_index", "target_index", "weight", "nsyns", "delay")
     return {name: getattr(edges, name) for name in names}
 
