@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from command_line import isocortex as command
 from library_circuit import clamp, poisson, report, write_library_circuit
 from sonata_small import configuration, write_circuit, write_config
 
@@ -19,6 +20,7 @@ from isocortex.cortex.counts import CLASSES, N_EXCITATORY
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError
+from isocortex.html_report import report_page
 from isocortex.network.build import build_network
 from isocortex.sonata.config import load_simulation
 
@@ -249,6 +251,33 @@ def test_a_report_of_single_synapses_has_the_weights_in_force(tmp_path):
     light = recorded(tmp_path / "b", synapse={"syn_weight": 0.5e-3})
     assert half.max() > 0
     np.testing.assert_array_equal(half, light)
+
+
+def test_results_say_what_was_overridden(tmp_path):
+    """Also where no file does, as for a simulation changed in Python."""
+    simulation = load_simulation(write(tmp_path))
+    lesion = ConnectionOverride.between(
+        simulation.circuit, {"population": "cells", "node_id": [1]}, "all", 0.25, name="<lesion>"
+    )
+    result = ic.run(replace(simulation, overrides=[lesion]), tstop=1.0)
+    (told,) = result.provenance["run"]["connection_overrides"]
+    assert (told["name"], told["weight"]) == ("<lesion>", 0.25)
+    assert told["source"]["cells"]["nodes"] == 1
+    assert {name: at["nodes"] for name, at in told["target"].items()} == {"cells": 2, "drive": 2}
+    page = report_page(result)
+    assert "&lt;lesion&gt;" in page and "1 of cells" in page and "2 of cells, 2 of drive" in page
+    assert "0.25" in page
+    same = replace(lesion, source=[("cells", np.array([0]))])
+    other = ic.run(replace(simulation, overrides=[same]), tstop=1.0, output_dir=tmp_path / "b")
+    hashes = [r.provenance["run"]["connection_overrides"][0]["source"] for r in (result, other)]
+    assert hashes[0] != hashes[1]
+
+
+def test_info_tells_overrides(tmp_path):
+    path = write(tmp_path, overrides=[override("drive", "cells", 0.5)])
+    status, said, _ = command("info", str(path))
+    assert status == 0
+    assert "connection_overrides o: weights times 0.5" in said
 
 
 def test_a_state_of_a_run_without_the_overrides_is_refused(tmp_path):

@@ -25,11 +25,19 @@ from isocortex.html_report.page import (
 from isocortex.validation.gates import FAILS, HOLDS, PART, UNMEASURED, Source
 from isocortex.validation.outcome import GateOutcome, Validation
 
-#: Gate -> names of the tables behind it, by how they begin.
+#: Gate -> tables behind it, by how their names begin, and what they hold.
 BEHIND = {
-    "rates": "rates", "recurrence": "recurrence", "irregular": "irregular",
-    "correlated": "correlated", "seizure": "seizure", "focus": "focus", "stabilised": "light",
-    "lesion": "lesion", "evoked": "pulse", "spectrum": "spectrum",
+    "rates": ("rates", "Rates by class, Hz"),
+    "recurrence": ("recurrence", "By class: medians of cells"),
+    "irregular": ("irregular", "Excitatory and inhibitory cells"),
+    "correlated": ("correlated", "By area: cells, pair correlation, Fano factor, correlation with "
+                   "the partner"),
+    "seizure": ("seizure", "By dose, the share of GABA-A that is blocked"),
+    "focus": ("focus", "By area: share of events that it joins, and when, after the focus"),
+    "stabilised": ("light", "By region, cells and dose, the share of the rheobase"),
+    "lesion": ("lesion", "By target: change of the rate, and its standard error over seeds"),
+    "evoked": ("pulse", "By area, over all pulses"),
+    "spectrum": ("spectrum", "By area and layer: the strongest peak"),
 }  # fmt: skip
 STYLES = {HOLDS: "fine", PART: "fine", FAILS: "off", UNMEASURED: "soft"}
 #: Rows of a table behind a gate that are shown.
@@ -60,9 +68,11 @@ def write_gates(validation: Validation, path: str | Path) -> Path:
 
 def _overview(validation: Validation) -> tuple[str, str, Markup]:
     rows = [
-        (tag("a", each.gate.title, href=f"#{each.gate.name}"), each.gate.what,
-         _verdict(each.verdict), _sources(each.gate.sources))
+        [*(_first(each) if k == 0 else ["", ""]), line.criterion.what, line.measured,
+         line.criterion.target, _verdict(line.verdict),
+         _sources(each.gate.sources) if k == 0 else ""]
         for each in validation.gates
+        for k, line in enumerate(line for line in each.lines if line.criterion.judged)
     ]  # fmt: skip
     spread = (
         "Measured values are means ± standard deviations over seeds."
@@ -72,8 +82,15 @@ def _overview(validation: Validation) -> tuple[str, str, Markup]:
     return section(
         "overview", "All gates",
         paragraph(spread, " A gate that fails stands here with its figure."),
-        table("Gates", ["gate", "what must hold", "verdict", "source"], rows, words=4),
+        table("Gates and what they are judged by",
+              ["gate", "", "quantity", "measured", "target", "verdict", "source"], rows, words=7),
     )  # fmt: skip
+
+
+def _first(outcome: GateOutcome) -> list[Cell]:
+    """Name and verdict of a gate, before its first line."""
+    gate = outcome.gate
+    return [tag("a", gate.title, href=f"#{gate.name}"), _verdict(outcome.verdict)]
 
 
 def _gate(validation: Validation, outcome: GateOutcome) -> tuple[str, str, Markup]:
@@ -98,18 +115,21 @@ def _gate(validation: Validation, outcome: GateOutcome) -> tuple[str, str, Marku
 
 def _behind(validation: Validation, name: str) -> Iterator[Markup]:
     """The tables behind a gate, of the first seed."""
-    begins = BEHIND.get(name)
+    begins, caption = BEHIND.get(name, ("", ""))
     for key, found in validation.tables.items():
-        if begins is not None and key.split(".")[0] == begins and len(found):
+        if key.split(".")[0] == begins and len(found):
             shown = found.iloc[:SHOWN].reset_index()
             rest = f", the first {SHOWN} of {len(found)}" if len(found) > SHOWN else ""
             rows = [[_cell(value) for value in row] for row in shown.itertuples(index=False)]
             words = sum(not pd.api.types.is_numeric_dtype(kind) for kind in shown.dtypes)
             header = [str(column).replace("_", " ") for column in shown.columns]
-            yield table(f"{key}{rest}", header, rows, words=max(words, 1))
+            of = f"{key.split('.')[1]}. " if "." in key else ""
+            yield table(f"{of}{caption}{rest}", header, rows, words=max(words, 1))
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        return f"{value:,}"
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
         return str(value)
     return number(float(value))
@@ -120,13 +140,10 @@ def _facts(validation: Validation) -> tuple[str, str, Markup]:
     if validation.seeds:
         rows.append(("seeds", ", ".join(map(str, validation.seeds))))
     for name, value in validation.facts.items():
-        text = (
-            ", ".join(f"{key} {each}" for key, each in value.items())
-            if isinstance(value, dict)
-            else ", ".join(map(str, value))
-            if isinstance(value, (list, tuple))
-            else str(value)
-        )
+        if isinstance(value, dict):
+            value = [f"{key} {each}" for key, each in value.items()]
+        several = isinstance(value, (list, tuple))
+        text = ", ".join(map(str, value)) if several else str(value)
         rows.append((name.replace("_", " "), text))
     return section("facts", "What was run", facts(rows))
 

@@ -40,7 +40,6 @@ CAMPAGNOLA = Source("Campagnola et al. 2022", "https://doi.org/10.1126/science.a
 SANZENI = Source("Sanzeni et al. 2020", "https://pmc.ncbi.nlm.nih.gov/articles/PMC7324160/")
 ROSSI = Source("Rossi et al. 2017", "https://doi.org/10.1038/s41467-017-00159-6")
 TREVELYAN = Source("Trevelyan et al. 2007")
-SENZAI = Source("Senzai et al. 2019")
 
 
 @dataclass(frozen=True)
@@ -188,7 +187,7 @@ GATES = (
             Criterion("irregular.spread", "standard deviation of log10 rate of E cells", 0.3, 0.7),
             Criterion("irregular.silent", "E cells silent in 5 s", high=0.3, unit="%"),
         ),
-        (SIEGLE,),
+        (),
         "fluctuating input: balance of excitation and inhibition, a distribution of weights",
     ),
     Gate(
@@ -281,7 +280,7 @@ GATES = (
             Criterion("spectrum.frequency", "frequency of the strongest peak", unit="Hz"),
             Criterion("spectrum.excess", "its share of what is above Poisson cells", unit="%"),
         ),
-        (SENZAI,),
+        (),
         "less regular recurrent loops: a spread of delays, time constants and weights",
     ),
     Gate(

@@ -131,7 +131,7 @@ class Validation:
             for verdict in (HOLDS, PART, FAILS, UNMEASURED)
         }
         parts = [f"{verdict}: {', '.join(names)}" for verdict, names in named.items() if names]
-        return "; ".join(parts) + "."
+        return f"Of {len(found)} gates: {'; '.join(parts)}."
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: what was not measured is null."""
