@@ -256,6 +256,20 @@ def test_a_partner_that_joins_is_told_with_its_latency():
     assert found["focus.VISp.partner_ms"] == pytest.approx(40.0, abs=10.0)
 
 
+def test_where_all_discharge_all_the_time_none_began():
+    found = perturbed.focus(_poisson(60.0, 2500.0), REST, NEURONS, "VISp", "right").values
+    assert found["focus.VISp.first"] < 0.1
+    assert found["focus.VISp.nearer"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_every_discharge_of_a_seizure_is_told_apart():
+    """Discharges that follow each other for 3 s are a seizure, and still begin in one area."""
+    order = [f"{name} right" for name in AREAS]
+    found = perturbed.focus(_front(order, 10.0, 6000.0), REST, NEURONS, "VISp", "right")
+    assert found.values["focus.VISp.first"] > 0.9
+    assert int(found.notes["focus.VISp.first"].split()[1]) == 8
+
+
 def test_where_nothing_happens_there_is_no_focus():
     found = perturbed.focus(REST, REST, NEURONS, "VISp", "right").values
     assert found["focus.VISp.first"] == 0.0

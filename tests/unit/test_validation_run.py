@@ -99,6 +99,14 @@ def test_light_is_a_share_of_each_cells_rheobase():
         assert each.amp[0] == pytest.approx(0.2 * float(model.pop()[-2:]))
 
 
+def test_a_pulse_makes_every_cell_of_layer_4_fire_once():
+    names, _ = CortexModel.make(RECIPE).wiring.models("4", "IT")
+    for name in names:
+        made = ic.step(ic.cell(name), FULL.pulse_nA, delay=50.0, duration=FULL.pulse_ms,
+                       tstop=80.0, dt=0.1, precision="single")  # fmt: skip
+        assert len(made.spikes[0]) == 1, name
+
+
 def test_the_rheobase_is_where_firing_begins():
     cell = ic.cell("485836906")
     found = rheobase.rheobase("485836906")

@@ -33,7 +33,7 @@ BEHIND = {
     "correlated": ("correlated", "By area: cells, pair correlation, Fano factor, correlation with "
                    "the partner"),
     "seizure": ("seizure", "By dose, the share of GABA-A that is blocked"),
-    "focus": ("focus", "By area: share of events that it joins, and when, after the focus"),
+    "focus": ("focus", "By area: share of discharges that it joins, and when, after the focus"),
     "stabilised": ("light", "By region, cells and dose, the share of the rheobase"),
     "lesion": ("lesion", "By target: change of the rate, and its standard error over seeds"),
     "evoked": ("pulse", "By area, over all pulses"),

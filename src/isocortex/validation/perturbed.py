@@ -9,7 +9,7 @@ import pandas as pd
 
 from isocortex.analysis.correlations import pair_correlations
 from isocortex.analysis.counts import group_counts, whole_bins
-from isocortex.analysis.events import baseline, bursts, population_events
+from isocortex.analysis.events import Criteria, baseline, bursts, population_events
 from isocortex.analysis.evoked import evoked_responses
 from isocortex.analysis.spread import spread_speed
 from isocortex.arrays import FloatArray, IntArray
@@ -25,6 +25,9 @@ RHYTHMIC, SUSTAINED = 2.0, 0.5  # Hz, 1
 HARMLESS = 0.2
 #: Areas that count as the neighbours of one: the nearest of its side on the flattened cortex.
 NEIGHBOURS = 5
+#: Of a focus every discharge is an event of its own, and told apart from what precedes it: whether
+#: they make a seizure together does not matter. Spread to the other side takes up to 200 ms.
+FOCAL = Criteria(seizure_duration=np.inf, spread=200.0)
 #: ms, of the pieces that tell how much a rate varies.
 PIECE = 100.0
 
@@ -83,7 +86,8 @@ def dose_curve(doses: Mapping[float, Spikes], rest: Spikes, neurons: Neurons) ->
 def focus(spikes: Spikes, rest: Spikes, neurons: Neurons, area: str, side: str) -> Measured:
     """Where activity goes from an area without inhibition: order, latency, speed.
 
-    Over all events in which the area takes part. An area that never joins comes last.
+    Over all discharges in which the area takes part. Where several areas begin one at once, none
+    of them did alone; an area that never joins comes last.
     """
     found, here = Measured(), on(area, side)
     areas = neurons.by_area
@@ -94,17 +98,17 @@ def focus(spikes: Spikes, rest: Spikes, neurons: Neurons, area: str, side: str) 
     sizes = np.array([len(ids) for ids in areas.values()])
     events = [
         event.recruitment
-        for event in population_events(counts, sizes, EVENT_BIN, level)
+        for event in population_events(counts, sizes, EVENT_BIN, level, FOCAL)
         if here in event.recruitment.index
     ]
     name = f"focus.{area}"
     found.put(f"{name}.ratio", ratio(spikes, rest, areas[here]))
-    n = f"of {len(events)} events"
+    n = f"of {len(events)} discharges"
     if not events:
         for key in ("first", "nearer"):
-            found.put(f"{name}.{key}", 0.0 if key == "first" else 0.5, "no event there")
+            found.put(f"{name}.{key}", 0.0 if key == "first" else 0.5, "no discharge there")
         return found
-    found.put(f"{name}.first", mean([table.at[here, "order"] == 1 for table in events]), n)
+    found.put(f"{name}.first", mean([_began(table, here) for table in events]), n)
     table = _joining(events, here, counts.index)
     near = _near(neurons, area, side)
     others = [k for k in table.index if k != here and k not in near]
@@ -121,6 +125,12 @@ def focus(spikes: Spikes, rest: Spikes, neurons: Neurons, area: str, side: str) 
         found.put(f"{name}.speed", speed.speed, f"r2 {speed.r2:.2f}, {speed.n} areas of its side")
     found.tables[name] = table.sort_values(["latency_ms", "share"])
     return found
+
+
+def _began(event: pd.DataFrame, here: str) -> float:
+    """1 if the area began an event, a half if two did, and so on."""
+    first = event["order"] == 1
+    return float(first[here]) / int(first.sum())
 
 
 def sooner(first: FloatArray, second: FloatArray) -> float:

@@ -10,9 +10,9 @@ from isocortex.cells.library import load_cell
 from isocortex.clamp import step
 from isocortex.errors import ModelError
 
-#: nA, the currents that are tried first; between two of them, as many again.
-COARSE = np.geomspace(0.01, 2.0, 12)
-FINE = 12
+#: nA, the currents that are tried first; between two of them, finer ones.
+COARSE = np.array([0.01, 0.016, 0.025, 0.04, 0.063, 0.1, 0.16, 0.25, 0.4, 0.63, 1.0, 1.6, 2.5])
+FINE = 15
 #: ms, of the step and before it.
 STEP, BEFORE = 500.0, 100.0
 
@@ -23,7 +23,7 @@ def rheobase(name: str) -> float:
 
     Raises
     ------
-    ModelError : no current up to 2 nA makes it fire.
+    ModelError : no current up to 2.5 nA makes it fire.
     """
     cell = load_cell(name)
 
