@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from isocortex.cli.terminal import err, out, progress_bar
-from isocortex.validation.gates import FAILS, UNMEASURED
 
 if TYPE_CHECKING:
     from isocortex.validation.outcome import Validation
@@ -42,6 +41,7 @@ def validate(
 ) -> None:  # fmt: skip
     """Measure whether a cortex lives by its own connections: the table of gates."""
     from isocortex.html_report.gates import write_gates
+    from isocortex.validation.gates import FAILS
     from isocortex.validation.run import output_of, validate
 
     folder = output_of(circuit, output)
@@ -73,6 +73,8 @@ def validate(
 
 def _tell(found: Validation) -> None:
     """A gate, then the lines that it is judged by; of those that were not measured the name."""
+    from isocortex.validation.gates import FAILS, UNMEASURED
+
     for each in found.gates:
         sources = ", ".join(source.text for source in each.gate.sources)
         out.print(f"{each.gate.title}: {each.verdict}" + (f" ({sources})" if sources else ""))
