@@ -97,7 +97,8 @@ def draw_synapses(neuron, drawn, room, wiring, n):
     for c in range(n_connections):
         target, rule, state = room.target[c], room.rule[c], room.key[c]
         model = neurons.model[target]
-        row, weight = drawn.row[model, drawn.kind[rule]], drawn.weight[rule, model]
+        row = drawn.row[model, drawn.kind[rule]]
+        weight = drawn.weight[rule, model] * draw.strength(state, rule, drawn.axons.rules)
         table, delay = rule * drawn.weight.shape[1] + model, room.delay[c]
         at = place[delay]
         for _ in range(room.synapses[c]):

@@ -39,6 +39,11 @@ class Kinetics:
         )
         return float(1.0 / (exp(-t_peak / self.tau_decay) - exp(-t_peak / self.tau_rise)))
 
+    @property
+    def integral(self) -> float:
+        """Integral of the conductance that one event of unit weight leaves behind, ms."""
+        return self.scale * (self.tau_decay - self.tau_rise)
+
     def jumps(self, ahead: float) -> tuple[float, float]:
         """Jumps of A and B per unit weight, as they are ``ahead`` ms after the event."""
         rise, decay = self.factors(ahead)
