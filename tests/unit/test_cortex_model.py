@@ -123,7 +123,9 @@ def test_local_probability_falls_as_the_rule_says():
     away = neurons.position[basket][None] - neurons.position[pyramid][:, None]
     up = np.einsum("ijk,ik->ij", away, neurons.normal[pyramid])
     distance = np.sqrt(np.maximum((away**2).sum(axis=2) - up**2, 0.0))
-    expected = rule.probability_at(distance)  # the share of connections is the scale: none is widened
+    expected = rule.probability_at(
+        distance
+    )  # the share of connections is the scale: none is widened
     found = np.array([[(s, t) in linked for t in basket.tolist()] for s in pyramid.tolist()])
     for low, high in ((0, 60), (60, 120), (120, 200), (200, 400)):
         here = (distance >= low) & (distance < high)

@@ -18,7 +18,6 @@ import pandas as pd
 from isocortex import __version__
 from isocortex.cells.library import load_cell
 from isocortex.circuit import Cells, Projection
-from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.background import AXONS, BACKGROUND, RATE
 from isocortex.cortex.circuit import (
     attributes,
@@ -28,12 +27,11 @@ from isocortex.cortex.circuit import (
     kinetics_names,
     node_types,
 )
-from isocortex.cortex.counts import CLASSES, group_of
 from isocortex.cortex.digest import digests
 from isocortex.cortex.model import CortexModel
+from isocortex.cortex.node_sets import node_sets
 from isocortex.cortex.projection import POPULATION
 from isocortex.cortex.recipe import Recipe
-from isocortex.cortex.wiring import CellClass
 from isocortex.errors import disk_errors
 from isocortex.sonata.write import write_edges, write_nodes, write_types
 
@@ -80,7 +78,7 @@ def build_cortex(
             progress(f"drawing synapses from {projection.source}")
             _write_synapses(network, cortex, projection)
     _write_json(folder / "circuit_config.json", _circuit_config(cortex, materialize))
-    _write_json(folder / "node_sets.json", _node_sets(cortex))
+    _write_json(folder / "node_sets.json", node_sets(cortex))
     config = folder / "simulation_config.json"
     _write_json(config, _simulation_config(cortex.recipe, tstop))
     return config
@@ -154,49 +152,6 @@ def _circuit_config(cortex: CortexModel, materialize: bool) -> dict[str, Any]:
         made = {"version": __version__, **digests(cortex), "recipe": recipe}
         config["cortex"] = {**recipe, "made": made}
     return config
-
-
-#: Classes of which the simulation records a neuron; the first ones in every compartment.
-RECORDED: tuple[CellClass, ...] = (
-    ("5", "ET"), ("2/3", "IT"), ("5", "Pvalb"), ("4", "IT"), ("6a", "CT"), ("6a", "IT"),
-    ("2/3", "Pvalb"), ("2/3", "Vip"), ("5", "Sst"), ("1", "Inh"),
-)  # fmt: skip
-WHOLE = 3
-#: Area of the recorded neurons, in the right hemisphere.
-RECORDED_AREA = "VISp"
-
-
-def _recorded(cortex: CortexModel) -> list[int]:
-    """A neuron of each class of ``RECORDED``, near each other where the area has them."""
-    n = cortex.neurons
-    right = n.column >= cortex.layout.columns.n_side
-    home = right & (n.area == cortex.atlas.areas.index.get_loc(RECORDED_AREA))
-    middle = n.position[home if home.any() else slice(None)].mean(axis=0)
-    away = np.linalg.norm(n.position - middle, axis=1) + 1e6 * ~home
-    chosen = []
-    for cell_class in RECORDED:
-        members = np.flatnonzero(cortex.group == group_of(cell_class))
-        if len(members):
-            chosen.append(int(members[np.argmin(away[members])]))
-    return chosen
-
-
-def _node_sets(cortex: CortexModel) -> dict[str, Any]:
-    """Areas, layers and classes by name; some neurons to record."""
-    recorded = _recorded(cortex)
-    sets: dict[str, Any] = {
-        "cortex": {"population": "cortex"},
-        "background": {"population": "background"},
-        "recorded": {"population": "cortex", "node_id": recorded},
-        "whole": {"population": "cortex", "node_id": recorded[:WHOLE]},
-    }
-    for name in cortex.atlas.areas.index:
-        sets[name] = {"population": "cortex", "area": name}
-    for layer in LAYERS:
-        sets[f"L{layer}"] = {"population": "cortex", "layer": f"L{layer}"}
-    for name in CLASSES:
-        sets[name] = {"population": "cortex", "cell_class": name}
-    return sets
 
 
 def _simulation_config(recipe: Recipe, tstop: float) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from isocortex.cortex.background import AXONS, BACKGROUND, RATE, BackgroundProje
 from isocortex.cortex.counts import CLASSES, HEMISPHERES, N_EXCITATORY
 from isocortex.cortex.drive import Drive
 from isocortex.cortex.model import CortexModel
+from isocortex.cortex.node_sets import node_sets
 from isocortex.cortex.projection import LIBRARY_PREFIX, POPULATION, CortexProjection
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.random import keys
@@ -70,7 +71,7 @@ def circuit_of(cortex: CortexModel, drive: Drive | None = None) -> Circuit:
             CortexProjection.of(cortex, neurons),
             BackgroundProjection(lambda: cortex, POPULATION, drive),
         ],
-        components={}, node_sets={}, config_file=NOWHERE,
+        components={}, node_sets=node_sets(cortex), config_file=NOWHERE,
     )  # fmt: skip
 
 
