@@ -3,12 +3,15 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from command_line import isocortex as command
+from hypothesis import given
+from hypothesis import strategies as st
 from library_circuit import clamp, poisson, report, write_library_circuit
 from sonata_small import configuration, write_circuit, write_config
 
@@ -22,6 +25,7 @@ from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError
 from isocortex.html_report import report_page
 from isocortex.network.build import build_network
+from isocortex.report.netcons import Connected
 from isocortex.sonata.config import load_simulation
 
 HALF = {"name": "half", "source": "drive", "target": "excitatory", "weight": 0.5}
@@ -142,6 +146,28 @@ def test_what_comes_to_the_same_is_the_same(folder):
     for one, other in zip(whole, factors_of(parts, projection, (3, 4)), strict=True):
         np.testing.assert_array_equal(one, other)
     assert whole.factor.tolist() == [[0.5, 1.0], [1.0, 1.0]]
+
+
+@given(st.lists(st.tuples(*(st.lists(st.integers(0, 3), max_size=4),) * 2,
+                          st.sampled_from([0.0, 0.5, 1.0])), max_size=6))  # fmt: skip
+def test_factors_follow_from_what_each_pair_has_in_the_end(overrides):
+    """Whatever is overridden in between, and however nodes are put together."""
+    expected = np.ones((4, 4))
+    for source, target, weight in overrides:
+        expected[np.ix_(source, target)] = weight
+    sender, receiver = (x.ravel() for x in np.mgrid[:4, :4])
+    pairs = [((s,), (r,), expected[s, r]) for r in range(4) for s in range(4)]
+    projection = SimpleNamespace(source="drive", target="cells")
+    whole, single = (
+        factors_of([between(*each) for each in made], projection, (4, 4))
+        for made in (overrides, pairs)
+    )
+    if whole is None:
+        assert single is None and (expected == 1.0).all()
+        return
+    np.testing.assert_array_equal(whole.of(sender, receiver).reshape(4, 4), expected)
+    for one, other in zip(whole, single, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_what_changes_nothing_is_no_factor(folder):
@@ -415,6 +441,17 @@ def test_drawn_at_each_spike_they_do_what_stored_ones_do(simulation, precision):
         session.restore(state)
         session.advance()
         np.testing.assert_array_equal(session.run.engine.soma_voltage(), v)
+
+
+def test_single_synapses_of_a_recipe_have_the_weights_in_force(simulation):
+    block = changed(simulation, (INHIBITORY, EXCITATORY, 0.3), ("background", "cortex", 0.7))
+    network, cells = build_network(block, store_synapses=True), np.arange(20)
+    single = Connected(block, network, "cortex", cells)
+    stored = weights(network)
+    counted = Counter(zip(*(x.tolist() for x in (single.source, single.cell, single.weight)),
+                          strict=True))  # fmt: skip
+    assert counted == Counter({key: n for key, n in stored.items() if key[1] < 20})
+    assert counted != weights(build_network(simulation, store_synapses=True))
 
 
 def test_a_state_of_a_recipe_with_other_overrides_is_refused(simulation):

@@ -153,17 +153,21 @@ def _groups(masks: list[NDArray[np.bool_]]) -> tuple[IntArray, NDArray[np.bool_]
     columns = np.stack(masks, axis=1)
     words = np.packbits(columns, axis=1)  # many times faster to sort
     words = words.view(f"V{words.shape[1]}").reshape(-1)
-    _, first, group = np.unique(words, return_index=True, return_inverse=True)
+    first, group = _by_first(*np.unique(words, return_index=True, return_inverse=True)[1:])
     return group, columns[first]
 
 
 def _merged(factor: FloatArray, group: IntArray) -> tuple[FloatArray, NDArray[np.unsignedinteger]]:
     """Groups of the same factors as one."""
-    distinct, inverse = np.unique(factor, axis=0, return_inverse=True)
-    same: NDArray[np.unsignedinteger] = inverse.reshape(-1).astype(
-        np.min_scalar_type(len(distinct))
-    )
-    return distinct, same[group]
+    first, same = _by_first(*np.unique(factor, axis=0, return_index=True, return_inverse=True)[1:])
+    merged: NDArray[np.unsignedinteger] = same.astype(np.min_scalar_type(len(first)))[group]
+    return factor[first], merged
+
+
+def _by_first(first: IntArray, group: IntArray) -> tuple[IntArray, IntArray]:
+    """Groups, and the first member of each, numbered in order of these."""
+    order = np.argsort(first)
+    return first[order], np.argsort(order)[group.reshape(-1)]
 
 
 def _populations(chosen: list[tuple[str, IntArray]]) -> str:

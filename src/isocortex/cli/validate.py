@@ -31,9 +31,6 @@ def validate(
         typer.Option("--output", "-o", help="Folder for runs, page and JSON; a later call goes on "
                      "from what it holds. [default: CIRCUIT/validation]"),
     ] = None,
-    drive: Annotated[
-        Path | None, typer.Option(help="The background that the circuit was built with.")
-    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: all cores.")] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with status 1 if a gate fails.")
@@ -55,7 +52,7 @@ def validate(
 
         try:
             found = validate(
-                circuit, seeds=seeds, gates=wanted, short=short, output=folder, drive=drive,
+                circuit, seeds=seeds, gates=wanted, short=short, output=folder,
                 threads=threads, progress=progress, announce=out.print,
             )  # fmt: skip
         except KeyboardInterrupt:

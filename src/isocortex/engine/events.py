@@ -106,7 +106,8 @@ def draw_synapses(neuron, drawn, room, wiring, n):
         target, rule, state = room.target[c], room.rule[c], room.key[c]
         model = neurons.model[target]
         row = drawn.row[model, drawn.kind[rule]]
-        weight = drawn.weight[rule, model] * factor_of(drawn.factors, neuron, target)
+        weight = drawn.weight[rule, model] * draw.strength(state, rule, drawn.axons.rules)
+        weight *= factor_of(drawn.factors, neuron, target)
         table, delay = rule * drawn.weight.shape[1] + model, room.delay[c]
         at = place[delay]
         for _ in range(room.synapses[c]):

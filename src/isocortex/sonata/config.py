@@ -112,9 +112,9 @@ FOLDER = re.compile(r".*_dir$|alternate_morphologies$")
 MECHANISMS = "mechanisms"
 
 
-#: Sections that a package of ours makes projections from, and the class that reads each: by name,
-#: since what makes circuits stands above what reads files.
-RECIPES = {"cortex": "isocortex.cortex.projection:CortexProjection"}
+#: Sections that a package of ours makes projections from, and the function that reads each: by
+#: name, since what makes circuits stands above what reads files.
+RECIPES = {"cortex": "isocortex.cortex.projection:read_projections"}
 
 
 def load_circuit(path: str | os.PathLike[str]) -> Circuit:
@@ -297,7 +297,7 @@ def _made(config: Config, path: Path, nodes: dict[str, NodePopulation]) -> Itera
         section, file = _object(config, key, path)
         if section:
             module, name = maker.split(":")
-            yield getattr(import_module(module), name).read(section, file, nodes)
+            yield from getattr(import_module(module), name)(section, file, nodes)
 
 
 def _nodes(networks: dict[str, Any], file: Path) -> dict[str, NodePopulation]:

@@ -7,15 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
-
-from isocortex.arrays import FloatArray
-from isocortex.circuit import CurrentInput, EdgePopulation
-from isocortex.cortex.circuit import BACKGROUND, simulation_of
-from isocortex.cortex.drive import Drive, load_drive
+from isocortex.circuit import CurrentInput
 from isocortex.cortex.model import CortexModel
-from isocortex.cortex.projection import POPULATION
-from isocortex.cortex.recipe import Recipe
+from isocortex.cortex.projection import POPULATION, CortexProjection
 from isocortex.errors import ConfigError, InputError
 from isocortex.report import origin
 from isocortex.report.results import Result
@@ -40,7 +34,6 @@ def validate(
     plan: Plan | None = None,
     short: bool = False,
     output: str | os.PathLike[str] | None = None,
-    drive: str | Path | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
@@ -57,14 +50,14 @@ def validate(
     plan : how long everything is run; ``short`` is the plan of about a minute.
     output : folder that keeps every finished run, and from which a later call goes on; default
         ``validation`` in the circuit's folder.
-    drive : table of the background that the circuit was built with, default the embedded one.
     threads : default all cores.
     progress : told of simulated time, ms: what is done, what there is in all, and what is run.
     announce : called with a line for every run.
 
     Raises
     ------
-    ConfigError : no cortex model, unknown gates, or another background than the circuit's.
+    ConfigError : no recipe of a cortex, or unknown gates.
+    InputError : the circuit is not what its recipe makes now.
     """
     path = Path(circuit)
     plan = plan or (SHORT if short else FULL)
@@ -73,9 +66,8 @@ def validate(
         return validate_result(Result(path), wanted)
     if seeds < 1:
         raise ConfigError(f"{seeds} seeds", field="seeds", fix="Ask for one or more.")
-    recipe, table = Recipe.read(*load_recipe(_config_of(path))), load_drive(drive)
-    cortex = CortexModel.make(recipe)
-    _check_drive(path, cortex, table)
+    cortex = _model(_config_of(path))
+    recipe = cortex.recipe
     runs = Runs(output_of(path, output), threads=threads, progress=progress,
                 announce=announce)  # fmt: skip
     needed = conditions(plan, wanted)
@@ -85,7 +77,7 @@ def validate(
     for seed in numbers:
         if seed != recipe.seed:
             cortex = CortexModel.make(replace(recipe, seed=seed))
-        measured.append(_one_seed(runs, Network.of(cortex, table), plan, wanted))
+        measured.append(_one_seed(runs, Network.of(cortex), plan, wanted))
     facts = {
         "scale": recipe.scale, "in_degree": recipe.kept, "neurons": len(cortex),
         "recipe": asdict(recipe), "plan": asdict(plan), "gates": list(wanted),
@@ -157,27 +149,8 @@ def _config_of(path: Path) -> Path:
     return path / "circuit_config.json" if path.is_dir() else path
 
 
-def _check_drive(path: Path, cortex: CortexModel, drive: Drive) -> None:
-    """Refuse a table of the background that is not the circuit's."""
-    there = [edges for edges in load_circuit(_config_of(path)).edges if edges.source == BACKGROUND]
-    made = simulation_of(cortex, drive, tstop=1.0).circuit.edges
-    if not _alike(there, made):
-        raise ConfigError(
-            f"the circuit's background is not that of {drive.file}", file=_config_of(path),
-            field="drive", fix="Give the table that it was built with as --drive.",
-        )  # fmt: skip
-
-
-def _alike(there: Sequence[EdgePopulation], made: Sequence[EdgePopulation]) -> bool:
-    """Whether every neuron has the same background, but for the digits that files keep."""
-    first, second = (_totals(edges) for edges in (there, made))
-    return len(first) == len(second) and np.allclose(first, second, rtol=1e-4, atol=1e-9)
-
-
-def _totals(several: Sequence[EdgePopulation]) -> FloatArray:
-    """Sum of the conductances of each neuron's synapses, uS."""
-    n = max((int(edges.target_index.max(initial=-1)) + 1 for edges in several), default=0)
-    total = np.zeros(n)
-    for edges in several:
-        total += np.bincount(edges.target_index, edges.weight * edges.nsyns, n)
-    return total
+def _model(config: Path) -> CortexModel:
+    """The cortex model of a circuit, compared with what it was built from."""
+    load_recipe(config)  # refuses what has none
+    made = [p for p in load_circuit(config).projections if isinstance(p, CortexProjection)]
+    return made[0].model

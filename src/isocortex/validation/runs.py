@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from isocortex import __version__
-from isocortex.circuit import CurrentInput, EdgePopulation, Simulation
+from isocortex.circuit import CurrentInput, Simulation
 from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.digest import digests
-from isocortex.cortex.drive import Drive
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.projection import LIBRARY_PREFIX, POPULATION
 from isocortex.errors import disk_errors
@@ -42,21 +41,18 @@ class Network:
 
     Attributes
     ----------
-    cortex, drive : what it is made of.
-    digest : of both; results of another are not taken for its own.
+    cortex : the model.
+    digest : of it; results of another are not taken for its own.
     """
 
     cortex: CortexModel
-    drive: Drive
     digest: str
 
     @classmethod
-    def of(cls, cortex: CortexModel, drive: Drive) -> Network:
+    def of(cls, cortex: CortexModel) -> Network:
         """With its digest."""
-        made = simulation_of(cortex, drive, tstop=1.0)
-        edges = [background(each) for each in made.circuit.edges]
-        whole = {**digests(cortex), "background": edges, "inputs": made.inputs}
-        return cls(cortex, drive, sha256(whole))
+        inputs = simulation_of(cortex, tstop=1.0).inputs
+        return cls(cortex, sha256({**digests(cortex), "inputs": inputs}))
 
     @property
     def seed(self) -> int:
@@ -64,7 +60,7 @@ class Network:
 
     def simulation(self, condition: Condition) -> Simulation:
         """What a condition is, ready to run."""
-        rest = simulation_of(self.cortex, self.drive, tstop=condition.duration)
+        rest = simulation_of(self.cortex, tstop=condition.duration)
         overrides = [
             ConnectionOverride.between(
                 rest.circuit, each.source, each.target, each.factor, name=condition.name
@@ -73,12 +69,6 @@ class Network:
         ]
         currents = [c for each in condition.currents for c in currents_of(each, rest)]
         return replace(rest, overrides=overrides, inputs=[*rest.inputs, *currents])
-
-
-def background(edges: EdgePopulation) -> dict[str, np.ndarray]:
-    """What decides how edges act."""
-    names = ("source_index", "target_index", "weight", "nsyns", "delay")
-    return {name: getattr(edges, name) for name in names}
 
 
 def currents_of(current: Current, simulation: Simulation) -> Iterator[CurrentInput]:
