@@ -149,6 +149,9 @@ def test_background_synapses_are_weighed_by_sign():
     made = resting.Background(ids, weight, np.full(len(ids), 50.0))
     found = resting.synapses(made, REST, NEURONS).values
     assert (found["synapses.E"], found["synapses.I"]) == (0.9, 2.5)
+    single = 1e3 * np.full(len(ids), np.float32(0.001), float)  # 1 nS, and a little more
+    found = resting.synapses(resting.Background(ids, single, weight), REST, NEURONS).values
+    assert found["synapses.E"] == 1.0
 
 
 @pytest.mark.parametrize(("noise", "share"), [(0.0, 1.0), (0.2, 0.5)])

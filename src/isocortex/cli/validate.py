@@ -24,7 +24,7 @@ def validate(
         str | None, typer.Option(help="Names of gates to measure, with commas. [default: all]")
     ] = None,
     short: Annotated[
-        bool, typer.Option("--short", help="Few and short runs: about a minute for 9000 neurons.")
+        bool, typer.Option("--short", help="Few and short runs: a minute or two for 9000 neurons.")
     ] = False,
     output: Annotated[
         Path | None,

@@ -179,7 +179,7 @@ def synapses(background: Background, spikes: Spikes, neurons: Neurons) -> Measur
     found = Measured()
     row = pd.Index(neurons.ids).get_indexer(background.id)
     for sign, mine in (("E", neurons.excitatory[row]), ("I", ~neurons.excitatory[row])):
-        largest = float(background.nS[mine].max()) if mine.any() else 0.0
+        largest = round(float(background.nS[mine].max()), 6) if mine.any() else 0.0  # single
         found.put(f"synapses.{sign}", largest, f"{np.count_nonzero(mine):,} synapses")
     weight = np.bincount(row, background.nS, len(neurons))
     place = np.bincount(row, background.nS * background.distance, len(neurons))

@@ -47,7 +47,7 @@ def validate(
         measured then, and all but ``gates`` is left unread.
     seeds : networks that are run: the recipe's seed, the next one, and so on.
     gates : names of those to measure, default all that the plan serves.
-    plan : how long everything is run; ``short`` is the plan of about a minute.
+    plan : how long everything is run; ``short`` is the plan of a minute or two.
     output : folder that keeps every finished run, and from which a later call goes on; default
         ``validation`` in the circuit's folder.
     threads : default all cores.
