@@ -141,6 +141,26 @@ def test_a_clock_is_a_narrow_peak():
     assert found.notes["spectrum.area_share"].endswith("MOs left")
 
 
+def _modulated(rate, seed=0):
+    """All cells at a rate (Hz) that varies from ms to ms."""
+    rng = np.random.default_rng(seed)
+    n = rng.poisson(N * np.maximum(rate, 0.0) * 1e-3)
+    times = np.repeat(np.arange(len(rate)), n) + rng.uniform(size=n.sum())
+    return Spikes(times, rng.integers(0, N, n.sum()), float(len(rate)))
+
+
+def test_a_slow_rhythm_is_narrow_and_slow_noise_is_not():
+    t = np.arange(5000.0)
+    rhythm = resting.spectrum(_modulated(4.0 + 3.0 * np.sin(2e-3 * np.pi * 3.0 * t)), NEURONS)
+    assert rhythm.values["spectrum.share"] > 0.6
+    assert rhythm.values["spectrum.frequency"] == pytest.approx(3.0, abs=0.5)
+    noise, rng = np.zeros(5000), np.random.default_rng(4)
+    for k in range(1, 5000):  # an Ornstein-Uhlenbeck process of 100 ms
+        noise[k] = noise[k - 1] * (1 - 1 / 100.0) + rng.normal(0, np.sqrt(2 / 100.0))
+    slow = resting.spectrum(_modulated(4.0 + 1.5 * noise), NEURONS).values
+    assert slow["spectrum.share"] < 0.5 < slow["spectrum.wide"]
+
+
 def test_background_synapses_are_weighed_by_sign():
     ids = np.repeat(NEURONS.ids, 3)
     excitatory = NEURONS.excitatory[ids]
@@ -194,11 +214,11 @@ def test_rates_without_recurrence():
 # --- without inhibition -----------------------------------------------------------------------
 
 
-def _discharges(areas, every=250.0, duration=1000.0, seed=0):
+def _discharges(areas, every=250.0, duration=1000.0, seed=0, each=5):
     """Rest, with discharges of some areas."""
     at = np.arange(50.0, duration, every)
     names = [f"{area} {side}" for area in areas for side in SIDES]
-    times, ids = _volleys(np.tile(at, len(names)), np.repeat(names, len(at)), seed, 50.0, 5)
+    times, ids = _volleys(np.tile(at, len(names)), np.repeat(names, len(at)), seed, 50.0, each)
     keep = times < duration
     return _with(_poisson(3.0, duration, seed), times[keep], ids[keep])
 
@@ -226,6 +246,8 @@ def test_one_burst_is_no_discharge_and_a_high_rate_is():
     assert not perturbed.discharging(once, REST, NEURONS).any()
     assert perturbed.discharging(_poisson(40.0, 1000.0), REST, NEURONS).all()
     assert not perturbed.discharging(_poisson(3.0, 1000.0, 9), REST, NEURONS).any()
+    weak = _discharges(AREAS, each=1)  # as often, at twice the rate
+    assert not perturbed.discharging(weak, REST, NEURONS).any()
 
 
 def _front(order, lag=30.0, duration=3000.0):

@@ -277,6 +277,7 @@ GATES = (
                       unit="%"),
             Criterion("spectrum.area_share", "the same, the highest of all areas", high=0.5,
                       unit="%"),
+            Criterion("spectrum.wide", "the same within 2.5 Hz, whole cortex", unit="%"),
             Criterion("spectrum.frequency", "frequency of the strongest peak", unit="Hz"),
             Criterion("spectrum.excess", "its share of what is above Poisson cells", unit="%"),
         ),

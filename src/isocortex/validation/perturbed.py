@@ -19,8 +19,9 @@ from isocortex.validation.neurons import Neurons, Spikes, on
 from isocortex.validation.resting import BIN, hertz, ratio
 
 EVENT_BIN = 10.0  # ms
-#: An area discharges if it bursts at this rate, or for this share of the time.
-RHYTHMIC, SUSTAINED = 2.0, 0.5  # Hz, 1
+#: An area discharges if it bursts at this rate, or for this share of the time, and fires at this
+#: multiple of its rate at rest: cortex at rest bursts too.
+RHYTHMIC, SUSTAINED, RAISED = 2.0, 0.5, 3.0  # Hz, 1, 1
 #: A dose of GABA-A blocker up to which there must be no seizure.
 HARMLESS = 0.2
 #: Areas that count as the neighbours of one: the nearest of its side on the flattened cortex.
@@ -42,7 +43,8 @@ def discharging(spikes: Spikes, rest: Spikes, neurons: Neurons) -> pd.Series:
     number = found.size().reindex(counts.index, fill_value=0)
     filled = found["duration_ms"].sum().reindex(counts.index, fill_value=0.0) / spikes.duration
     often = number >= np.maximum(RHYTHMIC * 1e-3 * spikes.duration, 2.0)
-    return often | (filled >= SUSTAINED)
+    raised = counts.mean(axis=1) >= RAISED * level["mean"]
+    return (often | (filled >= SUSTAINED)) & raised
 
 
 def dose_curve(doses: Mapping[float, Spikes], rest: Spikes, neurons: Neurons) -> Measured:

@@ -19,6 +19,8 @@ from isocortex.analysis.groups import ENOUGH_SPIKES
 from isocortex.analysis.irregularity import irregularity
 from isocortex.analysis.rates import cell_rates
 from isocortex.analysis.spectra import (
+    NARROW,
+    Peak,
     PopulationSpectrum,
     population_spectrum,
     segment_length,
@@ -128,14 +130,16 @@ def spectrum(spikes: Spikes, neurons: Neurons) -> Measured:
     by_layer = spectra_by_group(
         spikes.times, spikes.ids, neurons.grouped(neurons.layer), spikes.duration
     )
-    found.put("spectrum.share", *_peak(whole))
-    top = strongest_peak(whole)
+    top = narrow_peak(whole)
+    at = f"of the whole cortex, at {top.frequency:.3g} Hz"
+    found.put("spectrum.share", top.share, at)
+    found.put("spectrum.wide", strongest_peak(whole).share, at)
     found.put("spectrum.frequency", top.frequency, "of the whole cortex")
     found.put("spectrum.excess", top.share_of_excess)
     rows = {
         name: (peak.frequency, peak.share, peak.share_of_excess, _level(each, top.frequency))
         for name, each in {**by_area, **{f"layer {k}": v for k, v in by_layer.items()}}.items()
-        for peak in [strongest_peak(each)]
+        for peak in [narrow_peak(each)]
     }
     columns = ["frequency_hz", "share", "share_of_excess", "at_whole_peak"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
@@ -149,9 +153,13 @@ def spectrum(spikes: Spikes, neurons: Neurons) -> Measured:
     return found
 
 
-def _peak(found: PopulationSpectrum) -> tuple[float, str]:
-    peak = strongest_peak(found)
-    return peak.share, f"of the whole cortex, at {peak.frequency:.3g} Hz"
+def narrow_peak(found: PopulationSpectrum) -> Peak:
+    """The strongest peak, of which what lies within a quarter of its frequency counts.
+
+    At most ``NARROW``: on 3 Hz a slow, broad spectrum lies within that altogether.
+    """
+    half_width = min(NARROW, 0.25 * strongest_peak(found).frequency)
+    return strongest_peak(found, half_width=half_width)
 
 
 def _level(found: PopulationSpectrum, frequency: float) -> float:
