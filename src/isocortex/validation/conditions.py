@@ -83,7 +83,8 @@ class Plan:
     Attributes
     ----------
     settle : at the beginning of every run, not judged.
-    doses : of GABA-A blocker, 0 to 1; ``light`` doses are shares of the rheobase.
+    doses : of GABA-A blocker, up to 1; none is what rest begins with.
+    lights : doses of light, shares of the rheobase.
     pulses : number of them, ``pulse_gap`` ms apart; ``pulse_nA`` for ``pulse_ms``.
     gates : names of those that the plan serves; none for all.
     """
@@ -91,7 +92,7 @@ class Plan:
     settle: float = 500.0
     rest: float = 5000.0
     cut: float = 1500.0
-    doses: tuple[float, ...] = (0.0, 0.1, 0.2, 0.5, 0.75, 1.0)
+    doses: tuple[float, ...] = (0.1, 0.2, 0.5, 0.75, 1.0)
     dose: float = 1000.0
     focus: float = 2500.0
     lights: tuple[float, ...] = (0.1, 0.2, 0.3)
@@ -128,8 +129,8 @@ def _no_recurrence(plan: Plan) -> Iterator[Condition]:
 
 def _doses(plan: Plan) -> Iterator[Condition]:
     for dose in plan.doses:
-        block = [Change(INHIBITORY, EVERY, 1.0 - dose)] if dose else []
-        made = _run(f"gaba_block_{100 * dose:03.0f}", plan, plan.dose, *block)
+        block = Change(INHIBITORY, EVERY, 1.0 - dose)
+        made = _run(f"gaba_block_{100 * dose:03.0f}", plan, plan.dose, block)
         yield replace(made, dose=dose)
 
 

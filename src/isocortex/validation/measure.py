@@ -114,7 +114,8 @@ def under(
     if "no_recurrence" in named:
         found.add(resting.cut_off(named["no_recurrence"], rest, neurons))
     if blocked := doses("gaba_block"):
-        found.add(perturbed.dose_curve(blocked, rest, neurons))
+        undrugged = Spikes.between(rest.times, rest.ids, 0.0, min(plan.dose, rest.duration))
+        found.add(perturbed.dose_curve({0.0: undrugged, **blocked}, rest, neurons))
     for area in FOCI:
         if (spikes := named.get(f"focus_{area}")) is not None:
             found.add(perturbed.focus(spikes, rest, neurons, area, SIDE))

@@ -52,17 +52,16 @@ def dose_curve(doses: Mapping[float, Spikes], rest: Spikes, neurons: Neurons) ->
 
     Parameters
     ----------
-    doses : share of GABA-A blocked, 0 to 1 -> spikes. The effect of a dose is told against
-        ``doses[0]`` where that was run, else against ``rest``.
+    doses : share of GABA-A blocked, 0 to 1 -> spikes; rates are told against ``rest``.
     """
     found, rows = Measured(), []
-    reference, ids = doses.get(0.0, rest), neurons.by_sign["E"]
+    ids = neurons.by_sign["E"]
     for dose, spikes in sorted(doses.items()):
         seizing = discharging(spikes, rest, neurons)
         pairs = pair_correlations(
             spikes.times, spikes.ids, neurons.judged_areas, spikes.duration, BIN, n_shuffles=0
         )
-        rows.append((dose, hertz(spikes, ids), ratio(spikes, reference, ids),
+        rows.append((dose, hertz(spikes, ids), ratio(spikes, rest, ids),
                      mean(seizing), mean(pairs["correlation"])))  # fmt: skip
     columns = ["dose", "E_hz", "E_ratio", "areas_discharging", "pair_correlation"]
     table = pd.DataFrame(rows, columns=columns).set_index("dose")
