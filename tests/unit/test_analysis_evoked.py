@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from isocortex.analysis.evoked import evoked_responses
+from isocortex.analysis.counts import group_counts
+from isocortex.analysis.evoked import evoked_responses, triggered_responses
 
 PULSES = 100.0 + 400.0 * np.arange(20)
 GROUPS = {"early": np.arange(0, 50), "late": np.arange(50, 100), "deaf": np.arange(100, 150)}
@@ -53,3 +54,29 @@ def test_pulses_whose_windows_overlap_are_refused():
         evoked_responses([1.0], [0], GROUPS, [100.0, 250.0])
     with pytest.raises(ValueError, match="apart"):
         evoked_responses([1.0], [0], GROUPS, [])
+
+
+def _binned(duration, seed, hz=3.0):
+    rng = np.random.default_rng(seed)
+    n = rng.poisson(150 * hz * duration / 1000)
+    return rng.uniform(0, duration, n), rng.integers(0, 150, n)
+
+
+def test_what_joins_a_discharge_is_found_with_its_latency():
+    times, ids = _binned(4000.0, 11)
+    for at in (500.0, 1500.0, 2500.0):
+        for first, delay in ((0, 0.0), (50, 60.0)):
+            times = np.append(times, at + delay + np.linspace(0, 100.0, 200, endpoint=False))
+            ids = np.append(ids, first + np.arange(200) % 50)
+    counts = group_counts(times, ids, GROUPS, 4000.0)
+    rest = group_counts(*_binned(4000.0, 2), GROUPS, 4000.0)
+    asked = {"before": 100.0, "after": 300.0, "bin_width": 10.0}
+    found = triggered_responses(counts, rest, [500.0, 1500.0, 2500.0, 3900.0], **asked)
+    assert found.loc["early", "latency_ms"] == pytest.approx(-10.0, abs=10.0)
+    assert found.loc["late", "latency_ms"] == pytest.approx(50.0, abs=10.0)
+    assert np.isnan(found.loc["deaf", "latency_ms"])
+    assert found.loc["early", "spikes"] - found.loc["early", "expected"] == pytest.approx(
+        600, rel=0.2
+    )  # the last moment's window is not in the run
+    assert triggered_responses(counts, rest, [], **asked).isna().all(axis=None)
+    assert triggered_responses(counts, rest.iloc[:, :50], [500.0], **asked).isna().all(axis=None)

@@ -292,7 +292,14 @@ def test_every_discharge_of_a_seizure_is_told_apart():
     order = [f"{name} right" for name in AREAS]
     found = perturbed.focus(_front(order, 10.0, 6000.0), REST, NEURONS, "VISp", "right")
     assert found.values["focus.VISp.first"] > 0.9
-    assert int(found.notes["focus.VISp.first"].split()[1]) == 8
+    assert found.notes["focus.VISp.first"] == "of 7 areas that join 8 discharges"
+
+
+def test_a_discharge_that_stays_where_it_is_recruits_none():
+    found = perturbed.focus(_front(["VISp right"]), REST, NEURONS, "VISp", "right").values
+    assert found["focus.VISp.first"] == 1.0
+    assert found["focus.VISp.nearer"] == pytest.approx(0.5, abs=0.1)
+    assert found["focus.VISp.reached"] < 0.1
 
 
 def test_where_nothing_happens_there_is_no_focus():

@@ -117,7 +117,7 @@ class Gate:
 def _focus(area: str) -> tuple[Criterion, ...]:
     name = f"focus.{area}"
     return (
-        Criterion(f"{name}.first", f"discharges of {area} that begin there", low=0.5, unit="%"),
+        Criterion(f"{name}.first", f"areas that join {area} after it", low=0.8, unit="%"),
         Criterion(f"{name}.nearer",
                   f"probability that neighbours and partner of {area} join before other areas",
                   low=0.6),

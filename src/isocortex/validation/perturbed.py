@@ -9,8 +9,8 @@ import pandas as pd
 
 from isocortex.analysis.correlations import pair_correlations
 from isocortex.analysis.counts import group_counts, whole_bins
-from isocortex.analysis.events import Criteria, baseline, bursts, population_events
-from isocortex.analysis.evoked import evoked_responses
+from isocortex.analysis.events import baseline, bursts
+from isocortex.analysis.evoked import evoked_responses, triggered_responses
 from isocortex.analysis.spread import spread_speed
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cortex.counts import HEMISPHERES
@@ -26,9 +26,11 @@ RHYTHMIC, SUSTAINED, RAISED = 2.0, 0.5, 3.0  # Hz, 1, 1
 HARMLESS = 0.2
 #: Areas that count as the neighbours of one: the nearest of its side on the flattened cortex.
 NEIGHBOURS = 5
-#: Of a focus every discharge is an event of its own, and told apart from what precedes it: whether
-#: they make a seizure together does not matter. Spread to the other side takes up to 200 ms.
-FOCAL = Criteria(seizure_duration=np.inf, spread=200.0)
+#: Of the largest discharge of a focus, what another burst must hold to be one.
+LARGE = 0.2
+#: ms before and after a discharge of a focus begins in which other areas may join; that of the
+#: other side takes up to 200 ms.
+BEFORE, AFTER = 100.0, 300.0
 #: ms, of the pieces that tell how much a rate varies.
 PIECE = 100.0
 
@@ -87,51 +89,55 @@ def dose_curve(doses: Mapping[float, Spikes], rest: Spikes, neurons: Neurons) ->
 def focus(spikes: Spikes, rest: Spikes, neurons: Neurons, area: str, side: str) -> Measured:
     """Where activity goes from an area without inhibition: order, latency, speed.
 
-    Over all discharges in which the area takes part. Where several areas begin one at once, none
-    of them did alone; an area that never joins comes last.
+    Around the moments at which discharges of the area begin; an area joins if it fires more then
+    than chance makes it at rest. One that never joins comes last.
     """
-    found, here = Measured(), on(area, side)
+    found, here, name = Measured(), on(area, side), f"focus.{area}"
     areas = neurons.by_area
     if here not in areas:
         return found
-    level = baseline(_counts(rest, areas))
-    counts = _counts(spikes, areas)
-    sizes = np.array([len(ids) for ids in areas.values()])
-    events = [
-        event.recruitment
-        for event in population_events(counts, sizes, EVENT_BIN, level, FOCAL)
-        if here in event.recruitment.index
-    ]
-    name = f"focus.{area}"
+    still, counts = _counts(rest, areas), _counts(spikes, areas)
     found.put(f"{name}.ratio", ratio(spikes, rest, areas[here]))
-    n = f"of {len(events)} discharges"
-    if not events:
-        for key in ("first", "nearer"):
-            found.put(f"{name}.{key}", 0.0 if key == "first" else 0.5, "no discharge there")
+    onsets = discharges(counts.loc[[here]], still.loc[[here]])
+    table = triggered_responses(
+        counts, still, onsets, before=BEFORE, after=AFTER, bin_width=EVENT_BIN
+    )
+    if np.isnan(table.at[here, "latency_ms"]):
+        found.put(f"{name}.first", 0.0, "no discharge there")
+        found.put(f"{name}.nearer", 0.5, "no discharge there")
         return found
-    found.put(f"{name}.first", mean([_began(table, here) for table in events]), n)
-    table = _joining(events, here, counts.index)
+    table["latency_ms"] -= table.at[here, "latency_ms"]
+    others = table.drop(here)
+    joined = others["latency_ms"].dropna()
+    n = f"of {len(joined)} areas that join {len(onsets)} discharges"
+    found.put(f"{name}.first", mean(joined > 0) if len(joined) else 1.0, n)
     near = _near(neurons, area, side)
-    others = [k for k in table.index if k != here and k not in near]
-    late = table["latency_ms"].fillna(np.inf)
-    found.put(f"{name}.nearer", sooner(late[near].to_numpy(), late[others].to_numpy()))
+    late = others["latency_ms"].fillna(np.inf)
+    found.put(f"{name}.nearer", sooner(late[near].to_numpy(), late.drop(near).to_numpy()),
+              f"{joined.index.isin(near).sum()} of {len(near)} join")  # fmt: skip
     partner = on(area, HEMISPHERES[1 - HEMISPHERES.index(side)])
-    if partner in table.index and np.isfinite(table.at[partner, "latency_ms"]):
-        found.put(f"{name}.partner_ms", table.at[partner, "latency_ms"])
-    same = [k for k in table.index if k.endswith(side)]
-    reached = table.loc[same, "latency_ms"].dropna()
-    found.put(f"{name}.reached", mean(table["share"] > 0), f"of {len(table)} areas")
+    if partner in joined.index:
+        found.put(f"{name}.partner_ms", joined[partner])
+    found.put(f"{name}.reached", len(joined) / len(others), f"of {len(others)} areas")
+    reached = table["latency_ms"].dropna()
+    reached = reached[reached.index.str.endswith(f" {side}")]
     speed = spread_speed(reached, neurons.centroids, [here])
     if np.isfinite(speed.speed):
         found.put(f"{name}.speed", speed.speed, f"r2 {speed.r2:.2f}, {speed.n} areas of its side")
-    found.tables[name] = table.sort_values(["latency_ms", "share"])
+    found.tables[name] = table.sort_values(["latency_ms", "z"])
     return found
 
 
-def _began(event: pd.DataFrame, here: str) -> float:
-    """1 if the area began an event, a half if two did, and so on."""
-    first = event["order"] == 1
-    return float(first[here]) / int(first.sum())
+def discharges(counts: pd.DataFrame, rest: pd.DataFrame) -> FloatArray:
+    """When bursts of a group begin that are raised and as large as any it had at rest, ms."""
+    level = baseline(rest)
+    found, before = bursts(counts, EVENT_BIN, level), bursts(rest, EVENT_BIN, level)
+    per_bin = found["spikes"] * EVENT_BIN / found["duration_ms"]
+    raised = per_bin >= RAISED * level["mean"].iloc[0]
+    least = max(before["spikes"].max() if len(before) else 0, LARGE * found["spikes"].max())
+    larger = found["spikes"] >= least
+    onsets: FloatArray = found["onset_ms"][raised & larger].to_numpy(float)
+    return onsets
 
 
 def sooner(first: FloatArray, second: FloatArray) -> float:
@@ -140,14 +146,6 @@ def sooner(first: FloatArray, second: FloatArray) -> float:
         return float("nan")
     a, b = first[:, None], second[None, :]
     return float(np.mean((a < b) + 0.5 * (a == b)))
-
-
-def _joining(events: Sequence[pd.DataFrame], here: str, names: pd.Index) -> pd.DataFrame:
-    """Share of events that each area joined, and its median latency after ``here`` (ms)."""
-    after = pd.DataFrame(
-        [each["onset_ms"] - each.at[here, "onset_ms"] for each in events], columns=names
-    )
-    return pd.DataFrame({"share": after.notna().mean(), "latency_ms": after.median()})
 
 
 def _near(neurons: Neurons, area: str, side: str) -> list[str]:
