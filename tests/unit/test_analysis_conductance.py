@@ -1,6 +1,8 @@
 """Mean conductance by origin: beside formulas, the engines, and networks of stored synapses."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -196,6 +198,20 @@ def test_it_is_the_mean_of_what_an_engine_computes(tmp_path, monkeypatch):
         for mean, excites in zip(means, (True, False), strict=True):
             np.testing.assert_allclose(mean, g.of(excites=excites), rtol=error, atol=1e-12)
         monkeypatch.setattr(Kinetics, "integral", property(stepped))
+
+
+def test_what_is_documented_runs(tmp_path, monkeypatch, capsys):
+    (tmp_path / "trains").mkdir()
+    ic.run(write(tmp_path, inputs=write_trains(tmp_path / "trains")),
+           output_dir=tmp_path / "results" / "mine")  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    (block,) = [block for block in blocks if "mean_conductance" in block]
+    names = {"ic": ic}
+    exec(block.replace("500.0", "0.0"), names)
+    assert names["g"].of(excites=True, source="drive").min() == 0.0  # onto the third cell
+    assert "excitatory" in capsys.readouterr().out
 
 
 def test_a_cortex_has_what_its_stored_synapses_make(tmp_path):
