@@ -25,10 +25,6 @@ Place = tuple[tuple[str, ...], tuple[float, float], Kinetics]
 
 OUTPUT = Path(__file__).parents[1] / "src/isocortex/cortex/data"
 
-#: Rate of the background, Hz. The tables do not have it; the published run script reads a file
-#: named bkg_spikes_n1_fr1000: one source at 1 kHz.
-BACKGROUND_RATE = 1000.0
-
 #: Degrees of visual field per um of cortex along x and z, in the published weight function.
 DEGREES_PER_UM = (0.07, 0.04)
 
@@ -105,10 +101,7 @@ def main(source: Path) -> None:
         "models": models,
         "connections": connections,
         "weights": weight_table(pairs, edges, kinetics, effect),
-        "background": background_table(
-            folder / "bkg_v1_edge_models.csv", pairs, counts, kinetics, effect
-        ),
-        "kinetics": kinetics,
+        "kinetics": with_ours(kinetics),
     }
     OUTPUT.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
@@ -304,58 +297,34 @@ def place_of(row: pd.Series, kinetics: pd.DataFrame) -> Place:
     return tuple(json.loads(row["target_sections"])), (low, finite(high)), synapse
 
 
-def background_table(
-    file: Path, pairs: list[tuple[str, str]], counts: pd.DataFrame, kinetics: pd.DataFrame,
-    effect: Effect,
-) -> pd.DataFrame:  # fmt: skip
-    """Synapses of the background on every model in use.
-
-    The file has rows for models without cells in V1, which were never fitted and are up to a
-    hundred times stronger: those models are scaled from the others of their class.
-    """
-    table = pd.read_csv(file, sep=" ")
-    table = table[table["target_label"] == "biophysical"]
-    table = table.assign(
-        model=table["target_model_id"].astype(str), total=table["syn_weight"] * table["nsyns"]
-    )
-    # Layers 6 and 5 share the models of Htr3a cells: the rows of layer 6 come first.
-    of_layer_5 = table["model"].duplicated()
-    of_layer_6 = table["model"].duplicated(keep="last")
-    of_group = counts.assign(group=counts["population"].map(group)).groupby("group")["model"]
-    rows = []
-    for target, model in pairs:
-        wrong_layer = of_layer_5 if target == "i6H" else of_layer_6
-        peers = table[table["model"].isin(of_group.get_group(target)) & ~wrong_layer]
-        own = peers[peers["model"] == model]
-        one = (peers if own.empty else own).iloc[0]
-        synapses = round((peers if own.empty else own)["nsyns"].median())
-        place = place_of(one, kinetics)
-        total = weight_like_peers(peers, "total", model, kinetics, effect)
-        rows.append(
-            {
-                "group": target, "model": model, "origin": "scaled" if own.empty else "V1",
-                "synapses": synapses, "rate_Hz": BACKGROUND_RATE, "weight_nS": total / synapses,
-                "delay_ms": one["delay"], "sections": " ".join(place[0]),
-                "distance_low_um": place[1][0], "distance_high_um": place[1][1],
-                "kinetics": Path(one["dynamics_params"]).stem,
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
-
-
 def finite(distance: float) -> float:
     """The files write 1e20 um for no limit."""
     return distance if distance < 1e19 else np.inf
 
 
+#: mV; V1 has -70. The cells' voltages were corrected by -14 mV for the junction potential of their
+#: pipettes (``junction_potential`` of every fit), those that -70 mV is from were not.
+GABA_REVERSAL = -80.0
+#: Excitation onto excitatory cells as one synapse that carries AMPA and NMDA; V1 has AMPA alone.
+SLOW = ("AMPA_NMDA_ExcToExc", 1.0, 12.0, 0.0)
+
+
 def kinetics_table(folder: Path) -> pd.DataFrame:
-    """The two-exponential synapses."""
+    """The two-exponential synapses as published."""
     rows = []
     for file in sorted(folder.glob("*.json")):
         entry = json.loads(file.read_text())
         if entry["level_of_detail"] == "exp2syn":
             rows.append((file.stem, entry["tau1"], entry["tau2"], entry["erev"]))
     return pd.DataFrame(rows, columns=["name", "tau1_ms", "tau2_ms", "erev_mV"])
+
+
+def with_ours(kinetics: pd.DataFrame) -> pd.DataFrame:
+    """With the reversal of GABA, and the slow synapse that tools/make_strengths.py gives out."""
+    reversal = kinetics["erev_mV"].where(kinetics["erev_mV"] > -40.0, GABA_REVERSAL)
+    return pd.concat(
+        [kinetics.assign(erev_mV=reversal), pd.DataFrame([SLOW], columns=kinetics.columns)]
+    )
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 """Find the background that gives a cortex model its resting state.
 
-The model is built and simulated again and again; after each run the synapses of the background onto
-every (layer, class, cell model) get stronger or weaker by how far their rate is from its target.
+First in open loop (:mod:`isocortex.cortex.open_loop`): some neurons of every kind are simulated
+with their recurrent synapses driven at target rates, and their background gets stronger or weaker
+by how far each kind is from its target. Kinds do not act on each other there, so this takes a dozen
+rounds of seconds. Then a few rounds with the whole network, whose trains are no Poisson trains,
+take up what is left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,26 +17,36 @@ import numpy as np
 import pandas as pd
 
 from isocortex.arrays import FloatArray, IntArray
+from isocortex.circuit import Simulation
+from isocortex.cortex.background import RATE
 from isocortex.cortex.circuit import simulation_of
-from isocortex.cortex.drive import Drive, load_drive, target_of
+from isocortex.cortex.counts import CLASSES, N_EXCITATORY
+from isocortex.cortex.drive import FEWEST, Drive, strongest, target_of
 from isocortex.cortex.model import CortexModel
+from isocortex.cortex.open_loop import OpenLoop, sample_of
 from isocortex.cortex.recipe import Recipe
 from isocortex.elementary import exp, log
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Piece, Settings
 from isocortex.errors import ConfigError, disk_errors
 from isocortex.network.build import build_network
-from isocortex.network.network import Network
 from isocortex.session.loop import Run, Task, Watching
 from isocortex.session.room import room_for
 
 #: Added to rates before their logarithm is taken, Hz: silence is finitely far from a target.
 FLOOR = 0.3
-#: Exponent of (target / rate) by which weights change: a rate rises far steeper than its drive.
-STEP = 0.15
+#: Exponents of (target / rate) by which the background changes, in the first half of the rounds in
+#: open loop, in the second, and in closed loop: a rate rises far steeper than its drive.
+STEPS = (0.4, 0.2, 0.15)
 #: A class of fewer neurons learns more slowly: its rate says less.
 FEW = 5
-WEAKEST, STRONGEST = 0.01, 200.0  # nS
+#: Neurons of every kind that are simulated in open loop.
+EACH = 16
+#: Least and most that the background of a neuron conducts on average, nS.
+LEAST, MOST = 1e-3, 30.0
+#: Factors on all recurrent excitation that are tried to see how far the model is from running away,
+#: and multiple of its excitatory neurons' rate at rest from which it has.
+GAINS, AWAY = (1.1, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0), 3.0
 
 
 @dataclass(frozen=True)
@@ -42,12 +55,15 @@ class Round:
 
     Attributes
     ----------
-    table : layer, class, model, neurons, nS, Hz, target of every kind of neuron.
+    table : layer, class, model, neurons, synapses, nS, Hz, target of every kind of neuron;
+        ``neurons`` are those that were simulated.
     error : mean over neurons of abs(log(rate / target)) of their kind, with ``FLOOR`` added.
+    closed : whether the loop was closed.
     """
 
     table: pd.DataFrame
     error: float
+    closed: bool
 
     def by_class(self) -> pd.DataFrame:
         """The table's means by layer and class."""
@@ -63,94 +79,158 @@ def calibrate(
     recipe: Recipe,
     start: Drive | None = None,
     *,
-    rounds: int = 30,
-    tstop: float = 1500.0,
-    settle: float = 500.0,
+    rounds: tuple[int, int] = (14, 3),
+    tstop: float = 1300.0,
+    settle: float = 300.0,
     threads: int | None = None,
-    progress: Callable[[int, Round, Round], None] = lambda number, done, best: None,
+    progress: Callable[[int, Round], None] = lambda number, done: None,
 ) -> Round:
-    """Simulate and correct ``rounds`` times; returns the round with the smallest error.
+    """Simulate and correct; returns the last round.
 
     Parameters
     ----------
-    start : weights to begin with, default the embedded ones.
-    rounds : 1 only tells the rates that ``start`` gives.
+    start : background to begin with, default the embedded one.
+    rounds : in open loop and in closed loop. (0, 1) only tells the rates that ``start`` gives.
     tstop, settle : ms simulated in each round, and those at its beginning that do not count.
-    progress : told the number of every round, its outcome and the best until then.
+    progress : told the number of every round and its outcome.
     """
-    if rounds < 1 or not 0.0 <= settle < tstop:
+    opened, closed = rounds
+    if min(rounds) < 0 or opened + closed < 1 or not 0.0 <= settle < tstop:
         raise ConfigError(
-            f"cannot calibrate in {rounds} rounds of {tstop:g} ms: their first {settle:g} ms do "
-            "not count",
+            f"cannot calibrate in {opened} and {closed} rounds of {tstop:g} ms: their first "
+            f"{settle:g} ms do not count",
             field="tstop",
             fix=f"Ask for one round or more, of more than {settle:g} ms.",
         )
-    start = start or load_drive()
     cortex = CortexModel.make(recipe)
-    simulation = simulation_of(cortex, start, tstop=tstop)
-    network = build_network(simulation, fits=room_for(simulation, precision="single"))
+    start = start or cortex.drive
     kinds, of = cortex.kinds
     target = np.array([target_of(layer, name) for layer, name, _ in kinds])
-    first = drive = np.array([start.of(*kind) for kind in kinds])
-    settings = Settings(
-        dt=simulation.dt, v_init=simulation.v_init, celsius=simulation.celsius,
-        precision="single", threads=threads or 1,
-    )  # fmt: skip
-    n_steps = round(tstop / settings.dt)
-    best: Round | None = None
-    for number in range(1, rounds + 1):
-        driven = _driven(network, (drive / first)[of])
-        spikes = _Counter(of, settle, tstop)
-        run = Run(Task(driven, CpuEngine(driven, settings), settings, n_steps), [spikes])
-        run.advance_to(n_steps)
-        rate = spikes.rates
-        count = np.bincount(of, minlength=len(kinds))
-        away = log((target + FLOOR) / (rate + FLOOR))
-        table = pd.DataFrame(kinds, columns=["layer", "class", "model"]).assign(
-            neurons=count, nS=drive, Hz=rate, target=target
+    conducts = _conductance(cortex)
+    given = [start.of(*kind) for kind in kinds]
+    amount = np.array([n * weight for n, weight in given]) * conducts
+    loop = OpenLoop(cortex, sample_of(cortex, EACH)) if opened else None
+    done: Round | None = None
+    for number in range(opened + closed):
+        if number:
+            assert done is not None
+            away = log((target + FLOOR) / (done.table["Hz"].to_numpy() + FLOOR))
+            sure = np.minimum(1.0, done.table["neurons"].to_numpy() / FEW)
+            step = STEPS[2 if number > opened else int(2 * number > opened)]
+            amount = np.clip(amount * exp(step * sure * np.clip(away, -1.5, 1.5)), LEAST, MOST)
+            given = [_as_synapses(g, c, name) for g, c, (_, name, _) in
+                     zip(amount, conducts, kinds, strict=True)]  # fmt: skip
+        drive = Drive(dict(zip(kinds, given, strict=True)), start.file)
+        table = pd.DataFrame(kinds, columns=["layer", "class", "model"])
+        table[["synapses", "nS"]] = given
+        if loop is not None and number < opened:
+            who = of[loop.rows]
+            simulation = loop.simulation(drive, tstop, recipe.seed + number)
+        else:
+            who, simulation = of, simulation_of(cortex, drive, tstop=tstop)
+        rate = _rates(simulation, who, len(kinds), settle, threads)
+        count = np.bincount(who, minlength=len(kinds))
+        off = np.abs(log((target + FLOOR) / (rate + FLOOR)))
+        done = Round(
+            table.assign(neurons=count, Hz=rate, target=target),
+            float(np.average(off, weights=count)),
+            number >= opened,
         )
-        done = Round(table, float(np.average(np.abs(away), weights=count)))
-        if best is None or done.error < best.error:
-            best = done
-        progress(number, done, best)
-        change = STEP * np.clip(away, -1.5, 1.5) * np.minimum(1.0, count / FEW)
-        drive = np.clip(drive * exp(change), WEAKEST, STRONGEST)
-    assert best is not None
-    return best
+        progress(number + 1, done)
+    assert done is not None
+    return done
+
+
+def margin(
+    recipe: Recipe,
+    drive: Drive,
+    *,
+    tstop: float = 1300.0,
+    settle: float = 300.0,
+    threads: int | None = None,
+) -> Iterator[tuple[float, float]]:
+    """How far a model is from running away: the rate of its excitatory neurons by gain.
+
+    Yields
+    ------
+    (factor on all recurrent excitation, mean rate in Hz), from a gain of 1 through ``GAINS`` to the
+    first at which the rate is ``AWAY`` times that of gain 1.
+    """
+    cortex = CortexModel.make(recipe)
+    excitatory = np.array([name in CLASSES[:N_EXCITATORY] for _, name, _ in cortex.kinds[0]])[
+        cortex.kinds[1]
+    ]
+    rest: float | None = None
+    for gain in (1.0, *GAINS):
+        louder = cortex.with_weights_of(replace(recipe, excitation=gain * recipe.excitation))
+        simulation = simulation_of(louder, drive, tstop=tstop)
+        rate = float(_rates(simulation, excitatory.astype(np.int64), 2, settle, threads)[1])
+        yield gain, rate
+        rest = rate if rest is None else rest
+        if rate > AWAY * rest:
+            return
 
 
 def write_drive(done: Round, start: Drive, file: str | Path) -> None:
-    """Write a table for :func:`load_drive`: the round's weights, ``start``'s where it has none.
+    """Write a table for :func:`load_drive`: the round's background, ``start``'s where it has none.
 
     Raises
     ------
     SimulationError : if the file cannot be written.
     """
     keys = ["layer", "class", "model"]
-    found = {tuple(row[:3]): row[3] for row in done.table[[*keys, "nS"]].itertuples(index=False)}
-    weights = start.weight | found
-    rows = [(*kind, round(float(weights[kind]), 4)) for kind in sorted(weights)]
+    found = {
+        (layer, name, model): (int(n), float(weight))
+        for layer, name, model, n, weight in done.table[[*keys, "synapses", "nS"]].itertuples(
+            index=False
+        )
+    }
+    inputs = start.inputs | found
+    rows = [(*kind, inputs[kind][0], round(inputs[kind][1], 6)) for kind in sorted(inputs)]
     with disk_errors(Path(file), "write the table"):
-        pd.DataFrame(rows, columns=[*keys, "nS"]).to_csv(file, index=False)
+        pd.DataFrame(rows, columns=[*keys, "synapses", "nS"]).to_csv(file, index=False)
 
 
-def _driven(network: Network, factor: FloatArray) -> Network:
-    """The network with the background of each neuron scaled; node i drives neuron i."""
-    connections, n = network.connections, network.n_reacting
-    begin = connections.first[n]
-    neuron = np.repeat(network.source_node_id[n:], np.diff(connections.first[n:]))
-    weight = connections.weight.copy()
-    weight[begin:] *= factor[neuron]
-    return replace(network, connections=replace(connections, weight=weight))
+def _conductance(cortex: CortexModel) -> FloatArray:
+    """Mean conductance (nS) of one background synapse of 1 nS on every kind of neuron."""
+    first = np.unique(cortex.kinds[1], return_index=True)[1]
+    rules = cortex.far_rule[cortex.group[first]]
+    return np.array([1e-3 * RATE * cortex.rules[rule].kinetics.integral for rule in rules])
+
+
+def _as_synapses(amount: float, conducts: float, name: str) -> tuple[int, float]:
+    """Number and weight (nS) of synapses that conduct ``amount`` (nS) on average, none too strong.
+
+    ``conducts`` is what one of 1 nS does.
+    """
+    most = strongest(name)
+    number = max(FEWEST, int(np.ceil(amount / (conducts * most))))
+    return number, min(round(amount / (number * conducts), 6), most)
+
+
+def _rates(
+    simulation: Simulation, of: IntArray, n_kinds: int, settle: float, threads: int | None
+) -> FloatArray:
+    """Mean rate (Hz) of each kind of the cells after ``settle`` (ms)."""
+    network = build_network(simulation, True, fits=room_for(simulation, precision="single"))
+    settings = Settings(
+        dt=simulation.dt, v_init=simulation.v_init, celsius=simulation.celsius,
+        precision="single", threads=threads or 1,
+    )  # fmt: skip
+    n_steps = round(simulation.tstop / settings.dt)
+    spikes = _Counter(of, n_kinds, settle, simulation.tstop)
+    run = Run(Task(network, CpuEngine(network, settings), settings, n_steps), [spikes])
+    run.advance_to(n_steps)
+    return spikes.rates
 
 
 class _Counter(Watching):
     """Counts spikes after ``settle`` (ms) by kind of neuron, as a run writes them."""
 
-    def __init__(self, of: IntArray, settle: float, tstop: float) -> None:
+    def __init__(self, of: IntArray, n_kinds: int, settle: float, tstop: float) -> None:
         self.of, self.settle, self.tstop = of, settle, tstop
-        self.neurons = np.bincount(of)
-        self.spikes = np.zeros(len(self.neurons))
+        self.neurons = np.bincount(of, minlength=n_kinds)
+        self.spikes = np.zeros(n_kinds)
 
     def after(self, run: Run, piece: Piece) -> None:
         half = 0.5 * run.settings.dt
@@ -160,5 +240,5 @@ class _Counter(Watching):
 
     @property
     def rates(self) -> FloatArray:
-        """Mean rate of each kind, Hz."""
-        return self.spikes / self.neurons / (1e-3 * (self.tstop - self.settle))
+        """Mean rate of each kind, Hz; 0 of one without a neuron."""
+        return self.spikes / np.maximum(self.neurons, 1) / (1e-3 * (self.tstop - self.settle))

@@ -138,6 +138,26 @@ def test_some_cells_have_what_they_have_among_all(simulation, rows):
     np.testing.assert_allclose(some.table(), every.table().loc[rows])
 
 
+def test_overrides_of_weights_count(tmp_path, simulation):
+    """They are no part of what a projection says its weights are."""
+    config = write(tmp_path)
+    content = json.loads(config.read_text())
+    content["connection_overrides"] = [
+        {"name": "no", "source": {"population": "drive", "node_id": [0]},
+         "target": {"population": "cells"}, "weight": 0.0},
+        {"name": "more", "source": {"population": "cells"},
+         "target": {"population": "cells", "node_id": [2]}, "weight": 3.0},
+    ]  # fmt: skip
+    config.write_text(json.dumps(content))
+    rates = {"cells": np.array([1.0, 2.0, 3.0]), "drive": np.array([10.0, 20.0, 30.0])}
+    found = conductance_at(ic.load_simulation(config), rates)
+    silenced = conductance_at(simulation, {**rates, "drive": np.array([0.0, 20.0, 30.0])})
+    np.testing.assert_allclose(found.of(source="drive"), silenced.of(source="drive"))
+    tripled = silenced.of(source="cells") * [1.0, 1.0, 3.0]
+    np.testing.assert_allclose(found.of(source="cells"), tripled)
+    assert tripled[2] > 0
+
+
 def test_conductance_is_linear_in_rates_and_silent_sources_make_none(simulation):
     rates = {"cells": np.array([1.0, 2.0, 3.0])}
     one = conductance_at(simulation, rates)

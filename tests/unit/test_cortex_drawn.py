@@ -8,6 +8,7 @@ from pandas.testing import assert_frame_equal
 
 import isocortex
 from isocortex.cortex.build import build_cortex
+from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.engine.cpu import CpuEngine
@@ -65,18 +66,25 @@ def test_drawn_and_stored_synapses_do_the_same(simulation, networks, precision):
         assert engine.n_events == stored.n_events
 
 
-def test_synapses_are_forgotten_when_they_have_acted(simulation, networks, cortex):
-    """What is kept grows with the spikes on their way, not with synapses or time."""
+def test_synapses_are_forgotten_when_they_have_acted(simulation, cortex):
+    """What is kept grows with the spikes on their way, not with synapses or time.
+
+    Without excitation among them neurons do not fire together, as so few would.
+    """
+    quiet = simulation_of(CortexModel.make(replace(RECIPE, excitation=0.0)), tstop=TSTOP)
+    network = build_network(quiet, store_synapses=False)
     made = sum(len(piece.target) for piece in cortex.synapses(range(len(cortex))))
-    engine = CpuEngine(networks[False], settings(simulation))
-    room = []
-    for _ in range(3):
-        engine.advance(500)
+    background = len(network.connections.target)
+    stored = len(build_network(quiet, store_synapses=True).connections.target)
+    assert made == stored - background
+    engine = CpuEngine(network, settings(simulation))
+    room, spikes = [], 0
+    for _ in range(4):
+        spikes += len(engine.advance(500)[0])
         room.append(len(engine.shares[0].part.wiring.target))
-    background = len(networks[False].connections.target)
-    assert made == len(networks[True].connections.target) - background
+    assert spikes > 50
     assert max(room) - background < 0.2 * made
-    assert room[1] == room[2]
+    assert room[-2] == room[-1]
 
 
 def test_materialised_edges_make_the_same_spikes(tmp_path, simulation):
@@ -114,7 +122,7 @@ def test_a_state_goes_on_whether_synapses_are_stored_or_drawn(simulation, stored
         second.restore(state)
         second.advance(20.0)
         found = second.spikes.sort_values(["timestamps", "node_ids"], ignore_index=True)
-    assert before > 20
+    assert before > 10
     assert len(late) > 20
     assert_frame_equal(found, late)
 

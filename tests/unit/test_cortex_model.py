@@ -10,6 +10,7 @@ from isocortex.cortex.build import build_cortex
 from isocortex.cortex.counts import CLASSES, class_of, group_of
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
+from isocortex.cortex.thinning import SPREAD, Thinning, normal
 from isocortex.errors import ConfigError
 from isocortex.network.drawn.draw import Synapses
 
@@ -108,7 +109,7 @@ def test_nobody_connects_to_itself(synapses):
 
 def test_local_probability_falls_as_the_rule_says():
     """Pairs of L2/3 cells at scale 0.02 within one area, by distance, against the Gaussian."""
-    cortex = CortexModel.make(Recipe(scale=0.004, in_degree=0.004))
+    cortex = CortexModel.make(Recipe(scale=0.004, in_degree=0.0008))
     neurons = cortex.neurons
     area = list(cortex.atlas.areas.index).index("SSp-bfd")
     right = neurons.column >= cortex.layout.columns.n_side
@@ -122,7 +123,9 @@ def test_local_probability_falls_as_the_rule_says():
     away = neurons.position[basket][None] - neurons.position[pyramid][:, None]
     up = np.einsum("ijk,ik->ij", away, neurons.normal[pyramid])
     distance = np.sqrt(np.maximum((away**2).sum(axis=2) - up**2, 0.0))
-    expected = rule.probability_at(distance)  # scale and in-degree are equal: nothing is widened
+    expected = rule.probability_at(
+        distance
+    )  # the share of connections is the scale: none is widened
     found = np.array([[(s, t) in linked for t in basket.tolist()] for s in pyramid.tolist()])
     for low, high in ((0, 60), (60, 120), (120, 200), (200, 400)):
         here = (distance >= low) & (distance < high)
@@ -168,7 +171,7 @@ def test_built_circuits_give_the_same_network(tmp_path, materialize):
         source[mine], slots.cell[target], slots.node[target],
         np.rint(connections.delays[connections.delay[mine]] * 10),
     ])  # fmt: skip
-    weight = cortex.weight[made.rule, cortex.model[made.target]]
+    weight = cortex.weight[made.rule, cortex.model[made.target]] * made.strength
     wanted = np.column_stack([made.source, made.target, made.node, made.delay])
     got_weight = connections.weight[mine]
     order, other = np.lexsort(got.T), np.lexsort(wanted.T)
@@ -196,12 +199,12 @@ def test_impossible_recipes(field, value):
 
 @pytest.mark.parametrize(("blocked", "source"), [("inhibition", "i"), ("excitation", "e")])
 def test_a_factor_of_0_is_a_full_block(blocked, source):
-    """Of what excitatory cells receive from these, and of nothing else."""
+    """Of all that these make, and of nothing else."""
     cortex, whole = (
         CortexModel.make(Recipe(scale=0.0005, **factors)) for factors in ({blocked: 0.0}, {})
     )
     for rule, weight, before in zip(cortex.rules, cortex.weight, whole.weight, strict=True):
-        if rule.target[0] == "e" and (rule.source[0] == "e") == (source == "e"):
+        if rule.source[0] == source:
             assert not weight.any()
         else:
             np.testing.assert_array_equal(weight, before)
@@ -213,20 +216,58 @@ def test_fewer_synapses_than_the_local_wiring():
 
 
 @pytest.mark.parametrize("cell_class", [("2/3", "IT"), ("5", "Pvalb")])
-def test_fewer_stronger_synapses_keep_the_variance_of_the_input(cell_class):
-    """A neuron with a share k of its synapses receives root k of the mean, and all the variance.
-
-    Of an input of independent Poisson spikes: the sums over its synapses of w and of w squared.
-    """
+def test_fewer_stronger_synapses_keep_the_mean_and_the_variance_of_the_input(cell_class):
+    """Sums over the connections onto a neuron of their weight, and of its square."""
     sums = {}
-    for kept in (0.05, 0.2):
-        cortex = CortexModel.make(Recipe(scale=0.002, in_degree=kept))
+    for kept in (0.1, 0.3, 1.0):
+        cortex = CortexModel.make(Recipe(scale=0.001, in_degree=kept))
         made = _joined(cortex.synapses(range(len(cortex))))
         mine = cortex.group[made.target] == group_of(cell_class)
-        weight = cortex.weight[made.rule[mine], cortex.model[made.target[mine]]].astype(float)
+        weight = cortex.weight[made.rule, cortex.model[made.target]] * made.strength.astype(float)
+        pair = (made.source * len(cortex) + made.target)[mine]
+        _, connection = np.unique(pair, return_inverse=True)
+        each = np.bincount(connection, weight[mine])
         n = (cortex.group == group_of(cell_class)).sum()
-        sums[kept] = np.array([mine.sum(), weight.sum(), (weight**2).sum()]) / n
-    number, mean, variance = sums[0.2] / sums[0.05]
-    assert number == pytest.approx(4.0, rel=0.03)
-    assert mean == pytest.approx(2.0, rel=0.03)
-    assert variance == pytest.approx(1.0, rel=0.04)
+        sums[kept] = np.array([mine.sum() / kept, each.sum(), (each**2).sum()]) / n
+    for kept in (0.1, 0.3):
+        number, mean, variance = sums[kept] / sums[1.0]
+        assert number == pytest.approx(1.0, rel=0.02)
+        assert mean == pytest.approx(1.0, rel=0.02)
+        # pairs that connect several times, of too few neurons, count as one here
+        assert variance == pytest.approx(1.0, rel=0.12)
+
+
+@pytest.mark.parametrize("kept", [0.02, 0.1, 0.5, 1.0])
+def test_thinning_is_what_chance_leaves(kept):
+    """Number and second moment against drawing synapses one by one; the strength's mean is 1."""
+    rng = np.random.default_rng(3)
+    whole = rng.integers(3, 8, 400_000)
+    left = rng.binomial(whole, kept)
+    found = Thinning.of((3, 7), kept)
+    assert found.connections == pytest.approx((left > 0).mean(), rel=0.02)
+    share = np.bincount(left[left > 0], minlength=8) / (left > 0).sum()
+    np.testing.assert_allclose(np.diff(found.number), share[1:8], atol=0.003)
+    strength = np.exp(found.spread * normal() + found.level)
+    assert strength.mean() == pytest.approx(1.0, abs=1e-12)
+    second = (left.astype(float) ** 2).mean() / kept**2 * np.exp(found.spread**2)
+    wanted = (whole.astype(float) ** 2).mean() * np.exp(SPREAD**2)
+    if found.spread > 0.0:  # else chance alone makes more than the lognormal would
+        assert second == pytest.approx(wanted, rel=0.02)
+    else:
+        assert second > wanted
+
+
+def test_strengths_are_lognormal(cortex):
+    """At in-degree 1, of single connections, as drawn."""
+    whole = CortexModel.make(Recipe(scale=0.0005, in_degree=1.0))
+    made = _joined(whole.synapses(range(200)))
+    logs = np.log(np.unique(made.strength[made.source == 17]).astype(float))
+    every = np.log(made.strength.astype(float))
+    assert every.std() == pytest.approx(1.0, rel=0.02)
+    assert np.exp(every).mean() == pytest.approx(1.0, rel=0.03)
+    assert len(logs) > 300
+    pair = made.source * len(whole) + made.target
+    order = np.argsort(pair, kind="stable")
+    same = pair[order][1:] == pair[order][:-1]
+    alike = made.strength[order][1:] == made.strength[order][:-1]
+    assert alike[same].mean() > 0.8  # those of one connection; some pairs connect several times

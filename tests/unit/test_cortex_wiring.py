@@ -13,7 +13,10 @@ from isocortex.cells.compiled import SECTION_TYPES
 from isocortex.cells.library import library_cells, load_cell
 from isocortex.cortex.sites import target_sites
 from isocortex.cortex.wiring import load_wiring
+from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.interface import ProbeTable, Settings, Variable
 from isocortex.errors import InputError, ModelError
+from isocortex.network.network import Connections, Network, PointNeurons, Slots, SpikeTrains
 
 TABLES = Path(str(files("isocortex") / "cortex" / "data"))
 EXCITATORY = {"2/3": ["IT"], "4": ["IT"], "5": ["IT", "ET", "NP"], "6a": ["IT", "CT"], "6b": ["6b"]}
@@ -109,7 +112,7 @@ def test_rules_are_those_of_the_published_edges(wiring):
     assert (rule.sigma, rule.delay, rule.synapses) == (114.0, 1.6, (3, 7))
     assert (rule.sections, rule.distance_range) == (("basal", "apical"), (0.0, 200.0))
     k = rule.kinetics
-    assert (k.tau_rise, k.tau_decay, k.reversal) == (1.0, 3.0, 0.0)
+    assert (k.tau_rise, k.tau_decay, k.reversal) == (1.0, 12.0, 0.0)  # AMPA and NMDA; V1: 1, 3
     rule = wiring.rule(("2/3", "Pvalb"), ("2/3", "IT"))
     assert (rule.sections, rule.distance_range) == (("somatic", "basal", "apical"), (0.0, 50.0))
     assert (rule.kinetics.tau_rise, rule.kinetics.tau_decay) == (2.7, 15.0)
@@ -120,21 +123,76 @@ def test_rules_are_those_of_the_published_edges(wiring):
     assert wiring.rule(("2/3", "IT"), ("6a", "CT")) is None
 
 
-def test_weights_are_the_published_ones_times_the_mean_over_connections(wiring):
+def test_weights_and_factors_are_the_published_ones(wiring):
     """weight_max 0.000182520075015 uS (edge 585) and 3.88160349825e-05 uS (edge 588)."""
     pyramid, basket = ("2/3", "IT"), ("2/3", "Pvalb")
     # exp(-(d / 30)^2) weighted by 1 - d / 180 over 0 to 180 degrees: 24.087 / 135
     to_direction = 0.178424
     factor = wiring.rule(pyramid, pyramid).weight_factor
-    weight = wiring.weight(pyramid, pyramid, "487661754")
-    assert weight == pytest.approx(0.000182520075015 * factor, rel=1e-5)
     assert factor == pytest.approx(to_direction * 0.2344, rel=1e-3)
-    weight = wiring.weight(basket, pyramid, "487661754")
+    published = wiring.weights["e2", "e2", "487661754"]
+    assert published == pytest.approx(0.000182520075015, rel=1e-5)
+    published = wiring.weights["i2P", "e2", "487661754"]
+    assert published == pytest.approx(3.88160349825e-05, rel=1e-4)
     # exp(-(d / 90)^2), d uniform from 0 to 180 degrees: sqrt(pi) / 4 erf(2)
-    assert weight == pytest.approx(3.88160349825e-05 * 0.44104, rel=1e-4)
+    assert wiring.rule(basket, pyramid).weight_factor == pytest.approx(0.44104, rel=1e-4)
     assert wiring.weight(pyramid, ("6a", "CT"), "471819401") == 0.0
-    layer6 = wiring.weight(("6a", "Vip"), ("5", "ET"), "471129934")
-    assert layer6 == pytest.approx(6.59978e-05 * 0.44104, rel=1e-3)  # edge 178, not its copy 306
+    layer6 = wiring.weights["i6H", "e5", "471129934"]
+    assert layer6 == pytest.approx(6.59978e-05, rel=1e-3)  # edge 178, not its copy 306
+    between = wiring.weight(("6a", "Vip"), ("6a", "Vip"), "481001895")  # nothing replaces these
+    rule = wiring.rule(("6a", "Vip"), ("6a", "Vip"))
+    assert between == wiring.weights["i6H", "i6H", "481001895"] * rule.weight_factor > 0
+
+
+def test_strengths_replace_the_published_weights(wiring):
+    """All excitatory sources give a cell of layer 4 the factor on what layer 4 gives it."""
+    strength = wiring.strengths["e", "e4"]
+    own = wiring.weights["e4", "e4", "485836906"] * wiring.rules["e4", "e4"].weight_factor
+    for source in (("2/3", "IT"), ("4", "IT"), ("5", "ET")):
+        weight = wiring.weight(source, ("4", "IT"), "485836906")
+        assert weight == pytest.approx(strength.factor * own, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "wanted"),
+    [(("4", "IT"), ("4", "IT"), 0.35), (("5", "ET"), ("6a", "CT"), 0.35),
+     (("5", "IT"), ("5", "Pvalb"), 0.8), (("2/3", "IT"), ("2/3", "Sst"), 0.4)],
+)  # fmt: skip
+def test_connections_make_the_potentials_that_are_wanted(wiring, source, target, wanted):
+    """At rest, of five synapses, over all models of the target: measured by simulation."""
+    ids, shares = wiring.models(*target)
+    rule, total = wiring.rule(source, target), 0.0
+    for model, share in zip(ids, shares, strict=True):
+        weight = wiring.weight(source, target, model)
+        total += share * _amplitude(model, rule, weight)
+    assert total == pytest.approx(wanted, rel=0.3)  # a group has several classes and few places
+
+
+def _amplitude(model, rule, weight, repeats=6):
+    cell = load_cell(model)
+    nodes = target_sites(cell, rule.sections, rule.distance_range).draw(
+        np.random.default_rng(4).random((repeats, 5))
+    )
+    cells, node = np.repeat(np.arange(repeats), 5), nodes.ravel()
+    spots, target = np.unique(np.stack([cells, node]), axis=1, return_inverse=True)
+    first = np.zeros(repeats + 2, np.int64)
+    first[-1] = len(node)
+    network = Network(
+        models=[cell], cell_model=np.zeros(repeats, np.int64), kinetics=[rule.kinetics],
+        slots=Slots(spots[0].astype(np.int32), spots[1].astype(np.int32),
+                    np.zeros(spots.shape[1], np.int32)),
+        connections=Connections(
+            first, target.ravel().astype(np.int32), np.full(len(node), weight),
+            np.zeros(len(node), np.uint8), np.array([1.0]),
+        ),
+        points=PointNeurons(np.zeros(0), np.zeros(0)), n_virtual=1,
+        trains=SpikeTrains(np.array([repeats]), np.array([200.0])), populations=["cells"],
+        source_population=np.zeros(repeats + 1, np.int64), source_node_id=np.arange(repeats + 1),
+    )  # fmt: skip
+    engine = CpuEngine(network, Settings(dt=0.1, v_init=float(cell.e_pas[cell.soma])))
+    engine.record(ProbeTable.of([(i, cell.soma, Variable("v")) for i in range(repeats)]))
+    v = engine.advance(2600)[2][2000:]
+    return (v.max(axis=0) - v[0]).mean()
 
 
 def test_weight_factor_is_the_mean_of_the_published_weight_function():
@@ -154,17 +212,6 @@ def test_weight_factor_is_the_mean_of_the_published_weight_function():
     phase = np.exp(-(along**2) / 2) * (5.5 / 4 - 11 / 1680 * fold)
     assert row["position_factor"] == pytest.approx(phase.mean(), rel=0.01)
     assert (table.loc[(slice(None), "i2P"), "position_factor"].dropna() == 1.0).all()
-
-
-def test_background_is_the_published_one(wiring):
-    """Edge 7077: 19 synapses of 4.09204006474e-06 uS, basal and apical up to 150 um, 1.7 ms."""
-    drive = wiring.background("2/3", "IT", "487661754")
-    assert (drive.synapses, drive.rate, drive.delay) == (19, 1000.0, 1.7)
-    assert drive.weight == pytest.approx(4.09204006474e-06, rel=1e-5)
-    assert (drive.sections, drive.distance_range) == (("basal", "apical"), (0.0, 150.0))
-    # 481001895 serves layers 5 and 6 and has two rows, 7186 and 7170.
-    assert wiring.background("5", "Inh", "481001895").synapses == 12
-    assert wiring.background("6a", "Inh", "481001895").synapses == 13
 
 
 def test_tables_agree_with_the_published_files(wiring, shared):
@@ -194,8 +241,7 @@ def test_every_rule_has_sites_on_every_model_and_none_elsewhere(wiring):
     for target in wiring.classes:
         for model in wiring.models(*target)[0]:
             cell = load_cell(model)
-            places = [wiring.background(*target, model)]
-            places += [r for r in wiring.rules.values() if r.target == wiring.group(target)]
+            places = [r for r in wiring.rules.values() if r.target == wiring.group(target)]
             for place in places:
                 key = (model, place.sections, place.distance_range)
                 if key in seen:
@@ -249,8 +295,6 @@ def test_unknown_classes_name_the_known(wiring, cell_class, message):
 def test_unknown_model_of_a_class(wiring):
     with pytest.raises(ModelError, match=r"\('4', 'IT'\) has no cell model '471129934'"):
         wiring.weight(("4", "IT"), ("4", "IT"), "471129934")
-    with pytest.raises(ModelError, match="has no cell model"):
-        wiring.background("4", "IT", "471129934")
 
 
 def test_a_copy_of_the_tables_is_the_same_wiring(folder, wiring):
@@ -273,8 +317,9 @@ def test_a_copy_of_the_tables_is_the_same_wiring(folder, wiring):
         ("connections", "source", "e9", "there is no row from e2 to e2"),
         ("weights", "e2", "-1", "line 2, e2: is -1.0. It must be 0 or more"),
         ("weights", "e2", "", "there is no weight from e2 onto model 382982932 of e2"),
-        ("background", "synapses", "2.5", "whole, 0 or more"),
-        ("background", "model", "1", "there is no row of group e2 and model 382982932"),
+        ("strengths", "like", "e6", "line 2, like: is 'e6'. It must be a group that connects"),
+        ("strengths", "factor", "-1", "line 2, factor: is -1.0. It must be 0 or more"),
+        ("strengths", "kinetics", "NMDA", "nothing, or one of AMPA_ExcToExc"),
         ("models", "model", "123", "'123' is not an embedded cell"),
         ("models", "v1_count", "-3", "0 or more, or nothing"),
         ("models", "class", "ET", "no such class in this layer"),
@@ -292,7 +337,7 @@ def test_missing_table_missing_column_and_repeated_row(folder):
     file = folder / "wiring_kinetics.csv"
     table = pd.read_csv(file)
     pd.concat([table, table.iloc[:1]]).to_csv(file, index=False)
-    with pytest.raises(InputError, match="line 6, name: the row repeats another"):
+    with pytest.raises(InputError, match="line 7, name: the row repeats another"):
         load_wiring(folder)
     table.drop(columns="tau2_ms").to_csv(file, index=False)
     with pytest.raises(InputError, match="tau2_ms: there is no such column"):

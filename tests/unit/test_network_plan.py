@@ -10,7 +10,6 @@ from library_circuit import clamp, poisson, write_library_circuit
 
 from isocortex.cells.library import load_cell
 from isocortex.cortex.circuit import simulation_of
-from isocortex.cortex.drive import load_drive
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError
@@ -48,7 +47,7 @@ def circuits(tmp_path_factory):
         inputs={"drive": poisson(), "step": clamp(node_ids=(1, 4))},
     )  # fmt: skip
     cortex = CortexModel.make(Recipe(scale=0.0001, seed=3))
-    return [load_simulation(config), simulation_of(cortex, load_drive(), tstop=10.0)]
+    return [load_simulation(config), simulation_of(cortex, tstop=10.0)]
 
 
 def test_ranks_together_hold_the_whole(circuits):

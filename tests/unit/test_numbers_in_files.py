@@ -54,7 +54,7 @@ def test_parameters_of_point_neurons(tmp_path, value):
 
 @pytest.mark.parametrize("value", [v for v in NO_NUMBERS if v is not None])
 def test_recipes(value):
-    for name in ("scale", "in_degree", "strongest", "inhibition", "seed"):
+    for name in ("scale", "in_degree", "excitation", "inhibition", "seed"):
         if not (name == "seed" and value == 10**400):
             with pytest.raises(ConfigError, match=name):
                 Recipe(**{name: value})

@@ -5,6 +5,7 @@ from isocortex.circuit.columns import Column, Columns, Text
 from isocortex.circuit.edges import EdgePopulation, SynapseRule
 from isocortex.circuit.inputs import CurrentInput, Input, PoissonInput, SpikeInput
 from isocortex.circuit.nodes import NodePopulation
+from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.circuit.projection import Cells, Projection, Synapses
 from isocortex.circuit.simulation import ReportSpec, Simulation
 
@@ -15,6 +16,7 @@ __all__ = [
     "Circuit",
     "Column",
     "Columns",
+    "ConnectionOverride",
     "CurrentInput",
     "EdgePopulation",
     "Input",

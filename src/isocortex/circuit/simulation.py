@@ -8,6 +8,7 @@ from pathlib import Path
 from isocortex.arrays import IntArray
 from isocortex.circuit.circuit import Circuit
 from isocortex.circuit.inputs import Input
+from isocortex.circuit.overrides import ConnectionOverride
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class ReportSpec:
 class Simulation:
     """A simulation configuration, complete and checked.
 
-    ``skipped`` names reports left out, ``files_read`` every file the configuration names as input.
+    ``skipped`` names reports left out, ``files_read`` every file the configuration names as input;
+    of ``overrides`` that are about the same synapse the last holds.
     """
 
     circuit: Circuit
@@ -57,3 +59,4 @@ class Simulation:
     seed: int
     skipped: list[str] = field(default_factory=list)
     files_read: frozenset[Path] = frozenset()
+    overrides: list[ConnectionOverride] = field(default_factory=list)

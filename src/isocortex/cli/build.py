@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -48,13 +47,11 @@ def build_cortex(
         typer.Option(help="Share of long-range synapses across the midline. [default: 0.25]"),
     ] = None,
     excitation: Annotated[
-        float | None,
-        typer.Option(help="Factor on excitation of excitatory cells; 0 blocks it. [default: 0.5]"),
-    ] = None,
+        float, typer.Option(help="Factor on all synapses of excitatory cells; 0 blocks them.")
+    ] = 1.0,
     inhibition: Annotated[
-        float | None,
-        typer.Option(help="Factor on inhibition of excitatory cells; 0 blocks it. [default: 1.5]"),
-    ] = None,
+        float, typer.Option(help="Factor on all synapses of inhibitory cells; 0 blocks them.")
+    ] = 1.0,
     drive: Annotated[
         Path | None, typer.Option(help="Background, from `isocortex build calibrate`.")
     ] = None,
@@ -83,7 +80,6 @@ def build_cortex(
     from isocortex.cortex import build
     from isocortex.cortex.census import take_census
     from isocortex.cortex.counts import FEWEST
-    from isocortex.cortex.drive import load_drive
     from isocortex.cortex.model import CortexModel
     from isocortex.cortex.recipe import Recipe
     from isocortex.pictures import save
@@ -96,17 +92,12 @@ def build_cortex(
     def named(file: Path | None) -> str | None:
         return None if file is None else str(file.resolve())
 
-    factors: dict[str, Any] = {
-        name: value
-        for name, value in (("excitation", excitation), ("inhibition", inhibition))
-        if value is not None
-    }
     recipe = Recipe(
         seed=seed, scale=scale, density=density, in_degree=in_degree, synapses=synapses,
         local=local, contra=contra, annotation=named(annotation), area_layer=named(area_layer),
-        connectome=named(connectome), wiring=named(wiring),
+        connectome=named(connectome), wiring=named(wiring), drive=named(drive),
+        excitation=excitation, inhibition=inhibition,
     )  # fmt: skip
-    recipe = replace(recipe, **factors)
     if scale < FEWEST:
         out.print(
             f"Below scale {FEWEST:g} areas lack classes: numbers are not those of the tables."
@@ -117,7 +108,7 @@ def build_cortex(
         config = None
         if output is not None and not dry_run:
             config = build.build_cortex(
-                output, cortex, tstop=tstop, materialize=materialize, drive=load_drive(drive),
+                output, cortex, tstop=tstop, materialize=materialize,
                 progress=lambda what: out.print(f"{what[0].upper()}{what[1:]} ..."),
             )  # fmt: skip
         out.print("Counting synapses ...")
@@ -199,17 +190,26 @@ def calibrate_cortex(
     ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Table that is written, CSV.")],
     start: Annotated[Path | None, typer.Option(help="Begin with this table.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="1 only tells the rates.")] = 30,
+    rounds: Annotated[
+        int, typer.Option(min=0, help="In open loop: inputs of neurons fire at target rates.")
+    ] = 14,
+    closed: Annotated[int, typer.Option(min=0, help="Rounds of the whole network after.")] = 3,
     tstop: Annotated[
-        float, typer.Option(help="Duration of each round, ms; the first 500 do not count.")
-    ] = 1500.0,
+        float, typer.Option(help="Duration of each round, ms; the first 300 do not count.")
+    ] = 1300.0,
+    gains: Annotated[
+        bool, typer.Option(help="Say how far the result is from running away.")
+    ] = True,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: all cores.")] = None,
 ) -> None:
-    """Calibrate the background of a cortex model so that its rates come near their targets."""
+    """Calibrate the background of a cortex model so that its rates come near their targets.
+
+    --rounds 0 --closed 1 only tells the rates.
+    """
     import numpy as np
     from rich.table import Table
 
-    from isocortex.calibrate import calibrate, write_drive
+    from isocortex.calibrate import AWAY, calibrate, margin, write_drive
     from isocortex.cortex.drive import TOLERANCE, load_drive
     from isocortex.cortex.recipe import Recipe
     from isocortex.sonata.config import load_recipe
@@ -217,24 +217,25 @@ def calibrate_cortex(
     recipe = Recipe.read(
         *load_recipe(circuit / "circuit_config.json" if circuit.is_dir() else circuit)
     )
-    drive = load_drive(start)
+    drive = load_drive(recipe.drive if start is None else start)
     with disk_errors(output, "make the folder"):
         output.parent.mkdir(parents=True, exist_ok=True)
 
-    def tell(number: int, done: Round, best: Round) -> None:
+    def tell(number: int, done: Round) -> None:
         mean = np.average(done.table["Hz"], weights=done.table["neurons"])
+        loop = "closed" if done.closed else "open"
         out.print(
-            f"Round {number}: {mean:.2f} Hz, off target by a factor of {np.exp(done.error):.2f}."
+            f"Round {number}, {loop} loop: {mean:.2f} Hz, off target by a factor of "
+            f"{np.exp(done.error):.2f}."
         )
-        if done is best:  # written at once: a stopped calibration keeps its best
-            write_drive(done, drive, output)
+        write_drive(done, drive, output)  # at once: a stopped calibration keeps what it has
 
-    best = calibrate(
-        recipe, drive, rounds=rounds, tstop=tstop, progress=tell,
-        threads=threads or _cores(),
-    )  # fmt: skip
+    threads = threads or _cores()
+    done = calibrate(
+        recipe, drive, rounds=(rounds, closed), tstop=tstop, threads=threads, progress=tell
+    )
     table = Table("layer", "class", "neurons", "Hz", "target", "", box=None)
-    for row in best.by_class().to_dict("records"):
+    for row in done.by_class().to_dict("records"):
         low, high = (factor * row["target"] for factor in TOLERANCE)
         note = "" if low <= row["Hz"] <= high else "out of range"
         table.add_row(
@@ -246,3 +247,11 @@ def calibrate_cortex(
         f"Written: {output}. To use it, build the circuit again as {circuit} was built, with "
         f"--drive {output}"
     )
+    if not gains:
+        return
+    rest = gain = hz = 0.0
+    for gain, hz in margin(recipe, load_drive(output), tstop=tstop, threads=threads):
+        rest = rest or hz
+        out.print(f"All recurrent excitation times {gain:g}: excitatory neurons at {hz:.2f} Hz.")
+    away = f"runs away (more than {AWAY:g} times the rate) at {gain:g}"
+    out.print(f"It {away if hz > AWAY * rest else f'does not run away up to {gain:g}'}.")

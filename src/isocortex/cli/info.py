@@ -41,6 +41,10 @@ def info(
         _tell_models(network, every)
     _tell_list(_populations(simulation.circuit), every)
     _tell_list(_connections(simulation.circuit, network), every)
+    overrides = simulation.overrides
+    _tell_list(
+        [f"connection_overrides {o.name}: weights times {o.weight:g}" for o in overrides], every
+    )
 
 
 def _tell_run(simulation: Simulation, network: Network) -> None:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import FloatArray
 from isocortex.cells.library import load_cell
 from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, KINDS, class_of, group_of
 from isocortex.cortex.sites import Sites, target_sites
+from isocortex.cortex.thinning import Thinning, normal
 from isocortex.elementary import exp
 from isocortex.network.drawn import draw
 
@@ -60,27 +62,39 @@ def _rules(cortex: CortexModel) -> draw.Rules:
     for s, source in enumerate(groups):
         for t, target in enumerate(groups):
             of[s, t] = numbers.get((source, target), -1)
+    left = [Thinning.of(rule.synapses, cortex.recipe.kept) for rule in cortex.rules]
+    connections = np.array([thinning.connections for thinning in left])
     sigma = np.array([rule.sigma for rule in cortex.rules])
-    sigma *= np.sqrt(cortex.recipe.kept / cortex.recipe.scale)
+    sigma *= np.sqrt(connections / cortex.recipe.scale)
     # as many connections as the whole cortex has, among fewer neurons, each keeping its share
     there = np.zeros((len(cortex.atlas.areas), len(LAYERS), len(CLASSES)))
     there[cortex.atlas.row_area, cortex.atlas.row_layer] = cortex.layout.counts.counts
-    wanted = cortex.recipe.scale * cortex.recipe.kept * cortex.connections_within().sum(axis=(1, 2))
+    wanted = cortex.recipe.scale * connections * cortex.connections_within().sum(axis=(1, 2))
     pairs = cortex.pairs_within(there, sigma, but_self=True).sum(axis=(1, 2))
     peak = np.divide(wanted, pairs, out=np.zeros_like(wanted), where=pairs > 0.0)
     copies = np.maximum(np.ceil(peak), 1.0)
     probability = peak / copies
+    most = max(rule.synapses[1] for rule in cortex.rules)
+    far = np.unique(cortex.far_rule[cortex.far_rule >= 0])
     return draw.Rules(
         of,
         np.concatenate([probability, probability]),
         np.concatenate([copies, copies]).astype(np.int64),
         sigma,
         sigma.max(),
-        np.array([rule.synapses[0] for rule in cortex.rules]),
-        np.array([rule.synapses[1] for rule in cortex.rules]),
+        np.array([_filled(thinning.number, most) for thinning in left]),
+        connections / connections[far].max(),
+        np.array([thinning.spread for thinning in left]),
+        np.array([thinning.level for thinning in left]),
+        normal(),
         np.array([rule.delay for rule in cortex.rules]),
         cortex.recipe.local_velocity,
     )
+
+
+def _filled(number: FloatArray, most: int) -> FloatArray:
+    """A distribution with ones up to the number ``most``."""
+    return np.concatenate([number, np.ones(most + 1 - len(number))])
 
 
 def _sites(cortex: CortexModel) -> draw.Sites:
@@ -113,9 +127,10 @@ def _projections(cortex: CortexModel) -> draw.Projections:
     sources = cortex.sources()
     mean = np.divide(connections, sources[:, :, None], out=np.zeros_like(connections),
                      where=sources[:, :, None] > 0)  # fmt: skip
+    far = [cortex.rules[number] for number in np.unique(cortex.far_rule[cortex.far_rule >= 0])]
     return draw.Projections(
         kind,
-        mean * cortex.recipe.kept,
+        mean * max(Thinning.of(rule.synapses, cortex.recipe.kept).connections for rule in far),
         cortex.target_layers(),
         cortex.far_rule,
         _near(cortex),

@@ -17,24 +17,22 @@ import pandas as pd
 
 from isocortex import __version__
 from isocortex.cells.library import load_cell
-from isocortex.cortex.atlas import LAYERS
+from isocortex.circuit import Cells, Projection
+from isocortex.cortex.background import AXONS, BACKGROUND, RATE
 from isocortex.cortex.circuit import (
-    BACKGROUND,
     attributes,
-    background_types,
+    axon_attributes,
+    circuit_of,
     dynamics_of,
     kinetics_names,
     node_types,
 )
-from isocortex.cortex.counts import CLASSES, group_of
 from isocortex.cortex.digest import digests
-from isocortex.cortex.drive import RATE, SYNAPSES, Drive, load_drive
 from isocortex.cortex.model import CortexModel
+from isocortex.cortex.node_sets import node_sets
 from isocortex.cortex.projection import POPULATION
 from isocortex.cortex.recipe import Recipe
-from isocortex.cortex.wiring import CellClass
 from isocortex.errors import disk_errors
-from isocortex.network.drawn.draw import DELAY_STEP
 from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 Progress = Callable[[str], None]
@@ -46,7 +44,6 @@ def build_cortex(
     *,
     tstop: float = 1000.0,
     materialize: bool = False,
-    drive: Drive | None = None,
     progress: Progress = lambda what: None,
 ) -> Path:
     """Write circuit, background and configuration; returns the path of simulation_config.json.
@@ -57,7 +54,6 @@ def build_cortex(
     cortex : what is written.
     tstop : ms, of the simulation that the configuration describes.
     materialize : write every synapse to an edge file.
-    drive : the background, default the embedded one.
     progress : told what is being done.
     """
     folder = Path(folder)
@@ -69,77 +65,67 @@ def build_cortex(
     types, type_id = node_types(cortex)
     write_types(network / "cortex_node_types.csv", types)
     write_nodes(network / "cortex_nodes.h5", "cortex", type_id, attributes(cortex))
-    progress("writing the background")
-    _write_background(network, cortex, drive or load_drive())
+    virtual = pd.DataFrame({"node_type_id": [0], "model_type": "virtual", "pop_name": BACKGROUND})
+    write_types(network / "background_node_types.csv", virtual)
+    axons = axon_attributes(cortex)
+    none = np.zeros(len(axons["area"]), np.int64)
+    write_nodes(network / "background_nodes.h5", BACKGROUND, none, axons)
     for kinetics, name in kinetics_names(cortex).items():
         _write_json(folder / "synaptic_models" / f"{name}.json", dynamics_of(kinetics))
     if materialize:
-        progress("drawing synapses")
-        _write_synapses(network, cortex)
+        circuit = circuit_of(cortex)
+        for projection in circuit.projections:
+            progress(f"drawing synapses from {projection.source}")
+            _write_synapses(network, cortex, projection)
     _write_json(folder / "circuit_config.json", _circuit_config(cortex, materialize))
-    _write_json(folder / "node_sets.json", _node_sets(cortex))
+    _write_json(folder / "node_sets.json", node_sets(cortex))
     config = folder / "simulation_config.json"
     _write_json(config, _simulation_config(cortex.recipe, tstop))
     return config
 
 
-# --- background -------------------------------------------------------------------------------
-
-
-def _write_background(network: Path, cortex: CortexModel, drive: Drive) -> None:
-    """A virtual node for every neuron, and its edge: some synapses at random places."""
-    n = len(cortex)
-    virtual = pd.DataFrame({"node_type_id": [0], "model_type": "virtual", "pop_name": BACKGROUND})
-    write_types(network / "background_node_types.csv", virtual)
-    write_nodes(network / "background_nodes.h5", BACKGROUND, np.zeros(n, np.int64))
-    types = background_types(cortex, drive)
-    types["target_sections"] = [str(list(names)) for names in types["target_sections"]]
-    types["distance_range"] = [str(list(ends)) for ends in types["distance_range"]]
-    write_types(network / "background_cortex_edge_types.csv", types)
-    edges = pd.DataFrame(
-        {"source_node_id": np.arange(n), "target_node_id": np.arange(n),
-         "edge_type_id": cortex.kinds[1], "nsyns": SYNAPSES}
-    )  # fmt: skip
-    write_edges(network / "background_cortex_edges.h5", BACKGROUND, POPULATION, (n, n), edges)
-
-
 # --- synapses ---------------------------------------------------------------------------------
 
 
-def _write_synapses(network: Path, cortex: CortexModel) -> None:
+def _write_synapses(network: Path, cortex: CortexModel, projection: Projection) -> None:
     """Every synapse as an edge with its place, weight and delay, sorted by target."""
-    names = list(kinetics_names(cortex).items())
-    number = {kinetics: k for k, (kinetics, _) in enumerate(names)}
-    types = pd.DataFrame(
-        {"edge_type_id": range(len(names)), "model_template": "exp2syn",
-         "dynamics_params": [f"{name}.json" for _, name in names]}
-    )  # fmt: skip
-    write_types(network / "cortex_cortex_edge_types.csv", types)
-    type_of_rule = np.array([number[rule.kinetics] for rule in cortex.rules])
     cells = [load_cell(name) for name in cortex.models]
+    onto = Cells(cells, cortex.model.astype(np.int64))
+    names = kinetics_names(cortex)
+    kinds = projection.kinds(onto)
+    types = pd.DataFrame(
+        {"edge_type_id": range(len(kinds)), "model_template": "exp2syn",
+         "dynamics_params": [f"{names[kinetics]}.json" for kinetics in kinds]}
+    )  # fmt: skip
+    stem = f"{projection.source}_{projection.target}"
+    write_types(network / f"{stem}_edge_types.csv", types)
     first = np.cumsum([0, *(cell.n_nodes for cell in cells)])
     section = np.concatenate([cell.section for cell in cells])
     position = np.concatenate([cell.x for cell in cells])
+    delays = projection.delays()
     parts = []
-    for made in cortex.synapses(range(len(cortex))):
+    for made in projection.onto(None, onto, cortex.recipe.seed):
         node = first[cortex.model[made.target]] + made.node
         parts.append(
             pd.DataFrame(
                 {
                     "source_node_id": made.source,
                     "target_node_id": made.target,
-                    "edge_type_id": type_of_rule[made.rule],
+                    "edge_type_id": made.kind,
                     "afferent_section_id": section[node],
                     "afferent_section_pos": position[node],
-                    "syn_weight": cortex.weight[made.rule, cortex.model[made.target]],
-                    "delay": made.delay * DELAY_STEP,
+                    "syn_weight": made.weight,
+                    "delay": delays[made.delay],
                 }
             )
         )
     edges = pd.concat(parts, ignore_index=True)
     edges = edges.sort_values("target_node_id", kind="stable", ignore_index=True)
-    counts = (len(cortex), len(cortex))
-    write_edges(network / "cortex_cortex_edges.h5", "cortex", "cortex", counts, edges)
+    sources = (
+        len(cortex) if projection.source == POPULATION else 2 * len(cortex.atlas.areas) * AXONS
+    )
+    counts = (sources, len(cortex))
+    write_edges(network / f"{stem}_edges.h5", projection.source, projection.target, counts, edges)
 
 
 # --- configuration ----------------------------------------------------------------------------
@@ -152,7 +138,7 @@ def _circuit_config(cortex: CortexModel, materialize: bool) -> dict[str, Any]:
             f"{kind}_types_file": f"$NETWORK_DIR/{name}_{kind}_types.csv",
         }
 
-    edges = ["background_cortex", *(["cortex_cortex"] if materialize else [])]
+    edges = ["cortex_cortex", "background_cortex"] if materialize else []
     config: dict[str, Any] = {
         "manifest": {"$BASE_DIR": ".", "$NETWORK_DIR": "$BASE_DIR/network"},
         "components": {"synaptic_models_dir": "$BASE_DIR/synaptic_models"},
@@ -166,49 +152,6 @@ def _circuit_config(cortex: CortexModel, materialize: bool) -> dict[str, Any]:
         made = {"version": __version__, **digests(cortex), "recipe": recipe}
         config["cortex"] = {**recipe, "made": made}
     return config
-
-
-#: Classes of which the simulation records a neuron; the first ones in every compartment.
-RECORDED: tuple[CellClass, ...] = (
-    ("5", "ET"), ("2/3", "IT"), ("5", "Pvalb"), ("4", "IT"), ("6a", "CT"), ("6a", "IT"),
-    ("2/3", "Pvalb"), ("2/3", "Vip"), ("5", "Sst"), ("1", "Inh"),
-)  # fmt: skip
-WHOLE = 3
-#: Area of the recorded neurons, in the right hemisphere.
-RECORDED_AREA = "VISp"
-
-
-def _recorded(cortex: CortexModel) -> list[int]:
-    """A neuron of each class of ``RECORDED``, near each other where the area has them."""
-    n = cortex.neurons
-    right = n.column >= cortex.layout.columns.n_side
-    home = right & (n.area == cortex.atlas.areas.index.get_loc(RECORDED_AREA))
-    middle = n.position[home if home.any() else slice(None)].mean(axis=0)
-    away = np.linalg.norm(n.position - middle, axis=1) + 1e6 * ~home
-    chosen = []
-    for cell_class in RECORDED:
-        members = np.flatnonzero(cortex.group == group_of(cell_class))
-        if len(members):
-            chosen.append(int(members[np.argmin(away[members])]))
-    return chosen
-
-
-def _node_sets(cortex: CortexModel) -> dict[str, Any]:
-    """Areas, layers and classes by name; some neurons to record."""
-    recorded = _recorded(cortex)
-    sets: dict[str, Any] = {
-        "cortex": {"population": "cortex"},
-        "background": {"population": "background"},
-        "recorded": {"population": "cortex", "node_id": recorded},
-        "whole": {"population": "cortex", "node_id": recorded[:WHOLE]},
-    }
-    for name in cortex.atlas.areas.index:
-        sets[name] = {"population": "cortex", "area": name}
-    for layer in LAYERS:
-        sets[f"L{layer}"] = {"population": "cortex", "layer": f"L{layer}"}
-    for name in CLASSES:
-        sets[name] = {"population": "cortex", "cell_class": name}
-    return sets
 
 
 def _simulation_config(recipe: Recipe, tstop: float) -> dict[str, Any]:

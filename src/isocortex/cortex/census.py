@@ -140,7 +140,7 @@ def take_census(cortex: CortexModel, sources_per_area: int = 250) -> Census:
              "long_range": delays[1, :used] / delays.sum()}
         ).round({"delay": 6}),
         float(matrix.sum()),
-        _standard_error(stands_for, _patch(cortex)[sources], made),
+        _standard_error(stands_for, cortex.patch[sources], made),
         len(sources),
         seconds / max(made.sum(), 1.0),
     )  # fmt: skip
@@ -160,18 +160,13 @@ def _neurons(cortex: CortexModel) -> pd.DataFrame:
     )
 
 
-def _patch(cortex: CortexModel) -> NDArray[np.int32]:
-    """Area and side of every neuron: side * areas + area."""
-    return cortex.axons.places.patch[cortex.neurons.column]
-
-
 def _sample(cortex: CortexModel, per_area: int, seed: int) -> tuple[NDArray[np.int64], FloatArray]:
     """Ids drawn from every area and side, and how many neurons each stands for.
 
     At equal steps through the neurons of an area in the order of layer and class, so that every
     class is met as often as it is frequent.
     """
-    patch = _patch(cortex)
+    patch = cortex.patch
     shuffled = np.argsort(uniform(seed, "census", cortex.neurons.id))
     order = shuffled[np.lexsort((cortex.group[shuffled], patch[shuffled]))]
     size = np.bincount(patch)

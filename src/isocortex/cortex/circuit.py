@@ -12,38 +12,34 @@ from numpy.typing import NDArray
 from isocortex.circuit import (
     Circuit,
     Column,
-    EdgePopulation,
     NodePopulation,
     PoissonInput,
     Simulation,
-    SynapseRule,
     Text,
 )
-from isocortex.cortex.counts import CLASSES, HEMISPHERES, N_EXCITATORY, group_of
-from isocortex.cortex.drive import RATE, SYNAPSES, Drive
+from isocortex.cortex.background import AXONS, BACKGROUND, RATE, BackgroundProjection
+from isocortex.cortex.counts import CLASSES, HEMISPHERES, N_EXCITATORY
+from isocortex.cortex.drive import Drive
 from isocortex.cortex.model import CortexModel
+from isocortex.cortex.node_sets import node_sets
 from isocortex.cortex.projection import LIBRARY_PREFIX, POPULATION, CortexProjection
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.random import keys
 
-#: The population of virtual nodes that stands for all input from outside the cortex.
-BACKGROUND = "background"
-#: ms, from a background spike to its synapses.
-BACKGROUND_DELAY = 1.0
 
-
-def simulation_of(cortex: CortexModel, drive: Drive, *, tstop: float) -> Simulation:
+def simulation_of(cortex: CortexModel, drive: Drive | None = None, *, tstop: float) -> Simulation:
     """What :func:`isocortex.cortex.build.build_cortex` writes, without files or reports.
 
     Parameters
     ----------
-    drive : the background.
+    drive : the background, default the model's.
     tstop : ms.
     """
-    circuit, n = circuit_of(cortex, drive), len(cortex)
+    circuit = circuit_of(cortex, drive)
+    axons = np.arange(len(circuit.nodes[BACKGROUND].node_ids))
     key = f"{cortex.recipe.seed}:{BACKGROUND}:{BACKGROUND}"
     poisson = PoissonInput(
-        BACKGROUND, np.arange(n), np.full(n, RATE), 0.0, tstop, keys(key, np.arange(n))
+        BACKGROUND, axons, np.full(len(axons), RATE), 0.0, tstop, keys(key, axons)
     )
     return Simulation(
         circuit=circuit, config_file=NOWHERE, dt=0.1, tstop=tstop, dL=20.0, spike_threshold=-15.0,
@@ -57,23 +53,33 @@ def simulation_of(cortex: CortexModel, drive: Drive, *, tstop: float) -> Simulat
 NOWHERE = Path("(made in memory)")
 
 
-def circuit_of(cortex: CortexModel, drive: Drive) -> Circuit:
-    """The circuit in memory: two populations, the background's edges, the cortex's projection."""
+def circuit_of(cortex: CortexModel, drive: Drive | None = None) -> Circuit:
+    """The circuit in memory: neurons and background axons, and what both project."""
     types, type_id = node_types(cortex)
     columns: dict[str, Column] = {"node_type_id": type_id}
     for name in types.columns[1:]:
         columns[name] = Text.named(type_id, types[name])
-    for name, values in attributes(cortex).items():
-        columns[name] = Text.of(values) if values.dtype.kind == "S" else values
+    columns |= _columns(attributes(cortex))
     neurons = NodePopulation(POPULATION, np.arange(len(cortex)), columns, NOWHERE)
-    virtual = {"model_type": Text(np.zeros(len(cortex), np.int32), ("virtual",))}
-    sources = NodePopulation(BACKGROUND, np.arange(len(cortex)), virtual, NOWHERE)
-    projection = CortexProjection.of(cortex, neurons)
+    places = axon_attributes(cortex)
+    n = len(places["area"])
+    virtual = {"model_type": Text(np.zeros(n, np.int32), ("virtual",)), **_columns(places)}
+    axons = NodePopulation(BACKGROUND, np.arange(n), virtual, NOWHERE)
     return Circuit(
-        nodes={POPULATION: neurons, BACKGROUND: sources},
-        projections=[_background(cortex, drive), projection],
-        components={}, node_sets={}, config_file=NOWHERE,
+        nodes={POPULATION: neurons, BACKGROUND: axons},
+        projections=[
+            CortexProjection.of(cortex, neurons),
+            BackgroundProjection(lambda: cortex, POPULATION, drive),
+        ],
+        components={}, node_sets=node_sets(cortex), config_file=NOWHERE,
     )  # fmt: skip
+
+
+def _columns(attributes: dict[str, NDArray[Any]]) -> dict[str, Column]:
+    return {
+        name: Text.of(values) if values.dtype.kind == "S" else values
+        for name, values in attributes.items()
+    }
 
 
 # --- nodes ------------------------------------------------------------------------------------
@@ -120,54 +126,23 @@ def attributes(cortex: CortexModel) -> dict[str, NDArray[Any]]:
     }
 
 
-# --- background -------------------------------------------------------------------------------
+def axon_attributes(cortex: CortexModel) -> dict[str, NDArray[Any]]:
+    """Of every axon of the background: area and side that it projects to."""
+    area = np.array([name.encode() for name in cortex.atlas.areas.index])
+    side = np.array([name.encode() for name in HEMISPHERES])
+    return {
+        "area": np.tile(np.repeat(area, AXONS), len(side)),
+        "hemisphere": np.repeat(side, AXONS * len(area)),
+    }
 
 
-def background_types(cortex: CortexModel, drive: Drive) -> pd.DataFrame:
-    """One type of edge per (layer, class, cell model): weight, delay and places of synapses.
-
-    The background ends where axons from far away do, on synapses like theirs.
-    """
-    names = kinetics_names(cortex)
-    rows = []
-    for number, (layer, name, model) in enumerate(cortex.kinds[0]):
-        rule = cortex.rules[cortex.far_rule[group_of((layer, name))]]
-        rows.append(
-            {
-                "edge_type_id": number,
-                "syn_weight": round(drive.of(layer, name, model) * 1e-3, 9),
-                "delay": BACKGROUND_DELAY,
-                "model_template": "exp2syn",
-                "dynamics_params": f"{names[rule.kinetics]}.json",
-                "target_sections": rule.sections,
-                "distance_range": tuple(min(end, 1e20) for end in rule.distance_range),
-            }
-        )
-    return pd.DataFrame(rows)
+# --- synapses ---------------------------------------------------------------------------------
 
 
 def dynamics_of(kinetics: Kinetics) -> dict[str, Any]:
     """What a file of ``dynamics_params`` holds for these kinetics."""
     return {"level_of_detail": "exp2syn", "tau1": kinetics.tau_rise,
             "tau2": kinetics.tau_decay, "erev": kinetics.reversal}  # fmt: skip
-
-
-def _background(cortex: CortexModel, drive: Drive) -> EdgePopulation:
-    types, n = background_types(cortex, drive), len(cortex)
-    dynamics = {f"{name}.json": dynamics_of(k) for k, name in kinetics_names(cortex).items()}
-    rules = [
-        SynapseRule(row["model_template"], dynamics[row["dynamics_params"]],
-                    row["dynamics_params"], row["target_sections"], row["distance_range"])
-        for row in types.to_dict("records")
-    ]  # fmt: skip
-    rule = cortex.kinds[1].astype(np.int32)
-    return EdgePopulation(
-        name=f"{BACKGROUND}_to_{POPULATION}", source=BACKGROUND, target=POPULATION,
-        source_index=np.arange(n), target_index=np.arange(n), rule=rule, rules=rules,
-        weight=types["syn_weight"].to_numpy()[rule], delay=np.full(n, BACKGROUND_DELAY),
-        nsyns=np.full(n, SYNAPSES, np.int32), section_id=np.full(n, -1, np.int32),
-        section_pos=np.full(n, np.nan), weight_is_final=np.zeros(n, bool),
-    )  # fmt: skip
 
 
 def kinetics_names(cortex: CortexModel) -> dict[Kinetics, str]:

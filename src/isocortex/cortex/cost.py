@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from isocortex.cells.library import load_cell
+from isocortex.cortex.background import RATE
 from isocortex.cortex.census import Census
-from isocortex.cortex.drive import RATE, SYNAPSES, target_of
+from isocortex.cortex.drive import target_of
 from isocortex.cortex.model import CortexModel
 from isocortex.network.memory import SORTED
 
@@ -50,14 +51,15 @@ def cost_of(cortex: CortexModel, census: Census, precision: str) -> Cost:
     table = census.degrees
     rate = np.array([target_of(*kind) for kind in zip(table["layer"], table["class"], strict=True)])
     events = float((table["neurons"] * rate * table["makes_expected"]).sum())
-    background = len(cortex) * RATE  # spikes per second
+    number = np.array([cortex.drive.of(*kind)[0] for kind in cortex.kinds[0]])
+    background = float(number[cortex.kinds[1]].sum())  # synapses
     steps = compartments * 1e4 * STEP_NS[precision] * 1e-9
     memory = BASE_BYTES + COMPARTMENT_BYTES * compartments
     return Cost(
         compartments,
         events,
-        (memory + SORTED * census.total) * 1e-9,
-        memory * 1e-9,
-        steps + EVENT_SECONDS * (events + SYNAPSES * background),
-        steps + census.seconds_per_synapse * events + EVENT_SECONDS * SYNAPSES * background,
+        (memory + SORTED * (census.total + background)) * 1e-9,
+        (memory + SORTED * background) * 1e-9,
+        steps + EVENT_SECONDS * (events + RATE * background),
+        steps + census.seconds_per_synapse * events + EVENT_SECONDS * RATE * background,
     )

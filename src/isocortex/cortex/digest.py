@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from isocortex.cells.library import load_cell
@@ -20,15 +19,11 @@ if TYPE_CHECKING:
     from isocortex.cortex.model import CortexModel
 
 
-def digests(cortex: CortexModel, weight: np.ndarray | None = None) -> dict[str, str]:
+def digests(cortex: CortexModel) -> dict[str, str]:
     """SHA-256 of every part of a model that its network follows from, in hexadecimal.
 
     The files that the parts were read from do not matter, nor does the machine: a change that
     changes nothing is none.
-
-    Parameters
-    ----------
-    weight : float32[rules, models], uS, in place of the model's own.
     """
     axons = cortex.axons
     parts = {
@@ -36,7 +31,8 @@ def digests(cortex: CortexModel, weight: np.ndarray | None = None) -> dict[str, 
         "cell models": (cortex.models, cortex.model, [load_cell(m) for m in cortex.models]),
         "connections": (axons.keys, axons.places, axons.rules, axons.projections),
         "places of synapses": axons.sites,
-        "kinetics and weights": (cortex.rules, cortex.weight if weight is None else weight),
+        "kinetics and weights": (cortex.rules, cortex.weight),
+        "background": sorted(cortex.drive.inputs.items()),
     }
     return {name: sha256(value) for name, value in parts.items()}
 

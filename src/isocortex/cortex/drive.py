@@ -1,7 +1,8 @@
-"""What drives a cortex model from outside, so that it has a resting state.
+"""How strongly the background drives a cortex model, so that it has a resting state.
 
-Every neuron has a Poisson source of its own. How strong its synapses are is calibrated, by class
-and cell model, so that rates come near :func:`target_of`; it is no data.
+How many synapses of the background a neuron has and what they weigh is calibrated, by class and
+cell model, such that it fires at :func:`target_of` while its recurrent synapses receive what they
+do at rest; it is no data.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from isocortex.cortex.counts import CLASSES, N_EXCITATORY
 from isocortex.errors import InputError
 from isocortex.sonata.tables import read_table
 
-#: Hz of every source, and synapses that each of its spikes activates.
-RATE, SYNAPSES = 500.0, 2
+#: Fewest synapses of the background on a neuron, and the most that one may weigh, nS, on
+#: excitatory and on inhibitory cells: synapses as they are measured.
+FEWEST, STRONGEST = 20, (1.0, 2.0)
 
 #: Columns of a table of the background that say what its conductances are of.
 KEYS = ("layer", "class", "model")
@@ -45,37 +47,50 @@ def target_of(layer: str, name: str) -> float:
     return _targets()[layer, "E" if name in CLASSES[:N_EXCITATORY] else name]
 
 
+def strongest(name: str) -> float:
+    """The most that a synapse of the background on a cell of this class may weigh, nS."""
+    return STRONGEST[0 if name in CLASSES[:N_EXCITATORY] else 1]
+
+
 @dataclass(frozen=True)
 class Drive:
-    """Peak conductance of a background synapse, nS, by (layer, class, cell model)."""
+    """Background by (layer, class, cell model): synapses of a neuron, and nS of each."""
 
-    weight: dict[tuple[str, str, str], float]
+    inputs: dict[tuple[str, str, str], tuple[int, float]]
     file: Path
 
-    def of(self, layer: str, name: str, model: str) -> float:
-        """Conductance in nS, per synapse on a cell of this class and model.
+    def of(self, layer: str, name: str, model: str) -> tuple[int, float]:
+        """Synapses on a cell of this class and model, and their peak conductance, nS.
 
-        Where the table lacks the model, the median of the class in this layer, or in all of them.
+        Where the table lacks the model, those in the middle, by conductance in all, of the class in
+        this layer, or in all of them.
         """
-        if (layer, name, model) in self.weight:
-            return self.weight[layer, name, model]
+        if (layer, name, model) in self.inputs:
+            return self.inputs[layer, name, model]
         for alike in (
-            [w for (lay, of, _), w in self.weight.items() if (lay, of) == (layer, name)],
-            [w for (_, of, _), w in self.weight.items() if of == name],
+            [given for (lay, of, _), given in self.inputs.items() if (lay, of) == (layer, name)],
+            [given for (_, of, _), given in self.inputs.items() if of == name],
         ):
             if alike:
-                return float(np.median(alike))
+                return sorted(alike, key=lambda given: given[0] * given[1])[len(alike) // 2]
         raise InputError(f"has no row for class {name}", file=self.file, fix="Add one.")
 
 
 def load_drive(file: str | Path | None = None) -> Drive:
-    """Read the calibrated background: the embedded table or one's own (layer, class, model, nS)."""
+    """Read the calibrated background: the embedded table or one's own.
+
+    Its columns are layer, class, model, synapses and nS (of each synapse).
+    """
     path = Path(str(files("isocortex") / "cortex" / "data" / "drive.csv") if file is None else file)
     table, fix = read_table(path), "Make it with `isocortex build calibrate`."
-    keys = zip(*(table.columns[table.find(name, fix=fix)] for name in KEYS), strict=True)
-    name = table.find("nS", fix=fix)
-    weights = table.numbers(name)
-    negative = np.flatnonzero(weights < 0)
-    if len(negative):
-        raise table.error(int(negative[0]), name, "is no conductance", "Use 0 or more.")
-    return Drive(dict(zip(keys, weights.tolist(), strict=True)), path)
+    keys = list(zip(*(table.columns[table.find(name, fix=fix)] for name in KEYS), strict=True))
+    columns = [table.find(name, fix=fix) for name in ("synapses", "nS")]
+    number, weight = (table.numbers(name) for name in columns)
+    for name, wrong, what in (
+        (columns[0], (number < 0) | (number != np.floor(number)), "is no number of synapses"),
+        (columns[1], weight < 0, "is no conductance"),
+    ):
+        if wrong.any():
+            raise table.error(int(np.argmax(wrong)), name, what, "Use 0 or more.")
+    inputs = zip(number.astype(int).tolist(), weight.tolist(), strict=True)
+    return Drive(dict(zip(keys, inputs, strict=True)), path)

@@ -15,7 +15,7 @@ TABLES = {
     "drive": ["drive.csv"],
     "wiring": [
         f"wiring_{name}.csv"
-        for name in ("background", "classes", "connections", "kinetics", "models", "weights")
+        for name in ("classes", "connections", "kinetics", "models", "strengths", "weights")
     ],
 }
 

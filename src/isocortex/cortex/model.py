@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.arrays import FloatArray
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.cortex.atlas import LAYERS, SIDES, Atlas, load_atlas
 from isocortex.cortex.axons import make_axons
 from isocortex.cortex.columns import DISTANCE_UM, distances
@@ -25,6 +25,7 @@ from isocortex.cortex.counts import (
     expected_neurons,
     group_of,
 )
+from isocortex.cortex.drive import Drive, load_drive
 from isocortex.cortex.laminar import target_layers_of_all
 from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neurons
 from isocortex.cortex.recipe import Recipe
@@ -86,9 +87,14 @@ class CortexModel:
     def __len__(self) -> int:
         return len(self.layout)
 
-    def weights_of(self, recipe: Recipe) -> NDArray[np.float32]:
-        """``weight``, were it another recipe's."""
-        return _weights(recipe, self.wiring, self.rules, self.models)
+    def with_weights_of(self, recipe: Recipe) -> CortexModel:
+        """The same neurons and connections, with the weights and background of another recipe."""
+        weight = _weights(recipe, self.wiring, self.rules, self.models)
+        other = replace(self, weight=weight, recipe=recipe)
+        for name in ("group", "model", "kinds", "far_rule", "axons", "expected_number"):
+            if name in self.__dict__:  # what follows from neither
+                other.__dict__[name] = self.__dict__[name]
+        return other
 
     def __repr__(self) -> str:
         return f"CortexModel({len(self):,} neurons, scale {self.recipe.scale:g})"
@@ -156,6 +162,17 @@ class CortexModel:
             found = [number for number in like if number is not None]
             rule[group_of(cell_class)] = found[0] if found else -1
         return rule
+
+    @cached_property
+    def patch(self) -> IntArray:
+        """Area and side of every neuron: side * number of areas + area."""
+        right = self.neurons.column >= self.layout.columns.n_side
+        return self.neurons.area + len(self.atlas.areas) * right.astype(np.int64)
+
+    @cached_property
+    def drive(self) -> Drive:
+        """The background, as the recipe says."""
+        return load_drive(self.recipe.drive)
 
     @cached_property
     def axons(self) -> draw.Axons:
@@ -291,21 +308,10 @@ class CortexModel:
 def _weights(
     recipe: Recipe, wiring: Wiring, rules: tuple[ConnectionRule, ...], models: tuple[str, ...]
 ) -> NDArray[np.float32]:
-    """uS per synapse: of the tables, capped, over the root of the share of synapses kept."""
-    weight = np.zeros((len(rules), len(models)))
-    within = {"e2": "e2", "e4": "e4", "e5": "e5", "e6": "e6"}
-    for r, rule in enumerate(rules):
-        for m, model in enumerate(models):
-            largest = wiring.weights.get((rule.source, rule.target, model), 0.0)
-            weight[r, m] = largest * rule.weight_factor
-            if rule.source[0] == "e" and rule.target in within:
-                own = wiring.rules[rule.target, rule.target]
-                cap = wiring.weights.get((rule.target, rule.target, model), 0.0)
-                weight[r, m] = min(weight[r, m], recipe.strongest * cap * own.weight_factor)
-            if rule.target[0] == "e":
-                excites = rule.source[0] == "e"
-                weight[r, m] *= recipe.excitation if excites else recipe.inhibition
-    return (weight / np.sqrt(recipe.kept)).astype(np.float32)
+    """uS per synapse: of the tables, over the share of synapses kept."""
+    factor = {"e": recipe.excitation / recipe.kept, "i": recipe.inhibition / recipe.kept}
+    weight = [[factor[r.source[0]] * wiring.peak(r, model) for model in models] for r in rules]
+    return np.array(weight, np.float32).reshape(len(rules), len(models))
 
 
 def _receiving_layers(expected: FloatArray) -> FloatArray:

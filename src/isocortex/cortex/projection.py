@@ -1,4 +1,4 @@
-"""The connections of a cortex model as a projection of a circuit."""
+"""The connections of a cortex model, and its background, as projections of a circuit."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from isocortex import __version__
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Cells, NodePopulation, Synapses
 from isocortex.circuit.columns import coded, value_at
+from isocortex.cortex.background import BACKGROUND, BackgroundProjection
 from isocortex.cortex.digest import digests
 from isocortex.cortex.made import Made
 from isocortex.cortex.model import CortexModel
@@ -56,25 +57,6 @@ class CortexProjection:
         self.recipe, self.nodes, self.made, self.file = recipe, nodes, made, file
 
     @classmethod
-    def read(
-        cls, section: dict[str, Any], file: Path, nodes: dict[str, NodePopulation]
-    ) -> CortexProjection:
-        """From the section ``cortex`` of a circuit configuration.
-
-        Raises
-        ------
-        ConfigError, InputError : the recipe is wrong, or the circuit has no neurons for it.
-        """
-        recipe = Recipe.read(section, file)
-        made = Made.read(section.get("made"), recipe, file)
-        if POPULATION not in nodes:
-            raise InputError(
-                f"holds the recipe of a cortex, but the circuit has no population {POPULATION!r}",
-                file=file, field="cortex", fix="Name its node file in networks.nodes.",
-            )  # fmt: skip
-        return cls(recipe, nodes[POPULATION], made, file)
-
-    @classmethod
     def of(cls, model: CortexModel, nodes: NodePopulation) -> CortexProjection:
         """Of a model at hand, whose neurons the nodes are."""
         projection = cls(model.recipe, nodes)
@@ -96,7 +78,7 @@ class CortexProjection:
         return model
 
     def _check_digests(self, made: Made, model: CortexModel) -> None:
-        now = digests(model, model.weights_of(made.recipe))  # weights may have been edited since
+        now = digests(model.with_weights_of(made.recipe))  # weights may have been edited since
         parted = [part for part, value in now.items() if made.digests.get(part) != value]
         if not parted:
             return
@@ -179,5 +161,27 @@ class CortexProjection:
                 made = made.chosen(wanted[made.target])
             yield Synapses(
                 made.source, made.target, made.node, self._kind[made.rule],
-                self.model.weight[made.rule, self.model.model[made.target]], made.delay,
+                self.model.weight[made.rule, self.model.model[made.target]] * made.strength,
+                made.delay,
             )  # fmt: skip
+
+
+def read_projections(
+    section: dict[str, Any], file: Path, nodes: dict[str, NodePopulation]
+) -> tuple[CortexProjection, BackgroundProjection]:
+    """From the section ``cortex`` of a circuit configuration.
+
+    Raises
+    ------
+    ConfigError, InputError : the recipe is wrong, or the circuit has no nodes for it.
+    """
+    recipe = Recipe.read(section, file)
+    made = Made.read(section.get("made"), recipe, file)
+    for name in (POPULATION, BACKGROUND):
+        if name not in nodes:
+            raise InputError(
+                f"holds the recipe of a cortex, but the circuit has no population {name!r}",
+                file=file, field="cortex", fix="Name its node file in networks.nodes.",
+            )  # fmt: skip
+    cortex = CortexProjection(recipe, nodes[POPULATION], made, file)
+    return cortex, BackgroundProjection(lambda: cortex.model, POPULATION)

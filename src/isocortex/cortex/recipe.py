@@ -18,11 +18,11 @@ from isocortex.text import finite
 #: Synapses of the whole cortex at scale 1.
 SYNAPSES = 26e9
 #: What changes weights alone, and may be changed in a circuit that was built.
-OF_WEIGHTS = ("excitation", "inhibition", "strongest")
+OF_WEIGHTS = ("excitation", "inhibition")
 #: Names of the densities of neurons, see :mod:`isocortex.cortex.counts`.
 DENSITIES = ("published", "rodarie")
 #: Files and folders: what is in them counts, not where they are.
-TABLES = ("annotation", "area_layer", "connectome", "wiring")
+TABLES = ("annotation", "area_layer", "connectome", "wiring", "drive")
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,18 @@ class Recipe:
     local : share of the synapses that are within areas; None for what the wiring and the densities
         make (43 % of 26 billion).
     contra : share of the long-range synapses that cross the midline; None for the connectome's.
-    in_degree : share of its synapses that a neuron keeps; None for one tenth, or the scale if that
-        is more. Where it is the same, models of different scales behave alike.
+    in_degree : share of its synapses that a neuron keeps, each as much stronger; None for one
+        tenth, or the scale if that is more. See :mod:`isocortex.cortex.thinning`.
     local_velocity, long_velocity : of axons, um/ms.
     long_delay : ms, of long-range synapses, to which the time along the axon is added.
     map_width : spread of a projection around the matching place of its target area, in standard
         deviations of the area.
-    excitation, inhibition : factors on the weights of synapses onto excitatory cells, from
-        excitatory and from inhibitory ones. With the tables' weights alone (1 and 1) a few per cent
-        of drive decide between silence and bursts. With 0 these synapses are there but have no
-        effect: a full block.
-    strongest : most that a local synapse between excitatory cells may weigh, as a multiple of
-        those within the target's layer.
+    excitation, inhibition : factors on the weights of all synapses that excitatory and inhibitory
+        neurons make. With 0 these synapses are there but have no effect: a full block.
     annotation, area_layer, connectome : files in place of the embedded tables, see
         :func:`isocortex.cortex.atlas.load_atlas`.
     wiring : folder in place of the embedded local wiring.
+    drive : file in place of the embedded background, see :mod:`isocortex.cortex.drive`.
     """
 
     seed: int = 1
@@ -66,13 +63,13 @@ class Recipe:
     long_velocity: float = 1000.0
     long_delay: float = 1.0
     map_width: float = 0.5
-    excitation: float = 0.5
-    inhibition: float = 1.5
-    strongest: float = 4.0
+    excitation: float = 1.0
+    inhibition: float = 1.0
     annotation: str | None = None
     area_layer: str | None = None
     connectome: str | None = None
     wiring: str | None = None
+    drive: str | None = None
 
     def __post_init__(self) -> None:
         def refuse(name: str, what: str) -> None:
@@ -98,7 +95,6 @@ class Recipe:
             "long_velocity",
             "long_delay",
             "map_width",
-            "strongest",
         ):
             value = finite(getattr(self, name))
             if value is None or value <= 0.0:

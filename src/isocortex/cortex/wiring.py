@@ -24,11 +24,11 @@ from numpy.typing import ArrayLike
 from isocortex.arrays import FloatArray
 from isocortex.cortex.wiring_tables import (
     Record,
-    read_background,
     read_classes,
     read_connections,
     read_kinetics,
     read_models,
+    read_strengths,
     read_weights,
 )
 from isocortex.elementary import exp
@@ -83,25 +83,24 @@ class ConnectionRule:
 
 
 @dataclass(frozen=True)
-class Background:
-    """Input from the rest of the brain to one cell: independent Poisson trains.
+class Strength:
+    """What replaces published weights of one kind of source onto one group.
 
     Attributes
     ----------
-    synapses : number of them.
-    weight : uS, peak conductance of each.
-    rate : Hz, of each.
-    delay : ms.
-    sections, distance_range, kinetics : as in :class:`ConnectionRule`.
+    like : group whose published weights onto the target hold for all sources of the kind.
+    factor : on these.
+    kinetics : in place of the published ones; None for these.
     """
 
-    synapses: int
-    weight: float
-    rate: float
-    delay: float
-    sections: tuple[str, ...]
-    distance_range: tuple[float, float]
-    kinetics: Kinetics
+    like: str
+    factor: float
+    kinetics: Kinetics | None
+
+
+def kind_of(group: str) -> str:
+    """Kind of source: e, or the letter of an inhibitory group's class (P, S, H)."""
+    return "e" if group[0] == "e" else group[-1]
 
 
 @dataclass(frozen=True)
@@ -114,8 +113,9 @@ class Wiring:
     groups : group of every class.
     shares : (model, its share of the cells) of every class; the shares add up to 1.
     rules : by (source group, target group); pairs that never connect are absent.
-    weights : uS, largest peak conductance of one synapse, by (source group, target group, model).
-    inputs : the background, by (target group, model).
+    weights : uS, published largest peak conductance of one synapse, by (source group, target group,
+        model).
+    strengths : what replaces them, by (kind of source, target group).
     """
 
     folder: Path
@@ -123,7 +123,7 @@ class Wiring:
     shares: dict[CellClass, tuple[tuple[str, float], ...]]
     rules: dict[tuple[str, str], ConnectionRule]
     weights: dict[tuple[str, str, str], float]
-    inputs: dict[tuple[str, str], Background]
+    strengths: dict[tuple[str, str], Strength]
 
     @property
     def classes(self) -> list[CellClass]:
@@ -160,21 +160,24 @@ class Wiring:
         return self.rules.get((self.group(source), self.group(target)))
 
     def weight(self, source: CellClass, target: CellClass, model: str) -> float:
-        """Peak conductance of one synapse on a cell of ``model``, uS; 0 without a connection.
-
-        The published weight is the largest, of cells that prefer the same direction and lie well to
-        each other; this is the mean over all connections.
-        """
+        """Peak conductance of one synapse on a cell of ``model``, uS; 0 without a connection."""
         rule = self.rule(source, target)
         if rule is None:
             return 0.0
         self._check_model(target, model)
-        return self.weights[rule.source, rule.target, model] * rule.weight_factor
+        return self.peak(rule, model)
 
-    def background(self, layer: str, name: str, model: str) -> Background:
-        """What drives a cell of ``model`` from outside."""
-        self._check_model((layer, name), model)
-        return self.inputs[self.group((layer, name)), model]
+    def peak(self, rule: ConnectionRule, model: str) -> float:
+        """Mean peak conductance of one synapse of a rule on a cell of ``model``, uS.
+
+        The published weight is the largest, of cells that prefer the same direction and lie well to
+        each other; this is the mean over all connections. Where there is a :class:`Strength`, it
+        replaces them. 0 if cells of ``model`` are not of the rule's target.
+        """
+        strength = self.strengths.get((kind_of(rule.source), rule.target))
+        like = rule if strength is None else self.rules[strength.like, rule.target]
+        mean = self.weights.get((like.source, like.target, model), 0.0) * like.weight_factor
+        return mean if strength is None else mean * strength.factor
 
     def _check_model(self, cell_class: CellClass, model: str) -> None:
         self.group(cell_class)
@@ -221,10 +224,15 @@ def _load(folder: Path) -> Wiring:
     counts = read_models(folder, list(groups))
     kinetics = read_kinetics(folder)
     connections = read_connections(folder, kinetics, sorted(set(groups.values())))
-    rules = {pair: _rule(pair, row) for pair, row in connections.items() if row["probability"] > 0}
+    strengths = {
+        pair: Strength(**row) for pair, row in read_strengths(folder, kinetics, connections).items()
+    }
+    rules = {
+        pair: _rule(pair, row, strengths.get((kind_of(pair[0]), pair[1])))
+        for pair, row in connections.items() if row["probability"] > 0
+    }  # fmt: skip
     pairs = {(groups[c], model) for c, models in counts.items() for model in models}
     weights, file = read_weights(folder)
-    inputs = {pair: Background(**row) for pair, row in read_background(folder, kinetics).items()}
     for group, model in sorted(pairs):
         for source, target in rules:
             if target == group and (source, target, model) not in weights:
@@ -234,17 +242,11 @@ def _load(folder: Path) -> Wiring:
                     field=source,
                     fix="Add the row or the number (nS): wiring_connections.csv has the pair.",
                 )
-        if (group, model) not in inputs:
-            raise InputError(
-                f"there is no row of group {group} and model {model}",
-                file=folder / "wiring_background.csv",
-                fix="Add it, or take the model out of wiring_models.csv.",
-            )
     shares = {c: _shares(models) for c, models in counts.items()}
-    return Wiring(folder, groups, shares, rules, weights, inputs)
+    return Wiring(folder, groups, shares, rules, weights, strengths)
 
 
-def _rule(pair: tuple[str, str], row: Record) -> ConnectionRule:
+def _rule(pair: tuple[str, str], row: Record, strength: Strength | None) -> ConnectionRule:
     """The published mean probability within ``radius`` belongs to a Gaussian of this peak.
 
     The mean of A exp(-(r / sigma)^2) over the disc is A (sigma / R)^2 (1 - exp(-(R / sigma)^2)).
@@ -253,6 +255,8 @@ def _rule(pair: tuple[str, str], row: Record) -> ConnectionRule:
     ratio = (row["sigma"] / row["radius"]) ** 2
     peak = row["probability"] / (ratio * (1.0 - exp(-1.0 / ratio)))
     kept = {name: row[name] for name in ConnectionRule.__annotations__ if name in row}
+    if strength is not None and strength.kinetics is not None:
+        kept["kinetics"] = strength.kinetics
     source, target = pair
     return ConnectionRule(
         **kept | {"source": source, "target": target, "probability": min(peak, 1.0)}

@@ -19,7 +19,7 @@ Record = dict[str, Any]
 #: Columns that name something; all others are numbers.
 TEXT = frozenset(
     ("layer", "class", "population", "group", "model", "v1_population")
-    + ("source", "target", "sections", "kinetics", "origin", "name")
+    + ("source", "target", "sections", "kinetics", "origin", "name", "like")
 )
 
 
@@ -119,28 +119,28 @@ def read_weights(folder: Path) -> tuple[dict[tuple[str, str, str], float], Path]
     return weights, table.file
 
 
-def read_background(folder: Path, kinetics: dict[str, Kinetics]) -> dict[tuple[str, str], Record]:
-    """Fields of a ``Background`` by group and model."""
-    columns = (
-        "group", "model", "synapses", "rate_Hz", "weight_nS", "delay_ms", "sections",
-        "distance_low_um", "distance_high_um", "kinetics",
-    )  # fmt: skip
-    table = _Table(folder, "background", columns, key=("group", "model"))
-    inputs = {}
+def read_strengths(
+    folder: Path, kinetics: dict[str, Kinetics], rules: dict[tuple[str, str], Record]
+) -> dict[tuple[str, str], Record]:
+    """Fields of a ``Strength`` by kind of source (e or an inhibitory class's letter) and target."""
+    columns = ("source", "target", "like", "factor", "kinetics")
+    table = _Table(folder, "strengths", columns, key=("source", "target"))
+    strengths = {}
     for line, row in table.rows():
-        n = row["synapses"]
-        table.need(line, row, "synapses", 0 <= n < np.inf and n == int(n), "whole, 0 or more")
-        for column in ("rate_Hz", "weight_nS"):
-            table.need(line, row, column, 0 <= row[column] < np.inf, "0 or more")
-        inputs[row["group"], row["model"]] = {
-            "synapses": int(n), "rate": row["rate_Hz"], "weight": 1e-3 * row["weight_nS"],  # uS
-            **_synapse(table, line, row, kinetics),
+        like, name = (row["like"], row["target"]), row["kinetics"]
+        connects = rules.get(like, {"probability": 0.0})["probability"] > 0
+        table.need(line, row, "like", connects, "a group that connects to the target")
+        table.need(line, row, "factor", 0 <= row["factor"] < np.inf, "0 or more")
+        known = name == "" or name in kinetics
+        table.need(line, row, "kinetics", known, f"nothing, or one of {', '.join(kinetics)}")
+        strengths[row["source"], row["target"]] = {
+            "like": row["like"], "factor": row["factor"], "kinetics": kinetics.get(name),
         }  # fmt: skip
-    return inputs
+    return strengths
 
 
 def _synapse(table: _Table, line: int, row: Record, kinetics: dict[str, Kinetics]) -> Record:
-    """The fields that a connection and the background have in common."""
+    """Where the synapses of a connection are, and their kinetics."""
     table.need(line, row, "delay_ms", 0 < row["delay_ms"] < np.inf, "positive")
     low, high = row["distance_low_um"], row["distance_high_um"]
     table.need(line, row, "distance_low_um", 0 <= low < high, "0 or more, below distance_high_um")

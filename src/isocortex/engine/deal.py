@@ -114,7 +114,7 @@ def _drawn(network: Network, laid: Arrangement, dtype: np.dtype) -> Drawn | None
     address = (blocks.cell_block[drawn.cell] << rows.shift) + blocks.cell_lane[drawn.cell]
     return Drawn(
         drawn.axons, neuron, 0, len(drawn.cell), address.astype(dtype), row, drawn.kind,
-        drawn.weight, drawn.delay, 0,
+        drawn.weight, drawn.delay, 0, drawn.factors,
     )  # fmt: skip
 
 

@@ -75,6 +75,14 @@ def put(inbox, n, source, time, begin, end, wiring):
 
 
 @compiled
+def factor_of(factors, neuron, target):
+    """Factor on the weights of a connection; where there are none, the compiler leaves it out."""
+    if factors is None:
+        return 1.0
+    return factors.factor[factors.source[neuron], factors.target[target]]
+
+
+@compiled
 def draw_synapses(neuron, drawn, room, wiring, n):
     """Put the synapses of a neuron onto this part from position ``n`` of the wiring on, by delay.
 
@@ -97,7 +105,9 @@ def draw_synapses(neuron, drawn, room, wiring, n):
     for c in range(n_connections):
         target, rule, state = room.target[c], room.rule[c], room.key[c]
         model = neurons.model[target]
-        row, weight = drawn.row[model, drawn.kind[rule]], drawn.weight[rule, model]
+        row = drawn.row[model, drawn.kind[rule]]
+        weight = drawn.weight[rule, model] * draw.strength(state, rule, drawn.axons.rules)
+        weight *= factor_of(drawn.factors, neuron, target)
         table, delay = rule * drawn.weight.shape[1] + model, room.delay[c]
         at = place[delay]
         for _ in range(room.synapses[c]):

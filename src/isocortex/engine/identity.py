@@ -55,6 +55,8 @@ def _synapses(network: Network) -> str:
     else:  # beside them those of virtual nodes; slots are numbered as synapses are stored
         number, begin = f"about {drawn.expected:.3g}", network.n_reacting
         made = (drawn.axons, drawn.kind, drawn.weight)
+        if drawn.factors is not None:
+            made += (drawn.factors,)
     stored = slice(int(wiring.first[begin]), None)
     each = (wiring.weight[stored], wiring.delay[stored], wiring.delays)
     return f"{number} ({_hash((network.kinetics, made, np.diff(wiring.first[begin:]), each))})"

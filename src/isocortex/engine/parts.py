@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.circuit.overrides import Factors
 from isocortex.engine.layout.arrays import Floats, Ints, KineticsTable, Layout, Numerics, States
 from isocortex.engine.sampling import Probes
 from isocortex.network.drawn import draw
@@ -78,6 +79,7 @@ class Drawn(NamedTuple):
     weight: np.ndarray  # (rules, models), uS
     delay: np.ndarray  # of each multiple of ``draw.DELAY_STEP``, as in ``Wiring.delay``
     stored: int  # synapses that are stored
+    factors: Factors | None  # on weights; None is known to the compiler
 
 
 class Inbox(NamedTuple):

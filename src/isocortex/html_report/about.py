@@ -122,6 +122,11 @@ def what_was_run(subject: Subject) -> Section:
         parts.append(table("Inputs, as configured.", ["input", "kind", "onto", "with"], [
             [name, *_input(value)] for name, value in inputs.items()
         ], words=4))  # fmt: skip
+    overrides = run.get("connection_overrides")
+    if overrides:
+        parts.append(table("Connections with other weights, the last that fits a synapse.", [
+            "override", "from", "onto", "weights times",
+        ], [_override(each) for each in overrides], words=3))  # fmt: skip
     reports = list(_reports(subject))
     if reports:
         header = ["report", "population", "variable", "cells", "elements", "samples", "every (ms)"]
@@ -154,6 +159,15 @@ def _input(value: Any) -> tuple[str, str, str]:
     kind = ", ".join(str(value[key]) for key in INPUT_KEYS[:2] if key in value)
     rest = {key: v for key, v in value.items() if key not in INPUT_KEYS}
     return kind, str(value.get("node_set", "")), _pairs(rest)
+
+
+def _override(told: dict[str, Any]) -> list[Cell]:
+    """Name, ends and factor of an override, as the provenance tells them."""
+    ends = [
+        ", ".join(f"{at['nodes']:,} of {name}" for name, at in told[end].items())
+        for end in ("source", "target")
+    ]
+    return [str(told["name"]), *ends, f"{told['weight']:g}"]
 
 
 def _reports(subject: Subject) -> Iterator[list[Cell]]:

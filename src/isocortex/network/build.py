@@ -55,7 +55,7 @@ def build_network(
     )  # fmt: skip
     wired = connect(
         circuit.projections, sources, models, cell_model,
-        share=(cells, points), seed=simulation.seed, store=store,
+        share=(cells, points), seed=simulation.seed, store=store, overrides=simulation.overrides,
     )  # fmt: skip
     return Network(
         models=models,

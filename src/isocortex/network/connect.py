@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from isocortex.arrays import IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import Cells, Projection, Synapses
+from isocortex.circuit.overrides import ConnectionOverride, factors_of
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
 from isocortex.errors import ConfigError
 from isocortex.mechanisms.synapses import Kinetics
@@ -52,6 +53,7 @@ def connect(
     share: tuple[range, range],
     seed: int,
     store: bool,
+    overrides: Sequence[ConnectionOverride] = (),
 ) -> Wired:
     """The synapses onto some cells and point neurons, sorted by source, then delay.
 
@@ -60,6 +62,7 @@ def connect(
     cell_model : int64[n_cells], index into ``models`` of every cell of the circuit.
     share : the cells and the point neurons.
     store : whether synapses that could be drawn at every spike are stored all the same.
+    overrides : of weights, of stored and of drawn synapses.
     """
     delays = np.unique(np.concatenate([np.zeros(0), *(p.delays() for p in projections)]))
     index = np.min_scalar_type(max(len(delays) - 1, 0))
@@ -75,6 +78,8 @@ def connect(
         kind = np.array([kinetics.index(k) for k in kinds], np.int64)
         delay = np.searchsorted(delays, projection.delays()).astype(index)
         shortest = min(shortest, projection.shortest(sources.kind[projection.source] != VIRTUAL))
+        ends = (sources.number[projection.source], sources.number[projection.target])
+        factors = factors_of(overrides, projection, (len(ends[0]), len(ends[1])))
         tables = projection.tables()
         if tables is not None:
             if drawn is not None:
@@ -83,11 +88,13 @@ def connect(
                     "each spike", field="networks",
                     fix="Keep one of the recipes, and write the edges of the other.",
                 )  # fmt: skip
-            drawn = (projection, tables, kind[tables.kind], delay)
+            drawn = (projection, tables, kind[tables.kind], delay, factors)
+            if factors is not None:
+                parts.append(_Piece.none(index, factors.products(tables.weight).dtype))
         if tables is None or store:
-            number = sources.number[projection.target]
-            made = projection.onto(numbering.own_rows(number), cells, seed)
-            ends = (sources.number[projection.source], number)
+            made = projection.onto(numbering.own_rows(ends[1]), cells, seed)
+            if factors is not None:
+                made = map(factors.changed, made)
             parts += _pieces(made, ends, numbering, kind, delay)
     source, key, weight, delay = (np.concatenate(x) for x in zip(*parts, strict=True))
     del parts
@@ -98,7 +105,7 @@ def connect(
     connections = Connections(first, goal[order], weight[order], delay[order], delays)
     synapses = None
     if drawn is not None:
-        projection, tables, kind, step = drawn
+        projection, tables, kind, step, factors = drawn
         synapses = DrawnSynapses(
             axons=tables.axons,
             cell=numbering.own_cells(sources.number[projection.target]),
@@ -108,6 +115,7 @@ def connect(
             allowed=allowed_sites(tables, kind, len(kinetics), most_nodes),
             expected=projection.expected,
             stored=store,
+            factors=factors,
         )
     return Wired(kinetics, slots, connections, synapses, shortest)
 
@@ -121,12 +129,15 @@ class _Piece(NamedTuple):
     delay: NDArray[np.unsignedinteger]
 
     @classmethod
-    def none(cls, index: np.dtype) -> _Piece:
-        """No synapse at all, so that there is always something to put together."""
+    def none(cls, index: np.dtype, weight: DTypeLike = np.float32) -> _Piece:
+        """No synapse at all, so that there is always something to put together.
+
+        Drawn synapses are kept in the type of the stored ones: ``weight`` is what holds theirs.
+        """
         return cls(
             np.zeros(0, np.int32),
             np.zeros(0, np.int64),
-            np.zeros(0, np.float32),
+            np.zeros(0, weight),
             np.zeros(0, index),
         )
 

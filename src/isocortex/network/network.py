@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
+from isocortex.circuit.overrides import Factors
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import Axons
 from isocortex.network.poisson import PoissonSources, no_sources
@@ -73,6 +74,7 @@ class DrawnSynapses:
     expected : how many synapses there are, from the rules.
     stored : they are among the connections; the rest only sees to it that an engine lays out cells
         and windows alike, so that results are the same to the last bit.
+    factors : of overrides, on ``weight``; indexed by neurons of the model.
     """
 
     axons: Axons
@@ -83,6 +85,7 @@ class DrawnSynapses:
     allowed: list[NDArray[np.bool_]]
     expected: float
     stored: bool
+    factors: Factors | None = None
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from isocortex.circuit import (
     Simulation,
     SpikeInput,
 )
+from isocortex.circuit.overrides import factors_of
 from isocortex.circuit.synapses import kinetics_of, place_synapses
 from isocortex.engine.interface import ProbeTable, Variable
 from isocortex.errors import ConfigError
@@ -76,7 +77,7 @@ class Connected:
         onto = [p for p in circuit.projections if p.target == population]
         driven = _driven(simulation)
         onto.sort(key=lambda p: _rank(p.source, sources, driven))
-        parts = [self._of(p, rows, sources, network, simulation.seed) for p in onto]
+        parts = [self._of(p, rows, sources, network, simulation) for p in onto]
         none: list[Any] = [np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64),
                            np.zeros(0), np.zeros(0)]  # fmt: skip
         columns = [np.concatenate(c) for c in zip(none, *(p[:-1] for p in parts), strict=True)]
@@ -93,20 +94,28 @@ class Connected:
 
     @staticmethod
     def _of(
-        projection: Projection, rows: IntArray, sources: Sources, network: Network, seed: int
+        projection: Projection,
+        rows: IntArray,
+        sources: Sources,
+        network: Network,
+        simulation: Simulation,
     ) -> tuple[Any, ...]:
         """Source, cell, node, weight, delay and kinetics of a projection's synapses."""
-        number = sources.number[projection.target]
+        sender, number = sources.number[projection.source], sources.number[projection.target]
+        factors = factors_of(simulation.overrides, projection, (len(sender), len(number)))
+        seed = simulation.seed
         cells = cells_of(projection.target, sources, network.models, network.cell_model)
         kinds, delays = projection.kinds(cells), projection.delays()
         if not isinstance(projection, EdgePopulation):
             made = list(projection.onto(rows, cells, seed))
+            if factors is not None:
+                made = list(map(factors.changed, made))
             if not made:
                 return (*(np.zeros(0, np.int64) for _ in range(5)), [])
             source, target, node, kind, weight, delay = (
                 np.concatenate(c) for c in zip(*made, strict=True)
             )
-            return (sources.number[projection.source][source], number[target], node,
+            return (sender[source], number[target], node,
                     weight.astype(float), delays[delay], [kinds[k] for k in kind])  # fmt: skip
         edges = projection
         mine = np.isin(edges.target_index, rows)
@@ -120,9 +129,12 @@ class Connected:
         edge, node = np.concatenate(edge_parts), np.concatenate(node_parts)
         order = np.argsort(edge, kind="stable")  # as the file has them
         edge, node = edge[order], node[order]
+        source, target = edges.source_index[edge], edges.target_index[edge]
+        weight = edges.weight[edge]
+        if factors is not None:
+            weight = weight * factors.of(source, target)
         return (
-            sources.number[edges.source][edges.source_index[edge]],
-            number[edges.target_index[edge]], node, edges.weight[edge], edges.delay[edge],
+            sender[source], number[target], node, weight, edges.delay[edge],
             [kinetics_of(edges.rules[r], edges) for r in edges.rule[edge]],
         )  # fmt: skip
 

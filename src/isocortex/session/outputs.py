@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.arrays import IntArray
 from isocortex.circuit import Simulation
 from isocortex.engine.interface import Piece
 from isocortex.errors import ConfigError, located
+from isocortex.hashes import sha256 as hash_of
 from isocortex.network.network import Network
 from isocortex.report.netcons import ConnectionRecorder
 from isocortex.report.output import (
@@ -213,8 +215,25 @@ def facts_of(
             },
             "files": [files.spikes, *files.reports.values()],
             "skipped": list(simulation.skipped),
+            "connection_overrides": [
+                {
+                    "name": override.name, "weight": float(override.weight),
+                    "source": _about(override.source, simulation),
+                    "target": _about(override.target, simulation),
+                }
+                for override in simulation.overrides
+            ],
         },
-    )
+    )  # fmt: skip
+
+
+def _about(chosen: list[tuple[str, IntArray]], simulation: Simulation) -> dict[str, Any]:
+    """How many nodes of which populations, and a hash of their ids: of some there are millions."""
+    nodes = simulation.circuit.nodes
+    return {
+        name: {"nodes": len(rows), "sha256": hash_of(np.sort(nodes[name].node_ids[rows]))}
+        for name, rows in chosen
+    }
 
 
 def recorders_of(simulation: Simulation, network: Network) -> dict[str, list[AnyRecorder]]:

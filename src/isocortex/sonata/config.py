@@ -14,6 +14,7 @@ from pydantic import Field
 
 from isocortex.circuit import (
     Circuit,
+    ConnectionOverride,
     Input,
     NodePopulation,
     Projection,
@@ -23,8 +24,9 @@ from isocortex.circuit import (
 from isocortex.errors import ConfigError
 from isocortex.sonata.edges import read_edges
 from isocortex.sonata.inputs import read_inputs
-from isocortex.sonata.manifest import Config, load_config, read_config
+from isocortex.sonata.manifest import Config, files_read, load_config, read_config
 from isocortex.sonata.nodes import read_nodes
+from isocortex.sonata.overrides import read_overrides
 from isocortex.sonata.reports import read_reports
 from isocortex.sonata.schema import COMMENTS, Finite, Positive, Section, unknown_key, validated
 
@@ -110,9 +112,9 @@ FOLDER = re.compile(r".*_dir$|alternate_morphologies$")
 MECHANISMS = "mechanisms"
 
 
-#: Sections that a package of ours makes projections from, and the class that reads each: by name,
-#: since what makes circuits stands above what reads files.
-RECIPES = {"cortex": "isocortex.cortex.projection:CortexProjection"}
+#: Sections that a package of ours makes projections from, and the function that reads each: by
+#: name, since what makes circuits stands above what reads files.
+RECIPES = {"cortex": "isocortex.cortex.projection:read_projections"}
 
 
 def load_circuit(path: str | os.PathLike[str]) -> Circuit:
@@ -170,8 +172,8 @@ def load_simulation(
     dt, tstop, output_dir : override the file; ms, ms, path.
     skip_unsupported_reports : leave out reports of kinds that do not exist here (they are listed
         in ``Simulation.skipped``) instead of stopping.
-    cells_only : leave out edges, inputs and reports: who draws cells needs none of them, and of a
-        large circuit they take long to read.
+    cells_only : leave out edges, their overrides, inputs and reports: who draws cells needs none
+        of them, and of a large circuit they take long to read.
 
     Raises
     ------
@@ -192,11 +194,13 @@ def load_simulation(
     inputs: list[Input] = []
     specs: list[ReportSpec] = []
     skipped: list[str] = []
+    weights: list[ConnectionOverride] = []
     if not cells_only:
         specs, skipped = read_reports(
             *_object(config, "reports", path), circuit, skip_unsupported=skip_unsupported_reports
         )
         inputs = read_inputs(*_object(config, "inputs", path), circuit, run.tstop, run.random_seed)
+        weights = read_overrides(*config.get("connection_overrides", (None, path)), circuit)
     spikes_file = _inside(output.output_dir, output.spikes_file)
     return Simulation(
         circuit=circuit,
@@ -217,7 +221,8 @@ def load_simulation(
         overwrite_output_dir=output.overwrite_output_dir,
         seed=run.random_seed,
         skipped=skipped,
-        files_read=frozenset(_files_read(config, path)),
+        files_read=frozenset(files_read(config, path)),
+        overrides=weights,
     )
 
 
@@ -246,24 +251,6 @@ def _output(config: Config, path: Path) -> tuple[Output, Path]:
     values, file = _object(config, "output", path)
     output = validated(Output, values, file, "output")
     return output, file.parent / output.output_dir
-
-
-def _files_read(config: Config, path: Path) -> Iterator[Path]:
-    """Every existing file that the configuration names, other than as output."""
-    yield path.resolve()
-    for key, (value, file) in config.items():
-        yield file.resolve()
-        if key not in ("output", "reports"):
-            named = (file.parent / text for text in _strings(value))
-            yield from (name.resolve() for name in named if name.is_file())
-
-
-def _strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _strings(inner)
 
 
 def _object(config: Config, key: str, path: Path) -> tuple[dict[str, Any], Path]:
@@ -310,7 +297,7 @@ def _made(config: Config, path: Path, nodes: dict[str, NodePopulation]) -> Itera
         section, file = _object(config, key, path)
         if section:
             module, name = maker.split(":")
-            yield getattr(import_module(module), name).read(section, file, nodes)
+            yield from getattr(import_module(module), name)(section, file, nodes)
 
 
 def _nodes(networks: dict[str, Any], file: Path) -> dict[str, NodePopulation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ Config = dict[str, tuple[Any, Path]]
 FILES = ("network", "circuit", "simulation")
 KEYS = (
     "run", "conditions", "inputs", "output", "reports", "networks", "components", "cortex",
-    "node_sets", "node_sets_file",
+    "node_sets", "node_sets_file", "connection_overrides",
 )  # fmt: skip
 #: Keys that say nothing about the simulation.
 INFORMATIVE = (
@@ -110,3 +111,21 @@ def _resolve(value: Any, variables: dict[str, str], path: Path, field: str) -> A
             fix=f"Define it in the manifest; there are {', '.join(variables)}.",
         )  # fmt: skip
     return VARIABLE.sub(lambda match: variables[match.group(1) or match.group(2)], value)
+
+
+def files_read(config: Config, path: Path) -> Iterator[Path]:
+    """Every existing file that the configuration names, other than as output."""
+    yield path.resolve()
+    for key, (value, file) in config.items():
+        yield file.resolve()
+        if key not in ("output", "reports"):
+            named = (file.parent / text for text in _strings(value))
+            yield from (name.resolve() for name in named if name.is_file())
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _strings(inner)

@@ -19,6 +19,8 @@ from isocortex.streams import exp, inlined, log, log1p, mix, stream, uniform
 DELAY_STEP = 0.1
 #: Neurons further away than this many widths of a rule do not connect: 1 in 10 million would.
 FARTHEST = 4.0
+#: Tells the numbers that make a connection's strength from those that place its synapses.
+OF_STRENGTH = np.uint64(0x5354_5245_4E47_5448)
 
 
 class Neurons(NamedTuple):
@@ -50,8 +52,11 @@ class Rules(NamedTuple):
     trials: NDArray[np.int64]  # (patches, rules), more than one where neurons are too few
     sigma: NDArray[np.float64]  # um
     widest: float  # um
-    fewest: NDArray[np.int64]
-    most: NDArray[np.int64]
+    number: NDArray[np.float64]  # (rules, most + 1), distribution of synapses of a connection
+    far: NDArray[np.float64]  # (rules), share of the drawn long-range connections that have any
+    spread: NDArray[np.float64]  # (rules), sigma of the logarithm of a connection's strength
+    level: NDArray[np.float64]  # (rules), its mean, such that the mean strength is 1
+    normal: NDArray[np.float64]  # quantiles of the normal distribution, a power of two of them
     delay: NDArray[np.float64]  # ms
     velocity: float  # um/ms, of local axons
 
@@ -126,11 +131,28 @@ class Synapses(NamedTuple):
     target: NDArray[np.int64]
     node: NDArray[np.int32]
     rule: NDArray[np.int16]
+    strength: NDArray[np.float32]  # of their connection: a factor on the weight of the rule
     delay: NDArray[np.uint8]  # in steps of ``DELAY_STEP``
 
     def chosen(self, keep: NDArray[np.bool_]) -> Synapses:
         """Some of them, in their order."""
         return Synapses._make(column[keep] for column in self)
+
+
+@inlined
+def _number(u, rules, rule):
+    """Synapses of a connection, one or more."""
+    number = 1
+    while u >= rules.number[rule, number]:
+        number += 1
+    return number
+
+
+@inlined
+def strength(key, rule, rules):
+    """Factor on the weight of a connection: lognormal, of mean 1, and a function of its key."""
+    quantile = np.int64(mix(key ^ OF_STRENGTH) % np.uint64(len(rules.normal)))
+    return np.float32(exp(rules.spread[rule] * rules.normal[quantile] + rules.level[rule]))
 
 
 @inlined
@@ -204,7 +226,7 @@ def draw_local(source, column, begin, end, axons, out, n):
                 continue
             if n == len(out.target):
                 return -1
-            some = rules.fewest[rule] + np.int64(u * (rules.most[rule] - rules.fewest[rule] + 1))
+            some = _number(u, rules, rule)
             out.target[n], out.rule[n], out.synapses[n] = target, rule, some
             out.key[n] = mix(state)
             out.delay[n] = _rounded(rules.delay[rule] + distance / rules.velocity)
@@ -280,9 +302,11 @@ def draw_long(source, patch, begin, end, axons, out, n):
         rule = projections.rule[neurons.group[target]]
         if target == source or rule < 0 or target < begin or target >= end:
             continue
+        if u3 >= rules.far[rule]:
+            continue
         if n == len(out.target):
             return -1
-        some = rules.fewest[rule] + np.int64(u3 * (rules.most[rule] - rules.fewest[rule] + 1))
+        some = _number(u3 / rules.far[rule], rules, rule)
         square = 0.0
         for axis in range(3):
             square += (neurons.position[target, axis] - neurons.position[source, axis]) ** 2
@@ -375,16 +399,17 @@ def place_synapses(n, source_of, connections, axons, n_models):
         total += connections.synapses[c]
     made = Synapses(
         np.empty(total, np.int64), np.empty(total, np.int64), np.empty(total, np.int32),
-        np.empty(total, np.int16), np.empty(total, np.uint8),
+        np.empty(total, np.int16), np.empty(total, np.float32), np.empty(total, np.uint8),
     )  # fmt: skip
     at = 0
     for c in range(n):
         target, rule, state = connections.target[c], connections.rule[c], connections.key[c]
         table = rule * n_models + axons.neurons.model[target]
+        factor = strength(state, rule, axons.rules)
         for _ in range(connections.synapses[c]):
             state, node = site(state, table, axons.sites)
             made.source[at], made.target[at] = source_of[c], target
-            made.node[at], made.rule[at] = node, rule
+            made.node[at], made.rule[at], made.strength[at] = node, rule, factor
             made.delay[at] = connections.delay[c]
             at += 1
     return made

@@ -1,0 +1,174 @@
+"""Connection overrides: other weights for the synapses from some nodes onto some."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.arrays import FloatArray, IntArray
+from isocortex.circuit.circuit import Circuit
+from isocortex.circuit.edges import compact
+from isocortex.circuit.projection import Projection, Synapses
+from isocortex.errors import ConfigError
+
+#: The section of a configuration.
+OVERRIDES = "connection_overrides"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOverride:
+    """A factor on the weights of all synapses from some nodes onto some.
+
+    Of several that are about the same synapse the last one holds: they do not multiply.
+
+    Attributes
+    ----------
+    name : for messages.
+    source, target : (population, rows of its table), as :meth:`Circuit.select` has them.
+    weight : the factor, 0 or more; 0 silences.
+    """
+
+    name: str
+    source: list[tuple[str, IntArray]]
+    target: list[tuple[str, IntArray]]
+    weight: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.weight) and self.weight >= 0):
+            raise ConfigError(
+                f"the factor of {self.name} must be 0 or more and finite, found {self.weight!r}",
+                field=f"{OVERRIDES}.weight", fix="Choose another one.",
+            )  # fmt: skip
+
+    @classmethod
+    def between(
+        cls,
+        circuit: Circuit,
+        source: Any,
+        target: Any,
+        weight: float,
+        *,
+        name: str = "override",
+        where: str = OVERRIDES,
+    ) -> ConnectionOverride:
+        """An override between two node sets.
+
+        Parameters
+        ----------
+        source, target : node sets, in any way that :meth:`Circuit.select` takes.
+        where : the field that asks, for messages.
+
+        Raises
+        ------
+        ConfigError : a node set is unknown or wrong, or nothing projects from the one to the other.
+        """
+        senders = circuit.select(source, f"{where}.source")
+        receivers = circuit.select(target, f"{where}.target")
+        override = cls(name, senders, receivers, weight)
+        if not any(override.touches(projection) for projection in circuit.projections):
+            there = ", ".join(f"{p.source} to {p.target}" for p in circuit.projections)
+            raise ConfigError(
+                f"no edges lead from {_populations(senders)} to {_populations(receivers)}",
+                file=circuit.config_file, field=where,
+                fix=f"Choose other node sets; there are edges from {there or 'no population'}.",
+            )  # fmt: skip
+        return override
+
+    def touches(self, projection: Projection) -> bool:
+        """Whether it is about any nodes of both populations."""
+        return any(name == projection.source and len(rows) for name, rows in self.source) and any(
+            name == projection.target and len(rows) for name, rows in self.target
+        )
+
+
+class Factors(NamedTuple):
+    """What overrides make of the weights of a projection.
+
+    Attributes
+    ----------
+    source, target : unsigned integer[n], group of every node: of those that have the same factors.
+    factor : float64[groups of sources, groups of targets].
+    """
+
+    source: NDArray[np.unsignedinteger]
+    target: NDArray[np.unsignedinteger]
+    factor: FloatArray
+
+    def of(self, source: NDArray[np.integer], target: NDArray[np.integer]) -> FloatArray:
+        """float64[m], factors of synapses between these rows."""
+        return self.factor[self.source[source], self.target[target]]
+
+    def changed(self, made: Synapses) -> Synapses:
+        """Synapses with their new weights: products in double precision, kept to the last bit."""
+        weight = made.weight * self.of(made.source, made.target)
+        return made._replace(weight=compact(weight))
+
+    def products(self, weight: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Every weight there may be, of weights before."""
+        return compact(np.multiply.outer(self.factor, weight))
+
+
+def factors_of(
+    overrides: Sequence[ConnectionOverride],
+    projection: Projection,
+    sizes: tuple[int, int],
+) -> Factors | None:
+    """The factors on a projection's weights; None where they stay as they are.
+
+    Parameters
+    ----------
+    sizes : number of nodes of the two populations.
+    """
+    here = [override for override in overrides if override.touches(projection)]
+    if not here:
+        return None
+    sent, senders = _groups([_mask(o.source, projection.source, sizes[0]) for o in here])
+    received, receivers = _groups([_mask(o.target, projection.target, sizes[1]) for o in here])
+    factor = np.ones((len(senders), len(receivers)))
+    for k, override in enumerate(here):
+        factor[np.ix_(senders[:, k], receivers[:, k])] = override.weight
+    # what comes to the same is the same, whichever overrides it is of
+    factor, source = _merged(factor, sent)
+    turned, target = _merged(factor.T, received)
+    if (factor == 1.0).all():
+        return None
+    return Factors(source, target, np.ascontiguousarray(turned.T))
+
+
+def _mask(chosen: list[tuple[str, IntArray]], population: str, n: int) -> NDArray[np.bool_]:
+    mask = np.zeros(n, bool)
+    for name, rows in chosen:
+        if name == population:
+            mask[rows] = True
+    return mask
+
+
+def _groups(masks: list[NDArray[np.bool_]]) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Group of every node, int64[n], and which masks each group is in, bool[groups, masks]."""
+    columns = np.stack(masks, axis=1)
+    words = np.packbits(columns, axis=1)  # many times faster to sort
+    words = words.view(f"V{words.shape[1]}").reshape(-1)
+    first, group = _by_first(*np.unique(words, return_index=True, return_inverse=True)[1:])
+    return group, columns[first]
+
+
+def _merged(factor: FloatArray, group: IntArray) -> tuple[FloatArray, NDArray[np.unsignedinteger]]:
+    """Groups of the same factors as one."""
+    first, same = _by_first(*np.unique(factor, axis=0, return_index=True, return_inverse=True)[1:])
+    merged: NDArray[np.unsignedinteger] = same.astype(np.min_scalar_type(len(first)))[group]
+    return factor[first], merged
+
+
+def _by_first(first: IntArray, group: IntArray) -> tuple[IntArray, IntArray]:
+    """Groups, and the first member of each, numbered in order of these."""
+    order = np.argsort(first)
+    return first[order], np.argsort(order)[group.reshape(-1)]
+
+
+def _populations(chosen: list[tuple[str, IntArray]]) -> str:
+    return ", ".join(name for name, rows in chosen if len(rows)) or "any node"

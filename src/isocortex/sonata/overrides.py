@@ -1,0 +1,60 @@
+"""The ``connection_overrides`` of a simulation configuration: SONATA's extension, weights alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from isocortex.circuit import Circuit, ConnectionOverride
+from isocortex.circuit.overrides import OVERRIDES
+from isocortex.errors import ConfigError
+from isocortex.sonata.schema import Section, Time, validated
+
+#: What else the extension lets an override change.
+OTHERS = (
+    "spont_minis", "synapse_configure", "modoverride", "synapse_delay_override", "delay",
+    "neuromodulation_dtc", "neuromodulation_strength",
+)  # fmt: skip
+#: Of these, what says nothing where it is 0: in force from the start, no spontaneous release.
+NOTHING_AT_ZERO = ("delay", "spont_minis")
+
+
+class Override(Section):
+    """One override. The extension lets ``weight`` be left out, where nothing else would be left."""
+
+    name: str
+    source: Any
+    target: Any
+    weight: Time
+
+
+def read_overrides(entries: Any, file: Path, circuit: Circuit) -> list[ConnectionOverride]:
+    """The overrides in their order; an absent or null section holds none.
+
+    Raises
+    ------
+    ConfigError : an entry is wrong, changes anything but weights, or is about no edges.
+    """
+    if entries is None:
+        return []
+    if not isinstance(entries, list):
+        raise ConfigError("must be a list", file=file, field=OVERRIDES, fix="Give [{...}, ...].")
+    return [_read(e, file, f"{OVERRIDES}[{i}]", circuit) for i, e in enumerate(entries)]
+
+
+def _read(values: Any, file: Path, field: str, circuit: Circuit) -> ConnectionOverride:
+    if not isinstance(values, dict):
+        raise ConfigError("must be a JSON object", file=file, field=field, fix="Give {...}.")
+    for key in OTHERS:
+        if values.get(key) is None or (key in NOTHING_AT_ZERO and values[key] == 0):
+            continue
+        if key == "delay":
+            why, fix = "a weight is in force from the start of a run", "Remove it, or give 0."
+        else:
+            why, fix = "an override changes `weight` alone", "Remove it."
+        raise ConfigError(f"not supported: {why}", file=file, field=f"{field}.{key}", fix=fix)
+    known = {key: value for key, value in values.items() if key not in OTHERS}
+    entry = validated(Override, known, file, field)
+    return ConnectionOverride.between(
+        circuit, entry.source, entry.target, entry.weight, name=entry.name, where=field
+    )
