@@ -28,11 +28,11 @@ SLOW = "AMPA_NMDA_ExcToExc"
 LIKE = {("e", "i1H"): "e5"}
 #: mV, by kind of source and of target.
 WANTED = {
-    ("e", "e"): 0.35, ("e", "P"): 0.8, ("e", "S"): 0.4, ("e", "H"): 0.5,
-    ("P", "e"): 2.0, ("S", "e"): 1.2, ("H", "e"): 0.8,
+    ("e", "e"): 0.38, ("e", "P"): 0.8, ("e", "S"): 0.4, ("e", "H"): 0.5,
+    ("P", "e"): 2.2, ("S", "e"): 1.3, ("H", "e"): 0.9,
 }  # fmt: skip
 #: Onto layer 6, whose rules have a quarter of the inhibitory connections that others have.
-DEEP = {("P", "e6"): 4.0, ("S", "e6"): 2.4, ("H", "e6"): 1.6}
+DEEP = {("P", "e6"): 4.4, ("S", "e6"): 2.6, ("H", "e6"): 1.8}
 
 
 def rows_of(wiring: Wiring) -> pd.DataFrame:

@@ -63,9 +63,19 @@ def test_recipes(value):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("layer,class,model,nS\n2/3,Pvalb,1,nan\n", "line 2, column nS: 'nan' is not a finite"),
-        ("layer,class,model,nS\n2/3,Pvalb,1,-2\n", "line 2, column nS: '-2' is no conductance"),
-        ("layer,class,model,nS\n2/3,Pvalb,1\n", "line 2: '1': has 3 entries"),
+        (
+            "layer,class,model,synapses,nS\n2/3,Pvalb,1,20,nan\n",
+            "line 2, column nS: 'nan' is not a finite",
+        ),
+        (
+            "layer,class,model,synapses,nS\n2/3,Pvalb,1,20,-2\n",
+            "line 2, column nS: '-2' is no conductance",
+        ),
+        ("layer,class,model,synapses,nS\n2/3,Pvalb,1,20\n", "line 2: '20': has 4 entries"),
+        (
+            "layer,class,model,nS\n2/3,Pvalb,1,20\n",
+            "no column 'synapses'.*isocortex build calibrate",
+        ),
         ("layer,class,nS\n2/3,Pvalb,1\n", "no column 'model'.*isocortex build calibrate"),
     ],
 )
