@@ -10,7 +10,7 @@ import numpy as np
 from isocortex.arrays import FloatArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Piece, Settings, Variable
+from isocortex.engine.interface import Piece, ProbeTable, Settings, Variable
 from isocortex.errors import ConfigError
 from isocortex.network.network import CurrentSource, Pulses, bare_network
 from isocortex.session.loop import Run, Task, Watching
@@ -120,7 +120,7 @@ class _Somas(Watching):
     """Keeps everything."""
 
     def __init__(self, probes: list[tuple[int, int, Variable]]) -> None:
-        self.probes, self.pieces = probes, list[Piece]()
+        self.probes, self.pieces = ProbeTable.of(probes), list[Piece]()
 
     def start(self, run: Run) -> None:
         run.record(self.probes)

@@ -1,6 +1,8 @@
 """Mean conductance by origin: beside formulas, the engines, and networks of stored synapses."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -136,6 +138,26 @@ def test_some_cells_have_what_they_have_among_all(simulation, rows):
     np.testing.assert_allclose(some.table(), every.table().loc[rows])
 
 
+def test_overrides_of_weights_count(tmp_path, simulation):
+    """They are no part of what a projection says its weights are."""
+    config = write(tmp_path)
+    content = json.loads(config.read_text())
+    content["connection_overrides"] = [
+        {"name": "no", "source": {"population": "drive", "node_id": [0]},
+         "target": {"population": "cells"}, "weight": 0.0},
+        {"name": "more", "source": {"population": "cells"},
+         "target": {"population": "cells", "node_id": [2]}, "weight": 3.0},
+    ]  # fmt: skip
+    config.write_text(json.dumps(content))
+    rates = {"cells": np.array([1.0, 2.0, 3.0]), "drive": np.array([10.0, 20.0, 30.0])}
+    found = conductance_at(ic.load_simulation(config), rates)
+    silenced = conductance_at(simulation, {**rates, "drive": np.array([0.0, 20.0, 30.0])})
+    np.testing.assert_allclose(found.of(source="drive"), silenced.of(source="drive"))
+    tripled = silenced.of(source="cells") * [1.0, 1.0, 3.0]
+    np.testing.assert_allclose(found.of(source="cells"), tripled)
+    assert tripled[2] > 0
+
+
 def test_conductance_is_linear_in_rates_and_silent_sources_make_none(simulation):
     rates = {"cells": np.array([1.0, 2.0, 3.0])}
     one = conductance_at(simulation, rates)
@@ -196,6 +218,20 @@ def test_it_is_the_mean_of_what_an_engine_computes(tmp_path, monkeypatch):
         for mean, excites in zip(means, (True, False), strict=True):
             np.testing.assert_allclose(mean, g.of(excites=excites), rtol=error, atol=1e-12)
         monkeypatch.setattr(Kinetics, "integral", property(stepped))
+
+
+def test_what_is_documented_runs(tmp_path, monkeypatch, capsys):
+    (tmp_path / "trains").mkdir()
+    ic.run(write(tmp_path, inputs=write_trains(tmp_path / "trains")),
+           output_dir=tmp_path / "results" / "mine")  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[2] / "docs" / "running.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    (block,) = [block for block in blocks if "mean_conductance" in block]
+    names = {"ic": ic}
+    exec(block.replace("500.0", "0.0"), names)
+    assert names["g"].of(excites=True, source="drive").min() == 0.0  # onto the third cell
+    assert "excitatory" in capsys.readouterr().out
 
 
 def test_a_cortex_has_what_its_stored_synapses_make(tmp_path):

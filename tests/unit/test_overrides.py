@@ -412,20 +412,15 @@ def test_a_lesion_runs_as_a_cortex_whose_area_sends_nothing(simulation, material
 
 @pytest.mark.parametrize("precision", ["double", "single"])
 def test_drawn_at_each_spike_they_do_what_stored_ones_do(simulation, precision):
-    """Factors that no single precision holds, beside a background that it does."""
-    circuit = simulation.circuit
-    plain = [
-        p
-        if p.tables() is not None
-        else replace(p, weight=p.weight.astype(np.float32).astype(float))
-        for p in circuit.projections
-    ]
-    whole = replace(simulation, circuit=replace(circuit, projections=plain))
+    """Factors that no single precision holds."""
     block = changed(
-        whole, (INHIBITORY, EXCITATORY, 0.3), ({"area": "MOp"}, "cortex", 0.0), ("L5", "L5", 1.7)
+        simulation,
+        (INHIBITORY, EXCITATORY, 0.3),
+        ({"area": "MOp"}, "cortex", 0.0),
+        ("L5", "L5", 1.7),
     )
     end = []
-    for each, threads, store in ((block, 1, True), (block, 2, False), (whole, 1, True)):
+    for each, threads, store in ((block, 1, True), (block, 2, False), (simulation, 1, True)):
         with ic.open_session(
             each, threads=threads, store_synapses=store, precision=precision
         ) as session:

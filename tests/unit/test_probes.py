@@ -1,5 +1,7 @@
 """Probes are found by arrays; a column is a weighted sum of its rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from neurons import random_tree, wire
@@ -79,11 +81,27 @@ def test_a_current_is_conductance_times_driving_force_of_each_kind(network, prec
 def test_probes_of_one_column_are_added_up(network):
     probes = [(cell, node, CURRENT) for cell in (0, 1, 39) for node in range(4)]
     each = samples_of(CpuEngine(network, SETTINGS), ProbeTable.of(probes))
-    summed = ProbeTable.of(probes, np.repeat([0, 1, 2], 4))
+    summed = replace(ProbeTable.of(probes), column=np.repeat([0, 1, 2], 4), n_columns=3)
     for engine in (CpuEngine(network, SETTINGS), ReferenceEngine(network, SETTINGS)):
         np.testing.assert_allclose(
             samples_of(engine, summed), each.reshape(-1, 3, 4).sum(axis=2), atol=1e-6
         )
+
+
+@pytest.mark.parametrize("make", [CpuEngine, ReferenceEngine])
+def test_only_the_steps_that_are_due_are_sampled(network, make):
+    """Whatever pieces they come in, beside others that are always due."""
+    often, seldom = Variable("v"), Variable("v", first=7, every=10)
+    current = replace(CURRENT, first=3, every=4)
+    tables = [ProbeTable.of([(39, 2, x)]) for x in (often, seldom, CURRENT, current)]
+    engine = make(network, SETTINGS)
+    engine.record(ProbeTable.joined(tables))
+    samples = np.concatenate([engine.advance(n).samples for n in (5, 20, 25)])
+    for every, chosen, due in ((0, 1, slice(7, None, 10)), (2, 3, slice(3, None, 4))):
+        expected = np.zeros(50)
+        expected[due] = samples[due, every]
+        np.testing.assert_array_equal(samples[:, chosen], expected)
+        assert expected.any()
 
 
 def test_a_million_probes_are_found_at_once(network):
@@ -94,4 +112,4 @@ def test_a_million_probes_are_found_at_once(network):
     zeros = np.zeros(n, np.int64)
     engine.record(ProbeTable((V,), cell, node, zeros, np.full(n, 1.0 / n), zeros, 1))
     engine.record(ProbeTable((V,), cell, node, zeros, np.ones(n), np.arange(n), n))
-    assert engine.probes.samples.shape == (0, n)
+    assert engine.recording.probes.samples.shape == (0, n)

@@ -9,7 +9,7 @@ time constants that is the mean over the interval.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +18,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
-from isocortex.circuit import Cells, PoissonInput, Projection, Simulation, SpikeInput
+from isocortex.circuit import (
+    Cells,
+    PoissonInput,
+    Projection,
+    Simulation,
+    SpikeInput,
+    Synapses,
+)
+from isocortex.circuit.overrides import Factors, factors_of
 from isocortex.errors import ConfigError, InputError
 from isocortex.mechanisms.synapses import EXCITES_ABOVE
 from isocortex.network.cells import compile_cells
@@ -268,7 +276,7 @@ def conductance_at(
     cells = cells_of(name, sources, models, cell_model)
     onto = [each for each in simulation.circuit.projections if each.target == name]
     origins: dict[Origin, int] = {}
-    parts = [_Part.of(each, cells, sources, origins) for each in onto]
+    parts = [_Part.of(each, cells, sources, simulation, origins) for each in onto]
     n_nodes, k = len(cells.model), max(len(origins), 1)
     total = np.zeros(n_nodes * k)
     asked = None if len(rows) == n_nodes else np.sort(rows)
@@ -276,7 +284,7 @@ def conductance_at(
         rate = rates.get(part.projection.source)
         if rate is None or not np.any(rate):
             continue
-        for made in part.projection.onto(asked, cells, simulation.seed):
+        for made in part.synapses(asked, cells, simulation.seed):
             origin = part.origin[part.virtual[made.source].astype(np.int8), made.kind]
             each = made.weight * part.integral[made.kind] * np.asarray(rate)[made.source]
             total += np.bincount(made.target * k + origin, each, minlength=len(total))
@@ -289,6 +297,7 @@ class _Part(NamedTuple):
 
     Attributes
     ----------
+    factors : what overrides make of the weights.
     virtual : bool[sources].
     integral : float64[kinds], ms.
     origin : int64[2, kinds], number of the origin of synapses of nodes that are simulated, and of
@@ -296,13 +305,19 @@ class _Part(NamedTuple):
     """
 
     projection: Projection
+    factors: Factors | None
     virtual: NDArray[np.bool_]
     integral: FloatArray
     origin: IntArray
 
     @classmethod
     def of(
-        cls, projection: Projection, cells: Cells, sources: Sources, origins: dict[Origin, int]
+        cls,
+        projection: Projection,
+        cells: Cells,
+        sources: Sources,
+        simulation: Simulation,
+        origins: dict[Origin, int],
     ) -> _Part:
         """Origins that are not in ``origins`` yet are added to it."""
         kinds = projection.kinds(cells)
@@ -313,7 +328,13 @@ class _Part(NamedTuple):
                 key = Origin(projection.source, not is_virtual, kinetics.reversal)
                 origin[int(is_virtual), k] = origins.setdefault(key, len(origins))
         integral = np.array([kinetics.integral for kinetics in kinds])
-        return cls(projection, virtual, integral, origin)
+        factors = factors_of(simulation.overrides, projection, (len(virtual), len(cells.model)))
+        return cls(projection, factors, virtual, integral, origin)
+
+    def synapses(self, rows: IntArray | None, cells: Cells, seed: int) -> Iterator[Synapses]:
+        """With the weights that they have in the simulation."""
+        for made in self.projection.onto(rows, cells, seed):
+            yield made if self.factors is None else self.factors.changed(made)
 
 
 def _population(simulation: Simulation, sources: Sources, wanted: str | None) -> str:

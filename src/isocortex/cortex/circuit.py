@@ -149,6 +149,5 @@ def kinetics_names(cortex: CortexModel) -> dict[Kinetics, str]:
     """A name for each distinct kinetics of the rules."""
     distinct = dict.fromkeys(rule.kinetics for rule in cortex.rules)
     return {
-        k: f"{'AMPA' if k.reversal > -40.0 else 'GABA'}_{k.tau_rise:g}_{k.tau_decay:g}"
-        for k in distinct
+        k: f"{'AMPA' if k.excites else 'GABA'}_{k.tau_rise:g}_{k.tau_decay:g}" for k in distinct
     }

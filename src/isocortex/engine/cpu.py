@@ -42,7 +42,7 @@ from isocortex.engine.layout.rows import kinetics_table
 from isocortex.engine.loop import run_windows
 from isocortex.engine.meeting import dismiss, meeting_place
 from isocortex.engine.parts import NO_ROOM, Electrodes, Reached, Shared, Steps, Times
-from isocortex.engine.sampling import Probes, probes_of
+from isocortex.engine.sampling import recording_of
 from isocortex.errors import SimulationError
 from isocortex.network.clock import Clock
 from isocortex.network.network import Network
@@ -68,7 +68,7 @@ class CpuEngine:
             thread.submit(rest, laid, states, share.part.blocks, settings.v_init).result()
         self._identity = identity(network, settings)
         self.network = network.without_wiring()
-        self.probes, self.sums = probes_of(NOTHING, laid, network, settings.second_order)
+        self.recording = recording_of(NOTHING, laid, network, settings.second_order)
         self.shared = Shared(
             meeting=meeting_place(len(self.shares)),
             found=found,
@@ -90,7 +90,7 @@ class CpuEngine:
         """Address of every block's kernel, compiled or loaded from the cache."""
         shared, part = self.shared, self.shares[0].part
         arguments = (
-            0, 0, 0, part.events, self._electrodes(0), self._room_for_samples(0), shared.layout,
+            0, 0, 0, part.events, self._electrodes(0), self.recording.room(0, 0), shared.layout,
             shared.states, shared.kinetics, part.work, shared.numerics,
         )  # fmt: skip
         kinds = tuple(numba.typeof(argument) for argument in arguments)
@@ -115,18 +115,13 @@ class CpuEngine:
             current[order],
         )
 
-    def _room_for_samples(self, n_steps: int) -> Probes:
-        return self.probes._replace(samples=np.zeros((n_steps, self.probes.samples.shape[1])))
-
     def record(self, probes: ProbeTable) -> None:
-        self.probes, self.sums = probes_of(
-            probes, self.laid, self.network, self.settings.second_order
-        )
+        self.recording = recording_of(probes, self.laid, self.network, self.settings.second_order)
 
     def advance(self, n_steps: int) -> Piece:
         self.clock.extend(self.step + n_steps)
         times = Times(self.clock.seen, self.clock.middle, self.clock.dt)
-        electrodes, probes = self._electrodes(n_steps), self._room_for_samples(n_steps)
+        electrodes, probes = self._electrodes(n_steps), self.recording.room(self.step, n_steps)
         given, last = self.network.trains, self._heard_until(self.step + n_steps)
         sent = slice(
             *np.searchsorted(given.time, [self._heard_until(self.step), last], side="right")
@@ -159,7 +154,9 @@ class CpuEngine:
         done, self.step = first.step - self.step, first.step
         spikes = slice(first.n_spikes)
         return Piece(
-            first.source[spikes], first.time[spikes], self.sums.columns(probes.samples[:done])
+            first.source[spikes],
+            first.time[spikes],
+            self.recording.sums.columns(probes.samples[:done]),
         )
 
     def _heard_until(self, step: int) -> float:

@@ -58,13 +58,19 @@ class Variable:
     ``mechanism`` is "" for ``v`` and ``cai``, "synapse" for the conductance ``g`` (uS) and current
     ``i`` (nA, negative inwards) of the kinetics ``kinds``, else the mechanism that owns the state
     ``name``. ``at_start`` samples as the step begins instead of when it ends, as NEURON's currents
-    are.
+    are. It is sampled in the step ``first``, counted from 0, and every ``every``-th after it; in
+    others its samples are 0.
     """
 
     name: str
     mechanism: str = ""
     kinds: tuple[int, ...] = ()
     at_start: bool = False
+    first: int = 0
+    every: int = 1
+
+    def due(self, step: int) -> bool:
+        return step >= self.first and (step - self.first) % self.every == 0
 
 
 @dataclass(frozen=True)
@@ -93,20 +99,35 @@ class ProbeTable:
         return len(self.cell)
 
     @classmethod
-    def of(
-        cls,
-        probes: Sequence[tuple[int, int, Variable]],
-        columns: Sequence[int] | IntArray | None = None,
-    ) -> ProbeTable:
-        """Each (cell, node, variable) in a column of its own, or added to one of ``columns``."""
+    def of(cls, probes: Sequence[tuple[int, int, Variable]]) -> ProbeTable:
+        """One column for each (cell, node, variable)."""
         variables = tuple(dict.fromkeys(variable for _, _, variable in probes))
         number = {variable: k for k, variable in enumerate(variables)}
         cell, node = (np.array([probe[k] for probe in probes], np.int64) for k in (0, 1))
         variable = np.array([number[probe[2]] for probe in probes], np.int64)
         n = len(probes)
-        column = np.arange(n) if columns is None else np.asarray(columns, np.int64)
+        return cls(variables, cell, node, variable, np.ones(n), np.arange(n), n)
+
+    @classmethod
+    def joined(cls, tables: Sequence[ProbeTable]) -> ProbeTable:
+        """Several as one: their columns follow each other."""
+        variables = tuple(dict.fromkeys(v for table in tables for v in table.variables))
+        number = {variable: k for k, variable in enumerate(variables)}
+        first = np.cumsum([0, *(table.n_columns for table in tables)])
+        none = np.zeros(0, np.int64)
+        renumbered = [
+            np.array([number[v] for v in table.variables], np.int64)[table.variable]
+            for table in tables
+        ]
+        moved = [table.column + begin for table, begin in zip(tables, first, strict=False)]
         return cls(
-            variables, cell, node, variable, np.ones(n), column, int(column.max(initial=-1)) + 1
+            variables,
+            np.concatenate([none, *(table.cell for table in tables)]),
+            np.concatenate([none, *(table.node for table in tables)]),
+            np.concatenate([none, *renumbered]),
+            np.concatenate([np.zeros(0), *(table.weight for table in tables)]),
+            np.concatenate([none, *moved]),
+            int(first[-1]),
         )
 
 

@@ -279,7 +279,7 @@ class ReferenceEngine:
         middle = self.clock.middle[self.step]
         self._send_trains(middle)
         spikes = self._deliver(middle)
-        self._sample(row, at_start=True)
+        self._sample(row, self.step, at_start=True)
         injected = [np.zeros(cell.model.n_nodes) for cell in self.cells]
         for source in self.network.currents:
             injected[source.cell][source.node] += source.amplitude(np.array([middle]))[0]
@@ -292,7 +292,7 @@ class ReferenceEngine:
                 spikes.append((time, c))
                 self._send(c, time)
             cell.above = above
-        self._sample(row, at_start=False)
+        self._sample(row, self.step - 1, at_start=False)
         return spikes
 
     def _send(self, source: int, time: float, not_before: float = -np.inf) -> None:
@@ -327,11 +327,11 @@ class ReferenceEngine:
                 self._send(network.n_cells + point, time)
         return spikes
 
-    def _sample(self, row: np.ndarray, at_start: bool) -> None:
+    def _sample(self, row: np.ndarray, step: int, at_start: bool) -> None:
         probes = self.probes
         for k in range(len(probes)):
             variable = probes.variables[probes.variable[k]]
-            if variable.at_start == at_start:
+            if variable.at_start == at_start and variable.due(step):
                 value = self.cells[probes.cell[k]].value(int(probes.node[k]), variable)
                 row[probes.column[k]] += probes.weight[k] * value
 

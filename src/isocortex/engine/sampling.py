@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from isocortex.engine.interface import FloatArray, IntArray, ProbeTable
 from isocortex.engine.layout.arrangement import Arrangement
@@ -13,20 +14,30 @@ from isocortex.engine.layout.models import state_rows
 from isocortex.network.network import Network
 
 #: What a probe reads: a voltage, a channel's state, a conductance or current of synapses.
-OF_VOLTAGE, OF_STATE, OF_CONDUCTANCE, OF_CURRENT = range(4)
+N_ARRAYS = 4
+OF_VOLTAGE, OF_STATE, OF_CONDUCTANCE, OF_CURRENT = range(N_ARRAYS)
 
 
 class Probes(NamedTuple):
-    """Sorted by block: which array, which element, how much of it to which sum of the samples.
+    """Which element of which array, and how much of it goes to which sum of the samples.
 
-    Those of block b that are read as a step begins are ``first[b]:middle[b]``, those read when it
-    ends ``middle[b]:first[b + 1]``. Of a current ``voltage`` is the element of the voltage that
-    drives it, and ``reversal`` where it reverses, mV.
+    Probes of block b that are read together lie in a row, and neighbours belong to other cells
+    where they can: so no addition waits for the one before.
+
+    Attributes (n probes, g groups that are read in the same steps)
+    ----------
+    begin, end : int64[blocks, 2, g, 4], of those read as a step begins, then as it ends, by what
+        they read.
+    due : bool[steps, g], which groups are read.
+    element, voltage : int64[n]; of a current ``voltage`` is the element of that which drives it.
+    reversal : float64[n], of currents, mV.
+    weight, sum : float64[n], int64[n].
+    samples : float64[steps, sums].
     """
 
-    first: IntArray
-    middle: IntArray
-    array: IntArray
+    begin: IntArray
+    end: IntArray
+    due: NDArray[np.bool_]
     element: IntArray
     voltage: IntArray
     reversal: FloatArray
@@ -57,22 +68,51 @@ class Sums(NamedTuple):
         return values
 
 
-def probes_of(table: ProbeTable, laid: Arrangement, network: Network, second_order: bool):
-    """:class:`Probes`, without room for samples, and the :class:`Sums` they go to."""
+class Recording(NamedTuple):
+    """What is recorded.
+
+    Attributes (g groups of probes that are read in the same steps)
+    ----------
+    probes : without room for samples.
+    sums : what becomes of the samples.
+    first, every : int64[g], see :class:`isocortex.engine.interface.Variable`.
+    """
+
+    probes: Probes
+    sums: Sums
+    first: IntArray
+    every: IntArray
+
+    def room(self, step: int, n_steps: int) -> Probes:
+        """Probes with room for the samples of some steps from ``step`` on."""
+        after = np.arange(step, step + n_steps)[:, None] - self.first
+        due = (after >= 0) & (after % self.every == 0)
+        n_sums = self.probes.samples.shape[1]
+        return self.probes._replace(due=due, samples=np.zeros((n_steps, n_sums)))
+
+
+def recording_of(
+    table: ProbeTable, laid: Arrangement, network: Network, second_order: bool
+) -> Recording:
+    """Find what a table asks for in the arrays of an engine."""
     found = _located(table, laid, network, second_order)
-    row = found.row
-    blocks = laid.blocks.cell_block[table.cell[row]]
-    starts = np.array([v.at_start for v in table.variables], bool)
-    late = ~starts[table.variable[row]] if len(row) else np.zeros(0, bool)
+    row, n_blocks = found.row, len(laid.blocks)
+    times = sorted({(v.first, v.every) for v in table.variables})
+    of_variable = np.array(
+        [(not v.at_start) * len(times) + times.index((v.first, v.every)) for v in table.variables],
+        np.int64,
+    )
+    of_block = laid.blocks.cell_block[table.cell[row]] * (2 * len(times))
+    key = (of_block + of_variable[table.variable[row]]) * N_ARRAYS + found.array
+    order = np.lexsort((found.element, key))
+    shape = (n_blocks, 2, len(times), N_ARRAYS)
+    ends = np.searchsorted(key[order], np.arange(np.prod(shape) + 1))
     sums, slot = _sums(table, row)
-    order = np.lexsort((row, late, blocks))
-    key = 2 * blocks[order] + late[order]
-    ends = np.searchsorted(key, np.arange(2 * len(laid.blocks) + 1))
     n_sums = sums.n_columns if sums.first is None else int(slot.max(initial=-1)) + 1
     probes = Probes(
-        first=ends[::2].copy(),
-        middle=ends[1::2].copy(),
-        array=found.array[order],
+        begin=ends[:-1].reshape(shape).copy(),
+        end=ends[1:].reshape(shape).copy(),
+        due=np.zeros((0, len(times)), bool),
         element=found.element[order],
         voltage=found.voltage[order],
         reversal=found.reversal[order],
@@ -80,14 +120,16 @@ def probes_of(table: ProbeTable, laid: Arrangement, network: Network, second_ord
         sum=slot[order],
         samples=np.zeros((0, n_sums)),
     )
-    return probes, sums
+    first, every = np.array(times, np.int64).reshape(-1, 2).T.copy()
+    return Recording(probes, sums, first, every)
 
 
 def _sums(table: ProbeTable, row: IntArray) -> tuple[Sums, IntArray]:
     """The sums of a table's located rows, and the sum that each goes to."""
     column, cell = table.column[row], table.cell[row]
-    pairs, slot = np.unique(np.stack([column, cell], 1), axis=0, return_inverse=True)
-    which = pairs[:, 0]
+    n_cells = int(cell.max(initial=0)) + 1
+    pairs, slot = np.unique(column * n_cells + cell, return_inverse=True)
+    which = pairs // n_cells
     if len(np.unique(which)) == len(which):  # each column of one cell at most
         return Sums(None, which, table.n_columns), column
     first = np.flatnonzero(np.diff(which, prepend=-1))
@@ -157,16 +199,22 @@ def _state_row(
 
 
 @njit(error_model="numpy", forceinline=True)
-def sample(probes, first, last, step, V, S, A, B):
-    """Add what some probes read to this step's samples."""
-    for k in range(first, last):
-        at = probes.element[k]
-        if probes.array[k] == OF_VOLTAGE:
-            value = np.float64(V[at])
-        elif probes.array[k] == OF_STATE:
-            value = np.float64(S[at])
-        else:
-            value = np.float64(B[at] - A[at])
-            if probes.array[k] == OF_CURRENT:
-                value *= np.float64(V[probes.voltage[k]]) - probes.reversal[k]
-        probes.samples[step, probes.sum[k]] += probes.weight[k] * value
+def sample(probes, block, late, step, V, S, A, B):
+    """Add what the probes of a block read that are due to this step's samples.
+
+    ``late`` is 0 as the step begins, 1 as it ends.
+    """
+    begin, end, samples = probes.begin, probes.end, probes.samples
+    for g in range(probes.due.shape[1]):
+        if not probes.due[step, g]:
+            continue
+        for k in range(begin[block, late, g, OF_VOLTAGE], end[block, late, g, OF_VOLTAGE]):
+            samples[step, probes.sum[k]] += probes.weight[k] * np.float64(V[probes.element[k]])
+        for k in range(begin[block, late, g, OF_STATE], end[block, late, g, OF_STATE]):
+            samples[step, probes.sum[k]] += probes.weight[k] * np.float64(S[probes.element[k]])
+        for k in range(begin[block, late, g, OF_CONDUCTANCE], end[block, late, g, OF_CONDUCTANCE]):
+            at = probes.element[k]
+            samples[step, probes.sum[k]] += probes.weight[k] * np.float64(B[at] - A[at])
+        for k in range(begin[block, late, g, OF_CURRENT], end[block, late, g, OF_CURRENT]):
+            at, driving = probes.element[k], np.float64(V[probes.voltage[k]]) - probes.reversal[k]
+            samples[step, probes.sum[k]] += probes.weight[k] * np.float64(B[at] - A[at]) * driving

@@ -48,7 +48,7 @@ class Kinetics:
 
     @property
     def integral(self) -> float:
-        """Conductance over time that an event leaves behind in all, ms per unit weight."""
+        """Integral of the conductance that one event of unit weight leaves behind, ms."""
         return self.scale * (self.tau_decay - self.tau_rise)
 
     def jumps(self, ahead: float) -> tuple[float, float]:

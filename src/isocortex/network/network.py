@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
-from isocortex.circuit.overrides import Factors
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import Axons
 from isocortex.network.poisson import PoissonSources, no_sources
+
+if TYPE_CHECKING:
+    from isocortex.circuit.overrides import Factors
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ from isocortex.circuit import (
 )
 from isocortex.circuit.overrides import factors_of
 from isocortex.circuit.synapses import kinetics_of, place_synapses
-from isocortex.engine.interface import Variable
+from isocortex.engine.interface import ProbeTable, Variable
 from isocortex.errors import ConfigError
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.clock import Clock
@@ -148,11 +148,8 @@ class ConnectionRecorder:
 
     Attributes
     ----------
-    probes : (cell, node, variable) that an engine is to sample for it.
-    sums : None, as each of these has a column of its own.
+    probes : what an engine is to sample for it.
     """
-
-    sums = None
 
     def __init__(
         self,
@@ -200,7 +197,8 @@ class ConnectionRecorder:
         self.column = np.array(
             [places.index((int(c), int(n))) for c, n in zip(cell, node, strict=True)], np.int64
         )
-        self.probes = [(*p, before) for p in places] if spec.variable == "i" else []
+        voltages = [(*p, before) for p in places] if spec.variable == "i" else []
+        self.probes = ProbeTable.of(voltages)
 
     def _check(self, chosen: set[str]) -> None:
         """Every chosen synapse must have the variable."""
@@ -254,7 +252,7 @@ class ConnectionRecorder:
             return
         self._receive(first_step + n_steps, sources, times)
         rows = np.empty((n_steps, self.n_connections))
-        v = samples[:, self.column] if self.probes else np.zeros((n_steps, 1))
+        v = samples[:, self.column] if len(self.probes) else np.zeros((n_steps, 1))
         for k in range(n_steps):
             rows[k] = self._step(first_step + k, v[k])
         self.report.append(rows[due])

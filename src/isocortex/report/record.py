@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
 from isocortex.circuit import ReportSpec
-from isocortex.engine.interface import Variable
+from isocortex.engine.interface import ProbeTable, Variable
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 from isocortex.report.membrane import MembraneReport
@@ -82,6 +83,10 @@ class Schedule:
             "n_samples": self.n_samples,
         }  # fmt: skip
 
+    def when(self, variables: Iterable[Variable]) -> tuple[Variable, ...]:
+        """The same variables, sampled in the steps that have rows and not in those between."""
+        return tuple(replace(v, first=self.first_step, every=self.every) for v in variables)
+
     def due(self, first_step: int, n_steps: int) -> NDArray[np.bool_]:
         """Which of some steps are sampled."""
         after = np.arange(first_step, first_step + n_steps) - self.first_step
@@ -97,8 +102,7 @@ class Recorder:
 
     Attributes
     ----------
-    probes : (cell, node, variable) that an engine is to sample for it.
-    sums : int64[n_probes], column of the samples that each is added to; None is one for each.
+    probes : what an engine is to sample for it.
     """
 
     def __init__(
@@ -120,16 +124,15 @@ class Recorder:
             for c, m, ns in zip(cells, self.models, nodes, strict=True)
             for n in ns
         ]
-        self.probes: list[tuple[int, int, Variable]] = []
+        probes: list[tuple[int, int, Variable]] = []
         self.pieces: list[tuple[int, int]] = []
         for cell, model, node in self.elements:
             variables = self.quantity.probes_at(model, node)
-            self.pieces.append((len(self.probes), len(variables)))
-            self.probes += [(cell, node, v) for v in variables]
-        self.sums: IntArray | None = None
-        if spec.summed:
-            self._sum_cells()
-        if self.elements and not self.probes:
+            self.pieces.append((len(probes), len(variables)))
+            probes += [(cell, node, v) for v in variables]
+        self.probes = self._of_cells(cells) if spec.summed else ProbeTable.of(probes)
+        self.probes = replace(self.probes, variables=self.schedule.when(self.probes.variables))
+        if self.elements and not len(self.probes):
             raise ConfigError(
                 f"none of the chosen compartments has {spec.variable!r}",
                 fix="Choose other cells or sections.",
@@ -145,21 +148,25 @@ class Recorder:
         }
         self._what = (population, spec.variable, self.quantity.units)
 
-    def _sum_cells(self) -> None:
-        """Every element stands for its whole cell: all compartments are added to it."""
-        if not self.quantity.adds_up:
+    def _of_cells(self, cells: IntArray) -> ProbeTable:
+        """Of each cell the sum over all its compartments."""
+        if self.quantity.variable is None or not self.quantity.adds_up:
             raise ConfigError(
                 f"{self.quantity.name!r} ({self.quantity.units}) is of a place: a cell has no sum "
                 "of it", field="variable_name",
                 fix=f"Use {', '.join(f'g_{of}, i_{of}' for of in SYNAPSES)}, or leave out type.",
             )  # fmt: skip
         counts = [model.n_nodes for model in self.models]
-        self.probes = [
-            (cell, node, variable)
-            for (cell, _, variable), n in zip(self.probes, counts, strict=True)
-            for node in range(n)
-        ]
-        self.sums = np.repeat(np.arange(len(counts)), counts)
+        n = sum(counts)
+        return ProbeTable(
+            variables=(self.quantity.variable,),
+            cell=np.repeat(cells, counts),
+            node=np.concatenate([np.arange(count) for count in counts]),
+            variable=np.zeros(n, np.int64),
+            weight=np.ones(n),
+            column=np.repeat(np.arange(len(cells)), counts),
+            n_columns=len(cells),
+        )
 
     def open(self, path: Path, mode: str, provenance: dict[str, Any]) -> None:
         """Create the file; nothing is written before every report has been checked."""

@@ -8,16 +8,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-
-from isocortex.arrays import IntArray
 from isocortex.engine.interface import (
     Engine,
     Piece,
     ProbeTable,
     Settings,
     Snapshot,
-    Variable,
     check_finite,
 )
 from isocortex.network.network import Network
@@ -103,8 +99,7 @@ class Run:
         self._observers: list[Observer] = []
         self._closing = ExitStack()
         self._waiting = list(observers)
-        self._probes: list[tuple[int, int, Variable]] = []
-        self._columns: list[IntArray] = []  # that these are added to
+        self._probes: list[ProbeTable] = []
         self._n_columns = self._recorded = 0
         self._piece = max(FIRST_PIECE // self.engine.window, 1) * self.engine.window
 
@@ -154,19 +149,11 @@ class Run:
         for observer in self._observers:
             observer.restored(self)
 
-    def record(
-        self, probes: Sequence[tuple[int, int, Variable]], sums: IntArray | None = None
-    ) -> slice:
-        """Sample (cell, node, variable) from the next step on; the columns of the samples.
-
-        Parameters
-        ----------
-        sums : int64[n_probes], which of its columns each is added to; by default one for each.
-        """
-        first, own = self._n_columns, np.arange(len(probes)) if sums is None else sums
-        self._probes += probes
-        self._columns.append(first + own)
-        self._n_columns += int(own.max(initial=-1)) + 1
+    def record(self, probes: ProbeTable) -> slice:
+        """Sample what a table asks for from the next step on; the columns of the samples."""
+        first = self._n_columns
+        self._probes.append(probes)
+        self._n_columns += probes.n_columns
         return slice(first, self._n_columns)
 
     def advance_to(self, step: int, look: Callable[[], None] = lambda: None) -> None:
@@ -193,7 +180,7 @@ class Run:
 
     def _advance(self, n_steps: int) -> None:
         if self._recorded < len(self._probes):
-            self.engine.record(ProbeTable.of(self._probes, np.concatenate(self._columns)))
+            self.engine.record(ProbeTable.joined(self._probes))
             self._recorded = len(self._probes)
         for observer in self._observers:
             observer.before(self, n_steps)

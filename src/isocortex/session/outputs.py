@@ -175,7 +175,7 @@ class ReportFile(Watching):
 
     def start(self, run: Run) -> None:
         self.recorder.open(self.file, self.mode, self.facts)
-        self.columns = run.record(self.recorder.probes, self.recorder.sums)
+        self.columns = run.record(self.recorder.probes)
 
     def after(self, run: Run, piece: Piece) -> None:
         first, samples = run.step - len(piece.samples), piece.samples[:, self.columns]

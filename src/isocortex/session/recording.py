@@ -72,7 +72,7 @@ class Trace(Watching):
         self.steps: list[IntArray] = []  # that each of these is the end of
 
     def start(self, run: Run) -> None:
-        self.columns = run.record(self.recorder.probes, self.recorder.sums)
+        self.columns = run.record(self.recorder.probes)
         self.dt = run.settings.dt
 
     def after(self, run: Run, piece: Piece) -> None:
