@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import isocortex
 from isocortex.cli.commands import app
 from isocortex.cortex.build import build_cortex
-from isocortex.cortex.census import _patch, _sample, _standard_error, take_census
+from isocortex.cortex.census import _sample, _standard_error, take_census
 from isocortex.cortex.cost import cost_of
 from isocortex.cortex.counts import CLASSES, class_of
 from isocortex.cortex.drive import TOLERANCE, load_drive, target_of
@@ -229,7 +229,7 @@ def test_the_standard_error_is_no_less_than_the_spread_of_samples_and_at_most_tw
     for seed in range(60):
         sources, stands_for = _sample(cortex, 10, seed)
         totals.append((stands_for * made[sources]).sum())
-        errors.append(_standard_error(stands_for, _patch(cortex)[sources], made[sources]))
+        errors.append(_standard_error(stands_for, cortex.patch[sources], made[sources]))
     spread = np.std(totals, ddof=1)
     assert abs(np.mean(totals) - made.sum()) < SIGMAS * spread / np.sqrt(60)
     assert spread < np.mean(errors) < 2.3 * spread

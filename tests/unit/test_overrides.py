@@ -17,7 +17,6 @@ from sonata_small import configuration, write_circuit, write_config
 
 import isocortex as ic
 from isocortex.circuit import ConnectionOverride
-from isocortex.circuit.overrides import factors_of
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.counts import CLASSES, N_EXCITATORY
 from isocortex.cortex.model import CortexModel
@@ -25,6 +24,7 @@ from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError
 from isocortex.html_report import report_page
 from isocortex.network.build import build_network
+from isocortex.network.factors import factors_of
 from isocortex.report.netcons import Connected
 from isocortex.sonata.config import load_simulation
 

@@ -126,7 +126,8 @@ def test_synapses_of_a_recipe_are_those_that_are_drawn(tmp_path):
         nodes = np.concatenate([d.node[d.target == node] for d in drawn])
         assert np.array_equal(found.source[own], sources)
         assert np.array_equal(found.node[own], nodes)
-        assert np.count_nonzero(~own) == 2  # the background's
+        kind = cortex.kinds[0][cortex.kinds[1][node]]
+        assert np.count_nonzero(~own) == cortex.drive.of(*kind)[0]  # the background's
 
 
 def test_names_that_do_not_exist_give_nothing(session):

@@ -51,21 +51,20 @@ def test_models_outside_v1_get_the_potentials_of_their_class(psp):
             size[model] = response.amplitude / drive
         of_v1 = np.exp(np.mean([np.log(s) for m, s in size.items() if m not in scaled], axis=0))
         for model in scaled & set(size):
-            np.testing.assert_allclose(size[model] / of_v1, 1.0, atol=0.3, err_msg=model)
+            np.testing.assert_allclose(size[model] / of_v1, 1.0, atol=0.35, err_msg=model)
 
 
-def test_potentials_between_neighbours_are_within_a_factor_of_four_of_slices(psp):
-    """Campagnola et al. 2022, doi:10.1126/science.abj5861: 0.26, 0.36, 0.24; 0.40 to 0.71 mV."""
+def test_potentials_between_neighbours_are_near_those_of_slices(psp):
+    """Campagnola et al. 2022, doi:10.1126/science.abj5861: 0.26, 0.36, 0.24 mV at rest, and 0.40 to
+    0.71 mV from -55 mV with GABA at -70 mV, here at -80 mV: the driving force is 25 / 15 of that.
+
+    Excitation within a factor of two, inhibition of four (docs/cortex_wiring.md says why so strong).
+    """
     measured = {("2/3", "IT"): (0.26, 0.40), ("4", "IT"): (0.36, 0.71), ("5", "IT"): (0.24, 0.65)}
-    for target, (excitatory, inhibitory) in measured.items():
-        layer = target[0]
-        ids, shares = WIRING.models(*target)
-        found = np.zeros(2)
-        for model, share in zip(ids, shares, strict=True):
-            cases = [
-                psp.connection(WIRING, source, target, model)
-                for source in (target, (layer, "Pvalb"))
-            ]
-            found += share * psp.measure(model, cases).amplitude
-        assert excitatory / 4 < found[0] < excitatory * 4
-        assert inhibitory / 4 < found[1] < inhibitory * 4
+    potentials = psp.potentials(WIRING).set_index(["source", "target"])
+    for (layer, name), (excitatory, inhibitory) in measured.items():
+        target = f"{layer} {name}"
+        rest = potentials.loc[(f"e{layer[0]}", target), "rest"]
+        held = potentials.loc[(f"i{layer[0]}P", target), "held"]
+        assert excitatory / 2 < rest < excitatory * 2
+        assert inhibitory * 25 / 15 / 4 < -held < inhibitory * 25 / 15 * 4

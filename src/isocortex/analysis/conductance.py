@@ -26,11 +26,11 @@ from isocortex.circuit import (
     SpikeInput,
     Synapses,
 )
-from isocortex.circuit.overrides import Factors, factors_of
 from isocortex.errors import ConfigError, InputError
 from isocortex.mechanisms.synapses import EXCITES_ABOVE
 from isocortex.network.cells import compile_cells
 from isocortex.network.connect import cells_of
+from isocortex.network.factors import Factors, factors_of
 from isocortex.network.inputs import poisson_sources
 from isocortex.network.sources import BIOPHYSICAL, VIRTUAL, Sources, number_sources
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.arrays import FloatArray, IntArray
+from isocortex.arrays import FloatArray, IntArray, compact
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE, Cells, Synapses
 from isocortex.circuit.synapses import kinetics_of, place_synapses, sign_and_count
 from isocortex.errors import InputError, located
@@ -109,9 +109,3 @@ class EdgePopulation:
     def tables(self) -> None:
         """None: what is stored need not be drawn."""
         return None
-
-
-def compact(weight: FloatArray) -> NDArray[np.floating]:
-    """In single precision if that loses nothing, as for the weights of most files."""
-    single = weight.astype(np.float32)
-    return single if (single == weight).all() else weight

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from isocortex.engine.layout.arrays import Floats, Ints, KineticsTable, Layout, Numerics, States
 from isocortex.engine.sampling import Probes
 from isocortex.network.drawn import draw
+from isocortex.network.factors import Factors
 from isocortex.network.points import PointState
-
-if TYPE_CHECKING:
-    from isocortex.circuit.overrides import Factors
 
 NO_ROOM = -1  # instead of a number of events: more spikes than anything with a memory could send
 

@@ -13,11 +13,12 @@ from numpy.typing import DTypeLike, NDArray
 from isocortex.arrays import IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import Cells, Projection, Synapses
-from isocortex.circuit.overrides import ConnectionOverride, factors_of
+from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
 from isocortex.errors import ConfigError
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import Tables
+from isocortex.network.factors import factors_of
 from isocortex.network.network import Connections, DrawnSynapses, Slots
 from isocortex.network.sources import BIOPHYSICAL, POINT, VIRTUAL, Sources
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +12,8 @@ from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import Axons
+from isocortex.network.factors import Factors
 from isocortex.network.poisson import PoissonSources, no_sources
-
-if TYPE_CHECKING:
-    from isocortex.circuit.overrides import Factors
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,13 @@ from isocortex.circuit import (
     Simulation,
     SpikeInput,
 )
-from isocortex.circuit.overrides import factors_of
 from isocortex.circuit.synapses import kinetics_of, place_synapses
 from isocortex.engine.interface import ProbeTable, Variable
 from isocortex.errors import ConfigError
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.clock import Clock
 from isocortex.network.connect import cells_of
+from isocortex.network.factors import factors_of
 from isocortex.network.network import Network
 from isocortex.network.sources import VIRTUAL, Sources, number_sources
 from isocortex.report.membrane import MembraneReport
