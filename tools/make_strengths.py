@@ -28,11 +28,11 @@ SLOW = "AMPA_NMDA_ExcToExc"
 LIKE = {("e", "i1H"): "e5"}
 #: mV, by kind of source and of target.
 WANTED = {
-    ("e", "e"): 0.38, ("e", "P"): 0.8, ("e", "S"): 0.3, ("e", "H"): 0.5,
+    ("e", "e"): 0.38, ("e", "P"): 0.8, ("e", "S"): 0.2, ("e", "H"): 0.5,
     ("P", "e"): 2.2, ("S", "e"): 1.3, ("H", "e"): 0.9,
 }  # fmt: skip
 #: Onto layer 2/3, which else fires at twice its target in small models.
-UPPER = {("e", "e2"): 0.33}
+UPPER = {("e", "e2"): 0.30}
 #: Onto layer 6, whose rules have a quarter of the inhibitory connections that others have.
 DEEP = {("P", "e6"): 4.4, ("S", "e6"): 2.6, ("H", "e6"): 1.8}
 

@@ -48,7 +48,7 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
     made = numba.njit(error_model="numpy", nogil=True, cache=True, **options)(function)
     if hasattr(made, "_cache"):  # not where NUMBA_DISABLE_JIT is set
         index = made._cache._cache_file
-        index._source_stamp = (index._source_stamp, fingerprint())
+        index._version += fingerprint()  # read before what names classes that may be gone
     return made
 
 

@@ -18,6 +18,7 @@ from isocortex.cortex.drive import TOLERANCE, load_drive, target_of
 from isocortex.cortex.export import export_tables
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
+from isocortex.cortex.thinning import Thinning
 from isocortex.cortex.wiring import load_wiring
 from isocortex.errors import ConfigError, InputError
 from isocortex.pictures import simulation_of
@@ -99,7 +100,8 @@ def test_a_sample_of_sources_gives_the_whole_within_its_error():
 def test_synapses_between_areas_are_poisson_about_their_expectation():
     """Chi-square of all pairs of areas, given how many neurons of each class the areas have.
 
-    A connection has 3 to 7 synapses, so their number has 5.4 times the variance of a Poisson one.
+    Connections have several synapses: their number varies more than a Poisson number, by the mean
+    square over the mean of what a connection has.
     """
     cortex = CortexModel.make(Recipe(scale=0.004, seed=5))
     census = take_census(cortex, sources_per_area=1_000_000)
@@ -108,11 +110,14 @@ def test_synapses_between_areas_are_poisson_about_their_expectation():
     sources = np.zeros((len(projections.connections), 43))
     left = cortex.neurons.column < cortex.layout.columns.n_side
     np.add.at(sources, (kind[left & (kind >= 0)], cortex.neurons.area[left & (kind >= 0)]), 1)
-    expected = 5.0 * np.einsum("ka,kab->ab", sources, projections.connections)
+    likely = np.diff(Thinning.of((3, 7), cortex.recipe.kept).number)
+    each = np.arange(1, len(likely) + 1)
+    mean, square = (each * likely).sum(), (each**2 * likely).sum()
+    expected = mean * np.einsum("ka,kab->ab", sources, projections.connections)
     found = census.sampled[:43]
     far = expected > 100.0
     assert far.sum() > 1500
-    z = (found[far] - expected[far]) / np.sqrt(5.4 * expected[far])
+    z = (found[far] - expected[far]) / np.sqrt(square / mean * expected[far])
     n = len(z)
     assert abs((z**2).sum() - n) < SIGMAS * np.sqrt(2 * n)
     assert abs(z.mean()) < SIGMAS / np.sqrt(n)
@@ -187,7 +192,8 @@ def test_the_command_writes_the_census_and_uses_a_connectome_of_ones_own(tmp_pat
     from isocortex.network.build import build_network
 
     network = build_network(simulation, True)
-    assert network.n_synapses == pytest.approx(matrix.sum() + 1800 * 2)
+    background = next(p for p in simulation.circuit.projections if p.source == "background")
+    assert network.n_synapses == matrix.sum() + background.expected
 
 
 @pytest.mark.parametrize(
@@ -257,9 +263,9 @@ def test_exported_tables_make_the_same_model(tmp_path, cortex, whole):
     given = {option.replace("-", "_"): str(path) for path, option in export_tables(tmp_path)}
     drive = given.pop("drive")
     same = CortexModel.make(Recipe(scale=0.0005, **given))
-    np.testing.assert_array_equal(
-        take_census(same, sources_per_area=1_000_000).sampled, whole.sampled
-    )
+    found = take_census(same, sources_per_area=1_000_000).sampled
+    # volumes in the table are rounded: one connection in a million is another
+    assert np.abs(found - whole.sampled).sum() < 1e-5 * whole.sampled.sum()
     assert load_drive(drive).inputs == load_drive().inputs
 
 

@@ -58,7 +58,7 @@ def test_potentials_between_neighbours_are_near_those_of_slices(psp):
     """Campagnola et al. 2022, doi:10.1126/science.abj5861: 0.26, 0.36, 0.24 mV at rest, and 0.40 to
     0.71 mV from -55 mV with GABA at -70 mV, here at -80 mV: the driving force is 25 / 15 of that.
 
-    Excitation within a factor of two, inhibition of four (docs/cortex_wiring.md says why so strong).
+    Excitation within a factor of two, inhibition of four (docs/cortex_wiring.md says why so much).
     """
     measured = {("2/3", "IT"): (0.26, 0.40), ("4", "IT"): (0.36, 0.71), ("5", "IT"): (0.24, 0.65)}
     potentials = psp.potentials(WIRING).set_index(["source", "target"])
