@@ -156,7 +156,7 @@ def test_strengths_replace_the_published_weights(wiring):
 @pytest.mark.parametrize(
     ("source", "target", "wanted"),
     [(("4", "IT"), ("4", "IT"), 0.35), (("5", "ET"), ("6a", "CT"), 0.35),
-     (("5", "IT"), ("5", "Pvalb"), 0.8), (("2/3", "IT"), ("2/3", "Sst"), 0.4)],
+     (("5", "IT"), ("5", "Pvalb"), 0.8), (("2/3", "IT"), ("2/3", "Sst"), 0.2)],
 )  # fmt: skip
 def test_connections_make_the_potentials_that_are_wanted(wiring, source, target, wanted):
     """At rest, of five synapses, over all models of the target: measured by simulation."""

