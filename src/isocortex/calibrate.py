@@ -20,7 +20,7 @@ from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Simulation
 from isocortex.cortex.background import RATE
 from isocortex.cortex.circuit import simulation_of
-from isocortex.cortex.counts import CLASSES, N_EXCITATORY
+from isocortex.cortex.counts import EXCITATORY
 from isocortex.cortex.drive import FEWEST, Drive, strongest, target_of
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.open_loop import OpenLoop, sample_of
@@ -112,14 +112,6 @@ def calibrate(
     loop = OpenLoop(cortex, sample_of(cortex, EACH)) if opened else None
     done: Round | None = None
     for number in range(opened + closed):
-        if number:
-            assert done is not None
-            away = log((target + FLOOR) / (done.table["Hz"].to_numpy() + FLOOR))
-            sure = np.minimum(1.0, done.table["neurons"].to_numpy() / FEW)
-            step = STEPS[2 if number > opened else int(2 * number > opened)]
-            amount = np.clip(amount * exp(step * sure * np.clip(away, -1.5, 1.5)), LEAST, MOST)
-            given = [_as_synapses(g, c, name) for g, c, (_, name, _) in
-                     zip(amount, conducts, kinds, strict=True)]  # fmt: skip
         drive = Drive(dict(zip(kinds, given, strict=True)), start.file)
         table = pd.DataFrame(kinds, columns=["layer", "class", "model"])
         table[["synapses", "nS"]] = given
@@ -130,13 +122,18 @@ def calibrate(
             who, simulation = of, simulation_of(cortex, drive, tstop=tstop)
         rate = _rates(simulation, who, len(kinds), settle, threads)
         count = np.bincount(who, minlength=len(kinds))
-        off = np.abs(log((target + FLOOR) / (rate + FLOOR)))
+        away = log((target + FLOOR) / (rate + FLOOR))
         done = Round(
             table.assign(neurons=count, Hz=rate, target=target),
-            float(np.average(off, weights=count)),
+            float(np.average(np.abs(away), weights=count)),
             number >= opened,
         )
         progress(number + 1, done)
+        step = STEPS[2 if number >= opened else int(2 * (number + 1) > opened)]
+        sure = np.minimum(1.0, count / FEW)
+        amount = np.clip(amount * exp(step * sure * np.clip(away, -1.5, 1.5)), LEAST, MOST)
+        given = [_as_synapses(g, c, name) for g, c, (_, name, _) in
+                 zip(amount, conducts, kinds, strict=True)]  # fmt: skip
     assert done is not None
     return done
 
@@ -157,9 +154,7 @@ def margin(
     first at which the rate is ``AWAY`` times that of gain 1.
     """
     cortex = CortexModel.make(recipe)
-    excitatory = np.array([name in CLASSES[:N_EXCITATORY] for _, name, _ in cortex.kinds[0]])[
-        cortex.kinds[1]
-    ]
+    excitatory = np.array([name in EXCITATORY for _, name, _ in cortex.kinds[0]])[cortex.kinds[1]]
     rest: float | None = None
     for gain in (1.0, *GAINS):
         louder = cortex.with_weights_of(replace(recipe, excitation=gain * recipe.excitation))

@@ -58,3 +58,11 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         double = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"the key {double!r} appears twice in one object")
     return content
+
+
+def in_words(seconds: float, decimals: int = 0) -> str:
+    """A stretch of time; ``decimals`` of seconds."""
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.{decimals}f} s"

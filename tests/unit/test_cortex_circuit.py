@@ -17,6 +17,7 @@ from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError, InputError
 from isocortex.network.build import build_network
 from isocortex.sonata.config import load_simulation
+from isocortex.sonata.write import write_nodes
 
 
 def wiring_folder(folder: Path) -> Path:
@@ -165,3 +166,40 @@ def test_neurons_of_another_cell_model_than_their_synapses_are_refused(built):
     table.to_csv(types, sep=" ", index=False)
     with pytest.raises(InputError, match="another cell model than their connections"):
         build_network(load_simulation(config))
+
+
+def test_the_background_may_be_another_table_and_its_table_may_move(tmp_path):
+    table = tmp_path / "drive.csv"
+    shutil.copy(str(files("isocortex") / "cortex" / "data" / "drive.csv"), table)
+    cortex = CortexModel.make(Recipe(scale=0.0001, seed=3, drive=str(table)))
+    config = build_cortex(tmp_path / "cortex", cortex, tstop=10.0)
+    before = build_network(load_simulation(config)).connections
+    moved = table.rename(tmp_path / "moved.csv")
+    change_recipe(config, drive=str(moved))
+    after = build_network(load_simulation(config)).connections
+    np.testing.assert_array_equal(before.weight, after.weight)
+    edit(moved, lambda rows: rows.update({"nS": (pd.to_numeric(rows["nS"]) / 2).astype(str)}))
+    halved = build_network(load_simulation(config)).connections
+    changed = halved.weight != before.weight
+    np.testing.assert_allclose(halved.weight[changed], before.weight[changed] / 2, rtol=1e-6)
+    background = np.arange(len(before.weight)) >= before.first[len(cortex)]
+    np.testing.assert_array_equal(changed, background)
+
+
+def test_a_table_of_the_background_that_was_changed_in_its_place_is_refused(tmp_path):
+    table = tmp_path / "drive.csv"
+    shutil.copy(str(files("isocortex") / "cortex" / "data" / "drive.csv"), table)
+    recipe = Recipe(scale=0.0001, seed=3, drive=str(table))
+    config = build_cortex(tmp_path / "cortex", CortexModel.make(recipe), tstop=10.0)
+    edit(table, lambda rows: rows.update({"nS": ["0.1"] * len(rows)}))
+    with pytest.raises(InputError, match="its background would come out differently .*drive.csv"):
+        build_network(load_simulation(config))
+
+
+def test_a_background_of_other_axons_is_refused(built):
+    _, config = built
+    nodes = config.parent / "network" / "background_nodes.h5"
+    write_nodes(nodes, "background", np.zeros(17, np.int64))
+    with pytest.raises(InputError, match=r"draws from 34,400 axons, the circuit has 17") as error:
+        build_network(load_simulation(config))
+    assert error.value.file == nodes and error.value.fix

@@ -113,16 +113,16 @@ def test_what_is_said_of_drawn_synapses(simulation, networks, cortex):
 @pytest.mark.parametrize("stored", [True, False])
 def test_a_state_goes_on_whether_synapses_are_stored_or_drawn(simulation, stored):
     with isocortex.open_session(simulation, store_synapses=stored) as first:
-        first.advance(30.0)
+        first.advance(40.0)
         state, before = first.state(), len(first.spikes)
         first.advance(20.0)
         late = first.spikes.sort_values(["timestamps", "node_ids"], ignore_index=True)
-        late = late[late["timestamps"] > 30.0].reset_index(drop=True)
+        late = late[late["timestamps"] > 40.0].reset_index(drop=True)
     with isocortex.open_session(simulation, store_synapses=not stored) as second:
         second.restore(state)
         second.advance(20.0)
         found = second.spikes.sort_values(["timestamps", "node_ids"], ignore_index=True)
-    assert before > 10
+    assert before > 20
     assert len(late) > 20
     assert_frame_equal(found, late)
 

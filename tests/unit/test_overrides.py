@@ -24,7 +24,7 @@ from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError
 from isocortex.html_report import report_page
 from isocortex.network.build import build_network
-from isocortex.network.factors import factors_of
+from isocortex.network.factors import Factors, factors_of
 from isocortex.report.netcons import Connected
 from isocortex.sonata.config import load_simulation
 
@@ -463,3 +463,15 @@ def test_a_state_of_a_recipe_with_other_overrides_is_refused(simulation):
     third = changed(simulation, (INHIBITORY, "cortex", 0.3))
     with ic.open_session(third) as session, pytest.raises(ConfigError, match="synapses"):
         session.restore(state)
+
+
+@pytest.mark.parametrize(
+    ("factors", "exact"), [((0.0, 1.0, 0.25, 2.0), True), ((0.5, 0.3), False), ((3.0,), False)]
+)
+def test_which_factors_leave_single_precision_weights_single(factors, exact):
+    """Drawn weights are kept in single precision only if every product of any of them is one."""
+    none = np.zeros(0, np.uint8)
+    assert Factors(none, none, np.array([factors])).exact == exact
+    weight = np.random.default_rng(1).random(1000).astype(np.float32)
+    products = np.multiply.outer(np.array(factors), weight)
+    assert (products.astype(np.float32) == products).all() == exact

@@ -222,16 +222,13 @@ def test_mistakes_are_one_line(circuit, tmp_path):
 def test_the_command_prints_the_table_and_writes_page_and_json(circuit, done):
     _, folder, _ = done
     with patch.object(run, "SHORT", TINY):
-        asked = ("validate", circuit, "--short", "-o", folder, "--threads", 1)
-        status, printed, _ = isocortex(*asked)
+        status, printed, _ = isocortex("validate", circuit, "--short", "-o", folder, "--threads", 1)
         assert status == 0
-        strict, _, _ = isocortex(*asked, "--strict")
     verdicts = done[0].verdicts()
     assert f"Synapses are synapses: {verdicts['synapses']}" in printed
     assert "largest background synapse on E cells" in printed
     fails = FAILS in verdicts.values()
     assert ("would need" in printed) == fails
-    assert strict == int(fails)
     assert json.loads((folder / "gates.json").read_text())["seeds"] == [2]
     assert (folder / "gates.html").read_text().startswith("<!DOCTYPE html>")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from isocortex.printable import printable
+from isocortex.text import in_words
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -98,7 +99,4 @@ def tell_if_unfinished(result: Result) -> None:
 
 def duration(seconds: float) -> str:
     """In words fit for a plan."""
-    for unit, length in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.1f} s"
+    return in_words(seconds, decimals=1)

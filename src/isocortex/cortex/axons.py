@@ -12,7 +12,7 @@ from isocortex.cells.library import load_cell
 from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, KINDS, class_of, group_of
 from isocortex.cortex.sites import Sites, target_sites
-from isocortex.cortex.thinning import Thinning, normal
+from isocortex.cortex.thinning import normal
 from isocortex.elementary import exp
 from isocortex.network.drawn import draw
 
@@ -62,8 +62,7 @@ def _rules(cortex: CortexModel) -> draw.Rules:
     for s, source in enumerate(groups):
         for t, target in enumerate(groups):
             of[s, t] = numbers.get((source, target), -1)
-    left = [Thinning.of(rule.synapses, cortex.recipe.kept) for rule in cortex.rules]
-    connections = np.array([thinning.connections for thinning in left])
+    connections = np.array([thinning.connections for thinning in cortex.thinnings])
     sigma = np.array([rule.sigma for rule in cortex.rules])
     sigma *= np.sqrt(connections / cortex.recipe.scale)
     # as many connections as the whole cortex has, among fewer neurons, each keeping its share
@@ -75,21 +74,25 @@ def _rules(cortex: CortexModel) -> draw.Rules:
     copies = np.maximum(np.ceil(peak), 1.0)
     probability = peak / copies
     most = max(rule.synapses[1] for rule in cortex.rules)
-    far = np.unique(cortex.far_rule[cortex.far_rule >= 0])
     return draw.Rules(
         of,
         np.concatenate([probability, probability]),
         np.concatenate([copies, copies]).astype(np.int64),
         sigma,
         sigma.max(),
-        np.array([_filled(thinning.number, most) for thinning in left]),
-        connections / connections[far].max(),
-        np.array([thinning.spread for thinning in left]),
-        np.array([thinning.level for thinning in left]),
+        np.array([_filled(thinning.number, most) for thinning in cortex.thinnings]),
+        connections / _drawn_far(cortex),
+        np.array([thinning.spread for thinning in cortex.thinnings]),
+        np.array([thinning.level for thinning in cortex.thinnings]),
         normal(),
         np.array([rule.delay for rule in cortex.rules]),
         cortex.recipe.local_velocity,
     )
+
+
+def _drawn_far(cortex: CortexModel) -> float:
+    """Share of the long-range connections that is drawn: what is left of the rule with most."""
+    return max(cortex.thinnings[rule].connections for rule in cortex.far_rule if rule >= 0)
 
 
 def _filled(number: FloatArray, most: int) -> FloatArray:
@@ -127,10 +130,9 @@ def _projections(cortex: CortexModel) -> draw.Projections:
     sources = cortex.sources()
     mean = np.divide(connections, sources[:, :, None], out=np.zeros_like(connections),
                      where=sources[:, :, None] > 0)  # fmt: skip
-    far = [cortex.rules[number] for number in np.unique(cortex.far_rule[cortex.far_rule >= 0])]
     return draw.Projections(
         kind,
-        mean * max(Thinning.of(rule.synapses, cortex.recipe.kept).connections for rule in far),
+        mean * _drawn_far(cortex),
         cortex.target_layers(),
         cortex.far_rule,
         _near(cortex),

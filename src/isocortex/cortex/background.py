@@ -18,11 +18,12 @@ from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Cells, Synapses
 from isocortex.cortex.drive import Drive
 from isocortex.mechanisms.synapses import Kinetics
+from isocortex.network.drawn import draw
 from isocortex.random import uniform
 
 if TYPE_CHECKING:
     from isocortex.cortex.model import CortexModel
-    from isocortex.network.drawn.draw import Sites, Tables
+    from isocortex.network.drawn.draw import Tables
 
 #: Name of the population of virtual nodes that the axons are.
 BACKGROUND = "background"
@@ -73,7 +74,7 @@ class BackgroundProjection:
         return float(number[self.model.kinds[1]].sum())
 
     def kinds(self, cells: Cells) -> tuple[Kinetics, ...]:
-        return tuple(dict.fromkeys(rule.kinetics for rule in self.model.rules))
+        return self.model.kinetics
 
     def delays(self) -> FloatArray:
         return np.array([DELAY])
@@ -89,12 +90,11 @@ class BackgroundProjection:
 
         The background ends where axons from far away do, on synapses like theirs.
         """
-        model, kinds = self.model, self.kinds(cells)
+        model = self.model
         rows = np.arange(len(model)) if rows is None else rows
         number, weight = self.synapses_and_weight()
-        of, sites = model.kinds[1], model.axons.sites
+        of = model.kinds[1]
         rule_of = model.far_rule[model.group]
-        kind_of = np.array([kinds.index(rule.kinetics) for rule in model.rules])
         ends = np.cumsum(number[of[rows]])
         begin = 0
         while begin < len(rows):
@@ -111,15 +111,7 @@ class BackgroundProjection:
             table = rule_of[target] * len(model.models) + model.model[target]
             yield Synapses(
                 model.patch[target] * AXONS + (axon * AXONS).astype(np.int64), target,
-                _drawn(place, table, sites), kind_of[rule_of[target]], weight[of[target]],
-                np.zeros(len(target), np.uint8),
+                draw.nodes_at(place, table, model.axons.sites), model.rule_kind[rule_of[target]],
+                weight[of[target]], np.zeros(len(target), np.uint8),
             )  # fmt: skip
             begin = stop
-
-
-def _drawn(u: FloatArray, table: IntArray, sites: Sites) -> NDArray[np.int32]:
-    """A compartment for each uniform number, from the alias tables ``table``."""
-    first, size = sites.first[table], sites.first[table + 1] - sites.first[table]
-    slot = np.minimum((u * size).astype(np.int64), size - 1)
-    kept = u * size - slot < sites.keep[first + slot]
-    return sites.node[first + np.where(kept, slot, sites.other[first + slot])]

@@ -18,7 +18,7 @@ import pandas as pd
 from isocortex import __version__
 from isocortex.cells.library import load_cell
 from isocortex.circuit import Cells, Projection
-from isocortex.cortex.background import AXONS, BACKGROUND, RATE
+from isocortex.cortex.background import BACKGROUND, RATE
 from isocortex.cortex.circuit import (
     attributes,
     axon_attributes,
@@ -30,7 +30,6 @@ from isocortex.cortex.circuit import (
 from isocortex.cortex.digest import digests
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.node_sets import node_sets
-from isocortex.cortex.projection import POPULATION
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import disk_errors
 from isocortex.sonata.write import write_edges, write_nodes, write_types
@@ -76,7 +75,8 @@ def build_cortex(
         circuit = circuit_of(cortex)
         for projection in circuit.projections:
             progress(f"drawing synapses from {projection.source}")
-            _write_synapses(network, cortex, projection)
+            n_sources = len(circuit.nodes[projection.source].node_ids)
+            _write_synapses(network, cortex, projection, n_sources)
     _write_json(folder / "circuit_config.json", _circuit_config(cortex, materialize))
     _write_json(folder / "node_sets.json", node_sets(cortex))
     config = folder / "simulation_config.json"
@@ -87,7 +87,9 @@ def build_cortex(
 # --- synapses ---------------------------------------------------------------------------------
 
 
-def _write_synapses(network: Path, cortex: CortexModel, projection: Projection) -> None:
+def _write_synapses(
+    network: Path, cortex: CortexModel, projection: Projection, n_sources: int
+) -> None:
     """Every synapse as an edge with its place, weight and delay, sorted by target."""
     cells = [load_cell(name) for name in cortex.models]
     onto = Cells(cells, cortex.model.astype(np.int64))
@@ -121,10 +123,7 @@ def _write_synapses(network: Path, cortex: CortexModel, projection: Projection) 
         )
     edges = pd.concat(parts, ignore_index=True)
     edges = edges.sort_values("target_node_id", kind="stable", ignore_index=True)
-    sources = (
-        len(cortex) if projection.source == POPULATION else 2 * len(cortex.atlas.areas) * AXONS
-    )
-    counts = (sources, len(cortex))
+    counts = (n_sources, len(cortex))
     write_edges(network / f"{stem}_edges.h5", projection.source, projection.target, counts, edges)
 
 

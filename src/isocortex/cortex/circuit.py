@@ -18,7 +18,7 @@ from isocortex.circuit import (
     Text,
 )
 from isocortex.cortex.background import AXONS, BACKGROUND, RATE, BackgroundProjection
-from isocortex.cortex.counts import CLASSES, HEMISPHERES, N_EXCITATORY
+from isocortex.cortex.counts import EXCITATORY, HEMISPHERES
 from isocortex.cortex.drive import Drive
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.node_sets import node_sets
@@ -90,7 +90,7 @@ def node_types(cortex: CortexModel) -> tuple[pd.DataFrame, NDArray[np.int64]]:
     kinds, type_id = cortex.kinds
     rows = []
     for number, (layer, name, model) in enumerate(kinds):
-        excitatory = name in CLASSES[:N_EXCITATORY]
+        excitatory = name in EXCITATORY
         rows.append(
             {
                 "node_type_id": number,
@@ -109,7 +109,6 @@ def attributes(cortex: CortexModel) -> dict[str, NDArray[Any]]:
     """Of every neuron: place (um, CCFv3), depth, direction of the pia, area and side."""
     n = cortex.neurons
     area = np.array([name.encode() for name in cortex.atlas.areas.index])
-    right = n.column >= cortex.layout.columns.n_side
     return {
         "x": n.position[:, 0],
         "y": n.position[:, 1],
@@ -122,7 +121,7 @@ def attributes(cortex: CortexModel) -> dict[str, NDArray[Any]]:
         "flat_y": n.flat[:, 1],
         "column": n.column,
         "area": area[n.area],
-        "hemisphere": np.array([side.encode() for side in HEMISPHERES])[right.astype(int)],
+        "hemisphere": np.array([side.encode() for side in HEMISPHERES])[cortex.right.astype(int)],
     }
 
 
@@ -147,7 +146,7 @@ def dynamics_of(kinetics: Kinetics) -> dict[str, Any]:
 
 def kinetics_names(cortex: CortexModel) -> dict[Kinetics, str]:
     """A name for each distinct kinetics of the rules."""
-    distinct = dict.fromkeys(rule.kinetics for rule in cortex.rules)
     return {
-        k: f"{'AMPA' if k.excites else 'GABA'}_{k.tau_rise:g}_{k.tau_decay:g}" for k in distinct
+        k: f"{'AMPA' if k.excites else 'GABA'}_{k.tau_rise:g}_{k.tau_decay:g}"
+        for k in cortex.kinetics
     }

@@ -16,6 +16,7 @@ from isocortex.errors import ConfigError
 #: those of GAD67 that express none of the three.
 CLASSES = ("IT", "ET", "NP", "CT", "6b", "Pvalb", "Sst", "Vip", "Inh")
 N_EXCITATORY = 5
+EXCITATORY = CLASSES[:N_EXCITATORY]
 HEMISPHERES = ("left", "right")
 
 #: Neurons of both hemispheres at scale 1: of the first whole-cortex model with 9 million neurons.

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from isocortex.cortex.counts import CLASSES, N_EXCITATORY
+from isocortex.cortex.counts import EXCITATORY
 from isocortex.errors import InputError
 from isocortex.sonata.tables import read_table
 
@@ -44,12 +44,12 @@ def target_of(layer: str, name: str) -> float:
     (``data/rates.csv``; Siegle et al. 2021, doi:10.1038/s41586-020-03171-x). Electrodes find active
     cells more easily than silent ones: the median, not the mean over units, stands for all cells.
     """
-    return _targets()[layer, "E" if name in CLASSES[:N_EXCITATORY] else name]
+    return _targets()[layer, "E" if name in EXCITATORY else name]
 
 
 def strongest(name: str) -> float:
     """The most that a synapse of the background on a cell of this class may weigh, nS."""
-    return STRONGEST[0 if name in CLASSES[:N_EXCITATORY] else 1]
+    return STRONGEST[0 if name in EXCITATORY else 1]
 
 
 @dataclass(frozen=True)

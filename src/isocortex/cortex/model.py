@@ -29,9 +29,11 @@ from isocortex.cortex.drive import Drive, load_drive
 from isocortex.cortex.laminar import target_layers_of_all
 from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neurons
 from isocortex.cortex.recipe import Recipe
+from isocortex.cortex.thinning import Thinning
 from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiring
 from isocortex.elementary import exp
 from isocortex.errors import ConfigError
+from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn import draw
 from isocortex.random import uniform
 
@@ -153,6 +155,21 @@ class CortexModel:
         return draw.place_synapses(n, np.full(n, source), made, self.axons, len(self.models))
 
     @cached_property
+    def kinetics(self) -> tuple[Kinetics, ...]:
+        """The distinct kinetics of all rules."""
+        return tuple(dict.fromkeys(rule.kinetics for rule in self.rules))
+
+    @cached_property
+    def rule_kind(self) -> IntArray:
+        """Index of every rule's kinetics among ``kinetics``."""
+        return np.array([self.kinetics.index(rule.kinetics) for rule in self.rules])
+
+    @cached_property
+    def thinnings(self) -> tuple[Thinning, ...]:
+        """What is left of every rule's connections."""
+        return tuple(Thinning.of(rule.synapses, self.recipe.kept) for rule in self.rules)
+
+    @cached_property
     def far_rule(self) -> NDArray[np.int16]:
         """Rule whose synapses each group receives from far away and from outside the cortex."""
         numbers = {(rule.source, rule.target): k for k, rule in enumerate(self.rules)}
@@ -163,11 +180,15 @@ class CortexModel:
             rule[group_of(cell_class)] = found[0] if found else -1
         return rule
 
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each neuron is in the right hemisphere."""
+        return self.neurons.column >= self.layout.columns.n_side
+
     @cached_property
     def patch(self) -> IntArray:
         """Area and side of every neuron: side * number of areas + area."""
-        right = self.neurons.column >= self.layout.columns.n_side
-        return self.neurons.area + len(self.atlas.areas) * right.astype(np.int64)
+        return self.neurons.area + len(self.atlas.areas) * self.right.astype(np.int64)
 
     @cached_property
     def drive(self) -> Drive:

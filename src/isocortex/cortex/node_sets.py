@@ -26,8 +26,7 @@ RECORDED_AREA = "VISp"
 def _recorded(cortex: CortexModel) -> list[int]:
     """A neuron of each class of ``RECORDED``, near each other where the area has them."""
     n = cortex.neurons
-    right = n.column >= cortex.layout.columns.n_side
-    home = right & (n.area == cortex.atlas.areas.index.get_loc(RECORDED_AREA))
+    home = cortex.right & (n.area == cortex.atlas.areas.index.get_loc(RECORDED_AREA))
     middle = n.position[home if home.any() else slice(None)].mean(axis=0)
     away = np.linalg.norm(n.position - middle, axis=1) + 1e6 * ~home
     chosen = []

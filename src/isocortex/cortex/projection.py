@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from isocortex import __version__
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Cells, NodePopulation, Synapses
 from isocortex.circuit.columns import coded, value_at
-from isocortex.cortex.background import BACKGROUND, BackgroundProjection
+from isocortex.cortex.background import AXONS, BACKGROUND, BackgroundProjection
 from isocortex.cortex.digest import digests
 from isocortex.cortex.made import Made
 from isocortex.cortex.model import CortexModel
@@ -78,8 +79,14 @@ class CortexProjection:
         return model
 
     def _check_digests(self, made: Made, model: CortexModel) -> None:
-        now = digests(model.with_weights_of(made.recipe))  # weights may have been edited since
-        parted = [part for part, value in now.items() if made.digests.get(part) != value]
+        # weights and background may have been edited since
+        edited = self.recipe.drive != made.recipe.drive
+        before = replace(made.recipe, drive=self.recipe.drive)
+        now = digests(model.with_weights_of(before))
+        parted = [
+            part for part, value in now.items()
+            if made.digests.get(part) != value and not (edited and part == "background")
+        ]  # fmt: skip
         if not parted:
             return
         built, here = made.version, __version__
@@ -127,26 +134,19 @@ class CortexProjection:
         return self.recipe.expected_synapses
 
     def kinds(self, cells: Cells) -> tuple[Kinetics, ...]:
-        return tuple(dict.fromkeys(rule.kinetics for rule in self.model.rules))
+        return self.model.kinetics
 
     def delays(self) -> FloatArray:
         return np.arange(256.0) * DELAY_STEP
 
     def tables(self) -> Tables:
         """What the synapses are drawn from."""
-        return Tables(self.model.axons, self._kind, self.model.weight)
+        return Tables(self.model.axons, self.model.rule_kind, self.model.weight)
 
     def shortest(self, sources: NDArray[np.bool_]) -> float:
         axons = self.model.axons
         shortest = min(axons.rules.delay.min(), axons.projections.delay)
         return float(max(np.rint(shortest / DELAY_STEP), 1.0) * DELAY_STEP)
-
-    @cached_property
-    def _kind(self) -> IntArray:
-        """Index of every rule's kinetics among ``kinds``."""
-        of_rules = [rule.kinetics for rule in self.model.rules]
-        kinds = list(dict.fromkeys(of_rules))
-        return np.array([kinds.index(kinetics) for kinetics in of_rules])
 
     def onto(self, rows: IntArray | None, cells: Cells, seed: int) -> Iterator[Synapses]:
         """As the protocol says; the recipe has its own seed."""
@@ -160,7 +160,7 @@ class CortexProjection:
             if wanted is not None:
                 made = made.chosen(wanted[made.target])
             yield Synapses(
-                made.source, made.target, made.node, self._kind[made.rule],
+                made.source, made.target, made.node, self.model.rule_kind[made.rule],
                 self.model.weight[made.rule, self.model.model[made.target]] * made.strength,
                 made.delay,
             )  # fmt: skip
@@ -184,4 +184,16 @@ def read_projections(
                 file=file, field="cortex", fix="Name its node file in networks.nodes.",
             )  # fmt: skip
     cortex = CortexProjection(recipe, nodes[POPULATION], made, file)
-    return cortex, BackgroundProjection(lambda: cortex.model, POPULATION)
+    axons = nodes[BACKGROUND]
+
+    def model() -> CortexModel:
+        wanted = AXONS * 2 * len(cortex.model.atlas.areas)
+        if len(axons.node_ids) != wanted:
+            raise InputError(
+                f"the recipe draws from {wanted:,} axons, the circuit has "
+                f"{len(axons.node_ids):,}", file=axons.file, field=BACKGROUND,
+                fix="Build the circuit again with `isocortex build cortex`.",
+            )  # fmt: skip
+        return cortex.model
+
+    return cortex, BackgroundProjection(model, POPULATION)

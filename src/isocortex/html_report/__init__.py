@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from isocortex.errors import ConfigError
 from isocortex.html_report import about, activity
 from isocortex.html_report.findings import findings, findings_section
-from isocortex.html_report.page import whole_page
+from isocortex.html_report.page import whole_page, write_page
 from isocortex.html_report.subject import subject_of
 from isocortex.report.results import Result
 
@@ -46,13 +45,5 @@ def write_report(
     path : by default ``report.html`` in the result's folder.
     config : the configuration, if the result does not name it.
     """
-    page = report_page(result, config)
     file = result.directory / "report.html" if path is None else Path(path)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(page, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written ({error.strerror})", file=file, fix="Choose another place with -o."
-        ) from error
-    return file
+    return write_page(report_page(result, config), file)

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from isocortex.errors import ConfigError
 from isocortex.html_report.page import (
     Cell,
     Markup,
@@ -21,6 +20,7 @@ from isocortex.html_report.page import (
     table,
     tag,
     whole_page,
+    write_page,
 )
 from isocortex.validation.gates import FAILS, HOLDS, PART, UNMEASURED, Source
 from isocortex.validation.outcome import GateOutcome, Validation
@@ -55,15 +55,7 @@ def gates_page(validation: Validation) -> str:
 
 def write_gates(validation: Validation, path: str | Path) -> Path:
     """Write the page; an earlier one is replaced."""
-    file = Path(path)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(gates_page(validation), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be written ({error.strerror})", file=file, fix="Choose another place with -o."
-        ) from error
-    return file
+    return write_page(gates_page(validation), Path(path))
 
 
 def _overview(validation: Validation) -> tuple[str, str, Markup]:

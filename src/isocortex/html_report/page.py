@@ -6,6 +6,7 @@ import html
 import io
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from pathlib import Path
 from string import Template
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from isocortex.errors import ConfigError
 from isocortex.viewer.policy import fingerprint, policy
 
 #: Times that figures are shown larger than they were drawn: their text then fits the page's.
@@ -169,3 +171,20 @@ def whole_page(title: str, lead: Markup, sections: list[tuple[str, str, Markup]]
         contents=contents,
         body=joined((part for _, _, part in sections), "\n"),
     )
+
+
+def write_page(page: str, file: Path) -> Path:
+    """Write a page; an earlier one is replaced.
+
+    Raises
+    ------
+    ConfigError : the file cannot be written.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written ({error.strerror})", file=file, fix="Choose another place with -o."
+        ) from error
+    return file

@@ -91,7 +91,8 @@ def connect(
                 )  # fmt: skip
             drawn = (projection, tables, kind[tables.kind], delay, factors)
             if factors is not None:
-                parts.append(_Piece.none(index, factors.products(tables.weight).dtype))
+                kept = np.float32 if factors.exact else np.float64
+                parts.append(_Piece.none(index, kept))
         if tables is None or store:
             made = projection.onto(numbering.own_rows(ends[1]), cells, seed)
             if factors is not None:

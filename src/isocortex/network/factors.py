@@ -36,9 +36,11 @@ class Factors(NamedTuple):
         weight = made.weight * self.of(made.source, made.target)
         return made._replace(weight=compact(weight))
 
-    def products(self, weight: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Every weight there may be, of weights before."""
-        return compact(np.multiply.outer(self.factor, weight))
+    @property
+    def exact(self) -> bool:
+        """Whether products of any single precision weight are single precision too."""
+        mantissa, _ = np.frexp(self.factor)
+        return bool(np.isin(mantissa, (0.0, 0.5)).all())  # 0 and powers of two
 
 
 def factors_of(

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from isocortex.engine.interface import Piece
 from isocortex.session.loop import Run, Watching
+from isocortex.text import in_words
 
 #: Called at every look with the simulated time and the end (ms), and the spikes so far.
 Progress = Callable[[float, float, int], None]
@@ -52,7 +53,7 @@ class Line(Watching):
         dt = run.settings.dt
         line = (
             f"{run.step * dt:.4g} of {run.n_steps * dt:g} ms, {run.n_spikes:,} spikes, "
-            f"{_in_words(left)} to go"
+            f"{in_words(left)} to go"
         )
         self.stream.write("\r" + line.ljust(self.width))
         self.stream.flush()
@@ -70,10 +71,3 @@ def line_for_people(stream: TextIO | None = None) -> Line | None:
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     in_notebook = shell is not None and hasattr(shell, "kernel")
     return Line(stream) if in_notebook or stream.isatty() else None
-
-
-def _in_words(seconds: float) -> str:
-    for unit, length in (("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"

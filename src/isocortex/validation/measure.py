@@ -51,9 +51,7 @@ class Rest:
 
     @property
     def spikes(self) -> Spikes:
-        mine = self.table[self.table["population"] == POPULATION]
-        times, ids = mine["timestamps"].to_numpy(float), mine["node_ids"].to_numpy()
-        return Spikes.between(times, ids, self.start, self.stop)
+        return Spikes.of(self.table, self.start, self.stop)
 
 
 def at_rest(rest: Rest, neurons: Neurons, gates: Collection[str]) -> Measured:

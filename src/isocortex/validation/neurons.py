@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from isocortex.analysis.counts import Groups
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import NodePopulation
-from isocortex.cortex.counts import CLASSES, HEMISPHERES, N_EXCITATORY
+from isocortex.cortex.counts import EXCITATORY, HEMISPHERES
+from isocortex.cortex.projection import POPULATION
 from isocortex.errors import InputError
 
 #: Columns of the node table of a cortex model that gates need.
@@ -42,6 +43,13 @@ class Spikes(NamedTuple):
         """Those from ``start`` to before ``stop`` (ms), which becomes the time from 0 on."""
         inside = (times >= start) & (times < stop)
         return cls(times[inside] - start, np.asarray(ids[inside], np.int64), stop - start)
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, start: float, stop: float) -> Spikes:
+        """The same from a table of spikes, as results have it."""
+        mine = table[table["population"] == POPULATION]
+        times, ids = mine["timestamps"].to_numpy(float), mine["node_ids"].to_numpy()
+        return cls.between(times, ids, start, stop)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +101,7 @@ class Neurons:
     @cached_property
     def excitatory(self) -> NDArray[np.bool_]:
         """IT, ET, NP, CT and 6b cells."""
-        return np.isin(self.cell_class, CLASSES[:N_EXCITATORY])
+        return np.isin(self.cell_class, EXCITATORY)
 
     @cached_property
     def by_sign(self) -> Groups:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from isocortex.analysis.conductance import Conductance
 from isocortex.analysis.correlations import (
     coupling,
     fano_factors,
@@ -234,22 +235,14 @@ def explained_within(place: FloatArray, hz: FloatArray, neurons: Neurons) -> tup
     return 1.0 - (left / (n - 2 * n_kinds)) / (whole / (n - n_kinds)), n
 
 
-class Conductances(Protocol):
-    """Mean conductances of neurons by origin, as ``analysis.conductance`` tells them."""
-
-    def recurrent_share(self) -> FloatArray: ...
-
-    def balance(self, voltage: float = ...) -> FloatArray: ...
-
-
-def conductances(found: Conductances, neurons: Neurons) -> Measured:
+def conductances(found: Conductance, neurons: Neurons) -> Measured:
     """Where the excitation of excitatory cells comes from, and how inhibition compares with it.
 
     Medians over cells, and of these over classes; rows are those of ``neurons``.
     """
     measured = Measured()
-    shares = _by_class(np.asarray(found.recurrent_share(), float), neurons)
-    balance = np.asarray(found.balance(-60.0), float)
+    shares = _by_class(found.recurrent_share(), neurons)
+    balance = found.balance(-60.0)
     measured.put("recurrence.share", median(shares), "median over classes")
     measured.put("balance.ratio", median(balance[neurons.excitatory]), "median over cells")
     measured.tables["recurrence"] = pd.DataFrame(

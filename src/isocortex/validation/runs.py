@@ -22,7 +22,7 @@ from isocortex.errors import disk_errors
 from isocortex.hashes import sha256
 from isocortex.report.results import Result
 from isocortex.simulate import run
-from isocortex.text import read_json
+from isocortex.text import in_words, read_json
 from isocortex.validation.conditions import Condition, Current
 from isocortex.validation.neurons import Spikes
 from isocortex.validation.rheobase import rheobase
@@ -150,19 +150,14 @@ class Runs:
         self.simulated += condition.duration
         self.seconds += seconds - once
         left = (self.total - self.done) * self.seconds / self.simulated
-        more = f"; about {_in_words(left)} to go" if self.done < self.total - 1e-6 else ""
-        self.announce(f"{what}: {_in_words(seconds)}{more}.")
+        more = f"; about {in_words(left)} to go" if self.done < self.total - 1e-6 else ""
+        self.announce(f"{what}: {in_words(seconds)}{more}.")
         self.progress(self.done, self.total, what)
 
 
 def spikes_of(result: Result, condition: Condition) -> Spikes:
     """Spikes of the neurons in the time of a condition that is judged."""
-    table = result.spikes
-    mine = table[table["population"] == POPULATION]
-    return Spikes.between(
-        mine["timestamps"].to_numpy(float), mine["node_ids"].to_numpy(),
-        condition.settle, condition.duration,
-    )  # fmt: skip
+    return Spikes.of(result.spikes, condition.settle, condition.duration)
 
 
 def _mark(network: Network, condition: Condition) -> dict[str, Any]:
@@ -185,7 +180,3 @@ def _write_mark(file: Path, mark: dict[str, Any]) -> None:
         draft = file.with_name(f".{file.name}.tmp")
         draft.write_text(json.dumps(mark, indent=2) + "\n", encoding="utf-8")
         draft.replace(file)
-
-
-def _in_words(seconds: float) -> str:
-    return f"{seconds / 60:.1f} min" if seconds >= 120 else f"{seconds:.0f} s"

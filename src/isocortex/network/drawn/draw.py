@@ -379,16 +379,31 @@ def draw_sources(first, last, begin, end, axons, out, at_least):
 
 
 @inlined
-def site(state, table, sites):
-    """A compartment of a (rule, model); returns the stream after it, too."""
+def node_at(u, table, sites):
+    """The compartment of a (rule, model) that a uniform number chooses."""
     first = sites.first[table]
     size = sites.first[table + 1] - first
-    state, u = uniform(state)
     u *= size
     slot = min(np.int64(u), size - 1)
     if u - slot >= sites.keep[first + slot]:
         slot = np.int64(sites.other[first + slot])
-    return state, sites.node[first + slot]
+    return sites.node[first + slot]
+
+
+@compiled
+def nodes_at(u, table, sites):
+    """``node_at`` for every uniform number and its table."""
+    found = np.empty(len(u), np.int32)
+    for k in range(len(u)):
+        found[k] = node_at(u[k], table[k], sites)
+    return found
+
+
+@inlined
+def site(state, table, sites):
+    """A compartment of a (rule, model); returns the stream after it, too."""
+    state, u = uniform(state)
+    return state, node_at(u, table, sites)
 
 
 @compiled
