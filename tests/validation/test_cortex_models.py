@@ -37,11 +37,14 @@ def test_model_rests_silently_and_fires_repeatedly_at_one_and_a_half_rheobase(mo
     assert response.rates.max() < 250.0
 
 
-def _inhibiting_at(reversal, connection):
-    """GABA where V1 has it: at -80 mV, where many cells rest, it has nothing to drive it."""
-    if connection.kinetics.excites:
-        return connection
-    return connection._replace(kinetics=replace(connection.kinetics, reversal=reversal))
+def _published(psp, source, target, model):
+    """A connection of the published weight, with GABA where V1 has it: at -80 mV, where many cells
+    rest, nothing would drive it."""
+    rule, connection = WIRING.rule(source, target), psp.connection(WIRING, source, target, model)
+    weight = WIRING.weights[rule.source, rule.target, model] * rule.weight_factor
+    if not rule.kinetics.excites:
+        connection = connection._replace(kinetics=replace(rule.kinetics, reversal=-70.0))
+    return connection._replace(weight=weight)
 
 
 def test_models_outside_v1_get_the_potentials_of_their_class(psp):
@@ -53,10 +56,7 @@ def test_models_outside_v1_get_the_potentials_of_their_class(psp):
         sources = [c for c in sources if WIRING.rule(c, target) is not None]
         size = {}
         for model in WIRING.models(*target)[0]:
-            cases = [
-                _inhibiting_at(-70.0, psp.connection(WIRING, source, target, model))
-                for source in sources
-            ]
+            cases = [_published(psp, source, target, model) for source in sources]
             response = psp.measure(model, cases)
             drive = np.array([c.kinetics.reversal for c in cases]) - response.baseline
             size[model] = response.amplitude / drive
