@@ -30,7 +30,7 @@ def drawn(cortex):
         cells = [load_cell(cortex.models[m]) for m in model]
         section = [c.section[n] for c, n in zip(cells, made.node, strict=True)]
         place = [c.x[n] for c, n in zip(cells, made.node, strict=True)]
-        weight = cortex.weight[made.rule, model]
+        weight = cortex.weight[made.rule, model] * made.strength
         rows.append(
             np.column_stack([made.source, made.target, section, place, weight, 0.1 * made.delay])
         )
