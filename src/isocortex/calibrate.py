@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from isocortex.arrays import FloatArray, IntArray
+from isocortex.arrays import FloatArray
 from isocortex.circuit import Simulation
 from isocortex.cortex.background import RATE
 from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.counts import EXCITATORY
-from isocortex.cortex.drive import FEWEST, Drive, strongest, target_of
+from isocortex.cortex.drive import Drive, areas_beside, as_synapses, target_of
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.open_loop import OpenLoop, sample_of
 from isocortex.cortex.recipe import Recipe
@@ -38,12 +38,19 @@ FLOOR = 0.3
 #: Exponents of (target / rate) by which the background changes, in the first half of the rounds in
 #: open loop, in the second, and in closed loop: a rate rises far steeper than its drive.
 STEPS = (0.4, 0.2, 0.15)
+#: The same for the shares of areas, whose rates are means of more neurons.
+AREA_STEP = 0.2
+#: How much less inhibitory neurons learn in closed loop. Where inhibition stabilises the network
+#: their rate follows that of excitatory ones, not their own drive: what these need comes first.
+SLOWER = 0.3
 #: A class of fewer neurons learns more slowly: its rate says less.
 FEW = 5
 #: Neurons of every kind that are simulated in open loop.
 EACH = 16
 #: Least and most that the background of a neuron conducts on average, nS.
 LEAST, MOST = 1e-3, 30.0
+#: Least and most that the share of an area can be.
+SHARES = (0.2, 3.0)
 #: Factors on all recurrent excitation that are tried to see how far the model is from running away,
 #: and multiple of its excitatory neurons' rate at rest from which it has.
 GAINS, AWAY = (1.1, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0), 3.0
@@ -57,11 +64,13 @@ class Round:
     ----------
     table : layer, class, model, neurons, synapses, nS, Hz, target of every kind of neuron;
         ``neurons`` are those that were simulated.
+    areas : by area, its share of the background, see :class:`isocortex.cortex.drive.Drive`.
     error : mean over neurons of abs(log(rate / target)) of their kind, with ``FLOOR`` added.
     closed : whether the loop was closed.
     """
 
     table: pd.DataFrame
+    areas: dict[str, float]
     error: float
     closed: bool
 
@@ -106,34 +115,42 @@ def calibrate(
     start = start or cortex.drive
     kinds, of = cortex.kinds
     target = np.array([target_of(layer, name) for layer, name, _ in kinds])
+    excitatory = np.array([name in EXCITATORY for _, name, _ in kinds])
     conducts = _conductance(cortex)
     given = [start.of(*kind) for kind in kinds]
     amount = np.array([n * weight for n, weight in given]) * conducts
+    areas = _Areas(cortex, start.areas)
     loop = OpenLoop(cortex, sample_of(cortex, EACH)) if opened else None
     done: Round | None = None
     for number in range(opened + closed):
-        drive = Drive(dict(zip(kinds, given, strict=True)), start.file)
+        drive = Drive(dict(zip(kinds, given, strict=True)), start.file, areas.shares)
         table = pd.DataFrame(kinds, columns=["layer", "class", "model"])
         table[["synapses", "nS"]] = given
         if loop is not None and number < opened:
-            who = of[loop.rows]
+            rows = loop.rows
             simulation = loop.simulation(drive, tstop, recipe.seed + number)
         else:
-            who, simulation = of, simulation_of(cortex, drive, tstop=tstop)
-        rate = _rates(simulation, who, len(kinds), settle, threads)
-        count = np.bincount(who, minlength=len(kinds))
+            rows, simulation = np.arange(len(cortex)), simulation_of(cortex, drive, tstop=tstop)
+        each = _rates(simulation, len(rows), settle, threads)
+        count = np.bincount(of[rows], minlength=len(kinds))
+        rate = np.bincount(of[rows], each, len(kinds)) / np.maximum(count, 1)
         away = log((target + FLOOR) / (rate + FLOOR))
         done = Round(
             table.assign(neurons=count, Hz=rate, target=target),
+            areas.shares,
             float(np.average(np.abs(away), weights=count)),
             number >= opened,
         )
         progress(number + 1, done)
         step = STEPS[2 if number >= opened else int(2 * (number + 1) > opened)]
         sure = np.minimum(1.0, count / FEW)
+        if number >= opened:
+            sure[~excitatory] *= SLOWER
         amount = np.clip(amount * exp(step * sure * np.clip(away, -1.5, 1.5)), LEAST, MOST)
-        given = [_as_synapses(g, c, name) for g, c, (_, name, _) in
+        given = [as_synapses(g / c, name) for g, c, (_, name, _) in
                  zip(amount, conducts, kinds, strict=True)]  # fmt: skip
+        if number >= opened:
+            areas.correct(each, target[of], AREA_STEP)
     assert done is not None
     return done
 
@@ -159,15 +176,41 @@ def margin(
     for gain in (1.0, *GAINS):
         louder = cortex.with_weights_of(replace(recipe, excitation=gain * recipe.excitation))
         simulation = simulation_of(louder, drive, tstop=tstop)
-        rate = float(_rates(simulation, excitatory.astype(np.int64), 2, settle, threads)[1])
+        rate = float(_rates(simulation, len(cortex), settle, threads)[excitatory].mean())
         yield gain, rate
         rest = rate if rest is None else rest
         if rate > AWAY * rest:
             return
 
 
+class _Areas:
+    """The shares of the background that the excitatory neurons of areas get, to be corrected."""
+
+    def __init__(self, cortex: CortexModel, shares: dict[str, float]) -> None:
+        self.names = list(cortex.atlas.areas.index)
+        excitatory = np.array([name in EXCITATORY for _, name, _ in cortex.kinds[0]])
+        self.rows = np.flatnonzero(excitatory[cortex.kinds[1]])
+        self.of = cortex.neurons.area[self.rows]
+        self.neurons = np.bincount(self.of, minlength=len(self.names))
+        self.share = np.array([shares.get(name, 1.0) for name in self.names])
+
+    @property
+    def shares(self) -> dict[str, float]:
+        return dict(zip(self.names, self.share.round(4).tolist(), strict=True))
+
+    def correct(self, rate: FloatArray, target: FloatArray, step: float) -> None:
+        """By what every neuron fires and is to fire (Hz); the mean over neurons stays 1."""
+        mean, wanted = (
+            np.bincount(self.of, hz[self.rows], len(self.names)) / np.maximum(self.neurons, 1)
+            for hz in (rate, target)
+        )
+        away = log((wanted + FLOOR) / (mean + FLOOR)) * (self.neurons >= FEW)
+        share = self.share * exp(step * np.clip(away, -1.5, 1.5))
+        self.share = np.clip(share / np.average(share, weights=self.neurons), *SHARES)
+
+
 def write_drive(done: Round, start: Drive, file: str | Path) -> None:
-    """Write a table for :func:`load_drive`: the round's background, ``start``'s where it has none.
+    """Write tables for :func:`load_drive`: the round's background, ``start``'s where it has none.
 
     Raises
     ------
@@ -184,6 +227,8 @@ def write_drive(done: Round, start: Drive, file: str | Path) -> None:
     rows = [(*kind, inputs[kind][0], round(inputs[kind][1], 6)) for kind in sorted(inputs)]
     with disk_errors(Path(file), "write the table"):
         pd.DataFrame(rows, columns=[*keys, "synapses", "nS"]).to_csv(file, index=False)
+        areas = pd.DataFrame(sorted(done.areas.items()), columns=["area", "share"])
+        areas.to_csv(areas_beside(Path(file)), index=False)
 
 
 def _conductance(cortex: CortexModel) -> FloatArray:
@@ -193,47 +238,28 @@ def _conductance(cortex: CortexModel) -> FloatArray:
     return np.array([1e-3 * RATE * cortex.rules[rule].kinetics.integral for rule in rules])
 
 
-def _as_synapses(amount: float, conducts: float, name: str) -> tuple[int, float]:
-    """Number and weight (nS) of synapses that conduct ``amount`` (nS) on average, none too strong.
-
-    ``conducts`` is what one of 1 nS does.
-    """
-    most = strongest(name)
-    number = max(FEWEST, int(np.ceil(amount / (conducts * most))))
-    return number, min(round(amount / (number * conducts), 6), most)
-
-
-def _rates(
-    simulation: Simulation, of: IntArray, n_kinds: int, settle: float, threads: int | None
-) -> FloatArray:
-    """Mean rate (Hz) of each kind of the cells after ``settle`` (ms)."""
+def _rates(simulation: Simulation, n_cells: int, settle: float, threads: int | None) -> FloatArray:
+    """Rate (Hz) of each of the cells after ``settle`` (ms)."""
     network = build_network(simulation, True, fits=room_for(simulation, precision="single"))
     settings = Settings(
         dt=simulation.dt, v_init=simulation.v_init, celsius=simulation.celsius,
         precision="single", threads=threads or 1,
     )  # fmt: skip
     n_steps = round(simulation.tstop / settings.dt)
-    spikes = _Counter(of, n_kinds, settle, simulation.tstop)
+    spikes = _Counter(n_cells, settle, simulation.tstop)
     run = Run(Task(network, CpuEngine(network, settings), settings, n_steps), [spikes])
     run.advance_to(n_steps)
-    return spikes.rates
+    return spikes.count / (1e-3 * (simulation.tstop - settle))
 
 
 class _Counter(Watching):
-    """Counts spikes after ``settle`` (ms) by kind of neuron, as a run writes them."""
+    """Counts the spikes of each cell after ``settle`` (ms), as a run writes them."""
 
-    def __init__(self, of: IntArray, n_kinds: int, settle: float, tstop: float) -> None:
-        self.of, self.settle, self.tstop = of, settle, tstop
-        self.neurons = np.bincount(of, minlength=n_kinds)
-        self.spikes = np.zeros(n_kinds)
+    def __init__(self, n_cells: int, settle: float, tstop: float) -> None:
+        self.settle, self.tstop = settle, tstop
+        self.count = np.zeros(n_cells)
 
     def after(self, run: Run, piece: Piece) -> None:
         half = 0.5 * run.settings.dt
         counted = (piece.time >= self.settle - half) & (piece.time < self.tstop - half)
-        of = self.of[piece.source[counted]]
-        self.spikes += np.bincount(of, minlength=len(self.spikes))
-
-    @property
-    def rates(self) -> FloatArray:
-        """Mean rate of each kind, Hz; 0 of one without a neuron."""
-        return self.spikes / np.maximum(self.neurons, 1) / (1e-3 * (self.tstop - self.settle))
+        self.count += np.bincount(piece.source[counted], minlength=len(self.count))

@@ -136,11 +136,12 @@ def test_the_background_of_an_area_is_shared(cortex):
     background = next(p for p in circuit.projections if p.source == BACKGROUND)
     made = [np.concatenate(x) for x in zip(*background.onto(None, None, 1), strict=True)]
     source, target, _, _, weight, _ = made
-    number = np.array([cortex.drive.of(*kind)[0] for kind in cortex.kinds[0]])[cortex.kinds[1]]
+    kinds, areas = cortex.kinds, cortex.atlas.areas.index[cortex.neurons.area]
+    each = [cortex.drive.of(*kinds[0][k], area) for k, area in zip(kinds[1], areas, strict=True)]
+    number, nS = np.array(each).T
     np.testing.assert_array_equal(np.bincount(target, minlength=len(cortex)), number)
     np.testing.assert_array_equal(source // AXONS, cortex.patch[target])
     assert len(source) == background.expected
-    nS = np.array([cortex.drive.of(*kind)[1] for kind in cortex.kinds[0]])[cortex.kinds[1]]
     np.testing.assert_allclose(weight, 1e-3 * nS[target], rtol=1e-6)
     onto = next(background.onto(np.array([7, 300]), None, 1))
     for one, other in zip(onto, made, strict=True):
@@ -242,3 +243,59 @@ def test_impossible_tables_of_the_background(tmp_path, row, message):
     with pytest.raises(InputError, match=f"line 3.*{message}") as error:
         load_drive(file)
     assert error.value.file == file
+
+
+def test_between_two_crowdings_the_background_lies_between(tmp_path):
+    """Its logarithm follows that of the crowding, beyond the table it stays."""
+    file = tmp_path / "drive.csv"
+    file.write_text(
+        "layer,class,model,crowding,synapses,nS\n"
+        "2/3,IT,1,10,40,0.8\n2/3,IT,1,1000,20,0.4\n5,Pvalb,2,10,30,1.5\n"
+    )
+    kind = ("2/3", "IT", "1")
+    for crowding, given in (
+        (1.0, (40, 0.8)),
+        (10.0, (40, 0.8)),
+        (1e3, (20, 0.4)),
+        (1e4, (20, 0.4)),
+    ):
+        assert load_drive(file, crowding).inputs[kind] == pytest.approx(given)
+    assert load_drive(file, 100.0).inputs[kind] == pytest.approx((20, 0.8))  # 16 nS
+    amount = 32.0 ** (1 - np.log10(2.5) / 2) * 8.0 ** (np.log10(2.5) / 2)
+    number, weight = load_drive(file, 25.0).inputs[kind]
+    assert number == np.ceil(amount) and number * weight == pytest.approx(amount, rel=1e-5)
+    assert load_drive(file, 500.0).inputs["5", "Pvalb", "2"] == (30, 1.5)
+
+
+def test_the_background_of_a_recipe_is_that_of_its_crowding():
+    assert Recipe(scale=0.005).crowding == pytest.approx(20.0)
+    assert Recipe(scale=0.002, in_degree=1.0).crowding == pytest.approx(500.0)
+    given = {
+        scale: CortexModel.make(Recipe(scale=scale)).drive.inputs for scale in (0.0002, 0.0005)
+    }
+    for scale, inputs in given.items():
+        assert inputs == load_drive(None, 0.1 / scale).inputs
+
+
+def test_areas_that_fire_too_little_get_more_of_the_background(cortex, tmp_path):
+    """From shares that are wrong on purpose, in closed loop; inhibitory neurons have none."""
+    names = list(cortex.atlas.areas.index)
+    area = max(names, key=lambda n: (cortex.neurons.area == names.index(n)).sum())
+    drive = load_drive(None, RECIPE.crowding)
+    start = Drive(drive.inputs, drive.file, {area: 0.2})
+    done = calibrate(RECIPE, start, rounds=(0, 4), **TIMES)
+    assert done.areas[area] > 0.25
+    write_drive(done, start, tmp_path / "mine.csv")
+    assert load_drive(tmp_path / "mine.csv").areas == pytest.approx(done.areas)
+    for kind in (("2/3", "IT"), ("2/3", "Pvalb")):
+        model = next(m for (layer, name, m) in drive.inputs if (layer, name) == kind)
+        n, nS = start.of(*kind, model)
+        number, weight = start.of(*kind, model, area)
+        assert number * weight == pytest.approx((0.2 if kind[1] == "IT" else 1.0) * n * nS)
+
+
+def test_shares_of_areas_that_are_none(tmp_path):
+    (tmp_path / "d.csv").write_text("layer,class,model,synapses,nS\n2/3,IT,1,20,0.4\n")
+    (tmp_path / "d_areas.csv").write_text("area,share\nVISp,-1\n")
+    with pytest.raises(InputError, match=r"d_areas.csv.*line 2, column share: '-1' is no share"):
+        load_drive(tmp_path / "d.csv")

@@ -135,7 +135,9 @@ def test_the_background_is_measured_from_the_circuit(done):
     simulation = runs.Network.of(cortex).simulation(Condition("rest", 10.0, 0.0))
     made = measure.background_of(simulation)
     kinds, of = cortex.kinds
-    number, weight = np.array([cortex.drive.of(*kind) for kind in kinds]).T
+    areas = cortex.atlas.areas.index
+    number, weight = np.array([cortex.drive.of(*kind, area) for kind in kinds for area in areas]).T
+    of = of * len(areas) + cortex.neurons.area
     assert len(made.nS) == number[of].sum()
     assert np.array_equal(np.bincount(made.id, minlength=len(cortex)), number[of])
     assert np.allclose(made.nS, weight[of[made.id]], rtol=1e-6)

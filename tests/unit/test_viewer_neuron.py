@@ -127,7 +127,8 @@ def test_synapses_of_a_recipe_are_those_that_are_drawn(tmp_path):
         assert np.array_equal(found.source[own], sources)
         assert np.array_equal(found.node[own], nodes)
         kind = cortex.kinds[0][cortex.kinds[1][node]]
-        assert np.count_nonzero(~own) == cortex.drive.of(*kind)[0]  # the background's
+        area = cortex.atlas.areas.index[cortex.neurons.area[node]]
+        assert np.count_nonzero(~own) == cortex.drive.of(*kind, area)[0]  # the background's
 
 
 def test_names_that_do_not_exist_give_nothing(session):

@@ -60,18 +60,21 @@ class BackgroundProjection:
         """Whose neurons receive the synapses."""
         return self._model()
 
-    def synapses_and_weight(self) -> tuple[IntArray, NDArray[np.float32]]:
-        """Of every kind of neuron: number of its synapses, and uS of each."""
-        drive = self._drive or self.model.drive
-        inputs = [drive.of(*kind) for kind in self.model.kinds[0]]
+    def inputs(self) -> tuple[IntArray, IntArray, NDArray[np.float32]]:
+        """What each neuron is by kind and area, and of every such: its synapses, uS of each."""
+        drive, model = self._drive or self.model.drive, self.model
+        kinds, of = model.kinds
+        areas = model.atlas.areas.index
+        inputs = [drive.of(*kind, area) for kind in kinds for area in areas]
         number = np.array([n for n, _ in inputs], np.int64)
-        return number, np.array([1e-3 * weight for _, weight in inputs], np.float32)
+        weight = np.array([1e-3 * nS for _, nS in inputs], np.float32)
+        return of * len(areas) + model.neurons.area, number, weight
 
     @property
     def expected(self) -> float:
         """Number of the synapses."""
-        number, _ = self.synapses_and_weight()
-        return float(number[self.model.kinds[1]].sum())
+        of, number, _ = self.inputs()
+        return float(number[of].sum())
 
     def kinds(self, cells: Cells) -> tuple[Kinetics, ...]:
         return self.model.kinetics
@@ -92,8 +95,7 @@ class BackgroundProjection:
         """
         model = self.model
         rows = np.arange(len(model)) if rows is None else rows
-        number, weight = self.synapses_and_weight()
-        of = model.kinds[1]
+        of, number, weight = self.inputs()
         rule_of = model.far_rule[model.group]
         ends = np.cumsum(number[of[rows]])
         begin = 0

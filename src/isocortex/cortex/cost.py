@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from isocortex.cells.library import load_cell
-from isocortex.cortex.background import RATE
+from isocortex.cortex.background import RATE, BackgroundProjection
 from isocortex.cortex.census import Census
 from isocortex.cortex.drive import target_of
 from isocortex.cortex.model import CortexModel
@@ -51,8 +51,7 @@ def cost_of(cortex: CortexModel, census: Census, precision: str) -> Cost:
     table = census.degrees
     rate = np.array([target_of(*kind) for kind in zip(table["layer"], table["class"], strict=True)])
     events = float((table["neurons"] * rate * table["makes_expected"]).sum())
-    number = np.array([cortex.drive.of(*kind)[0] for kind in cortex.kinds[0]])
-    background = float(number[cortex.kinds[1]].sum())  # synapses
+    background = BackgroundProjection(lambda: cortex, "").expected  # synapses
     steps = compartments * 1e4 * STEP_NS[precision] * 1e-9
     memory = BASE_BYTES + COMPARTMENT_BYTES * compartments
     return Cost(

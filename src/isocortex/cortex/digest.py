@@ -32,7 +32,7 @@ def digests(cortex: CortexModel) -> dict[str, str]:
         "connections": (axons.keys, axons.places, axons.rules, axons.projections),
         "places of synapses": axons.sites,
         "kinetics and weights": (cortex.rules, cortex.weight),
-        "background": sorted(cortex.drive.inputs.items()),
+        "background": [sorted(cortex.drive.inputs.items()), sorted(cortex.drive.areas.items())],
     }
     return {name: sha256(value) for name, value in parts.items()}
 

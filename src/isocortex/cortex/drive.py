@@ -2,12 +2,13 @@
 
 How many synapses of the background a neuron has and what they weigh is calibrated, by class and
 cell model, such that it fires at :func:`target_of` while its recurrent synapses receive what they
-do at rest; it is no data.
+do at rest; it is no data. Small models need less of it, see :func:`load_drive`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -16,12 +17,19 @@ import numpy as np
 import pandas as pd
 
 from isocortex.cortex.counts import EXCITATORY
+from isocortex.elementary import exp, log
 from isocortex.errors import InputError
 from isocortex.sonata.tables import read_table
 
 #: Fewest synapses of the background on a neuron, and the most that one may weigh, nS, on
 #: excitatory and on inhibitory cells: synapses as they are measured.
 FEWEST, STRONGEST = 20, (1.0, 2.0)
+
+#: Crowding of the smallest of models, scale 0.001 with a tenth of the synapses, see `load_drive`.
+CROWDED = 100.0
+
+#: Least background of a neuron between two crowdings, nS: none has no logarithm.
+LEAST = 1e-3
 
 #: Columns of a table of the background that say what its conductances are of.
 KEYS = ("layer", "class", "model")
@@ -54,17 +62,31 @@ def strongest(name: str) -> float:
 
 @dataclass(frozen=True)
 class Drive:
-    """Background by (layer, class, cell model): synapses of a neuron, and nS of each."""
+    """What a neuron receives of the background.
+
+    Attributes
+    ----------
+    inputs : by (layer, class, cell model): synapses of a neuron, and nS of each.
+    file : where they were read.
+    areas : by area, on which share of that; 1 where it is not named. Of excitatory neurons: areas
+        differ in how many recurrent synapses these have, and those with few would be silent.
+    """
 
     inputs: dict[tuple[str, str, str], tuple[int, float]]
     file: Path
+    areas: dict[str, float] = field(default_factory=dict)
 
-    def of(self, layer: str, name: str, model: str) -> tuple[int, float]:
+    def of(self, layer: str, name: str, model: str, area: str | None = None) -> tuple[int, float]:
         """Synapses on a cell of this class and model, and their peak conductance, nS.
 
         Where the table lacks the model, those in the middle, by conductance in all, of the class in
         this layer, or in all of them.
         """
+        number, weight = self._of(layer, name, model)
+        share = self.areas.get(area or "", 1.0) if name in EXCITATORY else 1.0
+        return (number, weight) if share == 1.0 else as_synapses(share * number * weight, name)
+
+    def _of(self, layer: str, name: str, model: str) -> tuple[int, float]:
         if (layer, name, model) in self.inputs:
             return self.inputs[layer, name, model]
         for alike in (
@@ -76,21 +98,74 @@ class Drive:
         raise InputError(f"has no row for class {name}", file=self.file, fix="Add one.")
 
 
-def load_drive(file: str | Path | None = None) -> Drive:
+def as_synapses(amount: float, name: str) -> tuple[int, float]:
+    """Number of synapses that together weigh ``amount`` (nS) on this class, and nS of each."""
+    most = strongest(name)
+    number = max(FEWEST, int(np.ceil(amount / most)))
+    return number, min(round(amount / number, 6), most)
+
+
+def load_drive(file: str | Path | None = None, crowding: float = CROWDED) -> Drive:
     """Read the calibrated background: the embedded table or one's own.
 
-    Its columns are layer, class, model, synapses and nS (of each synapse).
+    Its columns are layer, class, model, synapses and nS (of each synapse). Where it has a column
+    ``crowding`` a kind has a row for each at which it was calibrated; between them the logarithm of
+    the conductance follows that of the crowding, beyond them it stays. Beside ``NAME.csv`` there
+    may be ``NAME_areas.csv``: area and share, see :class:`Drive`.
+
+    Parameters
+    ----------
+    crowding : in-degree over scale: how much more often than in the whole cortex two neurons of
+        the model are connected. Their trains are correlated the more, which drives them.
     """
     path = Path(str(files("isocortex") / "cortex" / "data" / "drive.csv") if file is None else file)
     table, fix = read_table(path), "Make it with `isocortex build calibrate`."
-    keys = list(zip(*(table.columns[table.find(name, fix=fix)] for name in KEYS), strict=True))
+    keys = zip(*(table.columns[table.find(name, fix=fix)] for name in KEYS), strict=True)
     columns = [table.find(name, fix=fix) for name in ("synapses", "nS")]
     number, weight = (table.numbers(name) for name in columns)
+    several = "crowding" in table.columns
+    at = table.numbers("crowding") if several else np.ones(len(table))
     for name, wrong, what in (
         (columns[0], (number < 0) | (number != np.floor(number)), "is no number of synapses"),
         (columns[1], weight < 0, "is no conductance"),
+        ("crowding", at <= 0, "is no crowding"),
     ):
         if wrong.any():
             raise table.error(int(np.argmax(wrong)), name, what, "Use 0 or more.")
-    inputs = zip(number.astype(int).tolist(), weight.tolist(), strict=True)
-    return Drive(dict(zip(keys, inputs, strict=True)), path)
+    rows: dict[tuple[str, str, str], list[tuple[float, int, float]]] = {}
+    for key, *row in zip(
+        keys, at.tolist(), number.astype(int).tolist(), weight.tolist(), strict=True
+    ):
+        rows.setdefault(key, []).append(tuple(row))
+    inputs = {key: _between(found, crowding, key[1]) for key, found in rows.items()}
+    return Drive(inputs, path, _areas(areas_beside(path)))
+
+
+def areas_beside(file: Path) -> Path:
+    """Where the shares of areas are that belong to a table of the background."""
+    return file.with_name(f"{file.stem}_areas.csv")
+
+
+def _areas(file: Path) -> dict[str, float]:
+    if not file.exists():
+        return {}
+    table, fix = read_table(file), "Make it with `isocortex build calibrate`."
+    names = table.columns[table.find("area", fix=fix)]
+    share = table.numbers(table.find("share", fix=fix))
+    if (share < 0).any():
+        row = int(np.argmax(share < 0))
+        raise table.error(row, "share", "is no share", "Use 0 or more.")
+    return dict(zip(names, share.tolist(), strict=True))
+
+
+def _between(rows: list[tuple[float, int, float]], crowding: float, name: str) -> tuple[int, float]:
+    """Synapses and nS at a crowding, from rows of (crowding, synapses, nS)."""
+    rows = sorted(rows)
+    above = bisect_left(rows, (crowding,))
+    if above == len(rows) or above == 0 or rows[above][0] == crowding:
+        return rows[min(above, len(rows) - 1)][1:]
+    (low, *less), (high, *more) = rows[above - 1], rows[above]
+    at, first, last = (float(log(np.array(x))) for x in (crowding, low, high))
+    a, b = (log(np.maximum(n * nS, LEAST)) for n, nS in (less, more))
+    part = (at - first) / (last - first)
+    return as_synapses(float(exp(np.array((1 - part) * a + part * b))), name)

@@ -193,7 +193,7 @@ class CortexModel:
     @cached_property
     def drive(self) -> Drive:
         """The background, as the recipe says."""
-        return load_drive(self.recipe.drive)
+        return load_drive(self.recipe.drive, self.recipe.crowding)
 
     @cached_property
     def axons(self) -> draw.Axons:

@@ -1,0 +1,36 @@
+"""Make cortex/data/drive.csv, the background by class, cell model and crowding, and its areas.
+
+    python tools/make_drive.py CROWDING=TABLE ...
+
+Each TABLE is what `isocortex build calibrate` wrote for a model whose in-degree over scale is
+CROWDING; the shares of areas are those of the first. docs/cortex_model.md tells of which models.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from isocortex.cortex.drive import areas_beside
+
+DATA = Path(__file__).parent.parent / "src/isocortex/cortex/data"
+KEYS = ["layer", "class", "model", "crowding"]
+
+
+def main(given: list[str]) -> None:
+    """Join the tables."""
+    tables = []
+    for crowding, file in (argument.split("=", 1) for argument in given):
+        table = pd.read_csv(file, dtype={"layer": str, "model": str})
+        tables.append(table.assign(crowding=float(crowding))[[*KEYS, "synapses", "nS"]])
+    joined = pd.concat(tables).sort_values(KEYS)
+    shares = areas_beside(Path(given[0].split("=", 1)[1]))
+    shutil.copy(shares, areas_beside(DATA / "drive.csv"))
+    joined.to_csv(DATA / "drive.csv", index=False, lineterminator="\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
