@@ -28,16 +28,17 @@ SLOW = "AMPA_NMDA_ExcToExc"
 LIKE = {("e", "i1H"): "e5"}
 #: mV, by kind of source and of target.
 WANTED = {
-    ("e", "e"): 0.42, ("e", "P"): 0.8, ("e", "S"): 0.2, ("e", "H"): 0.5,
-    ("P", "e"): 2.2, ("S", "e"): 1.3, ("H", "e"): 0.9,
+    ("e", "e"): 0.38, ("e", "P"): 0.8, ("e", "S"): 0.2, ("e", "H"): 0.5,
+    ("P", "e"): 1.75, ("S", "e"): 1.05, ("H", "e"): 0.72,
     ("P", "P"): 0.55, ("P", "S"): 0.42, ("P", "H"): 0.5,
     ("S", "P"): 0.2, ("S", "S"): 0.22, ("S", "H"): 0.27,
     ("H", "P"): 0.17, ("H", "S"): 0.22, ("H", "H"): 0.22,
 }  # fmt: skip
-#: Onto excitatory cells that else fire more than their target without any background.
-WEAKER = {("e", "e2"): 0.31, ("e", "e6"): 0.22}
+#: Onto excitatory cells of single layers: as data say onto 4, and less onto 2/3 and 6, which else
+#: fire more than their target without any background.
+LAYERS = {("e", "e2"): 0.28, ("e", "e4"): 0.40, ("e", "e6"): 0.21}
 #: Onto layer 6, whose rules have a quarter of the inhibitory connections that others have.
-DEEP = {("P", "e6"): 4.4, ("S", "e6"): 2.6, ("H", "e6"): 1.8}
+DEEP = {("P", "e6"): 3.5, ("S", "e6"): 2.1, ("H", "e6"): 1.44}
 
 
 def rows_of(wiring: Wiring) -> pd.DataFrame:
@@ -49,7 +50,7 @@ def rows_of(wiring: Wiring) -> pd.DataFrame:
             like = LIKE.get((source, target), own)
             if onto == kind_of(target) and (like, target) in wiring.rules:
                 slow = SLOW if (source, onto) == ("e", "e") else ""
-                wanted = (WEAKER | DEEP).get((source, target), wanted)
+                wanted = (LAYERS | DEEP).get((source, target), wanted)
                 rows.append((source, target, like, wanted, 1.0, slow))
     columns = ["source", "target", "like", "mV", "factor", "kinetics"]
     return pd.DataFrame(rows, columns=columns)
