@@ -151,14 +151,16 @@ class Result:
 
     @property
     def duration(self) -> float:
-        """Simulated time, ms (less than asked for if the run was stopped).
+        """When the simulated time ends, ms (earlier than asked for if the run was stopped).
 
         From the provenance, else the reports, else the last spike; of a run that was killed or goes
-        on, until where reports and spikes reach.
+        on, until when its spikes are there.
         """
         run = self.provenance.get("run", {})
         if "tstop" in run and not self.unfinished:
             return float(run.get("reached", run["tstop"]))
+        if self.unfinished and self._spikes_reach:
+            return max(self._spikes_reach)
         stops = []
         for file in self._report_files.values():
             with _open(file) as hdf5:
@@ -167,6 +169,16 @@ class Result:
         if self.unfinished:
             return max([float(last_spike), *stops])
         return max(stops) if stops else float(last_spike)
+
+    @cached_property
+    def _spikes_reach(self) -> list[float]:
+        """Until when (ms) the spike files that tell it hold all spikes."""
+        reach = []
+        for file in self._spike_files:
+            with _open(file) as hdf5:
+                if "reached" in hdf5["spikes"].attrs:
+                    reach.append(float(hdf5["spikes"].attrs["reached"]))
+        return reach
 
     @property
     def unfinished(self) -> bool:

@@ -162,6 +162,7 @@ class SpikeFile(Watching):
                 network.source_node_id[piece.source[mine]],
                 np.round(piece.time[mine], 6),  # without the clock's accumulated rounding
             )
+        self.writer.reach(run.time)
 
     def finish(self, run: Run, complete: bool) -> None:
         self.writer.close()
