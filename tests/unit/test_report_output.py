@@ -95,7 +95,7 @@ def test_a_killed_run_lasted_as_long_as_what_it_wrote(folder):
 
 
 def test_a_killed_run_lasted_as_long_as_its_spikes_say(folder):
-    """Rates of a run that was killed were over its last spike, of one without spikes over nothing."""
+    """Rates of a run that was killed were over the time of its last spike."""
     with SpikeWriter(folder / "spikes.h5", ["v1"], "by_time") as spikes:
         spikes.append("v1", [1, 1, 3], [10.0, 20.0, 15.0])
         spikes.reach(50.0)
