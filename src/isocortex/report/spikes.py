@@ -127,6 +127,13 @@ class SpikeWriter:
             raise
         self._last_flush = time.monotonic()
 
+    def written(self) -> Columns:
+        """All spikes so far, as they came; they are in the file."""
+        self.flush()
+        groups = self._file["spikes"]
+        return {name: (groups[name]["node_ids"][:], groups[name]["timestamps"][:])
+                for name in self.populations}  # fmt: skip
+
     def _write(self, population: str, parts: list[tuple[NDArray, NDArray]]) -> None:
         ids, times = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         begin, end = self._flushed[population], self._flushed[population] + len(ids)

@@ -115,7 +115,7 @@ def write_state(
     fresh = path.with_name(f".{path.name}.new")
     try:
         with disk_errors(path, "write the state"):
-            _write(fresh, json.dumps(told), arrays)
+            _write(fresh, json.dumps(told, default=str), arrays)
             fresh.replace(path)
             _settle(path.parent)
     finally:
