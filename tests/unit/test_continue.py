@@ -1,7 +1,6 @@
 """A run that stopped anywhere goes on as if it had not; a branch begins where a state was taken."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -17,6 +16,11 @@ from library_circuit import clamp, poisson, report, write_library_circuit
 
 import isocortex as ic
 from isocortex.errors import ConfigError, InputError, SimulationError
+from isocortex.session.engines import make_settings
+from isocortex.session.session import prepare
+from isocortex.session.setup import Options, build
+from isocortex.session.start import Start, carried
+from isocortex.session.statefile import read_state
 
 EDGES = [(0, 0, 40), (1, 1, 40)]
 ONE = {"population": "cells", "node_id": [1]}
@@ -34,8 +38,8 @@ def write(folder, **sections):
     """Two cells that spike and drive each other, 40 ms, with every kind of report."""
     return write_library_circuit(
         folder, edges=EDGES, recurrent=[(0, 1, 20), (1, 0, 20)],
-        **{"inputs": {"drive": poisson(), "clamp": clamp(0.5)}, "run": {"tstop": 40.0, "dt": 0.1},
-           "reports": REPORTS, **sections},
+        **{"inputs": {"drive": poisson(), "clamp": clamp(0.4, (0, 1))},
+           "run": {"tstop": 40.0, "dt": 0.1}, "reports": REPORTS, **sections},
     )  # fmt: skip
 
 
@@ -79,7 +83,7 @@ def stop_at(moment):
 
     def progress(t, tstop, spikes):
         if t >= moment:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
 
     return progress
 
@@ -96,7 +100,7 @@ def break_off(monkeypatch, config, output, moment, **options):
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("isocortex.session.loop.FIRST_PIECE", 20)
+        patch.setattr("isocortex.session.loop.LOOK_EVERY", 0.0)  # a window at a time
         with pytest.raises(Killed):
             ic.run(config, output_dir=output, progress=progress, **options)
 
@@ -114,4 +118,347 @@ def test_a_run_that_broke_off_goes_on_without_a_seam(config, whole, tmp_path, mo
     ours, theirs = result.run_summary, whole.run_summary
     assert (ours.n_spikes, ours.n_events, ours.n_steps, ours.tstop) == (
         theirs.n_spikes, theirs.n_events, theirs.n_steps, theirs.tstop
+    )  # fmt: skip
+
+
+CHILD = """
+import sys
+import isocortex as ic
+from isocortex.report import membrane, spikes
+from isocortex.session import loop
+loop.FIRST_PIECE, loop.LOOK_EVERY = 1, 0.0  # a window at a time
+membrane.MAX_BUFFER_ROWS = 7  # and its rows written at once
+spikes.SpikeWriter.__init__.__kwdefaults__["flush_interval"] = 0.0
+
+def progress(t, tstop, spikes):
+    print(t, flush=True)
+
+config, out, threads = sys.argv[1:]
+if config:
+    ic.run(config, output_dir=out, threads=int(threads), progress=progress, checkpoint_every=2)
+else:
+    ic.continue_run(out, threads=int(threads), progress=progress)
+"""
+
+
+def kill(config, out, windows, seconds, threads):
+    """Start a run, or go on with one, and kill it so long after so many windows."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(config or ""), str(out), str(threads)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for _ in range(windows):
+        child.stdout.readline()
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        child.send_signal(signal.SIGKILL)
+    error = child.communicate()[1]
+    assert not error, error
+
+
+def test_a_run_that_is_killed_again_and_again_goes_on_without_a_seam(config, whole, tmp_path):
+    out, dice = tmp_path / "out", random.Random(1)
+    kill(config, out, 4 + dice.randrange(5), 0.003 * dice.random(), 1)
+    assert (out / "checkpoint.h5").exists()
+    for k in range(4):
+        kill(None, out, 1 + dice.randrange(6), 0.003 * dice.random(), 1 + k % 2)
+        try:
+            result = ic.Result(out)
+        except InputError as torn:  # in the middle of a write
+            assert f"isocortex continue {out}" in str(torn)
+            continue
+        assert result.unfinished
+        assert 0.0 < result.duration < 40.0
+        assert result.spikes["timestamps"].max() <= result.duration
+    same(ic.continue_run(out, progress=None).directory, whole.directory)
+
+
+def test_rates_of_a_killed_run_are_over_the_time_that_it_came_to(config, tmp_path):
+    """They were over the whole duration, or the last spike's."""
+    out = tmp_path / "out"
+    kill(config, out, 8, 0.0, 1)
+    result = ic.Result(out)
+    assert result.unfinished
+    assert 5.0 < result.duration < 40.0
+    rates = result.rates()
+    n = rates["spikes"].to_numpy()
+    np.testing.assert_allclose(rates["rate_hz"], 1e3 * n / result.duration)
+    status, printed, error = isocortex("rates", out)
+    assert status == 0
+    assert f"0 to {result.duration:g} ms" in printed
+    assert f"isocortex continue {out}" in error
+
+
+def test_a_torn_file_of_spikes_is_told_and_mended(config, whole, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    break_off(monkeypatch, config, out, 23.0, threads=1, checkpoint_every=10)
+    for file in ("spikes.h5", "whole.h5"):
+        with (out / file).open("r+b") as raw:
+            raw.write(b"torn" * 200)
+    one_line(isocortex("rates", out), "spikes.h5", "cannot be read", f"isocortex continue {out}")
+    same(ic.continue_run(out, progress=None).directory, whole.directory)
+
+
+def test_a_stopped_run_loses_nothing_and_goes_on_longer(config, tmp_path, monkeypatch):
+    """Ctrl-C leaves a checkpoint of the last step; a later end is that of one longer run."""
+    monkeypatch.setattr("isocortex.session.loop.LOOK_EVERY", 0.0)
+    out, said = tmp_path / "out", []
+    with pytest.raises(KeyboardInterrupt):
+        ic.run(config, output_dir=out, checkpoint_every=1000, progress=stop_at(15.0),
+               announce=said.append)  # fmt: skip
+    stopped = ic.Result(out)
+    reached = stopped.provenance["run"]["reached"]
+    assert reached >= 15.0
+    assert f"isocortex continue {out}" in said[-1]
+    ended = ic.continue_run(out, tstop=25.0, progress=None)
+    assert ended.provenance["run"]["continued"] == [reached]
+    assert ended.duration == 25.0
+    longer = ic.continue_run(out, tstop=52.0, progress=None)
+    assert longer.provenance["run"]["tstop"] == 52.0
+    expected = ic.run(config, output_dir=tmp_path / "longer", tstop=52.0, progress=None)
+    same(out, expected.directory)
+    with h5py.File(out / "spikes.h5") as file:
+        assert json.loads(file.attrs["run"])["tstop"] == 52.0
+    with h5py.File(out / "soma.h5") as file:
+        assert json.loads(file.attrs["run"])["tstop"] == 52.0
+    one_line(isocortex("continue", out), "the run ends at 52 ms", "--tstop")
+
+
+def test_minutes_are_those_of_a_clock(config, whole, tmp_path, monkeypatch):
+    from isocortex.session import checkpoints
+
+    now = iter(range(0, 10**6, 40))  # s, at every look
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr("isocortex.session.loop.LOOK_EVERY", 0.0)
+    out = tmp_path / "out"
+    written = []
+    original = checkpoints.write_state
+    monkeypatch.setattr(checkpoints, "write_state",
+                        lambda path, state, *more: [written.append(state.step),
+                                                    original(path, state, *more)])  # fmt: skip
+    ic.run(config, output_dir=out, checkpoint_every="1min", progress=None)
+    assert len(written) > 3
+    same(out, whole.directory)
+
+
+def changed(config, output, **sections):
+    """The same simulation with other sections."""
+    content = json.loads(config.read_text())
+    content |= sections
+    content["output"] = {"output_dir": str(output)}
+    path = config.parent / f"{Path(output).name}.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+CELLS = {"population": "cells"}
+LESION = [{"name": "lesion", "source": CELLS, "target": CELLS, "weight": 0.0}]
+
+
+@pytest.fixture(scope="module")
+def saved(config, tmp_path_factory):
+    """A state of about 20 ms, of a run that goes on to its end."""
+    out = tmp_path_factory.mktemp("saved")
+    result = ic.run(config, output_dir=out, save_at=20, threads=1, progress=None)
+    return result, out / "state_20ms.h5"
+
+
+def after(table, moment):
+    late = table[table["timestamps"] > moment]
+    return list(zip(late["timestamps"], late["node_ids"], strict=True))
+
+
+def test_a_branch_is_what_the_run_would_have_been(config, saved, whole, tmp_path):
+    """Unchanged it is the run itself; with a lesion it parts from it."""
+    same(saved[0].directory, whole.directory)
+    control = ic.run(
+        changed(config, tmp_path / "control"), start_from=saved[1], threads=2, progress=None
+    )
+    begin = control.provenance["run"]["from"]["time"]
+    assert 19.0 < begin <= 20.0
+    assert control.begin == begin
+    expected = after(whole.spikes, begin)
+    assert len(expected) > 2
+    assert after(control.spikes, 0.0) == expected
+    for name in REPORTS:
+        ours, theirs = control.report(name), whole.report(name)
+        theirs = theirs[theirs["time"] > begin + 1e-6]
+        np.testing.assert_allclose(ours["time"], theirs["time"], atol=1e-6)
+        np.testing.assert_array_equal(ours.values, theirs.values)
+        assert len(ours)
+    lesion = ic.run(
+        changed(config, tmp_path / "lesion", connection_overrides=LESION), start_from=saved[1],
+        progress=None,
+    )  # fmt: skip
+    assert after(lesion.spikes, 0.0) != expected
+    done = lesion.run_summary
+    assert done.tstop == pytest.approx(40.0 - begin)
+    assert done.n_steps == round((40.0 - begin) / 0.1)
+    rates = lesion.rates()
+    seconds = 1e-3 * (40.0 - begin)
+    np.testing.assert_allclose(rates["rate_hz"], rates["spikes"] / seconds)
+    status, printed, _ = isocortex("rates", lesion.directory)
+    assert f"{begin:g} to 40 ms" in printed
+
+
+def test_a_branch_can_be_stopped_and_continued(config, saved, tmp_path, monkeypatch):
+    lesion = changed(config, tmp_path / "lesion", connection_overrides=LESION)
+    expected = ic.run(lesion, start_from=saved[1], progress=None)
+    out = tmp_path / "broken"
+    break_off(monkeypatch, lesion, out, 33.0, start_from=saved[1], checkpoint_every=5)
+    result = ic.continue_run(out, progress=None)
+    same(out, expected.directory)
+    assert result.begin == expected.begin
+    assert result.rates().equals(expected.rates())
+
+
+def test_a_branch_may_have_other_inputs_channels_and_reports(config, saved, tmp_path):
+    """Random trains that are the same go on, another begins then."""
+    more = {"drive": poisson(), "more": poisson(900.0, seed=5), "clamp": clamp(0.2)}
+    path = changed(config, tmp_path / "more", inputs=more, reports={"v": report("v")})
+    state = read_state(saved[1])
+    with prepare(path, Options(), writes=False, start=Start(state, branches=True)) as session:
+        now = session.state()
+        assert session.time == state.time
+    np.testing.assert_array_equal(now.stream[:2], state.snapshot.stream)
+    np.testing.assert_array_equal(now.next[:2], state.snapshot.next)
+    assert (now.next[2:] > state.time).all()
+    branch = ic.run(path, start_from=saved[1], progress=None)
+    assert branch.reports == ["v"]
+    assert after(branch.spikes, 0.0) != after(saved[0].spikes, branch.begin)
+
+
+def test_a_branch_may_have_other_channels(config, saved, tmp_path):
+    """Parameters of channels are no part of the state; its mechanisms are."""
+    simulation = ic.load_simulation(changed(config, tmp_path / "blocked", reports={}))
+    state = read_state(saved[1])
+    network = build(simulation, Options())
+    settings = make_settings(simulation, threads=1, precision="double", integrator="backward-euler")
+    model = network.models[0]
+    blocked = {**model.mechanisms, "NaV": replace(
+        model.mechanisms["NaV"],
+        parameters={k: 0.0 * v for k, v in model.mechanisms["NaV"].parameters.items()},
+    )}  # fmt: skip
+    other = replace(network, models=[replace(model, mechanisms=blocked)])
+    np.testing.assert_array_equal(carried(state, other, settings).voltage, state.snapshot.voltage)
+    del blocked["NaV"]
+    without = replace(network, models=[replace(model, mechanisms=blocked)])
+    with pytest.raises(ConfigError, match="other compartments or mechanisms"):
+        carried(state, without, settings)
+
+
+def test_what_a_branch_cannot_carry_is_refused_by_name(config, saved, tmp_path):
+    """Nothing is written then."""
+    single = {"module": "netcon_report", "cells": {"population": "cells", "node_id": [0]},
+              "variable_name": "g"}  # fmt: skip
+    cases = [
+        ({"dt": 0.05}, {}, "other time step: 0.1 ms, here 0.05 ms"),
+        ({"integrator": "crank-nicolson"}, {}, "other integrator"),
+        ({}, {"conditions": {"celsius": 30.0, "v_init": -80.0}}, "other temperature: 34 degC"),
+        ({}, {"reports": {"fresh": single}}, "reports.fresh: the state does not hold"),
+        ({"tstop": 15.0}, {}, "the run ends at 15 ms"),
+        ({"output_dir": saved[1].parent}, {}, "whose results a branch would replace"),
+    ]  # fmt: skip
+    for number, (options, sections, message) in enumerate(cases):
+        out = tmp_path / str(number)
+        path = changed(config, out, **sections)
+        with pytest.raises(ConfigError, match=message):
+            ic.run(path, start_from=saved[1], progress=None, **options)
+        assert not list(out.glob("*.h5"))
+    assert saved[0].spikes is not None
+
+
+@pytest.mark.parametrize(
+    ("what", "circuit"),
+    [("other cells: 2 and 0 point neurons", {"cells": 3, "recurrent": [(0, 1, 20), (1, 0, 20)]}),
+     ("open conductances without a synapse here", {"recurrent": [], "edges": [(0, 0, 2)]})],
+)  # fmt: skip
+def test_a_branch_in_another_circuit_is_refused_by_name(saved, tmp_path, what, circuit):
+    sections = {
+        "edges": EDGES,
+        "inputs": {"drive": poisson(), "clamp": clamp(0.4, (0, 1))},
+        **circuit,
+    }
+    other = write_library_circuit(tmp_path / "other", run={"tstop": 40.0, "dt": 0.1}, **sections)
+    one_line(isocortex("run", other, "--from", saved[1]), what)
+
+
+def test_a_run_is_not_continued_in_another_circuit(tmp_path, monkeypatch):
+    config = write(tmp_path / "c")
+    out = tmp_path / "out"
+    break_off(monkeypatch, config, out, 23.0, checkpoint_every=10)
+    before = config.read_text()
+    config.write_text(before.replace("0.5", "0.4"))
+    one_line(isocortex("continue", out), config, "has changed since", "--from")
+    config.write_text(before)
+    write(tmp_path / "c", synapse={"syn_weight": 2e-3})
+    one_line(isocortex("continue", out), "other synapses")
+    write(tmp_path / "c")
+    moved = config.with_name("moved.json")
+    config.rename(moved)
+    one_line(isocortex("continue", out), config, "does not exist")
+    assert ic.continue_run(out, config=moved, progress=None).duration == 40.0
+
+
+def test_a_damaged_checkpoint_is_refused_in_one_line(config, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    break_off(monkeypatch, config, out, 23.0, checkpoint_every=10)
+    checkpoint = out / "checkpoint.h5"
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[: len(whole) // 2])
+    one_line(isocortex("continue", out), "checkpoint.h5", "no state, or not a whole one")
+    checkpoint.unlink()
+    one_line(isocortex("continue", out), "there is no checkpoint", "--checkpoint-every")
+    one_line(isocortex("continue", tmp_path / "nowhere"), "does not exist")
+    checkpoint.write_bytes(whole)
+    (out / "whole.h5").unlink()
+    one_line(isocortex("continue", out), "whole.h5", "is gone")
+
+
+def test_a_full_disk_keeps_the_checkpoint_before(config, whole, tmp_path, monkeypatch):
+    from isocortex.session import statefile
+
+    out, reserved = tmp_path / "out", []
+    reserve = statefile.reserve
+
+    def full(file, size):
+        reserved.append(size)
+        reserve(file, size if len(reserved) < 3 else 10**18)
+
+    monkeypatch.setattr(statefile, "reserve", full)
+    with pytest.raises(SimulationError, match=r"checkpoint\.h5: cannot write the state: No space"):
+        ic.run(config, output_dir=out, checkpoint_every=5, progress=None)
+    monkeypatch.undo()
+    assert not list(out.glob(".*"))
+    assert ic.Result(out).provenance["run"]["reached"] == pytest.approx(15.0, abs=1.0)
+    result = ic.continue_run(out, progress=None)
+    assert result.provenance["run"]["continued"] == [pytest.approx(10.0, abs=1.0)]
+    same(out, whole.directory)
+
+
+def test_a_checkpoint_of_an_earlier_run_is_not_taken_for_this_ones(config, tmp_path):
+    out = tmp_path / "out"
+    ic.run(config, output_dir=out, tstop=10.0, checkpoint_every=5, progress=None)
+    assert (out / "checkpoint.h5").exists()
+    ic.run(config, output_dir=out, tstop=10.0, progress=None)
+    assert not (out / "checkpoint.h5").exists()
+
+
+@pytest.mark.parametrize("every", ["soon", "0", "-5", "10h", "nan", "inf"])
+def test_times_between_checkpoints_are_checked(config, tmp_path, every):
+    one_line(
+        isocortex("run", config, "--output-dir", tmp_path, f"--checkpoint-every={every}"),
+        "is no time between checkpoints",
+    )
+
+
+def test_the_log_goes_on(tmp_path, monkeypatch):
+    config = write(tmp_path / "c", output={"log_file": "log.txt"})
+    out = tmp_path / "out"
+    break_off(monkeypatch, config, out, 23.0, checkpoint_every=10)
+    ic.continue_run(out, progress=None)
+    log = (out / "log.txt").read_text()
+    assert log.index("State at 10 ms") < log.index("The run goes on at 20 ms") < log.index(
+        "State at 30 ms"
     )  # fmt: skip

@@ -18,6 +18,8 @@ from isocortex.errors import ConfigError, disk_errors
 from isocortex.messages import OneLine
 
 PROVENANCE_FILE = "provenance.json"
+#: The newest state of a run that writes any.
+CHECKPOINT = "checkpoint.h5"
 LOG_FORMAT = "%(asctime)s [%(levelname)s] %(message)s"
 
 

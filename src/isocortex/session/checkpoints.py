@@ -15,10 +15,11 @@ import numpy as np
 from isocortex.circuit import Simulation
 from isocortex.engine.interface import Snapshot
 from isocortex.errors import ConfigError
+from isocortex.report.output import CHECKPOINT
 from isocortex.session.loop import Run, Watching
 from isocortex.session.outputs import Account, Writers
 from isocortex.session.setup import Options
-from isocortex.session.statefile import CHECKPOINT, Arrays, Meaning, write_state
+from isocortex.session.statefile import Arrays, Meaning, write_state
 
 logger = logging.getLogger(__name__)
 SAVING = "saving states"
@@ -160,6 +161,7 @@ class Checkpoints(Watching):
         at_end_of_window = run.step % run.engine.window == 0
         if run.stopped and self.plan.checkpoints and run.step > self.written and at_end_of_window:
             self._checkpoint(run, run.engine.state())
+            self.say(f"It can go on from there: isocortex continue {self.folder}")
 
     def _waited(self) -> bool:
         minutes = self.plan.minutes

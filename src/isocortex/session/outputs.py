@@ -17,7 +17,13 @@ from isocortex.circuit import Simulation
 from isocortex.engine.interface import Piece
 from isocortex.errors import located
 from isocortex.report.netcons import ConnectionRecorder
-from isocortex.report.output import check_output, log_to, prepare_output, write_provenance
+from isocortex.report.output import (
+    CHECKPOINT,
+    check_output,
+    log_to,
+    prepare_output,
+    write_provenance,
+)
 from isocortex.report.skeleton import Skeleton, put_back, skeleton_of
 from isocortex.report.spikes import SpikeWriter
 from isocortex.report.summary import Summary
@@ -25,7 +31,7 @@ from isocortex.session.facts import spiking
 from isocortex.session.loop import STEPPING, WRITING, Observer, Run, Watching
 from isocortex.session.recorders import AnyRecorder
 from isocortex.session.start import Start
-from isocortex.session.statefile import CHECKPOINT, Arrays
+from isocortex.session.statefile import Arrays
 
 logger = logging.getLogger(__name__)
 CLOSING = "closing the output"

@@ -28,9 +28,8 @@ from isocortex.errors import InputError, disk_errors
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
 from isocortex.report.hdf5 import reserve
+from isocortex.report.output import CHECKPOINT
 
-#: The newest state of a run, in its output folder.
-CHECKPOINT = "checkpoint.h5"
 FORMAT = "isocortex state 1"
 #: Bytes that HDF5 takes for each array, at most.
 PER_ARRAY = 4096
