@@ -10,9 +10,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from command_line import isocortex, one_line
-from library_circuit import clamp, poisson, report, write_library_circuit
+from library_circuit import CELL, SYNAPSE, clamp, poisson, report, write_library_circuit
 
 import isocortex as ic
 from isocortex.errors import ConfigError, InputError, SimulationError
@@ -21,8 +22,10 @@ from isocortex.session.session import prepare
 from isocortex.session.setup import Options, build
 from isocortex.session.start import Start, carried
 from isocortex.session.statefile import read_state
+from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 EDGES = [(0, 0, 40), (1, 1, 40)]
+CELLS = {"population": "cells"}
 ONE = {"population": "cells", "node_id": [1]}
 REPORTS = {
     "soma": report("v", "soma", dt=0.5),
@@ -73,7 +76,7 @@ def contents(folder):
 def same(folder, other):
     ours, theirs = contents(folder), contents(other)
     assert ours.keys() == theirs.keys()
-    assert len(ours) > 10
+    assert len(ours) > 5
     for name, values in theirs.items():
         np.testing.assert_array_equal(ours[name], values, err_msg=str(name))
 
@@ -119,6 +122,57 @@ def test_a_run_that_broke_off_goes_on_without_a_seam(config, whole, tmp_path, mo
     assert (ours.n_spikes, ours.n_events, ours.n_steps, ours.tstop) == (
         theirs.n_spikes, theirs.n_events, theirs.n_steps, theirs.tstop
     )  # fmt: skip
+
+
+def write_mixed(folder):
+    """A cell and a point neuron that make each other spike, under random and given spikes."""
+    config = write(folder, reports={"soma": report("v", "soma", {**CELLS, "node_id": [0]})})
+    types = {"node_type_id": [1, 2], "model_type": ["biophysical", "point_neuron"],
+             "model_template": [f"isocortex:{CELL}", "nrn:IntFire1"],
+             "dynamics_params": [None, "intfire.json"]}  # fmt: skip
+    write_types(folder / "cells_types.csv", pd.DataFrame(types))
+    write_nodes(folder / "cells.h5", "cells", np.array([1, 2]))
+    point = {**SYNAPSE, "edge_type_id": 1, "syn_weight": 0.4, "dynamics_params": "sign.json"}
+    write_types(folder / "edge_types.csv", pd.DataFrame([SYNAPSE, point]))
+    for source, rows in (("drive", [(0, 0, 40, 0), (1, 1, 1, 1)]),
+                         ("cells", [(1, 0, 20, 0), (0, 1, 1, 1)])):  # fmt: skip
+        columns = ["source_node_id", "target_node_id", "nsyns", "edge_type_id"]
+        table = pd.DataFrame(rows, columns=columns)
+        write_edges(folder / f"{source}_edges.h5", source, "cells", (2, 2), table)
+    (folder / "intfire.json").write_text('{"tau": 0.02, "refrac": 0.003}')
+    (folder / "sign.json").write_text('{"sign": 1}')
+    trains = {"timestamps": np.arange(1.05, 39.0, 2.0), "population": "drive", "node_ids": 1}
+    pd.DataFrame(trains).to_csv(folder / "trains.csv", sep=" ", index=False)
+    content = json.loads(config.read_text())
+    content["components"]["point_neuron_models_dir"] = "."
+    content["inputs"] = {
+        "drive": poisson(), "clamp": clamp(0.4, (0,)),
+        "trains": {"input_type": "spikes", "module": "csv", "input_file": "trains.csv",
+                   "node_set": "drive"},
+    }  # fmt: skip
+    config.write_text(json.dumps(content))
+    return config
+
+
+def test_cells_and_point_neurons_go_on_without_a_seam(tmp_path, monkeypatch):
+    config = write_mixed(tmp_path / "c")
+    whole = ic.run(config, output_dir=tmp_path / "whole", progress=None)
+    assert set(whole.spikes["node_ids"]) == {0, 1}
+    out = tmp_path / "out"
+    break_off(monkeypatch, config, out, 23.0, checkpoint_every=10, threads=1)
+    same(ic.continue_run(out, threads=2, progress=None).directory, whole.directory)
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_cortex_goes_on_without_a_seam(tmp_path, monkeypatch, stored):
+    cortex = ic.CortexModel.make(ic.Recipe(scale=0.0001, seed=3))
+    config = ic.build_cortex(tmp_path / "c", cortex, tstop=40.0, materialize=False)
+    options = {"store_synapses": stored, "precision": "single"}
+    whole = ic.run(config, output_dir=tmp_path / "whole", progress=None, **options)
+    assert len(whole.spikes) > 20
+    out = tmp_path / "out"
+    break_off(monkeypatch, config, out, 33.0, checkpoint_every=15, threads=1, **options)
+    same(ic.continue_run(out, threads=2, progress=None).directory, whole.directory)
 
 
 CHILD = """
@@ -222,7 +276,10 @@ def test_a_stopped_run_loses_nothing_and_goes_on_longer(config, tmp_path, monkey
         assert json.loads(file.attrs["run"])["tstop"] == 52.0
     with h5py.File(out / "soma.h5") as file:
         assert json.loads(file.attrs["run"])["tstop"] == 52.0
-    one_line(isocortex("continue", out), "the run ends at 52 ms", "--tstop")
+    again = ic.continue_run(out, progress=None)  # which is at its end
+    assert again.run_summary.n_steps == 520
+    same(out, expected.directory)
+    one_line(isocortex("continue", out, "--tstop", "30"), "the run ends at 30 ms", "--tstop")
 
 
 def test_minutes_are_those_of_a_clock(config, whole, tmp_path, monkeypatch):
@@ -252,7 +309,6 @@ def changed(config, output, **sections):
     return path
 
 
-CELLS = {"population": "cells"}
 LESION = [{"name": "lesion", "source": CELLS, "target": CELLS, "weight": 0.0}]
 
 
