@@ -17,6 +17,8 @@ from library_circuit import CELL, SYNAPSE, clamp, poisson, report, write_library
 
 import isocortex as ic
 from isocortex.errors import ConfigError, InputError, SimulationError
+from isocortex.html_report import report_page
+from isocortex.html_report.subject import subject_of
 from isocortex.session.engines import make_settings
 from isocortex.session.session import prepare
 from isocortex.session.setup import Options, build
@@ -356,6 +358,12 @@ def test_a_branch_is_what_the_run_would_have_been(config, saved, whole, tmp_path
     np.testing.assert_allclose(rates["rate_hz"], rates["spikes"] / seconds)
     status, printed, _ = isocortex("rates", lesion.directory)
     assert f"{begin:g} to 40 ms" in printed
+    page = report_page(lesion)
+    assert f"{begin:g} ms of {saved[1]}" in page
+    assert f"over the whole run, {begin:g} to 40 ms" in page
+    subject = subject_of(lesion)
+    assert subject.duration == pytest.approx(40.0 - begin)
+    np.testing.assert_allclose(subject.cells["rate_hz"], rates["rate_hz"])
 
 
 def test_a_branch_can_be_stopped_and_continued(config, saved, tmp_path, monkeypatch):
