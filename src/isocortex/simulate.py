@@ -117,12 +117,14 @@ def continue_run(
     """
     path = state_file(results)
     saved = read_state(path)
-    then = Plan(**{**saved.about["plan"], "at": tuple(saved.about["plan"]["at"])})
+    end = tstop or saved.about["tstop"]
+    then = Plan(**saved.about["plan"])
+    then = replace(then, at=tuple(moment for moment in then.at if moment <= end))
     if checkpoint_every is not None:
         asked = Plan.of(checkpoint_every, None) or then
         then = replace(then, every=asked.every, minutes=asked.minutes)
     options = replace(
-        Options(**saved.about["options"]), tstop=tstop or saved.about["tstop"],
+        Options(**saved.about["options"]), tstop=end,
         dt=saved.about["dt"], threads=threads, output_dir=path.parent,
     )  # fmt: skip
     start = Start(saved, branches=False)

@@ -1,5 +1,6 @@
 """A run that stopped anywhere goes on as if it had not; a branch begins where a state was taken."""
 
+import io
 import json
 import random
 import signal
@@ -20,6 +21,7 @@ from isocortex.errors import ConfigError, InputError, SimulationError
 from isocortex.html_report import report_page
 from isocortex.html_report.subject import subject_of
 from isocortex.session.engines import make_settings
+from isocortex.session.progress import Line
 from isocortex.session.session import prepare
 from isocortex.session.setup import Options, build
 from isocortex.session.start import Start, carried
@@ -526,3 +528,55 @@ def test_the_log_goes_on(tmp_path, monkeypatch):
     assert log.index("State at 10 ms") < log.index("The run goes on at 20 ms") < log.index(
         "State at 30 ms"
     )  # fmt: skip
+
+
+def test_the_command_line_saves_continues_and_branches(config, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr("isocortex.session.loop.LOOK_EVERY", 0.0)
+    out, branch = tmp_path / "out", tmp_path / "branch"
+    run = ("run", config, "--output-dir", out, "--checkpoint-every", "10ms", "--save-at", 20,
+           "--save-at", 30.5)  # fmt: skip
+    status, printed, error = isocortex(*run, "--tstop", 33)
+    assert (status, error) == (0, "")
+    assert f"State at 20 ms: {out / 'state_20ms.h5'}" in printed
+    assert f"State at 30 ms: {out / 'state_30.5ms.h5'}" in printed  # the end of a window
+    status, printed, error = isocortex("continue", out, "--tstop", 40, "--threads", 1)
+    assert (status, error) == (0, "")
+    assert "Simulated 40 ms" in printed
+    same(out, whole.directory)
+    status, printed, error = isocortex(
+        "run", config, "--from", out / "state_30.5ms.h5", "--output-dir", branch
+    )
+    assert (status, error) == (0, "")
+    assert "Simulated 10 ms" in printed
+    assert after(ic.Result(branch).spikes, 0.0) == after(whole.spikes, 30.0)
+
+
+@pytest.mark.parametrize("at", ["0", "-3", "nan", "inf"])
+def test_times_of_states_are_checked(config, tmp_path, at):
+    one_line(
+        isocortex("run", config, "--output-dir", tmp_path, f"--save-at={at}"),
+        "no state can be saved at",
+    )
+
+
+def test_what_is_to_go_is_told_from_where_the_run_went_on(config, tmp_path, monkeypatch):
+    """Not as if it had begun at rest and come so far in no time."""
+    out = tmp_path / "out"
+    break_off(monkeypatch, config, out, 33.0, checkpoint_every=30, threads=1)
+    stream = io.StringIO()
+    line = Line(stream, iter(np.arange(0.0, 300.0, 3.0)).__next__)
+    start = Start(read_state(out / "checkpoint.h5"), branches=False)
+    options = replace(Options(**start.saved.about["options"]), output_dir=out)
+    with prepare(config, options, writes=True, more=[line], start=start) as session:
+        session.run._piece = 50
+        session.run.advance_to(350)
+    assert "35 of 40 ms" in stream.getvalue()
+    assert "3 s to go" in stream.getvalue()
+
+
+def test_a_state_after_the_end_is_refused(config, tmp_path):
+    one_line(
+        isocortex("run", config, "--output-dir", tmp_path, "--save-at", 41),
+        "no state can be saved at 41 ms", "40 ms",
+    )  # fmt: skip
+    assert not list(tmp_path.glob("*.h5"))

@@ -75,6 +75,15 @@ class Plan:
             return cls(minutes=number, at=times)
         return cls(every=number, at=times)
 
+    def check(self, end: float) -> None:
+        """Refuse states of times after the run's end, ms."""
+        late = [moment for moment in self.at if moment > end + 1e-6]
+        if late:
+            raise ConfigError(
+                f"no state can be saved at {late[0]:g} ms, the run ends at {end:g} ms",
+                field="save_at", fix="Give a later --tstop.",
+            )  # fmt: skip
+
     @property
     def checkpoints(self) -> bool:
         """Whether the newest state is kept, so that the run can be continued."""

@@ -274,6 +274,8 @@ def prepare(
     clock.lap(READING)
     files = Files.of(simulation, options.overwrite, plan.states if plan else ())
     text = text_of(simulation.config_file)
+    if plan is not None:
+        plan.check(simulation.tstop)
     if start is not None:
         start.check(simulation, text, files.folder)
     if writes:  # now, not after the network was built

@@ -31,6 +31,8 @@ from isocortex.report.hdf5 import reserve
 from isocortex.report.output import CHECKPOINT
 
 FORMAT = "isocortex state 1"
+#: Where a synapse is that is open: cell, node and kinetics.
+PLACE = ("cell", "node", "kinetics")
 #: Bytes that HDF5 takes for each array, at most.
 PER_ARRAY = 4096
 
@@ -100,6 +102,9 @@ def write_state(
         for item in fields(Snapshot)
         if item.name not in ("of", "step")
     }
+    synapse = arrays.pop("state/synapse")
+    for k, name in enumerate(PLACE):
+        arrays[f"state/synapse/{name}"] = _narrow(synapse[:, k])
     arrays |= {
         "circuit/population": meaning.population, "circuit/node_id": meaning.node_id,
         "circuit/kinetics": meaning.kinetics,
@@ -119,6 +124,11 @@ def write_state(
             _settle(path.parent)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def _narrow(numbers: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """The same in the smallest type that holds them all; none is negative."""
+    return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))
 
 
 def _write(path: Path, about: str, arrays: Arrays) -> None:
@@ -194,7 +204,9 @@ def read_state(path: Path) -> Saved:
             if room in file:
                 file[room].visititems(lambda _, item: _take(item, more))
         try:
-            state = {name: item[()] for name, item in file["state"].items()}
+            state = {name: item[()] for name, item in file["state"].items() if name != "synapse"}
+            places = [file[f"state/synapse/{name}"][()].astype(np.int64) for name in PLACE]
+            state["synapse"] = np.column_stack(places)
             poisson = {name: item[()] for name, item in file["circuit/poisson"].items()}
             meaning = Meaning(
                 about["populations"], file["circuit/population"][()], file["circuit/node_id"][()],
