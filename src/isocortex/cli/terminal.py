@@ -95,6 +95,8 @@ def tell_if_unfinished(result: Result) -> None:
         err.print(
             f"The run was killed, or goes on: this is what it has written, {result.duration:g} ms."
         )
+        if result.can_go_on:
+            err.print(f"If it was killed: isocortex continue {result.directory}")
 
 
 def duration(seconds: float) -> str:

@@ -18,6 +18,8 @@ from isocortex.errors import ConfigError, disk_errors
 from isocortex.messages import OneLine
 
 PROVENANCE_FILE = "provenance.json"
+#: The newest state of a run that writes any.
+CHECKPOINT = "checkpoint.h5"
 LOG_FORMAT = "%(asctime)s [%(levelname)s] %(message)s"
 
 
@@ -84,11 +86,16 @@ def check_output(
 
 
 @contextmanager
-def log_to(path: str | os.PathLike[str], level: int = logging.INFO) -> Iterator[logging.Logger]:
-    """Send the messages of the ``isocortex`` logger to a new file, in BMTK's format."""
+def log_to(
+    path: str | os.PathLike[str], level: int = logging.INFO, mode: str = "w"
+) -> Iterator[logging.Logger]:
+    """Send the messages of the ``isocortex`` logger to a file, in BMTK's format.
+
+    ``mode`` is that of the file: ``w`` makes a new one, ``a`` adds to one.
+    """
     logger = logging.getLogger("isocortex")
     with disk_errors(Path(path), "write the log"):
-        handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+        handler = logging.FileHandler(path, mode=mode, encoding="utf-8")
     handler.setFormatter(OneLine(LOG_FORMAT))
     handler.setLevel(level)
     previous = logger.level

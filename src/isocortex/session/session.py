@@ -18,20 +18,14 @@ from isocortex.interrupt import interruptible
 from isocortex.network.network import Network
 from isocortex.report.record import Recorder, Sampling
 from isocortex.report.summary import Stopwatch
+from isocortex.session.checkpoints import Checkpoints, Plan, about_run
+from isocortex.session.facts import facts_of, text_of
 from isocortex.session.loop import Observer, Run
-from isocortex.session.outputs import (
-    Account,
-    Files,
-    Folder,
-    ReportFile,
-    SpikeFile,
-    cells_among,
-    facts_of,
-    recorders_of,
-    text_of,
-)
+from isocortex.session.outputs import Files, writers_of
+from isocortex.session.recorders import cells_among, recorders_of
 from isocortex.session.recording import Spikes, Trace
 from isocortex.session.setup import BUILDING, READING, Options, build, describe, lay_out, load
+from isocortex.session.start import Start, bounds_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -261,6 +255,8 @@ def prepare(
     keeps: bool = False,
     more: Sequence[Observer] = (),
     say: Callable[[str], None] = lambda line: None,
+    plan: Plan | None = None,
+    start: Start | None = None,
 ) -> Session:
     """Read, check and build everything.
 
@@ -270,16 +266,25 @@ def prepare(
     keeps : spikes are kept in memory.
     more : observers told after those that write.
     say : called with one line for every stage that takes time.
+    plan : when the state is written, None for never.
+    start : a state to begin with, None to begin at rest.
     """
     started, clock = datetime.now(UTC), Stopwatch()
     simulation, settings = load(config, options, say)
     clock.lap(READING)
-    files = Files.of(simulation, options.overwrite)
-    if writes:
-        files.check()  # now, not after the network was built
+    files = Files.of(simulation, options.overwrite, plan.states if plan else ())
+    text = text_of(simulation.config_file)
+    if plan is not None:
+        plan.check(simulation.tstop)
+    if start is not None:
+        start.check(simulation, text, files.folder)
+    if writes:  # now, not after the network was built
+        files.check(goes_on=start is not None and not start.branches)
     network = build(simulation, options)
     say(describe(network))
-    recorders = recorders_of(simulation, network) if writes else {}
+    snapshot = start.snapshot(network, settings) if start else None
+    recorders = recorders_of(simulation, network, start.begin if start else 0.0) if writes else {}
+    bound = bounds_of(network, simulation.tstop) if plan else {}
     clock.lap(BUILDING)
     # the synapses are in the network now, and may be large
     simulation = replace(simulation, circuit=replace(simulation.circuit, projections=[]))
@@ -290,19 +295,24 @@ def prepare(
     compiling = task.engine.compile_seconds
     setup = sum(clock.seconds.values()) - compiling
     say(f"Ready: {setup:.1f} s to build, {compiling:.1f} s to compile.")
-    observers: list[Observer] = []
+    if snapshot is not None:
+        task.engine.restore(snapshot)
+        del snapshot
+    spikes = Spikes() if keeps else None
+    observers: list[Observer] = [*([spikes] if spikes else []), *more]
     if writes:
         names = {name: getattr(options, name) for name in ("precision", "integrator", "engine")}
         facts = facts_of(simulation, task.network, settings.threads, files, names)
         beginning = {"n_synapses": n_synapses, "setup_seconds": setup, "started": started,
-                     "config_text": text_of(simulation.config_file)}  # fmt: skip
-        observers = [Folder(files), Account(files.folder, facts, beginning),
-                     SpikeFile(files, simulation.spikes_sort_order, facts)]  # fmt: skip
-        for name, several in recorders.items():
-            observers += [
-                ReportFile(recorder, files.folder / files.reports[name], "a" if k else "w", facts)
-                for k, recorder in enumerate(several)
-            ]
-    spikes = Spikes() if keeps else None
-    observers += [*([spikes] if spikes else []), *more]
-    return Session(simulation, Run(task, observers, clock), spikes, writes)
+                     "config_text": text}  # fmt: skip
+        writers = writers_of(
+            files, recorders, facts, beginning, simulation.spikes_sort_order, start
+        )
+        if plan is not None:
+            about = {**bound, **about_run(options, plan, simulation, writers.account)}
+            observers.append(Checkpoints(plan, files.folder, about, writers, say))
+        observers = [*writers.all, *observers]
+    run = Run(task, observers, clock)
+    if start is not None:
+        start.take_up(run)
+    return Session(simulation, run, spikes, writes)
