@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isocortex.cli.terminal import Config, err, out, progress_bar
+from isocortex.session.launcher import launched
 
 if TYPE_CHECKING:
     from isocortex.report.results import Result
@@ -106,7 +107,7 @@ def run(
         overwrite=overwrite, skip_unsupported_reports=skip_unsupported_reports,
         store_synapses=store_synapses,
     )  # fmt: skip
-    if pictures:
+    if pictures and launched()[0] == 0:
         _draw_all(result)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from isocortex.printable import printable
+from isocortex.session.launcher import launched
 from isocortex.text import in_words
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Stream:
 
     @property
     def is_terminal(self) -> bool:
-        return self.file.isatty()
+        return self.file.isatty() and not launched()[0]
 
     @cached_property
     def console(self) -> PlainConsole:
@@ -41,7 +42,9 @@ class Stream:
         return PlainConsole(stderr=self.name == "stderr")
 
     def print(self, what: Any) -> None:
-        """Print a line, or a table."""
+        """Print a line, or a table; of ranks that run together the first speaks for all."""
+        if launched()[0]:
+            return
         if isinstance(what, str):
             print(printable(what), file=self.file, flush=True)
         else:

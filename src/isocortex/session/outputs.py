@@ -116,8 +116,8 @@ class Account(Watching):
             self.facts["run"]["reached"] = run.time
         network, seconds = run.network, run.clock.seconds
         summary = Summary(
-            n_cells=network.n_cells,
-            n_points=len(network.points),
+            n_cells=network.circuit_cells,
+            n_points=network.circuit_points,
             n_virtual=network.n_virtual,
             n_compartments=network.n_compartments,
             n_synapses=self.more["n_synapses"],
@@ -188,10 +188,20 @@ class ReportFile(Watching):
         self.recorder.close()
 
 
+class Sampled(Watching):
+    """A report's part on a rank whose samples another writes."""
+
+    def __init__(self, recorder: AnyRecorder) -> None:
+        self.recorder = recorder
+
+    def start(self, run: Run) -> None:
+        run.record(self.recorder.probes)
+
+
 def facts_of(
-    simulation: Simulation, network: Network, threads: int, files: Files, names: dict[str, str]
+    simulation: Simulation, network: Network, threads: int, files: Files, names: dict[str, Any]
 ) -> dict[str, Any]:
-    """What the provenance tells before the run; ``names`` are precision, integrator, engine."""
+    """What the provenance tells before the run; ``names``: precision, integrator, engine, ranks."""
     return provenance(
         {"file": str(simulation.config_file), "text": text_of(simulation.config_file)},
         seed=simulation.seed,
@@ -270,7 +280,7 @@ def recorders_of(simulation: Simulation, network: Network) -> dict[str, list[Any
 def cells_among(network: Network, population: str, ids: NDArray[np.integer]) -> NDArray[np.int64]:
     """The biophysical cells among some nodes of a population, in order of node id."""
     index = network.populations.index(population)
-    mine = np.flatnonzero(network.source_population[: network.n_cells] == index)
+    mine = np.flatnonzero(network.source_population[: network.circuit_cells] == index)
     chosen = mine[np.isin(network.source_node_id[mine], ids)]
     return chosen[np.argsort(network.source_node_id[chosen])]
 

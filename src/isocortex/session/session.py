@@ -24,12 +24,14 @@ from isocortex.session.outputs import (
     Files,
     Folder,
     ReportFile,
+    Sampled,
     SpikeFile,
     cells_among,
     facts_of,
     recorders_of,
     text_of,
 )
+from isocortex.session.ranks import Ranks
 from isocortex.session.recording import Spikes, Trace
 from isocortex.session.setup import BUILDING, READING, Options, build, describe, lay_out, load
 
@@ -128,7 +130,7 @@ class Session:
     def _cells(self, nodes: Sequence[int] | None, population: str | None) -> tuple[str, Any]:
         """Population and indices of biophysical cells, in order of node id."""
         network = self.network
-        biophysical = np.unique(network.source_population[: network.n_cells])
+        biophysical = np.unique(network.source_population[: network.circuit_cells])
         names = [network.populations[p] for p in biophysical]
         name = names[0] if population is None and len(names) == 1 else population
         if name is None or name not in names:
@@ -136,7 +138,8 @@ class Session:
                 "several populations" if name is None else f"no cells in {name!r}",
                 field="population", fix=f"Name one of {', '.join(names) or 'none'}.",
             )  # fmt: skip
-        ids = network.source_node_id[: network.n_cells] if nodes is None else np.asarray(nodes)
+        everybody = network.source_node_id[: network.circuit_cells]
+        ids = everybody if nodes is None else np.asarray(nodes)
         cells = cells_among(network, name, ids)
         if nodes is not None and len(cells) < len(np.unique(ids)):
             missing = np.setdiff1d(ids, network.source_node_id[cells])
@@ -261,8 +264,9 @@ def prepare(
     keeps: bool = False,
     more: Sequence[Observer] = (),
     say: Callable[[str], None] = lambda line: None,
+    ranks: Ranks | None = None,
 ) -> Session:
-    """Read, check and build everything.
+    """Read, check and build everything, or this rank's part of it.
 
     Parameters
     ----------
@@ -270,29 +274,37 @@ def prepare(
     keeps : spikes are kept in memory.
     more : observers told after those that write.
     say : called with one line for every stage that takes time.
+    ranks : those that run the simulation together; the first writes for all.
     """
-    started, clock = datetime.now(UTC), Stopwatch()
-    simulation, settings = load(config, options, say)
-    clock.lap(READING)
-    files = Files.of(simulation, options.overwrite)
-    if writes:
-        files.check()  # now, not after the network was built
-    network = build(simulation, options)
-    say(describe(network))
-    recorders = recorders_of(simulation, network) if writes else {}
+    started, clock, ranks = datetime.now(UTC), Stopwatch(), ranks or Ranks()
+    with ranks.together():
+        simulation, settings = load(config, options, say, ranks)
+        clock.lap(READING)
+        files = Files.of(simulation, options.overwrite)
+        if writes and ranks.rank == 0:
+            files.check()  # now, not after the network was built
+    with ranks.together():
+        network = build(simulation, options, ranks)
+        recorders = recorders_of(simulation, network) if writes else {}
+    stored = network.n_synapses - round(network.n_drawn)
+    n_synapses = ranks.sum(stored) + round(network.n_drawn)
+    say(describe(network, n_synapses))
     clock.lap(BUILDING)
     # the synapses are in the network now, and may be large
     simulation = replace(simulation, circuit=replace(simulation.circuit, projections=[]))
     say("Loading the kernels (compiled once, then cached) ...")
-    n_synapses = network.n_synapses
-    task = lay_out(simulation, network, settings, options.engine, clock)
+    with ranks.together():
+        task = lay_out(simulation, network, settings, options.engine, clock, ranks)
     del network
     compiling = task.engine.compile_seconds
     setup = sum(clock.seconds.values()) - compiling
     say(f"Ready: {setup:.1f} s to build, {compiling:.1f} s to compile.")
     observers: list[Observer] = []
-    if writes:
+    if writes and ranks.rank:
+        observers = [Sampled(recorder) for several in recorders.values() for recorder in several]
+    elif writes:
         names = {name: getattr(options, name) for name in ("precision", "integrator", "engine")}
+        names["ranks"] = ranks.size
         facts = facts_of(simulation, task.network, settings.threads, files, names)
         beginning = {"n_synapses": n_synapses, "setup_seconds": setup, "started": started,
                      "config_text": text_of(simulation.config_file)}  # fmt: skip
@@ -305,4 +317,4 @@ def prepare(
             ]
     spikes = Spikes() if keeps else None
     observers += [*([spikes] if spikes else []), *more]
-    return Session(simulation, Run(task, observers, clock), spikes, writes)
+    return Session(simulation, Run(task, observers, clock, ranks), spikes, writes)
