@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -80,10 +81,28 @@ class Unseen:
         """As rich's bars do."""
 
 
+class Lines(Unseen):
+    """A line now and then, for the log of processes that a launcher has started."""
+
+    EVERY = 30.0  # s
+
+    def add_task(self, description: str, total: float | None = None, **fields: Any) -> Any:
+        self.description, self.begun = description, time.monotonic()
+        self.told = self.begun
+
+    def update(self, task: Any, *, completed: float = 0.0, total: float = 0.0, **what: Any) -> None:
+        now = time.monotonic()
+        if now - self.told >= self.EVERY and completed:
+            self.told = now
+            left = (now - self.begun) * (total - completed) / completed
+            done = f"{completed / total:.0%}"
+            err.print(f"{self.description}: {done}, {in_words(left)} to go.")
+
+
 def progress_bar(*more: str) -> Progress | Unseen:
     """A bar on the terminal's error stream that leaves nothing behind; ``more`` are columns."""
     if not err.is_terminal:
-        return Unseen()
+        return Lines() if launched()[1] > 1 else Unseen()
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
