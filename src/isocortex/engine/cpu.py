@@ -45,7 +45,7 @@ from isocortex.engine.loop import run_windows
 from isocortex.engine.meeting import dismiss, meeting_place
 from isocortex.engine.parts import NO_ROOM, Electrodes, Reached, Shared, Steps, Times
 from isocortex.engine.sampling import recording_of
-from isocortex.errors import SimulationError
+from isocortex.errors import ConfigError, SimulationError
 from isocortex.network.clock import Clock
 from isocortex.network.network import Network
 from isocortex.network.points import at_rest
@@ -206,10 +206,19 @@ class CpuEngine:
     def _held(self) -> snapshot.Held:
         return snapshot.Held(self.network, self.laid, self.shared, self.shares, self._identity)
 
+    def _require_all_here(self) -> None:
+        if self.exchange.size > 1:
+            raise ConfigError(
+                f"the state of a run on {self.exchange.size} ranks is in as many places",
+                fix="Save and restore in one process, on as many threads as it has cores.",
+            )
+
     def state(self) -> Snapshot:
+        self._require_all_here()
         return snapshot.take(self._held(), self.step, self.settings.second_order)
 
     def restore(self, state: Snapshot) -> None:
+        self._require_all_here()
         snapshot.put_back(self._held(), state, self.settings.second_order)
         self.step = state.step
         self.clock.extend(self.step)

@@ -47,7 +47,7 @@ def build_network(
     drawable = sum(p.expected for p in circuit.projections if p.tables() is not None)
     store = drawable <= STORED_UP_TO if store_synapses is None else store_synapses
     models, cell_model = compile_cells(simulation, sources)
-    dealt = plan(sources, models, cell_model, ranks, _columns(circuit.projections, sources))
+    dealt = plan(sources, models, cell_model, ranks, _starts(circuit.projections, sources))
     here = Rank(rank, dealt, cell_model)
     cells, points = here.cells, here.points
     trains = spike_trains(simulation.inputs, sources)
@@ -81,16 +81,16 @@ def build_network(
     )
 
 
-def _columns(projections: list[Projection], sources: Sources) -> IntArray | None:
-    """First cell of every column that has any, if the circuit is a cortex of columns.
+def _starts(projections: list[Projection], sources: Sources) -> IntArray | None:
+    """Cells at which a rank's may begin: of a cortex the first of every column; None for any.
 
     Neurons of a column are each other's neighbours in the wiring too: a rank that has them all
     draws their local synapses alone.
     """
+    may = np.ones(sources.n_cells, bool)
     for projection in projections:
         tables = projection.tables()
         if tables is not None:
-            column = tables.axons.neurons.column
-            first = np.flatnonzero(np.diff(column, prepend=-1))
-            return np.unique(sources.number[projection.target][first])
-    return None
+            number = sources.number[projection.target]
+            may[number] = np.diff(tables.axons.neurons.column, prepend=-1) != 0
+    return None if may.all() else np.flatnonzero(may)
