@@ -12,6 +12,8 @@ from isocortex.cells.library import load_cell
 from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
+from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.interface import Settings
 from isocortex.errors import ConfigError
 from isocortex.network.build import build_network
 from isocortex.network.plan import plan
@@ -122,6 +124,12 @@ def test_a_rank_begins_with_a_column(circuits):
         assert column[part.first_cell] != column[part.first_cell - 1]
         assert part.drawn.cell[part.first_cell] == 0
         assert (part.drawn.cell >= 0).sum() == part.n_cells
+
+
+def test_a_part_does_not_run_on_its_own(circuits):
+    part = build_network(circuits[0], ranks=RANKS, rank=1)
+    with pytest.raises(ValueError, match="part of 3"):
+        CpuEngine(part, Settings(dt=0.1))
 
 
 def test_no_rank_at_all_is_refused():

@@ -61,6 +61,8 @@ class CpuEngine:
         self, network: Network, settings: Settings, exchange: Exchange | None = None
     ) -> None:
         self.exchange = exchange or Alone()
+        if self.exchange.size != network.here.plan.ranks:
+            raise ValueError(f"a part of {network.here.plan.ranks} cannot run on its own")
         dtype = np.dtype(np.float32 if settings.precision == "single" else np.float64)
         self.settings, self.window = settings, network.window(settings.dt)
         self.clock, self.step, self.n_events = Clock(settings.dt), 0, 0

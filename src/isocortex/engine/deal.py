@@ -85,17 +85,11 @@ def deal_out(
     steps_between = np.maximum(network.points.refractory / settings.dt, 1.0)
     of_points = np.bincount(part_of_point, window / steps_between + 2, minlength=n_parts)
     room = room + of_points.astype(np.int64)
-    elsewhere = np.array(_room_elsewhere(network, window, spikes), np.int64)
-    return shares, _room_for_spikes(np.append(room, elsewhere))
-
-
-def _room_elsewhere(network: Network, window: int, spikes: int) -> list[int]:
-    """Room for what other ranks find, if there are any; nothing touches what is not used of it."""
-    if network.here.plan.ranks == 1:
-        return []
-    cells = network.circuit_cells - network.n_cells
-    points = network.circuit_points - len(network.points)
-    return [cells * spikes + points * (window + 2)]
+    if network.here.plan.ranks > 1:  # and for what others find: nothing touches what is not used
+        cells = network.circuit_cells - network.n_cells
+        others = network.circuit_points - len(network.points)
+        room = np.append(room, cells * spikes + others * (window + 2))
+    return shares, _room_for_spikes(room)
 
 
 def balance(network: Network, laid: Arrangement, n_parts: int) -> IntArray:
