@@ -16,6 +16,7 @@ from launch import LIMIT, command, environment, launch, python, require_equal
 from library_circuit import clamp, poisson, report, write_library_circuit
 
 import isocortex as ic
+from isocortex.cli import terminal
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
@@ -285,10 +286,44 @@ def test_launchers_are_known_by_what_they_leave(environment, expected):
     assert launched(environment) == expected
 
 
+def test_an_mpi_that_is_not_the_launchers_is_refused(circuit, tmp_path):
+    """As where srun speaks PMIx and mpi4py has loaded MPICH: each process believes to be alone."""
+    launch_of_two = {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "2"}
+    alone = command(1, "run", circuit, "--output-dir", tmp_path)[3:]
+    done = subprocess.run(
+        alone, capture_output=True, text=True, timeout=LIMIT, env={**environment(), **launch_of_two}
+    )
+    assert done.returncode == 1
+    *_, last = done.stderr.splitlines()  # mpi4py warns too
+    one_line(f"{last}\n", "2 processes were launched", "knows of 1")
+
+
+def test_progress_is_lines_where_a_launcher_has_no_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(terminal, "launched", lambda: (0, 2))
+    monkeypatch.setattr(terminal.Lines, "EVERY", 0.0)
+    with terminal.progress_bar() as bar:
+        task = bar.add_task("Simulating", total=None, spikes=0)
+        bar.update(task, completed=0.0, total=100.0, spikes=0)
+        bar.update(task, completed=25.0, total=100.0, spikes=3)
+    error = capsys.readouterr().err
+    assert error.startswith("Simulating: 25%, ") and error.count("\n") == 1
+
+
 def test_mpi_is_not_loaded_for_one_process(monkeypatch):
     monkeypatch.setattr(ranks_module, "launched", lambda: (0, 1))
     monkeypatch.setitem(__import__("sys").modules, "mpi4py", None)
     assert ranks_of_launch().size == 1
+
+
+def test_a_cell_without_synapses_has_no_conductance(tmp_path):
+    """It shares a block with one that has, and on another rank would not."""
+    config = write_library_circuit(
+        tmp_path, edges=[(0, 0, 9)], inputs={"drive": poisson()},
+        reports={"g": report("g_syn", "all")},
+    )  # fmt: skip
+    found = ic.run(config).report("g")
+    assert found.sel(element=found["node_id"] == 0).values.any()
+    assert not found.sel(element=found["node_id"] == 1).values.any()
 
 
 def test_the_reference_engine_runs_alone(circuit, tmp_path):

@@ -167,9 +167,10 @@ def ranks_of_launch() -> Ranks:
             f"({error})", fix="Install isocortex[mpi], or start one process: it uses all cores.",
         ) from error  # fmt: skip
     if MPI.COMM_WORLD.size != size:
+        name = " ".join(MPI.Get_library_version().splitlines()[0].split(",")[0].split())
         raise ConfigError(
-            f"{size} processes were launched, but the MPI that mpi4py has loaded "
-            f"({MPI.Get_library_version().split(',')[0].strip()}) knows of {MPI.COMM_WORLD.size}",
+            f"{size} processes were launched, but the MPI that mpi4py has loaded ({name}) knows of "
+            f"{MPI.COMM_WORLD.size}",
             fix="Launch with the mpirun of this MPI, or srun --mpi=pmi2 or pmix.",
         )  # fmt: skip
     return MpiRanks(MPI.COMM_WORLD)
