@@ -96,7 +96,7 @@ TWICE = """
 import sys, isocortex
 for way in (True, False):
     isocortex.run(
-        sys.argv[1], tstop=30.0, threads=1, store_synapses=way, output_dir=f"{sys.argv[2]}/{way}"
+        sys.argv[1], tstop=60.0, threads=1, store_synapses=way, output_dir=f"{sys.argv[2]}/{way}"
     )
 """
 
@@ -106,7 +106,7 @@ def cortex(tmp_path_factory):
     """A cortex of 900 neurons, run by one process."""
     folder = tmp_path_factory.mktemp("cortex")
     config = build_cortex(folder, CortexModel.make(Recipe(scale=0.0001, seed=3)))
-    ic.run(config, tstop=30.0, threads=1, store_synapses=False, output_dir=folder / "alone")
+    ic.run(config, tstop=60.0, threads=1, store_synapses=False, output_dir=folder / "alone")
     return config
 
 
