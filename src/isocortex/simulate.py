@@ -11,6 +11,7 @@ from pathlib import Path
 
 from isocortex.circuit import Simulation
 from isocortex.engine.layout.sizes import sizes_of
+from isocortex.errors import ConfigError
 from isocortex.interrupt import interruptible
 from isocortex.network.network import Network
 from isocortex.report.results import Result
@@ -18,6 +19,7 @@ from isocortex.session.checkpoints import Plan
 from isocortex.session.engines import make_engine, make_settings
 from isocortex.session.loop import FIRST_PIECE, Observer
 from isocortex.session.progress import Progress, Told, line_for_people
+from isocortex.session.ranks import Ranks, ranks_of_launch
 from isocortex.session.session import prepare
 from isocortex.session.setup import Options, describe
 from isocortex.session.start import Start
@@ -50,11 +52,15 @@ def run(
 ) -> Result:
     """Simulate a SONATA configuration and write its output.
 
+    Processes that an MPI launcher has started (``mpirun -n 4``) share the circuit, and give the
+    same spikes and reports to the last bit; the first writes, announces and shows progress.
+
     Parameters
     ----------
     config : path of the simulation config, or a loaded one.
     dt, tstop : ms; override the config.
-    threads : default all cores this process may use; never more.
+    threads : default all cores this process may use, divided among ranks that share them; never
+        more.
     precision : ``double`` or ``single``.
     engine : ``fast`` or ``reference``.
     integrator : ``backward-euler`` (NEURON's default) or ``crank-nicolson``.
@@ -140,16 +146,31 @@ def _run_to_the_end(
     progress: Progress | bool | None,
     announce: Callable[[str], None] | None,
 ) -> Result:
+    ranks = ranks_of_launch()
     watching: Observer | None = Told(progress) if callable(progress) else None
     if progress is True:
         watching = line_for_people()
-    session = prepare(
-        config, options, writes=True, more=[watching] if watching else [],
-        say=announce or (lambda line: None), plan=plan, start=start,
-    )  # fmt: skip
-    with interruptible() as stop_if_asked, session:
-        session.run.advance_to(session.run.n_steps, stop_if_asked)
+    if ranks.rank:
+        watching = announce = None
+    with ranks.together():
+        asked = config.config_file if isinstance(config, Simulation) else config
+        _require_same(f"{asked} {options}", ranks)
+        session = prepare(
+            config, options, writes=True, more=[watching] if watching else [],
+            say=announce or (lambda line: None), plan=plan, start=start, ranks=ranks,
+        )  # fmt: skip
+        with interruptible() as stop_if_asked, session:
+            session.run.advance_to(session.run.n_steps, stop_if_asked)
     return Result(session.simulation.output_dir)
+
+
+def _require_same(asked: str, ranks: Ranks) -> None:
+    """Refuse to share one simulation where every process was asked for another."""
+    if len(set(ranks.all(asked))) > 1:
+        raise ConfigError(
+            "the processes of an MPI launch run one simulation, and were asked for several",
+            fix="Give all the same configuration and options, or start them without MPI.",
+        )
 
 
 def measure_speed(simulation: Simulation, network: Network, precision: str) -> float:

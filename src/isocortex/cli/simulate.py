@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isocortex.cli.terminal import Config, err, out, progress_bar
+from isocortex.session.launcher import launched
 
 if TYPE_CHECKING:
     from isocortex.report.results import Result
@@ -159,7 +160,7 @@ def continue_(
         continue_run, results, tstop=tstop, threads=threads, config=config,
         checkpoint_every=checkpoint_every,
     )  # fmt: skip
-    if pictures:
+    if pictures and launched()[0] == 0:
         _draw_all(result)
 
 

@@ -85,7 +85,7 @@ class Connected:
                            np.zeros(0), np.zeros(0)]  # fmt: skip
         columns = [np.concatenate(c) for c in zip(none, *(p[:-1] for p in parts), strict=True)]
         kinetics = [k for part in parts for k in part[-1]]
-        place = np.full(network.n_cells, -1, np.int64)
+        place = np.full(network.circuit_cells, -1, np.int64)
         place[cells] = np.arange(len(cells))
         silent = [
             n[sources.kind[p] == VIRTUAL] for p, n in sources.number.items() if p not in driven
@@ -107,7 +107,7 @@ class Connected:
         sender, number = sources.number[projection.source], sources.number[projection.target]
         factors = factors_of(simulation.overrides, projection, (len(sender), len(number)))
         seed = simulation.seed
-        cells = cells_of(projection.target, sources, network.models, network.cell_model)
+        cells = cells_of(projection.target, sources, network.models, network.circuit_model)
         kinds, delays = projection.kinds(cells), projection.delays()
         if not isinstance(projection, EdgePopulation):
             made = list(projection.onto(rows, cells, seed))
@@ -179,11 +179,11 @@ class ConnectionRecorder:
             k for k, kept in zip(found.kinetics, keep, strict=True) if kept
         ]  # fmt: skip
         cell, node = found.cell[keep], found.node[keep]
-        self.dt, self.n_cells = sampling.dt, network.n_cells
+        self.dt, self.n_cells = sampling.dt, network.circuit_cells
         self._prepare(network, cell, node)
         there = np.unique(cell)
         there = there[np.argsort(network.source_node_id[there])]
-        models: list[CompiledCell] = [network.models[network.cell_model[c]] for c in cell]
+        models: list[CompiledCell] = [network.models[network.circuit_model[c]] for c in cell]
         self.create = {
             "population": population, "variable": spec.variable, "units": VARIABLES[spec.variable],
             "node_ids": network.source_node_id[there],

@@ -103,7 +103,7 @@ class Recorder:
 
     Parameters
     ----------
-    cells : int64[n], indices of the cells in the network, in order of node id.
+    cells : int64[n], indices of the cells in the circuit, in order of node id.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class Recorder:
         self.quantity = quantity(spec.variable, network.kinetics)
         self.celsius = sampling.celsius
         self.schedule = Schedule(spec, sampling)
-        self.models = [network.models[network.cell_model[c]] for c in cells]
+        self.models = [network.models[network.circuit_model[c]] for c in cells]
         nodes = [section_nodes(model, spec.sections) for model in self.models]
         counts = [len(n) for n in nodes]
         self.elements = [

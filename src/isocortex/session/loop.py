@@ -22,6 +22,7 @@ from isocortex.engine.interface import (
 )
 from isocortex.network.network import Network
 from isocortex.report.summary import Stopwatch
+from isocortex.session.ranks import Ranks
 
 FIRST_PIECE = 100  # steps before the first look at the outside world
 LOOK_EVERY = 0.2  # s of wall-clock between later ones
@@ -96,8 +97,13 @@ class Run:
     """
 
     def __init__(
-        self, task: Task, observers: Sequence[Observer] = (), clock: Stopwatch | None = None
+        self,
+        task: Task,
+        observers: Sequence[Observer] = (),
+        clock: Stopwatch | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
+        self.ranks = ranks or Ranks()
         self.network, self.engine = task.network, task.engine
         self.settings, self.n_steps = task.settings, task.n_steps
         self.clock = clock or Stopwatch()
@@ -126,8 +132,9 @@ class Run:
     def start(self) -> None:
         """Start the observers that were given; once."""
         waiting, self._waiting = self._waiting, []
-        for observer in waiting:
-            self.observe(observer)
+        with self.ranks.together():
+            for observer in waiting:
+                self.observe(observer)
         if waiting:
             self.clock.lap(OPENING)
 
@@ -173,7 +180,8 @@ class Run:
                 wanted = window - begin if begin else self._piece  # which coincident events add up
                 n = min(wanted, step - self.step, self._until_pause())
                 seconds = self._advance(n)
-                self._look(look)
+                with self.ranks.together():
+                    self._look(look)
                 if not begin and n == wanted:
                     self._choose_piece(n, seconds)
         except BaseException:
@@ -196,25 +204,28 @@ class Run:
         """Steps until the next look, given how long ``n_steps`` took."""
         samples = SAMPLES_AT_ONCE / max(self._n_columns, 1)
         wanted = int(min(n_steps * LOOK_EVERY / max(seconds, 1e-9), samples, 4 * n_steps))
-        self._piece = max(wanted // self.engine.window, 1) * self.engine.window
+        piece = max(wanted // self.engine.window, 1) * self.engine.window
+        self._piece = self.ranks.share(piece)  # each has a clock of its own
 
     def _advance(self, n_steps: int) -> float:
         """Advance one piece; seconds that it took, without what came before it."""
-        if self._recorded < len(self._probes):
-            self.engine.record(ProbeTable.joined(self._probes))
-            self._recorded = len(self._probes)
-        for observer in self._observers:
-            observer.before(self, n_steps)
+        with self.ranks.together():
+            if self._recorded < len(self._probes):
+                self.engine.record(ProbeTable.joined(self._probes))
+                self._recorded = len(self._probes)
+            for observer in self._observers:
+                observer.before(self, n_steps)
         begun = time.perf_counter()
         found = self.engine.advance(n_steps)
         self.clock.lap(STEPPING)
         # NEURON looks for spikes as a step begins: one in the last step's end is not seen
         end = (self.n_steps - 0.5) * self.settings.dt
-        seen = (found.source >= self.network.n_cells) | (found.time < end)
+        seen = (found.source >= self.network.circuit_cells) | (found.time < end)
         piece = found._replace(source=found.source[seen], time=found.time[seen])
         self.n_spikes += len(piece.source)
-        for observer in self._observers:
-            observer.after(self, piece)
-        check_finite(self.network, self.engine, self.settings.dt)
-        self.clock.lap(WRITING)
+        with self.ranks.together():
+            for observer in self._observers:
+                observer.after(self, piece)
+            check_finite(self.network, self.engine, self.settings.dt)
+            self.clock.lap(WRITING)
         return time.perf_counter() - begun

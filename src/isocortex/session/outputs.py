@@ -143,8 +143,8 @@ class Account(Watching):
             self.facts["run"]["reached"] = run.time
         network, seconds = run.network, run.clock.seconds
         summary = Summary(
-            n_cells=network.n_cells,
-            n_points=len(network.points),
+            n_cells=network.circuit_cells,
+            n_points=network.circuit_points,
             n_virtual=network.n_virtual,
             n_compartments=network.n_compartments,
             n_synapses=self.more["n_synapses"],
@@ -304,6 +304,16 @@ class Writers:
         for report in self.reports:
             found |= report.kept()
         return found
+
+
+class Sampled(Watching):
+    """A report's part on a rank whose samples another writes."""
+
+    def __init__(self, recorder: AnyRecorder) -> None:
+        self.recorder = recorder
+
+    def start(self, run: Run) -> None:
+        run.record(self.recorder.probes)
 
 
 def writers_of(

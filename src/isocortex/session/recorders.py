@@ -50,6 +50,6 @@ def recorders_of(
 def cells_among(network: Network, population: str, ids: NDArray[np.integer]) -> NDArray[np.int64]:
     """The biophysical cells among some nodes of a population, in order of node id."""
     index = network.populations.index(population)
-    mine = np.flatnonzero(network.source_population[: network.n_cells] == index)
+    mine = np.flatnonzero(network.source_population[: network.circuit_cells] == index)
     chosen = mine[np.isin(network.source_node_id[mine], ids)]
     return chosen[np.argsort(network.source_node_id[chosen])]
