@@ -23,6 +23,7 @@ from isocortex.html_report.subject import subject_of
 from isocortex.session.engines import make_settings
 from isocortex.session.progress import Line
 from isocortex.session.session import prepare
+from isocortex.session.ranks import Ranks
 from isocortex.session.setup import Options, build
 from isocortex.session.start import Start, carried
 from isocortex.session.statefile import read_state
@@ -399,7 +400,7 @@ def test_a_branch_may_have_other_channels(config, saved, tmp_path):
     """Parameters of channels are no part of the state; its mechanisms are."""
     simulation = ic.load_simulation(changed(config, tmp_path / "blocked", reports={}))
     state = read_state(saved[1])
-    network = build(simulation, Options())
+    network = build(simulation, Options(), Ranks())
     settings = make_settings(simulation, threads=1, precision="double", integrator="backward-euler")
     model = network.models[0]
     blocked = {**model.mechanisms, "NaV": replace(
