@@ -22,8 +22,8 @@ from isocortex.html_report import report_page
 from isocortex.html_report.subject import subject_of
 from isocortex.session.engines import make_settings
 from isocortex.session.progress import Line
-from isocortex.session.session import prepare
 from isocortex.session.ranks import Ranks
+from isocortex.session.session import prepare
 from isocortex.session.setup import Options, build
 from isocortex.session.start import Start, carried
 from isocortex.session.statefile import read_state
