@@ -11,9 +11,10 @@ from pathlib import Path
 
 from isocortex.circuit import Simulation
 from isocortex.engine.layout.sizes import sizes_of
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, InputError
 from isocortex.interrupt import interruptible
 from isocortex.network.network import Network
+from isocortex.report.output import CHECKPOINT
 from isocortex.report.results import Result
 from isocortex.session.checkpoints import Plan
 from isocortex.session.engines import make_engine, make_settings
@@ -123,6 +124,11 @@ def continue_run(
     """
     path = state_file(results)
     saved = read_state(path)
+    if path.name != CHECKPOINT:
+        raise InputError(
+            "is a state to branch from: it does not hold what the run had written", file=path,
+            fix="Give the results folder to continue its run, or use run --from.",
+        )  # fmt: skip
     end = tstop or saved.about["tstop"]
     then = Plan(**saved.about["plan"])
     then = replace(then, at=tuple(moment for moment in then.at if moment <= end))

@@ -581,3 +581,16 @@ def test_a_state_after_the_end_is_refused(config, tmp_path):
         "no state can be saved at 41 ms", "40 ms",
     )  # fmt: skip
     assert not list(tmp_path.glob("*.h5"))
+
+
+def test_a_run_that_goes_on_is_not_continued_beside_itself(config, whole, tmp_path, monkeypatch):
+    """Two runs in one folder would have torn its files."""
+    out = tmp_path / "out"
+    break_off(monkeypatch, config, out, 23.0, checkpoint_every=10)
+    with h5py.File(out / "spikes.h5", "r+"):
+        one_line(isocortex("continue", out), "spikes.h5", "the run goes on")
+    same(ic.continue_run(out, progress=None).directory, whole.directory)
+
+
+def test_a_state_to_branch_from_is_no_checkpoint(saved):
+    one_line(isocortex("continue", saved[1]), saved[1], "to branch from", "run --from")

@@ -9,13 +9,18 @@ import os
 import platform
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from isocortex.errors import ConfigError, disk_errors
 from isocortex.messages import OneLine
+
+try:
+    import fcntl
+except ImportError:  # not on every system
+    fcntl = None  # type: ignore[assignment]
 
 PROVENANCE_FILE = "provenance.json"
 #: The newest state of a run that writes any.
@@ -83,6 +88,24 @@ def check_output(
             with tempfile.TemporaryFile(dir=directory):
                 pass
     return paths
+
+
+def require_left(path: Path) -> None:
+    """Make sure that no run is writing a file, as far as the file system has locks.
+
+    Raises
+    ------
+    ConfigError : one is.
+    """
+    if fcntl is None or not path.is_file():
+        return
+    with path.open("rb") as raw, suppress(OSError):
+        try:
+            fcntl.flock(raw, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                "is being written: the run goes on", file=path, fix="Wait for its end, or stop it."
+            ) from None
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from isocortex.report.output import (
     check_output,
     log_to,
     prepare_output,
+    require_left,
     write_provenance,
 )
 from isocortex.report.skeleton import Skeleton, put_back, skeleton_of
@@ -82,6 +83,8 @@ class Files:
 
     def check(self, goes_on: bool = False) -> None:
         """Refuse what cannot be written; nothing is replaced."""
+        if goes_on:
+            require_left(self.folder / self.spikes)
         check_output(self.folder, self.may_replace or goes_on, self.names, self.read)
 
 
@@ -180,7 +183,8 @@ class SpikeFile(Watching):
     def start(self, run: Run) -> None:
         files, populations = self.files, [run.network.populations[p] for p in spiking(run.network)]
         path = files.folder / files.spikes
-        path.unlink(missing_ok=True)  # whoever has an earlier one open keeps that
+        if self.begun is not None and path.is_file():
+            path.unlink()  # whoever has it open keeps it
         self.writer = SpikeWriter(
             path, populations, self.order, files.folder / files.csv if files.csv else None,
             provenance=self.facts,
