@@ -99,8 +99,9 @@ def _changed(simulation: Simulation, options: Options) -> Simulation:
     )
 
 
-def build(simulation: Simulation, options: Options, ranks: Ranks) -> Network:
+def build(simulation: Simulation, options: Options, ranks: Ranks | None = None) -> Network:
     """A rank's network of a simulation, its synapses stored if the engine draws none."""
+    ranks = ranks or Ranks()
     store = options.store_synapses
     if options.engine == "reference" and store is None:
         store = True  # it knows no other
