@@ -22,7 +22,6 @@ from isocortex.html_report import report_page
 from isocortex.html_report.subject import subject_of
 from isocortex.session.engines import make_settings
 from isocortex.session.progress import Line
-from isocortex.session.ranks import Ranks
 from isocortex.session.session import prepare
 from isocortex.session.setup import Options, build
 from isocortex.session.start import Start, carried
@@ -400,7 +399,7 @@ def test_a_branch_may_have_other_channels(config, saved, tmp_path):
     """Parameters of channels are no part of the state; its mechanisms are."""
     simulation = ic.load_simulation(changed(config, tmp_path / "blocked", reports={}))
     state = read_state(saved[1])
-    network = build(simulation, Options(), Ranks())
+    network = build(simulation, Options())
     settings = make_settings(simulation, threads=1, precision="double", integrator="backward-euler")
     model = network.models[0]
     blocked = {**model.mechanisms, "NaV": replace(
