@@ -62,7 +62,7 @@ $(VENV)/.installed: pyproject.toml $(PAGE)
 
 $(VENV)/.installed-dev: pyproject.toml $(PAGE)
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python $(PIP) -e '.[test,dev]'
+	$(VENV)/bin/python $(PIP) -e '.[test,dev,mpi]'
 	@touch $@ $(VENV)/.installed
 
 $(ORACLE_VENV)/.installed: pyproject.toml

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from isocortex.errors import IsocortexError
     from isocortex.report.results import Result
     from isocortex.session.session import Session, open_session
-    from isocortex.simulate import run
+    from isocortex.simulate import continue_run, run
     from isocortex.sonata.config import load_circuit, load_simulation
     from isocortex.validation.run import validate
     from isocortex.viewer import view
@@ -40,6 +40,7 @@ __all__ = [
     "build_cortex",
     "cell",
     "compile_allen",
+    "continue_run",
     "library_cells",
     "load_circuit",
     "load_simulation",
@@ -63,6 +64,7 @@ _MODULES = {
     "build_cortex": "cortex.build",
     "cell": "cells.library",
     "compile_allen": "cells.allen",
+    "continue_run": "simulate",
     "library_cells": "cells.library",
     "load_circuit": "sonata.config",
     "load_simulation": "sonata.config",

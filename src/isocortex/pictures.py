@@ -58,7 +58,7 @@ def _layers_and_classes(population: NodePopulation) -> dict[str, np.ndarray]:
 def raster(result: Result, simulation: Simulation | None = None) -> Figure:
     """All spikes, by cell class where the circuit is at hand."""
     groups = groups_of(result, simulation) if simulation is not None else None
-    return plots.raster(result.spikes, groups, duration=result.duration)
+    return plots.raster(result.spikes, groups, begin=result.begin, duration=result.duration)
 
 
 def raster_by_area(result: Result, simulation: Simulation) -> Figure:
@@ -70,7 +70,9 @@ def raster_by_area(result: Result, simulation: Simulation) -> Figure:
         str(name): population.node_ids[area == name]
         for name in reversed(atlas.areas.index) if (area == name).any()
     }  # fmt: skip
-    return brain.raster_by_area(result.spikes, groups, atlas, duration=result.duration)
+    return brain.raster_by_area(
+        result.spikes, groups, atlas, begin=result.begin, duration=result.duration
+    )
 
 
 def cortex_views(result: Result, simulation: Simulation) -> Figure:
@@ -140,7 +142,7 @@ def _neighbours(population: NodePopulation, row: int, most: int = 12) -> list[in
 def rates(result: Result, simulation: Simulation | None = None) -> Figure:
     """Rates per class and over time."""
     groups = groups_of(result, simulation) if simulation is not None else None
-    return plots.rates(result.spikes, groups, duration=result.duration)
+    return plots.rates(result.spikes, groups, begin=result.begin, duration=result.duration)
 
 
 def _soma_report(result: Result, variable: str) -> tuple[str, str] | None:

@@ -46,3 +46,9 @@ def test_isi_cv_of_a_clock_a_poisson_train_and_too_few_spikes():
     assert set(cv) == {3, 8}
     assert cv[3] == pytest.approx(0.0)
     assert cv[8] == pytest.approx(1.0, abs=0.03)
+
+
+def test_a_population_rate_begins_when_it_is_told_to():
+    edges, rate = population_rate([505.0, 507.0, 525.0], 2, 530.0, 20.0, begin=500.0)
+    assert edges.tolist() == [500.0, 520.0, 530.0]
+    assert rate.tolist() == [50.0, 50.0]

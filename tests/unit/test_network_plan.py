@@ -12,6 +12,8 @@ from isocortex.cells.library import load_cell
 from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
+from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.interface import Settings
 from isocortex.errors import ConfigError
 from isocortex.network.build import build_network
 from isocortex.network.plan import plan
@@ -92,6 +94,42 @@ def test_everybody_has_one_owner(cell_model, ranks, n_points):
     most = max((m.n_nodes for m in models), default=0)
     costs = [sum(models[cell_model[c]].n_nodes for c in dealt.cells(r)) for r in range(ranks)]
     assert max(costs) - sum(costs) / ranks <= most
+
+
+@given(
+    lists(integers(0, 1), min_size=1, max_size=40), integers(1, 8),
+    lists(integers(0, 39), max_size=12),
+)  # fmt: skip
+def test_columns_stay_together(cell_model, ranks, starts):
+    models = [load_cell("472363762"), load_cell("485836906")]
+    n = len(cell_model)
+    starts = np.unique([0, *(start for start in starts if start < n)])
+    none = np.zeros(0, np.int64)
+    dealt = plan(
+        Sources({}, {}, none, none, n, 0, 0), models, np.array(cell_model, np.int64), ranks, starts
+    )
+    assert dealt.first_cell[0] == 0 and dealt.first_cell[-1] == n
+    assert (np.diff(dealt.first_cell) >= 0).all()
+    assert set(dealt.first_cell) <= {*starts.tolist(), n}
+    cost = np.array([model.n_nodes for model in models])[cell_model]
+    columns = [part.sum() for part in np.split(cost, starts[1:])]
+    costs = [cost[dealt.cells(rank)].sum() for rank in range(ranks)]
+    assert max(costs) - sum(costs) / ranks <= max(columns)
+
+
+def test_a_rank_begins_with_a_column(circuits):
+    drawn = [build_network(circuits[1], ranks=RANKS, rank=rank) for rank in range(RANKS)]
+    column = drawn[0].drawn.axons.neurons.column
+    for part in drawn[1:]:
+        assert column[part.first_cell] != column[part.first_cell - 1]
+        assert part.drawn.cell[part.first_cell] == 0
+        assert (part.drawn.cell >= 0).sum() == part.n_cells
+
+
+def test_a_part_does_not_run_on_its_own(circuits):
+    part = build_network(circuits[0], ranks=RANKS, rank=1)
+    with pytest.raises(ValueError, match="part of 3"):
+        CpuEngine(part, Settings(dt=0.1))
 
 
 def test_no_rank_at_all_is_refused():

@@ -94,6 +94,16 @@ def test_a_killed_run_lasted_as_long_as_what_it_wrote(folder):
     assert Result(folder).duration == 20.0
 
 
+def test_a_killed_run_lasted_as_long_as_its_spikes_say(folder):
+    """Rates of a run that was killed were over the time of its last spike."""
+    with SpikeWriter(folder / "spikes.h5", ["v1"], "by_time") as spikes:
+        spikes.append("v1", [1, 1, 3], [10.0, 20.0, 15.0])
+        spikes.reach(50.0)
+    result = Result(folder)
+    assert result.duration == 50.0  # its report, of 200 ms, may have come further
+    assert result.rates()["rate_hz"].tolist() == [0.0, 40.0, 0.0, 20.0]
+
+
 def test_result_report_is_lazy_and_labelled(folder):
     data = Result(folder).report("v")
     assert data.dims == ("time", "element")

@@ -112,9 +112,13 @@ def test_appends_reach_the_disk_without_being_asked(tmp_path, monkeypatch):
     monkeypatch.setattr(spikes, "time", SimpleNamespace(monotonic=lambda: clock.now))
     writer = SpikeWriter(tmp_path / "s.h5", ["v1"], flush_interval=0.01)
     writer.append("v1", [1], [1.0])
+    writer.reach(1.5)
     clock.now = 0.02
     writer.append("v1", [2], [2.0])
+    writer.reach(2.5)
     assert read(tmp_path / "s.h5", "v1")[0] == [1, 2]
+    with h5py.File(tmp_path / "s.h5") as file:
+        assert file["spikes"].attrs["reached"] == 2.5
     writer.close()
 
 

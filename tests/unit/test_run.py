@@ -421,7 +421,8 @@ def test_a_circuit_of_point_neurons_alone(tmp_path, engine):
 
 # --- the command line -------------------------------------------------------------------------
 
-COMMANDS = ["run", "info", "demo", "plot", "cells", "plot raster", "plot rates", "plot traces",
+COMMANDS = ["run", "continue", "info", "demo", "plot", "cells", "plot raster", "plot rates",
+            "plot traces",
             "plot morphology", "cells list", "cells run", "cells fi"]  # fmt: skip
 
 

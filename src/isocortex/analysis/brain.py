@@ -128,6 +128,7 @@ def raster_by_area(
     *,
     duration: float,
     bin_width: float = 10.0,
+    begin: float = 0.0,
 ) -> Figure:
     """Every spike as a point, neurons stacked by area in the atlas's colours; the rate below.
 
@@ -136,6 +137,7 @@ def raster_by_area(
     spikes : table with ``timestamps`` (ms) and ``node_ids``.
     groups : area -> node ids; the first is drawn at the bottom.
     duration, bin_width : ms.
+    begin : ms, of the time axis.
     """
     ids = np.concatenate(list(groups.values()))
     size = np.array([len(nodes) for nodes in groups.values()])
@@ -156,9 +158,9 @@ def raster_by_area(
     top.tick_params(axis="y", length=0)
     top.set(ylim=(0, ends[-1]))
     top.set_title(f"{len(times):,} spikes of {len(ids):,} neurons, by area (both sides)")
-    edges, rate = population_rate(times, len(ids), duration, bin_width)
+    edges, rate = population_rate(times, len(ids), duration, bin_width, begin)
     below.stairs(rate, edges, fill=True, color="0.55")
-    below.set(xlim=(0, duration), xlabel="time (ms)", ylabel="rate (Hz/cell)")
+    below.set(xlim=(begin, duration), xlabel="time (ms)", ylabel="rate (Hz/cell)")
     return figure
 
 

@@ -33,6 +33,7 @@ def raster(
     groups: Groups | None = None,
     *,
     duration: float | None = None,
+    begin: float = 0.0,
     bin_width: float = 10.0,
     title: str | None = None,
 ) -> Figure:
@@ -46,6 +47,7 @@ def raster(
     groups : name -> node ids, e.g. by cell class; the first is drawn at the bottom. Spikes of
         other cells are left out. By default one group per population, of the cells that fired.
     duration : ms; by default up to the last spike.
+    begin : ms, of the time axis.
     bin_width : of the rate, ms.
     """
     parts = _group_spikes(spikes, groups)
@@ -63,13 +65,13 @@ def raster(
             times, rows, "|", color=palette[name], ms=size, mew=1.0, label=name, rasterized=True
         )
         if len(parts) <= MAX_OVERLAID:
-            edges, rate = population_rate(times, len(nodes), duration, bin_width)
+            edges, rate = population_rate(times, len(nodes), duration, bin_width, begin)
             below.stairs(rate, edges, baseline=None, color=palette[name], label=name, lw=1.2)
         centres.append(offset + (len(nodes) - 1) / 2)
         offset += len(nodes)
     if len(parts) > MAX_OVERLAID:
         every = np.concatenate([times for _, _, times in parts.values()])
-        edges, rate = population_rate(every, n_rows, duration, bin_width)
+        edges, rate = population_rate(every, n_rows, duration, bin_width, begin)
         below.stairs(rate, edges, fill=True, color="0.55", label="all")
     if len(parts) > 1:
         labels = [f"{printable(str(name))} ({len(p[0])})" for name, p in parts.items()]
@@ -94,7 +96,7 @@ def raster(
         top.set_ylabel("cell")
     top.set_ylim(-0.7, max(n_rows, 1) - 0.3)
     top.set_title(title or f"{sum(len(p[1]) for p in parts.values())} spikes of {_cells(n_rows)}")
-    below.set(xlim=(0, duration), xlabel="time (ms)", ylabel="rate (Hz/cell)")
+    below.set(xlim=(begin, duration), xlabel="time (ms)", ylabel="rate (Hz/cell)")
     below.set_ylim(bottom=0)
     return figure
 
@@ -158,6 +160,7 @@ def rates(
     groups: Groups | None = None,
     *,
     duration: float | None = None,
+    begin: float = 0.0,
     bin_width: float = 50.0,
     title: str | None = None,
 ) -> Figure:
@@ -173,11 +176,12 @@ def rates(
         figure, n_groups, 2, sharex="col", sharey="col", squeeze=False, width_ratios=[1, 1.6]
     )
     palette = colours(parts)
-    means = {name: cell_rates(ids, nodes, duration) for name, (nodes, ids, _) in parts.items()}
+    length = duration - begin
+    means = {name: cell_rates(ids, nodes, length) for name, (nodes, ids, _) in parts.items()}
     every = np.concatenate([np.zeros(1), *means.values()])
     highest = np.percentile(every, 99.5)  # a few that fire much faster must not hide the others
     beyond = every.max() > highest
-    one_spike = 1000.0 / duration  # Hz; rates are multiples of it
+    one_spike = 1000.0 / length  # Hz; rates are multiples of it
     width = one_spike * max(1, np.ceil(highest / one_spike / 25))
     bins = np.arange(0.0, highest + 1.5 * width, width) - one_spike / 2
     for (left, right), (name, (nodes, _, times)) in zip(grid, parts.items(), strict=False):
@@ -191,11 +195,11 @@ def rates(
             f"{printable(str(name))} ({_cells(len(nodes))}): {means[name].mean():.2f} Hz",
             fontsize=8, pad=2,
         )  # fmt: skip
-        edges, rate = population_rate(times, len(nodes), duration, bin_width)
+        edges, rate = population_rate(times, len(nodes), duration, bin_width, begin)
         right.stairs(rate, edges, fill=True, color=palette[name], alpha=0.7)
     more = ", last bin: and more" if beyond else ""
     grid[-1, 0].set(xlabel=f"mean rate (Hz){more}", xlim=(bins[0], bins[-1]))
-    grid[-1, 1].set(xlabel=f"time (ms), bins of {bin_width:g} ms", xlim=(0, duration))
+    grid[-1, 1].set(xlabel=f"time (ms), bins of {bin_width:g} ms", xlim=(begin, duration))
     grid[-1, 1].set_ylim(bottom=0)
     labelled = range(n_groups) if n_groups <= MAX_OVERLAID else [n_groups // 2]
     for row in labelled:

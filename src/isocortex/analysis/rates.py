@@ -26,7 +26,11 @@ def cell_rates(spike_ids: ArrayLike, nodes: ArrayLike, duration: float) -> NDArr
 
 
 def population_rate(
-    times: ArrayLike, n_cells: int, duration: float, bin_width: float = 10.0
+    times: ArrayLike,
+    n_cells: int,
+    duration: float,
+    bin_width: float = 10.0,
+    begin: float = 0.0,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Rate per cell over time.
 
@@ -35,13 +39,15 @@ def population_rate(
     times : float[spikes], ms.
     n_cells : number of cells, silent ones included.
     duration, bin_width : ms; the last bin may be cut short by the end and is scaled accordingly.
+    begin : ms, of the first bin; the last ends at ``duration``.
 
     Returns
     -------
     edges : float[bins + 1], ms.
     rate : float[bins], Hz per cell.
     """
-    edges = np.append(np.arange(0.0, duration * (1 - 1e-12), bin_width), duration)
+    left = begin + np.arange(0.0, (duration - begin) * (1 - 1e-12), bin_width)
+    edges = np.append(left, duration)
     counts, _ = np.histogram(np.asarray(times, dtype=float), bins=edges)
     return edges, counts * 1000.0 / (np.diff(edges) * max(n_cells, 1))
 

@@ -8,6 +8,7 @@ import sys
 from isocortex import __version__
 from isocortex.errors import IsocortexError
 from isocortex.printable import printable
+from isocortex.session.launcher import launched
 
 
 def main() -> None:
@@ -30,8 +31,7 @@ def main() -> None:
             logging.lastResort.setFormatter(OneLine())
         app()
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        sys.exit(130)
+        _fail("Stopped.", 130, False)
     except IsocortexError as error:
         _fail(f"Error: {error}", 1, debug)
     except Exception as error:
@@ -47,5 +47,6 @@ def _fail(line: str, status: int, debug: bool) -> None:
         import traceback
 
         traceback.print_exc()
-    print(printable(line), file=sys.stderr)
+    if launched()[0] == 0:  # what ends one of several ranks ends all, and the first says so
+        print(printable(line), file=sys.stderr)
     sys.exit(status)

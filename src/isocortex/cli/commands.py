@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 from isocortex.cli import build, cells, plot
 from isocortex.cli.info import info
 from isocortex.cli.results import data, rates, report
-from isocortex.cli.simulate import demo, run
+from isocortex.cli.simulate import continue_, demo, run
 from isocortex.cli.terminal import err, out
 from isocortex.cli.validate import validate
 from isocortex.cli.view import view
@@ -37,7 +37,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (run, info, view, rates, report, validate, demo, data):
+app.command()(run)
+app.command("continue")(continue_)
+for command in (info, view, rates, report, validate, demo, data):
     app.command()(command)
 app.add_typer(build.app, name="build")
 app.add_typer(plot.app, name="plot")

@@ -46,6 +46,7 @@ def rates(
     from isocortex.report.results import Result
 
     result = Result(results)
+    start = max(start, result.begin)
     if start >= result.duration:
         raise ConfigError(
             f"{start:g} ms is not before the end, {result.duration:g} ms", field="start",

@@ -1,7 +1,8 @@
-"""`isocortex run` and `demo`."""
+"""`isocortex run`, `continue` and `demo`."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isocortex.cli.terminal import Config, err, out, progress_bar
+from isocortex.session.launcher import launched
 
 if TYPE_CHECKING:
     from isocortex.report.results import Result
@@ -35,13 +37,20 @@ class Integrator(StrEnum):
     crank_nicolson = "crank-nicolson"
 
 
-def _simulate(config: Path, **options: Any) -> Result:
-    """Run with progress on the terminal and say what was done."""
-    from isocortex import run as run_simulation
+Every = Annotated[
+    str | None,
+    typer.Option(
+        help="Write a checkpoint whenever so many ms were simulated; 10min: whenever so many "
+        "minutes have passed."
+    ),
+]
 
+
+def _simulate(run_simulation: Callable[..., Result], what: Path, **options: Any) -> Result:
+    """Run, or go on with a run, with progress on the terminal, and say what was done."""
     reached = 0.0
     bar = progress_bar("{task.fields[spikes]:,} spikes")
-    out.print(f"Reading {config} ...")
+    out.print(f"Reading {what} ...")
     with bar:
         task = bar.add_task("Simulating", total=None, spikes=0)
 
@@ -51,7 +60,7 @@ def _simulate(config: Path, **options: Any) -> Result:
             bar.update(task, completed=t, total=tstop, spikes=spikes)
 
         try:
-            result = run_simulation(config, progress=progress, announce=out.print, **options)
+            result = run_simulation(what, progress=progress, announce=out.print, **options)
         except KeyboardInterrupt:
             bar.stop()
             err.print(
@@ -98,15 +107,60 @@ def run(
             "keep up to 100 million.",
         ),
     ] = None,
+    checkpoint_every: Every = None,
+    save_at: Annotated[
+        list[float] | None,
+        typer.Option(help="Keep the state at this time, ms, to branch from; may be repeated."),
+    ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option("--from", help="Begin with a saved state, or the checkpoint of results."),
+    ] = None,
 ) -> None:
-    """Simulate a SONATA configuration."""
+    """Simulate a SONATA configuration.
+
+    With --checkpoint-every a run that was stopped or killed goes on with `isocortex continue`.
+    With --from a branch begins where a state was saved: the same cells, and other weights, inputs
+    or reports if the configuration has others.
+    """
+    from isocortex import run as run_simulation
+
     result = _simulate(
-        config, dt=dt, tstop=tstop, threads=threads, precision=precision.value,
+        run_simulation, config, dt=dt, tstop=tstop, threads=threads, precision=precision.value,
         engine=engine.value, integrator=integrator.value, output_dir=output_dir,
         overwrite=overwrite, skip_unsupported_reports=skip_unsupported_reports,
-        store_synapses=store_synapses,
+        store_synapses=store_synapses, checkpoint_every=checkpoint_every, save_at=save_at,
+        start_from=start_from,
     )  # fmt: skip
     if pictures:
+        _draw_all(result)
+
+
+def continue_(
+    results: Annotated[Path, typer.Argument(help="Output folder of a run with checkpoints.")],
+    *,
+    tstop: Annotated[
+        float | None, typer.Option(help="New end, ms. Default: the one asked for before.")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(help="Default: all cores.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="The configuration, if it has moved since.")
+    ] = None,
+    checkpoint_every: Every = None,
+    pictures: Annotated[bool, typer.Option(help="Also draw what was recorded.")] = False,
+) -> None:
+    """Go on with a run that was stopped or killed, from its last checkpoint.
+
+    The results are those of a run that was never interrupted, to the last bit, on any number of
+    threads. With a later --tstop a run that came to its end goes on too.
+    """
+    from isocortex import continue_run
+
+    result = _simulate(
+        continue_run, results, tstop=tstop, threads=threads, config=config,
+        checkpoint_every=checkpoint_every,
+    )  # fmt: skip
+    if pictures and launched()[0] == 0:
         _draw_all(result)
 
 
@@ -128,6 +182,8 @@ def demo(
 
     out.print(f"Writing a SONATA circuit of {cells} Allen cells to {folder} ...")
     config = write_microcircuit(folder, cells=cells, seed=seed, tstop=tstop)
+    from isocortex import run as run_simulation
+
     options = dict.fromkeys(("dt", "tstop", "threads", "output_dir"))
-    _draw_all(_simulate(config, overwrite=True, **options))
+    _draw_all(_simulate(run_simulation, config, overwrite=True, **options))
     out.print(f"Run it again: isocortex run {config}")

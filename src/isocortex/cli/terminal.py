@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from isocortex.printable import printable
+from isocortex.session.launcher import launched
 from isocortex.text import in_words
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ class Stream:
 
     @property
     def is_terminal(self) -> bool:
-        return self.file.isatty()
+        return self.file.isatty() and not launched()[0]
 
     @cached_property
     def console(self) -> PlainConsole:
@@ -41,7 +43,9 @@ class Stream:
         return PlainConsole(stderr=self.name == "stderr")
 
     def print(self, what: Any) -> None:
-        """Print a line, or a table."""
+        """Print a line, or a table; of ranks that run together the first speaks for all."""
+        if launched()[0]:
+            return
         if isinstance(what, str):
             print(printable(what), file=self.file, flush=True)
         else:
@@ -77,10 +81,28 @@ class Unseen:
         """As rich's bars do."""
 
 
+class Lines(Unseen):
+    """A line now and then, for the log of processes that a launcher has started."""
+
+    EVERY = 30.0  # s
+
+    def add_task(self, description: str, total: float | None = None, **fields: Any) -> Any:
+        self.description, self.begun = description, time.monotonic()
+        self.told = self.begun
+
+    def update(self, task: Any, *, completed: float = 0.0, total: float = 0.0, **what: Any) -> None:
+        now = time.monotonic()
+        if now - self.told >= self.EVERY and completed:
+            self.told = now
+            left = (now - self.begun) * (total - completed) / completed
+            done = f"{completed / total:.0%}"
+            err.print(f"{self.description}: {done}, {in_words(left)} to go.")
+
+
 def progress_bar(*more: str) -> Progress | Unseen:
     """A bar on the terminal's error stream that leaves nothing behind; ``more`` are columns."""
     if not err.is_terminal:
-        return Unseen()
+        return Lines() if launched()[1] > 1 else Unseen()
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
@@ -95,6 +117,8 @@ def tell_if_unfinished(result: Result) -> None:
         err.print(
             f"The run was killed, or goes on: this is what it has written, {result.duration:g} ms."
         )
+        if result.can_go_on:
+            err.print(f"If it was killed: isocortex continue {result.directory}")
 
 
 def duration(seconds: float) -> str:

@@ -28,6 +28,8 @@ from isocortex.targets.words import broadcast, element, load, owns, store
 # Added to a synapse's state at every step, uS: silent synapses would decay to subnormal numbers,
 # which the processor handles a hundred times slower. A millionth of a rounding error of any result.
 TINY = 1e-30
+# A conductance with less, uS, is silent: it is what this adds up to, if anything.
+SILENT = 1e-24
 
 # What a node of a block is, in one word: three flags, its number of synaptic rows and its parent.
 STEADY = 1  # neither it nor any node beyond has channels or synapses

@@ -19,6 +19,8 @@ import numpy as np
 
 from isocortex.engine import snapshot
 from isocortex.engine.deal import deal_out
+from isocortex.engine.elsewhere import pass_spikes_on
+from isocortex.engine.exchange import Alone, Exchange
 from isocortex.engine.family import family_kernel
 from isocortex.engine.identity import identity
 from isocortex.engine.interface import (
@@ -43,7 +45,7 @@ from isocortex.engine.loop import run_windows
 from isocortex.engine.meeting import dismiss, meeting_place
 from isocortex.engine.parts import NO_ROOM, Electrodes, Reached, Shared, Steps, Times
 from isocortex.engine.sampling import recording_of
-from isocortex.errors import SimulationError
+from isocortex.errors import ConfigError, SimulationError
 from isocortex.network.clock import Clock
 from isocortex.network.network import Network
 from isocortex.network.points import at_rest
@@ -55,7 +57,12 @@ NOTHING = ProbeTable.of([])
 class CpuEngine:
     """See :class:`isocortex.engine.interface.Engine`."""
 
-    def __init__(self, network: Network, settings: Settings) -> None:
+    def __init__(
+        self, network: Network, settings: Settings, exchange: Exchange | None = None
+    ) -> None:
+        self.exchange = exchange or Alone()
+        if self.exchange.size != network.here.plan.ranks:
+            raise ValueError(f"a part of {network.here.plan.ranks} cannot run on its own")
         dtype = np.dtype(np.float32 if settings.precision == "single" else np.float64)
         self.settings, self.window = settings, network.window(settings.dt)
         self.clock, self.step, self.n_events = Clock(settings.dt), 0, 0
@@ -70,7 +77,7 @@ class CpuEngine:
         self.network = network.without_wiring()
         self.recording = recording_of(NOTHING, laid, network, settings.second_order)
         self.shared = Shared(
-            meeting=meeting_place(len(self.shares)),
+            meeting=meeting_place(len(found.begin) - 1),
             found=found,
             kernel=np.zeros(len(laid.blocks), np.int64),
             points=at_rest(network.points),
@@ -79,7 +86,9 @@ class CpuEngine:
             kinetics=kinetics_table(network.kinetics, settings, dtype),
             numerics=numerics_of(settings, dtype),
             window=self.window,
-            first_point=network.n_cells,
+            first_cell=network.first_cell,
+            first_point=network.first_point,
+            ranks=self.exchange.size,
         )
         started = time.perf_counter()
         self.shared = self.shared._replace(kernel=self._kernels())
@@ -119,6 +128,17 @@ class CpuEngine:
         self.recording = recording_of(probes, self.laid, self.network, self.settings.second_order)
 
     def advance(self, n_steps: int) -> Piece:
+        try:
+            piece, n_events = self._advance(n_steps)
+        except SimulationError:  # all ranks know, and raise it too
+            raise
+        except BaseException as error:
+            self.exchange.abort(error)
+        self.n_events += self.exchange.sum(n_events)
+        return piece
+
+    def _advance(self, n_steps: int) -> tuple[Piece, int]:
+        """The piece, and the number of events that this rank received."""
         self.clock.extend(self.step + n_steps)
         times = Times(self.clock.seen, self.clock.middle, self.clock.dt)
         electrodes, probes = self._electrodes(n_steps), self.recording.room(self.step, n_steps)
@@ -137,7 +157,7 @@ class CpuEngine:
                 dismiss(self.shared.meeting)
                 raise
 
-        results = self._on_all_threads(work)
+        results = self._on_all_threads(work, -(-n_steps // self.window))
         for share, (wiring, end_of_drawn, inbox, n_inbox, reached) in zip(
             self.shares, results, strict=True
         ):
@@ -149,26 +169,27 @@ class CpuEngine:
             share.part = share.part._replace(
                 wiring=wiring, end_of_drawn=end_of_drawn, inbox=inbox, n_inbox=n_inbox
             )
-            self.n_events += reached.n_events
         first: Reached = results[0][-1]
         done, self.step = first.step - self.step, first.step
         spikes = slice(first.n_spikes)
-        return Piece(
-            first.source[spikes],
-            first.time[spikes],
-            self.recording.sums.columns(probes.samples[:done]),
+        samples = self.recording.collected(probes, done, self.exchange)
+        piece = Piece(
+            first.source[spikes], first.time[spikes], self.recording.sums.columns(samples)
         )
+        return piece, sum(result[-1].n_events for result in results)
 
     def _heard_until(self, step: int) -> float:
         """Up to when (ms) spikes from outside are heard of in the steps before ``step``."""
         return float(self.clock.middle[step - 1]) if step else -np.inf
 
-    def _on_all_threads(self, work) -> list:
+    def _on_all_threads(self, work, n_windows: int) -> list:
         """What ``work`` returns for every part, each on its own thread."""
         running: list[Future] = []
         try:
             for p in range(len(self.shares)):
                 running.append(self._threads[p].submit(work, p))
+            if self.exchange.size > 1:
+                self._pass_spikes_on(n_windows)
             wait(running)
         except BaseException:  # Ctrl-C: these steps are finished first
             if len(running) < len(self.shares):
@@ -177,13 +198,29 @@ class CpuEngine:
             raise
         return [part.result() for part in running]
 
+    def _pass_spikes_on(self, n_windows: int) -> None:
+        """Speak to other ranks for the threads, which wait for it at every window's end."""
+        try:
+            pass_spikes_on(self.shared, n_windows, self.exchange)
+        except BaseException as error:
+            self.exchange.abort(error)
+
     def _held(self) -> snapshot.Held:
         return snapshot.Held(self.network, self.laid, self.shared, self.shares, self._identity)
 
+    def _require_all_here(self) -> None:
+        if self.exchange.size > 1:
+            raise ConfigError(
+                f"the state of a run on {self.exchange.size} ranks is in as many places",
+                fix="Save and restore in one process, on as many threads as it has cores.",
+            )
+
     def state(self) -> Snapshot:
+        self._require_all_here()
         return snapshot.take(self._held(), self.step, self.settings.second_order)
 
     def restore(self, state: Snapshot) -> None:
+        self._require_all_here()
         snapshot.put_back(self._held(), state, self.settings.second_order)
         self.step = state.step
         self.clock.extend(self.step)

@@ -56,7 +56,7 @@ def deal_out(
         part_of_block = balance(network, laid, n_parts)
     else:
         part_of_block = laid.blocks.part
-        n_parts = int(part_of_block.max()) + 1
+        n_parts = int(part_of_block.max(initial=0)) + 1
     part_of_point = (np.arange(n_points) * n_parts // max(n_points, 1)).astype(np.int16)
     points = (laid.rows.first_point + np.arange(n_points)).astype(target.dtype)
     owner = np.concatenate(
@@ -77,13 +77,19 @@ def deal_out(
         mine = np.diff(first)[network.poisson.source] > 0
         own = drawn
         if drawn is not None:
-            begin, end = range_of_part(p, n_parts, drawn.end)
+            assert network.drawn is not None
+            begin, end = range_of_part(p, n_parts, network.drawn)
             own = drawn._replace(begin=begin, end=end, stored=len(address))
         shares.append(Share(part, own, np.flatnonzero(mine), network.poisson.only(mine).begin()))
     room = np.bincount(part_of_block[laid.blocks.cell_block], minlength=n_parts) * spikes
     steps_between = np.maximum(network.points.refractory / settings.dt, 1.0)
     of_points = np.bincount(part_of_point, window / steps_between + 2, minlength=n_parts)
-    return shares, _room_for_spikes(room + of_points.astype(np.int64))
+    room = room + of_points.astype(np.int64)
+    if network.here.plan.ranks > 1:  # and for what others find: nothing touches what is not used
+        cells = network.circuit_cells - network.n_cells
+        others = network.circuit_points - len(network.points)
+        room = np.append(room, cells * spikes + others * (window + 2))
+    return shares, _room_for_spikes(room)
 
 
 def balance(network: Network, laid: Arrangement, n_parts: int) -> IntArray:
@@ -110,10 +116,13 @@ def _drawn(network: Network, laid: Arrangement, dtype: np.dtype) -> Drawn | None
         kinds, nodes = rows.kind[mine], rows.node[mine]
         row[a, kinds, nodes] = np.arange(len(kinds)) * blocks.lanes
     neuron = np.full(len(network.source_population), -1, np.int64)
-    neuron[drawn.cell] = np.arange(len(drawn.cell))
-    address = (blocks.cell_block[drawn.cell] << rows.shift) + blocks.cell_lane[drawn.cell]
+    n = len(drawn.cell)
+    neuron[drawn.first_source : drawn.first_source + n] = np.arange(n)
+    own = np.flatnonzero(drawn.cell >= 0)
+    cell, address = drawn.cell[own], np.zeros(n, dtype)
+    address[own] = (blocks.cell_block[cell] << rows.shift) + blocks.cell_lane[cell]
     return Drawn(
-        drawn.axons, neuron, 0, len(drawn.cell), address.astype(dtype), row, drawn.kind,
+        drawn.axons, neuron, 0, n, address, row, drawn.kind,
         drawn.weight, drawn.delay, 0, drawn.factors,
     )  # fmt: skip
 

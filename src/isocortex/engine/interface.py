@@ -82,7 +82,8 @@ class ProbeTable:
     Attributes (n rows)
     ----------
     variables : those that ``variable`` counts.
-    cell, node, variable, column : int64[n].
+    cell : int64[n], counted among the cells of the whole circuit.
+    node, variable, column : int64[n].
     weight : float64[n].
     n_columns : columns, which may be empty.
     """
@@ -136,9 +137,10 @@ class Piece(NamedTuple):
 
     Attributes
     ----------
-    source : int64[n spikes], cells and point neurons, numbered as sources.
+    source : int64[n spikes], cells and point neurons of the whole circuit, numbered as sources.
     time : float64[n spikes], ms; spikes are sorted by time, then source.
-    samples : float64[steps done, columns], what is recorded.
+    samples : float64[steps done, columns], what is recorded; where ranks share the circuit, the
+        first has it all, and others have zeros.
     """
 
     source: IntArray
@@ -189,7 +191,7 @@ class Engine(Protocol):
     step : steps done.
     window : steps between exchanges; results are the same to the last bit, whatever the numbers of
         steps asked for, as long as they are multiples of it.
-    n_events : synaptic events received so far.
+    n_events : synaptic events received so far, in the whole circuit.
     compile_seconds : time it took to compile the kernels or load them.
     """
 
@@ -233,12 +235,13 @@ def check_finite(network: Network, engine: Engine, dt: float) -> None:
     bad = np.flatnonzero(~np.isfinite(engine.soma_voltage()))
     if len(bad) == 0:
         return
-    cell = int(bad[0])
+    cell = int(bad[0])  # of this rank
     model = network.models[network.cell_model[cell]]
     node = int(np.flatnonzero(~np.isfinite(engine.voltage(cell)))[0])
     raise SimulationError(
-        f"the voltage of {network.label(cell)} (model {model.name}, section {model.section[node]}"
-        f" at {model.x[node]:.2f}) is not finite at t = {engine.step * dt:g} ms",
+        f"the voltage of {network.label(network.first_cell + cell)} "
+        f"(model {model.name}, section {model.section[node]} at {model.x[node]:.2f}) "
+        f"is not finite at t = {engine.step * dt:g} ms",
         fix="Use a smaller dt or check weights (uS), currents (nA) and channel parameters; "
         "what was recorded until then is kept.",
     )

@@ -3,7 +3,8 @@
 A *part* is what one thread owns: some blocks, some point neurons, and every synapse onto them. A
 *window* is as long as the shortest delay of a source that reacts to others: within it, parts are
 independent. Every thread runs ``run_windows`` on its own part; the threads meet once per window,
-when the spikes found in it become known to all.
+when the spikes found in it become known to all. Where several ranks share the circuit, one more
+thread meets them, which has no cells and passes spikes on (:mod:`isocortex.engine.elsewhere`).
 
 Nothing is queued but spikes. A part's synapses are sorted by source, then by delay, and a spike on
 its way keeps a cursor into those of its source: each window takes the synapses whose delay has
@@ -64,7 +65,10 @@ def run_windows(me, part, drawn, shared, steps):
     drawn synapses end in it, inbox and its length), and :class:`Reached`.
     """
     blocks, wiring, end_of_drawn, inbox, n_inbox, events, work = part
-    meeting, found, kernel, points, layout, states, kinetics, numerics, window, n_cells = shared
+    (
+        meeting, found, kernel, points, layout, states, kinetics, numerics, window, first_cell,
+        first_point, ranks,
+    ) = shared  # fmt: skip
     first_step, last_step, times, trains, electrodes, probes = steps
     log_source, log_time = np.empty(0, np.int64), np.empty(0)
     n_parts, lanes = len(found.begin) - 1, row_length(states.V)
@@ -83,7 +87,7 @@ def run_windows(me, part, drawn, shared, steps):
         events, n = sort_events(blocks, wiring, runs, first, last, first_step, events)
         n_events += n
         at, last_at = found.begin[me], found.begin[me + 1]
-        at = drive_points(wiring, runs, points, n_cells, found, turn, at, last_at)
+        at = drive_points(wiring, runs, points, first_point, found, turn, at, last_at)
         found.lost[turn, me] = False
         for b in blocks:
             n_spikes = _advance_block(
@@ -95,7 +99,7 @@ def run_windows(me, part, drawn, shared, steps):
                 cell = layout.cell_at[b * lanes + work.spike_lane[k]]
                 if cell >= 0:
                     if at < last_at:
-                        found.source[turn, at] = cell
+                        found.source[turn, at] = first_cell + cell
                         found.time[turn, at] = (
                             times.seen[first_step + work.spike_step[k]]
                             - work.spike_early[k] * times.dt
@@ -104,6 +108,8 @@ def run_windows(me, part, drawn, shared, steps):
             found.lost[turn, me] |= is_lost(b, layout, states)
         found.counts[turn, me] = at - found.begin[me]
         meet(meeting, me, n_parts)
+        if ranks > 1:
+            meet(meeting, me, n_parts)  # until the last part has heard of what other ranks found
 
         n = number_found(found, turn)
         if n == NO_ROOM:

@@ -51,6 +51,11 @@ def dismiss(meeting: Ints) -> None:
     meeting[-LINE] = 1
 
 
+def dismissed(meeting: Ints) -> bool:
+    """Whether somebody did."""
+    return bool(meeting[-LINE])
+
+
 @compiled
 def meet(meeting, me, n_parts):
     """Wait until every part has come here as often as this one."""

@@ -115,6 +115,7 @@ class Found(NamedTuple):
     """Spikes found in a window, by part; odd and even windows take turns.
 
     [2, n_parts] counts, [2, room] sources and times (ms); part p writes from ``begin[p]`` on.
+    Where other ranks share the circuit, what they found counts as found by one more part, the last.
     ``lost`` (bool[2, n_parts]) says that a voltage is no longer a number.
     """
 
@@ -156,8 +157,9 @@ class Part(NamedTuple):
 class Shared(NamedTuple):
     """What all threads read, and where they meet.
 
-    ``kernel`` holds the address of every block's ``advance_block``; ``first_point`` is the source
-    that the first point neuron is.
+    ``kernel`` holds the address of every block's ``advance_block``; ``first_cell`` and
+    ``first_point`` are the sources that the first cell and the first point neuron are. ``ranks``
+    share the circuit.
     """
 
     meeting: Ints
@@ -169,7 +171,9 @@ class Shared(NamedTuple):
     kinetics: KineticsTable
     numerics: Numerics
     window: int
+    first_cell: int
     first_point: int
+    ranks: int
 
 
 class Steps(NamedTuple):

@@ -8,6 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from isocortex.engine.cable import SILENT
+from isocortex.engine.exchange import Exchange
 from isocortex.engine.interface import FloatArray, IntArray, ProbeTable
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.models import state_rows
@@ -76,12 +78,14 @@ class Recording(NamedTuple):
     probes : without room for samples.
     sums : what becomes of the samples.
     first, every : int64[g], see :class:`isocortex.engine.interface.Variable`.
+    of_rank : for every rank that shares the circuit, int64, the sums over its cells.
     """
 
     probes: Probes
     sums: Sums
     first: IntArray
     every: IntArray
+    of_rank: list[IntArray]
 
     def room(self, step: int, n_steps: int) -> Probes:
         """Probes with room for the samples of some steps from ``step`` on."""
@@ -90,25 +94,41 @@ class Recording(NamedTuple):
         n_sums = self.probes.samples.shape[1]
         return self.probes._replace(due=due, samples=np.zeros((n_steps, n_sums)))
 
+    def collected(self, probes: Probes, n_steps: int, exchange: Exchange) -> FloatArray:
+        """float64[n_steps, sums] of all ranks, on the first of them; on others of their own.
+
+        Rows of steps that are not sampled are not sent.
+        """
+        samples = probes.samples[:n_steps]
+        if exchange.size == 1 or not sum(map(len, self.of_rank)):
+            return samples
+        rows = np.flatnonzero(probes.due[:n_steps].any(axis=1))
+        own = samples[np.ix_(rows, self.of_rank[exchange.rank])]
+        for sums, values in zip(self.of_rank, exchange.gather(own) or [], strict=False):
+            samples[np.ix_(rows, sums)] = values.reshape(len(rows), len(sums))
+        return samples
+
 
 def recording_of(
     table: ProbeTable, laid: Arrangement, network: Network, second_order: bool
 ) -> Recording:
-    """Find what a table asks for in the arrays of an engine."""
+    """Find what a table asks for in the arrays of an engine: of this rank's cells."""
     found = _located(table, laid, network, second_order)
     row, n_blocks = found.row, len(laid.blocks)
+    cell = table.cell[row] - network.first_cell
     times = sorted({(v.first, v.every) for v in table.variables})
     of_variable = np.array(
         [(not v.at_start) * len(times) + times.index((v.first, v.every)) for v in table.variables],
         np.int64,
     )
-    of_block = laid.blocks.cell_block[table.cell[row]] * (2 * len(times))
+    of_block = laid.blocks.cell_block[cell] * (2 * len(times))
     key = (of_block + of_variable[table.variable[row]]) * N_ARRAYS + found.array
     order = np.lexsort((found.element, key))
     shape = (n_blocks, 2, len(times), N_ARRAYS)
     ends = np.searchsorted(key[order], np.arange(np.prod(shape) + 1))
-    sums, slot = _sums(table, row)
+    sums, slot = _sums(table)
     n_sums = sums.n_columns if sums.first is None else int(slot.max(initial=-1)) + 1
+    owner = np.searchsorted(network.here.plan.first_cell, table.cell, side="right") - 1
     probes = Probes(
         begin=ends[:-1].reshape(shape).copy(),
         end=ends[1:].reshape(shape).copy(),
@@ -117,16 +137,17 @@ def recording_of(
         voltage=found.voltage[order],
         reversal=found.reversal[order],
         weight=table.weight[row[order]],
-        sum=slot[order],
+        sum=slot[row[order]],
         samples=np.zeros((0, n_sums)),
     )
     first, every = np.array(times, np.int64).reshape(-1, 2).T.copy()
-    return Recording(probes, sums, first, every)
+    of_rank = [np.unique(slot[owner == rank]) for rank in range(network.here.plan.ranks)]
+    return Recording(probes, sums, first, every, of_rank)
 
 
-def _sums(table: ProbeTable, row: IntArray) -> tuple[Sums, IntArray]:
-    """The sums of a table's located rows, and the sum that each goes to."""
-    column, cell = table.column[row], table.cell[row]
+def _sums(table: ProbeTable) -> tuple[Sums, IntArray]:
+    """The sums of a table, the same on all ranks, and the sum that each of its rows goes to."""
+    column, cell = table.column, table.cell
     n_cells = int(cell.max(initial=0)) + 1
     pairs, slot = np.unique(column * n_cells + cell, return_inverse=True)
     which = pairs // n_cells
@@ -160,9 +181,11 @@ def _located(
     lanes, blocks, at = laid.blocks.lanes, laid.blocks, laid.arrays
     none = np.zeros(0, np.int64)
     found = [_Located.of(none, OF_VOLTAGE, none, none)]
+    here = network.here.cells
+    own = (table.cell >= here.start) & (table.cell < here.stop)
     for k, variable in enumerate(table.variables):
-        rows = np.flatnonzero(table.variable == k)
-        cell, node = table.cell[rows], table.node[rows]
+        rows = np.flatnonzero(own & (table.variable == k))
+        cell, node = table.cell[rows] - here.start, table.node[rows]
         block, lane = blocks.cell_block[cell], blocks.cell_lane[cell]
         voltage = at.first_v[block] + node * lanes + lane
         if variable.mechanism == "" and variable.name == "v":
@@ -199,6 +222,13 @@ def _state_row(
 
 
 @njit(error_model="numpy", forceinline=True)
+def _conductance(A, B, at):
+    """Of the synapses of one row, uS; 0 where a cell has none and others of its block have."""
+    g = np.float64(B[at] - A[at])
+    return 0.0 if abs(g) <= SILENT else g
+
+
+@njit(error_model="numpy", forceinline=True)
 def sample(probes, block, late, step, V, S, A, B):
     """Add what the probes of a block read that are due to this step's samples.
 
@@ -213,8 +243,9 @@ def sample(probes, block, late, step, V, S, A, B):
         for k in range(begin[block, late, g, OF_STATE], end[block, late, g, OF_STATE]):
             samples[step, probes.sum[k]] += probes.weight[k] * np.float64(S[probes.element[k]])
         for k in range(begin[block, late, g, OF_CONDUCTANCE], end[block, late, g, OF_CONDUCTANCE]):
-            at = probes.element[k]
-            samples[step, probes.sum[k]] += probes.weight[k] * np.float64(B[at] - A[at])
+            held = _conductance(A, B, probes.element[k])
+            samples[step, probes.sum[k]] += probes.weight[k] * held
         for k in range(begin[block, late, g, OF_CURRENT], end[block, late, g, OF_CURRENT]):
-            at, driving = probes.element[k], np.float64(V[probes.voltage[k]]) - probes.reversal[k]
-            samples[step, probes.sum[k]] += probes.weight[k] * np.float64(B[at] - A[at]) * driving
+            held = _conductance(A, B, probes.element[k])
+            driving = np.float64(V[probes.voltage[k]]) - probes.reversal[k]
+            samples[step, probes.sum[k]] += probes.weight[k] * held * driving

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from isocortex.engine.cable import SILENT
 from isocortex.engine.deal import Share
 from isocortex.engine.identity import require_same
 from isocortex.engine.interface import FloatArray, IntArray, Snapshot
@@ -16,9 +17,6 @@ from isocortex.engine.loop import hear_again
 from isocortex.engine.parts import Shared
 from isocortex.network.network import Network
 from isocortex.network.points import PointState
-
-#: Synapses with less, uS, are silent: what is added to their terms at every step, and its sum.
-SILENT = 1e-24
 
 
 class Elements:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -69,6 +69,16 @@ def lead(subject: Subject) -> Markup:
     )
 
 
+def _began(run: Mapping[str, Any]) -> list[tuple[str, Cell]]:
+    """Where a branch began, and where a run went on."""
+    rows: list[tuple[str, Cell]] = []
+    if "from" in run:
+        rows.append(("branch from", f"{run['from']['time']:g} ms of {run['from']['state']}"))
+    if run.get("continued"):
+        rows.append(("continued at", ", ".join(f"{t:g}" for t in run["continued"]) + " ms"))
+    return rows
+
+
 def _total(subject: Subject) -> float:
     done = subject.result.run_summary
     if done is None:
@@ -100,7 +110,8 @@ def what_was_run(subject: Subject) -> Section:
         ("started", done.started.replace("T", " ") if done and done.started else UNRECORDED),
         ("seed", UNRECORDED if provenance.get("seed") is None else str(provenance["seed"])),
         ("duration asked for", said("tstop", "ms")),
-        ("duration reached", f"{subject.duration:g} ms"),
+        ("duration reached", f"{subject.end:g} ms"),
+        *_began(run),
         ("time step", said("dt", "ms")),
         ("integrator", run.get("integrator", UNRECORDED)),
         ("precision", run.get("precision", UNRECORDED)),

@@ -69,8 +69,8 @@ def rates(subject: Subject) -> Section:
     seconds = 1e-3 * subject.duration
     parts = [
         paragraph(
-            f"Mean rates over the whole run, 0 to {subject.duration:g} ms, in spikes per second "
-            "and cell (Hz), silent cells included. ",
+            f"Mean rates over the whole run, {subject.begin:g} to {subject.end:g} ms, in spikes "
+            "per second and cell (Hz), silent cells included. ",
             f"One spike of one cell is {number(1 / seconds, 2)} Hz. " if seconds else "",
             "Median, percentiles and silent cells are over the cells of a group.",
         )
@@ -145,7 +145,7 @@ def _rate_figures(subject: Subject) -> Iterator[Markup]:
         if not cells["spikes"].sum() or len(groups) > MOST_GROUPS:
             continue
         spikes = _spikes(subject, str(population))
-        drawing = plots.rates(spikes, groups, duration=subject.duration)
+        drawing = plots.rates(spikes, groups, begin=subject.begin, duration=subject.end)
         means = cells.groupby("class")["rate_hz"].mean()
         yield figure(
             drawing,
@@ -190,7 +190,7 @@ def rasters(subject: Subject) -> Section:
         named = f" by {_what_groups(subject)}" if len(groups) > 1 else ""
         parts.append(
             figure(
-                plots.raster(spikes, shown, duration=subject.duration),
+                plots.raster(spikes, shown, begin=subject.begin, duration=subject.end),
                 f"Raster of population {population}, {what}{named}, over {subject.duration:g} ms; "
                 f"its {len(spikes):,} spikes are {len(spikes) / n * 1e3 / subject.duration:.2f} Hz "
                 "per cell",
@@ -221,7 +221,7 @@ def _raster_by_area(subject: Subject) -> Iterator[Markup]:
     what = "all cells" if len(shown) == len(cells) else f"{len(shown):,} cells, drawn at random"
     means = subject.rates("area").set_index("area")["mean"]
     yield figure(
-        brain.raster_by_area(spikes, groups, atlas, duration=subject.duration),
+        brain.raster_by_area(spikes, groups, atlas, begin=subject.begin, duration=subject.end),
         f"Raster of {what} by area; rates in Hz: "
         + ", ".join(f"{name} {means[name]:.1f}" for name in reversed(groups)),
         f"Spikes of {what} by area, both hemispheres together, in the order and colours of the "

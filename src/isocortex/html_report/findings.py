@@ -87,8 +87,15 @@ def _stopped(subject: Subject) -> Iterator[Finding]:
             f"The run was stopped at {reached:g} of {subject.run['tstop']:g} ms."
             if reached < subject.run["tstop"]
             else f"The run failed in its last steps, at {reached:g} ms.",
-            f"All rates are over {reached:g} ms. The log says why, if there is one; run it again.",
+            f"All rates are over {subject.duration:g} ms. The log says why, if there is one; "
+            f"{_again(subject)}.",
         )
+
+
+def _again(subject: Subject) -> str:
+    """What to do about a run that did not come to its end."""
+    goes_on = subject.result.can_go_on
+    return "isocortex continue goes on from its last checkpoint" if goes_on else "run it again"
 
 
 def _unfinished(subject: Subject) -> Iterator[Finding]:
@@ -105,7 +112,7 @@ def _unfinished(subject: Subject) -> Iterator[Finding]:
             CHECK,
             "The results do not say how the run ended: it was killed, or an earlier version of "
             "Isocortex made them.",
-            f"All rates are over the {subject.duration:g} ms that were written. Run it again.",
+            f"All rates are over the {subject.duration:g} ms that were written; {_again(subject)}.",
         )
 
 
@@ -171,11 +178,12 @@ def _memory(subject: Subject) -> Iterator[Finding]:
 
 def _times(subject: Subject) -> Iterator[Finding]:
     times = subject.result.spikes["timestamps"].to_numpy()
-    wrong = int(np.count_nonzero(~((times >= 0) & (times <= subject.duration + 1e-6))))
+    begin, end = subject.begin, subject.end
+    wrong = int(np.count_nonzero(~((times >= begin) & (times <= end + 1e-6))))
     if wrong:
         yield Finding(
             PROBLEM,
-            f"{wrong:,} spikes have times outside the run, 0 to {subject.duration:g} ms.",
+            f"{wrong:,} spikes have times outside the run, {begin:g} to {end:g} ms.",
             "Rates and spectra are wrong: see where the spike file comes from.",
         )
     early = int(np.count_nonzero((times >= 0) & (times < FIRST)))
@@ -258,7 +266,7 @@ def _fastest(subject: Subject) -> Iterator[Finding]:
 
 
 def _course(subject: Subject) -> Iterator[Finding]:
-    times = np.sort(subject.result.spikes["timestamps"].to_numpy())
+    times = np.sort(subject.result.spikes["timestamps"].to_numpy()) - subject.begin
     duration = subject.duration
     if not len(times):
         return

@@ -48,9 +48,19 @@ class Subject:
         """``run`` of the provenance; empty for other simulators' results."""
         return self.result.provenance.get("run", {})
 
-    @cached_property
+    @property
+    def begin(self) -> float:
+        """When the results begin, ms."""
+        return self.result.begin
+
+    @property
     def duration(self) -> float:
-        """Simulated time, ms; of spikes alone, the one that the configuration asks for."""
+        """Simulated time, ms."""
+        return self.end - self.begin
+
+    @cached_property
+    def end(self) -> float:
+        """When it ends, ms; of spikes alone, when the configuration asks for."""
         if "tstop" not in self.run and not self.result.reports:
             run = self.settings.get("run", {})
             asked = run.get("tstop", run.get("duration")) if isinstance(run, dict) else None
@@ -158,14 +168,14 @@ class Subject:
         return {name: mine["node_id"].to_numpy()[(names == name).to_numpy()] for name in order}
 
     def spikes_of(self, cells: pd.DataFrame) -> np.ndarray:
-        """Times of the spikes of some rows of ``cells``, ms."""
+        """Times of the spikes of some rows of ``cells``, ms since the begin."""
         spikes = self.result.spikes
         parts = []
         for name, group in cells.groupby("population"):
             mine = spikes[spikes["population"] == name]
             chosen = np.isin(mine["node_ids"].to_numpy(), group["node_id"].to_numpy())
             parts.append(mine["timestamps"].to_numpy()[chosen])
-        return np.concatenate([np.zeros(0), *parts])
+        return np.concatenate([np.zeros(0), *parts]) - self.begin
 
 
 def subject_of(result: Result, config: str | Path | None = None) -> Subject:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from isocortex.circuit import Simulation
+import numpy as np
+
+from isocortex.arrays import IntArray
+from isocortex.circuit import Projection, Simulation
 from isocortex.network.cells import compile_cells, point_neurons
 from isocortex.network.connect import connect
 from isocortex.network.extent import Extent, extent_of
 from isocortex.network.inputs import all_poisson, electrodes, spike_trains
 from isocortex.network.network import Network
-from isocortex.network.plan import plan
-from isocortex.network.sources import number_sources
+from isocortex.network.plan import Rank, plan
+from isocortex.network.sources import Sources, number_sources
 
 #: Synapses that could be drawn at every spike are stored up to this number unless asked otherwise.
 STORED_UP_TO = 1e8
@@ -44,8 +47,9 @@ def build_network(
     drawable = sum(p.expected for p in circuit.projections if p.tables() is not None)
     store = drawable <= STORED_UP_TO if store_synapses is None else store_synapses
     models, cell_model = compile_cells(simulation, sources)
-    dealt = plan(sources, models, cell_model, ranks)
-    cells, points = dealt.cells(rank), dealt.points(rank)
+    dealt = plan(sources, models, cell_model, ranks, _starts(circuit.projections, sources))
+    here = Rank(rank, dealt, cell_model)
+    cells, points = here.cells, here.points
     trains = spike_trains(simulation.inputs, sources)
     fits(
         extent_of(
@@ -72,7 +76,21 @@ def build_network(
         source_population=sources.population,
         source_node_id=sources.node_id,
         drawn=wired.drawn,
-        first_cell=cells.start,
-        first_point=sources.n_cells + points.start,
+        rank=here,
         shortest=wired.shortest,
     )
+
+
+def _starts(projections: list[Projection], sources: Sources) -> IntArray | None:
+    """Cells at which a rank's may begin: of a cortex the first of every column; None for any.
+
+    Neurons of a column are each other's neighbours in the wiring too: a rank that has them all
+    draws their local synapses alone.
+    """
+    may = np.ones(sources.n_cells, bool)
+    for projection in projections:
+        tables = projection.tables()
+        if tables is not None:
+            number = sources.number[projection.target]
+            may[number] = np.diff(tables.axons.neurons.column, prepend=-1) != 0
+    return None if may.all() else np.flatnonzero(may)

@@ -110,6 +110,7 @@ def connect(
         projection, tables, kind, step, factors = drawn
         synapses = DrawnSynapses(
             axons=tables.axons,
+            first_source=int(sources.number[projection.source][0]),
             cell=numbering.own_cells(sources.number[projection.target]),
             kind=kind,
             weight=tables.weight,

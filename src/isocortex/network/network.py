@@ -13,6 +13,7 @@ from isocortex.cells.compiled import CompiledCell
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import Axons
 from isocortex.network.factors import Factors
+from isocortex.network.plan import Rank
 from isocortex.network.poisson import PoissonSources, no_sources
 
 
@@ -66,6 +67,7 @@ class DrawnSynapses:
     Attributes (n neurons of the model)
     ----------
     axons : what they follow from, see :mod:`isocortex.network.drawn.draw`.
+    first_source : the source that the first neuron is; the others follow.
     cell : int64[n], cell of every neuron, -1 if it is another rank's; ours are consecutive.
     kind : int64[rules], index into ``Network.kinetics``.
     weight : float32[rules, models], uS.
@@ -78,6 +80,7 @@ class DrawnSynapses:
     """
 
     axons: Axons
+    first_source: int
     cell: IntArray
     kind: IntArray
     weight: NDArray[np.float32]
@@ -127,7 +130,7 @@ class Network:
     ----------
     models : the distinct compiled cells.
     cell_model : int64[n_cells], index into ``models``.
-    first_cell, first_point : the sources that the first cell and the first point neuron are.
+    rank : which of the ranks that share the circuit this is; None if it is the only one.
     shortest : ms, of all delays of reacting sources in the whole circuit, infinite if there are
         none; where it is not given it is looked for among the connections.
     source_population, source_node_id : int64[n sources], for reports and messages.
@@ -147,13 +150,37 @@ class Network:
     source_node_id: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     drawn: DrawnSynapses | None = None
     poisson: PoissonSources = field(default_factory=no_sources)
-    first_cell: int = 0
-    first_point: int = 0
+    rank: Rank | None = None
     shortest: float | None = None
+
+    @property
+    def here(self) -> Rank:
+        """Which rank this is, and who owns what."""
+        return self.rank or Rank.alone(self.cell_model, len(self.points))
 
     @property
     def n_cells(self) -> int:
         return len(self.cell_model)
+
+    @property
+    def circuit_model(self) -> IntArray:
+        """int64[cells of the circuit], index into ``models``, whoever has them."""
+        return self.cell_model if self.rank is None else self.rank.cell_model
+
+    @property
+    def circuit_cells(self) -> int:
+        """Cells of the whole circuit: the source that its first point neuron is."""
+        return len(self.circuit_model)
+
+    @property
+    def first_cell(self) -> int:
+        """The source that the first cell of this rank is."""
+        return self.here.cells.start
+
+    @property
+    def first_point(self) -> int:
+        """The source that the first point neuron of this rank is."""
+        return self.circuit_cells + self.here.points.start
 
     @property
     def n_reacting(self) -> int:
@@ -161,9 +188,15 @@ class Network:
         return len(self.connections.first) - 1 - self.n_virtual
 
     @property
+    def circuit_points(self) -> int:
+        """Point neurons of the whole circuit."""
+        return self.n_reacting - self.circuit_cells
+
+    @property
     def n_compartments(self) -> int:
+        """Of all cells of the circuit."""
         sizes = np.array([model.n_compartments for model in self.models], np.int64)
-        return int(sizes[self.cell_model].sum()) if self.n_cells else 0
+        return int(sizes[self.circuit_model].sum()) if self.circuit_cells else 0
 
     @property
     def n_synapses(self) -> int:

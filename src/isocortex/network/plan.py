@@ -7,13 +7,16 @@ others'. Threads of a rank divide its blocks of cells among themselves when thes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from isocortex.arrays import IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.errors import ConfigError
-from isocortex.network.sources import Sources
+
+if TYPE_CHECKING:
+    from isocortex.network.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,48 @@ class Plan:
         return range(int(self.first_point[rank]), int(self.first_point[rank + 1]))
 
 
+@dataclass(frozen=True)
+class Rank:
+    """One of the ranks that share a circuit, and what it knows of the whole.
+
+    Attributes
+    ----------
+    number : which one, from 0.
+    cell_model : int64[cells of the circuit], index into the network's models.
+    """
+
+    number: int
+    plan: Plan
+    cell_model: IntArray
+
+    @classmethod
+    def alone(cls, cell_model: IntArray, n_points: int) -> Rank:
+        """The only one."""
+        return cls(0, Plan(np.array([0, len(cell_model)]), np.array([0, n_points])), cell_model)
+
+    @property
+    def cells(self) -> range:
+        return self.plan.cells(self.number)
+
+    @property
+    def points(self) -> range:
+        return self.plan.points(self.number)
+
+
 def plan(
-    sources: Sources, models: list[CompiledCell], cell_model: IntArray, ranks: int = 1
+    sources: Sources,
+    models: list[CompiledCell],
+    cell_model: IntArray,
+    ranks: int = 1,
+    starts: IntArray | None = None,
 ) -> Plan:
     """Deal cells out in ranges of equal cost: a cell costs as much as it has compartments.
 
     Parameters
     ----------
     cell_model : int64[n_cells], index into ``models``.
+    starts : int64[k], cells at which a range may begin, ascending, such as the first of every
+        column of a cortex; any cell may where None is given.
 
     Raises
     ------
@@ -61,8 +98,19 @@ def plan(
     nodes = np.array([model.n_nodes for model in models], np.int64)
     cost = np.cumsum(nodes[cell_model]) if len(models) else np.zeros(0, np.int64)
     total = int(cost[-1]) if len(cost) else 0
-    shares = [total * rank // ranks for rank in range(ranks)]
+    shares = np.array([total * rank // ranks for rank in range(ranks)], np.int64)
     first_cell = np.append(np.searchsorted(cost, shares, side="right"), len(cost))
+    if starts is not None and len(starts):
+        first_cell[:-1] = _nearest(starts, np.concatenate([[0], cost])[starts], shares)
     first_cell[0] = 0
     first_point = np.array([sources.n_points * rank // ranks for rank in range(ranks + 1)])
     return Plan(first_cell, first_point)
+
+
+def _nearest(starts: IntArray, before: IntArray, shares: IntArray) -> IntArray:
+    """The start that has the cost before it (``before``, ascending) nearest to each share."""
+    above = np.clip(np.searchsorted(before, shares), 1, max(len(starts) - 1, 1))
+    above = np.minimum(above, len(starts) - 1)
+    below = np.maximum(above - 1, 0)
+    nearer = shares - before[below] <= before[above] - shares
+    return starts[np.where(nearer, below, above)]

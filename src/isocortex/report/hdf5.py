@@ -47,8 +47,13 @@ def create_file(path: Path, provenance: Provenance | None) -> h5py.File:
     file = h5py.File(path, "w")
     file.attrs["magic"] = SONATA_MAGIC
     file.attrs["version"] = SONATA_VERSION
+    tell_provenance(file, provenance)
+    return file
+
+
+def tell_provenance(file: h5py.File, provenance: Provenance | None) -> None:
+    """Store where a file comes from as root attributes."""
     for name, value in (provenance or {}).items():
         if value is not None:
             plain = isinstance(value, str | int | float)
             file.attrs[name] = value if plain else json.dumps(value)
-    return file

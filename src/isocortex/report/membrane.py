@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from isocortex.errors import SimulationError, disk_errors
-from isocortex.report.hdf5 import Provenance, create_file, reserve
+from isocortex.report.hdf5 import Provenance, create_file, reserve, tell_provenance
 
 BUFFER_BYTES = 16 * 1024**2
 MAX_BUFFER_ROWS = 1000
@@ -41,10 +41,10 @@ class MembraneReport:
     start, stop, dt : ms.
     n_samples : number of rows of the complete report.
     dtype : float32, SONATA's type, or float64, which BMTK writes but libsonata refuses to read.
-    mode : ``w`` makes a new file, ``a`` adds a population to an existing report; several reports
-        may be open on one file.
+    mode : ``w`` makes a new file, ``a`` adds a population to an existing report, ``r+`` goes on
+        after the rows of one that is there; several reports may be open on one file.
     more : further columns of the mapping, each int64[e] or strings.
-    provenance : stored as root attributes of a new file.
+    provenance : stored as root attributes, unless the mode is ``a``.
     """
 
     def __init__(
@@ -96,7 +96,10 @@ class MembraneReport:
             self._file: Any = (
                 create_file(self.path, provenance) if mode == "w" else h5py.File(self.path, "r+")
             )
-            self._create(mapping)
+            if mode == "r+":
+                self._go_on(provenance)
+            else:
+                self._create(mapping)
             self._file.flush()
 
     def _create(self, mapping: dict[str, NDArray]) -> None:
@@ -133,6 +136,20 @@ class MembraneReport:
         self._data.attrs["units"] = self.units
         self._data.attrs["first_sample"] = self.first  # ms; SONATA's `time` does not say
 
+    def _go_on(self, provenance: Provenance | None) -> None:
+        """Take up the rows that are there."""
+        group = self._file["report"][self.population]
+        self._data, self._time = group["data"], group["mapping/time"]
+        if self._data.shape[1] != self.n_elements:
+            self._file.close()
+            raise SimulationError(
+                f"the report has {self._data.shape[1]} elements, not {self.n_elements}",
+                file=self.path, field=self.population,
+            )  # fmt: skip
+        self._written = len(self._data)
+        self._buffer = np.empty((self._data.chunks[0], self.n_elements), dtype=self._dtype)
+        tell_provenance(self._file, provenance)
+
     def append(self, block: ArrayLike) -> None:
         """Add rows: float[samples, elements], in ``units``, following those appended before."""
         block = np.asarray(block)
@@ -142,12 +159,12 @@ class MembraneReport:
             raise ValueError(f"more than {self.n_samples} samples for {self.path}")
         taken = 0
         while taken < len(block):
-            room = len(self._buffer) - self._filled
-            part = block[taken : taken + room]
+            begun = (self._written + self._filled) % len(self._buffer)  # rows in the last chunk
+            part = block[taken : taken + len(self._buffer) - begun]
             self._buffer[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
             taken += len(part)
-            if self._filled == len(self._buffer):
+            if begun + len(part) == len(self._buffer):
                 self.flush()
 
     def flush(self) -> None:

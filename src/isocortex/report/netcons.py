@@ -20,10 +20,12 @@ that drive them. A virtual node that no input drives makes none there, and none 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
@@ -38,6 +40,7 @@ from isocortex.circuit import (
 from isocortex.circuit.synapses import kinetics_of, place_synapses
 from isocortex.engine.interface import ProbeTable, Variable
 from isocortex.errors import ConfigError
+from isocortex.hashes import sha256
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.clock import Clock
 from isocortex.network.connect import cells_of
@@ -82,7 +85,7 @@ class Connected:
                            np.zeros(0), np.zeros(0)]  # fmt: skip
         columns = [np.concatenate(c) for c in zip(none, *(p[:-1] for p in parts), strict=True)]
         kinetics = [k for part in parts for k in part[-1]]
-        place = np.full(network.n_cells, -1, np.int64)
+        place = np.full(network.circuit_cells, -1, np.int64)
         place[cells] = np.arange(len(cells))
         silent = [
             n[sources.kind[p] == VIRTUAL] for p, n in sources.number.items() if p not in driven
@@ -104,7 +107,7 @@ class Connected:
         sender, number = sources.number[projection.source], sources.number[projection.target]
         factors = factors_of(simulation.overrides, projection, (len(sender), len(number)))
         seed = simulation.seed
-        cells = cells_of(projection.target, sources, network.models, network.cell_model)
+        cells = cells_of(projection.target, sources, network.models, network.circuit_model)
         kinds, delays = projection.kinds(cells), projection.delays()
         if not isinstance(projection, EdgePopulation):
             made = list(projection.onto(rows, cells, seed))
@@ -176,11 +179,11 @@ class ConnectionRecorder:
             k for k, kept in zip(found.kinetics, keep, strict=True) if kept
         ]  # fmt: skip
         cell, node = found.cell[keep], found.node[keep]
-        self.dt, self.n_cells = sampling.dt, network.n_cells
-        self._prepare(network)
+        self.dt, self.n_cells = sampling.dt, network.circuit_cells
+        self._prepare(network, cell, node)
         there = np.unique(cell)
         there = there[np.argsort(network.source_node_id[there])]
-        models: list[CompiledCell] = [network.models[network.cell_model[c]] for c in cell]
+        models: list[CompiledCell] = [network.models[network.circuit_model[c]] for c in cell]
         self.create = {
             "population": population, "variable": spec.variable, "units": VARIABLES[spec.variable],
             "node_ids": network.source_node_id[there],
@@ -210,7 +213,7 @@ class ConnectionRecorder:
                 fix=f"Use one of {', '.join(OF[without[0]])}, or syn_type {others[0]!r}.",
             )  # fmt: skip
 
-    def _prepare(self, network: Network) -> None:
+    def _prepare(self, network: Network, cell: IntArray, node: IntArray) -> None:
         """Factors and jumps of every synapse, and the trains of sources that are not simulated."""
         self.e = np.array([k.reversal for k in self.kinetics])
         self.jumping = np.array([name_of(k) == ONE for k in self.kinetics], bool)
@@ -226,6 +229,14 @@ class ConnectionRecorder:
         self.poisson = network.poisson.only(np.isin(network.poisson.source, self.source)).begin()
         self.clock = Clock(self.dt)
         self.pending = (np.zeros(0), np.zeros(0, np.int64))  # when, and onto which synapse
+        random = self.poisson.sources
+        #: whose state it is; weights may be others
+        self.of = sha256(
+            (
+                network.source_node_id[self.source], cell, node, self.delay, self.kinetics,
+                (random.source, random.mean, random.start, random.key),
+            )
+        )  # fmt: skip
 
     def open(self, path: Path, mode: str, provenance: dict[str, Any]) -> None:
         """Create the file; nothing is written before every report has been checked."""
@@ -233,6 +244,42 @@ class ConnectionRecorder:
 
     def close(self) -> None:
         self.report.close()
+
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """What the values to come follow from, after the last step that was taken."""
+        if self._constant() is not None:
+            return {}
+        return {
+            "A": self.A.copy(), "B": self.B.copy(), "when": self.pending[0],
+            "onto": self.pending[1], "stream": self.poisson.stream.copy(),
+            "next": self.poisson.next.copy(), "of": np.frombuffer(self.of.encode(), np.uint8),
+        }  # fmt: skip
+
+    def go_on(self, step: int, kept: Iterable[Mapping[str, NDArray[Any]]]) -> None:
+        """Go on after ``step`` steps.
+
+        Parameters
+        ----------
+        kept : what recorders kept then; one of them of the same synapses.
+
+        Raises
+        ------
+        ConfigError : none of them was.
+        """
+        if self._constant() is not None:
+            return
+        mine = next((k for k in kept if k["of"].tobytes().decode() == self.of), None)
+        if mine is None:
+            raise ConfigError(
+                "the state does not hold what these single synapses stand at",
+                fix="Record the same synapses in the run that makes the state, or leave them out.",
+            )
+        self.A[:], self.B[:] = mine["A"], mine["B"]
+        self.pending = (mine["when"], mine["onto"])
+        self.poisson.stream[:], self.poisson.next[:] = mine["stream"], mine["next"]
+        self.clock.extend(step)
+        ahead = self.trains[1] > self.clock.start[step]
+        self.trains = (self.trains[0][ahead], self.trains[1][ahead])
 
     def take(
         self, first_step: int, samples: FloatArray, sources: IntArray, times: FloatArray

@@ -9,7 +9,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,14 @@ from typing import Any
 from isocortex.errors import ConfigError, disk_errors
 from isocortex.messages import OneLine
 
+try:
+    import fcntl
+except ImportError:  # not on every system
+    fcntl = None  # type: ignore[assignment]
+
 PROVENANCE_FILE = "provenance.json"
+#: The newest state of a run that writes any.
+CHECKPOINT = "checkpoint.h5"
 LOG_FORMAT = "%(asctime)s [%(levelname)s] %(message)s"
 
 
@@ -83,12 +90,35 @@ def check_output(
     return paths
 
 
+def require_left(path: Path) -> None:
+    """Make sure that no run is writing a file, as far as the file system has locks.
+
+    Raises
+    ------
+    ConfigError : one is.
+    """
+    if fcntl is None or not path.is_file():
+        return
+    with path.open("rb") as raw, suppress(OSError):
+        try:
+            fcntl.flock(raw, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                "is being written: the run goes on", file=path, fix="Wait for its end, or stop it."
+            ) from None
+
+
 @contextmanager
-def log_to(path: str | os.PathLike[str], level: int = logging.INFO) -> Iterator[logging.Logger]:
-    """Send the messages of the ``isocortex`` logger to a new file, in BMTK's format."""
+def log_to(
+    path: str | os.PathLike[str], level: int = logging.INFO, mode: str = "w"
+) -> Iterator[logging.Logger]:
+    """Send the messages of the ``isocortex`` logger to a file, in BMTK's format.
+
+    ``mode`` is that of the file: ``w`` makes a new one, ``a`` adds to one.
+    """
     logger = logging.getLogger("isocortex")
     with disk_errors(Path(path), "write the log"):
-        handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+        handler = logging.FileHandler(path, mode=mode, encoding="utf-8")
     handler.setFormatter(OneLine(LOG_FORMAT))
     handler.setLevel(level)
     previous = logger.level

@@ -51,11 +51,12 @@ def section_nodes(model: CompiledCell, sections: str | tuple[str | int, ...]) ->
 
 @dataclass(frozen=True)
 class Sampling:
-    """The run's time step and end (ms), and temperature (degC)."""
+    """The run's time step, end and begin (ms), and temperature (degC)."""
 
     dt: float
     tstop: float
     celsius: float
+    begin: float = 0.0
 
 
 class Schedule:
@@ -75,11 +76,15 @@ class Schedule:
                 fix="Record every n-th step.",
             )  # fmt: skip
         end = sampling.tstop if spec.end is None else min(spec.end, sampling.tstop)
-        self.first_step = int(round(spec.start / dt))
+        self.first_step, start = int(round(spec.start / dt)), spec.start
+        missed = -((self.first_step - int(round(sampling.begin / dt))) // self.every)
+        if missed > 0:  # rows before the run's begin
+            self.first_step += missed * self.every
+            start = round(start + missed * self.every * dt, 6)
         self.n_samples = max(int((round(end / dt) - self.first_step) // self.every), 0)
         #: What a report's file is told, ms.
         self.times: dict[str, Any] = {
-            "start": spec.start, "stop": end, "dt": self.every * dt, "first": spec.start + dt,
+            "start": start, "stop": max(start, end), "dt": self.every * dt, "first": start + dt,
             "n_samples": self.n_samples,
         }  # fmt: skip
 
@@ -98,7 +103,7 @@ class Recorder:
 
     Parameters
     ----------
-    cells : int64[n], indices of the cells in the network, in order of node id.
+    cells : int64[n], indices of the cells in the circuit, in order of node id.
 
     Attributes
     ----------
@@ -116,7 +121,7 @@ class Recorder:
         self.quantity = quantity(spec.variable, network.kinetics)
         self.celsius = sampling.celsius
         self.schedule = Schedule(spec, sampling)
-        self.models = [network.models[network.cell_model[c]] for c in cells]
+        self.models = [network.models[network.circuit_model[c]] for c in cells]
         nodes = [section_nodes(model, spec.sections) for model in self.models]
         counts = [len(n) for n in nodes]
         self.elements = [

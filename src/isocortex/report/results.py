@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from isocortex.errors import InputError
-from isocortex.report.output import PROVENANCE_FILE
+from isocortex.report.output import CHECKPOINT, PROVENANCE_FILE
 from isocortex.report.summary import Summary, summary_from
 
 if TYPE_CHECKING:
@@ -150,15 +150,22 @@ class Result:
         )
 
     @property
+    def begin(self) -> float:
+        """When the simulated time begins, ms: 0 but for a branch."""
+        return float(self.provenance.get("run", {}).get("from", {}).get("time", 0.0))
+
+    @property
     def duration(self) -> float:
-        """Simulated time, ms (less than asked for if the run was stopped).
+        """When the simulated time ends, ms (earlier than asked for if the run was stopped).
 
         From the provenance, else the reports, else the last spike; of a run that was killed or goes
-        on, until where reports and spikes reach.
+        on, until when its spikes are there.
         """
         run = self.provenance.get("run", {})
         if "tstop" in run and not self.unfinished:
             return float(run.get("reached", run["tstop"]))
+        if self.unfinished and self._spikes_reach:
+            return max(self._spikes_reach)
         stops = []
         for file in self._report_files.values():
             with _open(file) as hdf5:
@@ -168,10 +175,25 @@ class Result:
             return max([float(last_spike), *stops])
         return max(stops) if stops else float(last_spike)
 
+    @cached_property
+    def _spikes_reach(self) -> list[float]:
+        """Until when (ms) the spike files that tell it hold all spikes."""
+        reach = []
+        for file in self._spike_files:
+            with _open(file) as hdf5:
+                if "reached" in hdf5["spikes"].attrs:
+                    reach.append(float(hdf5["spikes"].attrs["reached"]))
+        return reach
+
     @property
     def unfinished(self) -> bool:
         """Whether it is of a run of ours that goes on, or was killed."""
         return bool(self.provenance.get("run")) and self.run_summary is None
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether there is a checkpoint, from which it can be continued."""
+        return (self.directory / CHECKPOINT).exists()
 
     @property
     def nodes_told(self) -> dict[str, np.ndarray]:
@@ -209,7 +231,7 @@ class Result:
             parts.append(pd.DataFrame({"population": name, "node_id": nodes, "spikes": counts}))
         columns = ["population", "node_id", "spikes"]
         table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-        seconds = self.duration / 1000.0
+        seconds = (self.duration - self.begin) / 1000.0
         return table.assign(rate_hz=table["spikes"] / seconds if seconds > 0 else np.nan)
 
     @property
@@ -245,7 +267,9 @@ def _open(file: Path) -> h5py.File:
     try:
         return h5py.File(file, "r", locking=False)  # it may belong to a run that goes on
     except OSError as error:
-        raise InputError(f"cannot be read as HDF5 ({error})", file=file) from error
+        mends = (file.parent / CHECKPOINT).exists()  # of a run that was killed as it wrote
+        fix = f"If its run was killed: isocortex continue {file.parent}" if mends else None
+        raise InputError(f"cannot be read as HDF5 ({error})", file=file, fix=fix) from error
 
 
 def _output_dir(path: Path) -> Path:

@@ -46,7 +46,9 @@ class SpikeWriter:
     """Write the spikes of several populations to ``/spikes/<population>``.
 
     While the run goes on the file holds the spikes unsorted, as they came, and is complete and
-    readable after every flush. ``close`` sorts and replaces the file in one step.
+    readable after every flush, which :meth:`reach` makes now and then: ``/spikes`` says in its
+    attribute ``reached`` until when (ms) they are there. ``close`` sorts and replaces the file in
+    one step.
 
     Parameters
     ----------
@@ -80,6 +82,7 @@ class SpikeWriter:
         self.populations = list(populations)
         self.sort = SORT_ORDERS[sort]
         self.n_spikes = 0
+        self.reached: float | None = None
         self._provenance = provenance
         self._interval = flush_interval
         self._pending: dict[str, list[tuple[NDArray, NDArray]]] = {p: [] for p in populations}
@@ -101,6 +104,10 @@ class SpikeWriter:
         if len(ids):
             self._pending[population].append((ids.copy(), times.copy()))
             self.n_spikes += len(ids)
+
+    def reach(self, when: float) -> None:
+        """All spikes of all populations until ``when`` (ms) have been appended."""
+        self.reached = when
         if time.monotonic() - self._last_flush >= self._interval:
             self.flush()
 
@@ -113,11 +120,19 @@ class SpikeWriter:
                 for population, parts in self._pending.items():
                     if parts:
                         self._write(population, parts)
+                _tell_reached(self._file, self.reached)
                 self._file.flush()
         except Exception:
             self._abandon()
             raise
         self._last_flush = time.monotonic()
+
+    def written(self) -> Columns:
+        """All spikes so far, as they came; they are in the file."""
+        self.flush()
+        groups = self._file["spikes"]
+        return {name: (groups[name]["node_ids"][:], groups[name]["timestamps"][:])
+                for name in self.populations}  # fmt: skip
 
     def _write(self, population: str, parts: list[tuple[NDArray, NDArray]]) -> None:
         ids, times = (np.concatenate(columns) for columns in zip(*parts, strict=True))
@@ -174,6 +189,7 @@ class SpikeWriter:
             for population in self.populations:
                 ids, times = columns[population]
                 _create_population(file, population, self.sort, times=times, ids=ids)
+            _tell_reached(file, self.reached)
 
     def _write_csv(self, path: Path, columns: Columns) -> None:
         """BMTK's table: populations one after the other where the order is the same."""
@@ -209,6 +225,11 @@ class SpikeWriter:
             f"SpikeWriter({str(self.path)!r}: {self.n_spikes} spikes of "
             f"{', '.join(self.populations)}, sorted {self.sort}, {state})"
         )
+
+
+def _tell_reached(file: h5py.File, when: float | None) -> None:
+    if when is not None:
+        file["spikes"].attrs["reached"] = when
 
 
 def _create_population(

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 from isocortex.circuit import Simulation
 from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.exchange import Exchange
 from isocortex.engine.interface import Engine, Settings
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 
-ENGINES: dict[str, Callable[[Network, Settings], Engine]] = {
-    "fast": CpuEngine,
-    "reference": ReferenceEngine,
-}
+ENGINES = ("fast", "reference")
 INTEGRATORS = {"backward-euler": False, "crank-nicolson": True}
 
 
-def make_engine(network: Network, settings: Settings, engine: str = "fast") -> Engine:
-    """``fast`` (compiled, all cores) or ``reference`` (NumPy)."""
-    if engine == "reference" and network.n_drawn:
+def make_engine(
+    network: Network,
+    settings: Settings,
+    engine: str = "fast",
+    exchange: Exchange | None = None,
+) -> Engine:
+    """``fast`` (compiled, all cores, all ranks) or ``reference`` (NumPy, one process)."""
+    if engine == "fast":
+        return CpuEngine(network, settings, exchange)
+    if exchange is not None and exchange.size > 1:
+        raise ConfigError(
+            f"the reference engine runs in one process, not in {exchange.size}",
+            fix="Use the fast engine, or start one process.",
+        )
+    if network.n_drawn:
         raise ConfigError(
             "the reference engine does not draw synapses at spikes", fix="Let them be stored."
         )
-    return ENGINES[engine](network, settings)
+    return ReferenceEngine(network, settings)
 
 
 def make_settings(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
+from isocortex.arrays import IntArray
 from isocortex.engine.interface import (
     Engine,
     Piece,
@@ -18,6 +22,7 @@ from isocortex.engine.interface import (
 )
 from isocortex.network.network import Network
 from isocortex.report.summary import Stopwatch
+from isocortex.session.ranks import Ranks
 
 FIRST_PIECE = 100  # steps before the first look at the outside world
 LOOK_EVERY = 0.2  # s of wall-clock between later ones
@@ -87,15 +92,23 @@ class Run:
     n_steps : steps until the end.
     n_spikes : spikes so far, those after the end not counted.
     failed : a step or an observer has raised an exception.
+    stopped : it was asked to stop between two pieces: all that it holds is sound.
+    pauses : ascending steps, ends of windows, that a piece does not go beyond.
     """
 
     def __init__(
-        self, task: Task, observers: Sequence[Observer] = (), clock: Stopwatch | None = None
+        self,
+        task: Task,
+        observers: Sequence[Observer] = (),
+        clock: Stopwatch | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
+        self.ranks = ranks or Ranks()
         self.network, self.engine = task.network, task.engine
         self.settings, self.n_steps = task.settings, task.n_steps
         self.clock = clock or Stopwatch()
-        self.n_spikes, self.failed = 0, False
+        self.n_spikes, self.failed, self.stopped = 0, False, False
+        self.pauses: IntArray = np.zeros(0, np.int64)
         self._observers: list[Observer] = []
         self._closing = ExitStack()
         self._waiting = list(observers)
@@ -119,8 +132,9 @@ class Run:
     def start(self) -> None:
         """Start the observers that were given; once."""
         waiting, self._waiting = self._waiting, []
-        for observer in waiting:
-            self.observe(observer)
+        with self.ranks.together():
+            for observer in waiting:
+                self.observe(observer)
         if waiting:
             self.clock.lap(OPENING)
 
@@ -161,37 +175,57 @@ class Run:
         self.start()
         try:
             while self.step < step:
-                begun, window = time.perf_counter(), self.engine.window
+                window = self.engine.window
                 begin = self.step % window  # whole windows: where they begin decides the order in
-                n = window - begin if begin else self._piece  # which coincident events add up
-                self._advance(min(n, step - self.step))
-                look()
-                if not begin:
-                    self._choose_piece(n, time.perf_counter() - begun)
+                wanted = window - begin if begin else self._piece  # which coincident events add up
+                n = min(wanted, step - self.step, self._until_pause())
+                seconds = self._advance(n)
+                with self.ranks.together():
+                    self._look(look)
+                if not begin and n == wanted:
+                    self._choose_piece(n, seconds)
         except BaseException:
             self.failed = True
+            raise
+
+    def _until_pause(self) -> int:
+        """Steps to the next pause, or more than anyone asks for."""
+        ahead = np.searchsorted(self.pauses, self.step, side="right")
+        return int(self.pauses[ahead]) - self.step if ahead < len(self.pauses) else sys.maxsize
+
+    def _look(self, look: Callable[[], None]) -> None:
+        try:
+            look()
+        except KeyboardInterrupt:
+            self.stopped = True
             raise
 
     def _choose_piece(self, n_steps: int, seconds: float) -> None:
         """Steps until the next look, given how long ``n_steps`` took."""
         samples = SAMPLES_AT_ONCE / max(self._n_columns, 1)
         wanted = int(min(n_steps * LOOK_EVERY / max(seconds, 1e-9), samples, 4 * n_steps))
-        self._piece = max(wanted // self.engine.window, 1) * self.engine.window
+        piece = max(wanted // self.engine.window, 1) * self.engine.window
+        self._piece = self.ranks.share(piece)  # each has a clock of its own
 
-    def _advance(self, n_steps: int) -> None:
-        if self._recorded < len(self._probes):
-            self.engine.record(ProbeTable.joined(self._probes))
-            self._recorded = len(self._probes)
-        for observer in self._observers:
-            observer.before(self, n_steps)
+    def _advance(self, n_steps: int) -> float:
+        """Advance one piece; seconds that it took, without what came before it."""
+        with self.ranks.together():
+            if self._recorded < len(self._probes):
+                self.engine.record(ProbeTable.joined(self._probes))
+                self._recorded = len(self._probes)
+            for observer in self._observers:
+                observer.before(self, n_steps)
+        begun = time.perf_counter()
         found = self.engine.advance(n_steps)
         self.clock.lap(STEPPING)
         # NEURON looks for spikes as a step begins: one in the last step's end is not seen
         end = (self.n_steps - 0.5) * self.settings.dt
-        seen = (found.source >= self.network.n_cells) | (found.time < end)
+        seen = (found.source >= self.network.circuit_cells) | (found.time < end)
         piece = found._replace(source=found.source[seen], time=found.time[seen])
         self.n_spikes += len(piece.source)
-        for observer in self._observers:
-            observer.after(self, piece)
-        check_finite(self.network, self.engine, self.settings.dt)
-        self.clock.lap(WRITING)
+        with self.ranks.together():
+            for observer in self._observers:
+                observer.after(self, piece)
+            check_finite(self.network, self.engine, self.settings.dt)
+            self.clock.lap(WRITING)
+        return time.perf_counter() - begun

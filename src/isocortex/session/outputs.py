@@ -6,36 +6,38 @@ import logging
 import resource
 from contextlib import ExitStack
 from dataclasses import dataclass
-from hashlib import sha256
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.arrays import IntArray
 from isocortex.circuit import Simulation
 from isocortex.engine.interface import Piece
-from isocortex.errors import ConfigError, located
-from isocortex.hashes import sha256 as hash_of
-from isocortex.network.network import Network
+from isocortex.errors import located
 from isocortex.report.netcons import ConnectionRecorder
 from isocortex.report.output import (
+    CHECKPOINT,
     check_output,
     log_to,
     prepare_output,
-    provenance,
+    require_left,
     write_provenance,
 )
-from isocortex.report.record import Recorder, Sampling
+from isocortex.report.skeleton import Skeleton, put_back, skeleton_of
 from isocortex.report.spikes import SpikeWriter
 from isocortex.report.summary import Summary
-from isocortex.session.loop import STEPPING, WRITING, Run, Watching
-from isocortex.text import read_text
+from isocortex.session.facts import spiking
+from isocortex.session.loop import STEPPING, WRITING, Observer, Run, Watching
+from isocortex.session.recorders import AnyRecorder
+from isocortex.session.start import Start
+from isocortex.session.statefile import Arrays
 
 logger = logging.getLogger(__name__)
-AnyRecorder = Recorder | ConnectionRecorder
 CLOSING = "closing the output"
+#: Rooms of a state's file: spikes that were written; what recorders of single synapses stand at.
+SPIKES, CONNECTIONS = "written/spikes", "connections"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Files:
     Attributes
     ----------
     reports : name of the file of every report, by the report's name.
+    states : names of the files of states that are asked for.
     """
 
     folder: Path
@@ -54,9 +57,12 @@ class Files:
     log: str | None
     may_replace: bool
     read: frozenset[Path]
+    states: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, simulation: Simulation, overwrite: bool | None) -> Files:
+    def of(
+        cls, simulation: Simulation, overwrite: bool | None, states: tuple[str, ...] = ()
+    ) -> Files:
         reports = {spec.name: spec.file_name or f"{spec.name}.h5" for spec in simulation.reports}
         return cls(
             folder=Path(simulation.output_dir),
@@ -66,29 +72,42 @@ class Files:
             log=simulation.log_file or None,
             may_replace=simulation.overwrite_output_dir if overwrite is None else overwrite,
             read=simulation.files_read,
+            states=states,
         )
 
     @property
     def names(self) -> list[str]:
         optional = [name for name in (self.csv, self.log) if name]
-        return [self.spikes, *self.reports.values(), *optional]
+        # an earlier run's checkpoint would be taken for this one's
+        return [self.spikes, *self.reports.values(), *optional, *self.states, CHECKPOINT]
 
-    def check(self) -> None:
+    def check(self, goes_on: bool = False) -> None:
         """Refuse what cannot be written; nothing is replaced."""
-        check_output(self.folder, self.may_replace, self.names, self.read)
+        if goes_on:
+            require_left(self.folder / self.spikes)
+        check_output(self.folder, self.may_replace or goes_on, self.names, self.read)
 
 
 class Folder(Watching):
-    """Makes the output folder ready, and keeps the log."""
+    """Makes the output folder ready, and keeps the log.
 
-    def __init__(self, files: Files) -> None:
-        self.files, self.log = files, ExitStack()
+    Parameters
+    ----------
+    goes_on : what is there is added to, not replaced.
+    """
+
+    def __init__(self, files: Files, goes_on: bool = False) -> None:
+        self.files, self.goes_on, self.log = files, goes_on, ExitStack()
 
     def start(self, run: Run) -> None:
         files = self.files
-        prepare_output(files.folder, files.may_replace, files.names, files.read)
+        if not self.goes_on:
+            prepare_output(files.folder, files.may_replace, files.names, files.read)
         if files.log:
-            self.log.enter_context(log_to(files.folder / files.log))
+            mode = "a" if self.goes_on else "w"
+            self.log.enter_context(log_to(files.folder / files.log, mode=mode))
+        if self.goes_on:
+            logger.info("The run goes on at %g ms.", run.time)
 
     def finish(self, run: Run, complete: bool) -> None:
         self.log.close()
@@ -102,13 +121,24 @@ class Account(Watching):
     facts : the provenance.
     more : what only the beginning knew: ``n_synapses``, ``setup_seconds``, ``started``,
         ``config_text``.
+    begin : ms, when the results begin.
     """
 
-    def __init__(self, folder: Path, facts: dict[str, Any], more: dict[str, Any]) -> None:
-        self.folder, self.facts, self.more = folder, facts, more
+    def __init__(
+        self, folder: Path, facts: dict[str, Any], more: dict[str, Any], begin: float = 0.0
+    ) -> None:
+        self.folder, self.facts, self.more, self.begin = folder, facts, more, begin
 
     def start(self, run: Run) -> None:
         write_provenance(self.folder, self.facts)
+
+    def kept(self, run: Run) -> dict[str, Any]:
+        """What a run that goes on needs to tell what was done in all."""
+        return {
+            "n_spikes": run.n_spikes, "n_events": run.engine.n_events,
+            "seconds": dict(run.clock.seconds), "setup_seconds": self.more["setup_seconds"],
+            "started": self.more["started"].isoformat(),
+        }  # fmt: skip
 
     def finish(self, run: Run, complete: bool) -> None:
         run.clock.lap(CLOSING)
@@ -116,15 +146,15 @@ class Account(Watching):
             self.facts["run"]["reached"] = run.time
         network, seconds = run.network, run.clock.seconds
         summary = Summary(
-            n_cells=network.n_cells,
-            n_points=len(network.points),
+            n_cells=network.circuit_cells,
+            n_points=network.circuit_points,
             n_virtual=network.n_virtual,
             n_compartments=network.n_compartments,
             n_synapses=self.more["n_synapses"],
             n_spikes=run.n_spikes,
             n_events=run.engine.n_events,
-            tstop=min(run.time, self.facts["run"]["tstop"]),
-            n_steps=run.step,
+            tstop=round(min(run.time, self.facts["run"]["tstop"]) - self.begin, 6),
+            n_steps=run.step - round(self.begin / run.settings.dt),
             setup_seconds=self.more["setup_seconds"],
             compile_seconds=run.engine.compile_seconds,
             run_seconds=seconds.get(STEPPING, 0.0) + seconds.get(WRITING, 0.0),
@@ -138,20 +168,40 @@ class Account(Watching):
 
 
 class SpikeFile(Watching):
-    """Spikes as they come, by population."""
+    """Spikes as they come, by population.
 
-    def __init__(self, files: Files, order: str | None, facts: dict[str, Any]) -> None:
-        self.files, self.order, self.facts = files, order, facts
+    Parameters
+    ----------
+    begun : what a checkpoint kept of a run that goes on.
+    """
+
+    def __init__(
+        self, files: Files, order: str | None, facts: dict[str, Any], begun: Arrays | None = None
+    ) -> None:
+        self.files, self.order, self.facts, self.begun = files, order, facts, begun
 
     def start(self, run: Run) -> None:
-        files = self.files
+        files, populations = self.files, [run.network.populations[p] for p in spiking(run.network)]
+        path = files.folder / files.spikes
+        if self.begun is not None and path.is_file():
+            path.unlink()  # whoever has it open keeps it
         self.writer = SpikeWriter(
-            files.folder / files.spikes,
-            [run.network.populations[p] for p in spiking(run.network)],
-            self.order,
-            files.folder / files.csv if files.csv else None,
+            path, populations, self.order, files.folder / files.csv if files.csv else None,
             provenance=self.facts,
-        )
+        )  # fmt: skip
+        if self.begun is not None:
+            for name in populations:
+                ids, times = (self.begun[f"{SPIKES}/{name}/{what}"] for what in ("ids", "times"))
+                self.writer.append(name, ids, times)
+        self.begun = None
+        self.writer.reach(run.time)
+
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """All that was written, as a checkpoint keeps it."""
+        found: dict[str, NDArray[Any]] = {}
+        for name, (ids, times) in self.writer.written().items():
+            found |= {f"{SPIKES}/{name}/ids": ids, f"{SPIKES}/{name}/times": times}
+        return found
 
     def after(self, run: Run, piece: Piece) -> None:
         network = run.network
@@ -162,20 +212,65 @@ class SpikeFile(Watching):
                 network.source_node_id[piece.source[mine]],
                 np.round(piece.time[mine], 6),  # without the clock's accumulated rounding
             )
+        self.writer.reach(run.time)
 
     def finish(self, run: Run, complete: bool) -> None:
         self.writer.close()
 
 
 class ReportFile(Watching):
-    """One report of one population, or that population's part of a file of several."""
+    """One report of one population, or that population's part of a file of several.
 
-    def __init__(self, recorder: AnyRecorder, file: Path, mode: str, facts: dict[str, Any]) -> None:
-        self.recorder, self.file, self.mode, self.facts = recorder, file, mode, facts
+    Parameters
+    ----------
+    place : number of the report and of the population in it.
+    begun : what a checkpoint kept of a run that goes on.
+    """
+
+    def __init__(
+        self,
+        recorder: AnyRecorder,
+        file: Path,
+        place: tuple[int, int],
+        facts: dict[str, Any],
+        begun: Arrays | None = None,
+    ) -> None:
+        self.recorder, self.file, self.place, self.facts = recorder, file, place, facts
+        self.begun = begun
+        self.name = f"written/reports/{place[0]}"
+
+    @property
+    def is_first(self) -> bool:
+        """Whether the file is made, or put back, for this population."""
+        return self.place[1] == 0
 
     def start(self, run: Run) -> None:
-        self.recorder.open(self.file, self.mode, self.facts)
+        mode = "w" if self.is_first else "a"
+        if self.begun is not None:
+            mode = "r+"
+            if self.is_first:
+                kept = {part: self.begun[f"{self.name}/{part}"] for part in Skeleton._fields}
+                put_back(self.file, Skeleton(**kept))
+        self.begun = None
+        self.recorder.open(self.file, mode, self.facts)
         self.columns = run.record(self.recorder.probes)
+
+    def flush(self) -> None:
+        self.recorder.report.flush()
+
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """What puts the file back, when all that belongs into it was flushed."""
+        if not self.is_first:
+            return {}
+        whole = skeleton_of(self.file)._asdict()
+        return {f"{self.name}/{part}": array for part, array in whole.items()}
+
+    def connections(self) -> dict[str, NDArray[Any]]:
+        """What a recorder of single synapses stands at."""
+        if not isinstance(self.recorder, ConnectionRecorder):
+            return {}
+        room = "{}/{}/{}".format(CONNECTIONS, *self.place)
+        return {f"{room}/{name}": array for name, array in self.recorder.kept().items()}
 
     def after(self, run: Run, piece: Piece) -> None:
         first, samples = run.step - len(piece.samples), piece.samples[:, self.columns]
@@ -188,104 +283,89 @@ class ReportFile(Watching):
         self.recorder.close()
 
 
-def facts_of(
-    simulation: Simulation, network: Network, threads: int, files: Files, names: dict[str, str]
-) -> dict[str, Any]:
-    """What the provenance tells before the run; ``names`` are precision, integrator, engine."""
-    return provenance(
-        {"file": str(simulation.config_file), "text": text_of(simulation.config_file)},
-        seed=simulation.seed,
-        threads=threads,
-        citations=["NEURON numerics: Carnevale & Hines 2006", "cells: Gouwens et al. 2018"],
-        run={
-            "tstop": simulation.tstop,
-            "dt": simulation.dt,
-            **names,
-            "config_file": str(Path(simulation.config_file).resolve()),
-            "populations": {
-                network.populations[p]: _ranges(network.spiking_nodes(p)) for p in spiking(network)
-            },
-            "nodes": {
-                network.populations[p]: simulation.circuit.nodes[network.populations[p]].digests()
-                for p in spiking(network)
-            },
-            "mechanisms": {
-                str(file): sha256(file.read_bytes()).hexdigest()
-                for file in simulation.circuit.mechanisms
-            },
-            "files": [files.spikes, *files.reports.values()],
-            "skipped": list(simulation.skipped),
-            "connection_overrides": [
-                {
-                    "name": override.name, "weight": float(override.weight),
-                    "source": _about(override.source, simulation),
-                    "target": _about(override.target, simulation),
-                }
-                for override in simulation.overrides
-            ],
-        },
-    )  # fmt: skip
+@dataclass(frozen=True)
+class Writers:
+    """Those who write the files of a run, in the order in which they begin."""
+
+    folder: Folder
+    account: Account
+    spikes: SpikeFile
+    reports: tuple[ReportFile, ...]
+
+    @property
+    def all(self) -> list[Observer]:
+        return [self.folder, self.account, self.spikes, *self.reports]
+
+    def connections(self) -> dict[str, NDArray[Any]]:
+        """What recorders of single synapses stand at."""
+        return {k: v for report in self.reports for k, v in report.connections().items()}
+
+    def kept(self) -> dict[str, NDArray[Any]]:
+        """What is needed to go on with the files as they are now."""
+        for report in self.reports:
+            report.flush()
+        found = self.spikes.kept()
+        for report in self.reports:
+            found |= report.kept()
+        return found
 
 
-def _about(chosen: list[tuple[str, IntArray]], simulation: Simulation) -> dict[str, Any]:
-    """How many nodes of which populations, and a hash of their ids: of some there are millions."""
-    nodes = simulation.circuit.nodes
-    return {
-        name: {"nodes": len(rows), "sha256": hash_of(np.sort(nodes[name].node_ids[rows]))}
-        for name, rows in chosen
-    }
+class Sampled(Watching):
+    """A report's part on a rank whose samples another writes."""
+
+    def __init__(self, recorder: AnyRecorder) -> None:
+        self.recorder = recorder
+
+    def start(self, run: Run) -> None:
+        run.record(self.recorder.probes)
 
 
-def recorders_of(simulation: Simulation, network: Network) -> dict[str, list[AnyRecorder]]:
-    """The recorders of every report, one per population."""
-    sampling = Sampling(simulation.dt, simulation.tstop, simulation.celsius)
-    recorders: dict[str, list[AnyRecorder]] = {}
-    for spec in simulation.reports:
-        mine: list[AnyRecorder] = []
-        recorders[spec.name] = mine
-        with located(simulation.config_file, f"reports.{spec.name}"):
-            for population, rows in spec.cells:
-                ids = simulation.circuit.nodes[population].node_ids[rows]
-                chosen = cells_among(network, population, ids)
-                if len(chosen) and spec.connections is None:
-                    mine.append(Recorder(spec, population, chosen, network, sampling))
-                elif len(chosen):
-                    found = ConnectionRecorder(
-                        spec, population, chosen, network, simulation, sampling
-                    )
-                    mine += [found] if found.n_connections else []
-            if not mine and spec.connections is None:
-                raise ConfigError(
-                    "no biophysical cell is chosen", field="cells", fix="Choose one or more."
-                )
-            if not mine:
-                raise ConfigError(
-                    f"no connection onto the chosen cells has a synapse of type "
-                    f"{spec.connections or 'Exp2Syn or ExpSyn'}", field="syn_type",
-                    fix="Choose other cells, or Exp2Syn, ExpSyn or null.",
-                )  # fmt: skip
-    return recorders
+def writers_of(
+    files: Files,
+    recorders: dict[str, list[AnyRecorder]],
+    facts: dict[str, Any],
+    beginning: dict[str, Any],
+    order: str | None,
+    start: Start | None,
+) -> Writers:
+    """The writers of a run; of one that does not begin at rest they know where it began.
+
+    Parameters
+    ----------
+    facts, beginning : see :class:`Account`.
+    order : of the spikes.
+
+    Raises
+    ------
+    ConfigError : a recorder cannot go on from the state.
+    """
+    earlier = start.earlier if start is not None else None
+    more = start.saved.more if start is not None else {}
+    begun = more if earlier is not None else None
+    if start is not None:
+        facts["run"] |= start.facts
+    if earlier is not None:
+        setup = beginning["setup_seconds"] + earlier["setup_seconds"]
+        started = datetime.fromisoformat(earlier["started"])
+        beginning |= {"setup_seconds": setup, "started": started}
+    account = Account(files.folder, facts, beginning, start.begin if start else 0.0)
+    reports = []
+    for number, (name, several) in enumerate(recorders.items()):
+        for k, recorder in enumerate(several):
+            if start is not None and isinstance(recorder, ConnectionRecorder):
+                with located(facts["run"]["config_file"], f"reports.{name}"):
+                    recorder.go_on(start.saved.snapshot.step, _kept_connections(more))
+            path = files.folder / files.reports[name]
+            reports.append(ReportFile(recorder, path, (number, k), facts, begun))
+    spikes = SpikeFile(files, order, facts, begun)
+    return Writers(Folder(files, begun is not None), account, spikes, tuple(reports))
 
 
-def cells_among(network: Network, population: str, ids: NDArray[np.integer]) -> NDArray[np.int64]:
-    """The biophysical cells among some nodes of a population, in order of node id."""
-    index = network.populations.index(population)
-    mine = np.flatnonzero(network.source_population[: network.n_cells] == index)
-    chosen = mine[np.isin(network.source_node_id[mine], ids)]
-    return chosen[np.argsort(network.source_node_id[chosen])]
-
-
-def spiking(network: Network) -> NDArray[np.int64]:
-    """Populations with cells that can spike."""
-    return np.unique(network.source_population[: network.n_reacting])
-
-
-def text_of(path: Path | None) -> str:
-    """The configuration's text; empty if it was made in memory."""
-    return read_text(Path(path)) if path is not None and Path(path).is_file() else ""
-
-
-def _ranges(ids: NDArray[np.int64]) -> list[list[int]]:
-    """Ascending ids as half-open ranges."""
-    breaks = np.flatnonzero(np.diff(ids) != 1) + 1
-    return [[int(part[0]), int(part[-1]) + 1] for part in np.split(ids, breaks) if len(part)]
+def _kept_connections(more: Arrays) -> list[dict[str, NDArray[Any]]]:
+    """What each recorder of single synapses kept in a state."""
+    found: dict[str, dict[str, NDArray[Any]]] = {}
+    for name, array in more.items():
+        room, _, part = name.rpartition("/")
+        if room.startswith(f"{CONNECTIONS}/"):
+            found.setdefault(room, {})[part] = array
+    return list(found.values())

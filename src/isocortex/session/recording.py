@@ -32,7 +32,8 @@ class Spikes(Watching):
         ends = np.round([end, end - 0.5 * run.settings.dt], 6)
         kept = []
         for piece in self.pieces:
-            mine = np.round(piece.time, 6) <= ends[(piece.source >= network.n_cells).astype(int)]
+            is_point = (piece.source >= network.circuit_cells).astype(int)
+            mine = np.round(piece.time, 6) <= ends[is_point]
             kept.append(piece._replace(source=piece.source[mine], time=piece.time[mine]))
         self.pieces = kept
         run.n_spikes = sum(len(piece.source) for piece in kept)
@@ -44,7 +45,7 @@ class Spikes(Watching):
         network, dt = run.network, run.settings.dt
         sources = np.concatenate([np.zeros(0, np.int64), *(p.source for p in self.pieces)])
         times = np.concatenate([np.zeros(0), *(p.time for p in self.pieces)])
-        seen = (sources >= network.n_cells) | (times < (run.step - 0.5) * dt)
+        seen = (sources >= network.circuit_cells) | (times < (run.step - 0.5) * dt)
         sources, times = sources[seen], np.round(times[seen], 6)
         names = np.array(network.populations, object)
         table = pd.DataFrame(

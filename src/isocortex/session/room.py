@@ -11,12 +11,18 @@ from isocortex.network.memory import SORTED, require_memory
 
 
 def room_for(
-    simulation: Simulation, *, precision: str, second_order: bool = False, runs: bool = True
+    simulation: Simulation,
+    *,
+    precision: str,
+    second_order: bool = False,
+    runs: bool = True,
+    builders: int = 1,
 ) -> Callable[[Extent], None]:
     """What ``build_network`` asks before it makes synapses.
 
     Parameters
     ----------
+    builders : processes that build as much on this machine at the same time.
     runs : False if the network is looked at only, and no engine is laid out for it.
     """
 
@@ -41,7 +47,8 @@ def room_for(
             fix = "Make the circuit smaller or the machine larger"
             laid_out = here > needed.building and precision == "double"
             fix += ", or run it in single precision." if laid_out else "."
-        require_memory(here, what, file=simulation.circuit.config_file, field=field, fix=fix)
+        file = simulation.circuit.config_file
+        require_memory(builders * here, what, file=file, field=field, fix=fix)
 
     return fits
 

@@ -18,20 +18,15 @@ from isocortex.interrupt import interruptible
 from isocortex.network.network import Network
 from isocortex.report.record import Recorder, Sampling
 from isocortex.report.summary import Stopwatch
+from isocortex.session.checkpoints import Checkpoints, Plan, about_run
+from isocortex.session.facts import facts_of, text_of
 from isocortex.session.loop import Observer, Run
-from isocortex.session.outputs import (
-    Account,
-    Files,
-    Folder,
-    ReportFile,
-    SpikeFile,
-    cells_among,
-    facts_of,
-    recorders_of,
-    text_of,
-)
+from isocortex.session.outputs import Files, Sampled, writers_of
+from isocortex.session.ranks import Ranks
+from isocortex.session.recorders import cells_among, recorders_of
 from isocortex.session.recording import Spikes, Trace
 from isocortex.session.setup import BUILDING, READING, Options, build, describe, lay_out, load
+from isocortex.session.start import Start, bounds_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +123,7 @@ class Session:
     def _cells(self, nodes: Sequence[int] | None, population: str | None) -> tuple[str, Any]:
         """Population and indices of biophysical cells, in order of node id."""
         network = self.network
-        biophysical = np.unique(network.source_population[: network.n_cells])
+        biophysical = np.unique(network.source_population[: network.circuit_cells])
         names = [network.populations[p] for p in biophysical]
         name = names[0] if population is None and len(names) == 1 else population
         if name is None or name not in names:
@@ -136,7 +131,8 @@ class Session:
                 "several populations" if name is None else f"no cells in {name!r}",
                 field="population", fix=f"Name one of {', '.join(names) or 'none'}.",
             )  # fmt: skip
-        ids = network.source_node_id[: network.n_cells] if nodes is None else np.asarray(nodes)
+        everybody = network.source_node_id[: network.circuit_cells]
+        ids = everybody if nodes is None else np.asarray(nodes)
         cells = cells_among(network, name, ids)
         if nodes is not None and len(cells) < len(np.unique(ids)):
             missing = np.setdiff1d(ids, network.source_node_id[cells])
@@ -261,8 +257,11 @@ def prepare(
     keeps: bool = False,
     more: Sequence[Observer] = (),
     say: Callable[[str], None] = lambda line: None,
+    plan: Plan | None = None,
+    start: Start | None = None,
+    ranks: Ranks | None = None,
 ) -> Session:
-    """Read, check and build everything.
+    """Read, check and build everything, or this rank's part of it.
 
     Parameters
     ----------
@@ -270,39 +269,71 @@ def prepare(
     keeps : spikes are kept in memory.
     more : observers told after those that write.
     say : called with one line for every stage that takes time.
+    plan : when the state is written, None for never.
+    start : a state to begin with, None to begin at rest.
+    ranks : those that run the simulation together; the first writes for all.
+
+    Raises
+    ------
+    ConfigError : a state is asked for or given where several ranks share the circuit.
     """
-    started, clock = datetime.now(UTC), Stopwatch()
-    simulation, settings = load(config, options, say)
-    clock.lap(READING)
-    files = Files.of(simulation, options.overwrite)
-    if writes:
-        files.check()  # now, not after the network was built
-    network = build(simulation, options)
-    say(describe(network))
-    recorders = recorders_of(simulation, network) if writes else {}
+    started, clock, ranks = datetime.now(UTC), Stopwatch(), ranks or Ranks()
+    with ranks.together():
+        if ranks.size > 1 and (plan is not None or start is not None):
+            raise ConfigError(
+                f"the state of a run on {ranks.size} ranks is in as many places",
+                fix="Save and go on in one process, on as many threads as it has cores.",
+            )
+        simulation, settings = load(config, options, say, ranks)
+        clock.lap(READING)
+        files = Files.of(simulation, options.overwrite, plan.states if plan else ())
+        text = text_of(simulation.config_file)
+        if plan is not None:
+            plan.check(simulation.tstop)
+        if start is not None:
+            start.check(simulation, text, files.folder)
+        if writes and ranks.rank == 0:  # now, not after the network was built
+            files.check(goes_on=start is not None and not start.branches)
+    with ranks.together():
+        network = build(simulation, options, ranks)
+        snapshot = start.snapshot(network, settings) if start else None
+        begin = start.begin if start else 0.0
+        recorders = recorders_of(simulation, network, begin) if writes else {}
+        bound = bounds_of(network, simulation.tstop) if plan else {}
+    stored = network.n_synapses - round(network.n_drawn)
+    n_synapses = ranks.sum(stored) + round(network.n_drawn)
+    say(describe(network, n_synapses))
     clock.lap(BUILDING)
     # the synapses are in the network now, and may be large
     simulation = replace(simulation, circuit=replace(simulation.circuit, projections=[]))
     say("Loading the kernels (compiled once, then cached) ...")
-    n_synapses = network.n_synapses
-    task = lay_out(simulation, network, settings, options.engine, clock)
+    with ranks.together():
+        task = lay_out(simulation, network, settings, options.engine, clock, ranks)
     del network
     compiling = task.engine.compile_seconds
     setup = sum(clock.seconds.values()) - compiling
     say(f"Ready: {setup:.1f} s to build, {compiling:.1f} s to compile.")
-    observers: list[Observer] = []
-    if writes:
+    if snapshot is not None:
+        task.engine.restore(snapshot)
+        del snapshot
+    spikes = Spikes() if keeps else None
+    observers: list[Observer] = [*([spikes] if spikes else []), *more]
+    if writes and ranks.rank:
+        observers += [Sampled(recorder) for several in recorders.values() for recorder in several]
+    elif writes:
         names = {name: getattr(options, name) for name in ("precision", "integrator", "engine")}
+        names["ranks"] = ranks.size
         facts = facts_of(simulation, task.network, settings.threads, files, names)
         beginning = {"n_synapses": n_synapses, "setup_seconds": setup, "started": started,
-                     "config_text": text_of(simulation.config_file)}  # fmt: skip
-        observers = [Folder(files), Account(files.folder, facts, beginning),
-                     SpikeFile(files, simulation.spikes_sort_order, facts)]  # fmt: skip
-        for name, several in recorders.items():
-            observers += [
-                ReportFile(recorder, files.folder / files.reports[name], "a" if k else "w", facts)
-                for k, recorder in enumerate(several)
-            ]
-    spikes = Spikes() if keeps else None
-    observers += [*([spikes] if spikes else []), *more]
-    return Session(simulation, Run(task, observers, clock), spikes, writes)
+                     "config_text": text}  # fmt: skip
+        writers = writers_of(
+            files, recorders, facts, beginning, simulation.spikes_sort_order, start
+        )
+        if plan is not None:
+            about = {**bound, **about_run(options, plan, simulation, writers.account)}
+            observers.append(Checkpoints(plan, files.folder, about, writers, say))
+        observers = [*writers.all, *observers]
+    run = Run(task, observers, clock, ranks)
+    if start is not None:
+        start.take_up(run)
+    return Session(simulation, run, spikes, writes)

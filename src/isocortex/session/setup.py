@@ -15,6 +15,7 @@ from isocortex.network.network import Network
 from isocortex.report.summary import Stopwatch
 from isocortex.session.engines import ENGINES, INTEGRATORS, make_engine, make_settings
 from isocortex.session.loop import Task
+from isocortex.session.ranks import Ranks
 from isocortex.session.room import room_for
 from isocortex.sonata.config import Run as RunSection
 from isocortex.sonata.config import check_steps, load_simulation
@@ -42,7 +43,10 @@ class Options:
 
 
 def load(
-    config: str | os.PathLike[str] | Simulation, options: Options, say: Callable[[str], None]
+    config: str | os.PathLike[str] | Simulation,
+    options: Options,
+    say: Callable[[str], None],
+    ranks: Ranks,
 ) -> tuple[Simulation, Settings]:
     """The simulation as the options change it, and its settings; all choices are checked."""
     if not isinstance(config, Simulation):
@@ -58,6 +62,8 @@ def load(
     if threads is not None and threads > cores:  # they would wait for each other, spinning
         say(f"{threads} threads asked for, but there are {cores} cores: one thread each.")
         threads = cores
+    if threads is None:
+        threads = ranks.threads
     if options.engine not in ENGINES:
         raise ConfigError(
             f"unknown engine {options.engine!r}", fix=f"Use one of {', '.join(ENGINES)}."
@@ -93,8 +99,9 @@ def _changed(simulation: Simulation, options: Options) -> Simulation:
     )
 
 
-def build(simulation: Simulation, options: Options) -> Network:
-    """The network of a simulation, its synapses stored if the engine draws none."""
+def build(simulation: Simulation, options: Options, ranks: Ranks | None = None) -> Network:
+    """A rank's network of a simulation, its synapses stored if the engine draws none."""
+    ranks = ranks or Ranks()
     store = options.store_synapses
     if options.engine == "reference" and store is None:
         store = True  # it knows no other
@@ -102,8 +109,9 @@ def build(simulation: Simulation, options: Options) -> Network:
         simulation,
         precision=options.precision,
         second_order=INTEGRATORS[options.integrator],
+        builders=ranks.here,
     )
-    return build_network(simulation, store, fits=fits)
+    return build_network(simulation, store, ranks=ranks.size, rank=ranks.rank, fits=fits)
 
 
 def lay_out(
@@ -112,9 +120,10 @@ def lay_out(
     settings: Settings,
     engine: str,
     clock: Stopwatch,
+    ranks: Ranks,
 ) -> Task:
     """The network in an engine's memory; its wiring is the engine's from here on."""
-    motor = make_engine(network, settings, engine)
+    motor = make_engine(network, settings, engine, ranks)
     clock.lap(LOADING)
     clock.seconds[LOADING] -= motor.compile_seconds
     clock.seconds[COMPILING] = motor.compile_seconds
@@ -122,14 +131,15 @@ def lay_out(
     return Task(network.without_wiring(), motor, settings, n_steps)
 
 
-def describe(network: Network) -> str:
-    """One line: how much there is to simulate."""
-    parts = [f"{network.n_cells:,} biophysical cells of {len(network.models)} models"]
-    if len(network.points):
-        parts.append(f"{len(network.points):,} point neurons")
+def describe(network: Network, n_synapses: int | None = None) -> str:
+    """One line: how much there is to simulate; ``n_synapses`` of all ranks."""
+    n_synapses = network.n_synapses if n_synapses is None else n_synapses
+    parts = [f"{network.circuit_cells:,} biophysical cells of {len(network.models)} models"]
+    if network.circuit_points:
+        parts.append(f"{network.circuit_points:,} point neurons")
     if network.n_virtual:
         parts.append(f"{network.n_virtual:,} virtual nodes")
-    parts += [f"{network.n_compartments:,} compartments", f"{network.n_synapses:,} synapses"]
+    parts += [f"{network.n_compartments:,} compartments", f"{n_synapses:,} synapses"]
     line = ", ".join(parts)
     if network.n_drawn:
         line += f" (about {network.n_drawn:.3g} of them drawn at each spike, not stored)"

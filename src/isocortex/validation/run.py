@@ -104,7 +104,7 @@ def validate_result(result: Result, gates: Sequence[str] = NAMES) -> Validation:
     neurons = Neurons.of(simulation.circuit.nodes[POPULATION])
     wanted = [name for name in gates if name in OF_RESULTS]
     stop = result.duration
-    start = FULL.settle if stop >= 2 * FULL.settle else 0.0
+    start = max(FULL.settle if stop >= 2 * FULL.settle else 0.0, result.begin)
     rest = measure.Rest(simulation, result.spikes, start, stop)
     measured = measure.at_rest(rest, neurons, wanted)
     pushed = any(isinstance(each, CurrentInput) for each in simulation.inputs)

@@ -69,15 +69,18 @@ def parts_of_cells(n: int, drawn: DrawnSynapses | None, threads: int) -> IntArra
     if drawn is None or drawn.stored:
         return None
     part = np.zeros(n, np.int64)
-    n_parts = max(min(threads, len(drawn.cell)), 1)
+    own = drawn.cell[drawn.cell >= 0]
+    n_parts = max(min(threads, len(own)), 1)
     others = np.ones(n, bool)
-    others[drawn.cell] = False
-    for cells in (drawn.cell, np.flatnonzero(others)):
+    others[own] = False
+    for cells in (own, np.flatnonzero(others)):
         part[cells] = np.arange(len(cells)) * n_parts // max(len(cells), 1)
     return part
 
 
-def range_of_part(part: int, n_parts: int, n_neurons: int) -> tuple[int, int]:
+def range_of_part(part: int, n_parts: int, drawn: DrawnSynapses) -> tuple[int, int]:
     """The neurons that :func:`parts_of_cells` gives to a part."""
-    begin, end = (-(-p * n_neurons // n_parts) for p in (part, part + 1))
+    own = np.flatnonzero(drawn.cell >= 0)
+    first = int(own[0]) if len(own) else 0
+    begin, end = (first - (-p * len(own) // n_parts) for p in (part, part + 1))
     return begin, end

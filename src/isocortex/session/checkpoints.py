@@ -1,0 +1,188 @@
+"""When a run writes its state to files, and who writes them."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isocortex.circuit import Simulation
+from isocortex.engine.interface import Snapshot
+from isocortex.errors import ConfigError
+from isocortex.report.output import CHECKPOINT
+from isocortex.session.loop import Run, Watching
+from isocortex.session.outputs import Account, Writers
+from isocortex.session.setup import Options
+from isocortex.session.statefile import Arrays, Meaning, write_state
+
+logger = logging.getLogger(__name__)
+SAVING = "saving states"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When a run writes its state.
+
+    Attributes
+    ----------
+    every : ms between checkpoints, of simulated time; None for none.
+    minutes : the same of wall-clock, minutes.
+    at : ms, when a state is kept in a file of its own.
+    """
+
+    every: float | None = None
+    minutes: float | None = None
+    at: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, every: float | str | None, at: float | Sequence[float] | None) -> Plan | None:
+        """The plan that was asked for, None if nothing was.
+
+        Parameters
+        ----------
+        every : ms of simulated time, or a text such as ``100``, ``100ms`` or ``10min``, which is
+            wall-clock.
+        at : ms, one or several.
+
+        Raises
+        ------
+        ConfigError : no positive duration.
+        """
+        times = (at,) if isinstance(at, int | float) else tuple(at or ())
+        for moment in times:
+            if not (np.isfinite(moment) and moment > 0.0):
+                raise ConfigError(f"no state can be saved at {moment:g} ms", field="save_at",
+                                  fix="Give a time after the beginning, ms.")  # fmt: skip
+        if every is None:
+            return cls(at=times) if times else None
+        found = re.fullmatch(r"\s*([\d.eE+]+)\s*(ms|min)?\s*", str(every))
+        try:
+            number = float(found[1]) if found else 0.0
+        except ValueError:
+            number = 0.0
+        if found is None or not (np.isfinite(number) and number > 0.0):
+            raise ConfigError(
+                f"{every!r} is no time between checkpoints", field="checkpoint_every",
+                fix="Give ms of simulated time, as 100, or minutes of waiting, as 10min.",
+            )  # fmt: skip
+        if found[2] == "min":
+            return cls(minutes=number, at=times)
+        return cls(every=number, at=times)
+
+    def check(self, end: float) -> None:
+        """Refuse states of times after the run's end, ms."""
+        late = [moment for moment in self.at if moment > end + 1e-6]
+        if late:
+            raise ConfigError(
+                f"no state can be saved at {late[0]:g} ms, the run ends at {end:g} ms",
+                field="save_at", fix="Give a later --tstop.",
+            )  # fmt: skip
+
+    @property
+    def checkpoints(self) -> bool:
+        """Whether the newest state is kept, so that the run can be continued."""
+        return self.every is not None or self.minutes is not None
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Names of the files of states."""
+        return tuple(map(state_name, self.at))
+
+
+def about_run(
+    options: Options, plan: Plan, simulation: Simulation, account: Account
+) -> dict[str, Any]:
+    """What a state tells of the run that it is of, plain data."""
+    return {
+        "options": asdict(options), "plan": asdict(plan), "facts": account.facts["run"],
+        "config_text": account.more["config_text"], "dt": simulation.dt,
+        "tstop": simulation.tstop, "begin": account.begin,
+    }  # fmt: skip
+
+
+def state_name(moment: float) -> str:
+    """Name of the file of a state that was asked for at a time, ms."""
+    return f"state_{moment:.10g}ms.h5"
+
+
+class Checkpoints(Watching):
+    """Writes the state where the plan says, at ends of windows: there nothing is half exchanged.
+
+    The last checkpoint of a run that ends is at the last end of a window before the end, so that it
+    can be continued as if it had been asked for more.
+
+    Parameters
+    ----------
+    about : what a state is of, see :mod:`isocortex.session.statefile`.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        folder: Path,
+        about: Mapping[str, Any],
+        writers: Writers,
+        say: Callable[[str], None],
+    ) -> None:
+        self.plan, self.folder, self.about = plan, folder, about
+        self.writers, self.say = writers, say
+
+    def start(self, run: Run) -> None:
+        window, dt = run.engine.window, run.settings.dt
+        last = (run.n_steps - 1) // window * window
+
+        def window_end(moment: float) -> int:
+            return min(max(int((moment / dt + 1e-6) // window), 1) * window, last)
+
+        self.states = {moment: window_end(moment) for moment in self.plan.at}
+        steps = list(self.states.values())
+        self.checkpoints: set[int] = set()
+        if self.plan.every is not None:
+            n = int(run.n_steps * dt / self.plan.every)
+            self.checkpoints = {window_end((k + 1) * self.plan.every) for k in range(n)}
+        if self.plan.checkpoints:
+            self.checkpoints.add(last)
+        run.pauses = np.unique([*steps, *self.checkpoints]).astype(np.int64)
+        self.written, self.when = run.step, time.monotonic()
+
+    def before(self, run: Run, n_steps: int) -> None:
+        """Write what is due as the next piece begins: the last one has been looked at by now."""
+        if run.step % run.engine.window:
+            return
+        states = [moment for moment, step in self.states.items() if step == run.step]
+        due = run.step > self.written and (run.step in self.checkpoints or self._waited())
+        if states or due:
+            snapshot = run.engine.state()
+            for moment in states:
+                path = self.folder / state_name(moment)
+                self._write(run, path, snapshot, self.writers.connections())
+                self.say(f"State at {run.time:g} ms: {path}")
+            if due:
+                self._checkpoint(run, snapshot)
+
+    def finish(self, run: Run, complete: bool) -> None:
+        at_end_of_window = run.step % run.engine.window == 0
+        if run.stopped and self.plan.checkpoints and run.step > self.written and at_end_of_window:
+            self._checkpoint(run, run.engine.state())
+            self.say(f"It can go on from there: isocortex continue {self.folder}")
+
+    def _waited(self) -> bool:
+        minutes = self.plan.minutes
+        return minutes is not None and time.monotonic() - self.when >= 60.0 * minutes
+
+    def _checkpoint(self, run: Run, snapshot: Snapshot) -> None:
+        kept = {**self.writers.kept(), **self.writers.connections()}
+        self._write(run, self.folder / CHECKPOINT, snapshot, kept)
+        self.written, self.when = run.step, time.monotonic()
+
+    def _write(self, run: Run, path: Path, snapshot: Snapshot, more: Arrays) -> None:
+        about = {**self.about, "account": self.writers.account.kept(run)}
+        write_state(path, snapshot, Meaning.of(run.network), about, more)
+        run.clock.lap(SAVING)
+        logger.info("State at %g ms: %s", run.time, path.name)

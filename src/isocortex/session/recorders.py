@@ -1,0 +1,55 @@
+"""The recorders of a simulation's reports."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.circuit import Simulation
+from isocortex.errors import ConfigError, located
+from isocortex.network.network import Network
+from isocortex.report.netcons import ConnectionRecorder
+from isocortex.report.record import Recorder, Sampling
+
+AnyRecorder = Recorder | ConnectionRecorder
+
+
+def recorders_of(
+    simulation: Simulation, network: Network, begin: float = 0.0
+) -> dict[str, list[AnyRecorder]]:
+    """The recorders of every report, one per population; ``begin`` (ms) is that of the results."""
+    sampling = Sampling(simulation.dt, simulation.tstop, simulation.celsius, begin)
+    recorders: dict[str, list[AnyRecorder]] = {}
+    for spec in simulation.reports:
+        mine: list[AnyRecorder] = []
+        recorders[spec.name] = mine
+        with located(simulation.config_file, f"reports.{spec.name}"):
+            for population, rows in spec.cells:
+                ids = simulation.circuit.nodes[population].node_ids[rows]
+                chosen = cells_among(network, population, ids)
+                if len(chosen) and spec.connections is None:
+                    mine.append(Recorder(spec, population, chosen, network, sampling))
+                elif len(chosen):
+                    found = ConnectionRecorder(
+                        spec, population, chosen, network, simulation, sampling
+                    )
+                    mine += [found] if found.n_connections else []
+            if not mine and spec.connections is None:
+                raise ConfigError(
+                    "no biophysical cell is chosen", field="cells", fix="Choose one or more."
+                )
+            if not mine:
+                raise ConfigError(
+                    f"no connection onto the chosen cells has a synapse of type "
+                    f"{spec.connections or 'Exp2Syn or ExpSyn'}", field="syn_type",
+                    fix="Choose other cells, or Exp2Syn, ExpSyn or null.",
+                )  # fmt: skip
+    return recorders
+
+
+def cells_among(network: Network, population: str, ids: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The biophysical cells among some nodes of a population, in order of node id."""
+    index = network.populations.index(population)
+    mine = np.flatnonzero(network.source_population[: network.circuit_cells] == index)
+    chosen = mine[np.isin(network.source_node_id[mine], ids)]
+    return chosen[np.argsort(network.source_node_id[chosen])]

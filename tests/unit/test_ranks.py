@@ -1,0 +1,433 @@
+"""Ranks of an MPI launch: what they write is what one process writes, to the last bit."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import isocortex
+from launch import LIMIT, command, environment, launch, python, require_equal
+from library_circuit import clamp, poisson, report, write_library_circuit
+
+import isocortex as ic
+from isocortex.cli import terminal
+from isocortex.cortex.build import build_cortex
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
+from isocortex.engine.exchange import SPIKE
+from isocortex.session import ranks as ranks_module
+from isocortex.session.launcher import launched
+from isocortex.session.ranks import MpiRanks, ranks_of_launch
+from isocortex.sonata.write import write_edges, write_nodes, write_types
+
+NSYNS = [(0, 0, 3), (1, 1, 5), (0, 2, 9), (1, 4, 1), (0, 3, 40), (1, 0, 30)]
+RECURRENT = [(0, 4, 9), (4, 0, 9), (3, 1, 17), (2, 3, 12), (1, 2, 3), (3, 4, 20)]
+POINTS = 3
+
+
+@pytest.fixture(scope="module")
+def circuit(tmp_path_factory):
+    """Cells and point neurons that drive each other, driven by trains and electrodes."""
+    folder = tmp_path_factory.mktemp("circuit")
+    config = write_library_circuit(
+        folder, cells=5, drive=2, edges=NSYNS, recurrent=RECURRENT,
+        run={"tstop": 30.0}, output={"log_file": "log.txt", "spikes_file_csv": "spikes.csv"},
+        inputs={"drive": poisson(), "step": clamp(1.0, (1, 3))},
+        reports={"soma": report("v"), "all": report("v", "all", dt=0.5),
+                 "g": report("g_exc", "all"), "cai": report("cai", "all", start=5.0, end=20.0),
+                 "sum": report("i_exc", type="summation"),
+                 "one": {"module": "netcon_report", "variable_name": "i", "dt": 0.1}},
+    )  # fmt: skip
+    node = {"node_type_id": [3], "model_type": "point_neuron", "model_template": "nrn:IntFire1",
+            "dynamics_params": "intfire.json"}  # fmt: skip
+    write_types(folder / "points_types.csv", pd.DataFrame(node))
+    write_nodes(folder / "points.h5", "points", np.full(POINTS, 3))
+    (folder / "intfire.json").write_text('{"tau": 0.02, "refrac": 0.003}')
+    (folder / "sign.json").write_text('{"sign": 1}')
+    rule = {"edge_type_id": 0, "syn_weight": 0.6, "delay": 1.5, "dynamics_params": "sign.json"}
+    write_types(folder / "onto_points.csv", pd.DataFrame([rule]))
+    more = [("drive", "points", (2, POINTS), "onto_points.csv", [(0, 0, 1), (1, 2, 1)]),
+            ("cells", "points", (5, POINTS), "onto_points.csv", [(1, 1, 2), (3, 2, 1)]),
+            ("points", "cells", (POINTS, 5), "edge_types.csv", [(0, 0, 4), (2, 4, 9)])]  # fmt: skip
+    content = json.loads(config.read_text())
+    content["components"]["point_neuron_models_dir"] = "."
+    content["networks"]["nodes"].append(
+        {"nodes_file": "points.h5", "node_types_file": "points_types.csv"}
+    )
+    for source, target, sizes, types, rows in more:
+        table = pd.DataFrame(rows, columns=["source_node_id", "target_node_id", "nsyns"])
+        file = f"{source}_{target}.h5"
+        write_edges(folder / file, source, target, sizes, table.assign(edge_type_id=0))
+        content["networks"]["edges"].append({"edges_file": file, "edge_types_file": types})
+    config.write_text(json.dumps(content))
+    ic.run(config, output_dir=folder / "alone", threads=1)
+    return config
+
+
+@pytest.mark.parametrize(("ranks", "threads"), [(1, 2), (2, 1), (3, 1), (4, 1), (2, 2)])
+def test_spikes_and_reports_are_those_of_one_process(circuit, tmp_path, ranks, threads):
+    status, printed, error = launch(
+        ranks, "run", circuit, "--threads", threads, "--output-dir", tmp_path
+    )
+    assert (status, error) == (0, "")
+    alone = circuit.parent / "alone"
+    require_equal(tmp_path, alone)
+    assert (tmp_path / "spikes.csv").read_bytes() == (alone / "spikes.csv").read_bytes()
+    spikes = ic.Result(tmp_path).spikes
+    assert spikes["population"].value_counts().min() > 2  # of cells and of points
+    assert printed.count("Simulated 30 ms") == printed.count("Reading") == 1
+    facts = json.loads((tmp_path / "provenance.json").read_text())
+    expected = json.loads((alone / "provenance.json").read_text())
+    assert facts["run"]["ranks"] == ranks
+    assert facts["run"]["populations"] == expected["run"]["populations"]
+    for name in ("n_cells", "n_points", "n_synapses", "n_events", "n_spikes", "n_compartments"):
+        assert facts["summary"][name] == expected["summary"][name], name
+    log = (tmp_path / "log.txt").read_text()
+    assert log.count("\n") == (alone / "log.txt").read_text().count("\n")
+
+
+TWICE = """
+import sys, isocortex
+for way in (True, False):
+    isocortex.run(
+        sys.argv[1], tstop=60.0, threads=1, store_synapses=way, output_dir=f"{sys.argv[2]}/{way}"
+    )
+"""
+
+
+@pytest.fixture(scope="module")
+def cortex(tmp_path_factory):
+    """A cortex of 900 neurons, run by one process."""
+    folder = tmp_path_factory.mktemp("cortex")
+    config = build_cortex(folder, CortexModel.make(Recipe(scale=0.0001, seed=3)))
+    ic.run(config, tstop=60.0, threads=1, store_synapses=False, output_dir=folder / "alone")
+    return config
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_a_cortex_is_the_same_drawn_and_stored(cortex, tmp_path, ranks):
+    assert python(ranks, TWICE, cortex, tmp_path) == (0, "", "")
+    for way in ("True", "False"):
+        require_equal(tmp_path / way, cortex.parent / "alone")
+    assert len(ic.Result(tmp_path / "False").spikes) > 50
+
+
+def test_more_ranks_than_cells(tmp_path):
+    config = write_library_circuit(
+        tmp_path, cells=1, edges=[(0, 0, 30)], inputs={"drive": poisson()},
+        reports={"v": report("v")},
+    )  # fmt: skip
+    ic.run(config, output_dir=tmp_path / "alone")
+    status, _, error = launch(3, "run", config, "--threads", 1, "--output-dir", tmp_path / "many")
+    assert (status, error) == (0, "")
+    require_equal(tmp_path / "many", tmp_path / "alone")
+
+
+# --- what goes wrong --------------------------------------------------------------------------
+
+
+def one_line(error, *words):
+    assert error.count("\n") == 1, error
+    assert error.startswith("Error: "), error
+    for word in words:
+        assert word in error
+
+
+def test_what_every_rank_finds_is_said_once(circuit, tmp_path):
+    status, _, error = launch(2, "run", circuit, "--dt", "0.07", "--output-dir", tmp_path)
+    assert status == 1
+    one_line(error, "dt")
+
+
+def test_a_voltage_lost_on_the_last_rank_ends_all(circuit, tmp_path):
+    content = json.loads(circuit.read_text())
+    content["inputs"] = {"step": clamp(1e30, (4,), delay=10.0)}
+    config = circuit.with_name("lost.json")
+    config.write_text(json.dumps(content))
+    status, _, error = launch(2, "run", config, "--threads", 1, "--output-dir", tmp_path)
+    assert status == 1
+    one_line(error, "cells 4", "not finite")
+    with h5py.File(tmp_path / "soma.h5") as file:
+        assert file["report/cells/data"].shape[0] > 90
+
+
+BROKEN = """
+import os, sys
+import isocortex.{module} as module
+def broken(*arguments, **options):
+    raise MemoryError("no room")
+if os.environ["PMI_RANK"] == "1":
+    {change}
+from isocortex.cli import main
+sys.argv = ["isocortex", "run", *sys.argv[1:]]
+main()
+"""
+#: While the network is built, in a thread in the middle of a window, between two windows.
+PLACES = {
+    "building": ("session.setup", "module.build_network = broken"),
+    "stepping": ("engine.cpu", "module.run_windows = broken"),
+    "passing": ("engine.cpu", "module.pass_spikes_on = broken"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_one_rank_meets_ends_all(circuit, tmp_path, place):
+    module, change = PLACES[place]
+    code = BROKEN.format(module=module, change=change)
+    status, _, error = python(3, code, circuit, "--threads", 1, "--output-dir", tmp_path)
+    assert status != 0
+    lines = [line for line in error.splitlines() if "no room" in line]
+    assert len(lines) == 1, error
+    assert lines[0].startswith("Error") and "rank 1" in lines[0] and "MemoryError" in lines[0]
+
+
+def test_processes_that_were_asked_for_different_runs(circuit, tmp_path):
+    code = """
+import os, sys, isocortex
+isocortex.run(sys.argv[1], tstop=1.0 + int(os.environ["PMI_RANK"]), output_dir=sys.argv[2])
+"""
+    status, _, error = python(2, code, circuit, tmp_path)
+    assert status != 0
+    assert "were asked for several" in error
+
+
+def test_a_launch_without_mpi4py_says_so_once(circuit, tmp_path):
+    (tmp_path / "mpi4py.py").write_text("raise ImportError('No module named mpi4py')\n")
+    status, _, error = launch(
+        3, "run", circuit, "--output-dir", tmp_path / "out", before=(tmp_path,)
+    )
+    assert status == 1
+    one_line(error, "3 processes", "mpi4py", "isocortex[mpi]")
+
+
+@pytest.fixture
+def endless(tmp_path):
+    """A run of two ranks that goes on, once its files are there; the process and the folder."""
+    config = write_library_circuit(
+        tmp_path, edges=NSYNS[:2], run={"tstop": 1e6},
+        inputs={"step": clamp(0.3, (0, 1), duration=1e6)},
+        reports={"v": report("v", dt=1.0)},
+    )  # fmt: skip
+    with subprocess.Popen(
+        command(2, "run", config, "--threads", 1), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env=environment(),
+    ) as process:  # fmt: skip
+        while process.poll() is None and not _has_spikes(tmp_path / "output" / "spikes.h5"):
+            time.sleep(0.1)
+        yield process, tmp_path / "output"
+        process.kill()
+
+
+def _has_spikes(path):
+    try:
+        with h5py.File(path, locking=False) as file:
+            return len(file["spikes/cells/timestamps"]) > 0
+    except (OSError, KeyError):  # not there yet, or being written
+        return False
+
+
+def test_ctrl_c_stops_all_ranks_after_the_same_window(endless):
+    process, folder = endless
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=LIMIT)
+    assert process.returncode != 0
+    assert error.count("Stopped at") == 1, error
+    result = ic.Result(folder)
+    assert len(result.spikes) and result.report("v").shape[0]
+    reached = json.loads((folder / "provenance.json").read_text())["run"]["reached"]
+    assert result.spikes["timestamps"].max() <= reached
+
+
+def test_a_killed_rank_ends_all_and_leaves_readable_files(endless):
+    process, folder = endless
+    ranks = [
+        pid for pid in _descendants(process.pid)
+        if b"PMI_RANK=1\0" in _environment(pid)
+    ]  # fmt: skip
+    os.kill(ranks[0], signal.SIGKILL)
+    process.communicate(timeout=LIMIT)
+    assert process.returncode != 0
+    assert len(ic.Result(folder).spikes)
+
+
+def _descendants(pid):
+    found = []
+    for child in open(f"/proc/{pid}/task/{pid}/children").read().split():
+        found += [int(child), *_descendants(int(child))]
+    return found
+
+
+def _environment(pid):
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        return file.read()
+
+
+# --- without MPI ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, (0, 1)),
+        ({"PMI_RANK": "3", "PMI_SIZE": "4"}, (3, 4)),
+        ({"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "2"}, (0, 2)),
+        ({"PMIX_RANK": "7", "SLURM_STEP_NUM_TASKS": "8"}, (7, 8)),
+        ({"SLURM_PROCID": "0", "SLURM_NTASKS": "16"}, (0, 1)),  # a batch script, not srun
+        ({"PMI_RANK": "0"}, (0, 1)),
+    ],
+)
+def test_launchers_are_known_by_what_they_leave(environment, expected):
+    assert launched(environment) == expected
+
+
+def test_an_mpi_that_is_not_the_launchers_is_refused(circuit, tmp_path):
+    """As where srun speaks PMIx and mpi4py has loaded MPICH: each process believes to be alone."""
+    launch_of_two = {"OMPI_COMM_WORLD_RANK": "0", "OMPI_COMM_WORLD_SIZE": "2"}
+    alone = command(1, "run", circuit, "--output-dir", tmp_path)[3:]
+    done = subprocess.run(
+        alone, capture_output=True, text=True, timeout=LIMIT, env={**environment(), **launch_of_two}
+    )
+    assert done.returncode == 1
+    *_, last = done.stderr.splitlines()  # mpi4py warns too
+    one_line(f"{last}\n", "2 processes were launched", "knows of 1")
+
+
+def test_progress_is_lines_where_a_launcher_has_no_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(terminal, "launched", lambda: (0, 2))
+    monkeypatch.setattr(terminal.Lines, "EVERY", 0.0)
+    with terminal.progress_bar() as bar:
+        task = bar.add_task("Simulating", total=None, spikes=0)
+        bar.update(task, completed=0.0, total=100.0, spikes=0)
+        bar.update(task, completed=25.0, total=100.0, spikes=3)
+    error = capsys.readouterr().err
+    assert error.startswith("Simulating: 25%, ") and error.count("\n") == 1
+
+
+def test_mpi_is_not_loaded_for_one_process(monkeypatch):
+    monkeypatch.setattr(ranks_module, "launched", lambda: (0, 1))
+    monkeypatch.setitem(__import__("sys").modules, "mpi4py", None)
+    assert ranks_of_launch().size == 1
+
+
+def test_a_cell_without_synapses_has_no_conductance(tmp_path):
+    """It shares a block with one that has, and on another rank would not."""
+    config = write_library_circuit(
+        tmp_path, edges=[(0, 0, 9)], inputs={"drive": poisson()},
+        reports={"g": report("g_syn", "all")},
+    )  # fmt: skip
+    found = ic.run(config).report("g")
+    assert found.sel(element=found["node_id"] == 0).values.any()
+    assert not found.sel(element=found["node_id"] == 1).values.any()
+
+
+def test_the_reference_engine_runs_alone(circuit, tmp_path):
+    status, _, error = launch(2, "run", circuit, "--engine", "reference", "--output-dir", tmp_path)
+    assert status == 1
+    one_line(error, "reference", "one process")
+
+
+class Board:
+    """What some threads, in place of processes, lay down for each other."""
+
+    def __init__(self, size):
+        self.size, self.laid, self.barrier = size, [None] * size, threading.Barrier(size)
+
+    def swap(self, rank, value):
+        self.laid[rank] = value
+        self.barrier.wait()
+        all_ = list(self.laid)
+        self.barrier.wait()
+        return all_
+
+
+class Comm:
+    """The part of an mpi4py communicator that ranks use, among threads."""
+
+    def __init__(self, board, rank):
+        self.board, self.rank, self.size = board, rank, board.size
+
+    def allgather(self, value):
+        return self.board.swap(self.rank, value)
+
+    def gather(self, value):
+        found = self.board.swap(self.rank, value)
+        return found if self.rank == 0 else None
+
+    def Allgather(self, sent, received):  # noqa: N802
+        received.reshape(self.size, -1)[:] = self.board.swap(self.rank, sent.copy().ravel())
+
+    def Allgatherv(self, sent, received):  # noqa: N802
+        received[0][:] = np.concatenate(self.board.swap(self.rank, sent.copy()))
+
+    def Gatherv(self, sent, received):  # noqa: N802
+        found = self.board.swap(self.rank, sent.copy().ravel())
+        if received is not None:
+            received[0][:] = np.concatenate(found)
+
+
+def on_threads(size, work):
+    """What ``work(ranks)`` returns on each of ``size`` ranks."""
+    board, results = Board(size), [None] * size
+
+    def run(rank):
+        results[rank] = work(MpiRanks(Comm(board, rank)))
+
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+@pytest.mark.parametrize("counts", [(0, 0, 0), (1, 0, 5), (40, 3, 0), (33, 500, 32)])
+def test_every_rank_hears_of_every_spike_of_others(counts):
+    def spikes_of(rank, window):
+        spikes = np.empty(counts[rank], SPIKE)
+        spikes["source"], spikes["time"] = 1000 * rank + np.arange(counts[rank]), window
+        return spikes
+
+    def work(ranks):
+        heard = [ranks.spikes(spikes_of(ranks.rank, w), 2 * (ranks.rank == 1)) for w in range(3)]
+        return [(np.sort(spikes["source"]), spikes["time"], word) for spikes, word in heard]
+
+    for rank, windows in enumerate(on_threads(3, work)):
+        expected = np.concatenate(
+            [1000 * other + np.arange(counts[other]) for other in range(3) if other != rank]
+        )
+        for window, (source, times, word) in enumerate(windows):
+            np.testing.assert_array_equal(source, expected)
+            assert (times == window).all() and word == 2
+
+
+def test_samples_are_gathered_on_the_first_rank():
+    def work(ranks):
+        return ranks.gather(np.full((2, ranks.rank), float(ranks.rank)))
+
+    first, *others = on_threads(3, work)
+    assert [part.tolist() for part in first] == [[], [1.0] * 2, [2.0] * 4]
+    assert others == [None, None]
+
+
+def test_what_one_raises_all_do():
+    def work(ranks):
+        try:
+            with ranks.together():
+                if ranks.rank == 1:
+                    raise OSError("full")
+        except (OSError, RuntimeError) as error:
+            return str(error)
+
+    assert on_threads(3, work) == ["OSError on rank 1: full", "full", "OSError on rank 1: full"]
+
+
+def test_the_command_line_is_quiet_on_other_ranks(monkeypatch, tmp_path):
+    monkeypatch.setenv("PMI_RANK", "1")
+    monkeypatch.setenv("PMI_SIZE", "1")
+    assert isocortex("run", tmp_path / "none.json")[1:] == ("", "")
