@@ -17,7 +17,7 @@ run: $(VENV)/.installed  ## Build a mouse cortex of 9000 neurons in results/cort
 	$(VENV)/bin/isocortex rates $(CORTEX)/output -o $(CORTEX)/output/rates.csv
 
 test: $(VENV)/.installed-dev  ## All tests that need no other simulator
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4
 
 test-oracle: $(ORACLE_VENV)/.installed  ## Validation against NEURON and BMTK, in their own environment
 	PATH="$(abspath $(ORACLE_VENV))/bin:$$PATH" $(ORACLE_VENV)/bin/python -m pytest tests/validation

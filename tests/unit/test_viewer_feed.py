@@ -77,6 +77,7 @@ from isocortex.report.spikes import SpikeWriter
 writer = SpikeWriter(sys.argv[1], ["cells"], flush_interval=0.0)
 for k in range(5):
     writer.append("cells", np.arange(k, k + 10), np.linspace(10 * k + 1, 10 * k + 9, 10)[::-1])
+    writer.reach(10.0 * k + 10)
     print("flushed", flush=True)
     sys.stdin.readline()
 writer.close()
