@@ -16,8 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import h5py
-import numpy as np
+from written import require_equal
 
 LAUNCH = "from isocortex.cli import main; main()"
 
@@ -32,19 +31,6 @@ def start(*arguments: object) -> subprocess.Popen[str]:
         if line.startswith("Ready"):
             break
     return child
-
-
-def contents(folder: Path) -> dict[tuple[str, str], np.ndarray]:
-    """Every number in the files of spikes and reports."""
-    found: dict[tuple[str, str], np.ndarray] = {}
-    for path in sorted(folder.glob("*.h5")):
-        if path.name != "checkpoint.h5":
-            with h5py.File(path) as file:
-                file.visititems(
-                    lambda name, item, path=path: found.update({(path.name, name): item[()]})
-                    if isinstance(item, h5py.Dataset) else None
-                )  # fmt: skip
-    return found
 
 
 def newest(out: Path) -> int:
@@ -96,7 +82,7 @@ def main() -> None:
         model = CortexModel.make(Recipe(scale=asked.scale))
         config = build_cortex(folder, model, tstop=asked.tstop, materialize=False)
         start("run", config, "--output-dir", folder / "whole", *more).communicate()
-        whole, told = contents(folder / "whole"), Result(folder / "whole").run_summary
+        told = Result(folder / "whole").run_summary
         seconds = told.run_seconds
         print(f"{len(model)} neurons, {told.n_spikes} spikes, {seconds:.1f} s in one piece")
         done, number = 0, 0
@@ -105,10 +91,7 @@ def main() -> None:
             often = ["--checkpoint-every", asked.tstop / 40, *more]
             kills = killed_until_the_end(config, out, asked.kills - done, seconds / 40, dice, often)
             done += kills
-            ours = contents(out)
-            assert ours.keys() == whole.keys()
-            for name, values in whole.items():
-                np.testing.assert_array_equal(ours[name], values, err_msg=str(name))
+            require_equal(out, folder / "whole")
             times = Result(out).provenance["run"].get("continued", [])
             print(f"{kills} kills, went on at {', '.join(f'{t:g}' for t in times)} ms: equal")
     print(f"{done} kills: spikes and reports equal to the last bit")

@@ -1,16 +1,15 @@
-"""Start processes under MPI, and what tests compare of their results."""
+"""Start processes under MPI."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
 
 import isocortex
 
+MAIN = "from isocortex.cli import main; main()"
 LIMIT = 1800  # s: of a machine that is very busy and has to compile; nothing is measured
 
 
@@ -23,10 +22,9 @@ def mpirun() -> Path:
     return launcher
 
 
-def command(ranks, *arguments) -> list[str]:
-    """``isocortex`` with these arguments, on so many ranks."""
-    start = "from isocortex.cli import main; main()"
-    return [str(mpirun()), "-n", str(ranks), sys.executable, "-c", start, *map(str, arguments)]
+def command(ranks, *arguments, code: str = MAIN) -> list[str]:
+    """``isocortex``, or a script, with these arguments on so many ranks."""
+    return [str(mpirun()), "-n", str(ranks), sys.executable, "-c", code, *map(str, arguments)]
 
 
 def environment(*first: Path) -> dict[str, str]:
@@ -37,42 +35,13 @@ def environment(*first: Path) -> dict[str, str]:
 
 def launch(ranks, *arguments, before: tuple[Path, ...] = ()) -> tuple[int, str, str]:
     """Exit status, what was printed, and what was said of errors."""
-    done = subprocess.run(
-        command(ranks, *arguments), capture_output=True, text=True, timeout=LIMIT,
-        env=environment(*before),
-    )  # fmt: skip
-    return done.returncode, done.stdout, done.stderr
+    return python(ranks, MAIN, *arguments, before=before)
 
 
 def python(ranks, code, *arguments, before: tuple[Path, ...] = ()) -> tuple[int, str, str]:
     """The same of a script."""
-    script = [str(mpirun()), "-n", str(ranks), sys.executable, "-c", code, *map(str, arguments)]
     done = subprocess.run(
-        script, capture_output=True, text=True, timeout=LIMIT, env=environment(*before)
-    )
+        command(ranks, *arguments, code=code), capture_output=True, text=True, timeout=LIMIT,
+        env=environment(*before),
+    )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every dataset of every HDF5 file in a folder, to the last bit."""
-    found = {}
-    for path in sorted(folder.glob("*.h5")):
-        with h5py.File(path) as file:
-
-            def keep(name, item, stem=path.stem):
-                if isinstance(item, h5py.Dataset):
-                    value = item[()]
-                    text = value.dtype == object
-                    found[f"{stem}/{name}"] = repr(value.tolist()).encode() if text else (
-                        np.asarray(value).tobytes()
-                    )  # fmt: skip
-
-            file.visititems(keep)
-    return found
-
-
-def require_equal(folder: Path, other: Path) -> None:
-    """Both hold the same numbers to the last bit."""
-    here, there = contents(folder), contents(other)
-    assert here.keys() == there.keys() and here
-    assert [name for name in here if here[name] != there[name]] == []

@@ -115,7 +115,7 @@ def calibrate(
     start = start or cortex.drive
     kinds, of = cortex.kinds
     target = np.array([target_of(layer, name) for layer, name, _ in kinds])
-    excitatory = np.array([name in EXCITATORY for _, name, _ in kinds])
+    slow = np.array([1.0 if name in EXCITATORY else SLOWER for _, name, _ in kinds])
     conducts = _conductance(cortex)
     given = [start.of(*kind) for kind in kinds]
     amount = np.array([n * weight for n, weight in given]) * conducts
@@ -142,15 +142,14 @@ def calibrate(
             number >= opened,
         )
         progress(number + 1, done)
-        step = STEPS[2 if number >= opened else int(2 * (number + 1) > opened)]
+        step = STEPS[2 if done.closed else int(2 * (number + 1) > opened)]
         sure = np.minimum(1.0, count / FEW)
-        if number >= opened:
-            sure[~excitatory] *= SLOWER
+        if done.closed:
+            sure *= slow
+            areas.correct(each, target[of])
         amount = np.clip(amount * exp(step * sure * np.clip(away, -1.5, 1.5)), LEAST, MOST)
         given = [as_synapses(g / c, name) for g, c, (_, name, _) in
                  zip(amount, conducts, kinds, strict=True)]  # fmt: skip
-        if number >= opened:
-            areas.correct(each, target[of], AREA_STEP)
     assert done is not None
     return done
 
@@ -171,12 +170,11 @@ def margin(
     first at which the rate is ``AWAY`` times that of gain 1.
     """
     cortex = CortexModel.make(recipe)
-    excitatory = np.array([name in EXCITATORY for _, name, _ in cortex.kinds[0]])[cortex.kinds[1]]
     rest: float | None = None
     for gain in (1.0, *GAINS):
         louder = cortex.with_weights_of(replace(recipe, excitation=gain * recipe.excitation))
         simulation = simulation_of(louder, drive, tstop=tstop)
-        rate = float(_rates(simulation, len(cortex), settle, threads)[excitatory].mean())
+        rate = float(_rates(simulation, len(cortex), settle, threads)[cortex.excitatory].mean())
         yield gain, rate
         rest = rate if rest is None else rest
         if rate > AWAY * rest:
@@ -188,8 +186,7 @@ class _Areas:
 
     def __init__(self, cortex: CortexModel, shares: dict[str, float]) -> None:
         self.names = list(cortex.atlas.areas.index)
-        excitatory = np.array([name in EXCITATORY for _, name, _ in cortex.kinds[0]])
-        self.rows = np.flatnonzero(excitatory[cortex.kinds[1]])
+        self.rows = np.flatnonzero(cortex.excitatory)
         self.of = cortex.neurons.area[self.rows]
         self.neurons = np.bincount(self.of, minlength=len(self.names))
         self.share = np.array([shares.get(name, 1.0) for name in self.names])
@@ -198,14 +195,14 @@ class _Areas:
     def shares(self) -> dict[str, float]:
         return dict(zip(self.names, self.share.round(4).tolist(), strict=True))
 
-    def correct(self, rate: FloatArray, target: FloatArray, step: float) -> None:
+    def correct(self, rate: FloatArray, target: FloatArray) -> None:
         """By what every neuron fires and is to fire (Hz); the mean over neurons stays 1."""
         mean, wanted = (
             np.bincount(self.of, hz[self.rows], len(self.names)) / np.maximum(self.neurons, 1)
             for hz in (rate, target)
         )
         away = log((wanted + FLOOR) / (mean + FLOOR)) * (self.neurons >= FEW)
-        share = self.share * exp(step * np.clip(away, -1.5, 1.5))
+        share = self.share * exp(AREA_STEP * np.clip(away, -1.5, 1.5))
         self.share = np.clip(share / np.average(share, weights=self.neurons), *SHARES)
 
 

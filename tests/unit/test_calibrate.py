@@ -270,11 +270,25 @@ def test_between_two_crowdings_the_background_lies_between(tmp_path):
 def test_the_background_of_a_recipe_is_that_of_its_crowding():
     assert Recipe(scale=0.005).crowding == pytest.approx(20.0)
     assert Recipe(scale=0.002, in_degree=1.0).crowding == pytest.approx(500.0)
-    given = {
-        scale: CortexModel.make(Recipe(scale=scale)).drive.inputs for scale in (0.0002, 0.0005)
-    }
-    for scale, inputs in given.items():
-        assert inputs == load_drive(None, 0.1 / scale).inputs
+    between = Recipe(scale=0.0005, in_degree=0.02)
+    inputs = CortexModel.make(between).drive.inputs
+    assert inputs == load_drive(None, between.crowding).inputs
+    assert inputs != load_drive(None, 20.0).inputs and inputs != load_drive(None, 50.0).inputs
+
+
+def test_in_closed_loop_inhibitory_neurons_learn_more_slowly():
+    """Of two rounds, what every kind of neuron is given."""
+    rounds = []
+    calibrate(RECIPE, _scaled(1.2), rounds=(0, 2), progress=lambda _, r: rounds.append(r), **TIMES)
+    first, second = (r.table for r in rounds)
+    grown = (second["synapses"] * second["nS"] / (first["synapses"] * first["nS"])).to_numpy()
+    away = np.log((first["target"] + 0.3) / (first["Hz"] + 0.3)).clip(-1.5, 1.5).to_numpy()
+    step = np.where(first["class"].isin(CLASSES[:N_EXCITATORY]), 0.15, 0.15 * 0.3)
+    sure = np.minimum(1.0, first["neurons"].to_numpy() / 5)
+    amount = first["synapses"] * first["nS"]  # the most is bounded, of the least digits are lost
+    counted = (first["neurons"] > 0) & (amount > 1.0) & (amount < 100.0)
+    assert counted.sum() > 20 and np.ptp(away[counted]) > 0.5
+    np.testing.assert_allclose(grown[counted], np.exp(step * sure * away)[counted], rtol=1e-3)
 
 
 def test_areas_that_fire_too_little_get_more_of_the_background(cortex, tmp_path):

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import isocortex
-from launch import LIMIT, command, environment, launch, python, require_equal
+from launch import LIMIT, command, environment, launch, python
 from library_circuit import clamp, poisson, report, write_library_circuit
+from written import require_equal
 
 import isocortex as ic
-from isocortex.cli import terminal
+from isocortex.cli import simulate, terminal
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
@@ -296,6 +297,15 @@ def test_an_mpi_that_is_not_the_launchers_is_refused(circuit, tmp_path):
     assert done.returncode == 1
     *_, last = done.stderr.splitlines()  # mpi4py warns too
     one_line(f"{last}\n", "2 processes were launched", "knows of 1")
+
+
+def test_pictures_are_drawn_by_the_first_rank(monkeypatch):
+    drawn = []
+    monkeypatch.setattr("isocortex.pictures.save_all", lambda result: drawn.append(result) or [])
+    for rank in (1, 0):
+        monkeypatch.setattr("isocortex.cli.simulate.launched", lambda rank=rank: (rank, 2))
+        simulate._draw_all(f"results seen by {rank}")
+    assert drawn == ["results seen by 0"]
 
 
 def test_progress_is_lines_where_a_launcher_has_no_terminal(monkeypatch, capsys):

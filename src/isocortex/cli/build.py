@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from isocortex.cli.terminal import duration, err, out
 from isocortex.errors import ConfigError, disk_errors
+from isocortex.session.launcher import usable_cores
 
 if TYPE_CHECKING:
     from isocortex.calibrate import Round
@@ -151,11 +151,11 @@ def _tell_census(
         + f"counted on {census.n_sampled:,} neurons), {100 * census.delays['local'].sum():.0f} % "
         f"within areas; correlation with the connectome {census.correlation:.4f}."
     )
-    where = f"on {cores} cores" if cores else f"on this machine's {_cores()} cores"
+    where = f"on {cores} cores" if cores else f"on this machine's {usable_cores()} cores"
     for precision in ("double", "single"):
         cost = cost_of(cortex, census, precision)
         ways = [
-            f"{way} {duration(seconds / (cores or _cores()))} per simulated second, "
+            f"{way} {duration(seconds / (cores or usable_cores()))} per simulated second, "
             f"{_size(gb)} at the most" + _fits(gb, memory)
             for way, seconds, gb in (
                 ("stored", cost.stored_seconds, cost.stored_gb),
@@ -167,10 +167,6 @@ def _tell_census(
         "Times are estimates, at the speed that an AMD EPYC with AVX-512 has per core; `isocortex "
         "info --measure` measures the machine at hand."
     )
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _size(gb: float) -> str:
@@ -230,7 +226,7 @@ def calibrate_cortex(
         )
         write_drive(done, drive, output)  # at once: a stopped calibration keeps what it has
 
-    threads = threads or _cores()
+    threads = threads or usable_cores()
     done = calibrate(
         recipe, drive, rounds=(rounds, closed), tstop=tstop, threads=threads, progress=tell
     )

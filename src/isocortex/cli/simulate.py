@@ -160,11 +160,14 @@ def continue_(
         continue_run, results, tstop=tstop, threads=threads, config=config,
         checkpoint_every=checkpoint_every,
     )  # fmt: skip
-    if pictures and launched()[0] == 0:
+    if pictures:
         _draw_all(result)
 
 
 def _draw_all(result: Result) -> None:
+    """Draw what was recorded; of ranks that ran together the first does."""
+    if launched()[0]:
+        return
     from isocortex.pictures import save_all
 
     for path in save_all(result):

@@ -9,6 +9,7 @@ function of the recipe's seed and the neuron.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,6 +61,7 @@ class BackgroundProjection:
         """Whose neurons receive the synapses."""
         return self._model()
 
+    @cached_property
     def inputs(self) -> tuple[IntArray, IntArray, NDArray[np.float32]]:
         """What each neuron is by kind and area, and of every such: its synapses, uS of each."""
         drive, model = self._drive or self.model.drive, self.model
@@ -73,7 +75,7 @@ class BackgroundProjection:
     @property
     def expected(self) -> float:
         """Number of the synapses."""
-        of, number, _ = self.inputs()
+        of, number, _ = self.inputs
         return float(number[of].sum())
 
     def kinds(self, cells: Cells) -> tuple[Kinetics, ...]:
@@ -95,7 +97,7 @@ class BackgroundProjection:
         """
         model = self.model
         rows = np.arange(len(model)) if rows is None else rows
-        of, number, weight = self.inputs()
+        of, number, weight = self.inputs
         rule_of = model.far_rule[model.group]
         ends = np.cumsum(number[of[rows]])
         begin = 0

@@ -19,6 +19,7 @@ from isocortex.cortex.axons import make_axons
 from isocortex.cortex.columns import DISTANCE_UM, distances
 from isocortex.cortex.counts import (
     CLASSES,
+    EXCITATORY,
     KINDS,
     N_EXCITATORY,
     class_of,
@@ -94,8 +95,7 @@ class CortexModel:
         weight = _weights(recipe, self.wiring, self.rules, self.models)
         other = replace(self, weight=weight, recipe=recipe)
         for name in ("group", "model", "kinds", "far_rule", "axons", "expected_number"):
-            if name in self.__dict__:  # what follows from neither
-                other.__dict__[name] = self.__dict__[name]
+            other.__dict__[name] = getattr(self, name)  # follows from neither: made once for both
         return other
 
     def __repr__(self) -> str:
@@ -179,6 +179,12 @@ class CortexModel:
             found = [number for number in like if number is not None]
             rule[group_of(cell_class)] = found[0] if found else -1
         return rule
+
+    @cached_property
+    def excitatory(self) -> NDArray[np.bool_]:
+        """Whether each neuron is excitatory."""
+        kinds, of = self.kinds
+        return np.array([name in EXCITATORY for _, name, _ in kinds])[of]
 
     @property
     def right(self) -> NDArray[np.bool_]:

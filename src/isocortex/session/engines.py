@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from isocortex.circuit import Simulation
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.exchange import Exchange
@@ -11,6 +9,7 @@ from isocortex.engine.interface import Engine, Settings
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
+from isocortex.session.launcher import usable_cores
 
 ENGINES = ("fast", "reference")
 INTEGRATORS = {"backward-euler": False, "crank-nicolson": True}
@@ -56,5 +55,5 @@ def make_settings(
         threshold=simulation.spike_threshold,
         second_order=INTEGRATORS[integrator],
         precision=precision,
-        threads=threads or len(os.sched_getaffinity(0)),
+        threads=threads or usable_cores(),
     )

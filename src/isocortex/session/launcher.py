@@ -1,6 +1,7 @@
-"""Whether a launcher of MPI (mpirun, srun) has started this process, and as which of how many.
+"""What this process was started with: on which cores, and by a launcher of MPI (mpirun, srun)?
 
-Told by what launchers leave in the environment, so that nobody needs MPI to be told no.
+The latter is told by what launchers leave in the environment, so that nobody needs MPI to be told
+no.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ NAMES = (
     ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
     ("PMIX_RANK", "SLURM_STEP_NUM_TASKS"),
 )
+
+
+def usable_cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:

@@ -21,7 +21,7 @@ from isocortex.arrays import FloatArray
 from isocortex.engine.exchange import SPIKE, Alone
 from isocortex.errors import ConfigError, IsocortexError
 from isocortex.printable import printable
-from isocortex.session.launcher import launched
+from isocortex.session.launcher import launched, usable_cores
 
 T = TypeVar("T")
 
@@ -42,7 +42,7 @@ class Ranks(Alone):
     here = 1
 
     def __init__(self) -> None:
-        self.threads = len(os.sched_getaffinity(0))
+        self.threads = usable_cores()
 
     def all(self, value: T, error: BaseException | None = None) -> list[T]:
         """The values of all ranks, in their order.
@@ -84,12 +84,12 @@ class MpiRanks(Ranks):
     def __init__(self, comm: Any) -> None:
         self.comm, self.rank, self.size = comm, comm.rank, comm.size
         self._make_room(ROOM)
-        cores = os.sched_getaffinity(0)
-        machines = self.all((platform.node(), cores))
+        own = os.sched_getaffinity(0)
+        machines = self.all((platform.node(), own))
         mine = [others for node, others in machines if node == platform.node()]
         self.here = len(mine)
-        sharing = sum(not cores.isdisjoint(others) for others in mine)
-        self.threads = max(len(cores) // sharing, 1)
+        sharing = sum(not own.isdisjoint(others) for others in mine)
+        self.threads = max(len(own) // sharing, 1)
 
     def all(self, value: T, error: BaseException | None = None) -> list[T]:
         told = self.comm.allgather((value, None if error is None else self._tellable(error)))

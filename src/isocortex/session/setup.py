@@ -14,6 +14,7 @@ from isocortex.network.build import build_network
 from isocortex.network.network import Network
 from isocortex.report.summary import Stopwatch
 from isocortex.session.engines import ENGINES, INTEGRATORS, make_engine, make_settings
+from isocortex.session.launcher import usable_cores
 from isocortex.session.loop import Task
 from isocortex.session.ranks import Ranks
 from isocortex.session.room import room_for
@@ -58,12 +59,10 @@ def load(
             say(f"Skipped: report {report} is not supported.")
     else:
         simulation = _changed(config, options)
-    threads, cores = options.threads, len(os.sched_getaffinity(0))
-    if threads is not None and threads > cores:  # they would wait for each other, spinning
-        say(f"{threads} threads asked for, but there are {cores} cores: one thread each.")
-        threads = cores
-    if threads is None:
-        threads = ranks.threads
+    threads = ranks.threads if options.threads is None else options.threads
+    if threads > usable_cores():  # they would wait for each other, spinning
+        say(f"{threads} threads asked for, but there are {usable_cores()} cores: one thread each.")
+        threads = usable_cores()
     if options.engine not in ENGINES:
         raise ConfigError(
             f"unknown engine {options.engine!r}", fix=f"Use one of {', '.join(ENGINES)}."

@@ -108,7 +108,7 @@ class Plan:
 FULL = Plan()
 #: A minute or two at scale 0.001 on two cores.
 SHORT = Plan(
-    settle=500.0, rest=1500.0, cut=750.0, doses=(1.0,), dose=1000.0,
+    rest=1500.0, cut=750.0, doses=(1.0,), dose=1000.0,
     gates=("rates", "recurrence", "synapses", "irregular", "correlated", "balance", "seizure"),
 )  # fmt: skip
 
