@@ -13,7 +13,8 @@ from isocortex.cells.compiled import CompiledCell
 from isocortex.mechanisms.synapses import Kinetics
 
 if TYPE_CHECKING:
-    from isocortex.network.drawn.draw import Tables
+    from isocortex.network.drawn.pool import Pool
+    from isocortex.network.drawn.tables import Tables
 
 
 #: In place of a model, for nodes that are no biophysical cells.
@@ -93,5 +94,5 @@ class Projection(Protocol):
         seed : of the simulation; places synapses that have no place of their own.
         """
 
-    def tables(self) -> Tables | None:
+    def tables(self) -> Tables | Pool | None:
         """What the synapses can be drawn from at every spike of their source, if they can."""

@@ -7,25 +7,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.arrays import FloatArray
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.library import load_cell
 from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, KINDS, class_of, group_of
 from isocortex.cortex.sites import Sites, target_sites
 from isocortex.cortex.thinning import normal
 from isocortex.elementary import exp
-from isocortex.network.drawn import draw
+from isocortex.network.drawn import tables
 
 if TYPE_CHECKING:
     from isocortex.cortex.model import CortexModel
+    from isocortex.cortex.positions import Neurons
+
+#: Neurons looked at together: temporary arrays stay small.
+PIECE = 1 << 20
 
 
-def make_axons(cortex: CortexModel) -> draw.Axons:
+def make_axons(cortex: CortexModel) -> tables.Axons:
     """What compiled functions draw connections from."""
-    n = cortex.neurons
-    return draw.Axons(
-        np.array([cortex.recipe.key("local"), cortex.recipe.key("long-range")]),
-        draw.Neurons(n.position, n.normal, n.column.astype(np.int32), cortex.group, cortex.model),
+    n, more = cortex.neurons, (0, tables.TRIED_TOGETHER)
+    x, y, z = (np.pad(along, more) for along in n.position.T)
+    return tables.Axons(
+        np.array([cortex.recipe.key(what) for what in ("local", "long-range", "synapses")]),
+        tables.Neurons(x, y, z, n.normal, n.column, cortex.group, cortex.model),
         _places(cortex),
         _rules(cortex),
         _projections(cortex),
@@ -33,7 +38,7 @@ def make_axons(cortex: CortexModel) -> draw.Axons:
     )
 
 
-def _places(cortex: CortexModel) -> draw.Places:
+def _places(cortex: CortexModel) -> tables.Places:
     layout, table = cortex.layout, cortex.layout.columns.table
     sizes = layout.group.reshape(-1)
     side = (table["hemisphere"] == "right").to_numpy().astype(np.int32)
@@ -41,20 +46,46 @@ def _places(cortex: CortexModel) -> draw.Places:
     n_areas = len(cortex.atlas.areas)
     patch = side * n_areas + area
     centre = table[["x", "y", "z"]].to_numpy(np.float32)
-    reach = np.zeros(len(table), np.float32)
-    away = np.linalg.norm(cortex.neurons.position - centre[cortex.neurons.column], axis=1)
-    np.maximum.at(reach, cortex.neurons.column, away.astype(np.float32))
-    return draw.Places(
+    normal, across, along = _extent(cortex.neurons, centre)
+    return tables.Places(
         np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]),
         patch.astype(np.int32),
         np.searchsorted(patch, np.arange(2 * n_areas + 1)),
         centre,
-        reach,
-        np.ascontiguousarray(layout.group.sum(axis=2, dtype=np.int32).T),
+        normal,
+        across,
+        along,
+        np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])[_of_layers(len(table))],
+        np.ascontiguousarray(layout.group.sum(axis=2).T.astype(np.float32)),
     )
 
 
-def _rules(cortex: CortexModel) -> draw.Rules:
+def _of_layers(n_columns: int) -> IntArray:
+    """(columns, layers + 1): which of all groups of neurons is the first of each layer."""
+    within = np.arange(len(LAYERS) + 1) * len(CLASSES)
+    return np.arange(n_columns)[:, None] * len(LAYERS) * len(CLASSES) + within
+
+
+def _extent(
+    neurons: Neurons, centre: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Normal of every column, and how far (um) its neurons are from its middle across and along."""
+    column, n = neurons.column, len(centre)
+    sums = np.stack([np.bincount(column, part, n) for part in neurons.normal.T], axis=1)
+    normal = sums / np.maximum(np.sqrt((sums**2).sum(axis=1, keepdims=True)), 1e-9)
+    normal = normal.astype(np.float32)
+    across, along = np.zeros((2, n), np.float32)
+    for k in range(0, len(neurons), PIECE):
+        here = column[k : k + PIECE]
+        away = neurons.position[k : k + PIECE] - centre[here]
+        up = (away * normal[here]).sum(axis=1)
+        beside = np.sqrt(np.maximum((away**2).sum(axis=1) - up**2, 0.0))
+        np.maximum.at(across, here, beside)
+        np.maximum.at(along, here, np.abs(up))
+    return np.asarray(normal), across, along
+
+
+def _rules(cortex: CortexModel) -> tables.Rules:
     n = len(LAYERS) * len(CLASSES)
     of = np.full((n, n), -1, np.int16)
     numbers = {(rule.source, rule.target): k for k, rule in enumerate(cortex.rules)}
@@ -74,11 +105,11 @@ def _rules(cortex: CortexModel) -> draw.Rules:
     copies = np.maximum(np.ceil(peak), 1.0)
     probability = peak / copies
     most = max(rule.synapses[1] for rule in cortex.rules)
-    return draw.Rules(
+    return tables.Rules(
         of,
-        np.concatenate([probability, probability]),
+        np.concatenate([probability, probability]).astype(np.float32),
         np.concatenate([copies, copies]).astype(np.int64),
-        sigma,
+        sigma.astype(np.float32),
         sigma.max(),
         np.array([_filled(thinning.number, most) for thinning in cortex.thinnings]),
         connections / _drawn_far(cortex),
@@ -100,27 +131,34 @@ def _filled(number: FloatArray, most: int) -> FloatArray:
     return np.concatenate([number, np.ones(most + 1 - len(number))])
 
 
-def _sites(cortex: CortexModel) -> draw.Sites:
-    made: list[Sites | None] = []
+def _sites(cortex: CortexModel) -> tables.Sites:
     used = {m: {cortex.wiring.group(c) for c, s in cortex.wiring.shares.items()
                 for name, _ in s if name == m} for m in cortex.models}  # fmt: skip
-    for rule in cortex.rules:
-        for model in cortex.models:
-            if rule.target in used[model]:
-                made.append(target_sites(load_cell(model), rule.sections, rule.distance_range))
-            else:
-                made.append(None)
-    sizes = [0 if s is None else len(s.nodes) for s in made]
-    there = [s for s in made if s is not None]
-    return draw.Sites(
-        np.concatenate([[0], np.cumsum(sizes)]),
-        np.concatenate([s.nodes for s in there]),
-        np.concatenate([s.keep for s in there]),
-        np.concatenate([s.other for s in there]),
-    )
+    first, size = np.zeros((2, len(cortex.rules) * len(cortex.models)), np.int32)
+    made: dict[tuple[object, ...], tuple[int, int]] = {}
+    slots: list[NDArray[np.uint64]] = []
+    for r, rule in enumerate(cortex.rules):
+        for m, model in enumerate(cortex.models):
+            if rule.target not in used[model]:
+                continue
+            places = (model, rule.sections, rule.distance_range)
+            if places not in made:
+                begin = sum(map(len, slots))
+                slots.append(_slots(target_sites(load_cell(model), *places[1:])))
+                made[places] = begin, len(slots[-1])
+            table = r * len(cortex.models) + m
+            first[table], size[table] = made[places]
+    return tables.Sites(first, size, np.concatenate(slots))
 
 
-def _projections(cortex: CortexModel) -> draw.Projections:
+def _slots(sites: Sites) -> NDArray[np.uint64]:
+    """An alias table as numbers, see :class:`isocortex.network.drawn.tables.Sites`."""
+    keep = np.minimum(sites.keep * 2.0**32, 2.0**32 - 1.0).astype(np.uint64)
+    node, other = sites.nodes.astype(np.uint64), sites.nodes[sites.other].astype(np.uint64)
+    return np.asarray(keep << np.uint64(32) | node << np.uint64(16) | other, np.uint64)
+
+
+def _projections(cortex: CortexModel) -> tables.Projections:
     n_groups = len(LAYERS) * len(CLASSES)
     kind = np.full(n_groups, -1, np.int16)
     for k, classes in enumerate(KINDS.values()):
@@ -130,12 +168,14 @@ def _projections(cortex: CortexModel) -> draw.Projections:
     sources = cortex.sources()
     mean = np.divide(connections, sources[:, :, None], out=np.zeros_like(connections),
                      where=sources[:, :, None] > 0)  # fmt: skip
-    return draw.Projections(
+    near = _near(cortex)
+    return tables.Projections(
         kind,
         mean * _drawn_far(cortex),
         cortex.target_layers(),
         cortex.far_rule,
-        _near(cortex),
+        near,
+        _totals(cortex, near),
         cortex.recipe.long_delay,
         cortex.recipe.long_velocity,
     )
@@ -159,3 +199,16 @@ def _near(cortex: CortexModel) -> NDArray[np.float32]:
     for row, here in zip(near, place, strict=True):  # one at a time: all at once take half a GB
         row[:] = exp(-0.5 * ((here - place) ** 2).sum(axis=1) / cortex.recipe.map_width**2)
     return near
+
+
+def _totals(cortex: CortexModel, near: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(columns of one side, layers, areas): neurons, each as much as its column is near."""
+    columns = cortex.layout.columns
+    number = cortex.layout.group[: columns.n_side].sum(axis=2, dtype=np.float64)
+    area = cortex.atlas.areas.index.get_indexer(columns.table["area"][: columns.n_side])
+    total = np.zeros((len(near), number.shape[1], len(cortex.atlas.areas)))
+    for k in np.unique(area):
+        here = np.flatnonzero(area == k)
+        for layer in range(number.shape[1]):  # summed in order: the same on every machine
+            total[:, layer, k] = np.cumsum(near[:, here] * number[here, layer], axis=1)[:, -1]
+    return total.astype(np.float32)

@@ -2,8 +2,8 @@
 
 Every area and side has a pool of axons that it shares: each neuron draws its synapses from them, so
 neighbours have a little input in common. How many synapses a neuron has and what they weigh is
-calibrated (:mod:`isocortex.cortex.drive`); which axons, and where on the cell they end, is a
-function of the recipe's seed and the neuron.
+calibrated (:mod:`isocortex.cortex.drive`); which axons, and where on the cell they end, follows
+from the recipe's seed (:mod:`isocortex.network.drawn.pool`).
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Cells, Synapses
+from isocortex.cortex.counts import group_of
 from isocortex.cortex.drive import Drive
 from isocortex.mechanisms.synapses import Kinetics
-from isocortex.network.drawn import draw
-from isocortex.random import uniform
+from isocortex.network.drawn.pool import Pool, make_pool, synapses_of_pool
+from isocortex.network.drawn.tables import DELAY_STEP
 
 if TYPE_CHECKING:
     from isocortex.cortex.model import CortexModel
-    from isocortex.network.drawn.draw import Tables
 
 #: Name of the population of virtual nodes that the axons are.
 BACKGROUND = "background"
-#: Axons of every area and side, and what each fires, Hz.
-AXONS, RATE = 400, 20.0
+#: What each axon fires, Hz.
+RATE = 20.0
 #: ms, from a background spike to its synapses.
 DELAY = 1.0
 #: Synapses that are drawn at a time.
@@ -87,35 +87,47 @@ class BackgroundProjection:
     def shortest(self, sources: NDArray[np.bool_]) -> float:
         return DELAY if sources.any() else np.inf
 
-    def tables(self) -> Tables | None:
-        return None
+    def tables(self) -> Pool:
+        """What the synapses are drawn from: the axons that areas share."""
+        return self.pool
+
+    @cached_property
+    def pool(self) -> Pool:
+        """The axons of every area and side, as :mod:`isocortex.network.drawn.pool` has them."""
+        model, (of, number, weight) = self.model, self.inputs
+        kinds, _ = model.kinds
+        n_areas = len(model.atlas.areas)
+        group = [group_of((layer, name)) for layer, name, _ in kinds]
+        cell = [model.models.index(name) for *_, name in kinds]
+        return make_pool(
+            model.recipe.key(BACKGROUND), model.patch, 2 * n_areas, of,
+            number=number,
+            rule=np.repeat(model.far_rule[group].astype(np.int64), n_areas),
+            model=np.repeat(np.array(cell, np.int64), n_areas),
+            weight=weight,
+            delay=round(DELAY / DELAY_STEP),
+        )  # fmt: skip
 
     def onto(self, rows: IntArray | None, cells: Cells, seed: int) -> Iterator[Synapses]:
         """As the protocol says; the recipe has its own seed.
 
         The background ends where axons from far away do, on synapses like theirs.
         """
-        model = self.model
+        model, pool = self.model, self.pool
         rows = np.arange(len(model)) if rows is None else rows
-        of, number, weight = self.inputs
-        rule_of = model.far_rule[model.group]
-        ends = np.cumsum(number[of[rows]])
+        rank = np.empty(len(model), np.int32)
+        rank[pool.order] = np.arange(len(model), dtype=np.int32)
+        tile = (np.searchsorted(pool.tile_first, rank, side="right") - 1).astype(np.int32)
+        ends = np.cumsum(pool.number[pool.tile_kind[tile[rows]]])
         begin = 0
         while begin < len(rows):
             done = ends[begin - 1] if begin else 0
             stop = max(int(np.searchsorted(ends, done + AT_ONCE, side="right")), begin + 1)
-            here = rows[begin:stop]
-            target = np.repeat(here, number[of[here]])
-            first = np.cumsum(number[of[here]]) - number[of[here]]
-            each = np.arange(len(target)) - np.repeat(first, number[of[here]])
-            axon, place = (
-                uniform(model.recipe.seed, what, target, each)
-                for what in ("background axon", "background place")
+            made = synapses_of_pool(
+                rows[begin:stop], rank, tile, pool, model.axons, len(model.models)
             )
-            table = rule_of[target] * len(model.models) + model.model[target]
             yield Synapses(
-                model.patch[target] * AXONS + (axon * AXONS).astype(np.int64), target,
-                draw.nodes_at(place, table, model.axons.sites), model.rule_kind[rule_of[target]],
-                weight[of[target]], np.zeros(len(target), np.uint8),
+                made.source, made.target, made.node, model.rule_kind[made.rule], made.strength,
+                np.zeros(len(made.target), np.uint8),
             )  # fmt: skip
             begin = stop

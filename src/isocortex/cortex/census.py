@@ -29,7 +29,8 @@ from isocortex.cortex.counts import CLASSES, HEMISPHERES, KINDS, class_of, group
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.wiring import CellClass
 from isocortex.errors import disk_errors
-from isocortex.network.drawn.draw import DELAY_STEP, draw_onto, no_connections
+from isocortex.network.drawn.draw import draw_onto, room_to_try
+from isocortex.network.drawn.tables import DELAY_STEP, no_connections
 from isocortex.random import uniform
 
 N_GROUPS = len(LAYERS) * len(CLASSES)
@@ -198,18 +199,18 @@ def _standard_error(stands_for: FloatArray, patch: NDArray[np.integer], made: Fl
 def _count(sources, stands_for, axons, matrix, onto, made, delays):
     """Add the synapses of some neurons to the totals."""
     neurons, places = axons.neurons, axons.places
-    room = no_connections(1 << 12)
+    made_here, room = no_connections(1 << 12), room_to_try(axons)
     for i in range(len(sources)):
-        room, n = draw_onto(sources[i], 0, len(neurons.group), axons, room, 0)
+        made_here, n = draw_onto(sources[i], 0, len(neurons.group), axons, made_here, 0, room)
         home = places.patch[neurons.column[sources[i]]]
         for c in range(n):
-            target, synapses = room.target[c], room.synapses[c]
+            target, synapses = made_here.target[c], made_here.synapses[c]
             patch = places.patch[neurons.column[target]]
             weight = stands_for[i] * synapses
             matrix[home, patch] += weight
             onto[neurons.group[target]] += weight
             made[i] += synapses
-            delays[np.int64(patch != home), room.delay[c]] += weight
+            delays[np.int64(patch != home), made_here.delay[c]] += weight
 
 
 def _expected(cortex: CortexModel) -> tuple[FloatArray, FloatArray, FloatArray]:

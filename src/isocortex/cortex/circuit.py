@@ -17,13 +17,14 @@ from isocortex.circuit import (
     Simulation,
     Text,
 )
-from isocortex.cortex.background import AXONS, BACKGROUND, RATE, BackgroundProjection
+from isocortex.cortex.background import BACKGROUND, RATE, BackgroundProjection
 from isocortex.cortex.counts import EXCITATORY, HEMISPHERES
 from isocortex.cortex.drive import Drive
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.node_sets import node_sets
 from isocortex.cortex.projection import LIBRARY_PREFIX, POPULATION, CortexProjection
 from isocortex.mechanisms.synapses import Kinetics
+from isocortex.network.drawn.pool import AXONS
 from isocortex.random import keys
 
 

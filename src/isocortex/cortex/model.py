@@ -35,7 +35,9 @@ from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiri
 from isocortex.elementary import exp
 from isocortex.errors import ConfigError
 from isocortex.mechanisms.synapses import Kinetics
-from isocortex.network.drawn import draw
+from isocortex.network.drawn.draw import draw_onto, draw_sources, room_to_try
+from isocortex.network.drawn.place import Synapses, place_synapses
+from isocortex.network.drawn.tables import Axons, no_connections
 from isocortex.random import uniform
 
 #: Classes in whose place long-range axons end, as far as synapses go: excitatory cells of the
@@ -130,7 +132,7 @@ class CortexModel:
 
     def synapses(
         self, sources: range, targets: range | None = None, at_least: int = 1 << 20
-    ) -> Iterator[draw.Synapses]:
+    ) -> Iterator[Synapses]:
         """The synapses that some neurons make, in pieces of ``at_least`` connections or more.
 
         Parameters
@@ -138,21 +140,22 @@ class CortexModel:
         targets : the neurons that receive them, default all.
         """
         begin, end = (0, len(self)) if targets is None else (targets.start, targets.stop)
-        first, out = sources.start, draw.no_connections(at_least)
+        first, out = sources.start, no_connections(at_least)
         while first < sources.stop and begin < end:
-            first, out, source_of, n = draw.draw_sources(
+            first, out, source_of, n = draw_sources(
                 first, sources.stop, begin, end, self.axons, out, at_least
             )
-            yield draw.place_synapses(n, source_of, out, self.axons, len(self.models))
+            yield place_synapses(n, source_of, out, self.axons, len(self.models))
 
-    def targets(self, source: int, column: int) -> draw.Synapses:
+    def targets(self, source: int, column: int) -> Synapses:
         """The synapses that one neuron makes in one column: a pure function of recipe and both."""
         n_groups = len(LAYERS) * len(CLASSES)
         first, last = self.axons.places.first[[column * n_groups, (column + 1) * n_groups]]
-        made, n = draw.no_connections(1 << 10), 0
+        made, n = no_connections(1 << 10), 0
         if first < last:
-            made, n = draw.draw_onto(source, first, last, self.axons, made, 0)
-        return draw.place_synapses(n, np.full(n, source), made, self.axons, len(self.models))
+            room = room_to_try(self.axons)
+            made, n = draw_onto(source, first, last, self.axons, made, 0, room)
+        return place_synapses(n, np.full(n, source), made, self.axons, len(self.models))
 
     @cached_property
     def kinetics(self) -> tuple[Kinetics, ...]:
@@ -202,7 +205,7 @@ class CortexModel:
         return load_drive(self.recipe.drive, self.recipe.crowding)
 
     @cached_property
-    def axons(self) -> draw.Axons:
+    def axons(self) -> Axons:
         """What compiled functions draw connections from."""
         return make_axons(self)
 

@@ -33,7 +33,7 @@ from isocortex.cortex.circuit import NOWHERE, simulation_of
 from isocortex.cortex.drive import Drive, target_of
 from isocortex.cortex.projection import POPULATION
 from isocortex.mechanisms.synapses import Kinetics
-from isocortex.network.drawn.draw import Tables
+from isocortex.network.drawn.tables import Tables
 from isocortex.random import keys, uniform
 
 if TYPE_CHECKING:

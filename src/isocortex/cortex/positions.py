@@ -161,7 +161,7 @@ def place_neurons(layout: Layout, seed: int, columns: Iterable[int] | None = Non
     whole = {}
     for item in fields(Neurons):
         part = getattr(first, item.name)
-        whole[item.name] = np.empty((n, *part.shape[1:]), part.dtype)
+        whole[item.name] = np.empty((n, *part.shape[1:]), part.dtype, order="F")  # by coordinate
         whole[item.name][:filled] = part
     for batch in batches[1:]:
         neurons = _place(layout, seed, batch)

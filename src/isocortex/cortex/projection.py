@@ -15,14 +15,15 @@ from isocortex import __version__
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Cells, NodePopulation, Synapses
 from isocortex.circuit.columns import coded, value_at
-from isocortex.cortex.background import AXONS, BACKGROUND, BackgroundProjection
+from isocortex.cortex.background import BACKGROUND, BackgroundProjection
 from isocortex.cortex.digest import digests
 from isocortex.cortex.made import Made
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import TABLES, Recipe
 from isocortex.errors import InputError
 from isocortex.mechanisms.synapses import Kinetics
-from isocortex.network.drawn.draw import DELAY_STEP, Tables
+from isocortex.network.drawn.pool import AXONS
+from isocortex.network.drawn.tables import DELAY_STEP, Tables
 
 #: Name of the population whose neurons a recipe makes.
 POPULATION = "cortex"

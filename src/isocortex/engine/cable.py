@@ -17,8 +17,8 @@ Its diagonal never changes, so its factors are numbers of the model, eliminated 
 it costs no division and moves five numbers in place of seven.
 
 What the functions are told of a *block*: the first element of its V; number of nodes of its model,
-and the first of them among all models'; its first word; its first row and the end of its rows;
-lanes.
+and the first of them among all models'; its first word; its first row and the end of its rows; what
+to add to a row for its kinetics in ``row_kind``, which blocks may share; lanes.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ def deliver(A, B, block, waiting, step, events, layout, kinetics):
 
     ``waiting``: the next of the block's events, and the end of them.
     """
-    _, _, _, _, row0, _, lanes = block
+    _, _, _, _, row0, _, kinds, lanes = block
     event, last = waiting
     while event < last and element(events.step, event) == step:
         at = row0 * lanes + element(events.element, event)
         if owns(at, lanes):
-            kind = element(layout.row_kind, at // lanes)
+            kind = element(layout.row_kind, at // lanes + kinds)
             A[at] += element(events.weight, event) * element(kinetics.jump_a, kind)
             B[at] += element(events.weight, event) * element(kinetics.jump_b, kind)
         event += 1
@@ -105,7 +105,7 @@ def eliminate(V, D, R, A, B, block, layout, kinetics):
     electrodes wait in D and R. Leaves f = a / d in D, but of steady nodes, and q = r / d in R, for
     :func:`substitute`.
     """
-    v0, n, n0, b0, _, row, lanes = block
+    v0, n, n0, b0, _, row, kinds, lanes = block
     v_next = load(V, v0 + (n - 1) * lanes)
     carried_d = broadcast(0.0, v_next)
     carried_r = carried_d
@@ -129,7 +129,7 @@ def eliminate(V, D, R, A, B, block, layout, kinetics):
                 d = d + load(D, at)
             for _ in range((word & ROWS) >> ROW_SHIFT):
                 row -= 1
-                kind, here = element(layout.row_kind, row) * KINETICS, row * lanes
+                kind, here = element(layout.row_kind, row + kinds) * KINETICS, row * lanes
                 a, b = load(A, here), load(B, here)
                 g = b - a
                 d = d + g
@@ -163,7 +163,7 @@ def substitute(V, D, R, block, layout, extrapolate):
     Leaves in R the change of nodes with several branches, and for Crank-Nicolson the voltage in
     the middle of the step of all.
     """
-    v0, n, n0, b0, _, _, lanes = block
+    v0, n, n0, b0, _, _, _, lanes = block
     x = load(R, 0)
     v = load(V, v0)
     if extrapolate == 1.0:

@@ -158,7 +158,7 @@ class CpuEngine:
                 raise
 
         results = self._on_all_threads(work, -(-n_steps // self.window))
-        for share, (wiring, end_of_drawn, inbox, n_inbox, reached) in zip(
+        for share, (flight, n_flight, inbox, n_inbox, reached) in zip(
             self.shares, results, strict=True
         ):
             if reached.n_events == NO_ROOM:
@@ -167,7 +167,7 @@ class CpuEngine:
                     fix="Give it a refractory period of at least dt.",
                 )
             share.part = share.part._replace(
-                wiring=wiring, end_of_drawn=end_of_drawn, inbox=inbox, n_inbox=n_inbox
+                flight=flight, n_flight=n_flight, inbox=inbox, n_inbox=n_inbox
             )
         first: Reached = results[0][-1]
         done, self.step = first.step - self.step, first.step

@@ -12,6 +12,7 @@ from isocortex.engine.layout.arrangement import Arrangement, aligned
 from isocortex.engine.layout.blocks import range_of_part
 from isocortex.engine.layout.rows import targets_of_slots
 from isocortex.engine.parts import Drawn, Events, Found, Inbox, Part, Trains, Wiring, Work
+from isocortex.network.drawn.tables import no_connections
 from isocortex.network.network import Network
 from isocortex.network.partition import split
 from isocortex.network.poisson import PoissonTrains
@@ -71,7 +72,7 @@ def deal_out(
             laid.rows.first_point,
         )  # fmt: skip
         part = Part(
-            np.flatnonzero(part_of_block == p), wiring, len(address), _no_spikes(), 0,
+            np.flatnonzero(part_of_block == p), wiring, no_connections(0), 0, _no_spikes(), 0,
             _no_events(laid), _room_to_work(laid, spikes),
         )  # fmt: skip
         mine = np.diff(first)[network.poisson.source] > 0
@@ -79,7 +80,9 @@ def deal_out(
         if drawn is not None:
             assert network.drawn is not None
             begin, end = range_of_part(p, n_parts, network.drawn)
-            own = drawn._replace(begin=begin, end=end, stored=len(address))
+            own = drawn._replace(begin=begin, end=end)
+            axons = network.drawn.axons_of_pool
+            mine |= (network.poisson.source >= axons.start) & (network.poisson.source < axons.stop)
         shares.append(Share(part, own, np.flatnonzero(mine), network.poisson.only(mine).begin()))
     room = np.bincount(part_of_block[laid.blocks.cell_block], minlength=n_parts) * spikes
     steps_between = np.maximum(network.points.refractory / settings.dt, 1.0)
@@ -112,18 +115,15 @@ def _drawn(network: Network, laid: Arrangement, dtype: np.dtype) -> Drawn | None
     row = np.full((len(drawn.allowed), len(network.kinetics), rows.most_nodes), -1, np.int32)
     for a, m in network.models_of_drawn():
         b = int(np.flatnonzero(blocks.model == m)[0])
-        mine = slice(rows.first[b], rows.first[b + 1])
-        kinds, nodes = rows.kind[mine], rows.node[mine]
+        kinds, nodes = rows.kind[rows.of_block(b)], rows.node[rows.of_block(b)]
         row[a, kinds, nodes] = np.arange(len(kinds)) * blocks.lanes
-    neuron = np.full(len(network.source_population), -1, np.int64)
-    n = len(drawn.cell)
-    neuron[drawn.first_source : drawn.first_source + n] = np.arange(n)
-    own = np.flatnonzero(drawn.cell >= 0)
+    n, own = len(drawn.cell), np.flatnonzero(drawn.cell >= 0)
     cell, address = drawn.cell[own], np.zeros(n, dtype)
-    address[own] = (blocks.cell_block[cell] << rows.shift) + blocks.cell_lane[cell]
+    block = blocks.cell_block[cell].astype(np.int64)
+    address[own] = (block << rows.shift) + blocks.cell_lane[cell]
     return Drawn(
-        drawn.axons, neuron, 0, n, address, row, drawn.kind,
-        drawn.weight, drawn.delay, 0, drawn.factors,
+        drawn.axons, drawn.pool, drawn.first_source, drawn.first_axon, 0, n, address, row,
+        drawn.kind, drawn.weight, drawn.delay, drawn.factors, drawn.pool_factors,
     )  # fmt: skip
 
 

@@ -5,8 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from isocortex.compiling import compiled
-from isocortex.engine.parts import NO_ROOM, Events, Inbox, Runs, Wiring
-from isocortex.network.drawn import draw
+from isocortex.engine.parts import NO_ROOM, Events, Inbox, Runs
+from isocortex.network.drawn import tables
+from isocortex.network.drawn.draw import draw_onto
+from isocortex.network.drawn.place import (
+    node_at,
+    of_connection,
+    of_source,
+    strength,
+    two_sites,
+)
+from isocortex.network.drawn.pool import AXONS, draw_from_pool, place_from_pool
 from isocortex.network.points import receive
 from isocortex.targets.simd import row_length
 
@@ -45,14 +54,21 @@ def sort(time, number, n):
 
 
 @compiled
-def put(inbox, n, source, time, begin, end, wiring):
+def delay_of(c, wiring, flight, drawn):
+    """Delay (ms) of a synapse, or of a connection in flight."""
+    stored = len(wiring.target)
+    if drawn is not None and c >= stored:
+        return wiring.delays[drawn.delay[flight.delay[c - stored]]]
+    return wiring.delays[wiring.delay[c]]
+
+
+@compiled
+def put(inbox, n, source, time, begin, end, due):
     """Insert a spike and its synapses ``begin:end``; returns inbox and length.
 
     Nearly all come in their order: a spike from outside precedes some that were found in the window
     before, and one of a point neuron some of the same window.
     """
-    if begin == end:
-        return inbox, n
     if n == len(inbox.cursor):
         inbox = Inbox(
             longer(inbox.source, n + 1),
@@ -70,79 +86,100 @@ def put(inbox, n, source, time, begin, end, wiring):
         inbox.due[k] = inbox.due[k - 1]
         k -= 1
     inbox.source[k], inbox.cursor[k], inbox.end[k] = source, begin, end
-    inbox.time[k], inbox.due[k] = time, time + wiring.delays[wiring.delay[begin]]
+    inbox.time[k], inbox.due[k] = time, due
     return inbox, n + 1
 
 
 @compiled
-def factor_of(factors, neuron, target):
-    """Factor on the weights of a connection; where there are none, the compiler leaves it out."""
-    if factors is None:
-        return 1.0
-    return factors.factor[factors.source[neuron], factors.target[target]]
+def hear(source, time, inbox, n_inbox, flight, n_flight, wiring, drawn, room, earliest):
+    """A spike sets out: what its synapses on this part are goes into inbox and flight.
+
+    Events due before ``earliest`` (ms) have acted. Returns what has changed, with its lengths.
+    """
+    begin, end = wiring.first[source], wiring.first[source + 1]
+    while begin < end and time + wiring.delays[wiring.delay[begin]] < earliest:
+        begin += 1
+    if begin < end:
+        due = time + wiring.delays[wiring.delay[begin]]
+        inbox, n_inbox = put(inbox, n_inbox, source, time, begin, end, due)
+    if drawn is None:
+        return inbox, n_inbox, flight, n_flight, room
+    room, n = draw_connections(source, drawn, room)
+    if n == 0:
+        return inbox, n_inbox, flight, n_flight, room
+    stored, begin = len(wiring.target), n_flight
+    flight, n_flight = by_delay(room, n, flight, n_flight)
+    while begin < n_flight and time + delay_of(stored + begin, wiring, flight, drawn) < earliest:
+        begin += 1
+    if begin < n_flight:
+        due = time + delay_of(stored + begin, wiring, flight, drawn)
+        inbox, n_inbox = put(inbox, n_inbox, source, time, stored + begin, stored + n_flight, due)
+    return inbox, n_inbox, flight, n_flight, room
 
 
 @compiled
-def draw_synapses(neuron, drawn, room, wiring, n):
-    """Put the synapses of a neuron onto this part from position ``n`` of the wiring on, by delay.
+def draw_connections(source, drawn, room):
+    """Draw those of a source onto this part; returns the room with them, and their number."""
+    out, trials = room
+    neuron, axon, n = source - drawn.first_source, source - drawn.first_axon, 0
+    if 0 <= neuron < len(drawn.axons.neurons.group):
+        out, n = draw_onto(neuron, drawn.begin, drawn.end, drawn.axons, out, 0, trials)
+    elif drawn.pool is not None:
+        if 0 <= axon < (len(drawn.pool.patch_first) - 1) * AXONS:
+            n = draw_from_pool(axon, drawn.begin, drawn.end, drawn.pool, out, 0)
+            while n < 0:
+                out = tables.with_room(out, 2 * len(out.target))
+                n = draw_from_pool(axon, drawn.begin, drawn.end, drawn.pool, out, 0)
+    return (out, trials), n
 
-    Returns the room for connections, the wiring and where the synapses end.
-    """
-    neurons, sites = drawn.axons.neurons, drawn.axons.sites
-    room, n_connections = draw.draw_onto(neuron, drawn.begin, drawn.end, drawn.axons, room, 0)
-    place = np.zeros(len(drawn.delay) + 1, np.int64)
-    for c in range(n_connections):
-        place[room.delay[c] + 1] += room.synapses[c]
-    place[0] = n
-    for d in range(len(drawn.delay)):
+
+@compiled
+def by_delay(room, n, flight, end):
+    """Append ``n`` connections to those in flight, by delay; returns these and their number."""
+    made, _ = room
+    if end + n > len(flight.target):
+        flight = tables.with_room(flight, (end + n) * 5 // 4 + 1024)
+    place = np.zeros(257, np.int64)
+    for c in range(n):
+        place[made.delay[c] + 1] += 1
+    place[0] = end
+    for d in range(256):
         place[d + 1] += place[d]
-    end = place[-1]
-    if end > len(wiring.target):
-        wiring = Wiring(
-            wiring.first, longer(wiring.target, end), longer(wiring.weight, end),
-            longer(wiring.delay, end), wiring.delays, wiring.shift, wiring.first_point,
+    for c in range(n):
+        at = place[made.delay[c]]
+        place[made.delay[c]] = at + 1
+        flight.target[at], flight.rule[at], flight.key[at] = (
+            made.target[c], made.rule[c], made.key[c]
         )  # fmt: skip
-    for c in range(n_connections):
-        target, rule, state = room.target[c], room.rule[c], room.key[c]
-        model = neurons.model[target]
-        row = drawn.row[model, drawn.kind[rule]]
-        weight = drawn.weight[rule, model] * draw.strength(state, rule, drawn.axons.rules)
-        weight *= factor_of(drawn.factors, neuron, target)
-        table, delay = rule * drawn.weight.shape[1] + model, room.delay[c]
-        at = place[delay]
-        for _ in range(room.synapses[c]):
-            state, node = draw.site(state, table, sites)
-            wiring.target[at] = drawn.address[target] + row[node]
-            wiring.weight[at], wiring.delay[at] = weight, drawn.delay[delay]
-            at += 1
-        place[delay] = at
-    return room, wiring, end
+        flight.synapses[at], flight.delay[at] = made.synapses[c], made.delay[c]
+    return flight, end + n
 
 
 @compiled
-def forget(inbox, n_inbox, wiring, stored, end):
-    """Close the gaps that drawn synapses leave which have acted, if they are most of all.
+def forget(inbox, n_inbox, stored, flight, end):
+    """Close the gaps that connections leave which have acted, if they are most of all.
 
-    Returns where the drawn synapses end.
+    Returns how many are left.
     """
-    needed, last = 0, stored
-    in_order = True
+    needed = 0
     for i in range(n_inbox):
         if inbox.cursor[i] >= stored:
             needed += inbox.end[i] - inbox.cursor[i]
-            in_order &= inbox.cursor[i] >= last
-            last = inbox.end[i]
-    if 2 * needed > end - stored or not in_order:  # else some would be written over: rarely
+    if 2 * needed > end:
         return end
-    at = stored
-    for i in range(n_inbox):
-        begin, size = inbox.cursor[i], inbox.end[i] - inbox.cursor[i]
-        if begin >= stored:
+    at = 0
+    for i in np.argsort(inbox.cursor[:n_inbox]):
+        begin, size = inbox.cursor[i] - stored, inbox.end[i] - inbox.cursor[i]
+        if begin >= 0:
             for k in range(size):
-                wiring.target[at + k] = wiring.target[begin + k]
-                wiring.weight[at + k] = wiring.weight[begin + k]
-                wiring.delay[at + k] = wiring.delay[begin + k]
-            inbox.cursor[i], inbox.end[i] = at, at + size
+                flight.target[at + k], flight.rule[at + k] = (
+                    flight.target[begin + k], flight.rule[begin + k]
+                )  # fmt: skip
+                flight.synapses[at + k] = flight.synapses[begin + k]
+                flight.delay[at + k], flight.key[at + k] = (
+                    flight.delay[begin + k], flight.key[begin + k]
+                )  # fmt: skip
+            inbox.cursor[i], inbox.end[i] = stored + at, stored + at + size
             at += size
     return at
 
@@ -159,44 +196,49 @@ def step_of(time, middle, dt, first, last):
 
 
 @compiled
-def take_due(inbox, n, wiring, times, first, last):
+def take_due(inbox, n, wiring, flight, drawn, times, first, last):
     """Runs of synapses whose events are due in this window.
 
     Returns the number of spikes still on their way, and the :class:`Runs`.
     """
     until = times.middle[last - 1]
     room = max(n, 1)
-    step, begin, end = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
-    time = np.empty(room)
+    source, step = np.empty(room, np.int64), np.empty(room, np.int64)
+    begin, end, time = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room)
     k = kept = 0
     for i in range(n):
         c, stop, due = inbox.cursor[i], inbox.end[i], inbox.due[i]
         while due <= until:
             if k == len(step):
-                step, begin, end = longer(step, k), longer(begin, k), longer(end, k)
-                time = longer(time, k)
+                source, step = longer(source, k), longer(step, k)
+                begin, end, time = longer(begin, k), longer(end, k), longer(time, k)
+            source[k], begin[k], time[k] = inbox.source[i], c, due
             step[k] = step_of(due, times.middle, times.dt, first, last)
-            begin[k], time[k] = c, due
-            delay = wiring.delay[c]
-            while c < stop and wiring.delay[c] == delay:
+            while c < stop and due == inbox.time[i] + delay_of(c, wiring, flight, drawn):
                 c += 1
             end[k] = c
             k += 1
-            due = np.inf if c == stop else inbox.time[i] + wiring.delays[wiring.delay[c]]
+            due = np.inf if c == stop else inbox.time[i] + delay_of(c, wiring, flight, drawn)
         if due < np.inf:
             inbox.source[kept], inbox.cursor[kept], inbox.end[kept] = inbox.source[i], c, stop
             inbox.time[kept], inbox.due[kept] = inbox.time[i], due
             kept += 1
-    return kept, Runs(k, step, begin, end, time)
+    return kept, Runs(k, source, step, begin, end, time)
 
 
 @compiled
-def sort_events(blocks, wiring, runs, first, last, origin, events):
+def sort_events(blocks, wiring, flight, drawn, runs, first, last, origin, events):
     """Events on blocks, by block, then step; returns them and the number of all events."""
+    stored = len(wiring.target)
     for b in blocks:
         events.last[b] = 0
     n = n_points = 0
     for k in range(runs.n):
+        if drawn is not None and runs.begin[k] >= stored:
+            for c in range(runs.begin[k] - stored, runs.end[k] - stored):
+                block = drawn.address[flight.target[c]] >> wiring.shift
+                events.last[block] += flight.synapses[c]
+            continue
         for c in range(runs.begin[k], runs.end[k]):
             target = wiring.target[c]
             if target < wiring.first_point:
@@ -208,14 +250,19 @@ def sort_events(blocks, wiring, runs, first, last, origin, events):
         events.first[b] = events.last[b] = n
         n += count
     if n > len(events.step):
+        room = n + n // 8 + 1024
         events = Events(
-            events.first, events.last, np.empty(2 * n, np.int32), np.empty(2 * n, np.int32),
-            np.empty(2 * n, events.weight.dtype),
+            events.first, events.last, np.empty(room, np.int32), np.empty(room, np.int32),
+            np.empty(room, events.weight.dtype),
         )  # fmt: skip
     mask = (1 << wiring.shift) - 1
     for now in range(first, last):
         for k in range(runs.n):
             if runs.step[k] != now:
+                continue
+            if drawn is not None and runs.begin[k] >= stored:
+                run = (runs.source[k], runs.begin[k] - stored, runs.end[k] - stored)
+                place(run, flight, drawn, wiring.shift, now - origin, events)
                 continue
             for c in range(runs.begin[k], runs.end[k]):
                 target = wiring.target[c]
@@ -230,16 +277,74 @@ def sort_events(blocks, wiring, runs, first, last, origin, events):
 
 
 @compiled
+def factor_of(factors, neuron, target):
+    """Factor on the weights of a connection; where there are none, the compiler leaves it out."""
+    if factors is None:
+        return 1.0
+    return factors.factor[factors.source[neuron], factors.target[target]]
+
+
+@compiled
+def place(run, flight, drawn, shift, step, events):
+    """The synapses of a run of connections in flight, as events of their blocks."""
+    source, begin, end = run
+    neuron = source - drawn.first_source
+    axons, mask, n_models = drawn.axons, (1 << shift) - 1, drawn.weight.shape[1]
+    if not 0 <= neuron < len(axons.neurons.group):
+        if drawn.pool is not None:
+            _place_from_pool(run, flight, drawn, shift, step, events)
+        return
+    key = of_source(axons.keys[2], neuron)
+    for c in range(begin, end):
+        target, rule = flight.target[c], flight.rule[c]
+        model, address = axons.neurons.model[target], drawn.address[target]
+        state = of_connection(key, flight.key[c])
+        weight = drawn.weight[rule, model] * strength(state, rule, axons.rules)
+        weight *= factor_of(drawn.factors, neuron, target)
+        row, table = drawn.row[model, drawn.kind[rule]], rule * n_models + model
+        block = address >> shift
+        at, bits, later = events.last[block], np.uint64(0), np.uint64(0)
+        for k in range(flight.synapses[c]):
+            if k & 1:
+                bits = later
+            else:
+                state, bits, later = two_sites(state)
+            events.step[at], events.weight[at] = step, weight
+            events.element[at] = (address & mask) + row[node_at(bits, table, axons.sites)]
+            at += 1
+        events.last[block] = at
+
+
+@compiled
+def _place_from_pool(run, flight, drawn, shift, step, events):
+    """The same of a run of connections of a shared axon, each of one synapse."""
+    source, begin, end = run
+    pool, axon, mask = drawn.pool, source - drawn.first_axon, (1 << shift) - 1
+    sites, n_models = drawn.axons.sites, drawn.weight.shape[1]
+    for c in range(begin, end):
+        target, kind = flight.target[c], flight.rule[c]
+        address = drawn.address[target]
+        row = drawn.row[pool.model[kind], drawn.kind[pool.rule[kind]]]
+        node = place_from_pool(axon, flight.key[c], kind, pool, sites, n_models)
+        block = address >> shift
+        at = events.last[block]
+        events.last[block] = at + 1
+        events.step[at] = step
+        events.element[at] = (address & mask) + row[node]
+        events.weight[at] = pool.weight[kind] * factor_of(drawn.pool_factors, axon, target)
+
+
+@compiled
 def drive_points(wiring, runs, state, first_source, found, turn, at, room):
     """Point neurons receive their events in order of time; returns where the next spike goes."""
-    n = 0
+    n, stored = 0, len(wiring.target)
     for k in range(runs.n):
-        for c in range(runs.begin[k], runs.end[k]):
+        for c in range(runs.begin[k], min(runs.end[k], stored)):
             n += wiring.target[c] >= wiring.first_point
     synapse, number, time = np.empty(n, np.int64), np.arange(n), np.empty(n)
     n = 0
     for k in range(runs.n):
-        for c in range(runs.begin[k], runs.end[k]):
+        for c in range(runs.begin[k], min(runs.end[k], stored)):
             if wiring.target[c] >= wiring.first_point:
                 synapse[n], time[n] = c, runs.due[k]
                 n += 1

@@ -50,16 +50,28 @@ def _synapses(network: Network) -> str:
     """Number and hash of the synapses; of drawn ones what they follow from, stored or not."""
     wiring, slots, drawn = network.connections, network.slots, network.drawn
     if drawn is None:
-        number, begin = f"{network.n_synapses:,}", 0
-        made: tuple[Any, ...] = (slots.cell, slots.node, slots.kind, wiring.target)
-    else:  # beside them those of virtual nodes; slots are numbered as synapses are stored
-        number, begin = f"about {drawn.expected:.3g}", network.n_reacting
-        made = (drawn.axons, drawn.kind, drawn.weight)
-        if drawn.factors is not None:
-            made += (drawn.factors,)
-    stored = slice(int(wiring.first[begin]), None)
-    each = (wiring.weight[stored], wiring.delay[stored], wiring.delays)
-    return f"{number} ({_hash((network.kinetics, made, np.diff(wiring.first[begin:]), each))})"
+        return _told(f"{network.n_synapses:,}", network, [slice(0, None)], slots, wiring.target)
+    # beside them those of virtual nodes; slots are numbered as synapses are stored
+    factors = [f for f in (drawn.factors, drawn.pool_factors) if f is not None]
+    others = [slice(network.n_reacting, None)]
+    if drawn.pool is not None:
+        axons = drawn.axons_of_pool
+        others = [slice(network.n_reacting, axons.start), slice(axons.stop, None)]
+    made = (drawn.axons, drawn.pool, drawn.kind, drawn.weight, *factors)
+    return _told(f"about {drawn.expected:.3g}", network, others, *made)
+
+
+def _told(number: str, network: Network, sources: list[slice], *made: Any) -> str:
+    """The number, and a hash of what synapses follow from and of the stored ones of some sources.
+
+    A slice that begins after its end has none.
+    """
+    wiring, stored = network.connections, []
+    for some in sources:
+        first = wiring.first[slice(some.start, None if some.stop is None else some.stop + 1)]
+        here = slice(int(first[0]), int(first[-1])) if len(first) else slice(0, 0)
+        stored.append((np.diff(first), wiring.weight[here], wiring.delay[here]))
+    return f"{number} ({_hash((network.kinetics, made, stored, wiring.delays))})"
 
 
 def _hash(value: Any) -> str:

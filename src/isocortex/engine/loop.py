@@ -12,8 +12,9 @@ run out, and sorts their events by block and step. Spikes on their way are kept 
 source, and so what a synapse receives, and in which order, follows from the spikes alone: not from
 the number of parts, nor from where windows begin.
 
-Synapses of a cortex model need not be stored. Then a part draws those onto its own neurons when it
-hears of a spike, puts them behind the stored ones, and forgets them when the last has acted.
+Synapses of a cortex model need not be stored. Then a part draws the connections onto its own
+neurons when it hears of a spike, keeps these *in flight*, by delay, places the synapses of a
+connection when they act, and forgets it.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from numba.extending import intrinsic
 
 from isocortex.compiling import compiled
 from isocortex.engine.events import (
-    draw_synapses,
     drive_points,
     forget,
     gathered,
+    hear,
     is_lost,
     longer,
     number_found,
-    put,
     sort_events,
     take_due,
 )
 from isocortex.engine.meeting import meet
 from isocortex.engine.parts import NO_ROOM, Reached
-from isocortex.network.drawn import draw
+from isocortex.network.drawn import tables
+from isocortex.network.drawn.draw import room_to_try
 from isocortex.targets.simd import row_length
 
 
@@ -61,10 +62,10 @@ def run_windows(me, part, drawn, shared, steps):
     """Advance part ``me`` through some steps, together with the other parts.
 
     ``drawn`` is None where all synapses are stored (the compiler leaves out what is for others
-    only where this is an argument of its own). Returns what has changed of the part (wiring, where
-    drawn synapses end in it, inbox and its length), and :class:`Reached`.
+    only where this is an argument of its own). Returns what has changed of the part (connections
+    in flight, the inbox, and the lengths of both), and :class:`Reached`.
     """
-    blocks, wiring, end_of_drawn, inbox, n_inbox, events, work = part
+    blocks, wiring, flight, n_flight, inbox, n_inbox, events, work = part
     (
         meeting, found, kernel, points, layout, states, kinetics, numerics, window, first_cell,
         first_point, ranks,
@@ -74,17 +75,19 @@ def run_windows(me, part, drawn, shared, steps):
     n_parts, lanes = len(found.begin) - 1, row_length(states.V)
     n_log = n_events = turn = next_train = 0
     reached = first_step
-    if drawn is not None:
-        room = draw.no_connections(1024)
+    room = room_to_draw(drawn)
     for first in range(first_step, last_step, window):
         last = min(first + window, last_step)
         while next_train < len(trains.time) and trains.time[next_train] <= times.middle[last - 1]:
             source, time = trains.source[next_train], trains.time[next_train]
-            begin, end = wiring.first[source], wiring.first[source + 1]
-            inbox, n_inbox = put(inbox, n_inbox, source, time, begin, end, wiring)
+            inbox, n_inbox, flight, n_flight, room = hear(
+                source, time, inbox, n_inbox, flight, n_flight, wiring, drawn, room, -np.inf
+            )
             next_train += 1
-        n_inbox, runs = take_due(inbox, n_inbox, wiring, times, first, last)
-        events, n = sort_events(blocks, wiring, runs, first, last, first_step, events)
+        n_inbox, runs = take_due(inbox, n_inbox, wiring, flight, drawn, times, first, last)
+        events, n = sort_events(
+            blocks, wiring, flight, drawn, runs, first, last, first_step, events
+        )
         n_events += n
         at, last_at = found.begin[me], found.begin[me + 1]
         at = drive_points(wiring, runs, points, first_point, found, turn, at, last_at)
@@ -119,17 +122,12 @@ def run_windows(me, part, drawn, shared, steps):
         if me == 0 and n_log + n > len(log_time):
             log_source, log_time = longer(log_source, n_log + n), longer(log_time, n_log + n)
         if drawn is not None:
-            end_of_drawn = forget(inbox, n_inbox, wiring, drawn.stored, end_of_drawn)
+            n_flight = forget(inbox, n_inbox, len(wiring.target), flight, n_flight)
         for k in range(n):
             source, time = sources[k], spikes[k]
-            begin, end = wiring.first[source], wiring.first[source + 1]
-            inbox, n_inbox = put(inbox, n_inbox, source, time, begin, end, wiring)
-            if drawn is not None and drawn.neuron[source] >= 0:
-                begin = end_of_drawn
-                room, wiring, end_of_drawn = draw_synapses(
-                    drawn.neuron[source], drawn, room, wiring, begin
-                )
-                inbox, n_inbox = put(inbox, n_inbox, source, time, begin, end_of_drawn, wiring)
+            inbox, n_inbox, flight, n_flight, room = hear(
+                source, time, inbox, n_inbox, flight, n_flight, wiring, drawn, room, -np.inf
+            )
             if me == 0:
                 log_source[n_log], log_time[n_log] = source, time
                 n_log += 1
@@ -138,39 +136,29 @@ def run_windows(me, part, drawn, shared, steps):
             break
         turn = 1 - turn
     return (
-        wiring, end_of_drawn, inbox, n_inbox,
+        flight, n_flight, inbox, n_inbox,
         Reached(n_events, reached, n_log, log_source, log_time),
     )  # fmt: skip
+
+
+@compiled
+def room_to_draw(drawn):
+    """Room for the connections of one source, and for the trials that find them."""
+    if drawn is None:
+        return None
+    return tables.no_connections(1024), room_to_try(drawn.axons)
 
 
 @compiled
 def hear_again(part, drawn, source, time, due):
     """Put spikes on their way again whose next events are due then (ms).
 
-    Returns what has changed of the part: wiring, end of drawn synapses, inbox and its length.
+    Returns what has changed of the part: connections in flight, the inbox, and their lengths.
     """
-    wiring, end_of_drawn = part.wiring, part.end_of_drawn
-    inbox, n_inbox = part.inbox, 0
-    if drawn is not None:
-        end_of_drawn = drawn.stored
-        room = draw.no_connections(1024)
+    flight, n_flight, inbox, n_inbox = part.flight, 0, part.inbox, 0
+    room = room_to_draw(drawn)
     for k in range(len(source)):
-        begin, end = wiring.first[source[k]], wiring.first[source[k] + 1]
-        begin = _not_before(due[k], time[k], begin, end, wiring)
-        inbox, n_inbox = put(inbox, n_inbox, source[k], time[k], begin, end, wiring)
-        if drawn is not None and drawn.neuron[source[k]] >= 0:
-            begin = end_of_drawn
-            room, wiring, end_of_drawn = draw_synapses(
-                drawn.neuron[source[k]], drawn, room, wiring, begin
-            )
-            begin = _not_before(due[k], time[k], begin, end_of_drawn, wiring)
-            inbox, n_inbox = put(inbox, n_inbox, source[k], time[k], begin, end_of_drawn, wiring)
-    return wiring, end_of_drawn, inbox, n_inbox
-
-
-@compiled
-def _not_before(due, time, begin, end, wiring):
-    """First of a spike's synapses whose event is not due before ``due`` (ms)."""
-    while begin < end and time + wiring.delays[wiring.delay[begin]] < due:
-        begin += 1
-    return begin
+        inbox, n_inbox, flight, n_flight, room = hear(
+            source[k], time[k], inbox, n_inbox, flight, n_flight, part.wiring, drawn, room, due[k]
+        )
+    return flight, n_flight, inbox, n_inbox

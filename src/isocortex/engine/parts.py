@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from isocortex.engine.layout.arrays import Floats, Ints, KineticsTable, Layout, Numerics, States
 from isocortex.engine.sampling import Probes
-from isocortex.network.drawn import draw
+from isocortex.network.drawn import tables
+from isocortex.network.drawn.pool import Pool
 from isocortex.network.factors import Factors
 from isocortex.network.points import PointState
 
@@ -69,24 +70,27 @@ class Drawn(NamedTuple):
     Those of one cell model onto one compartment have the same row in all blocks.
     """
 
-    axons: draw.Axons
-    neuron: Ints  # of each source, -1 if it is not of the cortex model
+    axons: tables.Axons
+    pool: Pool | None  # of shared axons; None is known to the compiler, as below
+    first_source: int  # what the first neuron of the cortex model is
+    first_axon: int  # and the first shared axon
     begin: int  # neurons of this part
     end: int
     address: np.ndarray  # of each neuron: first element of its lane, as in ``Wiring.target``
     row: NDArray[np.int32]  # (models, kinetics, nodes), elements from there on
     kind: Ints  # kinetics of each rule
     weight: np.ndarray  # (rules, models), uS
-    delay: np.ndarray  # of each multiple of ``draw.DELAY_STEP``, as in ``Wiring.delay``
-    stored: int  # synapses that are stored
-    factors: Factors | None  # on weights; None is known to the compiler
+    delay: np.ndarray  # of each multiple of ``DELAY_STEP``, as in ``Wiring.delay``
+    factors: Factors | None  # on weights
+    pool_factors: Factors | None  # on those of shared axons
 
 
 class Inbox(NamedTuple):
     """Spikes with events still to come, by time, then source.
 
-    The source, the next synapse, the end of those of the spike (both positions in the wiring), when
-    it happened, and when the next event is due (ms).
+    The source, the next synapse and the end of those of the spike, when it happened, and when the
+    next event is due (ms). Synapses are positions in the wiring, and from its end on positions in
+    flight: connections that were drawn, whose synapses are placed when they act.
     """
 
     source: Ints
@@ -129,10 +133,12 @@ class Found(NamedTuple):
 class Runs(NamedTuple):
     """Synapses whose events are due in a window: the first ``n`` runs of one spike and delay.
 
-    The step in which they act, begin and end in the wiring, and when they are due (ms).
+    The source, the step in which they act, begin and end as in :class:`Inbox`, and when they are
+    due (ms).
     """
 
     n: int
+    source: Ints
     step: Ints
     begin: Ints
     end: Ints
@@ -142,12 +148,13 @@ class Runs(NamedTuple):
 class Part(NamedTuple):
     """What one thread owns, and how far it is; see ``drawn`` of :func:`run_windows` for the rest.
 
-    ``end_of_drawn`` is where drawn synapses end in the wiring, ``n_inbox`` the spikes in the inbox.
+    ``flight`` has ``n_flight`` drawn connections on their way, ``n_inbox`` spikes are in the inbox.
     """
 
     blocks: Ints
     wiring: Wiring
-    end_of_drawn: int
+    flight: tables.Connections
+    n_flight: int
     inbox: Inbox
     n_inbox: int
     events: Events

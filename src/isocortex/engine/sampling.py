@@ -121,7 +121,7 @@ def recording_of(
         [(not v.at_start) * len(times) + times.index((v.first, v.every)) for v in table.variables],
         np.int64,
     )
-    of_block = laid.blocks.cell_block[cell] * (2 * len(times))
+    of_block = laid.blocks.cell_block[cell].astype(np.int64) * (2 * len(times))
     key = (of_block + of_variable[table.variable[row]]) * N_ARRAYS + found.array
     order = np.lexsort((found.element, key))
     shape = (n_blocks, 2, len(times), N_ARRAYS)

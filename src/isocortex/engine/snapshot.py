@@ -30,7 +30,7 @@ class Elements:
 
     def __init__(self, laid: Arrangement, cell_model: IntArray, second_order: bool) -> None:
         lanes, at, blocks = laid.blocks.lanes, laid.arrays, laid.blocks
-        self.above = blocks.cell_block * lanes + blocks.cell_lane
+        self.above = blocks.cell_block.astype(np.int64) * lanes + blocks.cell_lane
         nodes = np.diff(laid.tables.first_node)
         rows = [state_rows(regions, second_order).row for regions in laid.tables.regions]
         self.voltage = _by_cell(
@@ -110,11 +110,11 @@ def put_back(held: Held, state: Snapshot, second_order: bool) -> None:
     for share in shares:
         share.poisson.stream[:] = state.stream[share.chosen]
         share.poisson.next[:] = state.next[share.chosen]
-        wiring, end_of_drawn, inbox, n_inbox = hear_again(
+        flight, n_flight, inbox, n_inbox = hear_again(
             share.part, share.drawn, state.source, state.time, state.due
         )
         share.part = share.part._replace(
-            wiring=wiring, end_of_drawn=end_of_drawn, inbox=inbox, n_inbox=n_inbox
+            flight=flight, n_flight=n_flight, inbox=inbox, n_inbox=n_inbox
         )
 
 
@@ -138,10 +138,11 @@ def _synapses(laid: Arrangement, states: States) -> tuple[IntArray, np.ndarray]:
     block = np.searchsorted(rows.first, row, side="right") - 1
     cell = laid.blocks.cell_at[block * lanes + lane]
     element, row, cell = element[cell >= 0], row[cell >= 0], cell[cell >= 0]
-    order = np.lexsort((rows.kind[row], rows.node[row], cell))
-    element, row = element[order], row[order]
+    at = rows.in_pattern(row)
+    order = np.lexsort((rows.kind[at], rows.node[at], cell))
+    element, at = element[order], at[order]
     return (
-        np.column_stack([cell[order], rows.node[row], rows.kind[row]]).astype(np.int64),
+        np.column_stack([cell[order], rows.node[at], rows.kind[at]]).astype(np.int64),
         np.column_stack([states.A[element], states.B[element]]),
     )
 
@@ -155,7 +156,7 @@ def _on_their_way(shares: list[Share]) -> tuple[IntArray, FloatArray, FloatArray
     entries = []
     for p, share in enumerate(shares):
         inbox, n = share.part.inbox, share.part.n_inbox
-        drawn = inbox.cursor[:n] >= (np.inf if share.drawn is None else share.drawn.stored)
+        drawn = inbox.cursor[:n] >= len(share.part.wiring.target)
         keys = (inbox.source[:n], inbox.time[:n], 2 * p + drawn)
         which = _nth(keys)
         entries.append(np.column_stack([inbox.time[:n], inbox.source[:n], which, inbox.due[:n]]))

@@ -10,6 +10,7 @@ from isocortex.arrays import IntArray
 from isocortex.circuit import Projection, Simulation
 from isocortex.network.cells import compile_cells, point_neurons
 from isocortex.network.connect import connect
+from isocortex.network.drawn.tables import Tables
 from isocortex.network.extent import Extent, extent_of
 from isocortex.network.inputs import all_poisson, electrodes, spike_trains
 from isocortex.network.network import Network
@@ -90,7 +91,7 @@ def _starts(projections: list[Projection], sources: Sources) -> IntArray | None:
     may = np.ones(sources.n_cells, bool)
     for projection in projections:
         tables = projection.tables()
-        if tables is not None:
+        if isinstance(tables, Tables):
             number = sources.number[projection.target]
             may[number] = np.diff(tables.axons.neurons.column, prepend=-1) != 0
     return None if may.all() else np.flatnonzero(may)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -17,10 +16,15 @@ from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
 from isocortex.errors import ConfigError
 from isocortex.mechanisms.synapses import Kinetics
-from isocortex.network.drawn.draw import Tables
-from isocortex.network.factors import factors_of
+from isocortex.network.drawn.place import first_node
+from isocortex.network.drawn.pool import Pool
+from isocortex.network.drawn.tables import Tables
+from isocortex.network.factors import Factors, factors_of
 from isocortex.network.network import Connections, DrawnSynapses, Slots
 from isocortex.network.sources import BIOPHYSICAL, POINT, VIRTUAL, Sources
+
+#: With fewer synapses than this part of all places, the places in use are sorted, not marked.
+FEW = 16
 
 
 def cells_of(
@@ -69,7 +73,8 @@ def connect(
     index = np.min_scalar_type(max(len(delays) - 1, 0))
     most_nodes = max((m.n_nodes for m in models), default=1)
     kinetics: list[Kinetics] = []
-    drawn, shortest = None, np.inf
+    drawn: dict[type, _Drawn] = {}
+    shortest = np.inf
     numbering = _Numbering(sources, *share, most_nodes)
     parts = [_Piece.none(index)]
     for projection in projections:
@@ -83,13 +88,14 @@ def connect(
         factors = factors_of(overrides, projection, (len(ends[0]), len(ends[1])))
         tables = projection.tables()
         if tables is not None:
-            if drawn is not None:
+            what = type(tables)
+            if what in drawn:
                 raise ConfigError(
-                    f"the synapses of {drawn[0].name} and of {projection.name} can be drawn at "
-                    "each spike", field="networks",
+                    f"the synapses of {drawn[what].projection.name} and of {projection.name} can "
+                    "be drawn at each spike", field="networks",
                     fix="Keep one of the recipes, and write the edges of the other.",
                 )  # fmt: skip
-            drawn = (projection, tables, kind[tables.kind], delay, factors)
+            drawn[what] = _Drawn(projection, tables, kind, delay, factors)
             if factors is not None:
                 kept = np.float32 if factors.exact else np.float64
                 parts.append(_Piece.none(index, kept))
@@ -103,24 +109,53 @@ def connect(
     slots, goal = _slots(key, len(numbering.cells), most_nodes, len(kinetics))
     del key
     order = np.lexsort((delay, source)) if len(delays) > 1 else np.argsort(source, kind="stable")
-    first = np.cumsum([0, *np.bincount(source, minlength=len(sources.node_id))])
+    first = np.zeros(len(sources.node_id) + 1, np.int64)
+    np.cumsum(np.bincount(source, minlength=len(sources.node_id)), out=first[1:])
     connections = Connections(first, goal[order], weight[order], delay[order], delays)
-    synapses = None
-    if drawn is not None:
-        projection, tables, kind, step, factors = drawn
-        synapses = DrawnSynapses(
-            axons=tables.axons,
-            first_source=int(sources.number[projection.source][0]),
-            cell=numbering.own_cells(sources.number[projection.target]),
-            kind=kind,
-            weight=tables.weight,
-            delay=step,
-            allowed=allowed_sites(tables, kind, len(kinetics), most_nodes),
-            expected=projection.expected,
-            stored=store,
-            factors=factors,
-        )
+    synapses = _drawn_synapses(drawn, sources, numbering, (len(kinetics), most_nodes), store)
     return Wired(kinetics, slots, connections, synapses, shortest)
+
+
+class _Drawn(NamedTuple):
+    """A projection that can be drawn, and the network's numbers of its kinetics and delays."""
+
+    projection: Projection
+    tables: Tables | Pool
+    kind: IntArray
+    delay: NDArray[np.unsignedinteger]
+    factors: Factors | None
+
+
+def _drawn_synapses(
+    drawn: dict[type, _Drawn],
+    sources: Sources,
+    numbering: _Numbering,
+    sizes: tuple[int, int],
+    stored: bool,
+) -> DrawnSynapses | None:
+    """What is drawn, for :class:`Network`; ``sizes`` are the numbers of kinetics and of nodes."""
+    if Tables not in drawn:
+        return None
+    projection, tables, kind, delay, factors = drawn[Tables]
+    pool = drawn.get(Pool)
+    shared = None if pool is None else pool.tables
+    assert isinstance(tables, Tables)
+    assert not isinstance(shared, Tables)
+    return DrawnSynapses(
+        axons=tables.axons,
+        pool=shared,
+        first_source=int(sources.number[projection.source][0]),
+        first_axon=0 if pool is None else int(sources.number[pool.projection.source][0]),
+        cell=numbering.own_cells(sources.number[projection.target]),
+        kind=kind[tables.kind],
+        weight=tables.weight,
+        delay=delay,
+        allowed=allowed_sites(tables, kind[tables.kind], *sizes),
+        expected=sum(found.projection.expected for found in drawn.values()),
+        stored=stored,
+        factors=factors,
+        pool_factors=None if pool is None else pool.factors,
+    )
 
 
 class _Piece(NamedTuple):
@@ -207,9 +242,9 @@ def allowed_sites(
     """Per model of the tables, bool[kinetics, nodes]: where there may be synapses."""
     n_models, sites = tables.weight.shape[1], tables.axons.sites
     allowed = [np.zeros((n_kinds, most_nodes), bool) for _ in range(n_models)]
-    for table, (begin, end) in enumerate(pairwise(sites.first)):
+    for table, (begin, size) in enumerate(zip(sites.first, sites.size, strict=True)):
         rule, model = divmod(table, n_models)
-        allowed[model][kind[rule], sites.node[begin:end]] = True
+        allowed[model][kind[rule], first_node(sites.slot[begin : begin + size])] = True
     return allowed
 
 
@@ -218,13 +253,16 @@ def _slots(
 ) -> tuple[Slots, NDArray[np.int32]]:
     """Distinct (kind, cell, node) of the synapses, and every synapse's target."""
     on_cell = key >= 0
-    used = np.zeros(n_kinds * n_cells * most_nodes, bool)
-    used[key[on_cell]] = True
-    number = np.cumsum(used, dtype=np.int32) - 1
-    distinct = np.flatnonzero(used)
+    target = np.zeros(len(key), np.int32)
+    if len(key) < n_kinds * n_cells * most_nodes // FEW:
+        distinct, target[on_cell] = np.unique(key[on_cell], return_inverse=True)
+    else:  # without sorting
+        used = np.zeros(n_kinds * n_cells * most_nodes, bool)
+        used[key[on_cell]] = True
+        number = np.cumsum(used, dtype=np.int32) - 1
+        distinct, target[on_cell] = np.flatnonzero(used), number[key[on_cell]]
     kind, rest = np.divmod(distinct, max(n_cells * most_nodes, 1))
     cell, node = np.divmod(rest, most_nodes)
     slots = Slots(cell.astype(np.int32), node.astype(np.int32), kind.astype(np.int32))
-    target = np.where(on_cell, number[np.maximum(key, 0)] if len(number) else 0, 0)
     target[~on_cell] = len(slots) - 1 - key[~on_cell]
-    return slots, target.astype(np.int32)
+    return slots, target

@@ -12,6 +12,7 @@ from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import Projection
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.connect import allowed_sites, cells_of
+from isocortex.network.drawn.tables import Tables
 from isocortex.network.plan import Plan
 from isocortex.network.sources import Sources
 
@@ -66,7 +67,7 @@ def extent_of(
         kinds = projection.kinds(cells_of(projection.target, sources, models, cell_model))
         kinetics |= set(kinds)
         tables = projection.tables()
-        if tables is None:
+        if not isinstance(tables, Tables):
             continue
         number = sources.number[projection.target]
         sites = allowed_sites(tables, tables.kind, len(kinds), most_nodes)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.mechanisms.synapses import Kinetics
-from isocortex.network.drawn.draw import Axons
+from isocortex.network.drawn.pool import AXONS, Pool
+from isocortex.network.drawn.tables import Axons
 from isocortex.network.factors import Factors
 from isocortex.network.plan import Rank
 from isocortex.network.poisson import PoissonSources, no_sources
@@ -67,7 +68,9 @@ class DrawnSynapses:
     Attributes (n neurons of the model)
     ----------
     axons : what they follow from, see :mod:`isocortex.network.drawn.draw`.
-    first_source : the source that the first neuron is; the others follow.
+    pool : of axons that areas share, if there are any.
+    first_source, first_axon : the sources that the first neuron and the first shared axon are; the
+        others follow.
     cell : int64[n], cell of every neuron, -1 if it is another rank's; ours are consecutive.
     kind : int64[rules], index into ``Network.kinetics``.
     weight : float32[rules, models], uS.
@@ -77,10 +80,13 @@ class DrawnSynapses:
     stored : they are among the connections; the rest only sees to it that an engine lays out cells
         and windows alike, so that results are the same to the last bit.
     factors : of overrides, on ``weight``; indexed by neurons of the model.
+    pool_factors : of overrides, on weights of the pool; indexed by axons and neurons.
     """
 
     axons: Axons
+    pool: Pool | None
     first_source: int
+    first_axon: int
     cell: IntArray
     kind: IntArray
     weight: NDArray[np.float32]
@@ -89,6 +95,13 @@ class DrawnSynapses:
     expected: float
     stored: bool
     factors: Factors | None = None
+    pool_factors: Factors | None = None
+
+    @property
+    def axons_of_pool(self) -> range:
+        """The sources that shared axons are."""
+        n = 0 if self.pool is None else (len(self.pool.patch_first) - 1) * AXONS
+        return range(self.first_axon, self.first_axon + n)
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ def split(
     in their order.
     """
     c = connections
+    if not len(c.target):  # nothing to divide
+        return [(c.first, address[:0], c.weight, c.delay)] * n_parts
     return [
         _part(c.first, c.target, c.weight, c.delay, address, owner, part) for part in range(n_parts)
     ]

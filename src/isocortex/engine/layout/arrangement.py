@@ -46,15 +46,18 @@ def arrange(network: Network, settings: Settings, lanes: int, dtype: np.dtype) -
     ]
     nodes = np.diff(tables.first_node)
     states = np.array([len(s) for s in tables.rest], np.int64)
+    words, first_word = node_words(network, tables, blocks, rows, gathers)
     arrays = Layout(
         model=blocks.model,
         first_v=_offsets(nodes[blocks.model] * lanes),
         first_s=_offsets(states[blocks.model] * lanes),
         first_row=rows.first,
+        first_word=first_word,
+        first_kind=rows.first_of[rows.pattern],
         cell_at=blocks.cell_at,
         first_node=tables.first_node,
         soma=tables.soma,
-        node=node_words(network, tables, blocks, rows, gathers),
+        node=words,
         coefficient=tables.coefficient,
         first_gathering=np.cumsum([0, *(np.count_nonzero(g) for g in gathers)]),
         gathering_node=np.concatenate(
@@ -85,8 +88,8 @@ def allocate(laid: Arrangement) -> States:
     return States(
         V=aligned(arrays.first_v[-1], laid.dtype),
         S=aligned(arrays.first_s[-1], laid.dtype),
-        A=aligned(len(arrays.row_kind) * lanes, laid.dtype),
-        B=aligned(len(arrays.row_kind) * lanes, laid.dtype),
+        A=aligned(arrays.first_row[-1] * lanes, laid.dtype),
+        B=aligned(arrays.first_row[-1] * lanes, laid.dtype),
         above=np.zeros((len(laid.blocks), lanes), bool),
     )
 

@@ -21,10 +21,12 @@ class Layout(NamedTuple):
     first_v: Ints
     first_s: Ints
     first_row: Ints
-    cell_at: Ints  # cell in each lane of each block, or -1
+    first_word: Ints  # blocks with the same rows share words and kinds
+    first_kind: Ints
+    cell_at: NDArray[np.int32]  # cell in each lane of each block, or -1
     first_node: Ints  # of each model
     soma: Ints
-    node: Ints  # word of each node of each block, see cable.py
+    node: Ints  # words of nodes, see cable.py
     coefficient: np.ndarray  # numbers of each node of each model
     first_gathering: Ints
     gathering_node: Ints
@@ -33,7 +35,7 @@ class Layout(NamedTuple):
     region_state: Ints
     region_parameter: Ints
     P: np.ndarray
-    row_kind: NDArray[np.int32]
+    row_kind: NDArray[np.int32]  # kinetics of rows
 
 
 class States(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
 from isocortex.network.network import DrawnSynapses
@@ -16,16 +17,17 @@ class Blocks(NamedTuple):
     Attributes (n cells, b blocks)
     ----------
     lanes : cells in a block.
-    cell_block, cell_lane : int64[n].
-    cell_at : int64[b * lanes], the cell in each lane, or -1.
+    cell_block : int32[n].
+    cell_lane : int16[n].
+    cell_at : int32[b * lanes], the cell in each lane, or -1.
     model : int64[b].
     part : int64[b], the thread that draws synapses onto a block's cells; 0 where none are drawn.
     """
 
     lanes: int
-    cell_block: IntArray
-    cell_lane: IntArray
-    cell_at: IntArray
+    cell_block: NDArray[np.int32]
+    cell_lane: NDArray[np.int16]
+    cell_at: NDArray[np.int32]
     model: IntArray
     part: IntArray
 
@@ -34,41 +36,43 @@ class Blocks(NamedTuple):
 
 
 def deal_cells(
-    cell_model: IntArray, n_models: int, lanes: int, part_of_cell: IntArray | None = None
+    cell_model: IntArray, n_models: int, lanes: int, part_of_cell: NDArray[np.integer] | None = None
 ) -> Blocks:
     """Give every cell a block and a lane: cells of a model side by side, in their order.
 
     Parameters
     ----------
     cell_model : int64[n].
-    part_of_cell : int64[n]; cells of different parts share no block.
+    part_of_cell : int[n]; cells of different parts share no block.
     """
     n = len(cell_model)
-    part = np.zeros(n, np.int64) if part_of_cell is None else part_of_cell
-    n_parts = int(part.max(initial=0)) + 1
-    group = cell_model * n_parts + part
+    n_parts = 1 if part_of_cell is None else int(part_of_cell.max(initial=0)) + 1
+    group = cell_model.astype(np.int32) * n_parts
+    if part_of_cell is not None:
+        group += part_of_cell
     order = np.argsort(group, kind="stable")
     counts = np.bincount(group, minlength=n_models * n_parts)
     blocks_of_group = -(-counts // lanes)
     first_block = np.concatenate([[0], np.cumsum(blocks_of_group)])
-    rank = np.empty(n, np.int64)
-    rank[order] = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
-    block, lane = first_block[group] + rank // lanes, rank % lanes
+    group = group[order]
+    rank = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
+    cell_block, cell_lane = np.empty(n, np.int32), np.empty(n, np.int16)
+    cell_block[order], cell_lane[order] = first_block[group] + rank // lanes, rank % lanes
     group_of_block = np.repeat(np.arange(len(counts)), blocks_of_group)
-    cell_at = np.full(len(group_of_block) * lanes, -1, np.int64)
-    cell_at[block * lanes + lane] = np.arange(n)
+    cell_at = np.full(len(group_of_block) * lanes, -1, np.int32)
+    cell_at[first_block[group] * lanes + rank] = order
     model, block_part = np.divmod(group_of_block, n_parts)
-    return Blocks(lanes, block, lane, cell_at, model, block_part)
+    return Blocks(lanes, cell_block, cell_lane, cell_at, model, block_part)
 
 
-def parts_of_cells(n: int, drawn: DrawnSynapses | None, threads: int) -> IntArray | None:
+def parts_of_cells(n: int, drawn: DrawnSynapses | None, threads: int) -> NDArray[np.int16] | None:
     """Part of every cell, or None where no synapses are drawn at spikes.
 
     A part draws the synapses onto a range of the neurons of the model, equally many for each.
     """
     if drawn is None or drawn.stored:
         return None
-    part = np.zeros(n, np.int64)
+    part = np.zeros(n, np.int16)
     own = drawn.cell[drawn.cell >= 0]
     n_parts = max(min(threads, len(own)), 1)
     others = np.ones(n, bool)

@@ -22,19 +22,25 @@ PIECE = 1 << 20  # slots laid out at a time: temporary arrays stay small
 class Rows(NamedTuple):
     """One row (A, B) for every (block, node, kinetics) at which a cell of it has a synapse.
 
+    Blocks have the same *pattern* of rows where synapses are drawn: those of one model.
+
     Attributes
     ----------
-    key : int64[n rows], ``(block * most_nodes + node) * kinds + kind``, ascending.
-    kind, node : int32[n rows].
+    pattern : int64[blocks].
+    key : int64[rows of patterns], ``(pattern * most_nodes + node) * kinds + kind``, ascending.
+    kind, node : int32[rows of patterns].
+    first_of : int64[patterns + 1], where the rows of each begin in these.
     first : int64[blocks + 1], rows of each block.
     most_nodes, kinds : what keys are counted with.
     shift : a synapse's target is ``block << shift | element of the block's rows``,
     first_point : or this plus the index of a point neuron.
     """
 
+    pattern: IntArray
     key: IntArray
     kind: NDArray[np.int32]
     node: NDArray[np.int32]
+    first_of: IntArray
     first: IntArray
     most_nodes: int
     kinds: int
@@ -48,11 +54,23 @@ class Rows(NamedTuple):
         kind: NDArray[np.integer],
     ) -> IntArray:
         """int64, the row of each (block, node, kinetics), or -1."""
-        wanted = (block * self.most_nodes + node) * self.kinds + kind
+        pattern = self.pattern[block]
+        wanted = (pattern * self.most_nodes + node) * self.kinds + kind
         at = np.minimum(np.searchsorted(self.key, wanted), max(len(self.key) - 1, 0))
         if not len(self.key):
             return np.full(len(wanted), -1)
-        return np.where(self.key[at] == wanted, at, -1)
+        row = self.first[block] + at - self.first_of[pattern]
+        return np.where(self.key[at] == wanted, row, -1)
+
+    def of_block(self, block: int) -> slice:
+        """Where the rows of a block's pattern are in ``kind`` and ``node``."""
+        pattern = self.pattern[block]
+        return slice(int(self.first_of[pattern]), int(self.first_of[pattern + 1]))
+
+    def in_pattern(self, row: IntArray) -> IntArray:
+        """Where rows are in ``kind`` and ``node``."""
+        block = np.searchsorted(self.first, row, side="right") - 1
+        return row - self.first[block] + self.first_of[self.pattern[block]]
 
 
 def rows_of(network: Network, blocks: Blocks) -> Rows:
@@ -60,30 +78,45 @@ def rows_of(network: Network, blocks: Blocks) -> Rows:
     slots = network.slots
     kinds = max(len(network.kinetics), 1)
     most_nodes = max((m.n_nodes for m in network.models), default=1)
-    present = np.zeros((len(blocks), most_nodes, kinds), bool)
+    pattern, n_patterns = _patterns(network, blocks)
+    present = np.zeros((n_patterns, most_nodes, kinds), bool)
     for k in range(0, len(slots), PIECE):
         piece = slice(k, k + PIECE)
-        present[blocks.cell_block[slots.cell[piece]], slots.node[piece], slots.kind[piece]] = True
+        block = blocks.cell_block[slots.cell[piece]]
+        present[pattern[block], slots.node[piece], slots.kind[piece]] = True
     if network.drawn is not None:
         for a, m in network.models_of_drawn():
             allowed = network.drawn.allowed[a]
-            mine = blocks.model == m
-            of_model = present[mine].any(axis=0)
-            of_model[: allowed.shape[1], : len(allowed)] |= allowed.T
-            present[mine] = of_model
+            mine = present[pattern[np.flatnonzero(blocks.model == m)[0]]]
+            mine[: allowed.shape[1], : len(allowed)] |= allowed.T
     key = np.flatnonzero(present)
-    first = np.searchsorted(key // kinds // most_nodes, np.arange(len(blocks) + 1))
-    shift = int(np.diff(first).max(initial=0) * blocks.lanes).bit_length()
+    first_of = np.searchsorted(key // kinds // most_nodes, np.arange(n_patterns + 1))
+    sizes = np.diff(first_of)[pattern]
+    first = np.concatenate([[0], np.cumsum(sizes)])
+    shift = int(sizes.max(initial=0) * blocks.lanes).bit_length()
     return Rows(
+        pattern=pattern,
         key=key,
         kind=(key % kinds).astype(np.int32),
         node=(key // kinds % most_nodes).astype(np.int32),
+        first_of=first_of,
         first=first,
         most_nodes=most_nodes,
         kinds=kinds,
         shift=shift,
         first_point=len(blocks) << shift,
     )
+
+
+def _patterns(network: Network, blocks: Blocks) -> tuple[IntArray, int]:
+    """Pattern of rows of every block, and how many there are: of models, then of other blocks."""
+    shared = np.full(len(network.models), -1)
+    drawn = [model for _, model in network.models_of_drawn()]
+    shared[drawn] = np.arange(len(drawn))
+    pattern = shared[blocks.model]
+    alone = np.flatnonzero(pattern < 0)
+    pattern[alone] = len(drawn) + np.arange(len(alone))
+    return pattern, len(drawn) + len(alone)
 
 
 def targets_of_slots(network: Network, blocks: Blocks, rows: Rows) -> NDArray[np.integer]:
@@ -94,7 +127,7 @@ def targets_of_slots(network: Network, blocks: Blocks, rows: Rows) -> NDArray[np
     for k in range(0, len(slots), PIECE):
         piece = slice(k, k + PIECE)
         cell = slots.cell[piece]
-        block = blocks.cell_block[cell]
+        block = blocks.cell_block[cell].astype(np.int64)
         row = rows.find(block, slots.node[piece], slots.kind[piece]) - rows.first[block]
         target[piece] = (block << rows.shift) + row * lanes + blocks.cell_lane[cell]
     return target
@@ -102,25 +135,34 @@ def targets_of_slots(network: Network, blocks: Blocks, rows: Rows) -> NDArray[np
 
 def node_words(
     network: Network, tables: ModelTables, blocks: Blocks, rows: Rows, gathers: list[NDArray]
-) -> IntArray:
-    """What every node of every block is, as :mod:`isocortex.engine.cable` reads it."""
-    words = []
-    for m, model in enumerate(network.models):
-        parent = np.maximum(model.parent, 0).astype(np.int64)
-        constant = parent_words(model) + gathers[m] * cable.GATHERS
-        mine = np.flatnonzero(blocks.model == m)
-        count = np.zeros((model.n_nodes, len(mine)), np.int64)
-        for k, b in enumerate(mine):
-            here = rows.node[rows.first[b] : rows.first[b + 1]]
-            count[:, k] = np.bincount(here, minlength=model.n_nodes)
+) -> tuple[IntArray, IntArray]:
+    """What every node of every pattern is, as :mod:`isocortex.engine.cable` reads it.
+
+    Returns the words, and where those of each block begin.
+    """
+    patterns, example = np.unique(rows.pattern, return_index=True)
+    model = np.zeros(len(rows.first_of) - 1, np.int64)
+    model[patterns] = blocks.model[example]
+    sizes = np.zeros(len(model), np.int64)
+    sizes[patterns] = np.diff(tables.first_node)[model[patterns]]
+    first = np.cumsum(sizes) - sizes
+    words = np.empty(int(sizes.sum()), np.int64)
+    for m, cell in enumerate(network.models):
+        parent = np.maximum(cell.parent, 0).astype(np.int64)
+        constant = parent_words(cell) + gathers[m] * cable.GATHERS
+        mine = patterns[model[patterns] == m]
+        count = np.zeros((cell.n_nodes, len(mine)), np.int64)
+        for k, p in enumerate(mine):
+            here = rows.node[rows.first_of[p] : rows.first_of[p + 1]]
+            count[:, k] = np.bincount(here, minlength=cell.n_nodes)
         steady = count == 0
         for region in tables.regions[m]:
             steady[region.nodes] = False
-        for i in range(model.n_nodes - 1, 0, -1):
+        for i in range(cell.n_nodes - 1, 0, -1):
             steady[parent[i]] &= steady[i]
         word = constant[:, None] + (count << cable.ROW_SHIFT) + steady * cable.STEADY
-        words.append(word.T.ravel())
-    return np.concatenate([*words, np.zeros(0, np.int64)])
+        words[first[mine][:, None] + np.arange(cell.n_nodes)] = word.T
+    return words, first[rows.pattern]
 
 
 def kinetics_table(kinetics: list[Kinetics], settings: Settings, dtype: np.dtype) -> KineticsTable:

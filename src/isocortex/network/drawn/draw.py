@@ -1,8 +1,12 @@
 """Draw the connections of one neuron: compiled, and a pure function of (seed, source, what).
 
-Nothing here depends on order, threads or processes: every draw takes its random numbers from a
-stream named by the seed, the source neuron and what is drawn (a target column of the local wiring,
-an area of the long-range projections), so whoever asks for whichever part gets the same.
+Nothing here depends on order, threads or processes: whether two neurons are connected is told by a
+number that is named by the seed and the two, how many axons reach a column from far away by one
+named by the source and the column. So whoever asks for whichever targets gets the same, and pays
+for these alone.
+
+Trials are made for many neurons at once, without a branch, and thousands of them cost less than the
+few connections they find: both kinds of trials are loops that a compiler makes SIMD code of.
 """
 
 from __future__ import annotations
@@ -10,149 +14,82 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from isocortex.compiling import compiled
-from isocortex.streams import exp, inlined, log, log1p, mix, stream, uniform
+from isocortex.network.drawn.place import HALF, LOW_HALF, number, of_connection, of_source
+from isocortex.network.drawn.tables import DELAY_STEP, TRIED_TOGETHER, longer, with_room
+from isocortex.streams import exp, inlined, mix, uniform
 
-#: Delays are multiples of this, ms, so that few are different; none is longer than 25.5 ms.
-DELAY_STEP = 0.1
-#: Neurons further away than this many widths of a rule do not connect: 1 in 10 million would.
-FARTHEST = 4.0
-#: Tells the numbers that make a connection's strength from those that place its synapses.
-OF_STRENGTH = np.uint64(0x5354_5245_4E47_5448)
-
-
-class Neurons(NamedTuple):
-    """What drawing needs to know of every neuron."""
-
-    position: NDArray[np.float32]  # (n, 3), um
-    normal: NDArray[np.float32]  # (n, 3), unit, towards the pia
-    column: NDArray[np.int32]
-    group: NDArray[np.int16]  # layer * number of classes + class
-    model: NDArray[np.int16]
-
-
-class Places(NamedTuple):
-    """Columns. Those of one area and side are consecutive; ids run by column, then group."""
-
-    first: NDArray[np.int64]  # (columns * groups + 1), first id of each group of each column
-    patch: NDArray[np.int32]  # area and side of each column: side * areas + area
-    patch_first: NDArray[np.int64]  # (patches + 1), first column
-    centre: NDArray[np.float32]  # (columns, 3), um
-    reach: NDArray[np.float32]  # um, of the neuron furthest from the centre, along the surface
-    number: NDArray[np.int32]  # (layers, columns), of neurons
+#: Neurons further away than this many widths of a rule do not connect: 1 in 8,000 would.
+FARTHEST = 3.0
+#: ``decay`` is for numbers up to this.
+DECAY_ENDS = np.float32(16.0)
+FARTHEST_SQUARED = np.float32(FARTHEST * FARTHEST)
+#: exp(-s) for s from 0 to 1 by powers of s, within 2e-8 (its Chebyshev interpolant).
+_P0, _P1, _P2, _P3, _P4, _P5, _P6 = map(
+    np.float32,
+    (0.9999999842, -0.9999984538, 0.4999750912, -0.1665151670, 0.0412233177, -0.0076543251,
+     0.0008490079),
+)  # fmt: skip
+#: Neurons and trials are multiplied by these (fractions of 2^32 that are spread evenly).
+SPREAD, TRIAL = 0x9E3779B9, np.uint64(0xD1B54A32D192ED03)
+#: What a 24-bit number is divided by to lie below 1.
+UNIT = np.float32(2.0**-24)
+#: A byte each, these are looked at together as well.
+WORD = TRIED_TOGETHER
 
 
-class Rules(NamedTuple):
-    """Local wiring and synapses by rule; see :class:`isocortex.cortex.wiring.ConnectionRule`."""
-
-    of: NDArray[np.int16]  # (groups, groups), -1 if they do not connect
-    probability: NDArray[np.float64]  # (patches, rules), of one trial, at distance 0
-    trials: NDArray[np.int64]  # (patches, rules), more than one where neurons are too few
-    sigma: NDArray[np.float64]  # um
-    widest: float  # um
-    number: NDArray[np.float64]  # (rules, most + 1), distribution of synapses of a connection
-    far: NDArray[np.float64]  # (rules), share of the drawn long-range connections that have any
-    spread: NDArray[np.float64]  # (rules), sigma of the logarithm of a connection's strength
-    level: NDArray[np.float64]  # (rules), its mean, such that the mean strength is 1
-    normal: NDArray[np.float64]  # quantiles of the normal distribution, a power of two of them
-    delay: NDArray[np.float64]  # ms
-    velocity: float  # um/ms, of local axons
+@inlined
+def decay(q):
+    """exp(-q) in single precision for q from 0 to ``DECAY_ENDS``, within 2 in a million."""
+    s = q * np.float32(1.0 / 16.0)
+    s2 = s * s
+    # in pairs (Estrin): shorter chains of results that wait for each other
+    low = (_P0 + s * _P1) + s2 * (_P2 + s * _P3)
+    high = (_P4 + s * _P5) + s2 * _P6
+    p = low + (s2 * s2) * high
+    p = p * p
+    p = p * p
+    p = p * p
+    return p * p
 
 
-class Projections(NamedTuple):
-    """Long-range axons: of a source group in an area to areas of both sides."""
+@intrinsic
+def _scattered(typingctx, i, low, high):
+    """See ``scattered``; all in 32 bits, where Numba's own arithmetic takes 64."""
 
-    kind: NDArray[np.int16]  # (groups), projection class of a source group, -1 if it has none
-    connections: NDArray[np.float64]  # (kinds, areas, 2 * areas), mean per source; ipsi first
-    layers: NDArray[np.float64]  # (kinds, areas, areas, layers), shares, adding up to 1
-    rule: NDArray[np.int16]  # (groups), whose synapses a target group receives, -1 for none
-    near: NDArray[np.float32]  # (columns, columns) of one side: how near on the map of the area
-    delay: float  # ms
-    velocity: float  # um/ms
+    def codegen(context, builder, sig, args):
+        def times(x, factor):
+            return builder.mul(x, ir.Constant(x.type, factor))
 
+        def folded(x, bits):
+            return builder.xor(x, builder.lshr(x, ir.Constant(x.type, bits)))
 
-class Sites(NamedTuple):
-    """Alias tables of all (rule, model), see :class:`isocortex.cortex.sites.Sites`."""
+        i, low, high = args
+        x = builder.add(times(i, SPREAD), low)
+        x = builder.xor(times(folded(x, 16), 0x85EBCA6B), high)
+        return folded(times(folded(x, 13), 0xC2B2AE35), 16)
 
-    first: NDArray[np.int64]  # (rules * models + 1)
-    node: NDArray[np.int32]
-    keep: NDArray[np.float64]
-    other: NDArray[np.int32]
+    return types.uint32(types.uint32, types.uint32, types.uint32), codegen
 
 
-class Axons(NamedTuple):
-    """All that the connections of every neuron follow from."""
+@inlined
+def scattered(i, key):
+    """32 bits as good as random for each i, 64 bits apart from those of another key.
 
-    keys: NDArray[np.uint64]  # of the streams of local and of long-range connections
-    neurons: Neurons
-    places: Places
-    rules: Rules
-    projections: Projections
-    sites: Sites
-
-
-class Tables(NamedTuple):
-    """What a projection's synapses can be drawn from, and what they are.
-
-    ``kind`` (int64[rules]) is an index into the projection's kinetics, ``weight``
-    (float32[rules, models]) in uS.
+    The finaliser of MurmurHash3 (Appleby 2011), with one half of the key added and one mixed in.
     """
-
-    axons: Axons
-    kind: NDArray[np.int64]
-    weight: NDArray[np.float32]
-
-
-class Connections(NamedTuple):
-    """Room for what is drawn; a connection is one source, one target and a few synapses."""
-
-    target: NDArray[np.int64]
-    rule: NDArray[np.int16]
-    synapses: NDArray[np.int16]
-    delay: NDArray[np.uint8]  # in steps of ``DELAY_STEP``
-    key: NDArray[np.uint64]  # start of the stream that places the synapses
-
-
-@compiled
-def no_connections(room: int) -> Connections:
-    """Room for connections; ``draw_onto`` makes more if need be."""
-    return Connections(
-        np.empty(room, np.int64), np.empty(room, np.int16), np.empty(room, np.int16),
-        np.empty(room, np.uint8), np.empty(room, np.uint64),
-    )  # fmt: skip
-
-
-class Synapses(NamedTuple):
-    """One row per synapse."""
-
-    source: NDArray[np.int64]
-    target: NDArray[np.int64]
-    node: NDArray[np.int32]
-    rule: NDArray[np.int16]
-    strength: NDArray[np.float32]  # of their connection: a factor on the weight of the rule
-    delay: NDArray[np.uint8]  # in steps of ``DELAY_STEP``
-
-    def chosen(self, keep: NDArray[np.bool_]) -> Synapses:
-        """Some of them, in their order."""
-        return Synapses._make(column[keep] for column in self)
+    return _scattered(np.uint32(i), np.uint32(key), np.uint32(key >> HALF))  # type: ignore[call-arg]
 
 
 @inlined
-def _number(u, rules, rule):
-    """Synapses of a connection, one or more."""
-    number = 1
-    while u >= rules.number[rule, number]:
-        number += 1
-    return number
-
-
-@inlined
-def strength(key, rule, rules):
-    """Factor on the weight of a connection: lognormal, of mean 1, and a function of its key."""
-    quantile = np.int64(mix(key ^ OF_STRENGTH) % np.uint64(len(rules.normal)))
-    return np.float32(exp(rules.spread[rule] * rules.normal[quantile] + rules.level[rule]))
+def in_unit(x):
+    """32 random bits as a number in [0, 1), in single precision."""
+    return np.float32(np.int32(x >> np.uint32(8))) * UNIT
 
 
 @inlined
@@ -161,203 +98,294 @@ def _rounded(delay):
     return np.uint8(min(max(np.rint(delay / DELAY_STEP), 1.0), 255.0))
 
 
-@compiled
-def _poisson(state, mean):
-    """A Poisson number by inversion, in parts of a mean of at most 50."""
-    n = 0
-    while mean > 0.0:
-        part = min(mean, 50.0)
-        mean -= part
-        state, u = uniform(state)
-        p = exp(-part)
-        below, k = p, 0
-        while u > below and k < 1000:
-            k += 1
-            p *= part / k
-            below += p
-        n += k
-    return state, n
+@inlined
+def _along(point, at, up):
+    """Distance along the surface between two points, where ``up`` is its normal."""
+    x, y, z = point[0] - at[0], point[1] - at[1], point[2] - at[2]
+    over = x * up[0] + y * up[1] + z * up[2]
+    return np.sqrt(max(x * x + y * y + z * z - over * over, np.float32(0.0)))
 
 
 @compiled
-def draw_local(source, column, begin, end, axons, out, n):
+def _nearest(column, at, up, places):
+    """No neuron of the column is nearer than this along the surface at ``at``, um."""
+    centre, normal = places.centre, places.normal
+    point = (centre[column, 0], centre[column, 1], centre[column, 2])
+    cosine = normal[column, 0] * up[0] + normal[column, 1] * up[1] + normal[column, 2] * up[2]
+    sine = np.sqrt(max(1.0 - cosine * cosine, 0.0))
+    reach = places.across[column] + places.along[column] * sine
+    return max(_along(point, at, up) - reach, 0.0)
+
+
+@compiled
+def _try_neurons(x, y, z, first, words, at, up, peak, width, key, found):
+    """Whether each of the neurons from ``first`` on is connected; there are ``words`` x 8 of them.
+
+    A neuron at the distance d is with the probability ``peak`` exp(-``width`` d^2).
+    """
+    n = words * WORD
+    x, y, z = x[first : first + n], y[first : first + n], z[first : first + n]
+    for k in range(n):
+        dx, dy, dz = x[k] - at[0], y[k] - at[1], z[k] - at[2]
+        over = dx * up[0] + dy * up[1] + dz * up[2]
+        q = (dx * dx + dy * dy + dz * dz - over * over) * width
+        u = in_unit(scattered(first + k, key))
+        found[k] = (u < peak * decay(q)) & (q < FARTHEST_SQUARED)
+
+
+@compiled
+def draw_local(source, column, begin, end, axons, out, n, room):
     """Append connections of ``source`` onto one column of its own area; returns their number.
 
-    Only those onto neurons ``begin:end`` are kept.
-
-    Candidates of a group are gone through in geometric leaps at the largest probability the column
-    allows, and kept in proportion to that at their distance: the result is one independent trial
-    (or ``trials``) for every neuron. Returns -1 if ``out`` is too small.
+    Only those onto neurons ``begin:end`` are kept. Every neuron of the column is tried once, or
+    ``trials`` times. Returns -1 if ``out`` is too small.
     """
     neurons, places, rules = axons.neurons, axons.places, axons.rules
     n_groups = len(rules.of)
     group, patch = neurons.group[source], places.patch[column]
-    nearest = _along(places.centre, column, neurons, source) - places.reach[column]
-    nearest = max(nearest, 0.0)
+    at = (neurons.x[source], neurons.y[source], neurons.z[source])
+    up = (neurons.normal[source, 0], neurons.normal[source, 1], neurons.normal[source, 2])
+    nearest = _nearest(column, at, up, places)
     if nearest > FARTHEST * rules.widest:
         return n
-    state = stream(axons.keys[0], source, column)
-    for other in range(n_groups):
-        first = places.first[column * n_groups + other]
-        last = places.first[column * n_groups + other + 1]
-        rule = rules.of[group, other]
-        if first == last or rule < 0:
+    key, synapses = of_source(axons.keys[0], source), of_source(axons.keys[2], source)
+    found = room.found
+    seen = found.view(np.uint64)
+    ids, other = places.first[column * n_groups : (column + 1) * n_groups + 1], 0
+    while other < n_groups:
+        rule, low = rules.of[group, other], ids[other]
+        other += 1
+        while other < n_groups and rules.of[group, other] == rule:  # neighbours with the same rule
+            other += 1
+        first, last = max(low, begin), min(ids[other], end)
+        if first >= last or rule < 0:
             continue
         peak, sigma = rules.probability[patch, rule], rules.sigma[rule]
         if peak == 0.0 or nearest > FARTHEST * sigma:
             continue
-        most = peak * exp(-((nearest / sigma) ** 2))
-        leap = log1p(-min(most, 1.0 - 1e-12))
-        target, trials_left = first - 1, rules.trials[patch, rule]
-        while True:
-            state, u = uniform(state)
-            target += 1 + np.int64(log(1.0 - u) / leap)
-            while target >= last and trials_left > 0:
-                target -= last - first
-                trials_left -= 1
-            if trials_left == 0:
-                break
-            distance = _along(neurons.position, target, neurons, source)
-            state, u = uniform(state)
-            if target == source or u * most >= peak * exp(-((distance / sigma) ** 2)):
-                continue
-            state, u = uniform(state)
-            if target < begin or target >= end:
-                continue
-            if n == len(out.target):
-                return -1
-            some = _number(u, rules, rule)
-            out.target[n], out.rule[n], out.synapses[n] = target, rule, some
-            out.key[n] = mix(state)
-            out.delay[n] = _rounded(rules.delay[rule] + distance / rules.velocity)
-            n += 1
+        width, words = np.float32(1.0) / (sigma * sigma), (last - first + WORD - 1) // WORD
+        for trial in range(rules.trials[patch, rule]):
+            tried = key + np.uint64(trial) * TRIAL
+            _try_neurons(
+                neurons.x, neurons.y, neurons.z, first, words, at, up, peak, width, tried, found
+            )
+            for word in range(words):
+                if seen[word] == 0:
+                    continue
+                if n + WORD > len(out.target):
+                    return -1
+                for k in range(word * WORD, min((word + 1) * WORD, last - first)):
+                    target = first + k
+                    if found[k] == 0 or target == source:
+                        continue
+                    point = (neurons.x[target], neurons.y[target], neurons.z[target])
+                    distance = _along(point, at, up)
+                    one = scattered(target, tried)
+                    out.target[n], out.rule[n], out.key[n] = target, rule, one
+                    out.synapses[n] = number(of_connection(synapses, one), rules, rule)
+                    out.delay[n] = _rounded(rules.delay[rule] + distance / rules.velocity)
+                    n += 1
     return n
+
+
+@compiled
+def _expect(source, patch, begin, end, axons, each, mean):
+    """How many long-range connections of ``source`` are expected in columns of one area.
+
+    Of the columns ``begin:end``, which are of that area and side. Puts into ``each`` how many are
+    expected by neuron of each layer, in a column at the source's own place on the map.
+    """
+    neurons, places, projections = axons.neurons, axons.places, axons.projections
+    n_areas, n_side = projections.connections.shape[1], len(projections.near)
+    kind, here = projections.kind[neurons.group[source]], neurons.column[source]
+    home, side, area = places.patch[here], patch // n_areas, patch % n_areas
+    across = np.int64(side != home // n_areas)
+    connections = projections.connections[kind, home % n_areas, across * n_areas + area]
+    near = projections.near[here % n_side, begin - side * n_side : end - side * n_side]
+    n = end - begin
+    for k in range(n):
+        mean[k] = np.float32(0.0)
+    for layer in range(len(each)):
+        each[layer] = np.float32(0.0)
+        total = projections.total[here % n_side, layer, area]
+        if total > 0.0:
+            share = projections.layers[kind, home % n_areas, area, layer]
+            each[layer] = connections * share / total
+        number = places.number[layer, begin:end]
+        for k in range(n):
+            mean[k] += each[layer] * number[k]
+    for k in range(n):
+        mean[k] *= near[k]
+
+
+@compiled
+def _try_columns(first, words, mean, key, found):
+    """Whether there are long-range connections in each of ``words`` x 8 columns."""
+    for k in range(words * WORD):
+        q = min(mean[k], DECAY_ENDS)
+        found[k] = in_unit(scattered(first + k, key)) >= decay(q)
+
+
+@compiled
+def _poisson(u, mean):
+    """The Poisson number that a uniform one stands for."""
+    n, p = 0, exp(-mean)
+    below = p
+    while u >= below and n < 1000:
+        n += 1
+        p *= mean / n
+        below += p
+    return n
+
+
+@compiled
+def draw_long(source, patches, begin, end, axons, out, n, room):
+    """Append connections of ``source`` onto some areas and sides; returns room and number.
+
+    Only those onto neurons ``begin:end`` are kept. How many reach a column is a Poisson number,
+    in proportion to its neurons and to how near it is on the map of the area to the source.
+    """
+    neurons, places = axons.neurons, axons.places
+    if axons.projections.kind[neurons.group[source]] < 0:
+        return out, n
+    first_column, last_column = np.int64(neurons.column[begin]), np.int64(neurons.column[end - 1])
+    found, mean, each, target, state = room
+    seen, key, ends = found.view(np.uint64), of_source(axons.keys[1], source), 0
+    for patch in range(patches[0], patches[1]):
+        first = max(first_column, places.patch_first[patch])
+        last = min(last_column + 1, places.patch_first[patch + 1])
+        if first >= last:
+            continue
+        _expect(source, patch, first, last, axons, each, mean)
+        words = (last - first + WORD - 1) // WORD
+        _try_columns(first, words, mean, key, found)
+        for word in range(words):
+            if seen[word] == 0:
+                continue
+            for k in range(word * WORD, min((word + 1) * WORD, last - first)):
+                if found[k] == 0:
+                    continue
+                u = np.float64(in_unit(scattered(first + k, key)))
+                stream, wanted = _how_many(key, first + k, u, np.float64(mean[k]))
+                if ends + wanted > len(target):
+                    target = longer(target, 2 * (ends + wanted))
+                    state = longer(state, len(target))
+                for _ in range(wanted):
+                    stream, target[ends] = _somebody(stream, first + k, each, places)
+                    state[ends] = stream
+                    ends += begin <= target[ends] < end and target[ends] != source
+    return _reach(source, target, state, ends, axons, out, n)
 
 
 @inlined
-def _along(points, i, neurons, source):
-    """Distance along the surface from ``source`` to a point: without what goes along its normal."""
-    x = points[i, 0] - neurons.position[source, 0]
-    y = points[i, 1] - neurons.position[source, 1]
-    z = points[i, 2] - neurons.position[source, 2]
-    normal = neurons.normal
-    up = x * normal[source, 0] + y * normal[source, 1] + z * normal[source, 2]
-    return np.sqrt(max(x * x + y * y + z * z - up * up, 0.0))
+def _how_many(key, column, u, mean):
+    """Start of the stream of one column, and the Poisson number of connections onto it."""
+    state, wanted = of_connection(key, column), 0
+    while mean > 50.0:  # in parts, each of which one number can stand for
+        state, more = uniform(state)
+        wanted += _poisson(more, 50.0)
+        mean -= 50.0
+    return state, wanted + _poisson(u, mean)
 
 
 @compiled
-def draw_long(source, patch, begin, end, axons, out, n):
-    """Append connections of ``source`` onto one area of one side; returns their number.
+def _somebody(state, column, each, places):
+    """The stream, and a neuron of a column, of a layer in proportion to ``each``; -1 for none."""
+    n_layers, whole, first = len(each), 0.0, places.layer_first[column]
+    for layer in range(n_layers):
+        whole += each[layer] * np.float32(first[layer + 1] - first[layer])
+    state, u = uniform(state)
+    u *= whole
+    layer = 0
+    own = np.float64(each[0] * np.float32(first[1] - first[0]))
+    while u >= own and layer < n_layers - 1:
+        u -= own
+        layer += 1
+        own = np.float64(each[layer] * np.float32(first[layer + 1] - first[layer]))
+    state, place = uniform(state)
+    size = first[layer + 1] - first[layer]
+    return state, first[layer] + min(np.int64(place * size), size - 1) if size else -1
 
-    Only those onto neurons ``begin:end`` are kept. How many are drawn is a Poisson number. Each
-    chooses a layer, in it a column whose place on the map of the area is near that of the source,
-    and there a neuron. Returns -1 if ``out`` is too small.
+
+@compiled
+def _reach(source, target, state, n_ends, axons, out, n):
+    """Append long-range connections onto ``n_ends`` neurons, but for those that are thinned out.
+
+    One thing after the other for all of them: what is far away in memory is asked for at once.
     """
-    neurons, places, rules = axons.neurons, axons.places, axons.rules
-    projections = axons.projections
-    n_areas = projections.connections.shape[1]
-    kind = projections.kind[neurons.group[source]]
-    if kind < 0:
-        return n
-    home = places.patch[neurons.column[source]]
-    side, area = patch // n_areas, patch % n_areas
-    across = np.int64(side != home // n_areas)
-    mean = projections.connections[kind, home % n_areas, across * n_areas + area]
-    state = stream(axons.keys[1], source, patch)
-    state, wanted = _poisson(state, mean)
-    if wanted == 0:
-        return n
-    first, last = places.patch_first[patch], places.patch_first[patch + 1]
-    layers = projections.layers[kind, home % n_areas, area]
-    n_groups = len(rules.of)
-    n_classes = n_groups // len(layers)
-    n_side = len(projections.near)
-    near = projections.near[neurons.column[source] % n_side]
-    shift = side * n_side
-    for _ in range(wanted):
-        state, u = uniform(state)
-        layer = 0
-        while layer < len(layers) - 1 and u >= layers[layer]:
-            u -= layers[layer]
-            layer += 1
-        number = places.number[layer]
-        total = 0.0
-        for c in range(first, last):
-            total += near[c - shift] * number[c]
-        state, u = uniform(state)
-        state, u2 = uniform(state)
-        state, u3 = uniform(state)
-        if total == 0.0:
-            continue
-        u *= total
-        column = first
-        for c in range(first, last):
-            if number[c] > 0:
-                column = c
-            u -= near[c - shift] * number[c]
-            if u < 0.0:
-                break
-        low = places.first[column * n_groups + layer * n_classes]
-        target = low + min(np.int64(u2 * number[column]), np.int64(number[column]) - 1)
-        rule = projections.rule[neurons.group[target]]
-        if target == source or rule < 0 or target < begin or target >= end:
-            continue
-        if u3 >= rules.far[rule]:
-            continue
-        if n == len(out.target):
-            return -1
-        some = _number(u3 / rules.far[rule], rules, rule)
-        square = 0.0
-        for axis in range(3):
-            square += (neurons.position[target, axis] - neurons.position[source, axis]) ** 2
-        distance = np.sqrt(square)
-        out.target[n], out.rule[n], out.synapses[n] = target, rule, some
-        out.key[n] = mix(state)
-        out.delay[n] = _rounded(projections.delay + distance / projections.velocity)
-        n += 1
-    return n
+    neurons, rules, projections = axons.neurons, axons.rules, axons.projections
+    if n + n_ends > len(out.target):
+        out = with_room(out, 2 * (n + n_ends))
+    begin = n
+    for k in range(n_ends):
+        out.rule[begin + k] = projections.rule[neurons.group[target[k]]]
+    for k in range(n_ends):
+        rule = out.rule[begin + k]
+        stream, u = uniform(state[k])
+        if rule >= 0 and u < rules.far[rule]:
+            out.target[n], out.rule[n] = target[k], rule
+            out.key[n] = np.uint32(mix(stream) & LOW_HALF)
+            n += 1
+    x, y, z = neurons.x[source], neurons.y[source], neurons.z[source]
+    for c in range(begin, n):
+        dx, dy, dz = (
+            neurons.x[out.target[c]] - x, neurons.y[out.target[c]] - y, neurons.z[out.target[c]] - z
+        )  # fmt: skip
+        distance = np.sqrt(dx * dx + dy * dy + dz * dz)
+        out.delay[c] = _rounded(projections.delay + distance / projections.velocity)
+    synapses = of_source(axons.keys[2], source)
+    for c in range(begin, n):
+        out.synapses[c] = number(of_connection(synapses, out.key[c]), rules, out.rule[c])
+    return out, n
+
+
+class Trials(NamedTuple):
+    """Room for the outcomes of trials, and for those that long-range connections end on.
+
+    Of a rule's neurons in a column or of an area's columns: whether there is a connection; of
+    columns and layers, how many are expected; target and stream of each connection.
+    """
+
+    found: NDArray[np.uint8]
+    mean: NDArray[np.float32]
+    each: NDArray[np.float32]
+    target: NDArray[np.int64]
+    state: NDArray[np.uint64]
 
 
 @compiled
-def _longer(array):
-    """A copy with twice the room."""
-    copy = np.empty(2 * len(array), array.dtype)
-    copy[: len(array)] = array
-    return copy
-
-
-@compiled
-def _with_room(out):
-    return Connections(
-        _longer(out.target), _longer(out.rule), _longer(out.synapses), _longer(out.delay),
-        _longer(out.key),
+def room_to_try(axons):
+    """Room for the trials of one source."""
+    places, layers = axons.places, axons.places.layer_first
+    columns = np.diff(places.patch_first).max()
+    most = max((layers[:, -1] - layers[:, 0]).max(), columns)  # neurons of a column, or columns
+    return Trials(
+        np.zeros(most + WORD + (-most) % WORD, np.uint8), np.zeros(columns + WORD, np.float32),
+        np.zeros(len(places.number), np.float32), np.zeros(1 << 12, np.int64),
+        np.zeros(1 << 12, np.uint64),
     )  # fmt: skip
 
 
 @compiled
-def draw_onto(source, begin, end, axons, out, n):
+def draw_onto(source, begin, end, axons, out, n, room):
     """Append all connections of ``source`` onto neurons ``begin:end``; returns room and number.
 
-    Where a column or area has too little room it is drawn again: it comes out the same.
+    ``room`` is that of ``room_to_try``.
     """
     places = axons.places
-    first, last = axons.neurons.column[begin], axons.neurons.column[end - 1] + 1
+    first, last = axons.neurons.column[begin], axons.neurons.column[end - 1]
     home = places.patch[axons.neurons.column[source]]
     for column in range(
-        max(first, places.patch_first[home]), min(last, places.patch_first[home + 1])
+        max(first, places.patch_first[home]), min(last + 1, places.patch_first[home + 1])
     ):
-        more = draw_local(source, column, begin, end, axons, out, n)
-        while more < 0:
-            out = _with_room(out)
-            more = draw_local(source, column, begin, end, axons, out, n)
+        more = draw_local(source, column, begin, end, axons, out, n, room)
+        while more < 0:  # it comes out the same again
+            out = with_room(out, 2 * len(out.target))
+            more = draw_local(source, column, begin, end, axons, out, n, room)
         n = more
-    for patch in range(places.patch[first], places.patch[last - 1] + 1):
-        more = draw_long(source, patch, begin, end, axons, out, n)
-        while more < 0:
-            out = _with_room(out)
-            more = draw_long(source, patch, begin, end, axons, out, n)
-        n = more
-    return out, n
+    return draw_long(
+        source, (places.patch[first], places.patch[last] + 1), begin, end, axons, out, n, room
+    )
 
 
 @compiled
@@ -368,63 +396,11 @@ def draw_sources(first, last, begin, end, axons, out, at_least):
     connection, and their number.
     """
     n, source = 0, first
-    source_of = np.empty(len(out.target), np.int64)
+    source_of, room = np.empty(len(out.target), np.int64), room_to_try(axons)
     while source < last and n < at_least:
-        out, more = draw_onto(source, begin, end, axons, out, n)
-        while len(source_of) < len(out.target):
-            source_of = _longer(source_of)
+        out, more = draw_onto(source, begin, end, axons, out, n, room)
+        if len(source_of) < len(out.target):
+            source_of = longer(source_of, len(out.target))
         source_of[n:more] = source
         source, n = source + 1, more
     return source, out, source_of, n
-
-
-@inlined
-def node_at(u, table, sites):
-    """The compartment of a (rule, model) that a uniform number chooses."""
-    first = sites.first[table]
-    size = sites.first[table + 1] - first
-    u *= size
-    slot = min(np.int64(u), size - 1)
-    if u - slot >= sites.keep[first + slot]:
-        slot = np.int64(sites.other[first + slot])
-    return sites.node[first + slot]
-
-
-@compiled
-def nodes_at(u, table, sites):
-    """``node_at`` for every uniform number and its table."""
-    found = np.empty(len(u), np.int32)
-    for k in range(len(u)):
-        found[k] = node_at(u[k], table[k], sites)
-    return found
-
-
-@inlined
-def site(state, table, sites):
-    """A compartment of a (rule, model); returns the stream after it, too."""
-    state, u = uniform(state)
-    return state, node_at(u, table, sites)
-
-
-@compiled
-def place_synapses(n, source_of, connections, axons, n_models):
-    """The synapses of the first ``n`` connections, each on a compartment of its own choice."""
-    total = 0
-    for c in range(n):
-        total += connections.synapses[c]
-    made = Synapses(
-        np.empty(total, np.int64), np.empty(total, np.int64), np.empty(total, np.int32),
-        np.empty(total, np.int16), np.empty(total, np.float32), np.empty(total, np.uint8),
-    )  # fmt: skip
-    at = 0
-    for c in range(n):
-        target, rule, state = connections.target[c], connections.rule[c], connections.key[c]
-        table = rule * n_models + axons.neurons.model[target]
-        factor = strength(state, rule, axons.rules)
-        for _ in range(connections.synapses[c]):
-            state, node = site(state, table, axons.sites)
-            made.source[at], made.target[at] = source_of[c], target
-            made.node[at], made.rule[at], made.strength[at] = node, rule, factor
-            made.delay[at] = connections.delay[c]
-            at += 1
-    return made
