@@ -25,6 +25,7 @@ class Extent:
     ----------
     counts : int64[models], cells of each.
     allowed : of each model, bool[kinetics, nodes], where synapses may be drawn at spikes.
+    drawn : whether there are such, stored or not: then all cells of a model are laid out alike.
     stored : the projections whose synapses are stored.
     synapses : how many these are, on average.
     kinetics : kinds of synapses.
@@ -34,6 +35,7 @@ class Extent:
     models: list[CompiledCell]
     counts: IntArray
     allowed: list[NDArray[np.bool_]]
+    drawn: bool
     stored: list[Projection]
     synapses: float
     kinetics: int
@@ -79,6 +81,7 @@ def extent_of(
         models=models,
         counts=np.bincount(cell_model[own.start : own.stop], minlength=len(models)),
         allowed=allowed,
+        drawn=any(isinstance(p.tables(), Tables) for p in projections),
         stored=stored,
         synapses=sum(p.expected for p in stored) / plan.ranks,
         kinetics=len(kinetics),

@@ -68,6 +68,7 @@ def sizes_of_extent(extent: Extent, precision: str, second_order: bool = False) 
         sources=extent.sources,
         spikes=extent.spikes,
         kinetics=extent.kinetics,
+        drawn=extent.drawn,
         second_order=second_order,
     )
 

@@ -21,8 +21,14 @@ from isocortex.targets.simd import lanes
 BASE = 0.25e9
 #: Of one synapse: target, weight and delay.
 WIRED = 10
-#: Of every kinetics on every node of a cell, whether there is a synapse, and its number.
-PLACE = 5
+#: Of every kinetics on every node of a cell, whether there is a synapse, and its number; or, where
+#: synapses are few, of each while these are sorted.
+PLACE, SLOT = 5, 32
+#: Of a row of a pattern: its key, kinetics and node.
+ROW = 16
+#: Of a cell: its block, lane and model; of a neuron whose synapses are drawn, besides: place,
+#: direction, kind, and rank among those that axons are shared by.
+CELL, NEURON = 20, 60
 #: Of a source: where its synapses begin, in the network and in every part.
 SOURCE = 8
 #: Of a given spike: source and time.
@@ -64,6 +70,7 @@ def sizes(
     sources: int = 0,
     spikes: int = 0,
     kinetics: int = 0,
+    drawn: bool = False,
     second_order: bool = False,
 ) -> Sizes:
     """Bytes of so many cells of these models, in full blocks.
@@ -76,25 +83,29 @@ def sizes(
     synapses, synapse_bytes : how many are stored, and the bytes of one.
     sources, spikes : of spikes, and spikes given.
     kinetics : kinds of synapses.
+    drawn : whether synapses are drawn at spikes: then blocks of a model share tables.
     """
     real = np.dtype(np.float64 if precision == "double" else np.float32)
     width = lanes(real)
     states = rows = tables = 0.0
     for model, count, sites in zip(models, counts, allowed, strict=True):
-        cells = -(-int(count) // width) * width
+        in_lanes = -(-int(count) // width) * width
         regions = regions_of(model)
         n_states = sum(
             len(r.nodes) * len(region_states(r.mechanisms, second_order)) for r in regions
         )
         n_numbers = sum(len(r.nodes) * len(region_parameters(r.mechanisms)) for r in regions)
-        states += real.itemsize * cells * (model.n_nodes + n_states)
-        rows += 2 * real.itemsize * cells * np.count_nonzero(sites)
+        states += real.itemsize * in_lanes * (model.n_nodes + n_states)
+        rows += 2 * real.itemsize * in_lanes * np.count_nonzero(sites)
         tables += real.itemsize * (model.n_nodes * COEFFICIENTS + n_numbers)
-        tables += 8 * (cells // width) * model.n_nodes  # their words
+        patterns = 1 if drawn else in_lanes // width
+        tables += patterns * (8 * model.n_nodes + ROW * np.count_nonzero(sites))
     wiring = synapse_bytes * synapses + SOURCE * sources + SPIKE * spikes
     most_nodes = max((model.n_nodes for model in models), default=1)
-    places = float(np.sum(counts)) * most_nodes * kinetics
-    building = SORTED * synapses + 2 * SOURCE * sources + PLACE * places
+    cells = float(np.sum(counts))
+    tables += (CELL + NEURON * drawn) * cells
+    places = min(PLACE * cells * most_nodes * kinetics, SLOT * synapses)
+    building = SORTED * synapses + 2 * SOURCE * sources + places
     return Sizes(states, rows, tables, wiring, building)
 
 
@@ -118,5 +129,6 @@ def sizes_of(network: Network, precision: str, second_order: bool = False) -> Si
         sources=len(wiring.first),
         spikes=len(network.trains.time),
         kinetics=len(network.kinetics),
+        drawn=network.drawn is not None,
         second_order=second_order,
     )
