@@ -107,7 +107,8 @@ def _sites(cortex: CortexModel) -> draw.Sites:
     for rule in cortex.rules:
         for model in cortex.models:
             if rule.target in used[model]:
-                made.append(target_sites(load_cell(model), rule.sections, rule.distance_range))
+                cell = load_cell(model, cortex.recipe.dL)
+                made.append(target_sites(cell, rule.sections, rule.distance_range))
             else:
                 made.append(None)
     sizes = [0 if s is None else len(s.nodes) for s in made]

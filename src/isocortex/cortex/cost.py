@@ -46,7 +46,8 @@ class Cost:
 
 def cost_of(cortex: CortexModel, census: Census, precision: str) -> Cost:
     """Estimate the cost of running a model at its target rates."""
-    size = np.array([load_cell(name).n_compartments for name in cortex.models])
+    cells = [load_cell(name, cortex.recipe.dL) for name in cortex.models]
+    size = np.array([cell.n_compartments for cell in cells])
     compartments = float((np.bincount(cortex.model, minlength=len(size)) * size).sum())
     table = census.degrees
     rate = np.array([target_of(*kind) for kind in zip(table["layer"], table["class"], strict=True)])
