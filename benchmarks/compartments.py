@@ -5,14 +5,14 @@
 FOLDER has index.csv, fit/ and morphologies/ (see tools/make_cell_library.py): with it, cells at
 dL 5 um stand beside too, near what smaller compartments converge to. Potentials are of one synapse
 at the soma, the mean over the places where a rule may put it: of excitation and of Pvalb cells of
-the same layer. Means are over the neurons of the cortex.
+the same layer. Means are over the neurons of the cortex, of rates without models that fall into
+depolarisation block at any dL.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +68,7 @@ def main() -> None:
     found: dict[float, dict[str, dict[str, float]]] = {dL: {} for dL in DIVISIONS}
     if options.cells:
         found[FINE] = {}
-    for name in names:
+    for name in names:  # two or three seconds each
         least = rheobase(name, DIVISIONS[0])
         for dL, rows in found.items():
             if dL in DIVISIONS:
@@ -76,7 +76,6 @@ def main() -> None:
             else:
                 fit, swc = files(options.cells)[name]
                 cell = ic.compile_allen(fit, swc, dL=dL, name=name)
-            print(name, dL, file=sys.stderr, flush=True)
             rows[name] = measure(cell, least) | potentials(cell, cortex.wiring, classes[name])
     usual, *others = found
     tables = {dL: pd.DataFrame.from_dict(rows, orient="index") for dL, rows in found.items()}
@@ -142,7 +141,12 @@ def measure(cell: ic.CompiledCell, least: float) -> dict[str, float]:
 
 
 def frequency(spikes: np.ndarray) -> float:
-    """Hz, of the mean interval between spikes; of fewer than three, by their number."""
+    """Hz, of the mean interval between spikes; of fewer than three, by their number.
+
+    NaN of a cell that falls silent in the first half of the step, in depolarisation block.
+    """
+    if len(spikes) == 0 or (len(spikes) > 2 and spikes[-1] < BEFORE + 0.5 * STEP):
+        return np.nan
     if len(spikes) < 3:
         return 1e3 * len(spikes) / STEP
     return float(1e3 * (len(spikes) - 1) / (spikes[-1] - spikes[0]))
