@@ -42,6 +42,7 @@ bench: $(VENV)/.installed $(ORACLE_VENV)/.installed  ## Compare with a C kernel,
 	$(VENV)/bin/python benchmarks/memory.py
 	$(VENV)/bin/python benchmarks/accuracy.py $(PEERS)
 	$(VENV)/bin/python benchmarks/precision.py
+	$(VENV)/bin/python benchmarks/compartments.py
 	$(VENV)/bin/python benchmarks/set_up.py $(PEERS)
 	$(VENV)/bin/python benchmarks/network.py $(PEERS)
 	$(VENV)/bin/python benchmarks/cortex.py

@@ -38,7 +38,8 @@ def main() -> None:
     for scale in options.scales:
         with tempfile.TemporaryDirectory(prefix="isocortex-cortex-") as name:
             begun = time.perf_counter()
-            config = build_cortex(name, CortexModel.make(Recipe(scale=scale)), tstop=options.tstop)
+            cortex = CortexModel.make(Recipe(scale=scale, dL=options.dL))
+            config = build_cortex(name, cortex, tstop=options.tstop)
             built = time.perf_counter() - begun
             if not rows:
                 _run(config, "double", options.threads, "drawn")
@@ -52,8 +53,8 @@ def main() -> None:
             "set-up, s", "s per simulated s", "rate, Hz", "million events per s",
             "peak memory, MB"]  # fmt: skip
     lines = [
-        f"The cortex at rest as `isocortex build cortex` writes it, {options.tstop:g} ms,"
-        f" {options.threads} threads.",
+        f"The cortex at rest as `isocortex build cortex --dL {options.dL:g}` writes it,"
+        f" {options.tstop:g} ms, {options.threads} threads.",
         "",
         describe(),
         "",
@@ -91,6 +92,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scales", type=float, nargs="+", default=[0.001, 0.01])
     parser.add_argument("--precisions", nargs="+", default=["double", "single"])
+    parser.add_argument("--dL", type=float, default=20.0, help="um")
     parser.add_argument("--tstop", type=float, default=200.0, help="ms")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--output", type=Path, default=RESULTS)

@@ -1,6 +1,6 @@
 """Mean rates of the resting cortex by class at several scales, as a table of docs/cortex_model.md.
 
-    python benchmarks/rest.py [--scales 0.0005 0.001 ...] [--seed 1] [--in-degree 1]
+    python benchmarks/rest.py [--scales 0.0005 0.001 ...] [--seed 1] [--in-degree 1] [--dL 40]
 
 In bold what is not between half and twice its target. 700 ms count, after 500.
 """
@@ -40,10 +40,12 @@ def main() -> None:
     parser.add_argument("--scales", type=float, nargs="+", default=list(SCALES))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--in-degree", type=float)
+    parser.add_argument("--dL", type=float, default=20.0, help="um")
     given = parser.parse_args()
     columns = {}
     for scale in given.scales:
-        columns[scale] = rates(Recipe(scale=scale, seed=given.seed, in_degree=given.in_degree))
+        recipe = Recipe(scale=scale, seed=given.seed, in_degree=given.in_degree, dL=given.dL)
+        columns[scale] = rates(recipe)
         print(f"scale {scale:g} done", flush=True)
     kinds = max(columns.values(), key=len)
     head = ["class", "target, Hz", f"neurons at {given.scales[0]:g}"]

@@ -1,4 +1,4 @@
-"""Build src/isocortex/data/cells.npz from Allen Cell Types models.
+"""Build src/isocortex/data/cells.npz from Allen Cell Types models, divided at every dL of ours.
 
     python tools/make_cell_library.py CELLS_FOLDER [FOLDER ...]
 
@@ -18,11 +18,10 @@ import numpy as np
 
 from isocortex.cells.allen import compile_allen
 from isocortex.cells.compiled import CompiledCell
-from isocortex.cells.library import NODE_ARRAYS, SECTION_VALUES, unpack
+from isocortex.cells.library import DIVISIONS, NODE_ARRAYS, SECTION_VALUES, member, unpack
 
 OUTPUT = Path(__file__).parents[1] / "src/isocortex/data/cells.npz"
 CITATION = "Gouwens et al. 2018, doi:10.1038/s41467-017-02718-3"
-DL = 20.0  # um
 
 #: From index.csv, by layer; both signs and both channel families wherever the database has them.
 #: Of the models that fit a class those of the V1 model come first. Left out, for all that they
@@ -72,29 +71,38 @@ def main(folders: list[Path]) -> None:
     for cell_id, (cre, location, ei, fit, swc, processing) in OTHERS.items():
         models[cell_id] = (cre, location, ei, find(folders, fit), find(folders, swc), processing)
 
-    columns: dict[str, list[np.ndarray]] = {name: [] for name in NODE_ARRAYS}
+    columns: dict[str, list[np.ndarray]] = {}
     description: dict[str, dict[str, Any]] = {}
-    begin = 0
+    n_nodes = dict.fromkeys(DIVISIONS, 0)
     for cell_id, (cre, location, ei, fit, swc, processing) in sorted(models.items()):
-        cell = compile_allen(fit, swc, processing, dL=DL, name=cell_id)
-        for name, dtype in NODE_ARRAYS.items():
-            columns[name].append(getattr(cell, name).astype(dtype))
+        cells = {dL: compile_allen(fit, swc, processing, dL=dL, name=cell_id) for dL in DIVISIONS}
+        cell = cells[DIVISIONS[0]]
         entry = describe(cell, processing)
+        for other in cells.values():  # what is constant over a kind of section is stored once
+            assert describe(other, processing) == entry
         entry |= {
-            "nodes": [begin, begin + cell.n_nodes], "soma": cell.soma,
             "ei": ei[0], "cre": cre, "layer": location.removeprefix("VisL"), "location": location,
-            "n_compartments": cell.n_compartments, "n_nodes": cell.n_nodes,
             "area_um2": round(float(cell.area.sum()), 1), "processing": processing,
-            "citation": CITATION,
+            "citation": CITATION, "divided": {},
         }  # fmt: skip
-        begin += cell.n_nodes
+        for dL, cell in cells.items():
+            arrays = {key: getattr(cell, key).astype(kind) for key, kind in NODE_ARRAYS.items()}
+            for name, array in arrays.items():
+                columns.setdefault(member(name, dL), []).append(array)
+            begin = n_nodes[dL]
+            n_nodes[dL] += cell.n_nodes
+            entry["divided"][f"{dL:g}"] = {
+                "nodes": [begin, n_nodes[dL]], "soma": cell.soma,
+                "n_compartments": cell.n_compartments, "n_nodes": cell.n_nodes,
+            }  # fmt: skip
+            check(cell, unpack(cell_id, arrays, entry, cell.soma))
         description[cell_id] = entry
-        check(cell, unpack(cell_id, {name: columns[name][-1] for name in NODE_ARRAYS}, entry))
     text = np.frombuffer(json.dumps(description).encode(), np.uint8)
-    arrays = {name: np.concatenate(parts) for name, parts in columns.items()}
+    stored = {name: np.concatenate(parts) for name, parts in columns.items()}
     OUTPUT.parent.mkdir(exist_ok=True)
-    np.savez_compressed(OUTPUT, description=text, **arrays)
-    print(f"{len(description)} cells, {begin} nodes, {OUTPUT.stat().st_size / 1e3:.0f} kB")
+    np.savez_compressed(OUTPUT, description=text, **stored)
+    nodes = ", ".join(f"{n} nodes at dL {dL:g} um" for dL, n in n_nodes.items())
+    print(f"{len(description)} cells, {nodes}, {OUTPUT.stat().st_size / 1e3:.0f} kB")
 
 
 def find(folders: list[Path], path: str) -> Path:

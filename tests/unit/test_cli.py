@@ -451,6 +451,19 @@ def test_the_cost_of_a_cortex_needs_no_folder():
     one_line(isocortex("build", "cortex", "--scale", "0.0005"), "--output", "-o FOLDER")
 
 
+def test_the_cost_of_a_cortex_follows_how_its_cells_are_divided():
+    times = []
+    for dL in (20, 40):
+        ask = ("build", "cortex", "--scale", "0.0005", "--dry-run", "--cores", 1, "--dL", dL)
+        status, printed, _ = isocortex(*ask)
+        assert status == 0
+        (line,) = [line for line in printed.splitlines() if "A run in double" in line]
+        times.append(float(line.split("stored ")[1].split()[0]))
+    assert times[1] < 0.75 * times[0]
+    refused = isocortex("build", "cortex", "--dry-run", "--dL", 30)
+    one_line(refused, "dL", "30.0 is not 20 or 40 um")
+
+
 def test_an_unknown_model_is_named(circuit):
     types = circuit.parent / "network" / "cortex_node_types.csv"
     types.write_text(types.read_text().replace("isocortex:", "hoc:", 1))

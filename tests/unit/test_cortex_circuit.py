@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from isocortex.cells.library import load_cell
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.model import CortexModel
@@ -43,8 +44,9 @@ def edit(file: Path, change) -> None:
     table.to_csv(file, index=False)
 
 
-def test_in_memory_and_in_files_it_makes_the_same_network(tmp_path):
-    cortex = CortexModel.make(Recipe(scale=0.0001, seed=3))
+@pytest.mark.parametrize("dL", [20.0, 40.0])
+def test_in_memory_and_in_files_it_makes_the_same_network(tmp_path, dL):
+    cortex = CortexModel.make(Recipe(scale=0.0001, seed=3, dL=dL))
     read = build_network(load_simulation(build_cortex(tmp_path, cortex, tstop=10.0)))
     made = build_network(simulation_of(cortex, tstop=10.0))
     for part in ("connections", "slots", "poisson"):
@@ -52,7 +54,7 @@ def test_in_memory_and_in_files_it_makes_the_same_network(tmp_path):
         for item in fields(one):
             np.testing.assert_array_equal(getattr(one, item.name), getattr(other, item.name))
     np.testing.assert_array_equal(read.cell_model, made.cell_model)
-    assert [m.name for m in read.models] == [m.name for m in made.models]
+    assert read.models == made.models == [load_cell(m.name, dL) for m in made.models]
     assert read.kinetics == made.kinetics
 
 
@@ -118,12 +120,37 @@ def test_tables_are_checked_where_weights_were_edited_too(built):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("seed", 4), ("scale", 0.5), ("long_delay", 2.0), ("density", "rodarie")]
+    ("key", "value"),
+    [("seed", 4), ("scale", 0.5), ("long_delay", 2.0), ("density", "rodarie"), ("dL", 40.0)],
 )
 def test_what_changes_neurons_or_connections_is_refused_by_its_name(built, key, value):
     change_recipe(built[1], **{key: value})
     with pytest.raises(ConfigError, match=rf"cortex\.{key}: the circuit was built with .*{value}"):
         load_simulation(built[1])
+
+
+@pytest.mark.parametrize("dL", [40.0, 30.0])
+def test_cells_divided_otherwise_than_their_connections_were_placed_are_refused(built, dL):
+    """Synapses would sit on compartments of other numbers, or on none."""
+    _, config = built
+    content = json.loads(config.read_text())
+    assert content["run"]["dL"] == 20.0
+    content["run"]["dL"] = dL
+    config.write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=r"divided for dL 20 um, not .*Set it to 20") as error:
+        build_network(load_simulation(config))
+    assert (error.value.file, error.value.field) == (config, "run.dL")
+
+
+def test_stored_edges_end_where_they_did_however_cells_are_divided(tmp_path):
+    """Edge files give sections and positions: any dL will do, as for other circuits."""
+    cortex = CortexModel.make(Recipe(scale=0.0001, seed=3))
+    config = build_cortex(tmp_path, cortex, tstop=10.0, materialize=True)
+    content = json.loads(config.read_text())
+    content["run"]["dL"] = 40.0
+    config.write_text(json.dumps(content))
+    network = build_network(load_simulation(config))
+    assert network.models == [load_cell(m.name, 40.0) for m in network.models]
 
 
 def test_tables_that_moved_are_the_same_tables(built):

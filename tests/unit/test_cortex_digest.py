@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from isocortex.cortex.digest import digest
+from isocortex.cortex.digest import digest, digests
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 
@@ -25,7 +25,8 @@ def test_the_same_cortex_has_the_same_digest(cortex):
 
 
 @pytest.mark.parametrize(
-    "change", [{"seed": 2}, {"scale": 0.0006}, {"long_delay": 1.5}, {"excitation": 0.6}],
+    "change",
+    [{"seed": 2}, {"scale": 0.0006}, {"long_delay": 1.5}, {"excitation": 0.6}, {"dL": 40.0}],
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
 def test_any_change_of_the_recipe_changes_it(cortex, change):
@@ -51,3 +52,14 @@ def test_another_share_of_models_changes_it(cortex):
     other = _again(cortex, wiring=replace(cortex.wiring, shares=shares))
     assert len(other.models) == len(cortex.models)
     assert digest(other) != digest(cortex)
+
+
+def test_compartments_of_another_length_are_other_cells_and_other_places_alone(cortex):
+    """Neurons, who connects to whom and weights stay: what is compared differs in dL only."""
+    other = CortexModel.make(replace(cortex.recipe, dL=40.0))
+    before, after = digests(cortex), digests(other)
+    changed = {part for part in before if before[part] != after[part]}
+    assert changed == {"cell models", "places of synapses"}
+    fine, coarse = (next(each.synapses(range(200))) for each in (cortex, other))
+    for name in ("source", "target", "rule", "strength", "delay"):
+        np.testing.assert_array_equal(getattr(fine, name), getattr(coarse, name))

@@ -190,7 +190,7 @@ def test_nodes_tell_area_layer_and_class(tmp_path):
 @pytest.mark.parametrize(
     ("field", "value"),
     [("scale", 0.0), ("scale", 2.0), ("in_degree", -1.0), ("map_width", 0.0), ("inhibition", -0.1),
-     ("excitation", float("nan"))],
+     ("excitation", float("nan")), ("dL", 30.0), ("dL", "40"), ("dL", True)],
 )  # fmt: skip
 def test_impossible_recipes(field, value):
     with pytest.raises(ConfigError, match=field):

@@ -9,7 +9,8 @@ import pytest
 from library_circuit import write_library_circuit
 
 import isocortex as ic
-from isocortex.errors import ConfigError, InputError, IsocortexError
+from isocortex.errors import ConfigError, InputError, IsocortexError, ModelError
+from isocortex.network.build import build_network
 from isocortex.sonata.config import load_circuit, load_simulation
 
 SPIKES = 47
@@ -422,3 +423,13 @@ def test_embedded_cells_take_no_parameters_beside_their_own(tmp_path, column):
     (tmp_path / "cells_types.csv").write_text(f"{types[0]} {column}\n{types[1]} mine\n")
     with pytest.raises(ConfigError, match=f"{column} 'mine'"):
         ic.run(config)
+
+
+def test_embedded_cells_are_divided_as_the_run_says_or_not_at_all(tmp_path):
+    config = write_library_circuit(tmp_path, run={"dL": 40.0})
+    (model,) = build_network(ic.load_simulation(config)).models
+    assert model is ic.cell(model.name, 40.0)
+    config = write_library_circuit(tmp_path, run={"dL": 30.0})
+    with pytest.raises(ModelError, match="divided for dL 20 or 40 um, not 30. Use 20") as error:
+        ic.run(config)
+    assert (error.value.file, error.value.field) == (config, "run.dL")

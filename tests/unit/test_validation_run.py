@@ -84,7 +84,7 @@ def test_conditions_change_the_synapses_they_name(circuit):
 def test_light_is_a_share_of_each_cells_rheobase():
     network = runs.Network.of(CortexModel.make(RECIPE))
     lit = next(each for each in conditions(FULL, ["stabilised"]) if each.name == "light_20")
-    with patch.object(runs, "rheobase", lambda name: float(name[-2:])):
+    with patch.object(runs, "rheobase", lambda name, dL: float(name[-2:])):
         made = network.simulation(lit)
     nodes = made.circuit.nodes["cortex"].table
     currents = [each for each in made.inputs if isinstance(each, ic.circuit.CurrentInput)]
@@ -107,7 +107,7 @@ def test_a_pulse_makes_every_cell_of_layer_4_fire_once():
 
 def test_the_rheobase_is_where_firing_begins():
     cell = ic.cell("485836906")
-    found = rheobase.rheobase("485836906")
+    found = rheobase.rheobase("485836906", 20.0)
     steps = ic.step(cell, [0.93 * found, found], delay=100.0, duration=500.0, tstop=601.0, dt=0.1,
                     precision="single")  # fmt: skip
     assert steps.rates[0] == 0 < steps.rates[1]

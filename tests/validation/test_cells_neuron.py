@@ -14,6 +14,7 @@ from morphology import assert_same_coupling
 from swc_cases import CASES
 
 from isocortex.cells.allen import compile_allen
+from isocortex.cells.library import DIVISIONS, library_cells, load_cell
 
 h = pytest.importorskip("neuron").h
 pytest.importorskip("bmtk")
@@ -163,11 +164,20 @@ def test_processings(bmtk_cell, cell_id, processing):
     assert_same_place(*compare(bmtk_cell, swc, json.loads(fit.read_text()), processing))
 
 
-@pytest.mark.parametrize("dL", [1.0, 15.0, 1000.0])
+@pytest.mark.parametrize("dL", [1.0, 15.0, 40.0, 1000.0])
 @pytest.mark.parametrize("cell_id", list(MODELS)[::40])
 def test_compartment_lengths(bmtk_cell, cell_id, dL):
     fit, swc = MODELS[cell_id]
     compare(bmtk_cell, swc, json.loads(fit.read_text()), "aibs_perisomatic", dL)
+
+
+@pytest.mark.parametrize("dL", DIVISIONS)
+@pytest.mark.parametrize("cell_id", [name for name in MODELS if name in library_cells().index][::6])
+def test_embedded_cells(bmtk_cell, cell_id, dL):
+    """As they are in the package, not compiled anew."""
+    fit, swc = MODELS[cell_id]
+    fit = passive_part(json.loads(fit.read_text()))
+    assert_same(load_cell(cell_id, dL), bmtk_cell(swc, fit, "aibs_perisomatic", dL))
 
 
 FIT = {

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from neurons import wire
 
-from isocortex.cells.library import load_cell
+from isocortex.cells.library import DIVISIONS, load_cell
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
@@ -59,9 +59,10 @@ def test_the_rows_of_others_change_no_bit(precision, second_order):
     assert steady[0] > steady[1] > steady[2] == 0
 
 
-def test_stored_edges_are_the_recipe_to_the_last_bit(tmp_path):
+@pytest.mark.parametrize("dL", DIVISIONS)
+def test_stored_edges_are_the_recipe_to_the_last_bit(tmp_path, dL):
     """Blocks have rows where edges end; of a recipe, wherever they might. In single precision."""
-    cortex = CortexModel.make(Recipe(scale=0.0001, seed=3))
+    cortex = CortexModel.make(Recipe(scale=0.0001, seed=3, dL=dL))
     outcomes = []
     for name, materialize in (("edges", True), ("recipe", False)):
         config = build_cortex(tmp_path / name, cortex, tstop=150.0, materialize=materialize)

@@ -1,8 +1,9 @@
 """The Allen models inside the package: compiled once by ``tools/make_cell_library.py``.
 
-``data/cells.npz`` holds the node arrays of all cells end to end, ``offset`` where each begins, and
-as JSON what is constant over a kind of section (passive properties, reversal potentials, channel
-densities). Where the models come from and how to cite them: ``data/NOTICE.md``.
+``data/cells.npz`` holds, for every dL of ``DIVISIONS``, the node arrays of all cells end to end,
+and as JSON where each cell begins and, once for all dL, what is constant over a kind of section
+(passive properties, reversal potentials, channel densities). Where the models come from and how to
+cite them: ``data/NOTICE.md``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from isocortex.errors import ModelError
 if TYPE_CHECKING:
     import pandas as pd
 
+#: dL (um) that every cell is divided for: a section of length L has 1 + 2 int(L / (2 dL))
+#: compartments. The first is the usual one.
+DIVISIONS = (20.0, 40.0)
 #: Arrays over nodes and how they are stored; drawing coordinates need no more than float32.
 NODE_ARRAYS = {
     "parent": np.int32, "section": np.int32, "section_type": np.int8,
@@ -40,29 +44,42 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@cache
-def load_cell(cell_id: str | int) -> CompiledCell:
+def load_cell(cell_id: str | int, dL: float = DIVISIONS[0]) -> CompiledCell:
     """One embedded cell; the same object at every call.
+
+    Parameters
+    ----------
+    dL : um, one of ``DIVISIONS``: how finely it is divided.
 
     Raises
     ------
-    ModelError : no such cell.
+    ModelError : no such cell, or none at this dL.
     """
-    arrays, cells = _library()
-    cell_id = str(cell_id)
-    if cell_id not in cells:
-        close = difflib.get_close_matches(cell_id, cells, n=2, cutoff=0.7)
+    return _load(str(cell_id), check_division(dL))
+
+
+def check_division(dL: float) -> float:
+    """Refuse a ``dL`` (um) for which no embedded cell is divided.
+
+    Raises
+    ------
+    ModelError : with those that there are.
+    """
+    if dL not in DIVISIONS:
+        known = " or ".join(f"{each:g}" for each in DIVISIONS)
         raise ModelError(
-            f"there is no embedded cell {cell_id!r}",
-            fix=f"Did you mean {' or '.join(close)}?" if close else "See `isocortex cells list`.",
-        )
-    cell = cells[cell_id]
-    begin, end = cell["nodes"]
-    return unpack(cell_id, {name: arrays[name][begin:end] for name in NODE_ARRAYS}, cell)
+            f"embedded cells are divided for dL {known} um, not {dL:g}", field="dL",
+            fix=f"Use {known}, or the cells' SWC and fit files.",
+        )  # fmt: skip
+    return float(dL)
 
 
-def library_cells() -> pd.DataFrame:
+def library_cells(dL: float = DIVISIONS[0]) -> pd.DataFrame:
     """Table of the embedded cells.
+
+    Parameters
+    ----------
+    dL : um, one of ``DIVISIONS``: for which compartments are counted.
 
     Returns
     -------
@@ -72,17 +89,38 @@ def library_cells() -> pd.DataFrame:
     """
     import pandas as pd  # for whoever looks: cells are loaded without
 
-    table = pd.DataFrame.from_dict(_library()[1], orient="index")
+    key = f"{check_division(dL):g}"
+    cells = {name: cell | cell["divided"][key] for name, cell in _descriptions().items()}
+    table = pd.DataFrame.from_dict(cells, orient="index")
     return table[list(COLUMNS)].rename_axis("id")
 
 
-def unpack(name: str, arrays: dict[str, NDArray[Any]], cell: dict[str, Any]) -> CompiledCell:
+@cache
+def _load(cell_id: str, dL: float) -> CompiledCell:
+    cells = _descriptions()
+    if cell_id not in cells:
+        close = difflib.get_close_matches(cell_id, cells, n=2, cutoff=0.7)
+        raise ModelError(
+            f"there is no embedded cell {cell_id!r}",
+            fix=f"Did you mean {' or '.join(close)}?" if close else "See `isocortex cells list`.",
+        )
+    cell, arrays = cells[cell_id], _nodes(dL)
+    divided = cell["divided"][f"{dL:g}"]
+    begin, end = divided["nodes"]
+    own = {name: arrays[name][begin:end] for name in NODE_ARRAYS}
+    return unpack(cell_id, own, cell, divided["soma"])
+
+
+def unpack(
+    name: str, arrays: dict[str, NDArray[Any]], cell: dict[str, Any], soma: int
+) -> CompiledCell:
     """Spread the values of each kind of section over the nodes.
 
     Parameters
     ----------
     arrays : the cell's part of ``NODE_ARRAYS``.
-    cell : ``values`` and ``mechanisms``, each parameter -> value by SWC type, and ``soma``.
+    cell : ``values`` and ``mechanisms``, each parameter -> value by SWC type.
+    soma : its node.
     """
     kind, real = arrays["section_type"], arrays["area"] > 0
     parts: dict[str, Any] = {
@@ -100,7 +138,7 @@ def unpack(name: str, arrays: dict[str, NDArray[Any]], cell: dict[str, Any]) -> 
         )
     for array in parts.values():
         array.setflags(write=False)  # shared by everyone who loads the cell
-    return CompiledCell(name=name, mechanisms=mechanisms, soma=cell["soma"], **parts)
+    return CompiledCell(name=name, mechanisms=mechanisms, soma=soma, **parts)
 
 
 def _by_type(values: dict[str, float], kind: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -110,11 +148,24 @@ def _by_type(values: dict[str, float], kind: NDArray[np.int8]) -> NDArray[np.flo
     return table[kind]
 
 
+def member(name: str, dL: float) -> str:
+    """Name in the file of an array over the nodes of all cells, as they are divided for ``dL``."""
+    return f"dL{dL:g}/{name}"
+
+
 @cache
-def _library() -> tuple[dict[str, NDArray[Any]], dict[str, dict[str, Any]]]:
-    """Arrays over the nodes of all cells, and the description of each cell by id."""
-    content = (files("isocortex") / "data" / "cells.npz").read_bytes()
-    with np.load(io.BytesIO(content)) as stored:
-        arrays = {name: stored[name] for name in NODE_ARRAYS}
-        description = json.loads(stored["description"].tobytes())
-    return arrays, description
+def _descriptions() -> dict[str, dict[str, Any]]:
+    """What is known of every cell, by id."""
+    with np.load(_stored()) as stored:
+        return json.loads(stored["description"].tobytes())
+
+
+@cache
+def _nodes(dL: float) -> dict[str, NDArray[Any]]:
+    """Arrays over the nodes of all cells."""
+    with np.load(_stored()) as stored:
+        return {name: stored[member(name, dL)] for name in NODE_ARRAYS}
+
+
+def _stored() -> io.BytesIO:
+    return io.BytesIO((files("isocortex") / "data" / "cells.npz").read_bytes())

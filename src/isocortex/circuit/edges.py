@@ -59,6 +59,11 @@ class EdgePopulation:
     weight_is_final: NDArray[np.bool_]
 
     @property
+    def dL(self) -> None:
+        """Any: places are lengths along sections."""
+        return None
+
+    @property
     def expected(self) -> float:
         """Number of synapses onto biophysical cells, and of edges to point neurons at most."""
         return float(self.nsyns.sum(dtype=np.int64))

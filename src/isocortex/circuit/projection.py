@@ -62,6 +62,8 @@ class Projection(Protocol):
     name : for messages.
     source, target : names of the populations.
     expected : how many synapses there are; of a recipe, on average.
+    dL : um, for which the cells are to be divided, since synapses are placed on their compartments;
+        None for synapses that find their place on any.
     """
 
     @property
@@ -75,6 +77,9 @@ class Projection(Protocol):
 
     @property
     def expected(self) -> float: ...
+
+    @property
+    def dL(self) -> float | None: ...
 
     def kinds(self, cells: Cells) -> tuple[Kinetics, ...]:
         """The kinetics of the synapses onto biophysical cells."""

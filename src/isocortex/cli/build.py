@@ -32,6 +32,9 @@ def build_cortex(
     materialize: Annotated[
         bool, typer.Option("--materialize", help="Write every synapse to a SONATA edge file.")
     ] = False,
+    dL: Annotated[
+        float, typer.Option("--dL", help="How finely cells are divided, um: 20 or 40.")
+    ] = 20.0,
     in_degree: Annotated[
         float | None,
         typer.Option(
@@ -93,7 +96,7 @@ def build_cortex(
         return None if file is None else str(file.resolve())
 
     recipe = Recipe(
-        seed=seed, scale=scale, density=density, in_degree=in_degree, synapses=synapses,
+        seed=seed, scale=scale, density=density, dL=dL, in_degree=in_degree, synapses=synapses,
         local=local, contra=contra, annotation=named(annotation), area_layer=named(area_layer),
         connectome=named(connectome), wiring=named(wiring), drive=named(drive),
         excitation=excitation, inhibition=inhibition,

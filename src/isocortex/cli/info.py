@@ -50,7 +50,7 @@ def info(
 def _tell_run(simulation: Simulation, network: Network) -> None:
     """Duration, inputs and outputs."""
     out.print(
-        f"{simulation.tstop:g} ms at dt {simulation.dt:g} ms; "
+        f"{simulation.tstop:g} ms at dt {simulation.dt:g} ms, dL {simulation.dL:g} um; "
         f"{len(network.trains.time):,} input spikes, about "
         f"{network.poisson.expected(simulation.tstop):,.0f} of Poisson sources, "
         f"{len(network.currents)} electrodes, "

@@ -144,7 +144,8 @@ def _sites(cortex: CortexModel) -> tables.Sites:
             places = (model, rule.sections, rule.distance_range)
             if places not in made:
                 begin = sum(map(len, slots))
-                slots.append(_slots(target_sites(load_cell(model), *places[1:])))
+                cell = load_cell(model, cortex.recipe.dL)
+                slots.append(_slots(target_sites(cell, *places[1:])))
                 made[places] = begin, len(slots[-1])
             table = r * len(cortex.models) + m
             first[table], size[table] = made[places]

@@ -49,6 +49,7 @@ class BackgroundProjection:
     """
 
     source = BACKGROUND
+    dL = None  # the cortex, whose places these are, has its own
 
     def __init__(
         self, model: Callable[[], CortexModel], target: str, drive: Drive | None = None

@@ -91,7 +91,7 @@ def _write_synapses(
     network: Path, cortex: CortexModel, projection: Projection, n_sources: int
 ) -> None:
     """Every synapse as an edge with its place, weight and delay, sorted by target."""
-    cells = [load_cell(name) for name in cortex.models]
+    cells = [load_cell(name, cortex.recipe.dL) for name in cortex.models]
     onto = Cells(cells, cortex.model.astype(np.int64))
     names = kinetics_names(cortex)
     kinds = projection.kinds(onto)
@@ -160,7 +160,7 @@ def _simulation_config(recipe: Recipe, tstop: float) -> dict[str, Any]:
         "network": "$BASE_DIR/circuit_config.json",
         "node_sets_file": "$BASE_DIR/node_sets.json",
         "run": {
-            "tstop": tstop, "dt": 0.1, "dL": 20.0, "spike_threshold": -15.0,
+            "tstop": tstop, "dt": 0.1, "dL": recipe.dL, "spike_threshold": -15.0,
             "random_seed": recipe.seed,
         },
         "conditions": {"celsius": 34.0, "v_init": -80.0},

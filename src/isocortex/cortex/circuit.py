@@ -43,8 +43,9 @@ def simulation_of(cortex: CortexModel, drive: Drive | None = None, *, tstop: flo
         BACKGROUND, axons, np.full(len(axons), RATE), 0.0, tstop, keys(key, axons)
     )
     return Simulation(
-        circuit=circuit, config_file=NOWHERE, dt=0.1, tstop=tstop, dL=20.0, spike_threshold=-15.0,
-        celsius=34.0, v_init=-80.0, inputs=[poisson], reports=[], output_dir=NOWHERE,
+        circuit=circuit, config_file=NOWHERE, dt=0.1, tstop=tstop, dL=cortex.recipe.dL,
+        spike_threshold=-15.0, celsius=34.0, v_init=-80.0, inputs=[poisson], reports=[],
+        output_dir=NOWHERE,
         spikes_file="spikes.h5", spikes_file_csv=None, spikes_sort_order="by_time", log_file=None,
         overwrite_output_dir=False, seed=cortex.recipe.seed,
     )  # fmt: skip

@@ -13,9 +13,12 @@ from isocortex.cortex.drive import target_of
 from isocortex.cortex.model import CortexModel
 from isocortex.network.memory import SORTED
 
-#: Nanoseconds per compartment and step on one core, by precision: two cores of an AMD EPYC with
-#: AVX-512, ``benchmarks/cortex.py``.
-STEP_NS = {"double": 2.46, "single": 1.22}
+#: Nanoseconds per step on one core, by precision: per compartment, and per cell for the channels of
+#: its soma, which are there however the cell is divided (docs/performance.md). With the 152
+#: compartments that cells have at dL 20 um they are 2.46 and 1.22 per compartment, as measured on
+#: two cores of an AMD EPYC with AVX-512, ``benchmarks/cortex.py``.
+STEP_NS = {"double": 1.87, "single": 0.93}
+CELL_NS = {"double": 90.0, "single": 44.0}
 #: Seconds to deliver an event that is stored, ``benchmarks/events.py``.
 EVENT_SECONDS = 15e-9
 #: Most memory that a run takes, in any precision, which is while it is built: bytes with Python
@@ -46,13 +49,15 @@ class Cost:
 
 def cost_of(cortex: CortexModel, census: Census, precision: str) -> Cost:
     """Estimate the cost of running a model at its target rates."""
-    size = np.array([load_cell(name).n_compartments for name in cortex.models])
+    cells = [load_cell(name, cortex.recipe.dL) for name in cortex.models]
+    size = np.array([cell.n_compartments for cell in cells])
     compartments = float((np.bincount(cortex.model, minlength=len(size)) * size).sum())
     table = census.degrees
     rate = np.array([target_of(*kind) for kind in zip(table["layer"], table["class"], strict=True)])
     events = float((table["neurons"] * rate * table["makes_expected"]).sum())
     background = BackgroundProjection(lambda: cortex, "").expected  # synapses
-    steps = compartments * 1e4 * STEP_NS[precision] * 1e-9
+    per_step = compartments * STEP_NS[precision] + len(cortex) * CELL_NS[precision]
+    steps = per_step * 1e4 * 1e-9
     memory = BASE_BYTES + COMPARTMENT_BYTES * compartments
     return Cost(
         compartments,

@@ -25,10 +25,10 @@ def digests(cortex: CortexModel) -> dict[str, str]:
     The files that the parts were read from do not matter, nor does the machine: a change that
     changes nothing is none.
     """
-    axons = cortex.axons
+    axons, dL = cortex.axons, cortex.recipe.dL
     parts = {
         "neurons": (cortex.neurons, cortex.group, _columns(cortex.layout.columns.table)),
-        "cell models": (cortex.models, cortex.model, [load_cell(m) for m in cortex.models]),
+        "cell models": (cortex.models, cortex.model, [load_cell(m, dL) for m in cortex.models]),
         "connections": (axons.keys, axons.places, axons.rules, axons.projections),
         "places of synapses": axons.sites,
         "kinetics and weights": (cortex.rules, cortex.weight),

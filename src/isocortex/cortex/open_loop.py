@@ -120,6 +120,10 @@ class _Onto:
     def expected(self) -> float:
         return self.whole.expected * len(self.rows) / max(int(self.rows[-1]) + 1, 1)
 
+    @property
+    def dL(self) -> float | None:
+        return self.whole.dL
+
     def kinds(self, cells: Cells) -> tuple[Kinetics, ...]:
         return self.whole.kinds(cells)
 

@@ -134,6 +134,11 @@ class CortexProjection:
         """How many synapses the recipe asks for at its scale."""
         return self.recipe.expected_synapses
 
+    @property
+    def dL(self) -> float:
+        """For which the recipe places synapses, um."""
+        return self.recipe.dL
+
     def kinds(self, cells: Cells) -> tuple[Kinetics, ...]:
         return self.model.kinetics
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from isocortex.cells.library import DIVISIONS
 from isocortex.errors import ConfigError, located
 from isocortex.sonata.schema import unknown_key
 from isocortex.text import finite
@@ -44,6 +45,8 @@ class Recipe:
     long_delay : ms, of long-range synapses, to which the time along the axon is added.
     map_width : spread of a projection around the matching place of its target area, in standard
         deviations of the area.
+    dL : um, one of :data:`isocortex.cells.library.DIVISIONS`: how cells are divided. Synapses
+        are placed on compartments, so that with another dL they are at other places.
     excitation, inhibition : factors on the weights of all synapses that excitatory and inhibitory
         neurons make. With 0 these synapses are there but have no effect: a full block.
     annotation, area_layer, connectome : files in place of the embedded tables, see
@@ -63,6 +66,7 @@ class Recipe:
     long_velocity: float = 1000.0
     long_delay: float = 1.0
     map_width: float = 0.5
+    dL: float = DIVISIONS[0]
     excitation: float = 1.0
     inhibition: float = 1.0
     annotation: str | None = None
@@ -79,6 +83,9 @@ class Recipe:
             refuse("seed", "is not a whole number")
         if self.density not in DENSITIES:
             refuse("density", f"is none of {', '.join(DENSITIES)}")
+        if finite(self.dL) not in DIVISIONS:
+            known = " or ".join(f"{dL:g}" for dL in DIVISIONS)
+            refuse("dL", f"is not {known} um, for which the embedded cells are divided")
         for name in TABLES:
             if not isinstance(getattr(self, name), (str, PathLike, type(None))):
                 refuse(name, "is not a path")

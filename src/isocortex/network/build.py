@@ -8,6 +8,7 @@ import numpy as np
 
 from isocortex.arrays import IntArray
 from isocortex.circuit import Projection, Simulation
+from isocortex.errors import ConfigError
 from isocortex.network.cells import compile_cells, point_neurons
 from isocortex.network.connect import connect
 from isocortex.network.drawn.tables import Tables
@@ -44,6 +45,7 @@ def build_network(
     ModelError, InputError, ConfigError : with the population and file at fault.
     """
     circuit = simulation.circuit
+    _check_division(simulation)
     sources = number_sources(circuit)
     drawable = sum(p.expected for p in circuit.projections if p.tables() is not None)
     store = drawable <= STORED_UP_TO if store_synapses is None else store_synapses
@@ -80,6 +82,19 @@ def build_network(
         rank=here,
         shortest=wired.shortest,
     )
+
+
+def _check_division(simulation: Simulation) -> None:
+    """Refuse a ``dL`` for which a projection's synapses would sit on other compartments."""
+    for projection in simulation.circuit.projections:
+        dL = projection.dL
+        if dL is not None and dL != simulation.dL:
+            raise ConfigError(
+                f"the synapses of {projection.name} are placed on cells divided for dL {dL:g} um, "
+                f"not {simulation.dL:g}",
+                file=simulation.config_file, field="run.dL",
+                fix=f"Set it to {dL:g}, or build the circuit again for the other dL.",
+            )  # fmt: skip
 
 
 def _starts(projections: list[Projection], sources: Sources) -> IntArray | None:

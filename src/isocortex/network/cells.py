@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,6 @@ logger = logging.getLogger(__name__)
 ALLEN_TEMPLATES = ("ctdb:Biophys1.hoc", "ctdb:Biophys1")
 #: Prefix of templates that name a cell of the embedded library.
 LIBRARY_PREFIX = "isocortex:"
-LIBRARY_DL = 20.0  # um
 #: Keys up to this number are made of the codes of several columns.
 LARGEST_KEY = 2**62
 #: Node attributes that together name a cell model.
@@ -95,12 +96,6 @@ def _compile(
     circuit = simulation.circuit
     where: dict[str, Any] = {"file": population.file, "field": f"nodes/{population.name}"}
     if template is not None and template.startswith(LIBRARY_PREFIX):
-        if simulation.dL != LIBRARY_DL:
-            raise ConfigError(
-                f"embedded cells are divided for dL {LIBRARY_DL:g} um, not {simulation.dL:g}",
-                file=simulation.config_file, field="run.dL",
-                fix=f"Leave dL at {LIBRARY_DL:g}, or give the cells' SWC and fit files.",
-            )  # fmt: skip
         for column, value in (("dynamics_params", dynamics), ("model_processing", processing)):
             if value is not None:
                 raise ConfigError(
@@ -108,7 +103,8 @@ def _compile(
                     fix=f"Leave {column} out (NULL), or use {ALLEN_TEMPLATES[0]} with the cell's "
                     "SWC and fit files.", **where,
                 )  # fmt: skip
-        return load_cell(template.removeprefix(LIBRARY_PREFIX))
+        with _said_of_run(simulation):
+            return load_cell(template.removeprefix(LIBRARY_PREFIX), simulation.dL)
     if template is not None and template.startswith("nml:"):
         dynamics = _fit_of_neuroml(circuit, template, where)
         processing = processing or "aibs_perisomatic"  # BMTK replaces the axon in any case
@@ -123,7 +119,7 @@ def _compile(
         raise InputError(
             f"a biophysical cell has no {missing}", fix=f"Set {missing} in the node types.", **where
         )
-    try:
+    with _said_of_run(simulation, f" ({morphology})"):
         return compile_allen(
             circuit.find("biophysical_neuron_models_dir", dynamics),
             circuit.find("morphologies_dir", morphology),
@@ -132,13 +128,19 @@ def _compile(
             name=Path(dynamics).stem.removesuffix("_fit"),
             mechanisms=circuit.mechanisms,
         )
+
+
+@contextmanager
+def _said_of_run(simulation: Simulation, of_what: str = "") -> Iterator[None]:
+    """What is wrong with a cell's dL is said of ``run.dL``."""
+    try:
+        yield
     except ModelError as error:
         if error.field != "dL":
             raise
         raise ModelError(
-            f"{error.message} ({morphology})", file=simulation.config_file, field="run.dL",
-            fix=error.fix,
-        ) from error  # fmt: skip
+            f"{error.message}{of_what}", file=simulation.config_file, field="run.dL", fix=error.fix
+        ) from error
 
 
 def compile_cell_of(simulation: Simulation, population: str, node_id: int) -> CompiledCell:

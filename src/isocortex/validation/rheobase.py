@@ -18,14 +18,18 @@ STEP, BEFORE = 500.0, 100.0
 
 
 @cache
-def rheobase(name: str) -> float:
+def rheobase(name: str, dL: float) -> float:
     """Rheobase of a cell of the library, nA, to 4 %: of a step of 500 ms into the soma at rest.
+
+    Parameters
+    ----------
+    dL : um, how finely the cell is divided.
 
     Raises
     ------
     ModelError : no current up to 2.5 nA makes it fire.
     """
-    cell = load_cell(name)
+    cell = load_cell(name, dL)
 
     def first(amps: np.ndarray) -> int:
         made = step(

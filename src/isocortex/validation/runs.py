@@ -82,7 +82,7 @@ def currents_of(current: Current, simulation: Simulation) -> Iterator[CurrentInp
     for model in np.unique(models):
         amp = current.amp
         if current.of_rheobase:
-            amp *= rheobase(str(model).removeprefix(LIBRARY_PREFIX))
+            amp *= rheobase(str(model).removeprefix(LIBRARY_PREFIX), simulation.dL)
         yield CurrentInput(
             POPULATION, chosen[models == model], np.full(len(times), amp), times,
             np.full(len(times), current.width), name=f"{current.amp:g}",
