@@ -110,7 +110,7 @@ def _told(rows: list[list[str]], results: Path, options: argparse.Namespace) -> 
         f" {run['n_events']:,} synaptic events. Set-up {run['setup_seconds']:.0f} s, then"
         f" {run['run_seconds']:.0f} s: {per_second:,.0f} core-seconds per simulated second,"
         f" {1e3 * per_second / run['n_cells']:.2f} ms of one core per neuron and simulated second,"
-        f" {1e9 * run['run_seconds'] * run['threads'] / steps:.2f} ns of one core per compartment"
+        f" {1e9 * run['run_seconds'] * threads / steps:.2f} ns of one core per compartment"
         " and step.",
         "",
         "Rates include the beginning, when all neurons start at one voltage.",
