@@ -13,6 +13,7 @@ from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.cable import COEFFICIENTS
 from isocortex.engine.family import region_parameters, region_states
 from isocortex.engine.layout.models import regions_of
+from isocortex.engine.precision import PRECISIONS
 from isocortex.network.memory import SORTED
 from isocortex.network.network import Network
 from isocortex.targets.simd import lanes
@@ -72,12 +73,12 @@ def sizes(
     ----------
     counts : int64[models], cells of each.
     allowed : of each model, bool[kinetics, nodes], where a cell of it may have synapses.
-    precision : "double" or "single".
+    precision : one of ``PRECISIONS``.
     synapses, synapse_bytes : how many are stored, and the bytes of one.
     sources, spikes : of spikes, and spikes given.
     kinetics : kinds of synapses.
     """
-    real = np.dtype(np.float64 if precision == "double" else np.float32)
+    real, term = PRECISIONS[precision]
     width = lanes(real)
     states = rows = tables = 0.0
     for model, count, sites in zip(models, counts, allowed, strict=True):
@@ -88,7 +89,7 @@ def sizes(
         )
         n_numbers = sum(len(r.nodes) * len(region_parameters(r.mechanisms)) for r in regions)
         states += real.itemsize * cells * (model.n_nodes + n_states)
-        rows += 2 * real.itemsize * cells * np.count_nonzero(sites)
+        rows += 2 * term.itemsize * cells * np.count_nonzero(sites)
         tables += real.itemsize * (model.n_nodes * COEFFICIENTS + n_numbers)
         tables += 8 * (cells // width) * model.n_nodes  # their words
     wiring = synapse_bytes * synapses + SOURCE * sources + SPIKE * spikes
