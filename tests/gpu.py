@@ -9,8 +9,8 @@ from isocortex.engine.events import step_of
 from isocortex.engine.family import family_module
 from isocortex.engine.interface import Settings
 from isocortex.engine.layout.arrangement import Arrangement, allocate, arrange, numerics_of, rest
+from isocortex.engine.layout.kinetics import KineticsTables
 from isocortex.engine.layout.models import regions_of
-from isocortex.engine.layout.rows import kinetics_table
 from isocortex.engine.parts import Events
 from isocortex.mechanisms.synapses import exp2syn
 from isocortex.network.clock import Clock
@@ -84,7 +84,8 @@ def kernel_arguments(network: Network, n_steps: int = 18) -> tuple:
     )  # fmt: skip
     return (
         0, n_steps, events_of(network, laid, n_steps), laid.arrays, states,
-        kinetics_table(network.kinetics, settings, dtype), work, numerics_of(settings, dtype),
+        KineticsTables(network.kinetics, settings, dtype).over(0, n_steps), work,
+        numerics_of(settings, dtype),
     )  # fmt: skip
 
 

@@ -62,7 +62,7 @@ def run(
     dt, tstop : ms; override the config.
     threads : default all cores this process may use, divided among ranks that share them; never
         more.
-    precision : ``double`` or ``single``.
+    precision : ``double``, ``single`` or ``mixed`` (single, with synapses' numbers in half).
     engine : ``fast`` or ``reference``.
     integrator : ``backward-euler`` (NEURON's default) or ``crank-nicolson``.
     output_dir, overwrite : override the config.

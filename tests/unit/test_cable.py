@@ -7,6 +7,7 @@ import pytest
 from neurons import random_tree
 
 from isocortex.engine import cable
+from isocortex.engine.layout.arrays import KineticsTable
 
 
 def _layout(model, diagonal, gathers):
@@ -44,6 +45,6 @@ def test_the_text_runs_as_it_stands_and_solves_the_cable(extrapolate):
     layout = _layout(model, np.diag(matrix), gathers)
     V, D, R, none = v.copy(), np.zeros(n), np.zeros(n), np.zeros(0)
     block = (0, n, 0, 0, 0, 0, 1)
-    cable.eliminate(V, D, R, none, none, block, layout, None)
+    cable.eliminate(V, D, R, (none, none), block, layout, KineticsTable(none, 0, 0), 0)
     cable.substitute(V, D, R, block, layout, extrapolate)
     np.testing.assert_allclose(V, v + extrapolate * x, rtol=1e-12)

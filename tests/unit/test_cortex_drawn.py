@@ -52,7 +52,7 @@ def spikes_of(engine, n_steps, chunk):
     return source, time, engine.soma_voltage()
 
 
-@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("precision", ["double", "single", "mixed"])
 def test_drawn_and_stored_synapses_do_the_same(simulation, networks, precision):
     n_steps = int(TSTOP / simulation.dt)
     stored = CpuEngine(networks[True], settings(simulation, precision))

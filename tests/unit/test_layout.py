@@ -12,7 +12,7 @@ from isocortex.network.memory import SORTED
 
 
 @pytest.mark.parametrize("second_order", [False, True])
-@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("precision", ["double", "single", "mixed"])
 def test_sizes_are_those_of_the_arrays(precision, second_order):
     models, n = [random_tree(1, mechanisms=("Im",)), random_tree(2)], 20
     synapses = [(cell, (cell + 1) % n, 1 + cell % 4, cell % 2, 1e-3, 1.0) for cell in range(n)]

@@ -410,7 +410,7 @@ def test_a_lesion_runs_as_a_cortex_whose_area_sends_nothing(simulation, material
     assert len(expected) > 20
 
 
-@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("precision", ["double", "single", "mixed"])
 def test_drawn_at_each_spike_they_do_what_stored_ones_do(simulation, precision):
     """Factors that no single precision holds."""
     block = changed(

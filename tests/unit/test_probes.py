@@ -61,7 +61,7 @@ def test_columns_are_weighted_sums(network):
     np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("precision", ["double", "single", "mixed"])
 def test_a_current_is_conductance_times_driving_force_of_each_kind(network, precision):
     """And there is none where there is no synapse. Inwards is negative."""
     here = [(39, node) for node in range(4)]
@@ -72,7 +72,7 @@ def test_a_current_is_conductance_times_driving_force_of_each_kind(network, prec
     samples = samples_of(CpuEngine(network, settings), table).reshape(-1, len(here), 4)
     excitatory, inhibitory, v, current = np.moveaxis(samples, 2, 0)
     expected = excitatory * (v - 0.0) + inhibitory * (v + 80.0)
-    np.testing.assert_allclose(current, expected, rtol=1e-6 if precision == "single" else 1e-12)
+    np.testing.assert_allclose(current, expected, rtol=1e-12 if precision == "double" else 1e-6)
     assert (current.min(axis=0)[2:] < 0).all()
     assert current.max() > 0
     assert not current[:, 0].any()

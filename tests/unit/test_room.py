@@ -40,8 +40,10 @@ def test_cells_that_do_not_fit_are_refused(tmp_path, monkeypatch):
     let(monkeypatch, 1e6)
     with pytest.raises(ConfigError, match=needed + ".*single precision"):
         build(load_simulation(config), Options())
-    with pytest.raises(ConfigError, match=needed + ".*machine larger\\.$"):
+    with pytest.raises(ConfigError, match=needed + ".*mixed precision"):
         build(load_simulation(config), Options(precision="single"))
+    with pytest.raises(ConfigError, match=needed + ".*machine larger\\.$"):
+        build(load_simulation(config), Options(precision="mixed"))
     let(monkeypatch, 1e9)
     assert build(load_simulation(config), Options()).n_cells == 2000
 

@@ -118,7 +118,7 @@ def test_network_equals_the_reference_network():
     np.testing.assert_allclose(fast[1], reference[1], atol=1e-9)
 
 
-@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("precision", ["double", "single", "mixed"])
 def test_spikes_do_not_depend_on_threads(precision):
     network, _ = _busy_network()
     one, two = (
@@ -132,7 +132,7 @@ def test_spikes_do_not_depend_on_threads(precision):
     np.testing.assert_array_equal(one[1], two[1])
 
 
-@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("precision", ["double", "single", "mixed"])
 def test_spikes_do_not_depend_on_the_packing(precision):
     settings = Settings(**{**BUSY.__dict__, "precision": precision})
     plain, _ = _busy_network()

@@ -52,7 +52,7 @@ def whole_and_resumed(network, settings, before, after, at=300):
 
 
 @pytest.mark.parametrize("second_order", [False, True])
-@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("precision", ["double", "single", "mixed"])
 @pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
 def test_a_state_goes_on_to_the_last_bit(network, before, after, precision, second_order):
     settings = replace(BUSY, precision=precision, second_order=second_order)
@@ -99,7 +99,7 @@ def test_a_taken_state_does_not_move_on(network):
         np.testing.assert_array_equal(getattr(state, field.name), before, err_msg=field.name)
 
 
-@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("precision", ["double", "single", "mixed"])
 def test_a_state_goes_on_with_synapses_that_are_drawn_at_each_spike(tmp_path, precision):
     """Spikes on their way are kept, not their synapses: those are drawn anew."""
     cortex = CortexModel.make(Recipe(scale=0.0001, seed=3))

@@ -45,7 +45,7 @@ def fired(cells, places, precision, second_order):
 
 
 @pytest.mark.parametrize("second_order", [False, True])
-@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("precision", ["double", "single", "mixed"])
 def test_the_rows_of_others_change_no_bit(precision, second_order):
     nodes = np.arange(load_cell("472363762").n_nodes)
     _, alone = fired(1, [], precision, second_order)

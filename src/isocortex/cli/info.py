@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from isocortex.cli.terminal import Config, duration, out
+from isocortex.errors import ConfigError
 
 if TYPE_CHECKING:
     from isocortex.circuit import Circuit, Simulation
@@ -18,7 +19,7 @@ SHOWN = 10  # rows of each list, unless all are asked for
 def info(
     config: Config,
     measure: Annotated[
-        bool, typer.Option("--measure", help="Time some steps in both precisions.")
+        bool, typer.Option("--measure", help="Time some steps in each precision.")
     ] = False,
     every: Annotated[
         bool, typer.Option("--all", help="Every model, population and channel, however many.")
@@ -60,16 +61,21 @@ def _tell_run(simulation: Simulation, network: Network) -> None:
 
 def _tell_cost(simulation: Simulation, network: Network, measure: bool) -> None:
     """Memory, and if asked for the time."""
+    from isocortex.engine.precision import available
     from isocortex.simulate import measure_speed, memory_estimate
 
-    for precision in ("double", "single"):
+    for precision in available():
         engine, most = memory_estimate(network, precision)
         out.print(
             f"Memory in {precision}: about {most:.0f} MB at the most, with Python and building; "
             f"the engine holds {engine:.0f} MB of it."
         )
         if measure:
-            seconds = measure_speed(simulation, network, precision)
+            try:
+                seconds = measure_speed(simulation, network, precision)
+            except ConfigError as error:  # of kinetics that it cannot hold
+                out.print(f"Time in {precision}: {error}")
+                continue
             total = 1e-3 * simulation.tstop * seconds
             out.print(
                 f"Time in {precision}: {seconds:.2f} s per simulated second on this machine, so "

@@ -21,6 +21,7 @@ class Precision(StrEnum):
 
     double = "double"
     single = "single"
+    mixed = "mixed"
 
 
 class EngineName(StrEnum):

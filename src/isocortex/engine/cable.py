@@ -23,10 +23,20 @@ to add to a row for its kinetics in ``row_kind``, which blocks may share; lanes.
 
 from __future__ import annotations
 
-from isocortex.targets.words import broadcast, element, load, owns, store
+from isocortex.targets.words import (
+    add,
+    broadcast,
+    element,
+    load,
+    owns,
+    scaled,
+    store,
+    store_due,
+)
 
 # Added to a synapse's state at every step, uS: silent synapses would decay to subnormal numbers,
-# which the processor handles a hundred times slower. A millionth of a rounding error of any result.
+# which the processor handles a hundred times slower. A millionth of a rounding error of any result;
+# nothing to halves, whose subnormal numbers cost no time.
 TINY = 1e-30
 # A conductance with less, uS, is silent: it is what this adds up to, if anything.
 SILENT = 1e-24
@@ -42,8 +52,12 @@ ROWS = (1 << PARENT_SHIFT) - (1 << ROW_SHIFT)
 # the coupling a to the parent; 1 / d and a / d as they are where a node is steady.
 DIAGONAL, LEAK, LEAKAGE, COUPLING, INVERSE, FACTOR, COEFFICIENTS = range(7)
 
-# Numbers of one kinetics: factors of one step, reversal potential (mV).
-RISE, DECAY, REVERSAL, KINETICS = range(4)
+# Numbers of one kinetics in one step: of A, then of B, the factor it decays by when it is written,
+# or NOT_NOW if that is not in this step, what it stands for until then, and its jump at an event of
+# unit weight; reversal potential (mV). Double and single precision are written in every step.
+RISE, POWER_A, JUMP_A, DECAY, POWER_B, JUMP_B, REVERSAL = range(7)
+KINETICS = 8
+NOT_NOW = -1.0
 
 
 def deliver(A, B, block, waiting, step, events, layout, kinetics):
@@ -53,12 +67,14 @@ def deliver(A, B, block, waiting, step, events, layout, kinetics):
     """
     _, _, _, _, row0, _, kinds, lanes = block
     event, last = waiting
+    now = step * kinetics.stride
     while event < last and element(events.step, event) == step:
         at = row0 * lanes + element(events.element, event)
         if owns(at, lanes):
-            kind = element(layout.row_kind, at // lanes + kinds)
-            A[at] += element(events.weight, event) * element(kinetics.jump_a, kind)
-            B[at] += element(events.weight, event) * element(kinetics.jump_b, kind)
+            kind = now + element(layout.row_kind, at // lanes + kinds) * KINETICS
+            weight = element(events.weight, event)
+            add(A, at, weight * element(kinetics.number, kind + JUMP_A), kinetics.origin + step)
+            add(B, at, weight * element(kinetics.number, kind + JUMP_B), kinetics.origin + step)
         event += 1
     return event
 
@@ -96,7 +112,7 @@ def invert(D, inverses, n, lanes, layout):
             carried_d = broadcast(0.0, d)
 
 
-def eliminate(V, D, R, A, B, block, layout, kinetics):
+def eliminate(V, D, R, terms, block, layout, kinetics, step):
     """Set up each node's equation and eliminate it, from the tips to the root (Hines 1984).
 
     The constants and the leak, then for every synaptic row of the node its conductance g = B - A
@@ -106,6 +122,8 @@ def eliminate(V, D, R, A, B, block, layout, kinetics):
     :func:`substitute`.
     """
     v0, n, n0, b0, _, row, kinds, lanes = block
+    A, B = terms
+    now = step * kinetics.stride
     v_next = load(V, v0 + (n - 1) * lanes)
     carried_d = broadcast(0.0, v_next)
     carried_r = carried_d
@@ -129,13 +147,17 @@ def eliminate(V, D, R, A, B, block, layout, kinetics):
                 d = d + load(D, at)
             for _ in range((word & ROWS) >> ROW_SHIFT):
                 row -= 1
-                kind, here = element(layout.row_kind, row + kinds) * KINETICS, row * lanes
-                a, b = load(A, here), load(B, here)
-                g = b - a
+                kind, here = now + element(layout.row_kind, row + kinds) * KINETICS, row * lanes
+                b = load(B, here)
+                g = scaled(B, b, element(kinetics.number, kind + POWER_B))
+                decay = element(kinetics.number, kind + DECAY)
+                store_due(B, here, b * decay + TINY, decay != NOT_NOW)
+                a = load(A, here)
+                g = g - scaled(A, a, element(kinetics.number, kind + POWER_A))
+                rise = element(kinetics.number, kind + RISE)
+                store_due(A, here, a * rise + TINY, rise != NOT_NOW)
                 d = d + g
-                r = r + g * (element(kinetics.factors, kind + REVERSAL) - v)
-                store(A, here, a * element(kinetics.factors, kind + RISE) + TINY)
-                store(B, here, b * element(kinetics.factors, kind + DECAY) + TINY)
+                r = r + g * (element(kinetics.number, kind + REVERSAL) - v)
             inverse = 1.0 / d
             f = inverse * coupling
             store(D, at, f)

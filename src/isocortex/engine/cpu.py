@@ -40,10 +40,11 @@ from isocortex.engine.layout.arrangement import (
     voltages,
 )
 from isocortex.engine.layout.arrays import States
-from isocortex.engine.layout.rows import kinetics_table
+from isocortex.engine.layout.kinetics import KineticsTables
 from isocortex.engine.loop import run_windows
 from isocortex.engine.meeting import dismiss, meeting_place
 from isocortex.engine.parts import NO_ROOM, Electrodes, Reached, Shared, Steps, Times
+from isocortex.engine.precision import require_precision
 from isocortex.engine.sampling import recording_of
 from isocortex.errors import ConfigError, SimulationError
 from isocortex.network.clock import Clock
@@ -63,7 +64,7 @@ class CpuEngine:
         self.exchange = exchange or Alone()
         if self.exchange.size != network.here.plan.ranks:
             raise ValueError(f"a part of {network.here.plan.ranks} cannot run on its own")
-        dtype = np.dtype(np.float32 if settings.precision == "single" else np.float64)
+        dtype = require_precision(settings.precision).real
         self.settings, self.window = settings, network.window(settings.dt)
         self.clock, self.step, self.n_events = Clock(settings.dt), 0, 0
         laid = self.laid = arrange(network, settings, lanes(dtype), dtype)
@@ -76,6 +77,7 @@ class CpuEngine:
         self._identity = identity(network, settings)
         self.network = network.without_wiring()
         self.recording = recording_of(NOTHING, laid, network, settings.second_order)
+        self.kinetics = KineticsTables(network.kinetics, settings, dtype)
         self.shared = Shared(
             meeting=meeting_place(len(found.begin) - 1),
             found=found,
@@ -83,7 +85,7 @@ class CpuEngine:
             points=at_rest(network.points),
             layout=laid.arrays,
             states=states,
-            kinetics=kinetics_table(network.kinetics, settings, dtype),
+            kinetics=self.kinetics.over(0, 0),
             numerics=numerics_of(settings, dtype),
             window=self.window,
             first_cell=network.first_cell,
@@ -140,6 +142,7 @@ class CpuEngine:
     def _advance(self, n_steps: int) -> tuple[Piece, int]:
         """The piece, and the number of events that this rank received."""
         self.clock.extend(self.step + n_steps)
+        shared = self.shared._replace(kinetics=self.kinetics.over(self.step, n_steps))
         times = Times(self.clock.seen, self.clock.middle, self.clock.dt)
         electrodes, probes = self._electrodes(n_steps), self.recording.room(self.step, n_steps)
         given, last = self.network.trains, self._heard_until(self.step + n_steps)
@@ -152,7 +155,7 @@ class CpuEngine:
             try:
                 trains = share.trains(given.source[sent], given.time[sent], last)
                 steps = Steps(self.step, self.step + n_steps, times, trains, electrodes, probes)
-                return run_windows(p, share.part, share.drawn, self.shared, steps)
+                return run_windows(p, share.part, share.drawn, shared, steps)
             except BaseException:
                 dismiss(self.shared.meeting)
                 raise
@@ -206,7 +209,9 @@ class CpuEngine:
             self.exchange.abort(error)
 
     def _held(self) -> snapshot.Held:
-        return snapshot.Held(self.network, self.laid, self.shared, self.shares, self._identity)
+        return snapshot.Held(
+            self.network, self.laid, self.shared, self.shares, self.kinetics, self._identity
+        )
 
     def _require_all_here(self) -> None:
         if self.exchange.size > 1:

@@ -38,7 +38,7 @@ class Settings:
     v_init : mV, every compartment's voltage at t = 0.
     threshold : mV; a spike is the first step at which the soma is above it.
     second_order : Crank-Nicolson instead of backward Euler for the voltage.
-    precision : "double" or "single".
+    precision : "double", "single" or "mixed", see :mod:`isocortex.engine.precision`.
     threads : number of threads.
     """
 
@@ -242,6 +242,7 @@ def check_finite(network: Network, engine: Engine, dt: float) -> None:
         f"the voltage of {network.label(network.first_cell + cell)} "
         f"(model {model.name}, section {model.section[node]} at {model.x[node]:.2f}) "
         f"is not finite at t = {engine.step * dt:g} ms",
-        fix="Use a smaller dt or check weights (uS), currents (nA) and channel parameters; "
+        fix="Use a smaller dt or check weights (uS; mixed precision holds a few uS of one kind "
+        "on a compartment), currents (nA) and channel parameters; "
         "what was recorded until then is kept.",
     )

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from isocortex.engine.cable import SILENT
+from isocortex.engine.cable import KINETICS, POWER_A, POWER_B, SILENT
 from isocortex.engine.exchange import Exchange
 from isocortex.engine.interface import FloatArray, IntArray, ProbeTable
 from isocortex.engine.layout.arrangement import Arrangement
@@ -222,14 +222,17 @@ def _state_row(
 
 
 @njit(error_model="numpy", forceinline=True)
-def _conductance(A, B, at):
+def _conductance(synapses, at, step):
     """Of the synapses of one row, uS; 0 where a cell has none and others of its block have."""
-    g = np.float64(B[at] - A[at])
+    A, B, row_kind, kinds, kinetics, lanes = synapses
+    kind = step * kinetics.stride + row_kind[at // lanes + kinds] * KINETICS
+    power_a, power_b = kinetics.number[kind + POWER_A], kinetics.number[kind + POWER_B]
+    g = np.float64(B[at] * power_b - A[at] * power_a)
     return 0.0 if abs(g) <= SILENT else g
 
 
 @njit(error_model="numpy", forceinline=True)
-def sample(probes, block, late, step, V, S, A, B):
+def sample(probes, block, late, step, V, S, synapses):
     """Add what the probes of a block read that are due to this step's samples.
 
     ``late`` is 0 as the step begins, 1 as it ends.
@@ -243,9 +246,9 @@ def sample(probes, block, late, step, V, S, A, B):
         for k in range(begin[block, late, g, OF_STATE], end[block, late, g, OF_STATE]):
             samples[step, probes.sum[k]] += probes.weight[k] * np.float64(S[probes.element[k]])
         for k in range(begin[block, late, g, OF_CONDUCTANCE], end[block, late, g, OF_CONDUCTANCE]):
-            held = _conductance(A, B, probes.element[k])
+            held = _conductance(synapses, probes.element[k], step + late)
             samples[step, probes.sum[k]] += probes.weight[k] * held
         for k in range(begin[block, late, g, OF_CURRENT], end[block, late, g, OF_CURRENT]):
-            held = _conductance(A, B, probes.element[k])
+            held = _conductance(synapses, probes.element[k], step + late)
             driving = np.float64(V[probes.voltage[k]]) - probes.reversal[k]
             samples[step, probes.sum[k]] += probes.weight[k] * held * driving

@@ -12,6 +12,7 @@ from isocortex.engine.identity import require_same
 from isocortex.engine.interface import FloatArray, IntArray, Snapshot
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.arrays import States
+from isocortex.engine.layout.kinetics import KineticsTables
 from isocortex.engine.layout.models import state_rows
 from isocortex.engine.loop import hear_again
 from isocortex.engine.parts import Shared
@@ -61,15 +62,16 @@ class Held(NamedTuple):
     laid: Arrangement
     shared: Shared
     shares: list[Share]
+    kinetics: KineticsTables
     of: dict[str, str]
 
 
 def take(held: Held, step: int, second_order: bool) -> Snapshot:
     """The state after ``step`` steps."""
-    network, laid, shared, shares, of = held
+    network, laid, shared, shares, kinetics, of = held
     states, points = shared.states, shared.points
     where = Elements(laid, network.cell_model, second_order)
-    synapse, terms = _synapses(laid, states)
+    synapse, terms = _synapses(laid, states, kinetics.powers(step))
     source, time, due = _on_their_way(shares)
     trains = network.poisson.begin()
     for share in shares:
@@ -94,7 +96,7 @@ def take(held: Held, step: int, second_order: bool) -> Snapshot:
 
 def put_back(held: Held, state: Snapshot, second_order: bool) -> None:
     """Give arrays and threads the state that a snapshot holds."""
-    network, laid, shared, shares, of = held
+    network, laid, shared, shares, kinetics, of = held
     require_same(state.of, of)
     states, points = shared.states, shared.points
     where = Elements(laid, network.cell_model, second_order)
@@ -105,7 +107,8 @@ def put_back(held: Held, state: Snapshot, second_order: bool) -> None:
     row = laid.rows.find(laid.blocks.cell_block[cell], node, kind)
     element = row * laid.blocks.lanes + laid.blocks.cell_lane[cell]
     states.A[:], states.B[:] = 0.0, 0.0
-    states.A[element], states.B[element] = state.terms.T
+    with np.errstate(over="ignore"):  # more than halves hold ends the run at its next step
+        states.A[element], states.B[element] = (state.terms / kinetics.powers(state.step)[kind]).T
     points.m[:], points.last[:], points.ready[:] = state.points
     for share in shares:
         share.poisson.stream[:] = state.stream[share.chosen]
@@ -130,8 +133,11 @@ def _points(points: PointState) -> FloatArray:
     )
 
 
-def _synapses(laid: Arrangement, states: States) -> tuple[IntArray, np.ndarray]:
-    """(cell, node, kinetics) of every synapse that is not silent, in this order, and its terms."""
+def _synapses(laid: Arrangement, states: States, power: FloatArray) -> tuple[IntArray, np.ndarray]:
+    """(cell, node, kinetics) of every synapse that is not silent, in this order, and its terms.
+
+    A half times its power is the same half again after the way back, though both are rounded.
+    """
     rows, lanes = laid.rows, laid.blocks.lanes
     element = np.flatnonzero((np.abs(states.A) > SILENT) | (np.abs(states.B) > SILENT))
     row, lane = np.divmod(element, lanes)
@@ -141,9 +147,10 @@ def _synapses(laid: Arrangement, states: States) -> tuple[IntArray, np.ndarray]:
     at = rows.in_pattern(row)
     order = np.lexsort((rows.kind[at], rows.node[at], cell))
     element, at = element[order], at[order]
+    terms = np.column_stack([states.A[element], states.B[element]]) * power[rows.kind[at]]
     return (
         np.column_stack([cell[order], rows.node[at], rows.kind[at]]).astype(np.int64),
-        np.column_stack([states.A[element], states.B[element]]),
+        terms.astype(laid.dtype),
     )
 
 

@@ -154,10 +154,12 @@ def _numerics(subject: Subject) -> Iterator[Finding]:
             f"Compare runs of the same step, and repeat part of the run with --dt "
             f"{CONVERGED[integrator]:g} before you conclude.",
         )
-    if subject.run.get("precision") == "single":
+    precision = subject.run.get("precision")
+    if precision in ("single", "mixed"):
         yield Finding(
             NOTE,
-            "Single precision: in a recurrent network trajectories part from those in double.",
+            f"{precision.capitalize()} precision: in a recurrent network trajectories part from "
+            "those in double.",
             "Compare statistics, not single spikes.",
         )
 

@@ -6,6 +6,7 @@ from isocortex.circuit import Simulation
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.exchange import Exchange
 from isocortex.engine.interface import Engine, Settings
+from isocortex.engine.precision import require_precision
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
@@ -44,8 +45,7 @@ def make_settings(
         raise ConfigError(
             f"unknown integrator {integrator!r}", fix=f"Use one of {', '.join(INTEGRATORS)}."
         )
-    if precision not in ("double", "single"):
-        raise ConfigError(f"unknown precision {precision!r}", fix="Use double or single.")
+    require_precision(precision)
     if threads is not None and threads < 1:
         raise ConfigError(f"{threads} threads", fix="Use at least 1.")
     return Settings(

@@ -45,8 +45,9 @@ def room_for(
             what = f"{extent.counts.sum():,} cells of {compartments:,} compartments"
             field = "networks.nodes"
             fix = "Make the circuit smaller or the machine larger"
-            laid_out = here > needed.building and precision == "double"
-            fix += ", or run it in single precision." if laid_out else "."
+            less = {"double": "single", "single": "mixed"}.get(precision)
+            laid_out = here > needed.building and less is not None
+            fix += f", or run it in {less} precision." if laid_out else "."
         file = simulation.circuit.config_file
         require_memory(builders * here, what, file=file, field=field, fix=fix)
 

@@ -85,6 +85,24 @@ def store(array, index, value):
 
 
 @device
+def store_due(array, index, value, due):
+    """Write the row's element in the lane of this thread: there are no halves."""
+    _write(array, index + cuda.threadIdx.x, value)
+
+
+@device
+def scaled(array, value, power):
+    """What stands in the array: there are no halves."""
+    return value
+
+
+@device
+def add(array, index, value, step):
+    """Add to a number in the lane of this thread."""
+    _write(array, index, element(array, index) + value)
+
+
+@device
 def broadcast(value, like):
     """A thread has one lane."""
     return np.float32(value)
@@ -127,7 +145,8 @@ def where(condition, a, b):
 
 
 MEANINGS: dict[Any, Any] = {
-    words.load: load, words.store: store, words.element: element, words.broadcast: broadcast,
+    words.load: load, words.store: store, words.store_due: store_due, words.scaled: scaled,
+    words.add: add, words.element: element, words.broadcast: broadcast,
     words.row_length: row_length, words.owns: owns,
     maths.exp: exp, maths.log: log, maths.absolute: absolute, maths.where: where,
 }  # fmt: skip

@@ -23,11 +23,11 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.core.datamodel import PrimitiveModel
 from numba.core.imputils import lower_builtin
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload, register_model, type_callable
 
 from isocortex.mechanisms import maths
 from isocortex.targets import words
+from isocortex.targets.half import rounded_by_chance, target_machine
 
 CONTRACT = ("contract",)
 
@@ -47,14 +47,8 @@ define <16 x float> @f(<16 x float> %a, <16 x float> %b) {
 
 @cache
 def has_avx512() -> bool:
-    """Whether the processor that Numba compiles for has AVX-512, which this one need not be.
-
-    NUMBA_CPU_NAME and NUMBA_CPU_FEATURES choose another; what is then legal follows from both in
-    ways that only LLVM knows, and an instruction that is not ends the process.
-    """
-    triple, name, features = cpu_target.target_context.codegen().magic_tuple()
-    machine = llvm.Target.from_triple(triple).create_target_machine(cpu=name, features=features)
-    return "zmm" in machine.emit_assembly(llvm.parse_assembly(_WIDE_SUM))
+    """Whether the processor that Numba compiles for has AVX-512, which this one need not be."""
+    return "zmm" in target_machine().emit_assembly(llvm.parse_assembly(_WIDE_SUM))
 
 
 def lanes(dtype: type | np.dtype) -> int:
@@ -187,14 +181,18 @@ def _lower_negation(context, builder, sig, args):
 
 @intrinsic
 def load(typingctx, array, index):
-    """One row of lanes of a one-dimensional C array, from element ``index`` on."""
-    vec = Vec(array.dtype, ROW_BYTES * 8 // array.dtype.bitwidth)
+    """One row of lanes of a one-dimensional C array, from element ``index`` on.
+
+    Halves come as single numbers.
+    """
+    is_half = array.dtype == types.float16
+    scalar = types.float32 if is_half else array.dtype
+    vec = Vec(scalar, ROW_BYTES * 8 // scalar.bitwidth)
 
     def codegen(context, builder, sig, args):
-        pointer = _element_pointer(context, builder, sig, args, vec)
-        value = builder.load(pointer)
+        value = builder.load(_row_pointer(context, builder, sig, args, vec.lanes))
         value.align = array.dtype.bitwidth // 8
-        return value
+        return builder.fpext(value, context.get_value_type(vec)) if is_half else value
 
     return vec(array, index), codegen
 
@@ -226,14 +224,68 @@ def row_length(typingctx, array):
 
 @intrinsic
 def store(typingctx, array, index, value):
-    """Write the lanes of ``value`` to consecutive elements of ``array`` from ``index`` on."""
+    """Write the lanes of ``value`` to consecutive elements of ``array`` from ``index`` on.
+
+    Where these are halves, rounded to the nearest, ties to even.
+    """
 
     def codegen(context, builder, sig, args):
-        pointer = _element_pointer(context, builder, sig, args, value)
-        builder.store(args[2], pointer).align = array.dtype.bitwidth // 8
+        _store(context, builder, sig, args)
         return context.get_dummy_value()
 
     return types.void(array, index, value), codegen
+
+
+@intrinsic
+def store_due(typingctx, array, index, value, due):
+    """Write a row; one of halves only if that is due.
+
+    An ``if`` in the text would make Numba count references to the array in its branches.
+    """
+
+    def codegen(context, builder, sig, args):
+        if array.dtype == types.float16:
+            with builder.if_then(context.cast(builder, args[3], sig.args[3], types.boolean)):
+                _store(context, builder, sig, args)
+        else:
+            _store(context, builder, sig, args)
+        return context.get_dummy_value()
+
+    return types.void(array, index, value, due), codegen
+
+
+@intrinsic
+def scaled(typingctx, array, value, power):
+    """What a row stands for: of halves, ``value`` times ``power``."""
+
+    def codegen(context, builder, sig, args):
+        if array.dtype != types.float16:
+            return args[1]
+        factor = _as_vectors(context, builder, value, sig.args[1:], args[1:])[1]
+        return builder.fmul(args[1], factor, flags=CONTRACT)
+
+    return value(array, value, power), codegen
+
+
+@intrinsic
+def add(typingctx, array, index, value, step):
+    """See :func:`isocortex.targets.words.add`; the index is not checked."""
+    scalar = types.float32 if array.dtype == types.float16 else array.dtype
+
+    def codegen(context, builder, sig, args):
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        pointer = builder.gep(data, [args[1]])
+        more = context.cast(builder, args[2], sig.args[2], scalar)
+        if scalar == array.dtype:
+            total = builder.fadd(builder.load(pointer), more)
+        else:
+            wide = builder.fadd(builder.fpext(builder.load(pointer), more.type), more)
+            step = context.cast(builder, args[3], sig.args[3], types.int32)
+            total = builder.fptrunc(rounded_by_chance(builder, wide, step), ir.HalfType())
+        builder.store(total, pointer)
+        return context.get_dummy_value()
+
+    return types.void(array, index, value, step), codegen
 
 
 @intrinsic
@@ -246,11 +298,19 @@ def owns(typingctx, index, lanes):
     return types.boolean(index, lanes), codegen
 
 
-def _element_pointer(context, builder, sig, args, vec):
+def _store(context, builder, sig, args):
+    kind, value = sig.args[0].dtype, args[2]
+    pointer = _row_pointer(context, builder, sig, args, value.type.count)
+    if kind == types.float16:
+        value = builder.fptrunc(value, pointer.type.pointee)
+    builder.store(value, pointer).align = kind.bitwidth // 8
+
+
+def _row_pointer(context, builder, sig, args, lanes):
     array = context.make_array(sig.args[0])(context, builder, args[0])
     pointer = builder.gep(array.data, [args[1]])
-    element = context.get_value_type(vec.scalar)
-    return builder.bitcast(pointer, ir.VectorType(element, vec.lanes).as_pointer())
+    element = context.get_value_type(sig.args[0].dtype)
+    return builder.bitcast(pointer, ir.VectorType(element, lanes).as_pointer())
 
 
 @intrinsic
@@ -472,7 +532,8 @@ _overload_for_vec(maths.exprelr)
 # --- how a text is compiled -------------------------------------------------------------------
 
 MEANINGS = {
-    words.load: load, words.store: store, words.element: element, words.broadcast: broadcast,
+    words.load: load, words.store: store, words.store_due: store_due, words.scaled: scaled,
+    words.add: add, words.element: element, words.broadcast: broadcast,
     words.row_length: row_length, words.owns: owns,
 }  # fmt: skip
 

@@ -26,6 +26,24 @@ def store(array, index, value):
     array[index] = value
 
 
+def store_due(array, index, value, due):
+    """Write ``value`` to a row; one of halves only if that is ``due``."""
+    array[index] = value
+
+
+def scaled(array, value, power):
+    """What a row of the array stands for: of halves, ``value`` times ``power``."""
+    return value
+
+
+def add(array, index, value, step):
+    """Add to the number of an array of rows, which is its owner's to change.
+
+    Halves are rounded up or down by a chance that follows from the sum and the ``step``.
+    """
+    array[index] += value
+
+
 def element(array, index):
     """One number of an array, the same for all lanes; ``index`` may not be negative."""
     return array[index]

@@ -11,17 +11,19 @@ from isocortex.engine.layout.arrays import Layout, Numerics, States
 from isocortex.engine.layout.blocks import Blocks, deal_cells, parts_of_cells
 from isocortex.engine.layout.models import ModelTables, gathering, tables_of
 from isocortex.engine.layout.rows import Rows, node_words, rows_of
+from isocortex.engine.precision import PRECISIONS, in_half
 from isocortex.network.network import Network
 
 
 class Arrangement(NamedTuple):
     """Where every number of a network goes.
 
-    ``dtype`` is that of the states, ``arrays`` what kernels read; the rest is what they follow
-    from.
+    ``dtype`` is that of the states, ``term`` that of synapses' terms, ``arrays`` what kernels read;
+    the rest is what they follow from.
     """
 
     dtype: np.dtype
+    term: np.dtype
     blocks: Blocks
     tables: ModelTables
     rows: Rows
@@ -70,7 +72,8 @@ def arrange(network: Network, settings: Settings, lanes: int, dtype: np.dtype) -
         P=tables.parameter.astype(dtype),
         row_kind=rows.kind,
     )
-    return Arrangement(dtype, blocks, tables, rows, arrays)
+    term = PRECISIONS[settings.precision].term if in_half(settings.precision) else dtype
+    return Arrangement(dtype, term, blocks, tables, rows, arrays)
 
 
 def _electrodes_on(network: Network, model: int) -> IntArray:
@@ -88,8 +91,8 @@ def allocate(laid: Arrangement) -> States:
     return States(
         V=aligned(arrays.first_v[-1], laid.dtype),
         S=aligned(arrays.first_s[-1], laid.dtype),
-        A=aligned(arrays.first_row[-1] * lanes, laid.dtype),
-        B=aligned(arrays.first_row[-1] * lanes, laid.dtype),
+        A=aligned(arrays.first_row[-1] * lanes, laid.term),
+        B=aligned(arrays.first_row[-1] * lanes, laid.term),
         above=np.zeros((len(laid.blocks), lanes), bool),
     )
 

@@ -49,11 +49,15 @@ class States(NamedTuple):
 
 
 class KineticsTable(NamedTuple):
-    """Per kinetics: the numbers named in cable.py, jumps of A and B per unit weight."""
+    """Per step and kinetics, the numbers named in cable.py; ``stride`` from one step to the next.
 
-    factors: np.ndarray
-    jump_a: np.ndarray
-    jump_b: np.ndarray
+    Where that is 0 they are the same in all steps, of which the first is step ``origin`` of the
+    simulation.
+    """
+
+    number: np.ndarray
+    stride: int
+    origin: int
 
 
 class Numerics(NamedTuple):

@@ -9,11 +9,8 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
 from isocortex.engine import cable
-from isocortex.engine.interface import Settings
-from isocortex.engine.layout.arrays import KineticsTable
 from isocortex.engine.layout.blocks import Blocks
 from isocortex.engine.layout.models import ModelTables, parent_words
-from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.network import Network
 
 PIECE = 1 << 20  # slots laid out at a time: temporary arrays stay small
@@ -163,15 +160,3 @@ def node_words(
         word = constant[:, None] + (count << cable.ROW_SHIFT) + steady * cable.STEADY
         words[first[mine][:, None] + np.arange(cell.n_nodes)] = word.T
     return words, first[rows.pattern]
-
-
-def kinetics_table(kinetics: list[Kinetics], settings: Settings, dtype: np.dtype) -> KineticsTable:
-    """Factors of one step and jumps of every kinetics, in the engine's precision."""
-    factors = np.array([k.factors(settings.dt) for k in kinetics]).reshape(-1, 2)
-    # Crank-Nicolson wants the conductance in the middle of the step: let it jump there
-    ahead = 0.5 * settings.dt if settings.second_order else 0.0
-    jumps = np.array([k.jumps(ahead) for k in kinetics]).reshape(-1, 2)
-    table = np.column_stack([factors, [k.reversal for k in kinetics]])
-    return KineticsTable(
-        table.ravel().astype(dtype), jumps[:, 0].astype(dtype), jumps[:, 1].astype(dtype)
-    )

@@ -13,6 +13,7 @@ from isocortex.cells.compiled import CompiledCell
 from isocortex.engine.cable import COEFFICIENTS
 from isocortex.engine.family import region_parameters, region_states
 from isocortex.engine.layout.models import regions_of
+from isocortex.engine.precision import PRECISIONS
 from isocortex.network.memory import SORTED
 from isocortex.network.network import Network
 from isocortex.targets.simd import lanes
@@ -79,13 +80,13 @@ def sizes(
     ----------
     counts : int64[models], cells of each.
     allowed : of each model, bool[kinetics, nodes], where a cell of it may have synapses.
-    precision : "double" or "single".
+    precision : one of ``PRECISIONS``.
     synapses, synapse_bytes : how many are stored, and the bytes of one.
     sources, spikes : of spikes, and spikes given.
     kinetics : kinds of synapses.
     drawn : whether synapses are drawn at spikes: then blocks of a model share tables.
     """
-    real = np.dtype(np.float64 if precision == "double" else np.float32)
+    real, term = PRECISIONS[precision]
     width = lanes(real)
     states = rows = tables = 0.0
     for model, count, sites in zip(models, counts, allowed, strict=True):
@@ -96,7 +97,7 @@ def sizes(
         )
         n_numbers = sum(len(r.nodes) * len(region_parameters(r.mechanisms)) for r in regions)
         states += real.itemsize * in_lanes * (model.n_nodes + n_states)
-        rows += 2 * real.itemsize * in_lanes * np.count_nonzero(sites)
+        rows += 2 * term.itemsize * in_lanes * np.count_nonzero(sites)
         tables += real.itemsize * (model.n_nodes * COEFFICIENTS + n_numbers)
         patterns = 1 if drawn else in_lanes // width
         tables += patterns * (8 * model.n_nodes + ROW * np.count_nonzero(sites))
