@@ -6,6 +6,7 @@ python benchmarks/precision.py [--every 3]
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from dataclasses import replace
 
@@ -35,7 +36,7 @@ TSTOP, DT = 10_000.0, 0.1
 KINETICS = [exp2syn(1.0, 3.0, 0.0), exp2syn(2.7, 15.0, -80.0)]
 WEIGHT, RATE = (3e-4, 6e-4), (7000.0, 1700.0)
 #: The cortex, and how long.
-SCALE, REST = 0.0005, 2000.0
+SCALE, REST = 0.0005, 1000.0
 
 
 class Difference:
@@ -74,6 +75,7 @@ def main() -> None:
             kept.append(Difference(a, b, v, w))
         each = [d[-1].cells for d in driven.values()]
         rows_driven.append([str(cell_id), str(len(a)), *each[0], *each[1]])
+        print(*rows_driven[-1], file=sys.stderr, flush=True)
     four = ["spikes", "RMS before the first spike, mV", "largest shift until one is 1 ms off, ms",
             "spikes until then"]  # fmt: skip
     per_precision = [f"{p}: {name}" for p in driven for name in four]
