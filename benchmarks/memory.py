@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=RESULTS)
     options = parser.parse_args()
     rows = []
-    for precision, budget in (("double", 60), ("single", 30)):
+    for precision, budget in (("double", 60), ("single", 30), ("mixed", 22)):
         _child(16, 1, precision)  # compiles what is not in the cache
         few, many = _child(CELLS, 0, precision), _child(MORE_CELLS, 0, precision)
         compartments = many[2] - few[2]

@@ -44,7 +44,7 @@ def test_the_text_runs_as_it_stands_and_solves_the_cable(extrapolate):
     gathers[model.parent[children]] = 1
     layout = _layout(model, np.diag(matrix), gathers)
     V, D, R, none = v.copy(), np.zeros(n), np.zeros(n), np.zeros(0)
-    block = (0, n, 0, 0, 0, 0, 1)
+    block = (0, n, 0, 0, 0, 0, 0, 1)
     cable.eliminate(V, D, R, (none, none), block, layout, KineticsTable(none, 0, 0), 0)
     cable.substitute(V, D, R, block, layout, extrapolate)
     np.testing.assert_allclose(V, v + extrapolate * x, rtol=1e-12)

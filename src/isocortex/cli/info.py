@@ -61,6 +61,7 @@ def _tell_run(simulation: Simulation, network: Network) -> None:
 
 def _tell_cost(simulation: Simulation, network: Network, measure: bool) -> None:
     """Memory, and if asked for the time."""
+    from isocortex.engine.layout.sizes import sizes_of
     from isocortex.engine.precision import available
     from isocortex.simulate import measure_speed, memory_estimate
 
@@ -70,6 +71,17 @@ def _tell_cost(simulation: Simulation, network: Network, measure: bool) -> None:
             f"Memory in {precision}: about {most:.0f} MB at the most, with Python and building; "
             f"the engine holds {engine:.0f} MB of it."
         )
+        if network.n_cells:
+            each = {
+                name: value / network.n_cells
+                for name, value in sizes_of(network, precision)._asdict().items()
+                if name != "building"
+            }
+            out.print(
+                "Bytes per cell: "
+                + ", ".join(f"{name} {value:,.0f}" for name, value in each.items())
+                + "."
+            )
         if measure:
             try:
                 seconds = measure_speed(simulation, network, precision)

@@ -62,47 +62,48 @@ ConfigOption = Annotated[
 ]
 
 
-class Unseen:
-    """A bar where nobody looks."""
+class Lines:
+    """A line now and then, for logs: where the output goes to a file, or a launcher has it."""
 
-    def __enter__(self) -> Unseen:
+    EVERY = 30.0  # s
+
+    def __enter__(self) -> Lines:
         return self
 
     def __exit__(self, *error: object) -> None:
         pass
 
     def add_task(self, description: str, total: float | None = None, **fields: Any) -> Any:
-        """As rich's bars do."""
+        """As rich's bars do, but for the last one added alone."""
+        self.description, self.total, self.completed = description, total, 0.0
+        self.begun = self.told = time.monotonic()
 
-    def update(self, task: Any, **what: Any) -> None:
-        """As rich's bars do."""
+    def update(
+        self, task: Any, *, completed: float | None = None, advance: float = 0.0,
+        total: float | None = None, description: str | None = None, **what: Any,
+    ) -> None:  # fmt: skip
+        """As rich's bars do; a line every half minute."""
+        self.description = description or self.description
+        self.total = total or self.total
+        self.completed = self.completed + advance if completed is None else completed
+        now = time.monotonic()
+        if now - self.told >= self.EVERY and self.completed and self.total:
+            self.told = now
+            done = self.completed / self.total
+            left = (now - self.begun) * (1.0 - done) / done
+            err.print(f"{self.description}: {done:.0%}, {in_words(left)} to go.")
 
     def stop(self) -> None:
         """As rich's bars do."""
 
 
-class Lines(Unseen):
-    """A line now and then, for the log of processes that a launcher has started."""
+def progress_bar(*more: str) -> Progress | Lines:
+    """A bar on the terminal's error stream that leaves nothing behind; ``more`` are columns.
 
-    EVERY = 30.0  # s
-
-    def add_task(self, description: str, total: float | None = None, **fields: Any) -> Any:
-        self.description, self.begun = description, time.monotonic()
-        self.told = self.begun
-
-    def update(self, task: Any, *, completed: float = 0.0, total: float = 0.0, **what: Any) -> None:
-        now = time.monotonic()
-        if now - self.told >= self.EVERY and completed:
-            self.told = now
-            left = (now - self.begun) * (total - completed) / completed
-            done = f"{completed / total:.0%}"
-            err.print(f"{self.description}: {done}, {in_words(left)} to go.")
-
-
-def progress_bar(*more: str) -> Progress | Unseen:
-    """A bar on the terminal's error stream that leaves nothing behind; ``more`` are columns."""
+    Where there is no terminal, a line every half minute.
+    """
     if not err.is_terminal:
-        return Lines() if launched()[1] > 1 else Unseen()
+        return Lines()
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
