@@ -10,7 +10,7 @@ from command_line import isocortex, one_line
 
 import isocortex as ic
 from isocortex.calibrate import calibrate, margin, write_drive
-from isocortex.cortex.background import AXONS, BACKGROUND, RATE
+from isocortex.cortex.background import BACKGROUND, RATE
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.counts import CLASSES, N_EXCITATORY
@@ -20,6 +20,7 @@ from isocortex.cortex.open_loop import SAMPLE, OpenLoop, sample_of
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError, InputError, SimulationError
 from isocortex.network.build import build_network
+from isocortex.network.drawn.pool import AXONS
 
 RECIPE = Recipe(scale=0.0001, seed=2)
 TIMES = {"tstop": 200.0, "settle": 50.0}

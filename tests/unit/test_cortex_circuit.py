@@ -227,6 +227,6 @@ def test_a_background_of_other_axons_is_refused(built):
     _, config = built
     nodes = config.parent / "network" / "background_nodes.h5"
     write_nodes(nodes, "background", np.zeros(17, np.int64))
-    with pytest.raises(InputError, match=r"draws from 34,400 axons, the circuit has 17") as error:
+    with pytest.raises(InputError, match=r"draws from 34,486 axons, the circuit has 17") as error:
         build_network(load_simulation(config))
     assert error.value.file == nodes and error.value.fix

@@ -12,7 +12,8 @@ from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.cortex.thinning import SPREAD, Thinning, normal
 from isocortex.errors import ConfigError
-from isocortex.network.drawn.draw import Synapses
+from isocortex.network.drawn.place import Synapses
+from isocortex.network.drawn.tables import TRIED_TOGETHER
 
 ALPHA = 1e-3  # of every statistical test; seeds are fixed, so each passes or fails for good
 
@@ -64,17 +65,18 @@ def test_columns_divide_the_synapses_of_a_neuron(cortex, synapses):
 
 
 def test_only_neurons_are_read():
-    """Where a group is too small for its rule, its probability is 0: no leap leads out of it."""
+    """Trials are made eight at a time: what is beyond the last neuron decides nothing."""
     cortex = CortexModel.make(Recipe(scale=0.00005, seed=3))
-    neurons = cortex.axons.neurons
-    rules = cortex.axons.rules
-    assert (rules.probability == 0.0).any()
-    made = _joined(cortex.synapses(range(len(cortex))))
-    padded = np.full((3 * len(cortex), 3), np.nan, np.float32)
-    padded[len(cortex) : 2 * len(cortex)] = neurons.position
-    position = padded[len(cortex) : 2 * len(cortex)]
-    cortex.__dict__["axons"] = cortex.axons._replace(neurons=neurons._replace(position=position))
-    again = _joined(cortex.synapses(range(len(cortex))))
+    neurons, n = cortex.axons.neurons, len(cortex)
+    assert (cortex.axons.rules.probability == 0.0).any()
+    made = _joined(cortex.synapses(range(n)))
+    places = [place.copy() for place in (neurons.x, neurons.y, neurons.z)]
+    for place, source in zip(places, neurons.normal[-1], strict=True):
+        assert len(place) == n + TRIED_TOGETHER
+        place[n:] = place[n - 1] + source  # as near to the last neuron as can be
+    others = neurons._replace(x=places[0], y=places[1], z=places[2])
+    cortex.__dict__["axons"] = cortex.axons._replace(neurons=others)
+    again = _joined(cortex.synapses(range(n)))
     for name in Synapses._fields:
         np.testing.assert_array_equal(getattr(again, name), getattr(made, name))
 
