@@ -115,10 +115,16 @@ def _told(rows: list[list[str]], results: Path, options: argparse.Namespace) -> 
         "",
         "Rates include the beginning, when all neurons start at one voltage.",
         "",
-        *table(list(map(str, by_layer.columns)), by_layer.round(2).astype(str).to_numpy().tolist()),
+        *_lines(by_layer),
         "",
-        *table(list(map(str, by_area.columns)), by_area.round(2).astype(str).to_numpy().tolist()),
+        *_lines(by_area),
     ]
+
+
+def _lines(rates: pd.DataFrame) -> list[str]:
+    """A table; nothing where there are no cells."""
+    rows = rates.round(2).to_dict("split")["data"]
+    return table(list(rates.columns), [["" if v != v else str(v) for v in row] for row in rows])
 
 
 def _options() -> argparse.Namespace:
