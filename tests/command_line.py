@@ -9,7 +9,7 @@ from isocortex import cli
 
 
 def isocortex(*arguments) -> tuple[int, str, str]:
-    """Exit status, what was printed, and what was said of errors."""
+    """Exit status, what was printed, and what was said of errors: how far it is left out."""
     printed, error = StringIO(), StringIO()
     argv = ["isocortex", *map(str, arguments)]
     with patch.object(sys, "argv", argv), redirect_stdout(printed), redirect_stderr(error):
@@ -18,7 +18,8 @@ def isocortex(*arguments) -> tuple[int, str, str]:
             status = 0
         except SystemExit as stop:
             status = stop.code or 0
-    return status, printed.getvalue(), error.getvalue()
+    said = [line for line in error.getvalue().splitlines(keepends=True) if " to go." not in line]
+    return status, printed.getvalue(), "".join(said)
 
 
 def one_line(outcome, *words) -> None:

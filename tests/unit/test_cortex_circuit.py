@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import isocortex
 from isocortex.cells.library import load_cell
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.circuit import simulation_of
@@ -17,6 +18,7 @@ from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError, InputError
 from isocortex.network.build import build_network
+from isocortex.report import origin
 from isocortex.sonata.config import load_simulation
 from isocortex.sonata.write import write_nodes
 
@@ -230,3 +232,12 @@ def test_a_background_of_other_axons_is_refused(built):
     with pytest.raises(InputError, match=r"draws from 34,486 axons, the circuit has 17") as error:
         build_network(load_simulation(config))
     assert error.value.file == nodes and error.value.fix
+
+
+def test_a_result_has_inputs_for_as_long_as_it_was_run(tmp_path):
+    """Where a run was longer than its configuration says, its background was not seen to the end."""
+    config = build_cortex(tmp_path, CortexModel.make(Recipe(scale=0.00005, seed=3)), tstop=5.0)
+    result = isocortex.run(config, tstop=9.0)
+    simulation = origin.simulation_of(result)
+    assert simulation.tstop == 9.0
+    assert max(np.max(given.stop) for given in simulation.inputs) == 9.0

@@ -136,7 +136,7 @@ def _tell_census(
     """Say how many there are of what, and what a run takes."""
     from rich.table import Table
 
-    from isocortex.cortex.cost import cost_of
+    from isocortex.cortex.cost import STEP_NS, cost_of
 
     table = Table("layer", "class", "neurons", "synapses made", "expected", "received",
                   "expected", box=None)  # fmt: skip
@@ -155,7 +155,7 @@ def _tell_census(
         f"within areas; correlation with the connectome {census.correlation:.4f}."
     )
     where = f"on {cores} cores" if cores else f"on this machine's {usable_cores()} cores"
-    for precision in ("double", "single"):
+    for precision in STEP_NS:
         cost = cost_of(cortex, census, precision)
         ways = [
             f"{way} {duration(seconds / (cores or usable_cores()))} per simulated second, "

@@ -11,19 +11,20 @@ from isocortex.cortex.background import RATE, BackgroundProjection
 from isocortex.cortex.census import Census
 from isocortex.cortex.drive import target_of
 from isocortex.cortex.model import CortexModel
-from isocortex.network.memory import SORTED
 
 #: Nanoseconds per step on one core, by precision: per compartment, and per cell for the channels of
 #: its soma, which are there however the cell is divided (docs/performance.md). With the 152
 #: compartments that cells have at dL 20 um they are 2.46 and 1.22 per compartment, as measured on
 #: two cores of an AMD EPYC with AVX-512, ``benchmarks/cortex.py``.
-STEP_NS = {"double": 1.87, "single": 0.93}
-CELL_NS = {"double": 90.0, "single": 44.0}
+STEP_NS = {"double": 1.87, "single": 0.93, "mixed": 0.93}
+CELL_NS = {"double": 90.0, "single": 44.0, "mixed": 44.0}
 #: Seconds to deliver an event that is stored, ``benchmarks/events.py``.
 EVENT_SECONDS = 15e-9
-#: Most memory that a run takes, in any precision, which is while it is built: bytes with Python
-#: itself, and per compartment; the same benchmark.
-BASE_BYTES, COMPARTMENT_BYTES = 0.38e9, 93.0
+#: Most memory that a run takes: Python itself with what is compiled, bytes; per compartment, by
+#: precision; per neuron, for tables and for what is on its way; and per stored synapse, while these
+#: are sorted (scale 0.001, 0.01 and 1, ``benchmarks/cortex.py`` and ``whole.py``).
+BASE_BYTES, NEURON_BYTES, SYNAPSE_BYTES = 0.36e9, 500.0, 62.0
+COMPARTMENT_BYTES = {"double": 43.0, "single": 21.5, "mixed": 13.5}
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,12 @@ def cost_of(cortex: CortexModel, census: Census, precision: str) -> Cost:
     background = BackgroundProjection(lambda: cortex, "").expected  # synapses
     per_step = compartments * STEP_NS[precision] + len(cortex) * CELL_NS[precision]
     steps = per_step * 1e4 * 1e-9
-    memory = BASE_BYTES + COMPARTMENT_BYTES * compartments
+    memory = BASE_BYTES + COMPARTMENT_BYTES[precision] * compartments + NEURON_BYTES * len(cortex)
     return Cost(
         compartments,
         events,
-        (memory + SORTED * (census.total + background)) * 1e-9,
-        (memory + SORTED * background) * 1e-9,
+        (memory + SYNAPSE_BYTES * (census.total + background)) * 1e-9,
+        memory * 1e-9,
         steps + EVENT_SECONDS * (events + RATE * background),
         steps + census.seconds_per_synapse * events + EVENT_SECONDS * RATE * background,
     )

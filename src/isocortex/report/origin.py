@@ -62,7 +62,7 @@ def nodes_of(
 def simulation_of(
     result: Result, config: str | os.PathLike[str] | None = None, *, cells_only: bool = False
 ) -> Simulation:
-    """The simulation of a result.
+    """The simulation of a result, with inputs for as long as it was run.
 
     Parameters
     ----------
@@ -74,8 +74,9 @@ def simulation_of(
     InputError : if its nodes are not those that were run, as :func:`check_same_nodes` tells.
     """
     simulation = load_simulation(
-        config or config_of(result), skip_unsupported_reports=True, cells_only=cells_only
-    )
+        config or config_of(result), tstop=result.provenance.get("run", {}).get("tstop"),
+        skip_unsupported_reports=True, cells_only=cells_only,
+    )  # fmt: skip
     check_same_nodes(result, simulation.circuit.nodes)
     return simulation
 
