@@ -235,7 +235,7 @@ def test_a_background_of_other_axons_is_refused(built):
 
 
 def test_a_result_has_inputs_for_as_long_as_it_was_run(tmp_path):
-    """Where a run was longer than its configuration says, its background was not seen to the end."""
+    """Of a run longer than its configuration says the background was not seen to the end."""
     config = build_cortex(tmp_path, CortexModel.make(Recipe(scale=0.00005, seed=3)), tstop=5.0)
     result = isocortex.run(config, tstop=9.0)
     simulation = origin.simulation_of(result)
