@@ -76,7 +76,7 @@ class Lines:
     def add_task(self, description: str, total: float | None = None, **fields: Any) -> Any:
         """As rich's bars do, but for the last one added alone."""
         self.description, self.total, self.completed = description, total, 0.0
-        self.begun = self.told = time.monotonic()
+        self.first: tuple[float, float] | None = None  # when what had been done, at the first word
 
     def update(
         self, task: Any, *, completed: float | None = None, advance: float = 0.0,
@@ -87,11 +87,15 @@ class Lines:
         self.total = total or self.total
         self.completed = self.completed + advance if completed is None else completed
         now = time.monotonic()
-        if now - self.told >= self.EVERY and self.completed and self.total:
+        if self.first is None:  # what came before is no measure of speed: a run was set up
+            self.first, self.told = (now, self.completed), now
+            return
+        passed, done = now - self.first[0], self.completed - self.first[1]
+        if now - self.told >= self.EVERY and done > 0.0 and self.total:
             self.told = now
-            done = self.completed / self.total
-            left = (now - self.begun) * (1.0 - done) / done
-            err.print(f"{self.description}: {done:.0%}, {in_words(left)} to go.")
+            left = passed * (self.total - self.completed) / done
+            share = self.completed / self.total
+            err.print(f"{self.description}: {share:.0%}, {in_words(left)} to go.")
 
     def stop(self) -> None:
         """As rich's bars do."""
