@@ -83,7 +83,10 @@ def test_info_counts_without_simulating(circuit):
     assert status == 0
     assert "nodes cortex: 24" in printed
     assert "Memory in double" in printed
-    assert re.search(r"Bytes per cell: states [\d,]+, rows [\d,]+, tables [\d,]+,", printed)
+    each = r"voltages and channels [\d,]+, state of synapses [\d,]+, tables [\d,]+,"
+    assert re.search(
+        f"Bytes per cell: {each} stored synapses and spikes [\\d,]+", " ".join(printed.split())
+    )
     assert not (circuit.parent / "output").exists()
     first = printed.splitlines()[:5]
     assert "24 biophysical cells" in first[0]

@@ -72,15 +72,11 @@ def _tell_cost(simulation: Simulation, network: Network, measure: bool) -> None:
             f"the engine holds {engine:.0f} MB of it."
         )
         if network.n_cells:
-            each = {
-                name: value / network.n_cells
-                for name, value in sizes_of(network, precision)._asdict().items()
-                if name != "building"
-            }
+            sizes, n = sizes_of(network, precision), network.n_cells
             out.print(
-                "Bytes per cell: "
-                + ", ".join(f"{name} {value:,.0f}" for name, value in each.items())
-                + "."
+                f"Bytes per cell: voltages and channels {sizes.states / n:,.0f}, state of synapses "
+                f"{sizes.rows / n:,.0f}, tables {sizes.tables / n:,.0f}, stored synapses and "
+                f"spikes {sizes.wiring / n:,.0f}."
             )
         if measure:
             try:

@@ -36,8 +36,7 @@ class Cost:
     compartments, events : in all, and synaptic events per simulated second at the target rates.
     stored_gb, drawn_gb : memory at its peak with synapses stored, and drawn at each spike.
     stored_seconds, drawn_seconds : of one core, per simulated second at dt 0.1 ms. Threads divide
-        them, but areas that are divided among threads are drawn by each: on two hundred threads
-        drawing takes about twice as long as this says.
+        them: each draws onto its own neurons alone.
     """
 
     compartments: float

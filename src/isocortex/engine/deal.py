@@ -81,7 +81,7 @@ def deal_out(
             assert network.drawn is not None
             begin, end = range_of_part(p, n_parts, network.drawn)
             own = drawn._replace(begin=begin, end=end)
-            axons = network.drawn.axons_of_pool
+            axons = network.drawn.axons_onto(begin, end)
             mine |= (network.poisson.source >= axons.start) & (network.poisson.source < axons.stop)
         shares.append(Share(part, own, np.flatnonzero(mine), network.poisson.only(mine).begin()))
     room = np.bincount(part_of_block[laid.blocks.cell_block], minlength=n_parts) * spikes

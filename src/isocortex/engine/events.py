@@ -21,15 +21,6 @@ from isocortex.targets.simd import row_length
 
 
 @compiled
-def longer(array, n):
-    """A copy with room for ``n`` elements and as many again."""
-    copy = np.empty(2 * n, array.dtype)
-    for k in range(len(array)):
-        copy[k] = array[k]
-    return copy
-
-
-@compiled
 def sort(time, number, n):
     """Sort the first ``n`` pairs by time, then number, in place (merge sort, from the bottom)."""
     time_to, number_to = np.empty(n), np.empty(n, np.int64)
@@ -71,11 +62,11 @@ def put(inbox, n, source, time, begin, end, due):
     """
     if n == len(inbox.cursor):
         inbox = Inbox(
-            longer(inbox.source, n + 1),
-            longer(inbox.cursor, n + 1),
-            longer(inbox.end, n + 1),
-            longer(inbox.time, n + 1),
-            longer(inbox.due, n + 1),
+            tables.longer(inbox.source, 2 * (n + 1)),
+            tables.longer(inbox.cursor, 2 * (n + 1)),
+            tables.longer(inbox.end, 2 * (n + 1)),
+            tables.longer(inbox.time, 2 * (n + 1)),
+            tables.longer(inbox.due, 2 * (n + 1)),
         )
     k = n
     while k > 0 and (
@@ -210,8 +201,12 @@ def take_due(inbox, n, wiring, flight, drawn, times, first, last):
         c, stop, due = inbox.cursor[i], inbox.end[i], inbox.due[i]
         while due <= until:
             if k == len(step):
-                source, step = longer(source, k), longer(step, k)
-                begin, end, time = longer(begin, k), longer(end, k), longer(time, k)
+                source, step = tables.longer(source, 2 * k), tables.longer(step, 2 * k)
+                begin, end, time = (
+                    tables.longer(begin, 2 * k),
+                    tables.longer(end, 2 * k),
+                    tables.longer(time, 2 * k),
+                )
             source[k], begin[k], time[k] = inbox.source[i], c, due
             step[k] = step_of(due, times.middle, times.dt, first, last)
             while c < stop and due == inbox.time[i] + delay_of(c, wiring, flight, drawn):

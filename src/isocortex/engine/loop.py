@@ -32,7 +32,6 @@ from isocortex.engine.events import (
     gathered,
     hear,
     is_lost,
-    longer,
     number_found,
     sort_events,
     take_due,
@@ -120,7 +119,8 @@ def run_windows(me, part, drawn, shared, steps):
             break
         sources, spikes = gathered(found, turn, n)
         if me == 0 and n_log + n > len(log_time):
-            log_source, log_time = longer(log_source, n_log + n), longer(log_time, n_log + n)
+            more = 2 * (n_log + n)
+            log_source, log_time = tables.longer(log_source, more), tables.longer(log_time, more)
         if drawn is not None:
             n_flight = forget(inbox, n_inbox, len(wiring.target), flight, n_flight)
         for k in range(n):

@@ -103,6 +103,13 @@ class DrawnSynapses:
         n = 0 if self.pool is None else (len(self.pool.patch_first) - 1) * AXONS
         return range(self.first_axon, self.first_axon + n)
 
+    def axons_onto(self, begin: int, end: int) -> range:
+        """Those of the areas and sides in which neurons ``begin:end`` are."""
+        if self.pool is None or begin == end:
+            return range(0)
+        patch = self.axons.places.patch[self.axons.neurons.column[[begin, end - 1]]]
+        return self.axons_of_pool[patch[0] * AXONS : (patch[1] + 1) * AXONS]
+
 
 @dataclass(frozen=True)
 class PointNeurons:

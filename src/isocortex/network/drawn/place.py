@@ -75,15 +75,6 @@ def node_at(u, table, sites):
     return np.int64((slot >> np.uint64(16) if kept else slot) & NODE)
 
 
-@compiled
-def nodes_at(bits, table, sites):
-    """``node_at`` for the upper halves of 64 random bits each, and their tables."""
-    found = np.empty(len(bits), np.int32)
-    for k in range(len(bits)):
-        found[k] = node_at(bits[k] >> HALF, table[k], sites)
-    return found
-
-
 @inlined
 def two_sites(state):
     """The stream after, and random bits for two synapses."""
