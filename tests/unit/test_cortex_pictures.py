@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 import isocortex
 from isocortex import pictures
+from isocortex.analysis import brain
 from isocortex.analysis.morphology import upright
 from isocortex.cells.compiled import SECTION_TYPES
 from isocortex.cells.library import load_cell
@@ -63,6 +64,25 @@ def test_views_show_every_soma_within_the_outline(result, simulation):
         shown = max((c.get_offsets() for c in axes.collections), key=len)
         for k, name in enumerate((across, down)):
             np.testing.assert_allclose(np.sort(shown[:, k]), np.sort(table[name] / 1000), rtol=1e-5)
+
+
+def test_views_of_very_many_neurons_are_images_of_their_somata(result, simulation, monkeypatch):
+    monkeypatch.setattr(brain, "MANY", 10)
+    axes = pictures.cortex_views(result, simulation).axes[0]
+    (picture,) = axes.images
+    left, right, bottom, top = picture.get_extent()
+    seen = picture.get_array()
+    position = simulation.circuit.nodes["cortex"].table[["z", "x"]].to_numpy() / 1000.0
+    column = (position[:, 0] - left) / (right - left) * seen.shape[1]
+    row = (position[:, 1] - top) / (bottom - top) * seen.shape[0]
+    # a position on the edge of two pixels may be in either
+    near = [(row + a, column + b) for a in (-0.01, 0.01) for b in (-0.01, 0.01)]
+    alpha = [
+        seen[r.astype(int).clip(0, seen.shape[0] - 1), c.astype(int).clip(0, seen.shape[1] - 1), 3]
+        for r, c in near
+    ]
+    assert np.max(alpha, axis=0).all()
+    assert 0.5 * len(position) < (seen[..., 3] > 0).sum() <= len(position)
 
 
 def test_the_zoom_draws_a_recorded_neuron_at_its_place(result, simulation):

@@ -38,6 +38,8 @@ LAYER_COLOURS = {
 }  # fmt: skip
 #: Horizontal and vertical axis of each view, and which way they run.
 VIEWS = {"from above": (2, 0), "from the left": (0, 1), "from the front": (2, 1)}
+#: Neurons above which a view is an image, with a pixel of so many mm: points take minutes.
+MANY, PIXEL = 500_000, 0.01
 #: um, half the width of the slab that stands for a column.
 HALF_WIDTH = 400.0
 #: Neurons that the slab shows if there are as many; it is as thick as that takes.
@@ -172,15 +174,31 @@ def _view(axes: Axes, nodes: pd.DataFrame, atlas: Atlas, name: str) -> None:
     away = ({0, 1, 2} - {horizontal, vertical}).pop()
     order = np.argsort(-position[:, away])  # what is on top, on the left, in front comes last
     colour = _area_colours(nodes["area"], atlas)
-    size = float(np.clip(9000.0 / len(nodes) * 3.0, 0.05, 4.0))
-    axes.scatter(position[order, horizontal], position[order, vertical], s=size, c=colour[order],
-                 linewidths=0, rasterized=True)  # fmt: skip
+    across, down = position[order, horizontal], position[order, vertical]
+    if len(nodes) > MANY:
+        _image(axes, across, down, colour[order])
+    else:
+        size = float(np.clip(9000.0 / len(nodes) * 3.0, 0.05, 4.0))
+        axes.scatter(across, down, s=size, c=colour[order], linewidths=0, rasterized=True)
     axes.set_aspect("equal")
     bottom, top = axes.get_ylim()
     axes.set_ylim(top + 0.1 * (top - bottom), bottom)  # downwards, with room for the bar
     axes.set_axis_off()
     scale_bar(axes, 1.0, "1 mm")
     axes.set_title(name)
+
+
+def _image(axes: Axes, across: FloatArray, down: FloatArray, colour: FloatArray) -> None:
+    """Somata (mm) as pixels: of several in one the last is seen."""
+    left, top = float(across.min()), float(down.min())
+    column = ((across - left) / PIXEL).astype(np.int64)
+    row = ((down - top) / PIXEL).astype(np.int64)
+    image = np.zeros((row.max() + 1, column.max() + 1, 4), np.float32)
+    image[row, column, :3], image[row, column, 3] = colour, 1.0
+    right, bottom = left + image.shape[1] * PIXEL, top + image.shape[0] * PIXEL
+    limits = axes.get_xlim(), axes.get_ylim()
+    axes.imshow(image, extent=(left, right, bottom, top), aspect="auto", zorder=2)
+    axes.set(xlim=limits[0], ylim=limits[1])
 
 
 def _outline(axes: Axes, atlas: Atlas, horizontal: int, vertical: int) -> None:

@@ -17,7 +17,11 @@ from isocortex.network.drawn.place import (
 )
 from isocortex.network.drawn.pool import AXONS, draw_from_pool, place_from_pool
 from isocortex.network.points import receive
+from isocortex.targets.memory import ask_for
 from isocortex.targets.simd import row_length
+
+#: Connections that memory is asked for before they are reached, and twice as early.
+AHEAD = 8
 
 
 @compiled
@@ -230,7 +234,9 @@ def sort_events(blocks, wiring, flight, drawn, runs, first, last, origin, events
     n = n_points = 0
     for k in range(runs.n):
         if drawn is not None and runs.begin[k] >= stored:
-            for c in range(runs.begin[k] - stored, runs.end[k] - stored):
+            end = runs.end[k] - stored
+            for c in range(runs.begin[k] - stored, end):
+                ask_for(drawn.address, flight.target[min(c + AHEAD, end - 1)])
                 block = drawn.address[flight.target[c]] >> wiring.shift
                 events.last[block] += flight.synapses[c]
             continue
@@ -280,6 +286,19 @@ def factor_of(factors, neuron, target):
 
 
 @compiled
+def _look_ahead(c, end, flight, drawn, shift, events):
+    """Ask for what the next connections need: targets are all over memory, and far away in it."""
+    later = flight.target[min(c + 2 * AHEAD, end - 1)]
+    ask_for(drawn.address, later)
+    ask_for(drawn.axons.neurons.model, later)
+    soon = drawn.address[flight.target[min(c + AHEAD, end - 1)]] >> shift
+    at = events.last[soon]
+    ask_for(events.step, at)
+    ask_for(events.element, at)
+    ask_for(events.weight, at)
+
+
+@compiled
 def place(run, flight, drawn, shift, step, events):
     """The synapses of a run of connections in flight, as events of their blocks."""
     source, begin, end = run
@@ -291,6 +310,7 @@ def place(run, flight, drawn, shift, step, events):
         return
     key = of_source(axons.keys[2], neuron)
     for c in range(begin, end):
+        _look_ahead(c, end, flight, drawn, shift, events)
         target, rule = flight.target[c], flight.rule[c]
         model, address = axons.neurons.model[target], drawn.address[target]
         state = of_connection(key, flight.key[c])
@@ -317,6 +337,7 @@ def _place_from_pool(run, flight, drawn, shift, step, events):
     pool, axon, mask = drawn.pool, source - drawn.first_axon, (1 << shift) - 1
     sites, n_models = drawn.axons.sites, drawn.weight.shape[1]
     for c in range(begin, end):
+        _look_ahead(c, end, flight, drawn, shift, events)
         target, kind = flight.target[c], flight.rule[c]
         address = drawn.address[target]
         row = drawn.row[pool.model[kind], drawn.kind[pool.rule[kind]]]
