@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from kernels.cases import Case
-from kernels.driver import Driver, Events
+from kernels.driver import Driver, Events, Kernel, flattened
 from kernels.session import Prepared, voltages
 
 #: The whole mouse cortex: cells, compartments of a cell, steps a second.
@@ -94,6 +94,16 @@ OTHERS = (
     "D-4w-r128", "D-5wb", "D-5wb-r128", "D-4wb", "D-4w-half", "A-exact", "C-4w-exact",
     "D-4w-exact", "C-8w", "D-8w", "D-8w-r80", "C-4w-half", "C-4w-nochannels", "D-4w-nochannels",
 )  # fmt: skip
+
+
+def _warm_up(driver: Driver) -> None:
+    """Copy for a few tenths of a second: an idle GPU's clocks are low."""
+    size = min(1 << 30, driver.memory()[0] // 4)
+    a, b = driver.allocate(size), driver.allocate(size)
+    for _ in range(300):
+        driver.copy(b, a, size)
+    driver.wait()
+    driver.free_all()
 
 
 def card(stage: Stage) -> None:
@@ -165,7 +175,7 @@ def variants(stage: Stage) -> None:
 
 def full(stage: Stage) -> None:
     """A, C and D with states of more than 20 GB, or as many cells as the cortex has."""
-    _times(stage, ("D-4w", "C-4w", "A", "D-5wb-r128", "D-4w-half"), ("full",), most=4.0)
+    _times(stage, ("D-4w", "C-4w", "A", "D-5wb", "D-4w-half"), ("full",), most=4.0)
 
 
 def _times(stage: Stage, names: tuple, sizes: tuple, most: float = 0.6) -> None:
@@ -208,8 +218,6 @@ def _time(stage: Stage, entry: dict, size: str | int, most: float) -> None:
 
 
 def _about(stage: Stage, entry: dict) -> dict:
-    from kernels.driver import Kernel
-
     kernel = Kernel(stage.driver, entry, str(stage.cases / entry["cubin"]))
     found = kernel.about()
     return {
@@ -238,7 +246,7 @@ def _shares(stage: Stage, entry: dict, case: Case, blocks: int, seconds: float) 
 
 def parts(stage: Stage) -> None:
     """Where time goes: windows of other lengths, and without events, at four waves of blocks."""
-    for entry in stage.chosen("D-4w", "C-4w", "D-5wb-r128", "D-4w-half", "A"):
+    for entry in stage.chosen("D-4w", "C-4w", "D-5wb", "D-4w-half", "A"):
         for steps, events in ((9, True), (9, False), (1, True), (5, True), (18, True), (45, True)):
             if stage.left() < 4:
                 return
@@ -283,6 +291,66 @@ def mixed(stage: Stage) -> None:
     )  # fmt: skip
 
 
+#: Connections of a cell, local ones among them, synapses of each, spikes a second of the cortex.
+CONNECTIONS, LOCAL, SYNAPSES, SPIKES = 548, 244, 5, 27e6
+RULES, SITES, RING, ROOM = 300, 1024, 32, 512
+
+
+def events(stage: Stage) -> None:
+    """Spikes of a window to events in the bins of their blocks, from stored connections."""
+    driver, word, blocks = stage.driver, np.int64, int(CELLS / LANES)
+    connect, spread = (
+        Kernel(driver, e, str(stage.cases / e["cubin"])) for e in stage.chosen("connect", "spread")
+    )
+    room = driver.memory()[0] * 0.6 - 4 * RING * ROOM * blocks
+    pool = int(min(1e6, room / (8 * CONNECTIONS)))
+    n_spikes = int(SPIKES * WINDOW / STEPS)
+    rng = np.random.default_rng(1)
+    site = rng.integers(0, 240, RULES * SITES).astype(np.uint16)
+    sizes = {
+        "connections": (pool * CONNECTIONS, word), "site": (site.size, np.uint16),
+        "spikes": (5 * n_spikes, np.int32), "count": (RING * blocks, np.int32),
+        "bins": (RING * blocks * ROOM, np.uint32),
+    }  # fmt: skip
+    arrays = {
+        name: (driver.allocate(n * np.dtype(kind).itemsize), (n,), np.dtype(kind))
+        for name, (n, kind) in sizes.items()
+    }
+    driver.upload(arrays["site"][0], site)
+    numbers = {
+        "per_cell": CONNECTIONS, "cells": int(CELLS), "near": 100_000, "local": LOCAL,
+        "rules": RULES, "sites": SITES, "ring": RING, "room": ROOM, "blocks": blocks,
+    }  # fmt: skip
+    connect.launch(
+        -(-pool * CONNECTIONS // 256), flattened(connect.entry["parameters"], numbers, arrays)
+    )
+    driver.wait()
+    marks, empty = Events(driver), np.zeros(blocks, np.int32)
+    for times in (1, 5):
+        many, found, most = times * n_spikes, [], 0
+        driver.tile(arrays["count"][0], empty, RING)
+        arrays["spikes"] = (arrays["spikes"][0], (many,), np.dtype(np.int32))
+        for window in range(12):
+            driver.upload(arrays["spikes"][0], rng.integers(0, pool, many).astype(np.int32))
+            driver.upload(arrays["count"][0] + 4 * blocks * (window % RING), empty)
+            values = flattened(
+                spread.entry["parameters"], numbers | {"step": 4, "slot": window % RING}, arrays
+            )
+            marks.mark(0)
+            spread.launch(-(-many // 4), values)
+            marks.mark(1)
+            found.append(marks.seconds())
+        at = arrays["count"][0] + 4 * blocks * 12
+        count = driver.download(at, empty)
+        most, mean = int(count.max()), float(count.mean())
+        seconds, made = _median(found[1:]), many * CONNECTIONS * SYNAPSES
+        stage.put(
+            "events", spikes=many, events=made, window_ms=seconds * 1e3,
+            ns_event=seconds / made * 1e9, s_per_s=seconds * STEPS / WINDOW,
+            most_in_bin=most, mean_in_bin=mean, registers=spread.about()["registers"], pool=pool,
+        )  # fmt: skip
+
+
 SECTIONS = (
     "SpeedOfLight", "SchedulerStats", "WarpStateStats", "InstructionStats", "Occupancy",
     "MemoryWorkloadAnalysis", "LaunchStats",
@@ -299,7 +367,7 @@ def counters(stage: Stage) -> None:
     """The GPU's own counters, by Nsight Compute if it is there."""
     tool = shutil.which("ncu") or "/usr/local/cuda/bin/ncu"
     first = {}
-    for entry in stage.chosen(*MAIN, "D-5wb-r128"):
+    for entry in stage.chosen(*MAIN, "D-5wb"):
         first.setdefault(entry["name"], entry)
     for entry in first.values():
         if stage.left() < 8:
@@ -385,8 +453,8 @@ def _median(values: list[float]) -> float:
 
 #: In this order, with the seconds each may take.
 STAGES = {
-    card: 25, correct: 40, timed: 40, full: 60, parts: 40, variants: 40, counters: 60, mixed: 15,
-    package: 75,
+    card: 20, correct: 30, timed: 30, full: 50, parts: 30, variants: 30, counters: 50, events: 20,
+    mixed: 15, package: 60,
 }  # fmt: skip
 
 
@@ -407,6 +475,7 @@ def main() -> None:
         if options.kernel:
             few(stage, options.kernel)
             return
+        _warm_up(stage.driver)
         next(run for run in STAGES if run.__name__ == options.stage[0])(stage)
         return
     begun = time.perf_counter()

@@ -84,23 +84,28 @@ def model_of(name: str):
     return load_cell(name)
 
 
-def write_case(name: str, folder: Path) -> None:
-    """States, events and the CPU's results of a model."""
+def write_case(model, folder: Path, windows: tuple[int, int] = (12, 120)) -> None:
+    """States, events and the CPU's results of a model.
+
+    Parameters
+    ----------
+    windows : for which the CPU's results are kept, and before the usual state is taken.
+    """
     from isocortex.engine.interface import Settings, nernst_factor
     from isocortex.engine.layout.arrangement import numerics_of
     from isocortex.engine.layout.kinetics import KineticsTables
     from kernels import workload as w
     from kernels.plan import Plan
 
-    model, out = model_of(name), {}
+    name, out = model.name, {}
     settings = Settings(dt=w.DT, precision="single")
-    for state, drive, windows in (("strong", w.STRONG, 12), ("usual", w.USUAL, 120)):
-        network = w.bombarded(model, drive, (windows + 5) * w.WINDOW)
+    for state, drive, many in (("strong", w.STRONG, windows[0]), ("usual", w.USUAL, windows[1])):
+        network = w.bombarded(model, drive, (many + 5) * w.WINDOW)
         laid = w.laid_out(network)
-        engine, V, spikes = w.run_on_cpu(network, "single", windows)
+        engine, V, spikes = w.run_on_cpu(network, "single", many)
         states = engine.shared.states
         if state == "strong":
-            _, exact, exact_spikes = w.run_on_cpu(network, "double", windows)
+            _, exact, exact_spikes = w.run_on_cpu(network, "double", many)
             out |= {"strong.single": V.astype(np.float32), "strong.double": exact}
             out |= {"strong.spikes": np.array(exact_spikes), "single.spikes": np.array(spikes)}
             values = {"V": np.full_like(states.V, settings.v_init), "A": states.A * 0}
@@ -110,8 +115,8 @@ def write_case(name: str, folder: Path) -> None:
             print(name, "usual: mean mV", V[-50:, :, 0].mean().round(1), "spikes", len(spikes))
         for key, value in values.items():
             out[f"{state}.{key}"] = value.reshape(-1, w.LANES).astype(np.float32)
-        events = w.events_of(network, laid, (windows + 5) * w.WINDOW)
-        step = events.step - (windows * w.WINDOW if state == "usual" else 0)
+        events = w.events_of(network, laid, (many + 5) * w.WINDOW)
+        step = events.step - (many * w.WINDOW if state == "usual" else 0)
         due = (step >= 0) & (events.weight > 0)
         out[f"{state}.step"] = step[due]
         for key in ("node", "kind", "lane", "weight"):
@@ -156,7 +161,7 @@ def write_case(name: str, folder: Path) -> None:
     np.savez_compressed(folder / f"{name}.npz", **out)
 
 
-def kernel_of(variant: Variant, name: str, folder: Path):
+def kernel_of(variant: Variant, model, folder: Path):
     """(Python function, its arguments for one block as the package nests them, shared bytes)."""
     from isocortex.engine.layout.models import regions_of
     from kernels import shared, straight
@@ -164,7 +169,7 @@ def kernel_of(variant: Variant, name: str, folder: Path):
     from kernels.plan import Plan
     from kernels.text import module_of
 
-    model, case = model_of(name), Case(folder, name)
+    case = Case(folder, model.name)
     channels = tuple(region.mechanisms for region in regions_of(model))
     if len(channels) != 1:
         raise ValueError("channels of more than one region")
@@ -254,7 +259,7 @@ def compile_one(variant: Variant, name: str, folder: Path) -> dict[str, Any]:
     from kernels import machine_code
 
     begun = time.perf_counter()
-    function, arguments, size = kernel_of(variant, name, folder)
+    function, arguments, size = kernel_of(variant, model_of(name), folder)
     same = folder / f"{name}-{replace(variant, most=None).name}.ptx"
     if variant.most and same.exists():
         ptx = same.read_text()
@@ -268,6 +273,29 @@ def compile_one(variant: Variant, name: str, folder: Path) -> dict[str, Any]:
         "threads": [32, variant.warps], "plan": variant.plan,
     }  # fmt: skip
     return entry | machine_code.assemble(ptx, folder / label, variant.most, entry["parameters"])
+
+
+def compile_events(folder: Path) -> None:
+    """The kernels that spread spikes."""
+    from kernels import machine_code, spread
+
+    i4, i8 = np.zeros(1, np.int32), np.zeros(1, np.int64)
+    u2, u4 = np.zeros(1, np.uint16), np.zeros(1, np.uint32)
+    one = np.int32(1)
+    for function, values, threads in (
+        (spread.connect, (i8, *[one] * 5), [256, 1]),
+        (spread.spread, (i4, i8, one, u2, *[one] * 6, i4, u4), [32, 4]),
+    ):
+        names = function.__code__.co_varnames[: len(values)]
+        arguments = dict(zip(names, values, strict=True))
+        entry = {
+            "name": function.__name__, "label": function.__name__, "threads": threads, "shared": 0,
+            "design": "events", "parameters": parameters(arguments), "model": "",
+            "cubin": f"{function.__name__}.cubin",
+        }  # fmt: skip
+        ptx = machine_code.ptx(function, values, True)
+        entry |= machine_code.assemble(ptx, folder / entry["label"], None, entry["parameters"])
+        (folder / f"events-{entry['label']}.json").write_text(json.dumps(entry))
 
 
 def main() -> None:
@@ -284,9 +312,10 @@ def main() -> None:
         entry = compile_one(variant, model, options.folder)
         (options.folder / f"{entry['label']}.json").write_text(json.dumps(entry))
         return
+    compile_events(options.folder)
     for model in options.models:
         if not (options.folder / f"{model}.npz").exists():
-            write_case(model, options.folder)
+            write_case(model_of(model), options.folder)
         for variant in VARIANTS:
             if options.only and variant.name not in options.only:
                 continue
