@@ -89,10 +89,10 @@ def _short(value: Any) -> str:
     return str(value).replace(" ", "_") if isinstance(value, str) else str(value)
 
 
-MAIN = ("A", "C-4w", "D-4w")
+MAIN = ("A", "C-8w", "C-4w", "D-4w", "D-5wb")
 OTHERS = (
-    "D-4w-r128", "D-5wb", "D-5wb-r128", "D-4wb", "D-4w-half", "A-exact", "C-4w-exact",
-    "D-4w-exact", "C-8w", "D-8w", "D-8w-r80", "C-4w-half", "C-4w-nochannels", "D-4w-nochannels",
+    "D-4w-r128", "D-5wb-r128", "D-4wb", "D-4w-half", "A-exact", "C-4w-exact",
+    "D-4w-exact", "D-8w", "D-8w-r80", "C-8w-half", "C-8w-nochannels", "D-4w-nochannels",
 )  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def variants(stage: Stage) -> None:
 
 def full(stage: Stage) -> None:
     """A, C and D with states of more than 20 GB, or as many cells as the cortex has."""
-    _times(stage, ("D-4w", "C-4w", "A", "D-5wb", "D-4w-half"), ("full",), most=4.0)
+    _times(stage, ("D-4w", "C-8w", "A", "D-5wb", "D-4w-half"), ("full",), most=4.0)
 
 
 def _times(stage: Stage, names: tuple, sizes: tuple, most: float = 0.6) -> None:
@@ -232,8 +232,7 @@ def _shares(stage: Stage, entry: dict, case: Case, blocks: int, seconds: float) 
     if entry["design"] == "A":
         numbers = WINDOW * (7 * n + 4 * rows + 2 * states)
     else:
-        with_rows = n if entry["design"] == "C" else case.about["compartments"]
-        numbers = 2 * (n + (2 if entry["half"] else 4) * with_rows + states)
+        numbers = 2 * (n + (1 if entry["half"] else 2) * rows + states)
     found = {"counted_TB_s": blocks * LANES * 4 * numbers / seconds * 1e-12}
     if entry["design"] == "D":
         warps = sorted((loop[2] for loop in entry["loops"]), reverse=True)[: entry["warps"]]
@@ -246,7 +245,7 @@ def _shares(stage: Stage, entry: dict, case: Case, blocks: int, seconds: float) 
 
 def parts(stage: Stage) -> None:
     """Where time goes: windows of other lengths, and without events, at four waves of blocks."""
-    for entry in stage.chosen("D-4w", "C-4w", "D-5wb", "D-4w-half", "A"):
+    for entry in stage.chosen("D-4w", "C-8w", "D-5wb", "D-4w-half", "A"):
         for steps, events in ((9, True), (9, False), (1, True), (5, True), (18, True), (45, True)):
             if stage.left() < 4:
                 return
@@ -367,7 +366,7 @@ def counters(stage: Stage) -> None:
     """The GPU's own counters, by Nsight Compute if it is there."""
     tool = shutil.which("ncu") or "/usr/local/cuda/bin/ncu"
     first = {}
-    for entry in stage.chosen(*MAIN, "D-5wb"):
+    for entry in stage.chosen(*MAIN):
         first.setdefault(entry["name"], entry)
     for entry in first.values():
         if stage.left() < 8:

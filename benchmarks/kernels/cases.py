@@ -95,9 +95,8 @@ class Case:
         kept = {k[len(prefix) :]: v for k, v in self.arrays.items() if k.startswith(prefix)}
         order, row = kept.pop("order"), kept.pop("row")
         new = np.argsort(order)
-        if kernel["design"] == "C":  # has rows at all nodes
-            row = np.arange(self.n)
-        row, n_rows = row[new], int(row.max()) + 1
+        kept |= {"row": row.astype(np.int32), "n_rows": int(row.max()) + 1}
+        row, n_rows = row[new], kept["n_rows"]
         events = self._events(state, first, steps)
         at = 2 * (row[events["node"]] * LANES + events["lane"]) + events["kind"]
         ptr = np.searchsorted(events["step"], first + np.arange(steps + 1))

@@ -58,8 +58,8 @@ VARIANTS = [
     Variant("D", 5, most=128, balanced=True),
     Variant("D", half=True), Variant("A", 1, fast=False), Variant("C", fast=False),
     Variant("D", fast=False), Variant("C", 8), Variant("D", 4, balanced=True), Variant("D", 8),
-    Variant("D", 8, most=80), Variant("C", half=True), Variant("D", channels=False),
-    Variant("C", channels=False),
+    Variant("D", 8, most=80), Variant("C", 8, half=True), Variant("D", channels=False),
+    Variant("C", 8, channels=False),
 ]  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """C: tables drive the kernel, the state of a block lies in shared memory for a window.
 
+Coefficients stay in memory, where all blocks read the same; there are no rows without membrane.
+
 Going up, a node's voltage v is overwritten by t = v + q - f v_parent, q = r / d and f = a / d being
 what the elimination leaves; going down, v' = t + f v_parent'.
 """
@@ -11,9 +13,10 @@ from kernels.text import ADVANCE, CURRENTS, DELIVER, HEAD
 
 KERNEL = """
 @jit
-def up(V, X, E, C, SD, SR, table, joins, first, last, lane, powers, reversal):
+def up(V, X, E, SD, SR, cell, first, last, lane, powers, reversal):
     pa1, pb1, pa2, pb2 = powers
     e1, e2 = reversal
+    coefficient, row, table, joins = cell
     for r in range(last - 1, first - 1, -1):
         begin, parent = element(table, 4 * r), element(table, 4 * r + 2)
         i = element(table, 4 * r + 1) - 1
@@ -28,9 +31,11 @@ def up(V, X, E, C, SD, SR, table, joins, first, last, lane, powers, reversal):
             if i == begin:
                 before = parent
             vp = load(V, before * 32)
-            diagonal, leak, leakage, coupling = load4(C, 4 * i)
-            a1, b1, a2, b2 = load4(E, 4 * (i * 32 + lane))
-            g1, g2 = b1 * pb1 - a1 * pa1, b2 * pb2 - a2 * pa2
+            diagonal, leak, leakage, coupling = load4(coefficient, 4 * i)
+            g1, g2, own = float32(0.0), float32(0.0), element(row, i)
+            if own >= 0:
+                a1, b1, a2, b2 = load4(E, 4 * (own * 32 + lane))
+                g1, g2 = b1 * pb1 - a1 * pa1, b2 * pb2 - a2 * pa2
             u = leak - leakage * v + g1 * (e1 - v) + g2 * (e2 - v)
             inverse = 1.0 / (cd + diagonal + (g1 + g2))
             f = inverse * coupling
@@ -59,10 +64,11 @@ def down(V, X, table, first, last):
 
 @single
 def window(first, last, event_ptr, event_at, event_weight, jump, power, table, joins, warp_run,
-           coefficient, n, n_runs, region_node, P, n_states, Vg, Eg, Sg, spike_step,
+           coefficient, row, n, n_rows, n_runs, region_node, P, n_states, Vg, Eg, Sg, spike_step,
            dt, threshold, nernst, e1, e2):
     V = cuda.shared.array(0, float32)
-    X, E, C, SD = V[n * 32 :], V[2 * n * 32 :], V[6 * n * 32 :], V[6 * n * 32 + 4 * n :]
+    X, E = V[n * 32 :], V[2 * n * 32 :]
+    SD = E[n_rows * 128 :]
     SR = SD[(n_runs + 1) * 32 :]
     S = SR[(n_runs + 1) * 32 :]
     D, R = SD[n_runs * 32 :], SR[n_runs * 32 :]
@@ -71,10 +77,9 @@ def window(first, last, event_ptr, event_at, event_weight, jump, power, table, j
     thread = 32 * warp + lane
     for k in range(thread, n * 32, threads):
         put(V, k, element(Vg, b * n * 32 + k))
-        a1, b1, a2, b2 = LOAD(Eg, 4 * (b * n * 32 + k))
+    for k in range(thread, n_rows * 32, threads):
+        a1, b1, a2, b2 = LOAD(Eg, 4 * (b * n_rows * 32 + k))
         store4(E, 4 * k, a1, b1, a2, b2)
-    for k in range(thread, 4 * n, threads):
-        put(C, k, element(coefficient, k))
     for k in range(thread, n_states * 32, threads):
         put(S, k, element(Sg, b * n_states * 32 + k))
     cuda.syncthreads()
@@ -82,6 +87,7 @@ def window(first, last, event_ptr, event_at, event_weight, jump, power, table, j
     found = -1
     begin, end = element(warp_run, warp + 1), element(warp_run, warp + 2)
     core = element(warp_run, 1)
+    cell = coefficient, row, table, joins
     for step in range(first, last):
         k0 = step - first
         deliver(E, b, k0, last - first, thread, threads, (event_ptr, event_at, event_weight), jump)
@@ -91,10 +97,10 @@ def window(first, last, event_ptr, event_at, event_weight, jump, power, table, j
             store(D, 0, 0.0)
             store(R, 0, 0.0)
             # CURRENTS
-        up(V, X, E, C, SD, SR, table, joins, begin, end, lane, powers, (e1, e2))
+        up(V, X, E, SD, SR, cell, begin, end, lane, powers, (e1, e2))
         cuda.syncthreads()
         if warp == 0:
-            up(V, X, E, C, SD, SR, table, joins, 0, core, lane, powers, (e1, e2))
+            up(V, X, E, SD, SR, cell, 0, core, lane, powers, (e1, e2))
             down(V, X, table, 0, core)
         cuda.syncthreads()
         down(V, X, table, begin, end)
@@ -108,8 +114,9 @@ def window(first, last, event_ptr, event_at, event_weight, jump, power, table, j
     pa1, pb1, pa2, pb2 = load4(power, 4 * (last - first))
     for k in range(thread, n * 32, threads):
         put(Vg, b * n * 32 + k, element(V, k))
+    for k in range(thread, n_rows * 32, threads):
         a1, b1, a2, b2 = load4(E, 4 * k)
-        STORE(Eg, 4 * (b * n * 32 + k), a1 * pa1 + TINY, b1 * pb1 + TINY, a2 * pa2 + TINY,
+        STORE(Eg, 4 * (b * n_rows * 32 + k), a1 * pa1 + TINY, b1 * pb1 + TINY, a2 * pa2 + TINY,
               b2 * pb2 + TINY)
     for k in range(thread, n_states * 32, threads):
         put(Sg, b * n_states * 32 + k, element(S, k))
@@ -135,4 +142,4 @@ def text(half: bool = False, channels: bool = True) -> str:
 
 def shared_bytes(plan: Plan, n_states: int) -> int:
     """Shared memory of a block."""
-    return 4 * (6 * plan.n * 32 + 4 * plan.n + 2 * (plan.n_runs + 1) * 32 + n_states * 32)
+    return 128 * (2 * plan.n + 4 * plan.n_rows + 2 * (plan.n_runs + 1) + n_states)
