@@ -175,7 +175,7 @@ def variants(stage: Stage) -> None:
 
 def full(stage: Stage) -> None:
     """A, C and D with states of more than 20 GB, or as many cells as the cortex has."""
-    _times(stage, ("D-4w", "C-8w", "A", "D-5wb", "D-4w-half"), ("full",), most=4.0)
+    _times(stage, ("D-4w", "C-8w", "A", "D-5wb", "D-4w-half"), ("full",), most=1.5)
 
 
 def _times(stage: Stage, names: tuple, sizes: tuple, most: float = 0.6) -> None:
@@ -450,6 +450,35 @@ def _median(values: list[float]) -> float:
     return float(np.median(values))
 
 
+#: What the table at the end has of each stage's figures.
+TABLE = {
+    "copy": ("best_TB_s",),
+    "correct": ("kernel", "blocks", "against_double_mV", "same_spikes", "between_blocks_mV"),
+    "time": (
+        "kernel", "size", "window_ms", "ns_compartment_step", "extrapolated_whole_s_per_s",
+        "counted_TB_s", "share_of_issue", "resident",
+    ),
+    "parts": ("kernel", "steps", "events", "window_ms"),
+    "events": ("spikes", "window_ms", "ns_event", "s_per_s", "most_in_bin"),
+    "mixed": ("models", "window_ms", "extrapolated_whole_s_per_s"),
+    "package": ("passed",),
+    "failed": ("what", "error"),
+}  # fmt: skip
+
+
+def table(out: Path) -> None:
+    """The figures that decide, shortly, once more."""
+    print("== " + "; ".join(f"{name}: {' '.join(keys)}" for name, keys in TABLE.items()))
+    for line in (out / "gpu.jsonl").read_text().splitlines():
+        figures = json.loads(line)
+        shown = (
+            _short(figures[key])[:60] for key in TABLE.get(figures["stage"], ()) if key in figures
+        )
+        text = " ".join(shown)
+        if text:
+            print(figures["stage"], text)
+
+
 #: In this order, with the seconds each may take.
 STAGES = {
     card: 20, correct: 30, timed: 30, full: 50, parts: 30, variants: 30, counters: 50, events: 20,
@@ -492,6 +521,8 @@ def main() -> None:
         except subprocess.TimeoutExpired:
             print(f"== {run.__name__}: stopped after {limit + 10} s", flush=True)
         print(f"== {time.perf_counter() - begun:.1f} s so far", flush=True)
+    if (options.out / "gpu.jsonl").exists():
+        table(options.out)
 
 
 if __name__ == "__main__":
