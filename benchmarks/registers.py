@@ -34,7 +34,7 @@ def assembled(ptx: str, architecture: str = "sm_90") -> tuple[int, int]:
 
 def main() -> None:
     """One line a family."""
-    from gpu import kernel_arguments, small_network
+    from on_gpu import kernel_arguments, small_network
 
     from isocortex.cells.library import library_cells, load_cell
     from isocortex.engine.family import family_module

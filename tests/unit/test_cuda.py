@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from gpu import DT, N_CELLS, kernel_arguments, kernel_of, small_network
+from on_gpu import DT, N_CELLS, kernel_arguments, kernel_of, small_network
 
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Settings
@@ -23,26 +23,37 @@ def network():
     return small_network(N_STEPS)
 
 
-@pytest.fixture(scope="module")
-def simulated(tmp_path_factory):
+@pytest.fixture(scope="module", params=["simulator", "device"])
+def left(request, tmp_path_factory):
     """What the kernel leaves after 18 steps; the simulator is chosen when Numba is imported."""
-    path = tmp_path_factory.mktemp("cuda") / "simulated.npz"
-    program = f"import sys; sys.path[:0] = {sys.path!r}; import gpu; gpu.simulate({str(path)!r})"
-    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1"}
+    if request.param == "device" and not is_there():
+        pytest.skip("needs a GPU")
+    path = tmp_path_factory.mktemp("cuda") / "left.npz"
+    program = (
+        f"import sys; sys.path[:0] = {sys.path!r}; from on_gpu import *; advance({str(path)!r})"
+    )
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": str(int(request.param == "simulator"))}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
     return np.load(path)
 
 
-def test_voltages_are_those_of_the_cpu_within_rounding(network, simulated):
+def is_there() -> bool:
+    """Whether there is a GPU that Numba can use."""
+    from numba import cuda
+
+    return cuda.is_available()
+
+
+def test_voltages_are_those_of_the_cpu_within_rounding(network, left):
     engine = CpuEngine(network, Settings(dt=DT, precision="single"))
     cells, times, _ = engine.advance(N_STEPS)
     voltage = np.array([engine.voltage(cell) for cell in range(N_CELLS)])
     assert np.ptp(voltage) > 20.0  # mV: channels and synapses have been at work
-    np.testing.assert_allclose(simulated["voltage"], voltage, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(left["voltage"], voltage, rtol=0, atol=1e-4)
     expected = np.full(N_CELLS, -1)
     expected[cells] = np.rint(times / DT)
     assert len(cells)
-    np.testing.assert_array_equal(simulated["spike_step"], expected)
+    np.testing.assert_array_equal(left["spike_step"], expected)
 
 
 @pytest.fixture(scope="module")

@@ -89,8 +89,8 @@ def kernel_arguments(network: Network, n_steps: int = 18) -> tuple:
     )  # fmt: skip
 
 
-def simulate(path: str) -> None:
-    """Run the kernel in numba-cuda's simulator, which must be on, and keep what it leaves."""
+def advance(path: str) -> None:
+    """Run the kernel, on a GPU or in numba-cuda's simulator if that is on; keep what it leaves."""
     from numba import cuda
 
     network = small_network()

@@ -1,0 +1,174 @@
+"""D: straight-line code of one model; voltages and factors in registers, numbers in the code.
+
+Only synaptic rows, channels, the core's voltages and what branches hand to the core are in shared
+memory.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kernels.plan import Plan
+from kernels.text import ADVANCE, CURRENTS, DELIVER, HEAD, lines
+
+WINDOW = """
+
+@single
+def window(first, last, event_ptr, event_at, event_weight, jump, power, region_node, P, n_states,
+           Vg, Eg, Sg, spike_step, dt, threshold, nernst, e1, e2):
+    V = cuda.shared.array(0, float32)
+    E = V[{core} :]
+    SD = E[{rows} :]
+    SR = SD[{handed} :]
+    S = SR[{handed} :]
+    b, lane, warp = cuda.blockIdx.x, cuda.threadIdx.x, cuda.threadIdx.y
+    thread, threads = 32 * warp + lane, {threads}
+    for k in range(thread, {values}, threads):
+        a1, b1, a2, b2 = {load}(Eg, 4 * (b * {values} + k))
+        store4(E, 4 * k, a1, b1, a2, b2)
+    for k in range(thread, n_states * 32, threads):
+        put(S, k, element(Sg, b * n_states * 32 + k))
+    cuda.syncthreads()
+{warps}
+    cuda.syncthreads()
+    pa1, pb1, pa2, pb2 = load4(power, 4 * (last - first))
+    for k in range(thread, {values}, threads):
+        a1, b1, a2, b2 = load4(E, 4 * k)
+        {store}(Eg, 4 * (b * {values} + k), a1 * pa1 + TINY, b1 * pb1 + TINY, a2 * pa2 + TINY,
+              b2 * pb2 + TINY)
+    for k in range(thread, n_states * 32, threads):
+        put(Sg, b * n_states * 32 + k, element(S, k))
+"""
+
+WARP = "first, last, V, E, SD, SR, S, events, jump, power, P, region_node, Vg, spike_step, b, lane"
+WARP += ", thread, threads, numerics"
+
+
+def text(plan: Plan, coefficient, *, half: bool = False, channels: bool = True) -> str:
+    """Source for one model.
+
+    Parameters
+    ----------
+    coefficient : float32[n, 4]: diagonal, leak, leakage and coupling by place.
+    half : rows are halves in memory.
+    channels : False leaves them out, to know what they cost.
+    """
+    source = HEAD.format(name="D") + DELIVER
+    calls = []
+    for warp in range(plan.warps):
+        source += f"\n\n@jit\ndef warp_{warp}({WARP}):\n"
+        source += lines(_warp(plan, warp, coefficient, channels), 4)
+        arguments = WARP.replace("events", "(event_ptr, event_at, event_weight)")
+        arguments = arguments.replace("numerics", "(dt, threshold, nernst, e1, e2)")
+        calls += [f"{'el' if warp else ''}if warp == {warp}:", f"    warp_{warp}({arguments})"]
+    return source + WINDOW.format(
+        core=32 * plan.n_core, rows=128 * plan.n_rows, handed=32 * len(plan.slot),
+        threads=32 * plan.warps, values=32 * plan.n_rows, warps=lines(calls, 4).rstrip(),
+        load="load4h" if half else "load4", store="store4h" if half else "store4",
+    )  # fmt: skip
+
+
+def shared_bytes(plan: Plan, n_states: int) -> int:
+    """Shared memory of a block."""
+    return 128 * (plan.n_core + 4 * plan.n_rows + 2 * len(plan.slot) + n_states)
+
+
+def _warp(plan: Plan, warp: int, coefficient, channels: bool) -> list[str]:
+    """What a warp does with its branches; warp 0 also with the core and the channels."""
+    first, group = warp == 0, warp + 1
+    core, mine = sorted(plan.nodes(0)), plan.nodes(group)
+    runs = np.flatnonzero(plan.owner == group)
+    parents = sorted({int(plan.table[r][2]) for r in runs} & set(core))
+    held = mine + (core if first else [])
+    tree = (plan, coefficient)
+    of_core = [f"o{p} = " + (f"v{p}" if first else f"load(V, {32 * p})") for p in parents]
+    step = [
+        "k0 = step - first",
+        "deliver(E, b, k0, last - first, thread, threads, events, jump)",
+        "cuda.syncthreads()",
+        "pa1, pb1, pa2, pb2 = load4(power, 4 * k0)",
+    ]
+    if first:
+        step += ["store(D, 0, 0.0)", "store(R, 0, 0.0)", *([CURRENTS] if channels else [])]
+    step += [*of_core, *_up(tree, group), "cuda.syncthreads()"]
+    if first:
+        step += [*_up(tree, 0), *_down(plan, 0), *(f"store(V, {32 * i}, v{i})" for i in core)]
+    step += ["cuda.syncthreads()", *of_core, *_down(plan, group)]
+    if first:
+        step += [ADVANCE] if channels else []
+        step += ["is_above = v0 > threshold", "if is_above and not above:", "    found = step + 1"]
+        step += ["above = is_above"]
+    place = f"(b * {plan.n} + {{}}) * 32"
+    before = ["dt, threshold, nernst, e1, e2 = numerics"]
+    before += [f"v{i} = load(Vg, {place.format(i)})" for i in held]
+    if first:
+        before += [f"store(V, {32 * i}, v{i})" for i in core]
+        before += ["above = v0 > threshold", "found = -1"]
+        at = 32 * plan.slot[plan.n_runs]
+        before += [f"D, R = SD[{at} :], SR[{at} :]"]
+    after = [f"store(Vg, {place.format(i)}, v{i})" for i in held]
+    after += ["store(spike_step, b * 32, found)"] if first else []
+    return [*before, "for step in range(first, last):", *(f"    {s}" for s in step), *after]
+
+
+def _up(tree, group: int) -> list[str]:
+    plan, coefficient = tree
+    nodes, core, text = set(plan.nodes(group)), set(plan.nodes(0)), []
+    for r in np.flatnonzero(plan.owner == group)[::-1]:
+        begin, end, parent, first = plan.table[r]
+        kids = plan.joins[first : plan.table[r + 1][3]]
+
+        def part(k, of, group=group):
+            if k == plan.n_runs or plan.owner[k] != group:
+                return f"load(S{of}, {32 * plan.slot[k]})"
+            return f"c{of.lower()}_{k}"
+
+        for of in "DR" if len(kids) else "":
+            text.append(f"c{of.lower()} = " + " + ".join(part(k, of) for k in kids))
+        for i in range(end - 1, begin - 1, -1):
+            up = i - 1 if i > begin else parent
+            above = f"v{up}" if up in nodes else f"o{up}"
+            carried = bool(len(kids)) or i < end - 1
+            text += _node(i, above, coefficient[i], carried, plan.row[i])
+        if r == 0:
+            continue
+        if group != 0 and parent in core:
+            at = 32 * plan.slot[r]
+            text += [f"store(SD, {at}, cd)", f"store(SR, {at}, cr)"]
+        else:
+            text += [f"cd_{r} = cd", f"cr_{r} = cr"]
+    return text
+
+
+def _node(i: int, above: str, numbers, carried: bool, row: int) -> list[str]:
+    diagonal, leak, leakage, coupling = (float(x) for x in numbers)
+    text = [f"u, d = 0.0, {diagonal!r}"]
+    if row >= 0:
+        text = [
+            f"a1, b1, a2, b2 = load4(E, {128 * row} + 4 * lane)",
+            "g1, g2 = b1 * pb1 - a1 * pa1, b2 * pb2 - a2 * pa2",
+            f"u = {leak!r} - {leakage!r} * v{i} + g1 * (e1 - v{i}) + g2 * (e2 - v{i})",
+            f"d = {diagonal!r} + (g1 + g2)",
+        ]
+    return [
+        *text,
+        "inverse = 1.0 / (d + cd)" if carried else "inverse = 1.0 / d",
+        f"f{i} = inverse * {coupling!r}",
+        f"axial = ({above} - v{i}) * {coupling!r}",
+        "u = u + axial",
+        f"v{i} = v{i} + {'(cr + u)' if carried else 'u'} * inverse - f{i} * {above}",
+        f"cd = -({coupling!r} * f{i})",
+        f"cr = cr * f{i} + (u * f{i} - axial)" if carried else f"cr = u * f{i} - axial",
+    ]
+
+
+def _down(plan: Plan, group: int) -> list[str]:
+    nodes, text = set(plan.nodes(group)), []
+    for r in np.flatnonzero(plan.owner == group):
+        begin, end, parent, _ = plan.table[r]
+        for i in range(begin, end):
+            if i == 0:
+                continue
+            up = i - 1 if i > begin else parent
+            text.append(f"v{i} = v{i} + f{i} * " + (f"v{up}" if up in nodes else f"o{up}"))
+    return text
