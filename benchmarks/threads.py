@@ -1,0 +1,112 @@
+"""What a thread does alone and among others: one cortex on more and more threads of one machine.
+
+    python benchmarks/threads.py --threads 1 4 16 --scale 0.01
+
+Beside it as many processes as the most threads, each with a cortex of its own on one thread: what
+the machine's cores have for each when all are busy, which no dealing out of cells can better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+from machine import RESULTS, describe, table, write
+
+#: Steps that are not counted, and those that are, twice; windows are nine.
+BEFORE, COUNTED, TIMES = 198, 99, 2
+
+CHILD = """
+import json, sys, time
+from isocortex.cortex.circuit import simulation_of
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
+from isocortex.engine.cpu import CpuEngine
+from isocortex.network.build import build_network
+from isocortex.simulate import make_settings
+scale, precision, threads, before, counted, times = json.loads(sys.argv[1])
+cortex = CortexModel.make(Recipe(scale=scale, in_degree=1.0))
+simulation = simulation_of(cortex, tstop=1000.0)
+network = build_network(simulation, False)
+settings = make_settings(
+    simulation, threads=threads, precision=precision, integrator="backward-euler"
+)
+engine = CpuEngine(network, settings)
+engine.advance(before)
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(times):
+    begun = time.perf_counter()
+    engine.advance(counted)
+    seconds = time.perf_counter() - begun
+    print(1e9 * seconds * threads / counted / len(cortex), flush=True)
+"""
+
+
+def begin(scale: float, precision: str, threads: int) -> subprocess.Popen[str]:
+    """A process that has built its cortex and waits for a line."""
+    arguments = json.dumps([scale, precision, threads, BEFORE, COUNTED, TIMES])
+    command = [sys.executable, "-c", CHILD, arguments]
+    child = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    if child.stdout.readline().strip() != "ready":
+        raise SystemExit("a simulation ended before it began")
+    return child
+
+
+def finish(children: list[subprocess.Popen[str]]) -> list[float]:
+    """Let all go on at once; ns of a core per cell and step, of each."""
+    for child in children:
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()
+    return [
+        statistics.mean(float(line) for line in child.communicate()[0].split())
+        for child in children
+    ]
+
+
+def main() -> None:
+    """Measure and write."""
+    options = _options()
+    cost = {}
+    for n in options.threads:
+        (cost[n],) = finish([begin(options.scale, options.precision, n)])
+        print(f"{n} threads: {cost[n]:.0f} ns of a core per cell and step", flush=True)
+    most, alone = max(options.threads), cost[min(options.threads)]
+    # one after the other: what is compiled is compiled once
+    apart = finish([begin(options.scale / most, options.precision, 1) for _ in range(most)])
+    print(f"{most} processes: {statistics.mean(apart):.0f} ({min(apart):.0f} to {max(apart):.0f})")
+    rows = [[f"{n} threads", f"{cost[n]:.0f}", f"{alone / cost[n]:.2f}"] for n in options.threads]
+    mean = statistics.mean(apart)
+    rows.append([f"{most} processes of 1 thread", f"{mean:.0f}", f"{alone / mean:.2f}"])
+    lines = [
+        f"Scale {options.scale:g} at in-degree 1, {options.precision} precision, synapses drawn,"
+        f" {0.1 * BEFORE:g} to {0.1 * (BEFORE + TIMES * COUNTED):g} ms after the start; the"
+        f" processes have {options.scale / most:g} each.",
+        "",
+        describe(),
+        "",
+        *table(["", "ns of a core per cell and step", "of one thread's speed"], rows),
+        "",
+        f"The {most} threads of one simulation have {mean / cost[most]:.2f} of what as many"
+        " simulations have that know nothing of each other.",
+    ]
+    write("threads", "Threads of one machine", lines, options.output)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--scale", type=float, default=0.01)
+    parser.add_argument("--precision", default="single")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
