@@ -57,11 +57,13 @@ class _Places:
         self.network, self.slots = network, network.slots
         self.nodes = max((m.n_nodes for m in network.models), default=1)
         self.kinds = max(len(network.kinetics), 1)
-        #: of each model, kinetics and nodes of drawn synapses
-        self.drawn: dict[int, NDArray[np.bool_]] = {}
-        for of_axons, model in network.models_of_drawn():
-            assert network.drawn is not None
-            self.drawn[model] = network.drawn.allowed[of_axons]
+        #: of each model, kinetics and node, whether synapses are drawn there
+        self.drawn: NDArray[np.bool_] | None = None
+        if network.drawn is not None:
+            self.drawn = np.zeros((len(network.models), self.kinds, self.nodes), bool)
+            for of_axons, model in network.models_of_drawn():
+                allowed = network.drawn.allowed[of_axons]
+                self.drawn[model, : allowed.shape[0], : allowed.shape[1]] = allowed
         bounds = np.searchsorted(self.slots.kind, np.arange(self.kinds + 1))
         self.of_kind = [slice(*pair) for pair in zip(bounds[:-1], bounds[1:], strict=True)]
 
@@ -70,17 +72,16 @@ class _Places:
 
         ``first`` is the first cell of this rank.
         """
-        begin = piece.first - first
-        cell = np.repeat(np.arange(len(piece)), piece.synapses)
-        node, here = piece.node.astype(np.int64), kind[piece.kind]
-        number = np.clip(begin + cell, 0, max(self.network.n_cells - 1, 0))
-        model = self.network.cell_model[number]
-        found = np.zeros(len(cell), bool)
-        for drawn, allowed in self.drawn.items():
-            mine = np.flatnonzero((model == drawn) & (here >= 0) & (node < allowed.shape[1]))
-            found[mine] = allowed[here[mine], node[mine]]
-        rest = np.flatnonzero(~found & (here >= 0))
-        key = (cell[rest] * self.kinds + here[rest]) * self.nodes + node[rest]
+        begin, node, here = piece.first - first, piece.node.astype(np.int64), kind[piece.kind]
+        known = (here >= 0) & (node < self.nodes)
+        found = np.zeros(len(node), bool)
+        if self.drawn is not None and self.network.n_cells:
+            number = np.clip(begin + np.arange(len(piece)), 0, self.network.n_cells - 1)
+            model = np.repeat(self.network.cell_model[number], piece.synapses)
+            found = known & self.drawn[model, here, np.minimum(node, self.nodes - 1)]
+        rest = np.flatnonzero(known & ~found)
+        cell = np.repeat(np.arange(len(piece)), piece.synapses)[rest]
+        key = (cell * self.kinds + here[rest]) * self.nodes + node[rest]
         found[rest] = np.isin(key, self._keys(begin, begin + len(piece)))
         return found
 
