@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -105,36 +106,20 @@ class Saved:
     Attributes
     ----------
     about : plain data: what was asked for, how far it is.
+    meaning : reads what the numbers in it stand for, which is of as many sources as there are.
     more : the arrays of ``written/`` and ``connections/``, by name.
     """
 
     path: Path
     about: dict[str, Any]
-    state: Kept
+    state: State
+    meaning: Callable[[], Meaning]
     more: dict[str, NDArray[Any]]
 
     @property
     def time(self) -> float:
         """ms."""
         return round(self.state.step * self.about["dt"], 6)
-
-    def meaning(self) -> Meaning:
-        """What the numbers in it stand for, read now: of as many sources as there are.
-
-        Raises
-        ------
-        InputError : it is damaged.
-        """
-        with _reading(self.path) as file:
-            try:
-                poisson = {name: item[()] for name, item in file["circuit/poisson"].items()}
-                return Meaning(
-                    self.about["populations"], file["circuit/population"][()],
-                    file["circuit/node_id"][()], file["circuit/kinetics"][()],
-                    PoissonSources(**poisson),
-                )  # fmt: skip
-            except (KeyError, TypeError, OSError) as error:
-                raise _no_state(self.path, error) from error
 
 
 def write_state(
@@ -317,7 +302,25 @@ def read_state(path: Path) -> Saved:
             )
         except (KeyError, TypeError, OSError) as error:
             raise _no_state(path, error) from error
-    return Saved(path, about, kept, more)
+    return Saved(path, about, kept, partial(_meaning, path, about["populations"]), more)
+
+
+def _meaning(path: Path, populations: list[str]) -> Meaning:
+    """What the numbers in a state file stand for.
+
+    Raises
+    ------
+    InputError : it is damaged.
+    """
+    with _reading(path) as file:
+        try:
+            poisson = {name: item[()] for name, item in file["circuit/poisson"].items()}
+            return Meaning(
+                populations, file["circuit/population"][()], file["circuit/node_id"][()],
+                file["circuit/kinetics"][()], PoissonSources(**poisson),
+            )  # fmt: skip
+        except (KeyError, TypeError, OSError) as error:
+            raise _no_state(path, error) from error
 
 
 def _take(item: h5py.Group | h5py.Dataset, into: dict[str, NDArray[Any]]) -> None:
