@@ -1,4 +1,4 @@
-"""Ctrl-C at a moment that suits the program."""
+"""Ctrl-C, or a machine that asks to end, at a moment that suits the program."""
 
 from __future__ import annotations
 
@@ -8,31 +8,43 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: what clusters send some time before they kill, and ``kill`` and ``timeout`` do."""
+
+
 @contextmanager
 def interruptible() -> Iterator[Callable[[], None]]:
-    """Hold back Ctrl-C until the function that this gives is called; it raises KeyboardInterrupt.
+    """Hold back Ctrl-C and SIGTERM until the function that this gives is called, which raises.
 
-    Python raises it between any two instructions otherwise: in the middle of a write, or inside a
-    library's clean-up, where it is swallowed. A second Ctrl-C is raised at once. Outside the main
-    thread, which alone receives signals, nothing changes.
+    Python raises KeyboardInterrupt between any two instructions otherwise: in the middle of a
+    write, or inside a library's clean-up, where it is swallowed; and SIGTERM ends it as it stands.
+    A second Ctrl-C is raised at once; a second SIGTERM is the first one's echo, as launchers pass
+    on what their processes were sent too. Whoever handles SIGTERM himself goes on doing so. Outside
+    the main thread, which alone receives signals, nothing changes.
     """
-    asked = False
+    asked: type[KeyboardInterrupt] | None = None
 
     def remember(number: int, frame: object) -> None:
         nonlocal asked
-        if asked:
+        if number == signal.SIGTERM:
+            asked = asked or Terminated
+        elif asked is KeyboardInterrupt:
             raise KeyboardInterrupt
-        asked = True
+        else:
+            asked = KeyboardInterrupt
 
     def check() -> None:
-        if asked:
-            raise KeyboardInterrupt
+        if asked is not None:
+            raise asked
 
     if threading.current_thread() is not threading.main_thread():
         yield check
         return
-    before = signal.signal(signal.SIGINT, remember)
+    before = {signal.SIGINT: signal.signal(signal.SIGINT, remember)}
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        before[signal.SIGTERM] = signal.signal(signal.SIGTERM, remember)
     try:
         yield check
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

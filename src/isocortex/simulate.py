@@ -160,7 +160,8 @@ def _run_to_the_end(
         watching = announce = None
     with ranks.together():
         asked = config.config_file if isinstance(config, Simulation) else config
-        _require_same(f"{asked} {options}", ranks)
+        where = None if start is None else start.saved.path
+        _require_same(f"{asked} {options} {plan} {where}", ranks)
         session = prepare(
             config, options, writes=True, more=[watching] if watching else [],
             say=announce or (lambda line: None), plan=plan, start=start, ranks=ranks,

@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from library_circuit import CELL, SYNAPSE, clamp, poisson, report, write_library
 from written import contents, require_equal
 
 import isocortex as ic
+from isocortex.engine.state import Snapshot
 from isocortex.errors import ConfigError, InputError, SimulationError
 from isocortex.html_report import report_page
 from isocortex.html_report.subject import subject_of
@@ -270,6 +272,47 @@ def test_a_stopped_run_loses_nothing_and_goes_on_longer(config, tmp_path, monkey
     one_line(isocortex("continue", out, "--tstop", "30"), "the run ends at 30 ms", "--tstop")
 
 
+def test_sigterm_keeps_the_state_as_ctrl_c_does(config, whole, tmp_path):
+    """It had ended the process as it stood: what came after the last checkpoint was lost."""
+    child = start_run(config, tmp_path / "out", "--checkpoint-every", 1000)
+    child.send_signal(signal.SIGTERM)
+    printed, error = child.communicate()
+    assert child.returncode == 143, error
+    reached = ic.Result(tmp_path / "out").provenance["run"]["reached"]
+    assert f"isocortex continue {tmp_path / 'out'}" in printed
+    assert error == (
+        f"Ended by SIGTERM at {reached:g} ms. What was computed until then has been written.\n"
+    )
+    result = ic.continue_run(tmp_path / "out", tstop=reached + 20.0, progress=None)
+    assert result.provenance["run"]["continued"] == [reached]
+    expected = ic.run(config, tstop=reached + 20.0, output_dir=tmp_path / "expected", progress=None)
+    same(tmp_path / "out", expected.directory)
+
+
+def start_run(config, out, *options):
+    """A run that goes on for long, when it has taken some steps."""
+    code = (
+        "from isocortex.session import loop; loop.LOOK_EVERY = 0.0\n"
+        "from isocortex.cli import main; main()"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, "run", str(config), "--output-dir", str(out),
+         "--tstop", "1e5", *map(str, options)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while child.poll() is None and not has_rows(out / "soma.h5"):
+        time.sleep(0.02)
+    return child
+
+
+def has_rows(report):
+    try:
+        with h5py.File(report, locking=False) as file:
+            return len(file["report/cells/data"]) > 0
+    except (OSError, KeyError):  # not there yet, or being written
+        return False
+
+
 def test_minutes_are_those_of_a_clock(config, whole, tmp_path, monkeypatch):
     from isocortex.session import checkpoints
 
@@ -371,8 +414,8 @@ def test_a_branch_may_have_other_inputs_channels_and_reports(config, saved, tmp_
     with prepare(path, Options(), writes=False, start=Start(state, branches=True)) as session:
         now = session.state()
         assert session.time == state.time
-    np.testing.assert_array_equal(now.stream[:2], state.snapshot.stream)
-    np.testing.assert_array_equal(now.next[:2], state.snapshot.next)
+    np.testing.assert_array_equal(now.stream[:2], state.state.stream)
+    np.testing.assert_array_equal(now.next[:2], state.state.next)
     assert (now.next[2:] > state.time).all()
     branch = ic.run(path, start_from=saved[1], progress=None)
     assert branch.reports == ["v"]
@@ -391,7 +434,10 @@ def test_a_branch_may_have_other_channels(config, saved, tmp_path):
         parameters={k: 0.0 * v for k, v in model.mechanisms["NaV"].parameters.items()},
     )}  # fmt: skip
     other = replace(network, models=[replace(model, mechanisms=blocked)])
-    np.testing.assert_array_equal(carried(state, other, settings).voltage, state.snapshot.voltage)
+    ours, theirs = (
+        Snapshot.of_cells(s, range(2)) for s in (carried(state, other, settings), state.state)
+    )
+    np.testing.assert_array_equal(ours.voltage, theirs.voltage)
     del blocked["NaV"]
     without = replace(network, models=[replace(model, mechanisms=blocked)])
     with pytest.raises(ConfigError, match="other compartments or mechanisms"):

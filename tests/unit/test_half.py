@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,6 +141,22 @@ def test_a_state_of_halves_is_theirs_again(n_steps):
     np.testing.assert_array_equal(other.states.A, engine.states.A)
     np.testing.assert_array_equal(other.states.B, engine.states.B)
     np.testing.assert_array_equal(other.state().terms, state.terms)
+
+
+@pytest.mark.parametrize("precision", ["mixed", "double"])
+def test_a_state_goes_on_where_kinetics_are_numbered_otherwise(precision):
+    """As in a branch whose edges come in another order: rows are too."""
+    times = np.random.default_rng(1).uniform(0.0, 8.0, 60)
+    _, engine = driven(KINETICS, times, 2e-4, sources=5, dt=0.1, precision=precision)
+    engine.advance(64)
+    state = engine.state()
+    _, other = driven(KINETICS[::-1], times, 2e-4, sources=5, dt=0.1, precision=precision)
+    last = len(KINETICS) - 1
+    other.restore(
+        replace(state, kind=last - state.kind, unit=state.unit[::-1], of=other.state().of)
+    )
+    np.testing.assert_array_equal(other.state().terms, state.terms[::-1])
+    np.testing.assert_array_equal(other.state().kind, last - state.kind[::-1])
 
 
 @pytest.mark.parametrize(("before", "after"), [("mixed", "double"), ("double", "mixed")])

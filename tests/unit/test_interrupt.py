@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from isocortex.interrupt import interruptible
+from isocortex.interrupt import Terminated, interruptible
 
 
 def test_ctrl_c_waits_until_it_suits():
@@ -27,6 +27,31 @@ def test_a_second_ctrl_c_does_not_wait():
         signal.raise_signal(signal.SIGINT)
         steps.append("never")
     assert steps == ["once"]
+
+
+def test_sigterm_waits_too_and_its_echo_with_it():
+    steps = []
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(Terminated), interruptible() as stop_if_asked:
+        for _ in range(2):  # a launcher passes on what its processes were sent as well
+            signal.raise_signal(signal.SIGTERM)
+            steps.append("written")
+        stop_if_asked()
+        steps.append("never")
+    assert steps == ["written"] * 2
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_who_handles_sigterm_goes_on_doing_so():
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
+    try:
+        with interruptible() as stop_if_asked:
+            signal.raise_signal(signal.SIGTERM)
+            stop_if_asked()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [1]
 
 
 def test_other_threads_leave_signals_alone():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import signal
 import subprocess
 import threading
@@ -124,10 +125,125 @@ def test_more_ranks_than_cells(tmp_path):
         tmp_path, cells=1, edges=[(0, 0, 30)], inputs={"drive": poisson()},
         reports={"v": report("v")},
     )  # fmt: skip
-    ic.run(config, output_dir=tmp_path / "alone")
-    status, _, error = launch(3, "run", config, "--threads", 1, "--output-dir", tmp_path / "many")
+    ic.run(config, output_dir=tmp_path / "alone", save_at=5)
+    run = ("run", config, "--threads", 1, "--save-at", 5, "--output-dir")
+    status, _, error = launch(3, *run, tmp_path / "many")
     assert (status, error) == (0, "")
     require_equal(tmp_path / "many", tmp_path / "alone")
+    state = tmp_path / "many" / "state_5ms.h5"
+    require_same_state(state, tmp_path / "alone" / "state_5ms.h5")
+    assert launch(2, *run, tmp_path / "branch", "--from", state)[::2] == (0, "")
+
+
+# --- states -----------------------------------------------------------------------------------
+
+
+def states(path):
+    """Every array of a state, but for what a run has done until then."""
+    found = {}
+    with h5py.File(path) as file:
+        for room in ("state", "circuit"):
+            file[room].visititems(
+                lambda name, item: (
+                    found.update({item.name: item[()]}) if isinstance(item, h5py.Dataset) else None
+                )
+            )
+        about = json.loads(file["about"][()].tobytes())
+    assert len(found) > 15
+    return found, {name: about[name] for name in ("of", "shape", "inputs", "step")}
+
+
+def require_same_state(path, other):
+    (ours, said), (theirs, told) = states(path), states(other)
+    assert said == told
+    assert ours.keys() == theirs.keys()
+    for name, array in ours.items():
+        assert array.dtype == theirs[name].dtype, name
+        np.testing.assert_array_equal(array, theirs[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def saved(circuit):
+    """The same run, with states of it, by one process."""
+    out = circuit.parent / "saved"
+    ic.run(circuit, output_dir=out, threads=2, save_at=15, checkpoint_every=10)
+    return out
+
+
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_a_state_of_several_ranks_is_that_of_one(circuit, saved, tmp_path, ranks):
+    """To the last bit; a branch goes on from either on any number of them."""
+    out = tmp_path / "out"
+    save = ("--save-at", 15, "--checkpoint-every", 10, "--threads", 1)
+    status, printed, error = launch(ranks, "run", circuit, *save, "--output-dir", out)
+    assert (status, error) == (0, "")
+    assert printed.count("State at") == 1
+    for name in ("state_15ms.h5", "checkpoint.h5"):
+        require_same_state(out / name, saved / name)
+    require_equal(out, circuit.parent / "alone")
+    branch = json.loads(circuit.read_text())
+    branch["reports"].pop("sum")
+    config = circuit.with_name(f"branch{ranks}.json")
+    config.write_text(json.dumps(branch))
+    theirs = ic.run(config, start_from=out / "state_15ms.h5", output_dir=tmp_path / "theirs")
+    status, _, error = launch(
+        ranks, "run", config, "--from", saved / "state_15ms.h5", "--output-dir", tmp_path / "ours"
+    )
+    assert (status, error) == (0, "")
+    require_equal(tmp_path / "ours", tmp_path / "theirs")
+    assert len(theirs.spikes) > 1
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 3), (3, 2)])
+def test_a_run_goes_on_on_other_ranks(circuit, tmp_path, before, after):
+    run = ("run", circuit, "--output-dir", tmp_path, "--threads", 1, "--checkpoint-every", 8)
+    assert launch(before, *run, "--tstop", 20)[::2] == (0, "")
+    assert launch(after, "continue", tmp_path, "--tstop", 30)[::2] == (0, "")
+    require_equal(tmp_path, circuit.parent / "alone")
+    kept = json.loads((tmp_path / "provenance.json").read_text())
+    expected = json.loads((circuit.parent / "alone" / "provenance.json").read_text())
+    assert kept["summary"]["n_events"] == expected["summary"]["n_events"]
+    assert kept["run"]["continued"]
+
+
+@pytest.mark.parametrize("way", ["--store-synapses", "--draw-synapses"])
+def test_a_cortex_goes_on_on_other_ranks(cortex, tmp_path, way):
+    run = ("run", cortex, way, "--tstop", 60, "--threads", 1)
+    alone, out = tmp_path / "alone", tmp_path / "out"
+    assert launch(1, *run, "--save-at", 40, "--output-dir", alone)[::2] == (0, "")
+    status, _, error = launch(2, *run, "--save-at", 40, "--output-dir", out)
+    assert (status, error) == (0, "")
+    require_same_state(out / "state_40ms.h5", alone / "state_40ms.h5")
+    branches = [tmp_path / f"of_{ranks}" for ranks in (2, 3)]
+    for branch, ranks in zip(branches, (2, 3), strict=True):
+        start = ("--from", (out if ranks == 3 else alone) / "state_40ms.h5")
+        assert launch(ranks, *run, *start, "--output-dir", branch)[::2] == (0, "")
+    require_equal(*branches)
+    times = ic.Result(branches[0]).spikes
+    late = ic.Result(cortex.parent / "alone").spikes
+    late = late[late["timestamps"] > ic.Result(branches[0]).begin]
+    np.testing.assert_array_equal(times["timestamps"], late["timestamps"])
+    assert len(times) > 10
+
+
+def test_a_state_that_cannot_be_written_ends_all_ranks(circuit, tmp_path):
+    """The others wait for the first to take what they have."""
+    code = """
+import errno, sys
+from isocortex.session import statefile
+def full(file, size):
+    raise OSError(errno.ENOSPC, "No space left on device")
+statefile.reserve = full
+from isocortex.cli import main
+sys.argv = ["isocortex", "run", *sys.argv[1:]]
+main()
+"""
+    status, _, error = python(
+        3, code, circuit, "--threads", 1, "--save-at", 10, "--output-dir", tmp_path
+    )
+    assert status == 1
+    one_line(error, "state_10ms.h5", "No space left")
+    assert len(ic.Result(tmp_path).spikes)
 
 
 # --- what goes wrong --------------------------------------------------------------------------
@@ -216,8 +332,8 @@ def endless(tmp_path):
         reports={"v": report("v", dt=1.0)},
     )  # fmt: skip
     with subprocess.Popen(
-        command(2, "run", config, "--threads", 1), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, env=environment(),
+        command(2, "run", config, "--threads", 1, "--checkpoint-every", "1e5"), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(),
     ) as process:  # fmt: skip
         while process.poll() is None and not _has_spikes(tmp_path / "output" / "spikes.h5"):
             time.sleep(0.1)
@@ -245,16 +361,35 @@ def test_ctrl_c_stops_all_ranks_after_the_same_window(endless):
     assert result.spikes["timestamps"].max() <= reached
 
 
+def test_sigterm_stops_all_ranks_and_keeps_their_state(endless):
+    """One of them is enough: a launcher need not tell all."""
+    process, folder = endless
+    (last,) = ranks_of(process, 1)
+    os.kill(last, signal.SIGTERM)
+    printed, error = process.communicate(timeout=LIMIT)
+    assert process.returncode != 0
+    assert error.count("Ended by SIGTERM at") == 1, error
+    assert f"isocortex continue {folder}" in printed
+    reached = json.loads((folder / "provenance.json").read_text())["run"]["reached"]
+    status, _, error = launch(3, "continue", folder, "--tstop", reached + 5.0)
+    assert (status, error) == (0, "")
+    config = folder.parent / "simulation.json"
+    ic.run(config, tstop=reached + 5.0, output_dir=folder.parent / "whole")
+    require_equal(folder, folder.parent / "whole")
+
+
 def test_a_killed_rank_ends_all_and_leaves_readable_files(endless):
     process, folder = endless
-    ranks = [
-        pid for pid in _descendants(process.pid)
-        if b"PMI_RANK=1\0" in _environment(pid)
-    ]  # fmt: skip
-    os.kill(ranks[0], signal.SIGKILL)
+    os.kill(ranks_of(process, 1)[0], signal.SIGKILL)
     process.communicate(timeout=LIMIT)
     assert process.returncode != 0
     assert len(ic.Result(folder).spikes)
+
+
+def ranks_of(process, rank):
+    """The processes of a rank."""
+    wanted = f"PMI_RANK={rank}\0".encode()
+    return [pid for pid in _descendants(process.pid) if wanted in _environment(pid)]
 
 
 def _descendants(pid):
@@ -347,6 +482,7 @@ class Board:
 
     def __init__(self, size):
         self.size, self.laid, self.barrier = size, [None] * size, threading.Barrier(size)
+        self.posts = {(a, b): queue.Queue() for a in range(size) for b in range(size)}
 
     def swap(self, rank, value):
         self.laid[rank] = value
@@ -364,6 +500,12 @@ class Comm:
 
     def allgather(self, value):
         return self.board.swap(self.rank, value)
+
+    def send(self, value, to):
+        self.board.posts[self.rank, to].put(value)
+
+    def recv(self, source):
+        return self.board.posts[source, self.rank].get(timeout=60)
 
     def gather(self, value):
         found = self.board.swap(self.rank, value)
@@ -435,6 +577,63 @@ def test_what_one_raises_all_do():
             return str(error)
 
     assert on_threads(3, work) == ["OSError on rank 1: full", "full", "OSError on rank 1: full"]
+
+
+def test_what_was_heard_inside_is_not_told_again():
+    """Who failed has met the others once; they would have waited for it a second time."""
+
+    def work(ranks):
+        try:
+            with ranks.together():
+                with ranks.together():
+                    if ranks.rank == 1:
+                        raise OSError("full")
+                    ranks.sum(3)
+        except (OSError, RuntimeError) as error:
+            return str(error)
+
+    assert on_threads(3, work) == ["OSError on rank 1: full", "full", "OSError on rank 1: full"]
+
+
+def pieces_of(rank, failing=None):
+    for number in range(3 - rank):
+        if (rank, number) == failing:
+            raise OSError("lost")
+        yield rank, number
+
+
+def in_turn(ranks, failing=None, taken=None):
+    """What a rank is given of pieces of which one cannot be made, or so many are taken."""
+    found = []
+    try:
+        with ranks.together(), ranks.in_turn(pieces_of(ranks.rank, failing)) as pieces:
+            for piece in pieces:
+                if len(found) == taken:
+                    raise OSError("full")
+                found.append(piece)
+    except (OSError, RuntimeError) as error:
+        return found, str(error)
+    return found, None
+
+
+def test_pieces_of_all_ranks_come_to_the_first_in_turn():
+    found = on_threads(3, in_turn)
+    assert found[0] == ([(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (2, 0)], None)
+    assert found[1:] == [([], None)] * 2
+
+
+@pytest.mark.parametrize("failing", [(0, 1), (1, 0), (1, 1), (2, 0)])
+def test_a_piece_that_cannot_be_made_ends_all(failing):
+    rank = failing[0]
+    for number, (_, error) in enumerate(on_threads(3, lambda ranks: in_turn(ranks, failing))):
+        assert error == ("lost" if number == rank else f"OSError on rank {rank}: lost")
+
+
+@pytest.mark.parametrize("taken", [0, 2, 3, 4, 5])
+def test_pieces_that_cannot_be_taken_end_all(taken):
+    found = on_threads(3, lambda ranks: in_turn(ranks, taken=taken))
+    assert [error for _, error in found] == ["full", *["OSError on rank 0: full"] * 2]
+    assert len(found[0][0]) == taken
 
 
 def test_the_command_line_is_quiet_on_other_ranks(monkeypatch, tmp_path):

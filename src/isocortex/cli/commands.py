@@ -11,7 +11,7 @@ from isocortex.cli import build, cells, plot
 from isocortex.cli.info import info
 from isocortex.cli.results import data, rates, report
 from isocortex.cli.simulate import continue_, demo, run
-from isocortex.cli.terminal import err, out
+from isocortex.cli.terminal import err, out, stopped
 from isocortex.cli.validate import validate
 from isocortex.cli.view import view
 
@@ -23,9 +23,10 @@ class Stoppable(TyperGroup):
         """Run the command asked for."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            err.print("Stopped.")
-            raise typer.Exit(130) from None
+        except KeyboardInterrupt as stop:
+            ended, status = stopped(stop)
+            err.print(f"{ended}.")
+            raise typer.Exit(status) from None
 
 
 app = typer.Typer(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isocortex.cli.terminal import Config, err, out, progress_bar
+from isocortex.cli.terminal import Config, err, out, progress_bar, stopped
 from isocortex.session.launcher import launched
 
 if TYPE_CHECKING:
@@ -62,14 +62,15 @@ def _simulate(run_simulation: Callable[..., Result], what: Path, **options: Any)
 
         try:
             result = run_simulation(what, progress=progress, announce=out.print, **options)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             bar.stop()
+            ended, status = stopped(stop)
             err.print(
-                f"Stopped at {reached:g} ms. What was computed until then has been written."
+                f"{ended} at {reached:g} ms. What was computed until then has been written."
                 if reached
-                else "Stopped before the first step: nothing was written."
+                else f"{ended} before the first step: nothing was written."
             )
-            raise typer.Exit(130) from None
+            raise typer.Exit(status) from None
     done = result.run_summary
     assert done is not None  # the run has just left it
     out.print(

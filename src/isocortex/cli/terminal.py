@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from isocortex.interrupt import Terminated
 from isocortex.printable import printable
 from isocortex.session.launcher import launched
 from isocortex.text import in_words
@@ -129,3 +130,8 @@ def tell_if_unfinished(result: Result) -> None:
 def duration(seconds: float) -> str:
     """In words fit for a plan."""
     return in_words(seconds, decimals=1)
+
+
+def stopped(stop: KeyboardInterrupt) -> tuple[str, int]:
+    """How a command that was asked to stop says so, and its exit status, as shells have it."""
+    return ("Ended by SIGTERM", 143) if isinstance(stop, Terminated) else ("Stopped", 130)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isocortex.cli.terminal import err, out, progress_bar
+from isocortex.cli.terminal import err, out, progress_bar, stopped
 
 if TYPE_CHECKING:
     from isocortex.validation.outcome import Validation
@@ -51,10 +51,11 @@ def validate(
                 circuit, seeds=seeds, gates=wanted, short=short, output=folder,
                 threads=threads, progress=progress, announce=out.print,
             )  # fmt: skip
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             bar.stop()
-            err.print(f"Stopped. What was finished is kept in {folder}: call again to go on.")
-            raise typer.Exit(130) from None
+            ended, status = stopped(stop)
+            err.print(f"{ended}. What was finished is kept in {folder}: call again to go on.")
+            raise typer.Exit(status) from None
     _tell(found)
     if found.facts.get("currents") or found.facts.get("overrides"):
         err.print("These results are not of a cortex at rest: it had currents or overrides.")

@@ -29,7 +29,6 @@ from isocortex.engine.interface import (
     Piece,
     ProbeTable,
     Settings,
-    Snapshot,
 )
 from isocortex.engine.layout.arrangement import (
     allocate,
@@ -46,7 +45,8 @@ from isocortex.engine.meeting import dismiss, meeting_place
 from isocortex.engine.parts import NO_ROOM, Electrodes, Reached, Shared, Steps, Times
 from isocortex.engine.precision import require_precision
 from isocortex.engine.sampling import recording_of
-from isocortex.errors import ConfigError, SimulationError
+from isocortex.engine.state import Snapshot, State
+from isocortex.errors import SimulationError
 from isocortex.network.clock import Clock
 from isocortex.network.network import Network
 from isocortex.network.points import at_rest
@@ -74,7 +74,7 @@ class CpuEngine:
         self._threads = [ThreadPoolExecutor(1) for _ in self.shares]
         for thread, share in zip(self._threads, self.shares, strict=True):
             thread.submit(rest, laid, states, share.part.blocks, settings.v_init).result()
-        self._identity = identity(network, settings)
+        self._identity = identity(network, settings, self.exchange)
         self.network = network.without_wiring()
         self.recording = recording_of(NOTHING, laid, network, settings.second_order)
         self.kinetics = KineticsTables(network.kinetics, settings, dtype)
@@ -210,23 +210,18 @@ class CpuEngine:
 
     def _held(self) -> snapshot.Held:
         return snapshot.Held(
-            self.network, self.laid, self.shared, self.shares, self.kinetics, self._identity
-        )
+            self.network, self.laid, self.shared, self.shares, self.kinetics,
+            self.settings.second_order, self._identity, self.exchange,
+        )  # fmt: skip
 
-    def _require_all_here(self) -> None:
-        if self.exchange.size > 1:
-            raise ConfigError(
-                f"the state of a run on {self.exchange.size} ranks is in as many places",
-                fix="Save and restore in one process, on as many threads as it has cores.",
-            )
+    def standing(self) -> snapshot.Standing:
+        return snapshot.take(self._held(), self.step)
 
     def state(self) -> Snapshot:
-        self._require_all_here()
-        return snapshot.take(self._held(), self.step, self.settings.second_order)
+        return self.standing().snapshot()
 
-    def restore(self, state: Snapshot) -> None:
-        self._require_all_here()
-        snapshot.put_back(self._held(), state, self.settings.second_order)
+    def restore(self, state: State) -> None:
+        snapshot.put_back(self._held(), state)
         self.step = state.step
         self.clock.extend(self.step)
 

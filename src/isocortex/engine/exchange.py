@@ -8,12 +8,14 @@ order it came.
 
 from __future__ import annotations
 
-from typing import NoReturn, Protocol
+from typing import NoReturn, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray
+
+T = TypeVar("T")
 
 #: A spike on its way to other ranks: the number of its source, and when it happened, ms.
 SPIKE = np.dtype([("source", "<u4"), ("time", "<f8")])
@@ -41,6 +43,9 @@ class Exchange(Protocol):
     def sum(self, number: int) -> int:
         """Of the numbers of all ranks."""
 
+    def all(self, value: T) -> list[T]:
+        """The values of all ranks, in their order."""
+
     def abort(self, error: BaseException) -> NoReturn:
         """End all ranks at once, as others wait for this one, which cannot go on."""
 
@@ -58,6 +63,9 @@ class Alone:
 
     def sum(self, number: int) -> int:
         return number
+
+    def all(self, value: T) -> list[T]:
+        return [value]
 
     def abort(self, error: BaseException) -> NoReturn:
         raise error

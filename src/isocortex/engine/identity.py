@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from isocortex.compiling import compiled
+from isocortex.engine.exchange import Alone, Exchange
 from isocortex.engine.interface import Settings
 from isocortex.errors import ConfigError
 from isocortex.hashes import sha256
 from isocortex.network.network import Network
+from isocortex.streams import stream
 
 
-def identity(network: Network, settings: Settings) -> dict[str, str]:
+def identity(
+    network: Network, settings: Settings, exchange: Exchange | None = None
+) -> dict[str, str]:
     """Everything that a state must agree in with who goes on from it, in words.
 
-    Threads, precision and initial voltage may differ, and so may inputs, as they end at another
-    time where the simulation does; synapses that are stored count as those that are drawn.
+    Threads, ranks, precision and initial voltage may differ, and so may inputs, as they end at
+    another time where the simulation does; synapses that are stored count as those that are drawn.
     """
-    cells, points, poisson = network.cell_model, network.points, network.poisson
+    exchange = exchange or Alone()
+    cells, poisson = network.circuit_model, network.poisson
+    points = [
+        np.concatenate(told)
+        for told in zip(*exchange.all((network.points.tau, network.points.refractory)), strict=True)
+    ]
     return {
         "time step": f"{settings.dt:g} ms",
         "integrator": "crank-nicolson" if settings.second_order else "backward-euler",
         "temperature": f"{settings.celsius:g} degC",
         "cells": f"{len(cells):,} ({_hash((cells, network.models))})",
-        "point neurons": f"{len(points):,} ({_hash((points.tau, points.refractory))})",
+        "point neurons": f"{len(points[0]):,} ({_hash(points)})",
         "Poisson sources": f"{len(poisson.source):,} ({_hash(poisson.source)})",
-        "synapses": _synapses(network),
+        "synapses": _synapses(network, exchange),
     }
 
 
@@ -46,32 +56,63 @@ def require_same(state: Mapping[str, str], here: Mapping[str, str]) -> None:
             )  # fmt: skip
 
 
-def _synapses(network: Network) -> str:
+def _synapses(network: Network, exchange: Exchange) -> str:
     """Number and hash of the synapses; of drawn ones what they follow from, stored or not."""
-    wiring, slots, drawn = network.connections, network.slots, network.drawn
+    drawn, n_sources = network.drawn, len(network.connections.first) - 1
     if drawn is None:
-        return _told(f"{network.n_synapses:,}", network, [slice(0, None)], slots, wiring.target)
-    # beside them those of virtual nodes; slots are numbered as synapses are stored
+        number = f"{exchange.sum(network.n_synapses):,}"
+        return f"{number} ({_told(network, exchange, [range(n_sources)])})"
+    # beside them those of virtual nodes
     factors = [f for f in (drawn.factors, drawn.pool_factors) if f is not None]
-    others = [slice(network.n_reacting, None)]
+    others = [range(network.n_reacting, n_sources)]
     if drawn.pool is not None:
         axons = drawn.axons_of_pool
-        others = [slice(network.n_reacting, axons.start), slice(axons.stop, None)]
+        others = [range(network.n_reacting, axons.start), range(axons.stop, n_sources)]
     made = (drawn.axons, drawn.pool, drawn.kind, drawn.weight, *factors)
-    return _told(f"about {drawn.expected:.3g}", network, others, *made)
+    return f"about {drawn.expected:.3g} ({_told(network, exchange, others, *made)})"
 
 
-def _told(number: str, network: Network, sources: list[slice], *made: Any) -> str:
-    """The number, and a hash of what synapses follow from and of the stored ones of some sources.
+class _Stored(NamedTuple):
+    """The stored synapses of a rank, their delays in ms, and what they end on."""
 
-    A slice that begins after its end has none.
-    """
-    wiring, stored = network.connections, []
-    for some in sources:
-        first = wiring.first[slice(some.start, None if some.stop is None else some.stop + 1)]
-        here = slice(int(first[0]), int(first[-1])) if len(first) else slice(0, 0)
-        stored.append((np.diff(first), wiring.weight[here], wiring.delay[here]))
-    return f"{number} ({_hash((network.kinetics, made, stored, wiring.delays))})"
+    first: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+    delay: np.ndarray
+    delays: np.ndarray
+    cell: np.ndarray
+    node: np.ndarray
+    kind: np.ndarray
+    first_cell: int
+    first_point: int
+
+
+def _told(network: Network, exchange: Exchange, sources: list[range], *made: Any) -> str:
+    """A hash of what synapses follow from, and of the stored ones of some sources on all ranks."""
+    wiring, slots = network.connections, network.slots
+    stored = _Stored(
+        wiring.first, wiring.target, wiring.weight, wiring.delay, wiring.delays,
+        slots.cell, slots.node, slots.kind, network.first_cell, network.first_point,
+    )  # fmt: skip
+    here = sum(int(_sum(stored, some.start, some.stop)) for some in sources)
+    return _hash((network.kinetics, made, exchange.sum(here) % 2**64))
+
+
+@compiled
+def _sum(stored, begin, end):
+    """Sum of a hash of each synapse of the sources ``begin:end``, whoever stores it."""
+    total, n_slots = np.uint64(0), len(stored.cell)
+    for source in range(begin, end):
+        for c in range(stored.first[source], stored.first[source + 1]):
+            t = np.int64(stored.target[c])
+            onto, place = stored.first_point + t - n_slots, np.int64(-1)
+            if t < n_slots:
+                onto = stored.first_cell + np.int64(stored.cell[t])
+                place = (np.int64(stored.node[t]) << 16) + np.int64(stored.kind[t])
+            delay = np.float64(stored.delays[stored.delay[c]]).view(np.int64)
+            weight = np.float64(stored.weight[c]).view(np.int64)
+            total += stream(stream(np.uint64(source), onto, place), delay, weight)
+    return total
 
 
 def _hash(value: Any) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
+from isocortex.engine.state import Snapshot, State
 from isocortex.errors import SimulationError
 from isocortex.network.network import Network
 
@@ -148,41 +148,6 @@ class Piece(NamedTuple):
     samples: FloatArray
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """All that evolves, in the order cell, node, mechanism: no engine's own.
-
-    Attributes (n cells, p point neurons, r Poisson sources)
-    ----------
-    of : what it is a state of, see :func:`isocortex.engine.identity.identity`.
-    step : steps done.
-    voltage : float[nodes of all cells], mV.
-    channel : float[states], of every cell by node, then mechanism, then state.
-    above : bool[n], whether the soma was above the threshold.
-    synapse : int64[s, 3], cell, node and kinetics of synapses that are not silent.
-    terms : float[s, 2], what the two terms of their conductance stand at, uS.
-    points : float64[3, p], m, when it was that (ms), the end of refractoriness (ms).
-    source, time, due : of spikes with events to come, by time, then source: when they happened
-        and when their next event is due, ms.
-    stream, next : uint64[r] and float64[r], of every Poisson source the position in its stream
-        and its next spike, ms.
-    """
-
-    of: dict[str, str]
-    step: int
-    voltage: np.ndarray
-    channel: np.ndarray
-    above: NDArray[np.bool_]
-    synapse: IntArray
-    terms: np.ndarray
-    points: FloatArray
-    source: IntArray
-    time: FloatArray
-    due: FloatArray
-    stream: NDArray[np.uint64]
-    next: FloatArray
-
-
 class Engine(Protocol):
     """State of a network, and how it moves.
 
@@ -209,11 +174,17 @@ class Engine(Protocol):
         Stops early where a voltage is no longer a number, see :func:`check_finite`.
         """
 
-    def state(self) -> Snapshot:
-        """All that evolves, between two steps."""
+    def standing(self) -> State:
+        """All that evolves, until the next step: cells are looked up as they are asked for.
 
-    def restore(self, state: Snapshot) -> None:
-        """Go on from a state of the same network, whatever engine or number of threads it is of.
+        Where ranks share the circuit, all call this together, and its cells are this rank's.
+        """
+
+    def state(self) -> Snapshot:
+        """The same in memory."""
+
+    def restore(self, state: State) -> None:
+        """Go on from a state of the same network, whatever engine, threads or ranks it is of.
 
         The same engine goes on to the last bit as if it had not been interrupted, if it was at the
         end of a window.

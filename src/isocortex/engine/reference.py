@@ -19,11 +19,11 @@ from isocortex.engine.interface import (
     Piece,
     ProbeTable,
     Settings,
-    Snapshot,
     Variable,
     nernst_factor,
 )
 from isocortex.engine.layout.models import regions_of, state_rows
+from isocortex.engine.state import Extent, Snapshot, State
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.density import EXTRAPOLATION, STAGE
 from isocortex.network.clock import Clock
@@ -341,33 +341,45 @@ class ReferenceEngine:
         rows = state_rows(regions, self.settings.second_order)
         return [(int(n), *name) for n, name in zip(rows.node, rows.name, strict=True)]
 
+    def standing(self) -> Snapshot:
+        return self.state()
+
     def state(self) -> Snapshot:
-        cells = self.cells
+        cells, channels = self.cells, [self._channels(c) for c in range(len(self.cells))]
         channel = [
             # "gca" lives for one step only
             0.0 if name == "gca" else cell.value(node, Variable(name, mechanism))
-            for c, cell in enumerate(cells)
-            for node, mechanism, name in self._channels(c)
+            for cell, mine in zip(cells, channels, strict=True)
+            for node, mechanism, name in mine
         ]
         synapse = sorted(
             (c, int(cell.node[k]), int(cell.kind[k]), cell.A[k], cell.B[k])
             for c, cell in enumerate(cells)
             for k in np.flatnonzero((cell.A != 0.0) | (cell.B != 0.0))
         )
+        table = np.array(synapse, float).reshape(-1, 5)
         first = self.network.connections.first
         flying: dict[tuple[float, int], float] = {}
         for due, _, k, time in self.queue:
             spike = (time, int(np.searchsorted(first, k, side="right")) - 1)
             flying[spike] = min(flying.get(spike, np.inf), due)
         spikes = sorted(flying)
+        n_nodes = sum(len(cell.v) for cell in cells)
         return Snapshot(
             of=identity(self.network, self.settings),
             step=self.step,
+            extent=Extent(len(cells), n_nodes, len(channel), len(synapse)),
+            unit=np.ones((len(self.network.kinetics), 2)),
+            first=0,
+            above=np.array([cell.above for cell in cells], bool),
+            nodes=np.array([len(cell.v) for cell in cells], np.uint32),
+            channels=np.array([len(mine) for mine in channels], np.uint32),
+            synapses=np.bincount(table[:, 0].astype(int), minlength=len(cells)).astype(np.uint32),
             voltage=np.concatenate([np.zeros(0), *(cell.v for cell in cells)]),
             channel=np.array(channel),
-            above=np.array([cell.above for cell in cells], bool),
-            synapse=np.array([row[:3] for row in synapse], np.int64).reshape(-1, 3),
-            terms=np.array([row[3:] for row in synapse], float).reshape(-1, 2),
+            node=table[:, 1].astype(np.uint16),
+            kind=table[:, 2].astype(np.uint16),
+            terms=table[:, 3:],
             points=np.array([(p.m, p.since, p.ready) for p in self.points]).reshape(-1, 3).T,
             source=np.array([source for _, source in spikes], np.int64),
             time=np.array([time for time, _ in spikes]),
@@ -376,21 +388,23 @@ class ReferenceEngine:
             next=self.poisson.next.copy(),
         )
 
-    def restore(self, state: Snapshot) -> None:
+    def restore(self, state: State) -> None:
         require_same(state.of, identity(self.network, self.settings))
         self.step = state.step
         self.clock.extend(self.step)
-        voltage, channel = iter(state.voltage), iter(state.channel)
+        whole = Snapshot.of_cells(state, range(len(self.cells)))
+        voltage, channel = iter(whole.voltage), iter(whole.channel)
         for c, cell in enumerate(self.cells):
             cell.v = np.array([next(voltage) for _ in range(cell.model.n_nodes)], float)
             for node, mechanism, name in self._channels(c):
                 cell.assign(node, mechanism, name, float(next(channel)))
-            cell.above = bool(state.above[c])
+            cell.above = bool(whole.above[c])
             cell.A[:], cell.B[:] = 0.0, 0.0
-        for (c, node, kind), terms in zip(state.synapse, state.terms, strict=True):
+        terms = whole.terms * whole.unit[whole.kind]
+        for (c, node, kind), both in zip(whole.synapse, terms, strict=True):
             cell = self.cells[c]
             k = np.flatnonzero((cell.node == node) & (cell.kind == kind))[0]
-            cell.A[k], cell.B[k] = terms
+            cell.A[k], cell.B[k] = both
         for point, (m, since, ready) in zip(self.points, state.points.T, strict=True):
             point.m, point.since, point.ready = float(m), float(since), float(ready)
         self.queue.clear()

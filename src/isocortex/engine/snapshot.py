@@ -1,116 +1,118 @@
-"""The state of blocks of cells in an order that is no engine's, and back."""
+"""The state of blocks of cells as it stands, piece by piece, and back into them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
 
-from isocortex.engine.cable import SILENT
+from isocortex.engine.cellwise import (
+    Piece,
+    bits_of,
+    bits_of_states,
+    count_open,
+    put_in,
+    take_out,
+    where_of,
+)
 from isocortex.engine.deal import Share
+from isocortex.engine.exchange import Exchange
 from isocortex.engine.identity import require_same
-from isocortex.engine.interface import FloatArray, IntArray, Snapshot
+from isocortex.engine.interface import FloatArray, IntArray
 from isocortex.engine.layout.arrangement import Arrangement
-from isocortex.engine.layout.arrays import States
 from isocortex.engine.layout.kinetics import KineticsTables
-from isocortex.engine.layout.models import state_rows
 from isocortex.engine.loop import hear_again
 from isocortex.engine.parts import Shared
+from isocortex.engine.state import CellStates, Extent, Snapshot, State
+from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 from isocortex.network.points import PointState
 
-
-class Elements:
-    """Where the state arrays hold what a snapshot names.
-
-    Attributes
-    ----------
-    voltage, channel : int64, elements of V and S, by cell, then node, then mechanism.
-    above : int64[n_cells], elements of ``above``, flat.
-    """
-
-    def __init__(self, laid: Arrangement, cell_model: IntArray, second_order: bool) -> None:
-        lanes, at, blocks = laid.blocks.lanes, laid.arrays, laid.blocks
-        self.above = blocks.cell_block.astype(np.int64) * lanes + blocks.cell_lane
-        nodes = np.diff(laid.tables.first_node)
-        rows = [state_rows(regions, second_order).row for regions in laid.tables.regions]
-        self.voltage = _by_cell(
-            at.first_v[blocks.cell_block] + blocks.cell_lane, cell_model,
-            [np.arange(n) * lanes for n in nodes],
-        )  # fmt: skip
-        self.channel = _by_cell(
-            at.first_s[blocks.cell_block] + blocks.cell_lane, cell_model,
-            [row * lanes for row in rows],
-        )  # fmt: skip
-
-
-def _by_cell(first: IntArray, model: IntArray, offsets: list[IntArray]) -> IntArray:
-    """The offsets of each cell's model from its ``first``, one cell after the other."""
-    sizes = np.array([len(o) for o in offsets], np.int64)[model]
-    begin = np.cumsum(sizes) - sizes
-    elements = np.empty(int(sizes.sum()), np.int64)
-    for m, offset in enumerate(offsets):
-        mine = np.flatnonzero(model == m)
-        elements[begin[mine, None] + np.arange(len(offset))] = first[mine, None] + offset
-    return elements
+#: Numbers of a piece at most, where a cell does not have more: with their places 25 MB.
+PIECE = 1 << 21
 
 
 class Held(NamedTuple):
-    """Where an engine holds its state."""
+    """Where an engine holds its state; the last say what it is of, and who else has a part."""
 
     network: Network
     laid: Arrangement
     shared: Shared
     shares: list[Share]
     kinetics: KineticsTables
+    second_order: bool
     of: dict[str, str]
+    exchange: Exchange
 
 
-def take(held: Held, step: int, second_order: bool) -> Snapshot:
-    """The state after ``step`` steps."""
-    network, laid, shared, shares, kinetics, of = held
-    states, points = shared.states, shared.points
-    where = Elements(laid, network.cell_model, second_order)
-    synapse, terms = _synapses(laid, states, kinetics.powers(step))
-    source, time, due = _on_their_way(shares)
-    trains = network.poisson.begin()
-    for share in shares:
-        trains.stream[share.chosen] = share.poisson.stream
-        trains.next[share.chosen] = share.poisson.next
-    return Snapshot(
-        of=of,
-        step=step,
-        voltage=states.V[where.voltage],
-        channel=states.S[where.channel],
-        above=states.above.ravel()[where.above],
-        synapse=synapse,
-        terms=terms,
-        points=_points(points),
-        source=source,
-        time=time,
-        due=due,
-        stream=trains.stream,
-        next=trains.next,
-    )
+@dataclass(frozen=True, kw_only=True)
+class Standing(State):
+    """The state of an engine until it moves on: cells are looked up when they are asked for.
+
+    Its pieces are of the cells of this rank.
+    """
+
+    held: Held
+
+    def pieces(self, cells: range) -> Iterator[CellStates]:
+        n_cells, step = self.held.network.n_cells, _cells_at_once(self.held.laid)
+        for begin in range(0, max(n_cells, 1), step):  # one at least, of whatever types
+            yield _piece(self.held, begin, min(begin + step, n_cells))
+
+    def snapshot(self) -> Snapshot:
+        """The same in memory, which does not move on."""
+        whole = vars(_piece(self.held, 0, self.held.network.n_cells))
+        return Snapshot(**whole, **{item.name: getattr(self, item.name) for item in fields(State)})
 
 
-def put_back(held: Held, state: Snapshot, second_order: bool) -> None:
-    """Give arrays and threads the state that a snapshot holds."""
-    network, laid, shared, shares, kinetics, of = held
-    require_same(state.of, of)
-    states, points = shared.states, shared.points
-    where = Elements(laid, network.cell_model, second_order)
-    states.V[where.voltage] = state.voltage
-    states.S[where.channel] = state.channel
-    states.above.reshape(-1)[where.above] = state.above
-    cell, node, kind = state.synapse.T
-    row = laid.rows.find(laid.blocks.cell_block[cell], node, kind)
-    element = row * laid.blocks.lanes + laid.blocks.cell_lane[cell]
-    states.A[:], states.B[:] = 0.0, 0.0
-    with np.errstate(over="ignore"):  # more than halves hold ends the run at its next step
-        states.A[element], states.B[element] = (state.terms / kinetics.powers(state.step)[kind]).T
-    points.m[:], points.last[:], points.ready[:] = state.points
-    for share in shares:
+def take(held: Held, step: int) -> Standing:
+    """The state after ``step`` steps; all ranks take theirs together."""
+    shares = held.shares
+    streams = [(share.chosen, share.poisson.stream, share.poisson.next) for share in shares]
+    told = held.exchange.all((_points(held.shared.points), _on_their_way(shares), streams))
+    points, entries, streams_of = zip(*told, strict=True)
+    source, time, due = _spikes(np.concatenate(entries))
+    trains = held.network.poisson.begin()
+    for some in streams_of:
+        for chosen, stream, following in some:
+            trains.stream[chosen], trains.next[chosen] = stream, following
+    return Standing(
+        of=held.of, step=step, extent=_extent(held), unit=held.kinetics.powers(step),
+        points=np.concatenate(points, axis=1), source=source, time=time, due=due,
+        stream=trains.stream, next=trains.next, held=held,
+    )  # fmt: skip
+
+
+def put_back(held: Held, state: State) -> None:
+    """Give arrays and threads the state, as far as it is of this rank.
+
+    Raises
+    ------
+    ConfigError : it is of another network or time step; nothing has changed then. Or not all of
+        this rank's cells are in it.
+    """
+    require_same(state.of, held.of)
+    network, shared = held.network, held.shared
+    cells = range(network.first_cell, network.first_cell + network.n_cells)
+    where, bits = where_of(held.laid, held.second_order), bits_of_states(shared.states)
+    missing = len(cells)
+    for piece in state.pieces(cells):
+        arrays = _as_here(held, state, piece)
+        n, fits = put_in(piece.first - cells.start, where, bits, arrays)
+        missing -= n
+        if not fits:
+            break
+    if missing:
+        raise ConfigError(
+            "the state does not hold all cells of this simulation with all that they have here",
+            fix="Take another one: this was damaged.",
+        )
+    points = shared.points
+    here = slice(held.network.here.points.start, held.network.here.points.stop)
+    points.m[:], points.last[:], points.ready[:] = state.points[:, here]
+    for share in held.shares:
         share.poisson.stream[:] = state.stream[share.chosen]
         share.poisson.next[:] = state.next[share.chosen]
         flight, n_flight, inbox, n_inbox = hear_again(
@@ -119,6 +121,81 @@ def put_back(held: Held, state: Snapshot, second_order: bool) -> None:
         share.part = share.part._replace(
             flight=flight, n_flight=n_flight, inbox=inbox, n_inbox=n_inbox
         )
+
+
+def _cells_at_once(laid: Arrangement) -> int:
+    """Cells of a piece."""
+    at = laid.arrays
+    numbers = (np.diff(at.first_v) + np.diff(at.first_s)) // laid.blocks.lanes
+    return max(PIECE // int((numbers + 2 * np.diff(at.first_row)).max(initial=1)), 1)
+
+
+def _piece(held: Held, begin: int, end: int) -> CellStates:
+    """What the cells ``begin:end`` of this rank stand at."""
+    laid, network = held.laid, held.network
+    where, bits = where_of(laid, held.second_order), bits_of_states(held.shared.states)
+    synapses = np.empty(end - begin, np.uint32)
+    n_open = count_open(begin, where, bits, synapses)
+    nodes, channels = (
+        of_model[network.cell_model[begin:end]].astype(np.uint32) for of_model in _sizes(laid)
+    )
+    term = laid.term
+    piece = CellStates(
+        first=network.first_cell + begin,
+        above=np.empty(end - begin, bool),
+        nodes=nodes,
+        channels=channels,
+        synapses=synapses,
+        voltage=np.empty(int(nodes.sum()), laid.dtype),
+        channel=np.empty(int(channels.sum()), laid.dtype),
+        node=np.empty(n_open, np.min_scalar_type(max(laid.rows.most_nodes - 1, 0))),
+        kind=np.empty(n_open, np.min_scalar_type(max(laid.rows.kinds - 1, 0))),
+        terms=np.empty((n_open, 2), term),
+    )
+    take_out(begin, where, bits, _arrays(piece))
+    return piece
+
+
+def _sizes(laid: Arrangement) -> tuple[IntArray, IntArray]:
+    """Compartments and states of channels of each model."""
+    return np.diff(laid.tables.first_node), np.array([len(s) for s in laid.tables.rest], np.int64)
+
+
+def _extent(held: Held) -> Extent:
+    """How much there is on all ranks; synapses are counted."""
+    laid, network = held.laid, held.network
+    where, bits = where_of(laid, held.second_order), bits_of_states(held.shared.states)
+    counts = np.bincount(network.cell_model, minlength=len(network.models))
+    synapses, step = 0, _cells_at_once(laid)
+    for begin in range(0, network.n_cells, step):
+        count = np.empty(min(step, network.n_cells - begin), np.uint32)
+        synapses += count_open(begin, where, bits, count)
+    nodes, channels = (int((counts * of_model).sum()) for of_model in _sizes(laid))
+    here = (network.n_cells, nodes, channels, synapses)
+    return Extent(*map(sum, zip(*held.exchange.all(here), strict=True)))
+
+
+def _arrays(piece: CellStates) -> Piece:
+    """The arrays of a piece, as compiled functions have them."""
+    named = {name: getattr(piece, name) for name in Piece._fields if name != "terms"}
+    return Piece(**named, terms=bits_of(piece.terms))
+
+
+def _as_here(held: Held, state: State, piece: CellStates) -> Piece:
+    """The arrays of a piece in the types and units of an engine.
+
+    A half times its unit is the same half again after the way back.
+    """
+    laid, unit = held.laid, held.kinetics.powers(state.step)
+    terms = piece.terms
+    if terms.dtype != laid.term or not np.array_equal(state.unit, unit):
+        with np.errstate(over="ignore"):  # more than halves hold ends the run at its next step
+            terms = (terms * state.unit[piece.kind] / unit[piece.kind]).astype(laid.term)
+    return Piece(
+        piece.above, piece.nodes, piece.channels, piece.synapses,
+        piece.voltage.astype(laid.dtype, copy=False), piece.channel.astype(laid.dtype, copy=False),
+        piece.node, piece.kind, bits_of(np.ascontiguousarray(terms)),
+    )  # fmt: skip
 
 
 def _points(points: PointState) -> FloatArray:
@@ -133,41 +210,27 @@ def _points(points: PointState) -> FloatArray:
     )
 
 
-def _synapses(laid: Arrangement, states: States, power: FloatArray) -> tuple[IntArray, np.ndarray]:
-    """(cell, node, kinetics) of every synapse that is not silent, in this order, and its terms.
-
-    A half times its power is the same half again after the way back, though both are rounded.
-    """
-    rows, lanes = laid.rows, laid.blocks.lanes
-    element = np.flatnonzero((np.abs(states.A) > SILENT) | (np.abs(states.B) > SILENT))
-    row, lane = np.divmod(element, lanes)
-    block = np.searchsorted(rows.first, row, side="right") - 1
-    cell = laid.blocks.cell_at[block * lanes + lane]
-    element, row, cell = element[cell >= 0], row[cell >= 0], cell[cell >= 0]
-    at = rows.in_pattern(row)
-    order = np.lexsort((rows.kind[at], rows.node[at], cell))
-    element, at = element[order], at[order]
-    terms = np.column_stack([states.A[element], states.B[element]]) * power[rows.kind[at]]
-    return (
-        np.column_stack([cell[order], rows.node[at], rows.kind[at]]).astype(np.int64),
-        terms.astype(laid.dtype),
-    )
-
-
-def _on_their_way(shares: list[Share]) -> tuple[IntArray, FloatArray, FloatArray]:
-    """Sources and times of spikes with events to come, and when the next one is due (ms).
+def _on_their_way(shares: list[Share]) -> FloatArray:
+    """float64[k, 4], of spikes with events to come: time, source, which of equal ones, due (ms).
 
     A part knows of a spike what it has synapses of, in one entry for those that are stored and one
-    for those that are drawn: of equal spikes there are as many as in the part that has most.
+    for those that are drawn.
     """
-    entries = []
+    entries = [np.zeros((0, 4))]
     for p, share in enumerate(shares):
         inbox, n = share.part.inbox, share.part.n_inbox
         drawn = inbox.cursor[:n] >= len(share.part.wiring.target)
         keys = (inbox.source[:n], inbox.time[:n], 2 * p + drawn)
         which = _nth(keys)
         entries.append(np.column_stack([inbox.time[:n], inbox.source[:n], which, inbox.due[:n]]))
-    table = np.concatenate(entries)
+    return np.concatenate(entries)
+
+
+def _spikes(table: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:
+    """Sources and times of the spikes in the entries of all parts, and when they are due first.
+
+    Of equal spikes there are as many as in the part that has most.
+    """
     table = table[np.lexsort((table[:, 3], table[:, 2], table[:, 1], table[:, 0]))]
     is_new = np.ones(len(table), bool)
     is_new[1:] = (table[1:, :3] != table[:-1, :3]).any(axis=1)

@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from isocortex.circuit import Simulation
-from isocortex.engine.interface import Snapshot
 from isocortex.errors import ConfigError
 from isocortex.report.output import CHECKPOINT
 from isocortex.session.loop import Run, Watching
 from isocortex.session.outputs import Account, Writers
 from isocortex.session.setup import Options
-from isocortex.session.statefile import Arrays, Meaning, write_state
+from isocortex.session.statefile import Meaning, write_state
 
 logger = logging.getLogger(__name__)
 SAVING = "saving states"
@@ -115,11 +114,13 @@ class Checkpoints(Watching):
     """Writes the state where the plan says, at ends of windows: there nothing is half exchanged.
 
     The last checkpoint of a run that ends is at the last end of a window before the end, so that it
-    can be continued as if it had been asked for more.
+    can be continued as if it had been asked for more. Of several ranks the first writes what all
+    of them hold.
 
     Parameters
     ----------
     about : what a state is of, see :mod:`isocortex.session.statefile`.
+    writers : of the run's files; None on other ranks, which have none.
     """
 
     def __init__(
@@ -127,7 +128,7 @@ class Checkpoints(Watching):
         plan: Plan,
         folder: Path,
         about: Mapping[str, Any],
-        writers: Writers,
+        writers: Writers | None,
         say: Callable[[str], None],
     ) -> None:
         self.plan, self.folder, self.about = plan, folder, about
@@ -155,34 +156,41 @@ class Checkpoints(Watching):
         """Write what is due as the next piece begins: the last one has been looked at by now."""
         if run.step % run.engine.window:
             return
-        states = [moment for moment, step in self.states.items() if step == run.step]
-        due = run.step > self.written and (run.step in self.checkpoints or self._waited())
-        if states or due:
-            snapshot = run.engine.state()
-            for moment in states:
-                path = self.folder / state_name(moment)
-                self._write(run, path, snapshot, self.writers.connections())
-                self.say(f"State at {run.time:g} ms: {path}")
-            if due:
-                self._checkpoint(run, snapshot)
+        for moment in [moment for moment, step in self.states.items() if step == run.step]:
+            path = self.folder / state_name(moment)
+            self._write(run, path, checkpoint=False)
+            self.say(f"State at {run.time:g} ms: {path}")
+        waited = self._waited(run)
+        if run.step > self.written and (run.step in self.checkpoints or waited):
+            self._checkpoint(run)
 
     def finish(self, run: Run, complete: bool) -> None:
         at_end_of_window = run.step % run.engine.window == 0
-        if run.stopped and self.plan.checkpoints and run.step > self.written and at_end_of_window:
-            self._checkpoint(run, run.engine.state())
-            self.say(f"It can go on from there: isocortex continue {self.folder}")
+        if run.stopped and self.plan.checkpoints:
+            if run.step > self.written and at_end_of_window:
+                self._checkpoint(run)
+            if (self.folder / CHECKPOINT).exists():
+                self.say(f"It can go on: isocortex continue {self.folder}")
 
-    def _waited(self) -> bool:
+    def _waited(self, run: Run) -> bool:
         minutes = self.plan.minutes
-        return minutes is not None and time.monotonic() - self.when >= 60.0 * minutes
+        if minutes is None:
+            return False
+        # each rank has a clock of its own
+        return run.ranks.share(time.monotonic() - self.when >= 60.0 * minutes)
 
-    def _checkpoint(self, run: Run, snapshot: Snapshot) -> None:
-        kept = {**self.writers.kept(), **self.writers.connections()}
-        self._write(run, self.folder / CHECKPOINT, snapshot, kept)
+    def _checkpoint(self, run: Run) -> None:
+        self._write(run, self.folder / CHECKPOINT, checkpoint=True)
         self.written, self.when = run.step, time.monotonic()
 
-    def _write(self, run: Run, path: Path, snapshot: Snapshot, more: Arrays) -> None:
-        about = {**self.about, "account": self.writers.account.kept(run)}
-        write_state(path, snapshot, Meaning.of(run.network), about, more)
+    def _write(self, run: Run, path: Path, *, checkpoint: bool) -> None:
+        """Write the state of all ranks; to a checkpoint belongs what the files hold."""
+        state = run.engine.standing()
+        cells = range(run.network.circuit_cells)
+        with run.ranks.in_turn(state.pieces(cells)) as pieces:
+            if self.writers is not None:
+                more = {**(self.writers.kept() if checkpoint else {}), **self.writers.connections()}
+                about = {**self.about, "account": self.writers.account.kept(run)}
+                write_state(path, state, Meaning.of(run.network), about, more, pieces)
         run.clock.lap(SAVING)
         logger.info("State at %g ms: %s", run.time, path.name)

@@ -17,9 +17,9 @@ from isocortex.engine.interface import (
     Piece,
     ProbeTable,
     Settings,
-    Snapshot,
     check_finite,
 )
+from isocortex.engine.state import State
 from isocortex.network.network import Network
 from isocortex.report.summary import Stopwatch
 from isocortex.session.ranks import Ranks
@@ -152,7 +152,7 @@ class Run:
         """Let all observers finish, the last started first; each does, whatever others raise."""
         self._closing.close()
 
-    def restore(self, state: Snapshot) -> None:
+    def restore(self, state: State) -> None:
         """Go on from a state, and tell the observers.
 
         Raises
@@ -180,8 +180,7 @@ class Run:
                 wanted = window - begin if begin else self._piece  # which coincident events add up
                 n = min(wanted, step - self.step, self._until_pause())
                 seconds = self._advance(n)
-                with self.ranks.together():
-                    self._look(look)
+                self._look(look)
                 if not begin and n == wanted:
                     self._choose_piece(n, seconds)
         except BaseException:
@@ -195,8 +194,9 @@ class Run:
 
     def _look(self, look: Callable[[], None]) -> None:
         try:
-            look()
-        except KeyboardInterrupt:
+            with self.ranks.together():
+                look()
+        except KeyboardInterrupt:  # one rank's is all ranks'
             self.stopped = True
             raise
 

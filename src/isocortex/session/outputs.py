@@ -354,7 +354,7 @@ def writers_of(
         for k, recorder in enumerate(several):
             if start is not None and isinstance(recorder, ConnectionRecorder):
                 with located(facts["run"]["config_file"], f"reports.{name}"):
-                    recorder.go_on(start.saved.snapshot.step, _kept_connections(more))
+                    recorder.go_on(start.saved.state.step, _kept_connections(more))
             path = files.folder / files.reports[name]
             reports.append(ReportFile(recorder, path, (number, k), facts, begun))
     spikes = SpikeFile(files, order, facts, begun)

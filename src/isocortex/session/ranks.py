@@ -37,9 +37,11 @@ class Ranks(Alone):
     rank, size : which this is, and of how many.
     here : how many of them are on this machine.
     threads : what each has cores for.
+    heard : what another rank failed with, as it was told last.
     """
 
     here = 1
+    heard: BaseException | None = None
 
     def __init__(self) -> None:
         self.threads = usable_cores()
@@ -63,6 +65,14 @@ class Ranks(Alone):
         return sum(self.all(number))
 
     @contextmanager
+    def in_turn(self, pieces: Iterator[T]) -> Iterator[Iterator[T]]:
+        """The pieces of all ranks, in the order of ranks, to the first; to others none.
+
+        At most two are held at a time: a rank makes its next one when the first rank asks for it.
+        """
+        yield pieces
+
+    @contextmanager
     def together(self) -> Iterator[None]:
         """Go on only if all have come to the end of this; what one raises all do."""
         raised: BaseException | None = None
@@ -70,7 +80,13 @@ class Ranks(Alone):
             yield
         except BaseException as error:
             raised = error
-        self.all(None, raised)
+        heard, self.heard = self.heard, None
+        if raised is not None and raised is heard:  # who told it was here, and has gone on
+            raise raised
+        try:
+            self.all(None, raised)
+        finally:
+            self.heard = None
 
 
 class MpiRanks(Ranks):
@@ -79,7 +95,13 @@ class MpiRanks(Ranks):
     Parameters
     ----------
     comm : an mpi4py communicator of all of them.
+
+    Attributes
+    ----------
+    passed_on : what another rank failed with, which this one alone was told.
     """
+
+    passed_on: BaseException | None = None
 
     def __init__(self, comm: Any) -> None:
         self.comm, self.rank, self.size = comm, comm.rank, comm.size
@@ -97,12 +119,53 @@ class MpiRanks(Ranks):
             raise error
         for _, failure in told:
             if failure is not None:
+                self.heard = failure
                 raise failure
         return [value for value, _ in told]
 
+    @contextmanager
+    def in_turn(self, pieces: Iterator[T]) -> Iterator[Iterator[T]]:
+        if self.rank:
+            self._give(pieces)
+            yield iter(())
+            return
+        waiting = list(range(1, self.size))
+        try:
+            yield self._taken(pieces, waiting)
+        finally:  # whoever still waits is let go
+            for rank in waiting:
+                self.comm.send(False, rank)
+
+    def _taken(self, pieces: Iterator[T], waiting: list[int]) -> Iterator[T]:
+        yield from pieces
+        while waiting:
+            self.comm.send(True, waiting[0])
+            piece, failure = self.comm.recv(source=waiting[0])
+            if failure is not None or piece is None:
+                waiting.pop(0)
+            if failure is not None:
+                self.passed_on = failure
+                raise failure
+            if piece is not None:
+                yield piece
+
+    def _give(self, pieces: Iterator[T]) -> None:
+        """Send one piece after the other as long as they are asked for."""
+        failure = None
+        while failure is None and self.comm.recv(source=0):
+            try:
+                piece = next(pieces, None)
+            except BaseException as error:
+                failure, piece = error, None
+            self.comm.send((piece, None if failure is None else self._tellable(failure)), 0)
+            if piece is None:
+                break
+        if failure is not None:
+            raise failure
+
     def _tellable(self, error: BaseException) -> BaseException:
         """An error that other ranks can raise; exceptions of other kinds may not be sent."""
-        if isinstance(error, IsocortexError | KeyboardInterrupt):
+        if isinstance(error, IsocortexError | KeyboardInterrupt) or error is self.passed_on:
             return error
         return RuntimeError(f"{type(error).__name__} on rank {self.rank}: {error}")
 

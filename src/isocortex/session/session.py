@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isocortex.circuit import ReportSpec, Simulation
-from isocortex.engine.interface import Snapshot
+from isocortex.engine.state import Snapshot, State
 from isocortex.errors import ConfigError
 from isocortex.interrupt import interruptible
 from isocortex.network.network import Network
@@ -146,7 +146,7 @@ class Session:
         """All that evolves, as it is now; the session goes on unchanged."""
         return self.run.engine.state()
 
-    def restore(self, state: Snapshot) -> None:
+    def restore(self, state: State) -> None:
         """Go on from a state of the same simulation: another session's, or an earlier one of this.
 
         Spikes and traces of times after that of the state are forgotten, earlier ones kept.
@@ -273,17 +273,9 @@ def prepare(
     start : a state to begin with, None to begin at rest.
     ranks : those that run the simulation together; the first writes for all.
 
-    Raises
-    ------
-    ConfigError : a state is asked for or given where several ranks share the circuit.
     """
     started, clock, ranks = datetime.now(UTC), Stopwatch(), ranks or Ranks()
     with ranks.together():
-        if ranks.size > 1 and (plan is not None or start is not None):
-            raise ConfigError(
-                f"the state of a run on {ranks.size} ranks is in as many places",
-                fix="Save and go on in one process, on as many threads as it has cores.",
-            )
         simulation, settings = load(config, options, say, ranks)
         clock.lap(READING)
         files = Files.of(simulation, options.overwrite, plan.states if plan else ())
@@ -296,10 +288,10 @@ def prepare(
             files.check(goes_on=start is not None and not start.branches)
     with ranks.together():
         network = build(simulation, options, ranks)
-        snapshot = start.snapshot(network, settings) if start else None
+        state = start.state(network, settings, ranks) if start else None
         begin = start.begin if start else 0.0
         recorders = recorders_of(simulation, network, begin) if writes else {}
-        bound = bounds_of(network, simulation.tstop) if plan else {}
+        bound = bounds_of(network, simulation.tstop, ranks) if plan else {}
     stored = network.n_synapses - round(network.n_drawn)
     n_synapses = ranks.sum(stored) + round(network.n_drawn)
     say(describe(network, n_synapses))
@@ -313,13 +305,16 @@ def prepare(
     compiling = task.engine.compile_seconds
     setup = sum(clock.seconds.values()) - compiling
     say(f"Ready: {setup:.1f} s to build, {compiling:.1f} s to compile.")
-    if snapshot is not None:
-        task.engine.restore(snapshot)
-        del snapshot
+    if state is not None:
+        with ranks.together():
+            task.engine.restore(state)
+        del state
     spikes = Spikes() if keeps else None
     observers: list[Observer] = [*([spikes] if spikes else []), *more]
     if writes and ranks.rank:
         observers += [Sampled(recorder) for several in recorders.values() for recorder in several]
+        if plan is not None:
+            observers.append(Checkpoints(plan, files.folder, bound, None, lambda line: None))
     elif writes:
         names = {name: getattr(options, name) for name in ("precision", "integrator", "engine")}
         names["ranks"] = ranks.size

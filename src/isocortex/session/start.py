@@ -8,7 +8,7 @@ compartments, the mechanisms in them, and the numerics.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,19 @@ from numpy.typing import NDArray
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Simulation
 from isocortex.engine.identity import identity
-from isocortex.engine.interface import Settings, Snapshot
+from isocortex.engine.interface import Settings
+from isocortex.engine.state import CellStates, State
 from isocortex.errors import ConfigError
 from isocortex.hashes import sha256
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
 from isocortex.session.loop import Run
+from isocortex.session.places import kinds_here, require_places
+from isocortex.session.ranks import Ranks
 from isocortex.session.statefile import Meaning, Saved
 
-Whole = NDArray[np.integer[Any]]
+#: Sources looked at together.
+PIECE = 1 << 18
 #: Words of an identity that a state is bound to, whatever the circuit.
 NUMERICS = ("time step", "integrator", "temperature")
 
@@ -76,7 +80,7 @@ class Start:
         ConfigError : it ends before, writes over what it begins with, or is another.
         """
         saved = self.saved
-        if saved.snapshot.step >= round(simulation.tstop / saved.about["dt"]):
+        if saved.state.step >= round(simulation.tstop / saved.about["dt"]):
             raise ConfigError(
                 f"the state is of {saved.time:g} ms, and the run ends at {simulation.tstop:g} ms",
                 file=saved.path, field="tstop", fix="Give a later --tstop.",
@@ -99,7 +103,7 @@ class Start:
             for stage, seconds in self.earlier["seconds"].items():
                 run.clock.seconds[stage] = run.clock.seconds.get(stage, 0.0) + seconds
 
-    def snapshot(self, network: Network, settings: Settings) -> Snapshot:
+    def state(self, network: Network, settings: Settings, ranks: Ranks) -> State:
         """The state as it is of a network, which has its synapses still.
 
         Raises
@@ -107,41 +111,46 @@ class Start:
         ConfigError : it cannot be, with what differs first.
         """
         if self.branches:
-            return carried(self.saved, network, settings)
+            return carried(self.saved, network, settings, ranks)
         told = self.saved.about["inputs"]
-        until = self.saved.about["tstop"]
-        _require(told, inputs_of(network, until), "Continue it with what it began with, or branch.")
-        return self.saved.snapshot
+        here = inputs_of(network, self.saved.about["tstop"], ranks)
+        _require(told, here, "Continue it with what it began with, or branch.")
+        return self.saved.state
 
 
-def bounds_of(network: Network, until: float) -> dict[str, Any]:
+def bounds_of(network: Network, until: float, ranks: Ranks) -> dict[str, Any]:
     """What a state of a network can be compared with later; ``until`` (ms) is the run's end."""
-    return {"shape": shape_of(network), "inputs": inputs_of(network, until)}
+    return {"shape": shape_of(network), "inputs": inputs_of(network, until, ranks)}
 
 
 def shape_of(network: Network) -> dict[str, str]:
-    """In words what a state of a network is made of."""
-    n, points = network.n_cells, len(network.points)
-    names, population = np.unique(network.source_population[: n + points], return_inverse=True)
-    who = ([network.populations[p] for p in names], population,
-           network.source_node_id[: n + points])  # fmt: skip
+    """In words what a state of a network is made of, on all ranks."""
+    n, points = network.circuit_cells, network.circuit_points
+    population, node_id = network.source_population, network.source_node_id
+    names = np.flatnonzero(np.bincount(population[: n + points]))
+    number = np.zeros(len(network.populations), np.int64)
+    number[names] = np.arange(len(names))
+    who = [_short((number[population[some]], node_id[some])) for some in _in_pieces(n + points)]
     digests = [
         sha256((m.n_nodes, m.parent, {name: table.nodes for name, table in m.mechanisms.items()}))
         for m in network.models
     ]
     known = sorted(set(digests))
-    model = np.array([known.index(digest) for digest in digests], np.int64)[network.cell_model]
+    kind = np.array([known.index(digest) for digest in digests], np.int64)
+    models = [_short(kind[network.circuit_model[some]]) for some in _in_pieces(n)]
     return {
-        "cells": f"{n:,} and {points:,} point neurons ({_short(who)})",
-        "compartments or mechanisms": _short((known, model)),
+        "cells": f"{n:,} and {points:,} point neurons "
+        f"({_short([[network.populations[p] for p in names], who])})",
+        "compartments or mechanisms": _short([known, models]),
     }
 
 
-def inputs_of(network: Network, until: float) -> dict[str, str]:
-    """In words what reaches a network from outside until then, ms."""
+def inputs_of(network: Network, until: float, ranks: Ranks) -> dict[str, str]:
+    """In words what reaches a network from outside until then (ms), on all ranks."""
     trains, poisson = network.trains, network.poisson
     early = trains.time <= until
-    currents = [(c.cell, c.node, c.amplitude) for c in network.currents]
+    here = [_short((network.first_cell + c.cell, c.node, c.amplitude)) for c in network.currents]
+    currents = sorted(digest for digests in ranks.all(here) for digest in digests)
     rates = (poisson.source, poisson.mean, poisson.start, poisson.key)
     return {
         "given spikes": f"{np.count_nonzero(early):,} "
@@ -151,7 +160,27 @@ def inputs_of(network: Network, until: float) -> dict[str, str]:
     }
 
 
-def carried(saved: Saved, network: Network, settings: Settings) -> Snapshot:
+@dataclass(frozen=True, kw_only=True)
+class Carried(State):
+    """A state with the numbers that kinetics have in another network.
+
+    Attributes
+    ----------
+    before : the state.
+    kind_here : unsigned[kinetics of the state], their numbers here.
+    """
+
+    before: State
+    kind_here: NDArray[np.unsignedinteger[Any]]
+
+    def pieces(self, cells: range) -> Iterator[CellStates]:
+        for piece in self.before.pieces(cells):
+            yield replace(piece, kind=self.kind_here[piece.kind])
+
+
+def carried(
+    saved: Saved, network: Network, settings: Settings, ranks: Ranks | None = None
+) -> Carried:
     """A state as a branch goes on with it in a circuit that may have changed.
 
     Synaptic conductances stay what they are and decay; events of spikes that are on their way find
@@ -162,18 +191,28 @@ def carried(saved: Saved, network: Network, settings: Settings) -> Snapshot:
     ------
     ConfigError : it cannot go on there, with what differs first.
     """
-    state, here = saved.snapshot, identity(network, settings)
+    state, here = saved.state, identity(network, settings, ranks)
     fix = "Branch where cells, compartments, mechanisms and numerics are the same."
     _require({k: state.of[k] for k in NUMERICS}, {k: here[k] for k in NUMERICS}, fix)
     _require(saved.about["shape"], shape_of(network), fix)
-    number = _numbers(saved.meaning, network)
-    source = number[state.source]
+    meaning = saved.meaning()
+    kind = kinds_here(meaning, network)
+    require_places(state, meaning, network, kind)
+    known = np.flatnonzero(kind >= 0)
+    unit = np.ones((len(network.kinetics), 2))
+    unit[kind[known]] = state.unit[known]
+    needed = np.unique(np.concatenate([state.source, meaning.poisson.source]))
+    number = _numbers(meaning, needed, network)
+    source = number[np.searchsorted(needed, state.source)]
     order = np.lexsort((source, state.time))
     order = order[source[order] >= 0]
-    stream, following = _streams(saved, number, network)
-    return replace(
-        state, of=here, synapse=_synapses(saved, network), source=source[order],
-        time=state.time[order], due=state.due[order], stream=stream, next=following,
+    then = number[np.searchsorted(needed, meaning.poisson.source)]
+    stream, following = _streams(saved, meaning.poisson, then, network)
+    return Carried(
+        of=here, step=state.step, extent=state.extent, unit=unit, points=state.points,
+        source=source[order], time=state.time[order], due=state.due[order],
+        stream=stream, next=following, before=state,
+        kind_here=np.maximum(kind, 0).astype(np.min_scalar_type(len(network.kinetics))),
     )  # fmt: skip
 
 
@@ -190,34 +229,46 @@ def _short(value: object) -> str:
     return sha256(value)[:12]
 
 
-def _numbers(meaning: Meaning, network: Network) -> IntArray:
-    """int64[sources of the state], what each is numbered here, -1 if it is not here."""
-    number = np.full(len(meaning.node_id), -1, np.int64)
-    for p, name in enumerate(meaning.populations):
-        if name not in network.populations:
-            continue
-        then = np.flatnonzero(meaning.population == p)
-        now = np.flatnonzero(network.source_population == network.populations.index(name))
-        now = now[np.argsort(network.source_node_id[now])]
-        ids = network.source_node_id[now]
-        at = np.minimum(np.searchsorted(ids, meaning.node_id[then]), max(len(ids) - 1, 0))
-        same = ids[at] == meaning.node_id[then] if len(ids) else np.zeros(len(then), bool)
-        number[then[same]] = now[at[same]]
+def _in_pieces(n: int) -> Iterator[slice]:
+    """``n`` entries, in pieces of which temporary arrays are small."""
+    return (slice(begin, min(begin + PIECE, n)) for begin in range(0, n, PIECE))
+
+
+def _numbers(meaning: Meaning, needed: IntArray, network: Network) -> IntArray:
+    """What sources of the state (``needed``, int64[n]) are numbered here, -1 if they are not."""
+    names = network.populations
+    population = np.array([names.index(n) if n in names else -1 for n in meaning.populations], int)
+    ids = network.source_node_id
+    span = 1 + max(int(meaning.node_id.max(initial=0)), int(ids.max(initial=0)))
+    there = population[meaning.population[needed]]
+    wanted = there * span + meaning.node_id[needed].astype(np.int64)
+    order = np.argsort(wanted)
+    wanted, number = wanted[order], np.full(len(needed), -1, np.int64)
+    for some in _in_pieces(len(ids) if len(needed) else 0):
+        here = network.source_population[some].astype(np.int64) * span + ids[some]
+        at = np.minimum(np.searchsorted(wanted, here), len(wanted) - 1)
+        same = np.flatnonzero(wanted[at] == here)
+        number[order[at[same]]] = some.start + same
     return number
 
 
-def _streams(saved: Saved, number: IntArray, network: Network) -> tuple[np.ndarray, FloatArray]:
-    """Positions and next spikes of the random trains of a network."""
-    then, now = saved.meaning.poisson, network.poisson
+def _streams(
+    saved: Saved, then: PoissonSources, number: IntArray, network: Network
+) -> tuple[np.ndarray, FloatArray]:
+    """Positions and next spikes of the random trains of a network.
+
+    ``number`` is what the sources of ``then`` are numbered here.
+    """
+    now = network.poisson
     begun = replace(now, start=np.maximum(now.start, saved.time)).begin()
-    rows = np.concatenate([_bits(then, number[then.source]), _bits(now, now.source)])
+    rows = np.concatenate([_bits(then, number), _bits(now, now.source)])
     kind = np.unique(rows, axis=0, return_inverse=True)[1].ravel()
     known = np.full(len(rows), -1, np.int64)
     known[kind[: len(then)]] = np.arange(len(then))
     old = known[kind[len(then) :]]
     goes_on = old >= 0
-    begun.stream[goes_on] = saved.snapshot.stream[old[goes_on]]
-    begun.next[goes_on] = saved.snapshot.next[old[goes_on]]
+    begun.stream[goes_on] = saved.state.stream[old[goes_on]]
+    begun.next[goes_on] = saved.state.next[old[goes_on]]
     return begun.stream, begun.next
 
 
@@ -225,44 +276,3 @@ def _bits(sources: PoissonSources, number: IntArray) -> IntArray:
     """int64[n, 4], the same of trains that are the same."""
     values = (sources.key, sources.mean, sources.start)
     return np.column_stack([number, *(np.ascontiguousarray(v).view(np.int64) for v in values)])
-
-
-def _synapses(saved: Saved, network: Network) -> IntArray:
-    """The synapses of a state with the numbers that kinetics have here.
-
-    Raises
-    ------
-    ConfigError : one is open that has no place here.
-    """
-    cell, node, kind = saved.snapshot.synapse.T
-    here = [(k.tau_rise, k.tau_decay, k.reversal) for k in network.kinetics]
-    known = {k: number for number, k in enumerate(here)}
-    now = np.array([known.get(tuple(k), -1) for k in saved.meaning.kinetics], np.int64)
-    kind = now[kind] if len(kind) else kind
-    lost = np.flatnonzero((kind < 0) | ~_placed(network, cell, node, np.maximum(kind, 0)))
-    if len(lost):
-        first = lost[0]
-        rise, decay, reversal = saved.meaning.kinetics[saved.snapshot.synapse[first, 2]]
-        raise ConfigError(
-            f"the state has {len(lost):,} open conductances without a synapse here, the first on "
-            f"{network.label(int(cell[first]))} (compartment {node[first]}, {rise:g} and {decay:g} "
-            f"ms, {reversal:g} mV)", field="networks.edges",
-            fix="Keep edges, their places and kinetics, and give those that are cut weight 0.",
-        )  # fmt: skip
-    return np.column_stack([cell, node, kind])
-
-
-def _placed(network: Network, cell: IntArray, node: IntArray, kind: IntArray) -> np.ndarray:
-    """bool[n], whether a cell has a synapse of this kinetics at that node, or may be given one."""
-    kinds, slots = max(len(network.kinetics), 1), network.slots
-    nodes = max((m.n_nodes for m in network.models), default=1)
-
-    def key(cell: Whole, node: Whole, kind: Whole) -> IntArray:
-        return (cell.astype(np.int64) * nodes + node) * kinds + kind
-
-    there = np.isin(key(cell, node, kind), key(slots.cell, slots.node, slots.kind))
-    for a, m in network.models_of_drawn():
-        allowed = network.drawn.allowed[a] if network.drawn is not None else np.zeros((0, 0), bool)
-        mine = (network.cell_model[cell] == m) & (kind < len(allowed)) & (node < allowed.shape[1])
-        there[mine] |= allowed[kind[mine], node[mine]]
-    return there

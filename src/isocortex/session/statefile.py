@@ -2,19 +2,24 @@
 
 ====================  ==============================================================================
 attribute ``about``   JSON: what the run was asked for, how far it is, and what circuit it is of
-``state/``            a :class:`isocortex.engine.interface.Snapshot`, array by array
+``state/``            a :class:`isocortex.engine.state.State`, array by array
+``state/cells/``      what its cells stand at, one after the other, as in ``CellStates``
 ``circuit/``          what the numbers in it stand for: sources, kinetics, Poisson sources
 ``written/``          what the files of the run held; only in a checkpoint
 ``connections/``      what the recorders of single synapses stand at
 ====================  ==============================================================================
+
+Cells are written and read piece by piece: a file may be as large as memory.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +27,28 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.arrays import FloatArray, IntArray
-from isocortex.engine.interface import Snapshot
+from isocortex.arrays import FloatArray
+from isocortex.engine.state import CellStates, Extent, State
 from isocortex.errors import InputError, disk_errors
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
 from isocortex.report.hdf5 import reserve
 from isocortex.report.output import CHECKPOINT
 
-FORMAT = "isocortex state 1"
-#: Where a synapse is that is open: cell, node and kinetics.
-PLACE = ("cell", "node", "kinetics")
+FORMAT = "isocortex state 2"
 #: Bytes that HDF5 takes for each array, at most.
 PER_ARRAY = 4096
+#: Numbers of a piece that is read, where a cell does not have more; cells looked at for that.
+PIECE, CELLS = 1 << 21, 1 << 16
+#: What each array of cells has one entry of.
+OF = {
+    "above": "cells", "nodes": "cells", "channels": "cells", "synapses": "cells",
+    "voltage": "nodes", "channel": "channels",
+    "node": "synapses", "kind": "synapses", "terms": "synapses",
+}  # fmt: skip
+
+#: What of a state is no array.
+TOLD = ("of", "step", "extent")
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -46,14 +60,14 @@ class Meaning:
     Attributes (n sources, k kinetics)
     ----------
     populations : their names.
-    population, node_id : int64[n], of every source the population's index and its id there.
+    population, node_id : unsigned[n], of every source the population's index and its id there.
     kinetics : float64[k, 3], time constants of rise and decay, ms, and reversal, mV.
     poisson : the sources whose streams the state holds.
     """
 
     populations: list[str]
-    population: IntArray
-    node_id: IntArray
+    population: NDArray[np.integer[Any]]
+    node_id: NDArray[np.integer[Any]]
     kinetics: FloatArray
     poisson: PoissonSources
 
@@ -66,6 +80,25 @@ class Meaning:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept(State):
+    """The state in a file, which is read as its cells are asked for.
+
+    Attributes
+    ----------
+    path : of the file.
+    """
+
+    path: Path
+
+    def pieces(self, cells: range) -> Iterator[CellStates]:
+        with _reading(self.path) as file:
+            try:
+                yield from _pieces(file["state/cells"], cells)
+            except (KeyError, OSError) as error:
+                raise _no_state(self.path, error) from error
+
+
 @dataclass(frozen=True)
 class Saved:
     """What a state file holds.
@@ -73,53 +106,61 @@ class Saved:
     Attributes
     ----------
     about : plain data: what was asked for, how far it is.
+    meaning : reads what the numbers in it stand for, which is of as many sources as there are.
     more : the arrays of ``written/`` and ``connections/``, by name.
     """
 
     path: Path
     about: dict[str, Any]
-    snapshot: Snapshot
-    meaning: Meaning
+    state: State
+    meaning: Callable[[], Meaning]
     more: dict[str, NDArray[Any]]
 
     @property
     def time(self) -> float:
         """ms."""
-        return round(self.snapshot.step * self.about["dt"], 6)
+        return round(self.state.step * self.about["dt"], 6)
 
 
 def write_state(
-    path: Path, snapshot: Snapshot, meaning: Meaning, about: Mapping[str, Any], more: Arrays
+    path: Path,
+    state: State,
+    meaning: Meaning,
+    about: Mapping[str, Any],
+    more: Arrays,
+    pieces: Iterator[CellStates],
 ) -> None:
     """Write a state beside ``path``, bring it to the disk and put it in that place.
+
+    Parameters
+    ----------
+    more : what else is kept, by name.
+    pieces : of the state's cells, those of all ranks, in their order; one at least.
 
     Raises
     ------
     SimulationError : it cannot be written; what was there before has not been touched.
     """
     arrays: dict[str, NDArray[Any]] = {
-        f"state/{item.name}": getattr(snapshot, item.name)
-        for item in fields(Snapshot)
-        if item.name not in ("of", "step")
+        f"state/{item.name}": getattr(state, item.name)
+        for item in fields(State)
+        if item.name not in TOLD
     }
-    synapse = arrays.pop("state/synapse")
-    for k, name in enumerate(PLACE):
-        arrays[f"state/synapse/{name}"] = _narrow(synapse[:, k])
     arrays |= {
-        "circuit/population": meaning.population, "circuit/node_id": meaning.node_id,
-        "circuit/kinetics": meaning.kinetics,
+        "circuit/population": _narrow(meaning.population),
+        "circuit/node_id": _narrow(meaning.node_id), "circuit/kinetics": meaning.kinetics,
         **{f"circuit/poisson/{item.name}": getattr(meaning.poisson, item.name)
            for item in fields(PoissonSources)},
         **more,
     }  # fmt: skip
     told = {
-        **about, "format": FORMAT, "of": snapshot.of, "step": snapshot.step,
+        **about, "format": FORMAT, "of": state.of, "step": state.step,
         "populations": meaning.populations,
     }  # fmt: skip
     fresh = path.with_name(f".{path.name}.new")
     try:
         with disk_errors(path, "write the state"):
-            _write(fresh, json.dumps(told, default=str), arrays)
+            _write(fresh, json.dumps(told, default=str), arrays, (state.extent, pieces))
             fresh.replace(path)
             _settle(path.parent)
     finally:
@@ -131,21 +172,66 @@ def _narrow(numbers: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
     return numbers.astype(np.min_scalar_type(int(numbers.max(initial=0))))
 
 
-def _write(path: Path, about: str, arrays: Arrays) -> None:
+def _write(
+    path: Path, about: str, arrays: Arrays, cells: tuple[Extent, Iterator[CellStates]]
+) -> None:
     path.write_bytes(b"")
+    extent, pieces = cells
+    first = next(pieces)
+    shapes = {name: _shape(name, extent) for name in OF}
+    of_cells = [np.prod(shapes[name]) * getattr(first, name).itemsize for name in OF]
     with h5py.File(path, "w") as file:
         # HDF5 does not survive a full disk: all of it is claimed now
         text = np.frombuffer(about.encode(), np.uint8)
-        sizes = [text.nbytes, *(array.nbytes for array in arrays.values())]
+        sizes = [text.nbytes, *(array.nbytes for array in arrays.values()), *map(int, of_cells)]
         reserve(file, sum(sizes) + PER_ARRAY * len(sizes))
         file["about"] = text
         for name, array in arrays.items():
             file[name] = array
+        room = file.create_group("state/cells")
+        for name, shape in shapes.items():
+            room.create_dataset(name, shape, getattr(first, name).dtype)
+        at = Extent(0, 0, 0, 0)
+        for piece in chain([first], pieces):
+            after = Extent(*map(sum, zip(at, piece.size, strict=True)))
+            for name, of in OF.items():
+                room[name][getattr(at, of) : getattr(after, of)] = getattr(piece, name)
+            at = after
         file.flush()
         size = file.id.get_filesize()
     with path.open("r+b") as raw:
         raw.truncate(size)  # what was claimed and not used
         os.fsync(raw.fileno())
+
+
+def _shape(name: str, extent: Extent) -> tuple[int, ...]:
+    n = getattr(extent, OF[name])
+    return (n, 2) if name == "terms" else (n,)
+
+
+def _pieces(room: h5py.Group, cells: range) -> Iterator[CellStates]:
+    """What a file holds of some cells, and of none besides."""
+    at = dict.fromkeys(("nodes", "channels", "synapses"), 0)
+    for begin in range(0, cells.stop, CELLS):
+        counts = {of: room[of][begin : min(begin + CELLS, cells.stop)] for of in at}
+        ends = np.cumsum(np.column_stack(list(counts.values())), axis=0, dtype=np.int64)
+        numbers = ends @ np.array([1, 1, 2])
+        k = max(cells.start - begin, 0)
+        if k >= len(ends):
+            at = {of: at[of] + int(n) for of, n in zip(at, ends[-1], strict=True)}
+            continue
+        ends = np.concatenate([np.zeros((1, 3), np.int64), ends]) + list(at.values())
+        while k < len(numbers):
+            done = numbers[k - 1] if k else 0
+            after = max(int(np.searchsorted(numbers, done + PIECE, side="right")), k + 1)
+            bounds = dict(zip(at, zip(ends[k], ends[after], strict=True), strict=True))
+            bounds["cells"] = (begin + k, begin + after)
+            arrays = {name: room[name][slice(*bounds[of])] for name, of in OF.items()}
+            if any(len(arrays[name]) < np.diff(bounds[of])[0] for name, of in OF.items()):
+                raise OSError("it does not hold as many numbers as it says")
+            yield CellStates(first=begin + k, **arrays)
+            k = after
+        at = dict(zip(at, ends[-1].tolist(), strict=True))
 
 
 def _settle(folder: Path) -> None:
@@ -191,7 +277,7 @@ def read_about(path: Path) -> dict[str, Any]:
 
 
 def read_state(path: Path) -> Saved:
-    """A state with everything that was kept with it.
+    """A state with everything that was kept with it; its cells are not read yet.
 
     Raises
     ------
@@ -204,18 +290,37 @@ def read_state(path: Path) -> Saved:
             if room in file:
                 file[room].visititems(lambda _, item: _take(item, more))
         try:
-            state = {name: item[()] for name, item in file["state"].items() if name != "synapse"}
-            places = [file[f"state/synapse/{name}"][()].astype(np.int64) for name in PLACE]
-            state["synapse"] = np.column_stack(places)
-            poisson = {name: item[()] for name, item in file["circuit/poisson"].items()}
-            meaning = Meaning(
-                about["populations"], file["circuit/population"][()], file["circuit/node_id"][()],
-                file["circuit/kinetics"][()], PoissonSources(**poisson),
-            )  # fmt: skip
-            snapshot = Snapshot(of=about["of"], step=about["step"], **state)
+            cells = file["state/cells"]
+            sizes = [len(cells[name]) for name in ("above", "voltage", "channel", "terms")]
+            state = {
+                item.name: file[f"state/{item.name}"][()]
+                for item in fields(State)
+                if item.name not in TOLD
+            }
+            kept = Kept(
+                of=about["of"], step=about["step"], extent=Extent(*sizes), **state, path=path
+            )
         except (KeyError, TypeError, OSError) as error:
             raise _no_state(path, error) from error
-    return Saved(path, about, snapshot, meaning, more)
+    return Saved(path, about, kept, partial(_meaning, path, about["populations"]), more)
+
+
+def _meaning(path: Path, populations: list[str]) -> Meaning:
+    """What the numbers in a state file stand for.
+
+    Raises
+    ------
+    InputError : it is damaged.
+    """
+    with _reading(path) as file:
+        try:
+            poisson = {name: item[()] for name, item in file["circuit/poisson"].items()}
+            return Meaning(
+                populations, file["circuit/population"][()], file["circuit/node_id"][()],
+                file["circuit/kinetics"][()], PoissonSources(**poisson),
+            )  # fmt: skip
+        except (KeyError, TypeError, OSError) as error:
+            raise _no_state(path, error) from error
 
 
 def _take(item: h5py.Group | h5py.Dataset, into: dict[str, NDArray[Any]]) -> None:
