@@ -72,3 +72,21 @@ def open_report(path: Path, population: str | None = None) -> xr.DataArray:
         name=attributes["variable"],
         attrs=attributes,
     )
+
+
+def open_potential(path: Path) -> xr.DataArray:
+    """A file of potentials outside cells, mV, over ``time`` (ms) and ``channel``."""
+    with h5py.File(path, "r", locking=False) as file:
+        data, channel, times = file["ecp/data"], file["ecp/channel_id"], file["ecp/time"]
+        start, _, dt = times[:]
+        first = times.attrs.get("first_sample", start + dt)
+        coords: dict[str, Any] = {
+            "time": ("time", first + dt * np.arange(data.shape[0]), {"units": "ms"}),
+            "channel": ("channel", channel[:]),
+        }
+        if "position" in channel.attrs:
+            places = zip("xyz", channel.attrs["position"].T, strict=True)
+            coords |= {axis: ("channel", place, {"units": "um"}) for axis, place in places}
+        lazy = indexing.LazilyIndexedArray(_Dataset(path, data.name, data.shape, data.dtype))
+    variable = xr.Variable(("time", "channel"), lazy)
+    return xr.DataArray(variable, coords=coords, name=path.stem, attrs={"units": "mV"})

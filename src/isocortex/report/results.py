@@ -42,6 +42,7 @@ class Result:
         self.run_summary: Summary | None = summary_from(self.provenance.get("summary"))
         self._spike_files: list[Path] = []
         self._report_files: dict[str, Path] = {}
+        self._potential_files: dict[str, Path] = {}
         # the run's own files, if it says which: others may be an earlier run's
         names = self.provenance.get("run", {}).get("files")
         files = [self.directory / name for name in names or []]
@@ -52,7 +53,9 @@ class Result:
                     self._spike_files.append(file)
                 if "report" in hdf5:
                     self._report_files[file.stem] = file
-        if not self._spike_files and not self._report_files:
+                if "ecp" in hdf5:
+                    self._potential_files[file.stem] = file
+        if not (self._spike_files or self._report_files or self._potential_files):
             raise InputError(
                 "holds no SONATA spikes or reports",
                 file=self.directory,
@@ -68,9 +71,16 @@ class Result:
         return list(self._report_files)
 
     @property
+    def potentials(self) -> list[str]:
+        """Names of the reports of potentials outside cells."""
+        return list(self._potential_files)
+
+    @property
     def files(self) -> list[Path]:
         """Every file of spikes or a report."""
-        return [*self._spike_files, *self._report_files.values()]
+        return [
+            *self._spike_files, *self._report_files.values(), *self._potential_files.values()
+        ]  # fmt: skip
 
     @property
     def spike_files(self) -> list[Path]:
@@ -118,6 +128,26 @@ class Result:
         from isocortex.report.lazy import open_report
 
         return open_report(self._report_files[name], population)
+
+    def potential(self, name: str | None = None) -> xarray.DataArray:
+        """The potential outside cells, mV, over ``time`` (ms) and ``channel``.
+
+        The channels carry their places ``x``, ``y`` and ``z`` (um) where the file tells them.
+
+        Parameters
+        ----------
+        name : of the report; None takes the first.
+        """
+        name = name or next(iter(self.potentials), "of potentials")
+        if name not in self._potential_files:
+            raise InputError(
+                f"has no report {name!r}", file=self.directory,
+                fix=f"There are: {', '.join(self.potentials) or 'none'}; one is recorded by a "
+                "report of module extracellular.",
+            )  # fmt: skip
+        from isocortex.report.lazy import open_potential
+
+        return open_potential(self._potential_files[name])
 
     def report_populations(self, name: str) -> list[str]:
         """Populations of which a report holds neurons."""
@@ -237,30 +267,38 @@ class Result:
     @property
     def summary(self) -> str:
         """A few lines: populations with their rates, reports, and who computed it."""
-        lines = [f"{self.directory}: {self.duration:g} ms, {len(self.spikes)} spikes"]
-        for name, group in self.rates().groupby("population"):
-            lines.append(
-                f"  {name}: {len(group)} cells, {group['spikes'].sum()} spikes, "
-                f"mean {group['rate_hz'].mean():.2f} Hz, {(group['spikes'] == 0).sum()} silent"
-            )
-        for name, file in self._report_files.items():
-            with _open(file) as hdf5:
-                for population, group in hdf5["report"].items():
-                    data = group["data"]
-                    variable = data.attrs.get("variable", "?")
-                    lines.append(
-                        f"  report {name}: {variable} of {data.shape[1]} elements of "
-                        f"{population}, {data.shape[0]} samples"
-                    )
-        if self.unfinished:
-            lines.append("  the run was killed, or goes on: this is what it has written")
-        if self.provenance:
-            lines.append(f"  computed by {self.provenance['simulator']}")
-        return "\n".join(lines)
+        return "\n".join(_told(self))
 
     def __repr__(self) -> str:
         reports = ", ".join(self.reports) or "none"
         return f"Result({str(self.directory)!r}: {len(self.spikes)} spikes, reports: {reports})"
+
+
+def _told(result: Result) -> list[str]:
+    """Lines of a summary."""
+    lines = [f"{result.directory}: {result.duration:g} ms, {len(result.spikes)} spikes"]
+    for name, group in result.rates().groupby("population"):
+        lines.append(
+            f"  {name}: {len(group)} cells, {group['spikes'].sum()} spikes, "
+            f"mean {group['rate_hz'].mean():.2f} Hz, {(group['spikes'] == 0).sum()} silent"
+        )
+    for name, file in result._report_files.items():
+        with _open(file) as hdf5:
+            for population, group in hdf5["report"].items():
+                data = group["data"]
+                variable = data.attrs.get("variable", "?")
+                lines.append(
+                    f"  report {name}: {variable} of {data.shape[1]} elements of "
+                    f"{population}, {data.shape[0]} samples"
+                )
+    for name in result.potentials:
+        n_samples, n_channels = result.potential(name).shape
+        lines.append(f"  potential {name}: {n_channels} channels, {n_samples} samples")
+    if result.unfinished:
+        lines.append("  the run was killed, or goes on: this is what it has written")
+    if result.provenance:
+        lines.append(f"  computed by {result.provenance['simulator']}")
+    return lines
 
 
 def _open(file: Path) -> h5py.File:
