@@ -72,7 +72,7 @@ def transfer_resistances(
     closest: float | FloatArray = 0.0,
     conductivity: float = CONDUCTIVITY,
 ) -> FloatArray:
-    """float64[contacts, n]: potential (mV) at contacts per nA of each line; 0 of lines of no length.
+    """float64[contacts, n]: potential (mV) at contacts per nA of each line; no line, no potential.
 
     Parameters
     ----------

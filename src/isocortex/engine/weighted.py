@@ -77,8 +77,8 @@ def weighted_of(
     weights = [np.ascontiguousarray(table.weight).reshape(-1) for table in tables]
     return Weighted(
         np.searchsorted(whole[0], np.arange(len(blocks) + 1)),
-        *(row.copy() for row in whole[1:]),
-        weight=weights[0] if len(weights) == 1 else np.concatenate([np.zeros(0), *weights]),
+        *(row.copy() for row in whole[1:7]),
+        weights[0] if len(weights) == 1 else np.concatenate([np.zeros(0), *weights]),
     )
 
 

@@ -30,3 +30,9 @@ def read_contacts(path: Path) -> FloatArray:
     if not len(table):
         raise InputError("has no contact", file=path, fix="Give a line for each.")
     return np.column_stack(columns)
+
+
+def write_contacts(path: Path, position: FloatArray) -> None:
+    """Write contacts, float64[contacts, 3], um, so that BMTK can read them too."""
+    lines = [f"{k} {x:.2f} {y:.2f} {z:.2f}\n" for k, (x, y, z) in enumerate(position)]
+    path.write_text("".join([f"channel {' '.join(COLUMNS)}\n", *lines]), encoding="utf-8")

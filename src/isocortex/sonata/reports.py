@@ -103,8 +103,8 @@ def read_reports(
             raise ConfigError(
                 f"report module {module!r} is not supported yet", file=file,
                 field=f"{field}.module",
-                fix="Use membrane_report, netcon_report or extracellular, remove the report, or run with "
-                "--skip-unsupported-reports.",
+                fix="Use membrane_report, netcon_report or extracellular, remove the report, or "
+                "run with --skip-unsupported-reports.",
             )  # fmt: skip
     writers: dict[str | None, str] = {}
     for spec in specs:
