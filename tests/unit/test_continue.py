@@ -53,7 +53,8 @@ REPORTS = {
 def write(folder, **sections):
     """Two cells that spike and drive each other, 40 ms, with every kind of report."""
     field = {"field": potentials(folder, contributions_dir="by_cell"),
-             "some": potentials(folder, ONE, dt=0.3, start_time=11.0)}  # fmt: skip
+             "some": potentials(folder, ONE, dt=0.3, start_time=11.0),
+             "moment": {"module": "current_dipole", "cells": "cells"}}  # fmt: skip
     return write_library_circuit(
         folder, edges=EDGES, recurrent=[(0, 1, 20), (1, 0, 20)],
         **{"inputs": {"drive": poisson(), "clamp": clamp(0.4, (0, 1))},

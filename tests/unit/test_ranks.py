@@ -44,6 +44,7 @@ def circuit(tmp_path_factory):
                  "g": report("g_exc", "all"), "cai": report("cai", "all", start=5.0, end=20.0),
                  "sum": report("i_exc", type="summation"), "field": potentials(folder),
                  "some": potentials(folder, contributions_dir="by_cell", dt=0.2),
+                 "moment": {"module": "current_dipole", "by": "node_type_id", "dt": 0.5},
                  "one": {"module": "netcon_report", "variable_name": "i", "dt": 0.1}},
     )  # fmt: skip
     node = {"node_type_id": [3], "model_type": "point_neuron", "model_template": "nrn:IntFire1",

@@ -19,7 +19,8 @@ class ReportSpec:
     ``summed`` adds up what all compartments of a cell have; the report holds one value per cell.
     ``connections`` is None for quantities of compartments. Of a report of single connections it is
     NEURON's name of their synapses, or "" for any. ``contacts`` is where a report of potentials
-    outside the cells records them.
+    outside the cells records them, ``dipoles_by`` the attribute whose values are the groups of a
+    report of dipole moments ("" has one group).
     """
 
     name: str
@@ -33,6 +34,7 @@ class ReportSpec:
     connections: str | None = None
     summed: bool = False
     contacts: Contacts | None = None
+    dipoles_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,10 +74,12 @@ def weighted_of(
         first_sum += len(table.cell) * width
     whole = np.concatenate(parts, axis=1)
     whole = whole[:, np.argsort(whole[0], kind="stable")]
+    block, *columns = whole
+    group, element, nodes, begin, widths, sums = (column.copy() for column in columns)
     weights = [np.ascontiguousarray(table.weight).reshape(-1) for table in tables]
     return Weighted(
-        np.searchsorted(whole[0], np.arange(len(blocks) + 1)),
-        *(row.copy() for row in whole[1:7]),
+        np.searchsorted(block, np.arange(len(blocks) + 1)),
+        *(group, element, nodes, begin, widths, sums),
         weights[0] if len(weights) == 1 else np.concatenate([np.zeros(0), *weights]),
     )
 

@@ -42,7 +42,7 @@ class Result:
         self.run_summary: Summary | None = summary_from(self.provenance.get("summary"))
         self._spike_files: list[Path] = []
         self._report_files: dict[str, Path] = {}
-        self._potential_files: dict[str, Path] = {}
+        self._sampled: dict[str, dict[str, Path]] = {"ecp": {}, "dipole": {}}
         # the run's own files, if it says which: others may be an earlier run's
         names = self.provenance.get("run", {}).get("files")
         files = [self.directory / name for name in names or []]
@@ -53,9 +53,9 @@ class Result:
                     self._spike_files.append(file)
                 if "report" in hdf5:
                     self._report_files[file.stem] = file
-                if "ecp" in hdf5:
-                    self._potential_files[file.stem] = file
-        if not (self._spike_files or self._report_files or self._potential_files):
+                for room in self._sampled.keys() & set(hdf5):
+                    self._sampled[room][file.stem] = file
+        if not self.files:
             raise InputError(
                 "holds no SONATA spikes or reports",
                 file=self.directory,
@@ -73,14 +73,18 @@ class Result:
     @property
     def potentials(self) -> list[str]:
         """Names of the reports of potentials outside cells."""
-        return list(self._potential_files)
+        return list(self._sampled["ecp"])
+
+    @property
+    def dipoles(self) -> list[str]:
+        """Names of the reports of current dipole moments."""
+        return list(self._sampled["dipole"])
 
     @property
     def files(self) -> list[Path]:
         """Every file of spikes or a report."""
-        return [
-            *self._spike_files, *self._report_files.values(), *self._potential_files.values()
-        ]  # fmt: skip
+        sampled = [file for room in self._sampled.values() for file in room.values()]
+        return [*self._spike_files, *self._report_files.values(), *sampled]
 
     @property
     def spike_files(self) -> list[Path]:
@@ -133,21 +137,27 @@ class Result:
         """The potential outside cells, mV, over ``time`` (ms) and ``channel``.
 
         The channels carry their places ``x``, ``y`` and ``z`` (um) where the file tells them.
-
-        Parameters
-        ----------
-        name : of the report; None takes the first.
+        Without a ``name`` it is the first report of this kind.
         """
-        name = name or next(iter(self.potentials), "of potentials")
-        if name not in self._potential_files:
-            raise InputError(
-                f"has no report {name!r}", file=self.directory,
-                fix=f"There are: {', '.join(self.potentials) or 'none'}; one is recorded by a "
-                "report of module extracellular.",
-            )  # fmt: skip
         from isocortex.report.lazy import open_potential
 
-        return open_potential(self._potential_files[name])
+        return open_potential(self._sampled_file("ecp", name, "extracellular"))
+
+    def dipole(self, name: str | None = None) -> xarray.DataArray:
+        """Current dipole moments, nA um, over ``time`` (ms), ``group`` and ``axis`` (x, y, z)."""
+        from isocortex.report.lazy import open_dipole
+
+        return open_dipole(self._sampled_file("dipole", name, "current_dipole"))
+
+    def _sampled_file(self, room: str, name: str | None, module: str) -> Path:
+        files = self._sampled[room]
+        name = name or next(iter(files), "")
+        if name not in files:
+            raise InputError(
+                f"has no report {name!r} of module {module}", file=self.directory,
+                fix=f"There are: {', '.join(files) or 'none'}.",
+            )  # fmt: skip
+        return files[name]
 
     def report_populations(self, name: str) -> list[str]:
         """Populations of which a report holds neurons."""
@@ -159,25 +169,11 @@ class Result:
 
         Takes the first report of the variable ``v`` that holds the cell.
         """
-        for name, file in self._report_files.items():
-            with _open(file) as hdf5:
-                holders = [
-                    key
-                    for key, group in hdf5["report"].items()
-                    if population in (None, key)
-                    and group["data"].attrs.get("variable") == "v"
-                    and node_id in group["mapping/node_ids"][:]
-                ]
-            if holders:
-                data = self.report(name, holders[0])
-                elements = np.flatnonzero(data["node_id"].values == node_id)
-                soma = elements[data["element_id"].values[elements] == 0]
-                return data[:, int(soma[0] if len(soma) else elements[0])]
-        raise InputError(
-            f"no report of v holds node {node_id}" + (f" of {population}" if population else ""),
-            file=self.directory,
-            fix="Add a membrane_report of v for this cell to the configuration.",
-        )
+        name, holder = _report_of_v(self, node_id, population)
+        data = self.report(name, holder)
+        elements = np.flatnonzero(data["node_id"].values == node_id)
+        soma = elements[data["element_id"].values[elements] == 0]
+        return data[:, int(soma[0] if len(soma) else elements[0])]
 
     @property
     def begin(self) -> float:
@@ -274,6 +270,24 @@ class Result:
         return f"Result({str(self.directory)!r}: {len(self.spikes)} spikes, reports: {reports})"
 
 
+def _report_of_v(result: Result, node_id: int, population: str | None) -> tuple[str, str]:
+    """The first report of ``v``, and its population, that hold a cell."""
+    for name, file in result._report_files.items():
+        with _open(file) as hdf5:
+            for key, group in hdf5["report"].items():
+                if (
+                    population in (None, key)
+                    and group["data"].attrs.get("variable") == "v"
+                    and node_id in group["mapping/node_ids"][:]
+                ):
+                    return name, key
+    raise InputError(
+        f"no report of v holds node {node_id}" + (f" of {population}" if population else ""),
+        file=result.directory,
+        fix="Add a membrane_report of v for this cell to the configuration.",
+    )
+
+
 def _told(result: Result) -> list[str]:
     """Lines of a summary."""
     lines = [f"{result.directory}: {result.duration:g} ms, {len(result.spikes)} spikes"]
@@ -291,6 +305,8 @@ def _told(result: Result) -> list[str]:
                     f"  report {name}: {variable} of {data.shape[1]} elements of "
                     f"{population}, {data.shape[0]} samples"
                 )
+    for name in result.dipoles:
+        lines.append(f"  dipole moments {name}: {', '.join(result.dipole(name)['group'].values)}")
     for name in result.potentials:
         n_samples, n_channels = result.potential(name).shape
         lines.append(f"  potential {name}: {n_channels} channels, {n_samples} samples")

@@ -9,16 +9,16 @@ from isocortex.circuit import Simulation
 from isocortex.errors import ConfigError, located
 from isocortex.network.network import Network
 from isocortex.report.netcons import ConnectionRecorder
-from isocortex.report.potentials import PotentialRecorder
+from isocortex.report.potentials import DipoleRecorder, PotentialRecorder
 from isocortex.report.record import Recorder, Sampling
 
-AnyRecorder = Recorder | ConnectionRecorder | PotentialRecorder
+AnyRecorder = Recorder | ConnectionRecorder | PotentialRecorder | DipoleRecorder
 
 
 def recorders_of(
     simulation: Simulation, network: Network, begin: float = 0.0
 ) -> dict[str, list[AnyRecorder]]:
-    """The recorders of every report, one per population, of potentials one for all together.
+    """The recorders of every report, one per population, of potentials and dipoles one for all.
 
     ``begin`` (ms) is that of the results.
     """
@@ -29,7 +29,10 @@ def recorders_of(
         recorders[spec.name] = mine
         with located(simulation.config_file, f"reports.{spec.name}"):
             if spec.contacts is not None:
-                mine.append(PotentialRecorder(spec, network, simulation, sampling))
+                mine.append(PotentialRecorder(spec, spec.contacts, network, simulation, sampling))
+                continue
+            if spec.dipoles_by is not None:
+                mine.append(DipoleRecorder(spec, spec.dipoles_by, network, simulation, sampling))
                 continue
             for population, rows in spec.cells:
                 ids = simulation.circuit.nodes[population].node_ids[rows]

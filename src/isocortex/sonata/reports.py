@@ -72,11 +72,19 @@ class Potentials(Recorded):
         raise ConfigError(f"no distance: {asked!r}", fix='Give um, or "auto" for the radius.')
 
 
+class Dipoles(Recorded):
+    """A report of current dipole moments: one for each value of the attribute ``by``."""
+
+    cells: Any = None
+    by: str = ""
+
+
 #: SONATA's short names.
 ALIASES = {"start": "start_time", "end": "end_time", "tstart": "start_time", "tstop": "end_time"}
 SUPPORTED = ("membrane_report", "multimeter_report", "multimeter", "compartment_report")
 CONNECTIONS = "netcon_report"
 POTENTIALS = ("extracellular", "ecp")
+DIPOLES = "current_dipole"
 SUFFIXES = (".h5", ".hdf", ".hdf5")
 
 
@@ -97,6 +105,8 @@ def read_reports(
             specs += _specifications(name, values, file, circuit)
         elif module in POTENTIALS:
             specs.append(_potentials(name, values, file, circuit))
+        elif module == DIPOLES:
+            specs.append(_dipoles(name, values, file, circuit))
         elif skip_unsupported:
             skipped.append(f"{name} ({module})")
         else:
@@ -184,6 +194,23 @@ def _potentials(name: str, values: dict[str, Any], file: Path, circuit: Circuit)
         dt=report.dt,
         file_name=str(_path(report.file_name or name, file, field)),
         contacts=Contacts(read_contacts(table), closest, report.contributions_dir or None),
+    )
+
+
+def _dipoles(name: str, values: dict[str, Any], file: Path, circuit: Circuit) -> ReportSpec:
+    """A report of current dipole moments."""
+    field = f"reports.{name}"
+    report = validated(Dipoles, _renamed(values), file, field)
+    _require_order(report, file, field)
+    return ReportSpec(
+        name=name,
+        variable="dipole",
+        cells=circuit.select(report.cells, f"{field}.cells"),
+        start=report.start_time,
+        end=report.end_time,
+        dt=report.dt,
+        file_name=str(_path(report.file_name or name, file, field)),
+        dipoles_by=report.by,
     )
 
 

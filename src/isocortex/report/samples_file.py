@@ -1,13 +1,15 @@
-"""Files of potentials outside cells, as BMTK's module ``ecp`` lays them out."""
+"""Files of samples that are of no compartment: potentials outside cells, dipole moments."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray
 from isocortex.errors import disk_errors
@@ -17,34 +19,37 @@ ROWS = 1000
 BUFFER_BYTES = 4 * 1024**2
 
 
-class EcpFile:
-    """Write ``/ecp/data[samples, contacts]`` in mV, as float64, while a run goes on.
+class SamplesFile:
+    """Write ``/<room>/data[samples, columns]``, as float64, while a run goes on.
 
-    Rows are collected and brought to the disk together with the time that they reach, so a killed
-    run leaves a shorter but consistent file.
+    The layout is that of BMTK's files of potentials, whose room is ``ecp``. Rows are collected and
+    brought to the disk together with the time that they reach, so a killed run leaves a shorter
+    but consistent file.
 
     Parameters
     ----------
-    contacts : float64[contacts, 3], um; kept as an attribute, BMTK's files do not tell.
-    times : ``start``, ``stop`` and ``dt``, ms, and ``n_samples`` of the complete file; row k is of
-        ``start + (k + 1) * dt`` where ``dt`` is the run's, see :class:`report.record.Schedule`.
-    of_cell : the potential of one cell: BMTK's files of contributions hold data alone.
+    n_columns, units : of the data.
+    times : of the report, see :class:`isocortex.report.record.Schedule`; None leaves out
+        ``/<room>/time``, as in BMTK's files of single cells.
+    more : further datasets, by name.
     mode : ``w`` makes a new file, ``r+`` goes on after the rows of one that is there.
     """
 
     def __init__(
         self,
         path: Path,
-        contacts: FloatArray,
-        times: dict[str, Any],
+        room: str,
+        n_columns: int,
+        units: str,
         *,
-        of_cell: bool = False,
+        times: dict[str, Any] | None,
+        more: Mapping[str, NDArray[Any]] | None = None,
         mode: str = "w",
         provenance: Provenance | None = None,
     ) -> None:
-        self.path, self.times, self._rows = path, times, list[FloatArray]()
-        most = BUFFER_BYTES // (8 * len(contacts))
-        self._most = max(min(ROWS, most, times["n_samples"]), 1)
+        self.path, self.room, self.times = path, room, times
+        self._rows: list[FloatArray] = []
+        self._most = max(min(ROWS, BUFFER_BYTES // (8 * n_columns)), 1)
         with disk_errors(path, "create the report"):
             path.parent.mkdir(parents=True, exist_ok=True)
             if mode == "r+":
@@ -52,26 +57,28 @@ class EcpFile:
                 tell_provenance(self._file, provenance)
             else:
                 self._file = create_file(path, provenance)
-                self._create(contacts, of_cell)
-            self._data = self._file["ecp/data"]
+                self._create(n_columns, units, more or {})
+            self.group = self._file[room]
+            self._data = self.group["data"]
             self._file.flush()
 
-    def _create(self, contacts: FloatArray, of_cell: bool) -> None:
-        n = len(contacts)
-        data = self._file.create_dataset(
-            "ecp/data", (0, n), np.float64, maxshape=(None, n), chunks=(self._most, n)
-        )  # fmt: skip
-        data.attrs["units"] = "mV"
-        if not of_cell:
+    def _create(self, n: int, units: str, more: Mapping[str, NDArray[Any]]) -> None:
+        group = self._file.create_group(self.room)
+        data = group.create_dataset(
+            "data", (0, n), np.float64, maxshape=(None, n), chunks=(self._most, n)
+        )
+        data.attrs["units"] = units
+        if self.times is not None:
             times = [self.times[name] for name in ("start", "stop", "dt")]
-            self._file.create_dataset("ecp/time", data=np.array(times, np.float64))
-            self._file["ecp/time"].attrs["units"] = "ms"
-            self._file["ecp/time"].attrs["first_sample"] = self.times["first"]
-            self._file["ecp/channel_id"] = np.arange(n)
-            self._file["ecp/channel_id"].attrs["position"] = contacts
+            group["time"] = np.array(times, np.float64)
+            group["time"].attrs["units"] = "ms"
+            group["time"].attrs["first_sample"] = self.times["first"]
+        for name, values in more.items():
+            text = h5py.string_dtype() if values.dtype == object else None
+            group.create_dataset(name, data=values, dtype=text)
 
     def append(self, rows: FloatArray) -> None:
-        """Add rows, float64[samples, contacts]."""
+        """Add rows, float64[samples, columns]."""
         self._rows.append(np.array(rows, np.float64))
         if sum(map(len, self._rows)) >= self._most:
             self.flush()
@@ -97,10 +104,10 @@ class EcpFile:
             raise
 
     def _reach(self, rows: int) -> None:
-        if "ecp/time" in self._file:
+        if self.times is not None:
             done = rows == self.times["n_samples"]
             end = self.times["start"] + rows * self.times["dt"]
-            self._file["ecp/time"][1] = self.times["stop"] if done else end
+            self.group["time"][1] = self.times["stop"] if done else end
 
     def close(self) -> None:
         """Write what is left and close."""
