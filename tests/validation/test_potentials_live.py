@@ -50,7 +50,7 @@ def config(shared, tmp_path_factory):
     circuit["components"]["mechanisms_dir"] = "$BASE/mechanisms"
     (folder / "circuit_config.json").write_text(json.dumps(circuit))
     script = Path(__file__).parents[2] / "benchmarks" / "run_bionet.py"
-    subprocess.run([sys.executable, script, config, folder / "facts.json"], check=True)
+    subprocess.run([sys.executable, script, config, "facts.json"], check=True, cwd=folder)
     return config
 
 

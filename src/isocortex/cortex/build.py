@@ -88,7 +88,9 @@ def build_cortex(
     simulation = _simulation_config(cortex.recipe, tstop)
     if probe is not None and contacts is not None:
         write_contacts(folder / f"probe_{probe}.csv", contacts)
-        report = report_of_probe(probe, "right", f"$BASE_DIR/probe_{probe}.csv")
+        report = report_of_probe(
+            probe, "right", f"$BASE_DIR/probe_{probe}.csv", cortex.recipe.scale
+        )
         simulation["reports"][f"lfp_{probe}"] = report
     _write_json(config, simulation)
     return config
