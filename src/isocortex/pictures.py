@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from isocortex.analysis import brain, plots, plots_potentials
 from isocortex.analysis.groups import CLASS_COLUMNS
-from isocortex.analysis.potentials import depths
+from isocortex.analysis.potentials import current_source_density, depths
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import NodePopulation, Simulation
 from isocortex.cortex.atlas import load_atlas
@@ -287,23 +287,24 @@ def lfp(result: Result, simulation: Simulation | None = None, report: str | None
     report : of potentials; None takes the first whose contacts lie on a line.
     """
     names = result.potentials if report is None else [report]
-    for name in names or ["of potentials"]:
+    reason: Exception | None = None
+    for name in names or [""]:
         data = result.potential(name)
+        try:
+            along = depths(np.column_stack([data[axis].values for axis in "xyz"]))
+            current_source_density(data[:1].values, along)
+        except (KeyError, ValueError) as error:  # no places, or on no line
+            reason = error
+            continue
         start = result.begin + min(SETTLING, (result.duration - result.begin) / 3)
         late = data["time"].values >= start
-        try:
-            where = np.column_stack([data[axis].values for axis in "xyz"])
-            along = depths(where)
-            return plots_potentials.laminar(
-                data["time"].values[late], along, data.values[late], title=name
-            )
-        except (KeyError, ValueError) as error:
-            reason = error
+        return plots_potentials.laminar(
+            data["time"].values[late], along, data.values[late], title=str(data.name)
+        )
     raise InputError(
-        f"{names[-1]} cannot be drawn by depth ({reason})",
-        file=result.directory,
+        f"{', '.join(names)} cannot be drawn by depth ({reason})", file=result.directory,
         fix="Record at three or more evenly spaced contacts of a straight probe.",
-    )
+    )  # fmt: skip
 
 
 def save(figure: Figure, path: Path) -> Path:

@@ -9,6 +9,7 @@ from command_line import isocortex, one_line
 from library_circuit import CELL, clamp, poisson, potentials, report, write_library_circuit
 
 import isocortex as ic
+from isocortex import pictures
 from isocortex.analysis.potentials import dipole_moment
 from isocortex.cells.extracellular import membrane_currents, of_voltages, transfer_resistances
 from isocortex.errors import ConfigError, InputError
@@ -166,3 +167,36 @@ def test_the_table_of_contacts_is_not_written_over(folder, result):
     with pytest.raises(ConfigError):
         ic.run(config, output_dir=folder, progress=None)
     assert (folder / "contacts.csv.h5").read_text().startswith(("channel", "x_pos"))
+
+
+# --- pictures ---------------------------------------------------------------------------------
+
+
+def write_line(folder, name, contacts):
+    rows = "".join(f"{x} {y} {z}\n" for x, y, z in contacts)
+    (folder / name).write_text("x_pos y_pos z_pos\n" + rows)
+
+
+def test_a_probe_is_drawn_by_depth(folder, result, tmp_path):
+    config = changed(folder, electrode_positions="line.csv")
+    write_line(folder, "line.csv", [(30.0, 300.0 - 100.0 * k, 10.0) for k in range(6)])
+    ic.run(config, output_dir=tmp_path, progress=None)
+    status, printed, error = isocortex("plot", "lfp", tmp_path)
+    assert (status, error) == (0, "")
+    assert (tmp_path / "pictures" / "lfp.png").stat().st_size > 10_000
+    figure = pictures.lfp(ic.Result(tmp_path))
+    field, sources, spectrum = figure.axes[:3]
+    assert len(field.lines) == 6
+    assert field.get_ylim()[0] > field.get_ylim()[1]  # the pia is above
+    assert sources.get_xlabel() == "time (ms)" and spectrum.get_xlabel() == "frequency (Hz)"
+    assert field.get_xlim()[0] == pytest.approx(END / 3, abs=1.0)  # without the beginning
+
+
+def test_what_is_no_probe_is_not_drawn(folder, result, tmp_path):
+    config = changed(folder, electrode_positions="line.csv")
+    write_line(folder, "line.csv", [(0.0, 100.0, 9.0), (200.0, 0.0, 9.0), (90.0, 300.0, 9.0)])
+    ic.run(config, tstop=2.0, output_dir=tmp_path, progress=None)
+    one_line(isocortex("plot", "lfp", tmp_path), "line", "straight probe")
+    with h5py.File(tmp_path / "field.h5", "r+") as file:  # as BMTK writes it
+        del file["ecp/channel_id"].attrs["position"]
+    one_line(isocortex("plot", "lfp", tmp_path), "straight probe")

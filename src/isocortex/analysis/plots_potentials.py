@@ -40,7 +40,8 @@ def laminar(time: ArrayLike, depth: ArrayLike, potential: ArrayLike, *, title: s
     _image(sources, t, z[1:-1], density, "sources (µA/mm³), sinks blue")
     segment = min(500.0, (t[-1] - t[0]) / 2)
     frequency, power = spectra_by_contact(values, float(t[1] - t[0]), segment)
-    shown = (frequency > 0) & (frequency <= HIGHEST)
+    # of a very short recording the lowest ones that it has
+    shown = (frequency > 0) & (frequency <= max(HIGHEST, 3.0 * frequency[1]))
     image = spectrum.pcolormesh(
         frequency[shown], z, np.maximum(1e6 * power[shown].T, 1e-12), shading="nearest",
         cmap="viridis", norm=LogNorm(),
