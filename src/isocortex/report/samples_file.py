@@ -69,8 +69,8 @@ class SamplesFile:
         )
         data.attrs["units"] = units
         if self.times is not None:
-            times = [self.times[name] for name in ("start", "stop", "dt")]
-            group["time"] = np.array(times, np.float64)
+            start, dt = self.times["start"], self.times["dt"]
+            group["time"] = np.array([start, start, dt], np.float64)  # until where there are rows
             group["time"].attrs["units"] = "ms"
             group["time"].attrs["first_sample"] = self.times["first"]
         for name, values in more.items():
