@@ -113,7 +113,7 @@ def test_moments_are_those_of_the_recorded_voltages(result):
 
 def test_the_summary_tells_them(result):
     assert "potential field: 3 channels, 200 samples" in result.summary
-    assert "dipole moments moment: all" in result.summary
+    assert "dipole moments moment: 1 groups, 200 samples" in result.summary
     assert result.potentials[:2] == ["bounds", "far"]
     assert result.dipoles == ["by_type", "moment", "of_zero"]
     with pytest.raises(InputError, match="field"):

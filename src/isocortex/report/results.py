@@ -306,7 +306,8 @@ def _told(result: Result) -> list[str]:
                     f"{population}, {data.shape[0]} samples"
                 )
     for name in result.dipoles:
-        lines.append(f"  dipole moments {name}: {', '.join(result.dipole(name)['group'].values)}")
+        n_samples, n_groups, _ = result.dipole(name).shape
+        lines.append(f"  dipole moments {name}: {n_groups} groups, {n_samples} samples")
     for name in result.potentials:
         n_samples, n_channels = result.potential(name).shape
         lines.append(f"  potential {name}: {n_channels} channels, {n_samples} samples")
