@@ -86,3 +86,12 @@ def report(variable, sections="soma", cells="cells", **more) -> dict:
     """A membrane report, as an entry of ``reports``."""
     return {"module": "membrane_report", "cells": cells, "variable_name": variable,
             "sections": sections, **more}  # fmt: skip
+
+
+def potentials(folder: Path, cells="cells", **more) -> dict:
+    """Potentials at three contacts, as an entry of ``reports``; their table is written here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = "".join(f"{k} {20.0 * k} {60.0 - 50.0 * k} 15.0\n" for k in range(3))
+    (folder / "contacts.csv").write_text("channel x_pos y_pos z_pos\n" + rows)
+    return {"module": "extracellular", "cells": cells, "variable_name": "v",
+            "electrode_positions": "contacts.csv", "electrode_channels": "all", **more}  # fmt: skip

@@ -9,12 +9,13 @@ import numpy as np
 def contents(folder: Path) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
     """Type, shape and bytes of every dataset of the spikes and reports in a folder."""
     found = {}
-    for path in sorted(Path(folder).glob("*.h5")):
+    for path in sorted(Path(folder).rglob("*.h5")):
         if path.name.startswith(("checkpoint", "state_")):
             continue
+        name_of_file = path.relative_to(folder)
         with h5py.File(path) as file:
 
-            def keep(name, item, file=path.name):
+            def keep(name, item, file=name_of_file):
                 if isinstance(item, h5py.Dataset):
                     value = np.asarray(item[()])
                     text = value.dtype == object

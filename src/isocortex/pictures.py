@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from isocortex.analysis import brain, plots
+from isocortex.analysis import brain, plots, plots_potentials
 from isocortex.analysis.groups import CLASS_COLUMNS
+from isocortex.analysis.potentials import current_source_density, depths
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import NodePopulation, Simulation
 from isocortex.cortex.atlas import load_atlas
@@ -18,6 +19,10 @@ from isocortex.errors import ConfigError, InputError, disk_errors
 from isocortex.network.cells import compile_cell_of
 from isocortex.report.origin import named_config, simulation_of
 from isocortex.report.results import Result
+
+#: ms at the beginning, when all cells leave the same voltage at once, that are no potential of a
+#: cortex; of a shorter run a third.
+SETTLING = 300.0
 
 
 def _nodes_of(result: Result, simulation: Simulation) -> NodePopulation | None:
@@ -274,6 +279,34 @@ def _on_nodes(cell: CompiledCell, values: np.ndarray) -> np.ndarray:
     return nodes
 
 
+def lfp(result: Result, simulation: Simulation | None = None, report: str | None = None) -> Figure:
+    """Potential along a probe, its source density and its spectrum, by depth.
+
+    Parameters
+    ----------
+    report : of potentials; None takes the first whose contacts lie on a line.
+    """
+    names = result.potentials if report is None else [report]
+    reason: Exception | None = None
+    for name in names or [""]:
+        data = result.potential(name)
+        try:
+            along = depths(np.column_stack([data[axis].values for axis in "xyz"]))
+            current_source_density(data[:1].values, along)
+        except (KeyError, ValueError) as error:  # no places, or on no line
+            reason = error
+            continue
+        start = result.begin + min(SETTLING, (result.duration - result.begin) / 3)
+        late = data["time"].values >= start
+        return plots_potentials.laminar(
+            data["time"].values[late], along, data.values[late], title=str(data.name)
+        )
+    raise InputError(
+        f"{', '.join(names)} cannot be drawn by depth ({reason})", file=result.directory,
+        fix="Record at three or more evenly spaced contacts of a straight probe.",
+    )  # fmt: skip
+
+
 def save(figure: Figure, path: Path) -> Path:
     """Write a picture; the suffix chooses the format."""
     formats = figure.canvas.get_supported_filetypes()
@@ -291,7 +324,7 @@ def save(figure: Figure, path: Path) -> Path:
 #: Pictures of a run by their name; those in ``OF_CIRCUITS`` need the configuration too.
 PICTURES: dict[str, Callable[..., Figure]] = {
     "raster": raster, "rates": rates, "traces": traces, "morphology": morphology,
-    "areas": raster_by_area, "views": cortex_views, "cortex": cortex,
+    "areas": raster_by_area, "views": cortex_views, "cortex": cortex, "lfp": lfp,
 }  # fmt: skip
 OF_CIRCUITS = ("morphology", "areas", "views", "cortex")
 

@@ -396,7 +396,7 @@ def test_a_configuration_that_is_not_json(circuit):
         ({"run": {"dt": "fast"}}, ["run.dt", "Give a number"]),
         ({"run": {"tstop": "300"}}, ["run.tstop", "Without the quotes: 300"]),
         ({"network": "$BASE_DIR/nothing.json"}, ["nothing.json", "does not exist"]),
-        ({"reports": {"r": {"module": "ecp"}}}, ["reports.r", "ecp"]),
+        ({"reports": {"r": {"module": "weight_recorder"}}}, ["reports.r", "weight_recorder"]),
         ({"inputs": {"x": {"input_type": "voltage_clamp", "module": "SEClamp"}}},
          ["inputs.x", "voltage_clamp"]),
         ({"inputs": {"x": {"input_type": "spikes", "module": "poisson", "node_set": "nobody",

@@ -15,7 +15,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import isocortex, one_line
-from library_circuit import CELL, SYNAPSE, clamp, poisson, report, write_library_circuit
+from library_circuit import (
+    CELL,
+    SYNAPSE,
+    clamp,
+    poisson,
+    potentials,
+    report,
+    write_library_circuit,
+)
 from written import contents, require_equal
 
 import isocortex as ic
@@ -46,10 +54,13 @@ REPORTS = {
 
 def write(folder, **sections):
     """Two cells that spike and drive each other, 40 ms, with every kind of report."""
+    field = {"field": potentials(folder, contributions_dir="by_cell"),
+             "some": potentials(folder, ONE, dt=0.3, start_time=11.0),
+             "moment": {"module": "current_dipole", "cells": "cells"}}  # fmt: skip
     return write_library_circuit(
         folder, edges=EDGES, recurrent=[(0, 1, 20), (1, 0, 20)],
         **{"inputs": {"drive": poisson(), "clamp": clamp(0.4, (0, 1))},
-           "run": {"tstop": 40.0, "dt": 0.1}, "reports": REPORTS, **sections},
+           "run": {"tstop": 40.0, "dt": 0.1}, "reports": {**REPORTS, **field}, **sections},
     )  # fmt: skip
 
 

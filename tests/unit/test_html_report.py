@@ -246,10 +246,10 @@ def test_a_configuration_that_changed_since_is_shown_as_it_was_run(driven):
 
 def test_reports_that_were_left_out_are_named(driven):
     content = json.loads(driven.read_text())
-    content["reports"]["lfp"] = {"module": "extracellular"}
+    content["reports"]["lfp"] = {"module": "weight_recorder"}
     driven.write_text(json.dumps(content))
     page = Page(report_page(ic.run(driven, skip_unsupported_reports=True)))
-    assert "left out: lfp (extracellular)" in page.sections["findings"]
+    assert "left out: lfp (weight_recorder)" in page.sections["findings"]
 
 
 @pytest.mark.parametrize(

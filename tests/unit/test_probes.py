@@ -7,7 +7,7 @@ import pytest
 from neurons import random_tree, wire
 
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import ProbeTable, Settings, Variable
+from isocortex.engine.interface import CellSums, ProbeTable, Settings, Variable
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.mechanisms.synapses import exp1syn, exp2syn
 from isocortex.network.network import SpikeTrains
@@ -113,3 +113,33 @@ def test_a_million_probes_are_found_at_once(network):
     engine.record(ProbeTable((V,), cell, node, zeros, np.full(n, 1.0 / n), zeros, 1))
     engine.record(ProbeTable((V,), cell, node, zeros, np.ones(n), np.arange(n), n))
     assert engine.recording.probes.samples.shape == (0, n)
+
+
+def sums_over(network, cells, width, seed=0, **more):
+    """Random weights on all voltages of some cells."""
+    rng = np.random.default_rng(seed)
+    nodes = [network.models[network.cell_model[c]].n_nodes for c in cells]
+    first = np.concatenate([[0], np.cumsum(nodes)])
+    return CellSums(np.array(cells), first, rng.normal(size=(first[-1], width)), **more)
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_sums_over_whole_cells_are_those_of_the_reference(network, precision):
+    """Beside probes, on several threads, added up or by cell, in every step or in some."""
+    table = ProbeTable.joined([
+        ProbeTable.of([(3, 0, V), (4, 1, V)]),
+        ProbeTable.of_whole(sums_over(network, range(40), 5)),
+        ProbeTable.of_whole(
+            sums_over(network, [2, 3, 38], 2, summed=False, first_step=4, every=3)
+        ),
+        ProbeTable.of([(3, 0, V)]),
+    ])  # fmt: skip
+    assert table.n_columns == 2 + 5 + 6 + 1
+    expected = samples_of(ReferenceEngine(network, SETTINGS), table)
+    assert expected[:, :7].all()
+    assert (expected[:, 7:13].all(axis=1) == [s >= 4 and s % 3 == 1 for s in range(100)]).all()
+    settings = Settings(**{**SETTINGS.__dict__, "precision": precision})
+    one = samples_of(CpuEngine(network, settings), table)
+    np.testing.assert_allclose(one, expected, atol=1e-5 if precision == "double" else 0.05)
+    two = samples_of(CpuEngine(network, Settings(**{**settings.__dict__, "threads": 2})), table)
+    np.testing.assert_array_equal(one, two)

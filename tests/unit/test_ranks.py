@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from command_line import isocortex
 from launch import LIMIT, command, environment, launch, python
-from library_circuit import clamp, poisson, report, write_library_circuit
+from library_circuit import clamp, poisson, potentials, report, write_library_circuit
 from written import require_equal
 
 import isocortex as ic
@@ -43,7 +43,9 @@ def circuit(tmp_path_factory):
         inputs={"drive": poisson(), "step": clamp(1.0, (1, 3))},
         reports={"soma": report("v"), "all": report("v", "all", dt=0.5),
                  "g": report("g_exc", "all"), "cai": report("cai", "all", start=5.0, end=20.0),
-                 "sum": report("i_exc", type="summation"),
+                 "sum": report("i_exc", type="summation"), "field": potentials(folder),
+                 "some": potentials(folder, contributions_dir="by_cell", dt=0.2),
+                 "moment": {"module": "current_dipole", "by": "node_type_id", "dt": 0.5},
                  "one": {"module": "netcon_report", "variable_name": "i", "dt": 0.1}},
     )  # fmt: skip
     node = {"node_type_id": [3], "model_type": "point_neuron", "model_template": "nrn:IntFire1",

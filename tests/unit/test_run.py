@@ -192,13 +192,13 @@ def test_csv_log_and_order_of_spikes(driven):
 
 
 def test_unsupported_reports_are_left_out_on_request_and_named(driven):
-    change(driven, reports={"lfp": {"module": "extracellular"}})
-    one_line(isocortex("run", driven), "reports.lfp.module", "extracellular")
+    change(driven, reports={"lfp": {"module": "weight_recorder"}})
+    one_line(isocortex("run", driven), "reports.lfp.module", "weight_recorder")
     status, printed, error = isocortex("run", driven, "--skip-unsupported-reports")
     assert (status, error) == (0, "")
-    assert "Skipped: report lfp (extracellular)" in printed
+    assert "Skipped: report lfp (weight_recorder)" in printed
     assert not (driven.parent / "output" / "lfp.h5").exists()
-    assert "Not supported: report lfp (extracellular)" in isocortex("info", driven)[1]
+    assert "Not supported: report lfp (weight_recorder)" in isocortex("info", driven)[1]
 
 
 def test_a_wrong_report_leaves_earlier_results(driven):

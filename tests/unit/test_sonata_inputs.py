@@ -398,7 +398,7 @@ V = {"variable_name": "v"}
     ("entry", "message"),
     [
         ({}, "reports.r.variable_name: field required"),
-        (V | {"module": "extracellular"}, "'extracellular' is not supported yet"),
+        (V | {"module": "weight_recorder"}, "'weight_recorder' is not supported yet"),
         (V | {"transform": "square"}, "reports.r.transform: not supported yet"),
         (V | {"section": "soma"}, "Did you mean 'sections'"),
         (V | {"dt": 0}, "reports.r.dt"),
@@ -419,7 +419,7 @@ def test_two_reports_may_not_write_one_file(folder):
 
 
 def test_unsupported_reports_can_be_skipped(folder):
-    simulation = reports(folder, skip=True, lfp={"module": "extracellular"}, v=V)
-    assert simulation.skipped == ["lfp (extracellular)"]
+    simulation = reports(folder, skip=True, lfp={"module": "weight_recorder"}, v=V)
+    assert simulation.skipped == ["lfp (weight_recorder)"]
     assert [spec.name for spec in simulation.reports] == ["v"]
-    assert reports(folder, lfp={"module": "extracellular", "enabled": False}).reports == []
+    assert reports(folder, lfp={"module": "weight_recorder", "enabled": False}).reports == []

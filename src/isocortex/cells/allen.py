@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,7 +65,9 @@ def compile_allen(
         biophysics.require_passive()
     soma = int(np.count_nonzero(compartments.section == 0)) // 2
     tree = build_tree(sections, compartments, biophysics.ra, soma)
-    return _assemble(name or Path(swc).stem, tree, compartments, biophysics)
+    cell = _assemble(name or Path(swc).stem, tree, compartments, biophysics)
+    somata = [s.points[:, :3] for s in sections if s.type == SECTION_TYPES["soma"]]
+    return replace(cell, centre=np.concatenate(somata).mean(axis=0))
 
 
 class _Values(NamedTuple):

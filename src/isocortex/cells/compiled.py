@@ -57,6 +57,8 @@ class CompiledCell:
     ena, ek : float64[n], reversal potentials, mV.
     mechanisms : density mechanisms other than ``pas``, by name.
     soma : the node of soma(0.5).
+    centre : float64[3], um, mean of the soma's points in the reconstruction, which is where BMTK
+        puts a cell's position; None stands for the middle of the soma.
     """
 
     name: str
@@ -79,6 +81,16 @@ class CompiledCell:
     ek: FloatArray
     mechanisms: dict[str, MechanismTable]
     soma: int
+    centre: FloatArray | None = None
+
+    @property
+    def middle(self) -> FloatArray:
+        """float64[3], um, what lies at a cell's position."""
+        if self.centre is not None:
+            return self.centre
+        soma = np.flatnonzero((self.section == self.section[self.soma]) & (self.area > 0))
+        soma = soma[np.argsort(self.x[soma])]
+        return 0.5 * (self.start[soma[0]] + self.end[soma[-1]])
 
     @property
     def n_nodes(self) -> int:

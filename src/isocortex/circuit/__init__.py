@@ -2,6 +2,7 @@
 
 from isocortex.circuit.circuit import MODEL_TYPES, NODE_ID, Circuit
 from isocortex.circuit.columns import Column, Columns, Text
+from isocortex.circuit.contacts import Contacts
 from isocortex.circuit.edges import EdgePopulation, SynapseRule
 from isocortex.circuit.inputs import CurrentInput, Input, PoissonInput, SpikeInput
 from isocortex.circuit.nodes import NodePopulation
@@ -17,6 +18,7 @@ __all__ = [
     "Column",
     "Columns",
     "ConnectionOverride",
+    "Contacts",
     "CurrentInput",
     "EdgePopulation",
     "Input",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from isocortex.arrays import IntArray
 from isocortex.circuit.circuit import Circuit
+from isocortex.circuit.contacts import Contacts
 from isocortex.circuit.inputs import Input
 from isocortex.circuit.overrides import ConnectionOverride
 
@@ -17,7 +18,9 @@ class ReportSpec:
 
     ``summed`` adds up what all compartments of a cell have; the report holds one value per cell.
     ``connections`` is None for quantities of compartments. Of a report of single connections it is
-    NEURON's name of their synapses, or "" for any.
+    NEURON's name of their synapses, or "" for any. ``contacts`` is where a report of potentials
+    outside the cells records them, ``dipoles_by`` the attribute whose values are the groups of a
+    report of dipole moments ("" has one group).
     """
 
     name: str
@@ -30,6 +33,8 @@ class ReportSpec:
     file_name: str | None = None
     connections: str | None = None
     summed: bool = False
+    contacts: Contacts | None = None
+    dipoles_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,10 @@ def build_cortex(
     drive: Annotated[
         Path | None, typer.Option(help="Background, from `isocortex build calibrate`.")
     ] = None,
+    probe: Annotated[
+        str | None,
+        typer.Option(help="An area, e.g. VISp: record the potential at a laminar probe there."),
+    ] = None,
     annotation: Annotated[
         Path | None, typer.Option(help="CCFv3 annotation (NRRD) for the embedded one.")
     ] = None,
@@ -111,7 +115,7 @@ def build_cortex(
         config = None
         if output is not None and not dry_run:
             config = build.build_cortex(
-                output, cortex, tstop=tstop, materialize=materialize,
+                output, cortex, tstop=tstop, materialize=materialize, probe=probe,
                 progress=lambda what: out.print(f"{what[0].upper()}{what[1:]} ..."),
             )  # fmt: skip
         out.print("Counting synapses ...")

@@ -85,3 +85,13 @@ def plot_views(results: Results, output: Output = None, config: ConfigOption = N
 def plot_cortex(results: Results, output: Output = None, config: ConfigOption = None) -> None:
     """Three zooms: a cortex, a column of it and a neuron at its first spike."""
     draw("cortex", results, output, config)
+
+
+@app.command("lfp")
+def plot_lfp(
+    results: Results,
+    report: Annotated[str | None, typer.Option(help="Its name, if there are several.")] = None,
+    output: Output = None,
+) -> None:
+    """Potential along a probe, with sources, sinks and spectra by depth."""
+    draw("lfp", results, output, None, report=report)

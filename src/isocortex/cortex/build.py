@@ -30,8 +30,10 @@ from isocortex.cortex.circuit import (
 from isocortex.cortex.digest import digests
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.node_sets import node_sets
+from isocortex.cortex.probe import laminar_probe, report_of_probe
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import disk_errors
+from isocortex.sonata.contacts import write_contacts
 from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 Progress = Callable[[str], None]
@@ -43,6 +45,7 @@ def build_cortex(
     *,
     tstop: float = 1000.0,
     materialize: bool = False,
+    probe: str | None = None,
     progress: Progress = lambda what: None,
 ) -> Path:
     """Write circuit, background and configuration; returns the path of simulation_config.json.
@@ -53,10 +56,12 @@ def build_cortex(
     cortex : what is written.
     tstop : ms, of the simulation that the configuration describes.
     materialize : write every synapse to an edge file.
+    probe : an area: the potential at a laminar probe in its right half will be recorded.
     progress : told what is being done.
     """
     folder = Path(folder)
     network = folder / "network"
+    contacts = None if probe is None else laminar_probe(cortex, probe)
     with disk_errors(folder, "make the folder"):
         network.mkdir(parents=True, exist_ok=True)
         (folder / "synaptic_models").mkdir(exist_ok=True)
@@ -80,7 +85,14 @@ def build_cortex(
     _write_json(folder / "circuit_config.json", _circuit_config(cortex, materialize))
     _write_json(folder / "node_sets.json", node_sets(cortex))
     config = folder / "simulation_config.json"
-    _write_json(config, _simulation_config(cortex.recipe, tstop))
+    simulation = _simulation_config(cortex.recipe, tstop)
+    if probe is not None and contacts is not None:
+        write_contacts(folder / f"probe_{probe}.csv", contacts)
+        report = report_of_probe(
+            probe, "right", f"$BASE_DIR/probe_{probe}.csv", cortex.recipe.scale
+        )
+        simulation["reports"][f"lfp_{probe}"] = report
+    _write_json(config, simulation)
     return config
 
 

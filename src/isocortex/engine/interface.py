@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -74,10 +74,43 @@ class Variable:
 
 
 @dataclass(frozen=True)
+class CellSums:
+    """Weighted sums of all voltages of cells, as a step ends.
+
+    Attributes (n cells, w columns of each)
+    ----------
+    cell : int64[n], ascending, counted among the cells of the whole circuit.
+    first : int64[n + 1], rows of ``weight`` of each cell: one for each of its nodes, or none where
+        it is another rank's.
+    weight : float64[rows, w].
+    summed : the cells are added up, in their order; else each has w columns of its own.
+    first_step, every : see :class:`Variable`.
+    column : the first of its columns in a table.
+    """
+
+    cell: IntArray
+    first: IntArray
+    weight: FloatArray
+    summed: bool = True
+    first_step: int = 0
+    every: int = 1
+    column: int = 0
+
+    @property
+    def width(self) -> int:
+        return self.weight.shape[1]
+
+    @property
+    def n_columns(self) -> int:
+        return self.width * (1 if self.summed else len(self.cell))
+
+
+@dataclass(frozen=True)
 class ProbeTable:
     """What to record: every column of the samples is a weighted sum of its rows.
 
-    What a compartment has not got, the state of a channel that is not there, counts as 0.
+    What a compartment has not got, the state of a channel that is not there, counts as 0. Beside
+    the rows, ``whole`` has columns of its own: sums over all voltages of cells.
 
     Attributes (n rows)
     ----------
@@ -95,9 +128,15 @@ class ProbeTable:
     weight: FloatArray
     column: IntArray
     n_columns: int
+    whole: tuple[CellSums, ...] = ()
 
     def __len__(self) -> int:
         return len(self.cell)
+
+    @property
+    def n_sums(self) -> int:
+        """Numbers that a step is sampled into, about: sums over cells are kept apart."""
+        return self.n_columns + sum(table.width * len(table.cell) for table in self.whole)
 
     @classmethod
     def of(cls, probes: Sequence[tuple[int, int, Variable]]) -> ProbeTable:
@@ -108,6 +147,11 @@ class ProbeTable:
         variable = np.array([number[probe[2]] for probe in probes], np.int64)
         n = len(probes)
         return cls(variables, cell, node, variable, np.ones(n), np.arange(n), n)
+
+    @classmethod
+    def of_whole(cls, sums: CellSums) -> ProbeTable:
+        """Nothing but sums over cells."""
+        return replace(cls.of([]), n_columns=sums.n_columns, whole=(sums,))
 
     @classmethod
     def joined(cls, tables: Sequence[ProbeTable]) -> ProbeTable:
@@ -129,6 +173,11 @@ class ProbeTable:
             np.concatenate([np.zeros(0), *(table.weight for table in tables)]),
             np.concatenate([none, *moved]),
             int(first[-1]),
+            tuple(
+                replace(sums, column=sums.column + int(begin))
+                for table, begin in zip(tables, first, strict=False)
+                for sums in table.whole
+            ),
         )
 
 

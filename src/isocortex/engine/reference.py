@@ -334,6 +334,13 @@ class ReferenceEngine:
             if variable.at_start == at_start and variable.due(step):
                 value = self.cells[probes.cell[k]].value(int(probes.node[k]), variable)
                 row[probes.column[k]] += probes.weight[k] * value
+        for sums in probes.whole if not at_start else ():
+            if step < sums.first_step or (step - sums.first_step) % sums.every:
+                continue
+            for k, cell in enumerate(sums.cell):
+                column = sums.column + (0 if sums.summed else k * sums.width)
+                weight = sums.weight[sums.first[k] : sums.first[k + 1]]
+                row[column : column + sums.width] += self.cells[cell].v @ weight
 
     def _channels(self, cell: int) -> list[tuple[int, str, str]]:
         """(node, mechanism, state) of a cell in the order of a snapshot."""

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from isocortex.engine.cable import KINETICS, POWER_A, POWER_B, SILENT
 from isocortex.engine.exchange import Exchange
-from isocortex.engine.interface import FloatArray, IntArray, ProbeTable
+from isocortex.engine.interface import CellSums, FloatArray, IntArray, ProbeTable
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.models import state_rows
+from isocortex.engine.weighted import Weighted, add_columns, weigh, weighted_of
 from isocortex.network.network import Network
 
 #: What a probe reads: a voltage, a channel's state, a conductance or current of synapses.
@@ -34,6 +35,7 @@ class Probes(NamedTuple):
     element, voltage : int64[n]; of a current ``voltage`` is the element of that which drives it.
     reversal : float64[n], of currents, mV.
     weight, sum : float64[n], int64[n].
+    weighted : sums over whole cells, as a step ends.
     samples : float64[steps, sums].
     """
 
@@ -45,6 +47,7 @@ class Probes(NamedTuple):
     reversal: FloatArray
     weight: FloatArray
     sum: IntArray
+    weighted: Weighted
     samples: FloatArray
 
 
@@ -53,20 +56,27 @@ class Sums(NamedTuple):
 
     No cell is summed by two threads, and cells are added in their order: a column is the same
     whatever blocks and threads they are in. ``first`` (int64) begins every column that has any
-    sum, ``column`` names it; None where every column is one sum.
+    sum, ``column`` names it; None where every column is one sum. Of the sums the first ``n_sums``
+    are those, the others are of ``whole`` cells.
     """
 
     first: IntArray | None
     column: IntArray
     n_columns: int
+    n_sums: int = 0
+    whole: tuple[CellSums, ...] = ()
 
     def columns(self, sums: FloatArray) -> FloatArray:
         """float64[steps, columns]."""
-        if self.first is None:
+        if self.first is None and not self.whole:
             return sums
         values = np.zeros((len(sums), self.n_columns))
-        if len(self.first) and len(sums):
-            values[:, self.column] = np.add.reduceat(sums, self.first, axis=1)
+        single = sums[:, : self.n_sums]
+        if self.first is None:
+            values[:] = single
+        elif len(self.first) and len(sums):
+            values[:, self.column] = np.add.reduceat(single, self.first, axis=1)
+        add_columns(values, self.whole, sums, self.n_sums)
         return values
 
 
@@ -116,7 +126,10 @@ def recording_of(
     found = _located(table, laid, network, second_order)
     row, n_blocks = found.row, len(laid.blocks)
     cell = table.cell[row] - network.first_cell
-    times = sorted({(v.first, v.every) for v in table.variables})
+    times = sorted(
+        {(v.first, v.every) for v in table.variables}
+        | {(sums.first_step, sums.every) for sums in table.whole}
+    )
     of_variable = np.array(
         [(not v.at_start) * len(times) + times.index((v.first, v.every)) for v in table.variables],
         np.int64,
@@ -128,7 +141,7 @@ def recording_of(
     ends = np.searchsorted(key[order], np.arange(np.prod(shape) + 1))
     sums, slot = _sums(table)
     n_sums = sums.n_columns if sums.first is None else int(slot.max(initial=-1)) + 1
-    owner = np.searchsorted(network.here.plan.first_cell, table.cell, side="right") - 1
+    sums = sums._replace(n_sums=n_sums, whole=table.whole)
     probes = Probes(
         begin=ends[:-1].reshape(shape).copy(),
         end=ends[1:].reshape(shape).copy(),
@@ -138,11 +151,25 @@ def recording_of(
         reversal=found.reversal[order],
         weight=table.weight[row[order]],
         sum=slot[row[order]],
-        samples=np.zeros((0, n_sums)),
+        weighted=weighted_of(table.whole, laid, network, times, n_sums),
+        samples=np.zeros((0, n_sums + sum(len(whole.cell) * whole.width for whole in table.whole))),
     )
     first, every = np.array(times, np.int64).reshape(-1, 2).T.copy()
-    of_rank = [np.unique(slot[owner == rank]) for rank in range(network.here.plan.ranks)]
-    return Recording(probes, sums, first, every, of_rank)
+    return Recording(probes, sums, first, every, _sums_of_ranks(table, slot, network, n_sums))
+
+
+def _sums_of_ranks(
+    table: ProbeTable, slot: IntArray, network: Network, n_sums: int
+) -> list[IntArray]:
+    """Of every rank the sums over its cells; ``slot`` is that of each row of the table."""
+    plan, cells, sums = network.here.plan, [table.cell], [slot]
+    for whole in table.whole:
+        cells.append(np.repeat(whole.cell, whole.width))
+        sums.append(n_sums + np.arange(len(whole.cell) * whole.width))
+        n_sums += len(whole.cell) * whole.width
+    owner = np.searchsorted(plan.first_cell, np.concatenate(cells), side="right") - 1
+    of = np.concatenate(sums)
+    return [np.unique(of[owner == rank]) for rank in range(plan.ranks)]
 
 
 def _sums(table: ProbeTable) -> tuple[Sums, IntArray]:
@@ -252,3 +279,5 @@ def sample(probes, block, late, step, V, S, synapses):
             held = _conductance(synapses, probes.element[k], step + late)
             driving = np.float64(V[probes.voltage[k]]) - probes.reversal[k]
             samples[step, probes.sum[k]] += probes.weight[k] * held * driving
+    if late:
+        weigh(probes.weighted, block, probes.due[step], samples[step], V, synapses[-1])

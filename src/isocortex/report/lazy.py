@@ -72,3 +72,35 @@ def open_report(path: Path, population: str | None = None) -> xr.DataArray:
         name=attributes["variable"],
         attrs=attributes,
     )
+
+
+def open_potential(path: Path) -> xr.DataArray:
+    """A file of potentials outside cells, mV, over ``time`` (ms) and ``channel``."""
+    with h5py.File(path, "r", locking=False) as file:
+        data, channel = file["ecp/data"], file["ecp/channel_id"]
+        coords: dict[str, Any] = {"time": _times(file["ecp"]), "channel": channel[:]}
+        if "position" in channel.attrs:
+            places = zip("xyz", channel.attrs["position"].T, strict=True)
+            coords |= {axis: ("channel", place, {"units": "um"}) for axis, place in places}
+        lazy = indexing.LazilyIndexedArray(_Dataset(path, data.name, data.shape, data.dtype))
+    variable = xr.Variable(("time", "channel"), lazy)
+    return xr.DataArray(variable, coords=coords, name=path.stem, attrs={"units": "mV"})
+
+
+def open_dipole(path: Path) -> xr.DataArray:
+    """A file of dipole moments, nA um, over ``time`` (ms), ``group`` and ``axis``."""
+    with h5py.File(path, "r", locking=False) as file:
+        room = file["dipole"]
+        values = room["data"][:].reshape(len(room["data"]), -1, 3)
+        coords = {
+            "time": _times(room), "group": room["group"].asstr()[:], "axis": list("xyz"),
+        }  # fmt: skip
+    dimensions = ("time", "group", "axis")
+    return xr.DataArray(values, coords, dimensions, name=path.stem, attrs={"units": "nA um"})
+
+
+def _times(room: h5py.Group) -> tuple[str, np.ndarray, dict[str, str]]:
+    """When the samples of a file that is of no population were taken, ms."""
+    start, _, dt = room["time"][:]
+    first = room["time"].attrs.get("first_sample", start + dt)
+    return "time", first + dt * np.arange(room["data"].shape[0]), {"units": "ms"}

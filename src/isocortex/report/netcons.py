@@ -242,6 +242,9 @@ class ConnectionRecorder:
         """Create the file; nothing is written before every report has been checked."""
         self.report = MembraneReport(path, mode=mode, provenance=provenance, **self.create)
 
+    def flush(self) -> None:
+        self.report.flush()
+
     def close(self) -> None:
         self.report.close()
 

@@ -197,5 +197,8 @@ class Recorder:
         part = values[:, begin : begin + n]
         return self.quantity.evaluate(model, node, part, self.celsius)
 
+    def flush(self) -> None:
+        self.report.flush()
+
     def close(self) -> None:
         self.report.close()

@@ -42,6 +42,7 @@ class Result:
         self.run_summary: Summary | None = summary_from(self.provenance.get("summary"))
         self._spike_files: list[Path] = []
         self._report_files: dict[str, Path] = {}
+        self._sampled: dict[str, dict[str, Path]] = {"ecp": {}, "dipole": {}}
         # the run's own files, if it says which: others may be an earlier run's
         names = self.provenance.get("run", {}).get("files")
         files = [self.directory / name for name in names or []]
@@ -52,7 +53,9 @@ class Result:
                     self._spike_files.append(file)
                 if "report" in hdf5:
                     self._report_files[file.stem] = file
-        if not self._spike_files and not self._report_files:
+                for room in self._sampled.keys() & set(hdf5):
+                    self._sampled[room][file.stem] = file
+        if not self.files:
             raise InputError(
                 "holds no SONATA spikes or reports",
                 file=self.directory,
@@ -68,9 +71,20 @@ class Result:
         return list(self._report_files)
 
     @property
+    def potentials(self) -> list[str]:
+        """Names of the reports of potentials outside cells."""
+        return list(self._sampled["ecp"])
+
+    @property
+    def dipoles(self) -> list[str]:
+        """Names of the reports of current dipole moments."""
+        return list(self._sampled["dipole"])
+
+    @property
     def files(self) -> list[Path]:
         """Every file of spikes or a report."""
-        return [*self._spike_files, *self._report_files.values()]
+        sampled = [file for room in self._sampled.values() for file in room.values()]
+        return [*self._spike_files, *self._report_files.values(), *sampled]
 
     @property
     def spike_files(self) -> list[Path]:
@@ -119,6 +133,32 @@ class Result:
 
         return open_report(self._report_files[name], population)
 
+    def potential(self, name: str | None = None) -> xarray.DataArray:
+        """The potential outside cells, mV, over ``time`` (ms) and ``channel``.
+
+        The channels carry their places ``x``, ``y`` and ``z`` (um) where the file tells them.
+        Without a ``name`` it is the first report of this kind.
+        """
+        from isocortex.report.lazy import open_potential
+
+        return open_potential(self._sampled_file("ecp", name, "extracellular"))
+
+    def dipole(self, name: str | None = None) -> xarray.DataArray:
+        """Current dipole moments, nA um, over ``time`` (ms), ``group`` and ``axis`` (x, y, z)."""
+        from isocortex.report.lazy import open_dipole
+
+        return open_dipole(self._sampled_file("dipole", name, "current_dipole"))
+
+    def _sampled_file(self, room: str, name: str | None, module: str) -> Path:
+        files = self._sampled[room]
+        name = name or next(iter(files), "")
+        if name not in files:
+            raise InputError(
+                f"has no report {name!r} of module {module}", file=self.directory,
+                fix=f"There are: {', '.join(files) or 'none'}.",
+            )  # fmt: skip
+        return files[name]
+
     def report_populations(self, name: str) -> list[str]:
         """Populations of which a report holds neurons."""
         with _open(self._report_files[name]) as hdf5:
@@ -129,25 +169,11 @@ class Result:
 
         Takes the first report of the variable ``v`` that holds the cell.
         """
-        for name, file in self._report_files.items():
-            with _open(file) as hdf5:
-                holders = [
-                    key
-                    for key, group in hdf5["report"].items()
-                    if population in (None, key)
-                    and group["data"].attrs.get("variable") == "v"
-                    and node_id in group["mapping/node_ids"][:]
-                ]
-            if holders:
-                data = self.report(name, holders[0])
-                elements = np.flatnonzero(data["node_id"].values == node_id)
-                soma = elements[data["element_id"].values[elements] == 0]
-                return data[:, int(soma[0] if len(soma) else elements[0])]
-        raise InputError(
-            f"no report of v holds node {node_id}" + (f" of {population}" if population else ""),
-            file=self.directory,
-            fix="Add a membrane_report of v for this cell to the configuration.",
-        )
+        name, holder = _report_of_v(self, node_id, population)
+        data = self.report(name, holder)
+        elements = np.flatnonzero(data["node_id"].values == node_id)
+        soma = elements[data["element_id"].values[elements] == 0]
+        return data[:, int(soma[0] if len(soma) else elements[0])]
 
     @property
     def begin(self) -> float:
@@ -237,30 +263,59 @@ class Result:
     @property
     def summary(self) -> str:
         """A few lines: populations with their rates, reports, and who computed it."""
-        lines = [f"{self.directory}: {self.duration:g} ms, {len(self.spikes)} spikes"]
-        for name, group in self.rates().groupby("population"):
-            lines.append(
-                f"  {name}: {len(group)} cells, {group['spikes'].sum()} spikes, "
-                f"mean {group['rate_hz'].mean():.2f} Hz, {(group['spikes'] == 0).sum()} silent"
-            )
-        for name, file in self._report_files.items():
-            with _open(file) as hdf5:
-                for population, group in hdf5["report"].items():
-                    data = group["data"]
-                    variable = data.attrs.get("variable", "?")
-                    lines.append(
-                        f"  report {name}: {variable} of {data.shape[1]} elements of "
-                        f"{population}, {data.shape[0]} samples"
-                    )
-        if self.unfinished:
-            lines.append("  the run was killed, or goes on: this is what it has written")
-        if self.provenance:
-            lines.append(f"  computed by {self.provenance['simulator']}")
-        return "\n".join(lines)
+        return "\n".join(_told(self))
 
     def __repr__(self) -> str:
         reports = ", ".join(self.reports) or "none"
         return f"Result({str(self.directory)!r}: {len(self.spikes)} spikes, reports: {reports})"
+
+
+def _report_of_v(result: Result, node_id: int, population: str | None) -> tuple[str, str]:
+    """The first report of ``v``, and its population, that hold a cell."""
+    for name, file in result._report_files.items():
+        with _open(file) as hdf5:
+            for key, group in hdf5["report"].items():
+                if (
+                    population in (None, key)
+                    and group["data"].attrs.get("variable") == "v"
+                    and node_id in group["mapping/node_ids"][:]
+                ):
+                    return name, key
+    raise InputError(
+        f"no report of v holds node {node_id}" + (f" of {population}" if population else ""),
+        file=result.directory,
+        fix="Add a membrane_report of v for this cell to the configuration.",
+    )
+
+
+def _told(result: Result) -> list[str]:
+    """Lines of a summary."""
+    lines = [f"{result.directory}: {result.duration:g} ms, {len(result.spikes)} spikes"]
+    for name, group in result.rates().groupby("population"):
+        lines.append(
+            f"  {name}: {len(group)} cells, {group['spikes'].sum()} spikes, "
+            f"mean {group['rate_hz'].mean():.2f} Hz, {(group['spikes'] == 0).sum()} silent"
+        )
+    for name, file in result._report_files.items():
+        with _open(file) as hdf5:
+            for population, group in hdf5["report"].items():
+                data = group["data"]
+                variable = data.attrs.get("variable", "?")
+                lines.append(
+                    f"  report {name}: {variable} of {data.shape[1]} elements of "
+                    f"{population}, {data.shape[0]} samples"
+                )
+    for name in result.dipoles:
+        n_samples, n_groups, _ = result.dipole(name).shape
+        lines.append(f"  dipole moments {name}: {n_groups} groups, {n_samples} samples")
+    for name in result.potentials:
+        n_samples, n_channels = result.potential(name).shape
+        lines.append(f"  potential {name}: {n_channels} channels, {n_samples} samples")
+    if result.unfinished:
+        lines.append("  the run was killed, or goes on: this is what it has written")
+    if result.provenance:
+        lines.append(f"  computed by {result.provenance['simulator']}")
+    return lines
 
 
 def _open(file: Path) -> h5py.File:

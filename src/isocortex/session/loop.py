@@ -113,7 +113,7 @@ class Run:
         self._closing = ExitStack()
         self._waiting = list(observers)
         self._probes: list[ProbeTable] = []
-        self._n_columns = self._recorded = 0
+        self._n_columns = self._n_sums = self._recorded = 0
         self._piece = max(FIRST_PIECE // self.engine.window, 1) * self.engine.window
 
     @property
@@ -168,6 +168,7 @@ class Run:
         first = self._n_columns
         self._probes.append(probes)
         self._n_columns += probes.n_columns
+        self._n_sums += probes.n_sums
         return slice(first, self._n_columns)
 
     def advance_to(self, step: int, look: Callable[[], None] = lambda: None) -> None:
@@ -202,7 +203,7 @@ class Run:
 
     def _choose_piece(self, n_steps: int, seconds: float) -> None:
         """Steps until the next look, given how long ``n_steps`` took."""
-        samples = SAMPLES_AT_ONCE / max(self._n_columns, 1)
+        samples = SAMPLES_AT_ONCE / max(self._n_sums, 1)
         wanted = int(min(n_steps * LOOK_EVERY / max(seconds, 1e-9), samples, 4 * n_steps))
         piece = max(wanted // self.engine.window, 1) * self.engine.window
         self._piece = self.ranks.share(piece)  # each has a clock of its own

@@ -25,6 +25,7 @@ from isocortex.report.output import (
     require_left,
     write_provenance,
 )
+from isocortex.report.potentials import PotentialRecorder
 from isocortex.report.skeleton import Skeleton, put_back, skeleton_of
 from isocortex.report.spikes import SpikeWriter
 from isocortex.report.summary import Summary
@@ -240,6 +241,15 @@ class ReportFile(Watching):
         self.name = f"written/reports/{place[0]}"
 
     @property
+    def files(self) -> dict[str, Path]:
+        """What it writes, by name in a checkpoint."""
+        files = {self.name: self.file}
+        if isinstance(self.recorder, PotentialRecorder):
+            beside = self.recorder.beside(self.file)
+            files |= {f"{self.name}/{path.stem}": path for path in beside}
+        return files
+
+    @property
     def is_first(self) -> bool:
         """Whether the file is made, or put back, for this population."""
         return self.place[1] == 0
@@ -248,22 +258,23 @@ class ReportFile(Watching):
         mode = "w" if self.is_first else "a"
         if self.begun is not None:
             mode = "r+"
-            if self.is_first:
-                kept = {part: self.begun[f"{self.name}/{part}"] for part in Skeleton._fields}
-                put_back(self.file, Skeleton(**kept))
+            for name, file in self.files.items() if self.is_first else ():
+                kept = {part: self.begun[f"{name}/{part}"] for part in Skeleton._fields}
+                put_back(file, Skeleton(**kept))
         self.begun = None
         self.recorder.open(self.file, mode, self.facts)
         self.columns = run.record(self.recorder.probes)
 
     def flush(self) -> None:
-        self.recorder.report.flush()
+        self.recorder.flush()
 
     def kept(self) -> dict[str, NDArray[Any]]:
-        """What puts the file back, when all that belongs into it was flushed."""
-        if not self.is_first:
-            return {}
-        whole = skeleton_of(self.file)._asdict()
-        return {f"{self.name}/{part}": array for part, array in whole.items()}
+        """What puts the files back, when all that belongs into them was flushed."""
+        found: dict[str, NDArray[Any]] = {}
+        for name, file in self.files.items() if self.is_first else ():
+            whole = skeleton_of(file)._asdict()
+            found |= {f"{name}/{part}": array for part, array in whole.items()}
+        return found
 
     def connections(self) -> dict[str, NDArray[Any]]:
         """What a recorder of single synapses stands at."""

@@ -9,21 +9,31 @@ from isocortex.circuit import Simulation
 from isocortex.errors import ConfigError, located
 from isocortex.network.network import Network
 from isocortex.report.netcons import ConnectionRecorder
+from isocortex.report.potentials import DipoleRecorder, PotentialRecorder
 from isocortex.report.record import Recorder, Sampling
 
-AnyRecorder = Recorder | ConnectionRecorder
+AnyRecorder = Recorder | ConnectionRecorder | PotentialRecorder | DipoleRecorder
 
 
 def recorders_of(
     simulation: Simulation, network: Network, begin: float = 0.0
 ) -> dict[str, list[AnyRecorder]]:
-    """The recorders of every report, one per population; ``begin`` (ms) is that of the results."""
+    """The recorders of every report, one per population, of potentials and dipoles one for all.
+
+    ``begin`` (ms) is that of the results.
+    """
     sampling = Sampling(simulation.dt, simulation.tstop, simulation.celsius, begin)
     recorders: dict[str, list[AnyRecorder]] = {}
     for spec in simulation.reports:
         mine: list[AnyRecorder] = []
         recorders[spec.name] = mine
         with located(simulation.config_file, f"reports.{spec.name}"):
+            if spec.contacts is not None:
+                mine.append(PotentialRecorder(spec, spec.contacts, network, simulation, sampling))
+                continue
+            if spec.dipoles_by is not None:
+                mine.append(DipoleRecorder(spec, spec.dipoles_by, network, simulation, sampling))
+                continue
             for population, rows in spec.cells:
                 ids = simulation.circuit.nodes[population].node_ids[rows]
                 chosen = cells_among(network, population, ids)

@@ -121,6 +121,9 @@ def files_read(config: Config, path: Path) -> Iterator[Path]:
         if key not in ("output", "reports"):
             named = (file.parent / text for text in _strings(value))
             yield from (name.resolve() for name in named if name.is_file())
+        elif key == "reports" and isinstance(value, dict):
+            read = (r.get("electrode_positions") for r in value.values() if isinstance(r, dict))
+            yield from ((file.parent / name).resolve() for name in read if isinstance(name, str))
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -5,38 +5,86 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from isocortex.circuit import Circuit, ReportSpec
-from isocortex.errors import ConfigError
+from isocortex.circuit import Circuit, Contacts, ReportSpec
+from isocortex.errors import ConfigError, located
+from isocortex.sonata.contacts import read_contacts
 from isocortex.sonata.schema import Positive, Section, Time, validated
 
 
-class Report(Section):
-    """One report; times in ms. Absent keys mean what they mean to BMTK.
-
-    ``syn_type`` is of a ``netcon_report``, which records single connections. ``type`` is a word of
-    the SONATA extension: a ``summation`` over sections ``soma`` is one over the whole cell.
-    """
+class Recorded(Section):
+    """What reports of all kinds tell; times in ms."""
 
     module: str = "membrane_report"
-    type: Literal["compartment", "summation"] = "compartment"
-    variable_name: str | list[str]
-    cells: Any = "biophysical"
-    sections: str | list[str | int] = "all"
     start_time: Time = 0.0
     end_time: Time | None = None
     dt: Positive | None = None
     file_name: str | None = None
     enabled: bool = True
+
+
+class Report(Recorded):
+    """A report of what cells have. Absent keys mean what they mean to BMTK.
+
+    ``syn_type`` is of a ``netcon_report``, which records single connections. ``type`` is a word of
+    the SONATA extension: a ``summation`` over sections ``soma`` is one over the whole cell.
+    """
+
+    type: Literal["compartment", "summation"] = "compartment"
+    variable_name: str | list[str]
+    cells: Any = "biophysical"
+    sections: str | list[str | int] = "all"
     syn_type: str | None = "Exp2Syn"
     # how BMTK buffers
     buffer: bool | None = None
     buffer_size: int | None = None
 
 
+class Potentials(Recorded):
+    """A report of potentials outside the cells. Absent keys mean what they mean to BMTK.
+
+    ``electrode_channels`` and ``variable_name`` change nothing, there as here: all contacts are
+    recorded.
+    """
+
+    electrode_positions: str
+    cells: Any = None
+    cell_bounds: tuple[int, int] | list[int] | None = None
+    minimum_distance: Any = None
+    contributions_dir: str | None = None
+    electrode_channels: Any = None
+    variable_name: Any = None
+
+    @property
+    def closest(self) -> float | None:
+        """um, None for the radius of each compartment.
+
+        Raises
+        ------
+        ConfigError : it is no distance.
+        """
+        asked = self.minimum_distance
+        if asked == "auto":
+            return None
+        if asked is None:
+            return 0.0
+        if isinstance(asked, int | float) and 0.0 <= asked < float("inf"):
+            return float(asked)
+        raise ConfigError(f"no distance: {asked!r}", fix='Give um, or "auto" for the radius.')
+
+
+class Dipoles(Recorded):
+    """A report of current dipole moments: one for each value of the attribute ``by``."""
+
+    cells: Any = None
+    by: str = ""
+
+
 #: SONATA's short names.
 ALIASES = {"start": "start_time", "end": "end_time", "tstart": "start_time", "tstop": "end_time"}
 SUPPORTED = ("membrane_report", "multimeter_report", "multimeter", "compartment_report")
 CONNECTIONS = "netcon_report"
+POTENTIALS = ("extracellular", "ecp")
+DIPOLES = "current_dipole"
 SUFFIXES = (".h5", ".hdf", ".hdf5")
 
 
@@ -55,14 +103,18 @@ def read_reports(
         module = values.get("module", "membrane_report")
         if module in (*SUPPORTED, CONNECTIONS):
             specs += _specifications(name, values, file, circuit)
+        elif module in POTENTIALS:
+            specs.append(_potentials(name, values, file, circuit))
+        elif module == DIPOLES:
+            specs.append(_dipoles(name, values, file, circuit))
         elif skip_unsupported:
             skipped.append(f"{name} ({module})")
         else:
             raise ConfigError(
                 f"report module {module!r} is not supported yet", file=file,
                 field=f"{field}.module",
-                fix="Use membrane_report, remove the report, or run with "
-                "--skip-unsupported-reports.",
+                fix="Use membrane_report, netcon_report or extracellular, remove the report, or "
+                "run with --skip-unsupported-reports.",
             )  # fmt: skip
     writers: dict[str | None, str] = {}
     for spec in specs:
@@ -80,18 +132,11 @@ def _specifications(
 ) -> list[ReportSpec]:
     """One specification for every variable of a report, each with a file of its own."""
     field = f"reports.{name}"
-    renamed = {ALIASES.get(k, k): v for k, v in values.items()}
-    end = renamed.get("end_time")
-    if isinstance(end, int | float) and end < 0:  # BMTK's way to say "to the end"
-        renamed["end_time"] = None
+    renamed = _renamed(values)
     if not renamed.get("transform", True):
         del renamed["transform"]
     report = validated(Report, renamed, file, field)
-    if report.end_time is not None and report.end_time <= report.start_time:
-        raise ConfigError(
-            f"the report ends at {report.end_time:g} ms and starts at {report.start_time:g}",
-            file=file, field=f"{field}.end_time", fix="Let it end later.",
-        )  # fmt: skip
+    _require_order(report, file, field)
     summed = report.type == "summation"
     if summed and "sections" not in report.model_fields_set:
         report.sections = "soma"
@@ -109,11 +154,7 @@ def _specifications(
         sections = report.sections.lower()
     else:
         sections = tuple(s.lower() if isinstance(s, str) else s for s in report.sections)
-    path = Path(report.file_name or name)
-    if not path.name:
-        raise ConfigError("not a file name", file=file, field=f"{field}.file_name", fix="Mend it.")
-    if path.suffix not in SUFFIXES:
-        path = path.with_name(f"{path.name}.h5")
+    path = _path(report.file_name or name, file, field)
     several = len(variables) > 1
     return [
         ReportSpec(
@@ -130,3 +171,67 @@ def _specifications(
         )
         for variable in variables
     ]
+
+
+def _potentials(name: str, values: dict[str, Any], file: Path, circuit: Circuit) -> ReportSpec:
+    """A report of potentials outside the cells, as BMTK's ``extracellular``."""
+    field = f"reports.{name}"
+    report = validated(Potentials, _renamed(values), file, field)
+    _require_order(report, file, field)
+    cells = report.cells
+    if report.cell_bounds is not None:
+        first, last = report.cell_bounds
+        cells = list(range(first, last + 1))
+    with located(file, f"{field}.minimum_distance"):
+        closest = report.closest
+    table = file.parent / report.electrode_positions
+    return ReportSpec(
+        name=name,
+        variable="ecp",
+        cells=circuit.select(cells, f"{field}.cells"),
+        start=report.start_time,
+        end=report.end_time,
+        dt=report.dt,
+        file_name=str(_path(report.file_name or name, file, field)),
+        contacts=Contacts(read_contacts(table), closest, report.contributions_dir or None),
+    )
+
+
+def _dipoles(name: str, values: dict[str, Any], file: Path, circuit: Circuit) -> ReportSpec:
+    """A report of current dipole moments."""
+    field = f"reports.{name}"
+    report = validated(Dipoles, _renamed(values), file, field)
+    _require_order(report, file, field)
+    return ReportSpec(
+        name=name,
+        variable="dipole",
+        cells=circuit.select(report.cells, f"{field}.cells"),
+        start=report.start_time,
+        end=report.end_time,
+        dt=report.dt,
+        file_name=str(_path(report.file_name or name, file, field)),
+        dipoles_by=report.by,
+    )
+
+
+def _renamed(values: dict[str, Any]) -> dict[str, Any]:
+    renamed = {ALIASES.get(k, k): v for k, v in values.items()}
+    end = renamed.get("end_time")
+    if isinstance(end, int | float) and end < 0:  # BMTK's way to say "to the end"
+        renamed["end_time"] = None
+    return renamed
+
+
+def _require_order(report: Recorded, file: Path, field: str) -> None:
+    if report.end_time is not None and report.end_time <= report.start_time:
+        raise ConfigError(
+            f"the report ends at {report.end_time:g} ms and starts at {report.start_time:g}",
+            file=file, field=f"{field}.end_time", fix="Let it end later.",
+        )  # fmt: skip
+
+
+def _path(name: str, file: Path, field: str) -> Path:
+    path = Path(name)
+    if not path.name:
+        raise ConfigError("not a file name", file=file, field=f"{field}.file_name", fix="Mend it.")
+    return path if path.suffix in SUFFIXES else path.with_name(f"{path.name}.h5")

@@ -1,0 +1,195 @@
+"""Weighted sums of the membrane currents of cells, as sums of their voltages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
+
+import numpy as np
+
+from isocortex.arrays import FloatArray, IntArray
+from isocortex.cells.compiled import CompiledCell
+from isocortex.cells.extracellular import of_voltages, placed, rotation, towards
+from isocortex.circuit import NodePopulation, ReportSpec, Simulation
+from isocortex.circuit.columns import numbers
+from isocortex.engine.interface import CellSums, ProbeTable
+from isocortex.errors import ConfigError
+from isocortex.network.clock import Clock
+from isocortex.network.inputs import electrodes
+from isocortex.network.network import CurrentSource, Network
+from isocortex.network.sources import Sources, number_sources
+from isocortex.random import uniform
+from isocortex.report.record import Sampling, Schedule
+
+#: Names of a node's place, in the order in which BMTK looks for them.
+PLACES = ("positions_{}", "position_{}", "{}")
+
+
+class Bodies:
+    """Where the compartments of a population's cells are.
+
+    A cell is turned by its ``rotation_angle_*axis`` as in BMTK. Where no node has any but all have
+    a direction of the pia (``normal_x``, ``_y``, ``_z``), its apical dendrite points there, and it
+    is turned about that direction at random, by its node id.
+    """
+
+    def __init__(self, nodes: NodePopulation, seed: int) -> None:
+        columns, n = nodes.columns, len(nodes.node_ids)
+
+        def axes(names: list[str]) -> FloatArray:
+            found = [numbers(columns[x]) if x in columns else np.zeros(n) for x in names]
+            return np.nan_to_num(np.column_stack(found).astype(np.float64))
+
+        place = next((p for p in PLACES if p.format("x") in columns), PLACES[-1])
+        self.position = axes([place.format(axis) for axis in "xyz"])
+        angles = [f"rotation_angle_{axis}axis" for axis in "xyz"]
+        normals = [f"normal_{axis}" for axis in "xyz"]
+        self.angles, self.normal = axes(angles), axes(normals)
+        self.upright = all(x in columns for x in normals) and not any(x in columns for x in angles)
+        key = f"turn about the normal: {nodes.name}"
+        self.twist = 2.0 * np.pi * uniform(seed, key, nodes.node_ids)
+
+    def of(self, row: int, model: CompiledCell) -> tuple[FloatArray, FloatArray]:
+        """float64[n_nodes, 3] start and end of every node of a cell, um."""
+        if self.upright:
+            turn = towards(model, self.normal[row], float(self.twist[row]))
+        else:
+            turn = rotation(*self.angles[row])
+        return placed(model, self.position[row], turn)
+
+
+class Chosen(NamedTuple):
+    """A cell: the source that it is, and its row in a population."""
+
+    cell: int
+    nodes: NodePopulation
+    row: int
+
+
+#: float64[n_nodes, w] per nA of each node's membrane current, from where a cell's nodes are.
+Weigh = Callable[[Chosen, CompiledCell, FloatArray, FloatArray], FloatArray]
+
+
+class CurrentSums:
+    """Weighted sums of membrane currents of the cells of a report.
+
+    Parameters
+    ----------
+    weigh : the weights of a cell's currents, the same number of columns for every cell.
+    group : of a cell; each group has its columns. None has one group.
+    apart : every cell has its columns.
+
+    Attributes
+    ----------
+    cells : in order of their number.
+    groups : in order of their first cell; the cells, where they are apart.
+    probes : what an engine is to sample.
+    """
+
+    def __init__(
+        self,
+        spec: ReportSpec,
+        network: Network,
+        simulation: Simulation,
+        sampling: Sampling,
+        *,
+        weigh: Weigh,
+        group: Callable[[Chosen], Hashable] | None = None,
+        apart: bool = False,
+    ) -> None:
+        self.schedule, self.clock = Schedule(spec, sampling), Clock(sampling.dt)
+        sources = number_sources(simulation.circuit)
+        self.cells = _chosen(spec, simulation, sources)
+        label = (lambda cell: cell.cell) if apart else group or (lambda cell: None)
+        labels = [label(cell) for cell in self.cells]
+        self.groups = list(dict.fromkeys(labels))
+        self._electrodes: list[tuple[CurrentSource, int, FloatArray]] = []
+        injected = _injected(simulation, network, sources, {cell.cell for cell in self.cells})
+        weights = self._weights(network, simulation.seed, weigh, injected)
+        members = [np.arange(len(labels))] if apart else _members(labels, self.groups)
+        column = {name: k for k, name in enumerate(self.groups)}
+        first = {c.cell: column[x] for c, x in zip(self.cells, labels, strict=True)}
+        self._electrodes = [
+            (source, first[cell] * row.size, row) for source, cell, row in self._electrodes
+        ]
+        self.probes = ProbeTable.joined([
+            ProbeTable.of_whole(self._sums(part, weights, apart)) for part in members
+        ])  # fmt: skip
+
+    def _weights(
+        self,
+        network: Network,
+        seed: int,
+        weigh: Weigh,
+        injected: dict[int, list[CurrentSource]],
+    ) -> list[FloatArray]:
+        """Of every cell the weights on its voltages, none where it is another rank's."""
+        bodies: dict[str, Bodies] = {}
+        found: list[FloatArray] = []
+        here, width = network.here.cells, 0
+        for chosen in self.cells:
+            cell, nodes, row = chosen
+            if cell in here or cell in injected or not width:
+                model = network.models[network.circuit_model[cell]]
+                if nodes.name not in bodies:
+                    bodies[nodes.name] = Bodies(nodes, seed)
+                weight = weigh(chosen, model, *bodies[nodes.name].of(row, model))
+                width = weight.shape[1]
+                for source in injected.get(cell, ()):
+                    self._electrodes.append((source, cell, weight[source.node]))
+            found.append(of_voltages(model, weight) if cell in here else np.zeros((0, width)))
+        return found
+
+    def _sums(self, part: IntArray, weights: list[FloatArray], apart: bool) -> CellSums:
+        mine = [weights[k] for k in part]
+        return CellSums(
+            np.array([self.cells[k].cell for k in part], np.int64),
+            np.cumsum([0, *map(len, mine)]), np.concatenate(mine), summed=not apart,
+            first_step=self.schedule.first_step, every=self.schedule.every,
+        )  # fmt: skip
+
+    def due(self, first_step: int, samples: FloatArray) -> FloatArray:
+        """The rows that are due of a piece's samples, with what electrodes inject.
+
+        What an electrode injects leaves the cell through the membrane at the same place.
+        """
+        rows = np.flatnonzero(self.schedule.due(first_step, len(samples)))
+        values = samples[rows]
+        if not self._electrodes or not len(rows):
+            return values
+        self.clock.extend(first_step + len(samples))
+        middle = self.clock.middle[first_step + rows]
+        for source, column, per_nA in self._electrodes:
+            values[:, column : column + len(per_nA)] += np.outer(source.amplitude(middle), per_nA)
+        return values
+
+
+def _members(labels: list[Hashable], groups: list[Hashable]) -> list[IntArray]:
+    number = {name: k for k, name in enumerate(groups)}
+    of = np.array([number[label] for label in labels])
+    return [np.flatnonzero(of == k) for k in range(len(groups))]
+
+
+def _chosen(spec: ReportSpec, simulation: Simulation, sources: Sources) -> list[Chosen]:
+    """The biophysical cells among a report's nodes, in order."""
+    found: list[Chosen] = []
+    for population, rows in spec.cells:
+        nodes, number = simulation.circuit.nodes[population], sources.number[population]
+        there = rows[number[rows] < sources.n_cells]
+        found += [Chosen(int(number[row]), nodes, int(row)) for row in there]
+    if not found:
+        raise ConfigError("no biophysical cell is chosen", field="cells", fix="Choose one or more.")
+    return sorted(found, key=lambda chosen: chosen.cell)
+
+
+def _injected(
+    simulation: Simulation, network: Network, sources: Sources, cells: set[int]
+) -> dict[int, list[CurrentSource]]:
+    """The electrodes of some cells, whichever rank has them, by cell."""
+    everybody = range(network.circuit_cells)
+    found: dict[int, list[CurrentSource]] = {}
+    placed_ones = electrodes(simulation, sources, network.models, network.circuit_model, everybody)
+    for source in placed_ones:
+        if source.cell in cells:
+            found.setdefault(source.cell, []).append(source)
+    return found

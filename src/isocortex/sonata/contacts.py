@@ -1,0 +1,38 @@
+"""Tables of electrode contacts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from isocortex.arrays import FloatArray
+from isocortex.errors import InputError
+from isocortex.sonata.tables import read_table
+
+COLUMNS = ("x_pos", "y_pos", "z_pos")
+
+
+def read_contacts(path: Path) -> FloatArray:
+    """float64[contacts, 3], um, in the order of the table's lines.
+
+    Parameters
+    ----------
+    path : text with the columns ``x_pos``, ``y_pos`` and ``z_pos`` (or ``x``, ``y``, ``z``); BMTK
+        separates them by single blanks and has a column ``channel``, which says nothing.
+
+    Raises
+    ------
+    InputError : a column is missing, an entry is no number, or there is no contact.
+    """
+    table = read_table(path)
+    columns = [table.numbers(table.find(name, name[0])) for name in COLUMNS]
+    if not len(table):
+        raise InputError("has no contact", file=path, fix="Give a line for each.")
+    return np.column_stack(columns)
+
+
+def write_contacts(path: Path, position: FloatArray) -> None:
+    """Write contacts, float64[contacts, 3], um, so that BMTK can read them too."""
+    lines = [f"{k} {x:.2f} {y:.2f} {z:.2f}\n" for k, (x, y, z) in enumerate(position)]
+    path.write_text("".join([f"channel {' '.join(COLUMNS)}\n", *lines]), encoding="utf-8")

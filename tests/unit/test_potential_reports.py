@@ -1,0 +1,202 @@
+"""Reports of potentials and dipole moments: what is asked for, what is written, what is refused."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from command_line import isocortex, one_line
+from library_circuit import CELL, clamp, poisson, potentials, report, write_library_circuit
+
+import isocortex as ic
+from isocortex import pictures
+from isocortex.analysis.potentials import dipole_moment
+from isocortex.cells.extracellular import membrane_currents, of_voltages, transfer_resistances
+from isocortex.errors import ConfigError, InputError
+
+CELLS = {"population": "cells"}
+ZERO, ONE = {**CELLS, "node_id": [0]}, {**CELLS, "node_id": [1]}
+CONTACTS = np.array([[0.0, 60.0, 15.0], [20.0, 10.0, 15.0], [40.0, -40.0, 15.0]])
+END = 20.0
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("c")
+
+
+@pytest.fixture(scope="module")
+def result(folder):
+    """Two cells in one place, one of them under an electrode; all their voltages and fields."""
+    config = write_library_circuit(
+        folder, edges=[(0, 0, 40), (1, 1, 40)], run={"tstop": END},
+        inputs={"drive": poisson(), "clamp": clamp(0.4, (1,), duration=15.0)},
+        reports={
+            "all": report("v", "all", CELLS),
+            "field": potentials(folder, CELLS, contributions_dir="by_cell"),
+            "zero": potentials(folder, ZERO, file_name="zero"),
+            "rare": potentials(folder, CELLS, dt=0.5, start_time=5.0, end_time=15.0),
+            "far": potentials(folder, CELLS, minimum_distance=100.0),
+            "bounds": potentials(folder, None, cell_bounds=[0, 0], enabled=True),
+            "moment": {"module": "current_dipole", "cells": CELLS},
+            "by_type": {"module": "current_dipole", "cells": CELLS, "by": "node_type_id",
+                        "dt": 0.2},
+            "of_zero": {"module": "current_dipole", "cells": ZERO},
+        },
+    )  # fmt: skip
+    return ic.run(config, output_dir=folder / "output", progress=None)
+
+
+def voltages(result, node):
+    """float64[samples, n_nodes]; nodes without membrane carry no current away."""
+    model = ic.cell(CELL)
+    data = result.report("all")
+    v = np.zeros((len(data), model.n_nodes))
+    v[:, model.compartments] = data.values[:, data["node_id"].values == node]
+    axial, bare = of_voltages(model, np.eye(model.n_nodes)), model.area == 0
+    v[:, bare] = (
+        -v[:, ~bare] @ axial[np.ix_(~bare, bare)] @ np.linalg.inv(axial[np.ix_(bare, bare)])
+    )
+    return model, v
+
+
+def test_the_potential_is_that_of_the_recorded_voltages(result):
+    """Voltages are stored in single precision."""
+    model, v = voltages(result, 0)
+    resistance = transfer_resistances(
+        model.start - model.middle, model.end - model.middle, CONTACTS
+    )
+    expected = membrane_currents(model, v) @ resistance.T
+    found = result.potential("zero")
+    assert found.dims == ("time", "channel") and found.attrs["units"] == "mV"
+    np.testing.assert_allclose(found["x"], CONTACTS[:, 0])
+    np.testing.assert_allclose(found["time"], np.arange(1, 201) * 0.1)
+    assert np.abs(expected).max() > 1e-4
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    np.testing.assert_array_equal(found, result.potential("bounds"))
+
+
+def test_what_an_electrode_injects_leaves_through_the_membrane(result):
+    """Without it the currents of the cell do not add up; the moment counts from the soma."""
+    model, v = voltages(result, 1)
+    current = membrane_currents(model, v)
+    times = (np.arange(200) + 0.5) * 0.1
+    current[:, model.soma] += np.where((times >= 1.0) & (times < 16.0), 0.4, 0.0)
+    resistance = transfer_resistances(
+        model.start - model.middle, model.end - model.middle, CONTACTS
+    )
+    found = result.potential("field").values - result.potential("zero").values
+    np.testing.assert_allclose(found, current @ resistance.T, atol=2e-6)
+    with h5py.File(result.directory / "by_cell" / "1.h5") as file:
+        np.testing.assert_allclose(file["ecp/data"], found, atol=1e-12)
+
+
+def test_rows_are_those_of_all_that_are_asked_for(result):
+    """Every fifth step from 5 ms on until 15 ms."""
+    rare, every = result.potential("rare"), result.potential("field")
+    np.testing.assert_allclose(rare["time"], 5.1 + 0.5 * np.arange(20))
+    np.testing.assert_allclose(rare, every.values[50:150:5], atol=1e-12)
+    assert np.abs(result.potential("far")).max() < np.abs(every).max()
+
+
+def test_moments_are_those_of_the_recorded_voltages(result):
+    model, v = voltages(result, 0)
+    expected = dipole_moment(model, v, model.start, model.end)
+    found = result.dipole("of_zero")
+    assert found.dims == ("time", "group", "axis") and list(found["group"].values) == ["all"]
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(found.values[:, 0], expected, atol=2e-3)
+    both, by_type = result.dipole("moment"), result.dipole("by_type")
+    assert list(by_type["group"].values) == ["1"]
+    np.testing.assert_allclose(both.values[::2], by_type.values, atol=1e-12)
+
+
+def test_the_summary_tells_them(result):
+    assert "potential field: 3 channels, 200 samples" in result.summary
+    assert "dipole moments moment: 1 groups, 200 samples" in result.summary
+    assert result.potentials[:2] == ["bounds", "far"]
+    assert result.dipoles == ["by_type", "moment", "of_zero"]
+    with pytest.raises(InputError, match="field"):
+        result.potential("none")
+
+
+def changed(folder, **more):
+    path = folder / "changed.json"
+    config = json.loads((folder / "simulation.json").read_text())
+    config["reports"] = {"field": {**potentials(folder, CELLS), **more}}
+    path.write_text(json.dumps(config))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"minimum_distance": "close"}, "minimum_distance.*no distance"),
+        ({"minimum_distance": -1}, "minimum_distance.*no distance"),
+        ({"electrode_positions": "none.csv"}, "none.csv.*does not exist"),
+        ({"electrode_position": "contacts.csv"}, "electrode_position"),
+        ({"end_time": 3.0, "start_time": 5.0}, "ends at 3 ms"),
+        ({"cells": "drive"}, "no biophysical cell"),
+        ({"dt": 0.15}, "no multiple"),
+        ({"module": "current_dipole"}, "variable_name: unknown key"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused(folder, result, more, said):
+    with pytest.raises((ConfigError, InputError), match=said):
+        ic.run(changed(folder, **more), output_dir=folder / "none", progress=None)
+    assert not list((folder / "none").glob("*.h5"))
+
+
+def test_a_contact_in_a_branch_is_refused_unless_it_is_kept_away(folder, result):
+    """Both somata lie at 0."""
+    config = changed(folder)
+    (folder / "contacts.csv").write_text("x,y,z\n9,9,9\n0,0,0\n")
+    failed = isocortex("run", config, "--output-dir", folder / "none")
+    one_line(failed, "contact 1", "minimum_distance", "auto")
+    config = changed(folder, minimum_distance="auto")
+    (folder / "contacts.csv").write_text("x,y,z\n9,9,9\n0,0,0\n")
+    found = ic.run(config, tstop=2.0, output_dir=folder / "auto", progress=None).potential()
+    assert np.isfinite(found).all()
+
+
+def test_the_table_of_contacts_is_not_written_over(folder, result):
+    config = changed(folder, file_name="contacts.csv.h5")
+    (folder / "contacts.csv").rename(folder / "contacts.csv.h5")
+    text = config.read_text().replace('"contacts.csv"', '"contacts.csv.h5"')
+    config.write_text(text)
+    with pytest.raises(ConfigError):
+        ic.run(config, output_dir=folder, progress=None)
+    assert (folder / "contacts.csv.h5").read_text().startswith(("channel", "x_pos"))
+
+
+# --- pictures ---------------------------------------------------------------------------------
+
+
+def write_line(folder, name, contacts):
+    rows = "".join(f"{x} {y} {z}\n" for x, y, z in contacts)
+    (folder / name).write_text("x_pos y_pos z_pos\n" + rows)
+
+
+def test_a_probe_is_drawn_by_depth(folder, result, tmp_path):
+    config = changed(folder, electrode_positions="line.csv")
+    write_line(folder, "line.csv", [(30.0, 300.0 - 100.0 * k, 10.0) for k in range(6)])
+    ic.run(config, output_dir=tmp_path, progress=None)
+    status, printed, error = isocortex("plot", "lfp", tmp_path)
+    assert (status, error) == (0, "")
+    assert (tmp_path / "pictures" / "lfp.png").stat().st_size > 10_000
+    figure = pictures.lfp(ic.Result(tmp_path))
+    field, sources, spectrum = figure.axes[:3]
+    assert len(field.lines) == 6
+    assert field.get_ylim()[0] > field.get_ylim()[1]  # the pia is above
+    assert sources.get_xlabel() == "time (ms)" and spectrum.get_xlabel() == "frequency (Hz)"
+    assert field.get_xlim()[0] == pytest.approx(END / 3, abs=1.0)  # without the beginning
+
+
+def test_what_is_no_probe_is_not_drawn(folder, result, tmp_path):
+    config = changed(folder, electrode_positions="line.csv")
+    write_line(folder, "line.csv", [(0.0, 100.0, 9.0), (200.0, 0.0, 9.0), (90.0, 300.0, 9.0)])
+    ic.run(config, tstop=2.0, output_dir=tmp_path, progress=None)
+    one_line(isocortex("plot", "lfp", tmp_path), "line", "straight probe")
+    with h5py.File(tmp_path / "field.h5", "r+") as file:  # as BMTK writes it
+        del file["ecp/channel_id"].attrs["position"]
+    one_line(isocortex("plot", "lfp", tmp_path), "straight probe")
