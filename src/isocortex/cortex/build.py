@@ -80,7 +80,7 @@ def build_cortex(
     _write_json(folder / "circuit_config.json", _circuit_config(cortex, materialize))
     _write_json(folder / "node_sets.json", node_sets(cortex))
     config = folder / "simulation_config.json"
-    _write_json(config, _simulation_config(cortex.recipe, tstop))
+    _write_json(config, simulation_config(cortex.recipe, tstop))
     return config
 
 
@@ -153,7 +153,8 @@ def _circuit_config(cortex: CortexModel, materialize: bool) -> dict[str, Any]:
     return config
 
 
-def _simulation_config(recipe: Recipe, tstop: float) -> dict[str, Any]:
+def simulation_config(recipe: Recipe, tstop: float) -> dict[str, Any]:
+    """What runs a circuit that lies beside it at rest, and what it records; ``tstop`` in ms."""
     return {
         "manifest": {"$BASE_DIR": ".", "$OUTPUT_DIR": "$BASE_DIR/output"},
         "target_simulator": "isocortex",
