@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Protocol
 
 from isocortex import errors
@@ -115,6 +116,11 @@ class Processes:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self.pool.shutdown(wait=True)  # nobody reads any more
+        for process in self.started:
+            for pipe in (process.stdin, process.stdout):
+                with suppress(OSError):  # nobody is there to take what was left
+                    pipe.close()  # type: ignore[union-attr]
 
 
 class Cluster:
