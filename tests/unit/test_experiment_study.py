@@ -188,7 +188,9 @@ def test_processes_side_by_side_give_the_same(done, tmp_path):
 
 
 def test_an_error_in_another_process_is_told_as_one_here(tmp_path):
-    wrong = {"connection_overrides": [{**BLOCK["connection_overrides"][0], "target": "no such set"}]}
+    wrong = {
+        "connection_overrides": [{**BLOCK["connection_overrides"][0], "target": "no such set"}]
+    }
     made = study(arms={"control": [], "wrong": [wrong]}, seeds=(1,))
     with pytest.raises(ConfigError, match="wrong, seed 1: .*no such set"):
         made.run(tmp_path, processes=2, threads=2)

@@ -22,8 +22,8 @@ from isocortex.text import read_json, read_text
 AGREES, DIFFERS, UNTOLD, CANNOT = "agrees", "differs", "cannot be told", "cannot be asked"
 RULE = (
     "Agrees: the mean over seeds lies in the expected range. Differs: its whole 95 % interval lies "
-    "outside. Cannot be told: the mean lies outside and the interval does not. Cannot be asked: the "
-    "model lacks what it takes."
+    "outside. Cannot be told: the mean lies outside and a part of the interval does not. Cannot be "
+    "asked: the model lacks what it takes."
 )
 #: What is made of an arm and the control of the same seed.
 AS = {
@@ -35,8 +35,10 @@ AS = {
 #: Measure of how an area recruits others, see :meth:`StudyResult.recruitment`.
 RECRUITMENT = "recruitment"
 #: Functions that the arms of a file may name.
-MAKERS = {name: getattr(changes, name)
-          for name in ("background", "channel", "current", "lesion", "lose", "synapses")}  # fmt: skip
+MAKERS = {
+    name: getattr(changes, name)
+    for name in ("background", "channel", "current", "lesion", "lose", "synapses")
+}
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,9 @@ def study_of(told: Mapping[str, Any], file: Path | None = None, **other: Any) ->
         values = {name: told[name] for name in OF_STUDY if name in told}
         study = Study(arms=arms, about=about, **{**values, **other})
     except (KeyError, TypeError) as error:
-        raise ConfigError(f"is no study ({error})", file=file, fix="See `experiment show`.") from error
+        raise ConfigError(
+            f"is no study ({error})", file=file, fix="See `experiment show`."
+        ) from error
     for number, each in enumerate(about.expected):
         if not each.cannot and each.arm not in arms:
             raise ConfigError(f"there is no arm {each.arm!r}", file=file,
@@ -245,7 +249,7 @@ def study_of(told: Mapping[str, Any], file: Path | None = None, **other: Any) ->
 
 def _change(told: Mapping[str, Any], file: Path | None) -> Any:
     if len(told) == 1:
-        (name, values), = told.items()
+        ((name, values),) = told.items()
         if name in MAKERS:
             try:
                 return MAKERS[name](**values)

@@ -118,7 +118,9 @@ def _counts(spikes: Spikes, groups: Groups, width: float) -> pd.DataFrame:
 
 MEASURES: dict[str, Measure] = {
     "rate": Measure("mean firing rate", "Hz", _rate),
-    "silent": Measure("share of cells without a spike", "", partial(_irregularity, column="silent")),
+    "silent": Measure(
+        "share of cells without a spike", "", partial(_irregularity, column="silent")
+    ),
     "cv": Measure(
         "median coefficient of variation of intervals", "", partial(_irregularity, column="cv")
     ),
@@ -155,7 +157,9 @@ def measure_named(name: str) -> Measure:
     """
     if name not in MEASURES:
         raise ConfigError(
-            f"there is no measure {name!r}", field="measure", fix=f"There are {', '.join(MEASURES)}."
+            f"there is no measure {name!r}",
+            field="measure",
+            fix=f"There are {', '.join(MEASURES)}.",
         )
     return MEASURES[name]
 

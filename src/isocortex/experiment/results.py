@@ -282,4 +282,3 @@ def open_study(folder: str | os.PathLike[str]) -> StudyResult:
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise InputError(f"is not of a study ({error})", file=file, fix="Run it again.") from error
     return StudyResult(study, folder)
-

@@ -142,7 +142,8 @@ class Study:
         at = self.branch_at
         for seed in self.seeds:
             home = (folder / f"seed_{seed}").absolute()
-            of, common = f"seed {seed}", {"precision": self.precision, "threads": threads}
+            of = f"seed {seed}"
+            common: dict[str, Any] = {"precision": self.precision, "threads": threads}
             recipe = asdict(self.recipe_of(seed))
             yield Job(f"circuit of {of}", str(home / CIRCUIT), recipe=recipe)
             stem = self.stem_of(folder.absolute(), seed)
