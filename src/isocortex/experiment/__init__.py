@@ -10,7 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from isocortex.experiment.about import judge, read_study
     from isocortex.experiment.changes import (
         background,
         channel,
@@ -20,9 +19,11 @@ if TYPE_CHECKING:
         section,
         synapses,
     )
+    from isocortex.experiment.files import read_study
     from isocortex.experiment.presets import preset, preset_names
     from isocortex.experiment.results import StudyResult, open_study
     from isocortex.experiment.study import Study
+    from isocortex.experiment.verdict import judge
 
 __all__ = [
     "Study",
@@ -45,11 +46,11 @@ __all__ = [
 _MODULES = {
     "Study": "study",
     "StudyResult": "results",
-    "judge": "about",
+    "judge": "verdict",
     "open_study": "results",
     "preset": "presets",
     "preset_names": "presets",
-    "read_study": "about",
+    "read_study": "files",
 }
 
 

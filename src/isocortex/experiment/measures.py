@@ -9,12 +9,13 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from isocortex.analysis.correlations import fano_factors, pair_correlations
+from isocortex.analysis.correlations import fano_factors, pair_correlations, rate_correlations
 from isocortex.analysis.counts import Groups, by_group, group_counts, whole_bins
 from isocortex.analysis.events import baseline, bursts
 from isocortex.analysis.irregularity import irregularity
 from isocortex.analysis.rates import cell_rates
 from isocortex.analysis.spectra import segment_length, spectra_by_group
+from isocortex.cortex.counts import HEMISPHERES
 from isocortex.errors import ConfigError
 from isocortex.validation.neurons import Neurons, Spikes
 
@@ -86,6 +87,19 @@ def _synchrony(look: Look) -> pd.Series:
     return fano_factors(_counts(look.spikes, look.groups, BIN))
 
 
+def _homotopic(look: Look) -> pd.Series:
+    """Correlation with the rate of the same area of the other side; of groups by area and side."""
+    matrix = rate_correlations(_counts(look.spikes, look.groups, BIN))
+    left, right = HEMISPHERES
+    found = {}
+    for name in look.groups:
+        area, _, side = str(name).rpartition(" ")
+        partner = f"{area} {left if side == right else right}"
+        both = side in HEMISPHERES and partner in matrix.columns
+        found[name] = matrix.at[name, partner] if both else np.nan
+    return pd.Series(found, by_group(look.groups))
+
+
 def _bursts(look: Look, share: bool) -> pd.Series:
     level = baseline(_counts(look.rest, look.groups, EVENT_BIN))
     counts = _counts(look.spikes, look.groups, EVENT_BIN)
@@ -130,6 +144,10 @@ MEASURES: dict[str, Measure] = {
     "synchrony": Measure(
         f"Fano factor of the group's count in {BIN:g} ms, 1 for independent Poisson cells", "",
         _synchrony,
+    ),
+    "homotopic": Measure(
+        f"correlation of the group's count in {BIN:g} ms with that of the other side's", "",
+        _homotopic,
     ),
     "bursts": Measure(
         "bursts above the control's baseline", "per s", partial(_bursts, share=False)

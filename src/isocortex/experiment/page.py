@@ -14,20 +14,11 @@ import pandas as pd
 from isocortex import __version__
 from isocortex.cortex.atlas import load_atlas
 from isocortex.experiment import figures
-from isocortex.experiment.about import (
-    AGREES,
-    CANNOT,
-    DIFFERS,
-    RECRUITMENT,
-    RULE,
-    UNTOLD,
-    Judged,
-    Source,
-    judge,
-)
+from isocortex.experiment.about import RECRUITMENT, Source
 from isocortex.experiment.pieces import Piece
 from isocortex.experiment.results import StudyResult
 from isocortex.experiment.statistics import few_seeds
+from isocortex.experiment.verdict import AGREES, CANNOT, DIFFERS, RULE, UNTOLD, Judged, judge
 from isocortex.html_report.page import (
     Cell,
     Markup,

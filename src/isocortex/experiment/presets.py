@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from isocortex.errors import ConfigError
-from isocortex.experiment.about import read_study
+from isocortex.experiment.files import read_study
 from isocortex.experiment.study import Study
 
 FOLDER = files("isocortex.experiment") / "presets"

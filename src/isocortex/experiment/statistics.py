@@ -117,7 +117,7 @@ def sign_flip_interval(differences: ArrayLike, level: float = 0.95) -> tuple[flo
 
     The means of all subsets of n differences cut the line into 2^n pieces, each of which holds the
     true value with the same probability where differences lie symmetrically about it (Hartigan
-    1969, doi:10.1080/01621459.1969.10501057). Infinite for fewer than ``ENOUGH_SEEDS`` pairs at 95
+    1969, J. Am. Stat. Assoc. 64, 1303). Infinite for fewer than ``ENOUGH_SEEDS`` pairs at 95
     %.
     """
     x = np.asarray(differences, dtype=float)
@@ -165,7 +165,7 @@ def smallest_visible(sd: float, n: int, alpha: float = 0.05, power: float = POWE
 
 
 def holm(p: ArrayLike) -> FloatArray:
-    """P values that hold for all of a family together (Holm 1979, doi:10.2307/4615733).
+    """P values that hold for all of a family together (Holm 1979, Scand. J. Stat. 6, 65).
 
     NaN are not of the family.
     """
