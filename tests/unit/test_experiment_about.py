@@ -4,6 +4,7 @@ import json
 import math
 import tomllib
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from isocortex.experiment.about import Expected, measure_exists
 from isocortex.experiment.changes import Change
 from isocortex.experiment.files import change_of, study_of
 from isocortex.experiment.pair import compare_results
+from isocortex.experiment.statistics import FewSeedsWarning
 from isocortex.experiment.verdict import AGREES, CANNOT, DIFFERS, UNTOLD, judge
 
 FOLDER = files("isocortex.experiment") / "presets"
@@ -200,3 +202,20 @@ def test_two_results_are_compared_and_where_they_part(done, tmp_path):
     assert list(pd.read_csv(csv)["sign"]) == ["E", "I"]
     with pytest.raises(ConfigError, match="is in both"):
         compare_results(first, second, start=60.0)
+
+
+def test_the_tutorial_runs_as_it_stands(tmp_path, monkeypatch):
+    """Its first lines, with a smaller cortex and shorter runs."""
+    text = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text(encoding="utf-8")
+    lines = text.split("```python\n")[1].split("```")[0]
+    for large, small in (
+        ("scale=0.001", "scale=0.0001"), ("seeds=range(1, 7)", "seeds=(1,)"),
+        ("start=500", "start=20"), ("tstop=2000", "tstop=50, settle=10"),
+    ):  # fmt: skip
+        assert large in lines
+        lines = lines.replace(large, small)
+    assert len([line for line in lines.splitlines() if line.strip()]) <= 10
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(FewSeedsWarning):
+        exec(compile(lines, "experiments.md", "exec"), {})
+    assert (tmp_path / "pvalb.png").is_file() and (tmp_path / "pvalb/report.html").is_file()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         section,
         synapses,
     )
+    from isocortex.experiment.figures import forest
     from isocortex.experiment.files import read_study
     from isocortex.experiment.presets import preset, preset_names
     from isocortex.experiment.results import StudyResult, open_study
@@ -31,6 +32,7 @@ __all__ = [
     "background",
     "channel",
     "current",
+    "forest",
     "judge",
     "lesion",
     "lose",
@@ -46,6 +48,7 @@ __all__ = [
 _MODULES = {
     "Study": "study",
     "StudyResult": "results",
+    "forest": "figures",
     "judge": "verdict",
     "open_study": "results",
     "preset": "presets",
