@@ -27,6 +27,7 @@ class Change:
     start, stop : ms; it holds in the steps that begin between them, to the nearest step. Without
         ``stop`` it holds until the end.
     name : for people; by default what it is.
+    place : where it was read, for messages.
     """
 
     #: What its entry in a configuration says it is.
@@ -37,6 +38,7 @@ class Change:
     start: float = 0.0
     stop: float | None = None
     name: str = ""
+    place: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         self.require(math.isfinite(self.start) and self.start >= 0, "start", "0 ms or more")
@@ -56,6 +58,16 @@ class Change:
                 f"must be {what}, found {value!r}", field=key, fix="Choose another value."
             )
 
+    def where(self, number: int) -> str:
+        """The field of a configuration that it is, or would be as the n-th change there."""
+        return self.place or f"{OURS}.{CHANGES}[{number}]"
+
+    @property
+    def when(self) -> str:
+        """When it holds, for people."""
+        begin = f"From {self.start:g} ms" if self.start else "From the beginning"
+        return f"{begin} {'on' if self.stop is None else f'to {self.stop:g} ms'}."
+
     @property
     def label(self) -> str:
         """What messages call it."""
@@ -65,6 +77,8 @@ class Change:
         """Its entry in a configuration: plain data, what is as by default left out."""
         told: dict[str, Any] = {"type": self.TYPE}
         for item in fields(self):
+            if item.name == "place":
+                continue
             value = getattr(self, item.name)
             if isinstance(value, tuple):
                 value = list(value)

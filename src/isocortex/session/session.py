@@ -16,10 +16,12 @@ from isocortex.engine.interface import Snapshot
 from isocortex.errors import ConfigError
 from isocortex.interrupt import interruptible
 from isocortex.network.network import Network
+from isocortex.network.touched import summed
 from isocortex.report.record import Recorder, Sampling
 from isocortex.report.summary import Stopwatch
 from isocortex.session.checkpoints import Checkpoints, Plan, about_run
-from isocortex.session.facts import facts_of, text_of
+from isocortex.session.course import Course
+from isocortex.session.facts import facts_of, text_of, told_of
 from isocortex.session.loop import Observer, Run
 from isocortex.session.outputs import Files, Sampled, writers_of
 from isocortex.session.ranks import Ranks
@@ -285,6 +287,7 @@ def prepare(
                 fix="Save and go on in one process, on as many threads as it has cores.",
             )
         simulation, settings = load(config, options, say, ranks)
+        course = Course(simulation, options, settings, ranks, say)
         clock.lap(READING)
         files = Files.of(simulation, options.overwrite, plan.states if plan else ())
         text = text_of(simulation.config_file)
@@ -295,6 +298,8 @@ def prepare(
         if writes and ranks.rank == 0:  # now, not after the network was built
             files.check(goes_on=start is not None and not start.branches)
     with ranks.together():
+        step = start.saved.snapshot.step if start else 0
+        asked, simulation = simulation, course.at(step)
         network = build(simulation, options, ranks)
         snapshot = start.snapshot(network, settings) if start else None
         begin = start.begin if start else 0.0
@@ -303,6 +308,9 @@ def prepare(
     stored = network.n_synapses - round(network.n_drawn)
     n_synapses = ranks.sum(stored) + round(network.n_drawn)
     say(describe(network, n_synapses))
+    touched = summed(network.touched, ranks)
+    for each in touched:
+        say(str(each))
     clock.lap(BUILDING)
     # the synapses are in the network now, and may be large
     simulation = replace(simulation, circuit=replace(simulation.circuit, projections=[]))
@@ -323,7 +331,8 @@ def prepare(
     elif writes:
         names = {name: getattr(options, name) for name in ("precision", "integrator", "engine")}
         names["ranks"] = ranks.size
-        facts = facts_of(simulation, task.network, settings.threads, files, names)
+        facts = facts_of(asked, task.network, settings.threads, files, names)
+        facts["run"]["changes"] = told_of(asked.changes, touched)
         beginning = {"n_synapses": n_synapses, "setup_seconds": setup, "started": started,
                      "config_text": text}  # fmt: skip
         writers = writers_of(
@@ -333,7 +342,7 @@ def prepare(
             about = {**bound, **about_run(options, plan, simulation, writers.account)}
             observers.append(Checkpoints(plan, files.folder, about, writers, say))
         observers = [*writers.all, *observers]
-    run = Run(task, observers, clock, ranks)
+    run = Run(task, observers, clock, ranks, course if len(course.steps) else None)
     if start is not None:
         start.take_up(run)
     return Session(simulation, run, spikes, writes)
