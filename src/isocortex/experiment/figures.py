@@ -97,9 +97,9 @@ def forest(table: pd.DataFrame, groups: Sequence[str] | None = None) -> Figure:
         sides = np.abs(rows[["low", "high"]].to_numpy(float).T - mean)
         sure = (rows["p_holm"] < 0.05).to_numpy()
         axes.errorbar(mean, y, xerr=sides, fmt="none", ecolor=shade[arm], elinewidth=1.0)
-        axes.plot(mean[sure], y[sure], "o", ms=4, color=shade[arm], label=arm)
-        axes.plot(mean[~sure], y[~sure], "o", ms=4, mfc="white", color=shade[arm],
-                  label=None if sure.any() else arm)  # fmt: skip
+        axes.plot(mean[~sure], y[~sure], "o", ms=4, mfc="white", color=shade[arm])
+        axes.plot(mean[sure], y[sure], "o", ms=4, color=shade[arm])
+        axes.plot([], [], "o-", ms=4, color=shade[arm], label=arm)
     axes.axvline(0.0, color="0.4", linewidth=0.8)
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.set_ylim(len(names) - 0.4, -0.6)
@@ -155,7 +155,8 @@ def spectra(result: StudyResult) -> Figure | None:
     ticks = [2, 5, 10, 20, 50, 100, 200]
     axes.set_xticks(ticks, [str(each) for each in ticks])
     axes.minorticks_off()
-    axes.set(xlabel="frequency (Hz)", ylabel="power over that of Poisson cells (dB)")
+    axes.set(xlabel="frequency (Hz)", ylabel="power over that of Poisson cells (dB)",
+             xlim=(0.9 * frequency[0], 200.0))  # fmt: skip
     axes.legend()
     return figure
 
@@ -199,15 +200,17 @@ def one_cell(result: StudyResult, seed: int) -> Figure | None:
         return None
     figure = new_figure(8.0, 0.5 + 1.1 * len(result.arms))
     panels = np.atleast_1d(subplots(figure, len(result.arms), 1, sharex=True, sharey=True))
+    cells = result.neurons(seed)
+    recorded = result.run(result.arms[0], seed).result.report(REPORT)["node_id"].values
+    rows = np.searchsorted(cells.ids, recorded)
+    element = int(np.argmax(cells.excitatory[rows]))  # the first excitatory one, if there is any
+    row = rows[element]
     for axes, arm in zip(panels, result.arms, strict=True):
         run = result.run(arm, seed)
-        parts = [each.report(REPORT) for each in (run.stem, run.result) if each is not None]
-        for data in parts:
-            data = data.isel(element=0)
-            axes.plot(data["time"], data.values, color=COLOURS[0], linewidth=0.6)
-        node = int(parts[-1]["node_id"].values[0])
-        row = int(np.flatnonzero(result.neurons(seed).ids == node)[0])
-        cells = result.neurons(seed)
+        for each in (run.stem, run.result):
+            if each is not None:
+                data = each.report(REPORT).isel(element=element)
+                axes.plot(data["time"], data.values, color=COLOURS[0], linewidth=0.6)
         axes.set_title(f"{arm}: {cells.area[row]}, {cells.layer[row]} {cells.cell_class[row]}")
         axes.set_ylabel("v (mV)")
     panels[-1].set(xlabel="time (ms)", xlim=(0.0, result.study.tstop))
