@@ -55,7 +55,7 @@ def with_sections(path, name=None, **sections):
 
 def simulated(config, **options):
     """Spikes of a run in memory, and voltages of all compartments at its end."""
-    with ic.open_session(config, **options) as session:
+    with ic.open_session(config, **{"threads": 1, **options}) as session:
         session.advance()
         n = session.network.n_cells
         voltages = [session.run.engine.voltage(cell) for cell in range(n)]
@@ -283,7 +283,7 @@ def test_removed_connections_are_edges_that_were_taken_out(recipe, files):
         return none if factors is None else factors.of(p.source_index, p.target_index) == 0.0
 
     expected = simulated(without(files, gone))
-    assert len(expected[0]) > 100
+    assert len(expected[0]) > 50
     require_same(simulated(with_changes(recipe, some)), expected)
     require_same(simulated(with_changes(files, some)), expected)
     require_same(simulated(with_changes(recipe, some), store_synapses=False), expected)
@@ -388,7 +388,7 @@ def test_what_reports_are_made_of_is_that_of_a_run_changed_from_the_start(tmp_pa
     some = [ex.channel(CELLS, "NaV", gbar=0.5), ex.synapses(source="drive", weight=0.5)]
     late = [replace(each, start=0.1) for each in some]
     a, b = (
-        ic.run(write(tmp_path / name, *changes, reports=REPORTS), progress=None)
+        ic.run(write(tmp_path / name, *changes, reports=REPORTS), threads=1, progress=None)
         for name, changes in (("a", some), ("b", late))
     )
     # a state at rest differs by nothing but the first step: it fades
@@ -403,7 +403,7 @@ def test_a_change_begins_and_ends_to_one_step(tmp_path, at):
     traces = []
     leak = ex.channel(CELLS, "pas", e=0.9, start=at)
     for changes in ([], [leak], [replace(leak, stop=at + 5.1)]):
-        with ic.open_session(write(tmp_path / str(len(traces)), *changes)) as session:
+        with ic.open_session(write(tmp_path / str(len(traces)), *changes), threads=1) as session:
             trace = session.record("v", [0])
             session.advance()
             traces.append(trace.data.values[:, 0])
@@ -449,7 +449,7 @@ def test_a_run_that_changes_on_its_way_goes_on_without_a_seam(
 
 def test_a_session_can_go_back_and_forth_over_changes(tmp_path):
     path = write(tmp_path, *LATE)
-    with ic.open_session(path) as session:
+    with ic.open_session(path, threads=1) as session:
         states = []
         for duration in (15.0, 5.0, 10.0, 5.0):
             session.advance(duration)
@@ -476,7 +476,7 @@ def test_drawn_synapses_change_as_stored_ones_do(recipe):
         for store, threads in ((True, 1), (False, 2))
     ]
     require_same(*both)
-    assert len(both[0][0]) > 100
+    assert len(both[0][0]) > 50
     assert len(both[0][0]) != len(simulated(recipe)[0])
 
 
@@ -547,7 +547,11 @@ def test_a_delayed_override_is_a_change_from_then_on(tmp_path):
 
 
 def test_counts_are_told_by_info_run_and_report(tmp_path):
-    path = write(tmp_path, ex.channel(ONE, "NaV", gbar=0.5, name="half"), ex.lesion([1], start=30))
+    path = write(
+        tmp_path,
+        ex.channel(ONE, "NaV", gbar=0.5, name="half"),
+        ex.lesion({**CELLS, "node_id": [1]}, start=30),
+    )
     status, printed, _ = command("info", path)
     assert status == 0
     assert "Change half (channels): 1 cells, 1 compartments with NaV. From the beginning" in printed

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from isocortex import __version__
+from isocortex.circuit.changes import CHANGES, OURS
 from isocortex.cortex.atlas import load_atlas
 from isocortex.experiment import figures
 from isocortex.experiment.about import RECRUITMENT, Source
@@ -128,10 +129,11 @@ def _changed(result: StudyResult) -> Section:
         pieces = result.study.pieces(arm)
         if not pieces:
             rows.append([arm, "nothing", "", ""])
-        counts = _counts(result, arm)
+        run = result.run(arm, result.seeds[0]).changed
+        told = iter(run.get("changes") or [])
         for k, piece in enumerate(pieces):
-            rows.append([arm if k == 0 else "", _words(piece), f"{piece.start:g}",
-                         counts if k == 0 else ""])  # fmt: skip
+            touched = _touched(piece, told, run)
+            rows.append([arm if k == 0 else "", _words(piece), f"{piece.start:g}", touched])
     seed = result.seeds[0]
     caption = f"Arms, what each changes, from when on, and how much that was (seed {seed})."
     return section(
@@ -160,20 +162,23 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _counts(result: StudyResult, arm: str) -> str:
-    """What the provenance of a run tells of its changes."""
-    run = result.run(arm, result.seeds[0]).changed
-    told = []
-    for each in run.get("changes") or []:
-        touched = each.get("touched", {}) if isinstance(each, dict) else {}
-        told.append(", ".join(f"{n:,} {what}" for what, n in touched.items() if n))
+def _touched(piece: Piece, told: Iterator[dict[str, Any]], run: dict[str, Any]) -> str:
+    """How much a piece was about, as the provenance of a run tells it."""
+    found = []
+    for _ in piece.sections.get(OURS, {}).get(CHANGES, ()):
+        counts = dict(next(told, {}).get("touched", {}))
+        channels = counts.pop("channels", None) or {}
+        found += [f"{n:,} {what}" for what, n in counts.items()]
+        found += [f"{n:,} compartments with {name}" for name, n in channels.items()]
+    names = [each.get("name") for each in piece.sections.get("connection_overrides", ())]
     for each in run.get("connection_overrides") or []:
-        ends = [
-            " and ".join(f"{at['nodes']:,} of {name}" for name, at in each[end].items())
-            for end in ("source", "target")
-        ]
-        told.append(f"synapses of {ends[0]} onto {ends[1]}")
-    return "; ".join(filter(None, told))
+        if each.get("name") in names:
+            ends = [
+                " and ".join(f"{at['nodes']:,} of {name}" for name, at in each[end].items())
+                for end in ("source", "target")
+            ]
+            found.append(f"synapses of {ends[0]} onto {ends[1]}")
+    return ", ".join(found)
 
 
 # --- what came of it --------------------------------------------------------------------------

@@ -287,7 +287,8 @@ def prepare(
                 fix="Save and go on in one process, on as many threads as it has cores.",
             )
         simulation, settings = load(config, options, say, ranks)
-        course = Course(simulation, options, settings, ranks, say)
+        whole = Course(simulation, options, settings, ranks, say)
+        course = whole if len(whole.steps) else None
         clock.lap(READING)
         files = Files.of(simulation, options.overwrite, plan.states if plan else ())
         text = text_of(simulation.config_file)
@@ -299,7 +300,9 @@ def prepare(
             files.check(goes_on=start is not None and not start.branches)
     with ranks.together():
         step = start.saved.snapshot.step if start else 0
-        asked, simulation = simulation, course.at(step)
+        changes, simulation = simulation.changes, whole.at(step)
+        overrides = whole.simulation.overrides
+        del whole  # with its synapses, unless the network is to be built from them again
         network = build(simulation, options, ranks)
         snapshot = start.snapshot(network, settings) if start else None
         begin = start.begin if start else 0.0
@@ -331,8 +334,10 @@ def prepare(
     elif writes:
         names = {name: getattr(options, name) for name in ("precision", "integrator", "engine")}
         names["ranks"] = ranks.size
-        facts = facts_of(asked, task.network, settings.threads, files, names)
-        facts["run"]["changes"] = told_of(asked.changes, touched)
+        facts = facts_of(
+            replace(simulation, overrides=overrides), task.network, settings.threads, files, names
+        )
+        facts["run"]["changes"] = told_of(changes, touched)
         beginning = {"n_synapses": n_synapses, "setup_seconds": setup, "started": started,
                      "config_text": text}  # fmt: skip
         writers = writers_of(
@@ -342,7 +347,7 @@ def prepare(
             about = {**bound, **about_run(options, plan, simulation, writers.account)}
             observers.append(Checkpoints(plan, files.folder, about, writers, say))
         observers = [*writers.all, *observers]
-    run = Run(task, observers, clock, ranks, course if len(course.steps) else None)
+    run = Run(task, observers, clock, ranks, course)
     if start is not None:
         start.take_up(run)
     return Session(simulation, run, spikes, writes)
