@@ -149,7 +149,7 @@ def test_the_page_tells_all_of_it_and_loads_nothing(done):
     for text in (
         "A &lt;pulse&gt; into VISp", "its neighbours", "Somebody 2001", "agrees",
         "cannot be asked", "nobody sleeps", "current_clamp", "Thalamus.", "2 seeds are few",
-        "isocortex experiment run",
+        "isocortex experiment run study.json",
         "--from ../until_30ms/output/state_30ms.h5", "smallest visible",
     ):  # fmt: skip
         assert text in page, text
@@ -185,6 +185,8 @@ def test_experiment_run_takes_a_file_and_skips_what_is_done(done, tmp_path):
     status, told, error = isocortex(*asked)
     assert status == 0, error
     assert told.count("done before") == 8 and "Page:" in told
+    assert ex.read_study(done.folder / "study.json").as_json() == done.study.as_json()
+    assert ex.read_study(done.folder / "study.json", seeds=(5,)).seeds == (5,)
     one_line(isocortex("experiment", "run", "nothing", "-o", tmp_path / "x"), "no experiment")
 
 

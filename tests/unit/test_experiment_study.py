@@ -149,6 +149,9 @@ def test_what_changed_is_done_again_and_nothing_else(done, tmp_path):
     other = study(arms={"control": [], "pulse": [{"inputs": {"pulse": {
         **PULSE["inputs"]["pulse"], "amp": 0.1}}}], "block": [BLOCK]})  # fmt: skip
     said = []
+    other.write(copy)
+    with pytest.raises(InputError, match="no seed"):  # what is there is not of this study
+        ex.open_study(copy).seeds  # noqa: B018
     other.run(copy, processes=1, threads=1, announce=said.append)
     new = [line.split(":")[0] for line in said if "done before" not in line]
     assert new == ["pulse, seed 1", "block, seed 1", "pulse, seed 2"]

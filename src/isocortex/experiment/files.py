@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from isocortex.errors import ConfigError, InputError
 from isocortex.experiment import changes
 from isocortex.experiment.about import About, measure_exists
-from isocortex.experiment.study import Study
+from isocortex.experiment.study import STUDY, Study
 from isocortex.text import read_json, read_text
 
 #: Functions that the arms of a file may name.
@@ -28,7 +29,8 @@ def read_study(path: str | Path, **other: Any) -> Study:
 
     ``arms`` are a list of objects with ``name`` and ``changes``; a change names a function of
     :mod:`isocortex.experiment` with its arguments, ``{lose = {node_set = "Pvalb", share = 0.5}}``,
-    or is sections of a simulation's configuration.
+    or is sections of a simulation's configuration. The ``study.json`` of a folder that was run is
+    such a file too.
 
     Parameters
     ----------
@@ -46,6 +48,8 @@ def read_study(path: str | Path, **other: Any) -> Study:
             told = tomllib.loads(read_text(file))
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"not valid TOML ({error})", file=file, fix="Mend it.") from error
+    if file.name == STUDY and isinstance(told.get("arms"), dict):
+        return replace(Study.read(told), **other)
     return study_of(told, file, **other)
 
 

@@ -74,14 +74,15 @@ class Job:
 
     @property
     def done(self) -> bool:
-        """Whether its folder holds the whole of just its results."""
-        file = Path(self.folder) / DONE
-        try:
-            whole = file.is_file() and read_json(file) == self.mark
-        except FileNotFoundError:
-            return False
+        """Whether its folder holds the whole of just its results, of this version."""
         saved = self.saves_at is None or self._state(self.folder, self.saves_at).is_file()
-        return whole and saved
+        return saved and _told(Path(self.folder) / DONE) == self.mark
+
+    @property
+    def whole(self) -> bool:
+        """The same of any version: what can be looked at, if not gone on with."""
+        told = _told(Path(self.folder) / DONE)
+        return told is not None and {**told, "isocortex": __version__} == self.mark
 
     @staticmethod
     def _state(folder: str, moment: float) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from isocortex.experiment.about import RECRUITMENT, Source
 from isocortex.experiment.pieces import Piece
 from isocortex.experiment.results import StudyResult
 from isocortex.experiment.statistics import few_seeds
+from isocortex.experiment.study import STUDY
 from isocortex.experiment.verdict import AGREES, CANNOT, DIFFERS, RULE, UNTOLD, Judged, judge
 from isocortex.html_report.page import (
     Cell,
@@ -191,7 +193,8 @@ def _activity(result: StudyResult) -> Section:
             figures.areas_over_time(result, seed),
             f"Rate of every area over time in {len(result.arms)} arms of seed {seed}",
             f"Rate of every area (rows; every fifth by name) over time, in bins of "
-            f"{figures.BIN:g} ms, on one scale; seed {seed}. Dotted: from when an arm differs.",
+            f"{figures.BIN:g} ms, on one scale; seed {seed}. Dotted: when an arm begins to be "
+            "compared.",
         )
     ]
     cell = figures.one_cell(result, seed)
@@ -361,21 +364,24 @@ def _made(result: StudyResult) -> Section:
     left = [seed for seed in study.seeds if seed not in result.seeds]
     if left:
         rows.append(("seeds that are not whole", ", ".join(map(str, left))))
-    name = study.about.name if study.about and study.about.name else "FILE"
-    commands = [
-        "# the whole study", f"isocortex experiment run {name} -o {result.folder.name} "
-        f"--scale {study.scale:g} --seeds {len(study.seeds)}",
-        "# one run of it, in its folder",
-    ]  # fmt: skip
-    commands += [f"cd {Path(job.folder).relative_to(result.folder.absolute())} && {job.command}"
-                 for job in study.jobs(result.folder)
-                 if f"seed_{result.seeds[0]}" in Path(job.folder).parts]  # fmt: skip
-    described = json.dumps({k: v for k, v in study.as_json().items() if k != "about"}, indent=1)
-    return section(
-        "made", "How it was made", facts(rows), tag("pre", tag("code", "\n".join(commands))),
-        tag("details", tag("summary", "The study as data")
-            + tag("pre", tag("code", described))),
-    )  # fmt: skip
+    told = study.as_json()
+    del told["about"]
+    commands = tag("pre", tag("code", "\n".join(_commands(result))))
+    data = tag("pre", tag("code", json.dumps(told, indent=1)))
+    data = tag("details", tag("summary", "The study as data") + data)
+    return section("made", "How it was made", facts(rows), commands, data)
+
+
+def _commands(result: StudyResult) -> Iterator[str]:
+    """What repeats the study, and the runs of its first seed, in its folder."""
+    yield "# the whole study"
+    yield f"isocortex experiment run {STUDY} -o ."
+    yield "# one run after the other"
+    here = result.folder.absolute()
+    for job in result.study.jobs(here):
+        place = Path(job.folder).relative_to(here)
+        if place.parts[0] == f"seed_{result.seeds[0]}":
+            yield f"(cd {shlex.quote(str(place))} && {job.command})"
 
 
 def _interval(low: float, high: float) -> str:

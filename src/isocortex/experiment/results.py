@@ -13,7 +13,7 @@ import pandas as pd
 
 from isocortex.cortex.projection import POPULATION
 from isocortex.errors import ConfigError, InputError
-from isocortex.experiment.jobs import CONFIG, DONE, OUTPUT
+from isocortex.experiment.jobs import CONFIG, OUTPUT
 from isocortex.experiment.measures import MEASURES, Look, groups_of, measure_named
 from isocortex.experiment.statistics import comparison, few_seeds, warn_of_few
 from isocortex.experiment.study import STUDY, Study
@@ -84,14 +84,11 @@ class StudyResult:
         ------
         InputError : there is none.
         """
-        seeds = tuple(
-            seed
-            for seed in self.study.seeds
-            if all(
-                (self.study.folder_of(self.folder, seed, arm) / DONE).is_file()
-                for arm in self.study.arms
-            )
-        )
+        parts: dict[str, bool] = {}
+        for job in self.study.jobs(self.folder):
+            home = Path(job.folder).parent.name
+            parts[home] = parts.get(home, True) and job.whole
+        seeds = tuple(seed for seed in self.study.seeds if parts[f"seed_{seed}"])
         if not seeds:
             raise InputError("no seed has all its arms", file=self.folder, fix="Run the study.")
         return seeds

@@ -76,7 +76,8 @@ class Study:
         if not 0.0 <= self.settle < self.tstop:
             self._refuse("settle", f"{self.settle:g} ms are not before the end, {self.tstop:g} ms")
         self.recipe_of(self.seeds[0])  # refuses what no recipe has
-        with_pieces({}, self.pieces(self.control))
+        for name in arms:
+            with_pieces({}, self.pieces(name))
 
     def _refuse(self, name: str, what: str) -> None:
         raise ConfigError(what, field=name, fix="Change it.")
