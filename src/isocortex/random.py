@@ -17,16 +17,29 @@ def _mix(x: UInt64) -> UInt64:
     return x ^ (x >> np.uint64(31))
 
 
-def keys(what: str, *counters: NDArray[np.integer]) -> UInt64:
-    """A number for each row of ``counters`` (arrays of equal shape), as good as random."""
+def name_of(what: str) -> np.uint64:
+    """The number that a text stands for."""
     digest = hashlib.blake2b(what.encode(), digest_size=8).digest()
-    x = np.full(np.shape(counters[0]), int.from_bytes(digest, "little"), np.uint64)
+    return np.uint64(int.from_bytes(digest, "little"))
+
+
+def keys_after(x: UInt64, *counters: NDArray[np.integer]) -> UInt64:
+    """A number for each row of ``x`` and ``counters`` (arrays of equal shape)."""
     for counter in counters:
         x = _mix(x + np.uint64(0x9E3779B97F4A7C15) * (counter.astype(np.uint64) + np.uint64(1)))
     return x
 
 
+def keys(what: str, *counters: NDArray[np.integer]) -> UInt64:
+    """A number for each row of ``counters`` (arrays of equal shape), as good as random."""
+    return keys_after(np.full(np.shape(counters[0]), name_of(what), np.uint64), *counters)
+
+
+def unit(keys: UInt64) -> NDArray[np.float64]:
+    """What keys are as numbers in [0, 1)."""
+    return (keys >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
 def uniform(seed: int, what: str, *counters: NDArray[np.integer]) -> NDArray[np.float64]:
     """Uniform numbers in [0, 1), one for each row of ``counters`` (arrays of equal shape)."""
-    x = keys(f"{seed}:{what}", *counters)
-    return (_mix(x) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return unit(_mix(keys(f"{seed}:{what}", *counters)))

@@ -26,6 +26,7 @@ from isocortex.circuit import (
     SpikeInput,
     Synapses,
 )
+from isocortex.circuit.force import in_force
 from isocortex.errors import ConfigError, InputError
 from isocortex.mechanisms.synapses import EXCITES_ABOVE
 from isocortex.network.cells import compile_cells
@@ -172,7 +173,8 @@ def mean_conductance(
 
     Parameters
     ----------
-    simulation : with its projections and inputs.
+    simulation : with its projections and inputs; of changes those count that are in force at
+        ``start``.
     spikes, start, stop : see :func:`source_rates`.
     population, rows : see :func:`conductance_at`.
 
@@ -182,6 +184,7 @@ def mean_conductance(
     >>> g = mean_conductance(simulation_of(result), result.spikes, 500.0, result.duration)
     >>> g.recurrent_share(), g.balance(), g.of(excites=False)
     """
+    simulation = in_force(simulation, start)
     rates = source_rates(simulation, spikes, start, stop)
     return conductance_at(simulation, rates, population=population, rows=rows)
 
@@ -223,7 +226,7 @@ def source_rates(
         )
         counts[name] += np.bincount(row, minlength=len(counts[name]))
         counts[name][nodes[name].virtual] = 0.0
-    for made in simulation.inputs:
+    for made in in_force(simulation, start).inputs:
         if isinstance(made, SpikeInput):
             seen = (made.times >= start) & (made.times < stop)
             counts[made.population] += np.bincount(
@@ -269,6 +272,7 @@ def conductance_at(
     ------
     ConfigError : no such population or cells.
     """
+    simulation = in_force(simulation)
     sources = number_sources(simulation.circuit)
     name = _population(simulation, sources, population)
     rows = _rows(simulation, sources, name, rows)

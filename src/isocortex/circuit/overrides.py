@@ -19,19 +19,27 @@ OVERRIDES = "connection_overrides"
 class ConnectionOverride:
     """A factor on the weights of all synapses from some nodes onto some.
 
-    Of several that are about the same synapse the last one holds: they do not multiply.
+    Of several that are about the same synapse the last one holds: they do not multiply, unless one
+    says so.
 
     Attributes
     ----------
     name : for messages.
     source, target : (population, rows of its table), as :meth:`Circuit.select` has them.
     weight : the factor, 0 or more; 0 silences.
+    start : ms, from when on it holds.
+    multiplies : it is a factor on what earlier ones made of the weights.
+    removed : share of the connections whose synapses weigh nothing, 0..1. Of several that are about
+        the same synapse the largest holds, which has the connections of all others.
     """
 
     name: str
     source: list[tuple[str, IntArray]]
     target: list[tuple[str, IntArray]]
     weight: float
+    start: float = 0.0
+    multiplies: bool = False
+    removed: float = 0.0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight >= 0):

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from isocortex.arrays import IntArray
+from isocortex.circuit.changes import Change
 from isocortex.circuit.circuit import Circuit
 from isocortex.circuit.contacts import Contacts
+from isocortex.circuit.force import Effect
 from isocortex.circuit.inputs import Input
 from isocortex.circuit.overrides import ConnectionOverride
 
@@ -42,7 +44,9 @@ class Simulation:
     """A simulation configuration, complete and checked.
 
     ``skipped`` names reports left out, ``files_read`` every file the configuration names as input;
-    of ``overrides`` that are about the same synapse the last holds.
+    of ``overrides`` that are about the same synapse the last holds. ``changes`` are what is asked
+    for; ``effects`` what they come to, where they are in force (see
+    :func:`isocortex.circuit.force.in_force`), else None.
     """
 
     circuit: Circuit
@@ -65,3 +69,5 @@ class Simulation:
     skipped: list[str] = field(default_factory=list)
     files_read: frozenset[Path] = frozenset()
     overrides: list[ConnectionOverride] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    effects: list[Effect] | None = None

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from isocortex.cli import build, cells, plot
+from isocortex.cli import build, cells, experiment, plot
+from isocortex.cli.compare import compare
 from isocortex.cli.info import info
 from isocortex.cli.results import data, rates, report
 from isocortex.cli.simulate import continue_, demo, run
@@ -40,11 +41,12 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command("continue")(continue_)
-for command in (info, view, rates, report, validate, demo, data):
+for command in (info, view, rates, compare, report, validate, demo, data):
     app.command()(command)
 app.add_typer(build.app, name="build")
 app.add_typer(plot.app, name="plot")
 app.add_typer(cells.app, name="cells")
+app.add_typer(experiment.app, name="experiment")
 
 
 def _show_version(wanted: bool) -> None:

@@ -42,10 +42,14 @@ def info(
         _tell_models(network, every)
     _tell_list(_populations(simulation.circuit), every)
     _tell_list(_connections(simulation.circuit, network), every)
-    overrides = simulation.overrides
-    _tell_list(
-        [f"connection_overrides {o.name}: weights times {o.weight:g}" for o in overrides], every
-    )
+    overrides = [
+        f"connection_overrides {o.name}: weights times {o.weight:g}"
+        + (f" from {o.start:g} ms on" if o.start else "")
+        for o in simulation.overrides
+    ]
+    _tell_list(overrides, every)
+    for change, touched in zip(simulation.changes, network.touched, strict=True):
+        out.print(f"{touched} {change.when}")
 
 
 def _tell_run(simulation: Simulation, network: Network) -> None:

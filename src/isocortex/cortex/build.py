@@ -85,7 +85,7 @@ def build_cortex(
     _write_json(folder / "circuit_config.json", _circuit_config(cortex, materialize))
     _write_json(folder / "node_sets.json", node_sets(cortex))
     config = folder / "simulation_config.json"
-    simulation = _simulation_config(cortex.recipe, tstop)
+    simulation = simulation_config(cortex.recipe, tstop)
     if probe is not None and contacts is not None:
         write_contacts(folder / f"probe_{probe}.csv", contacts)
         report = report_of_probe(
@@ -165,7 +165,8 @@ def _circuit_config(cortex: CortexModel, materialize: bool) -> dict[str, Any]:
     return config
 
 
-def _simulation_config(recipe: Recipe, tstop: float) -> dict[str, Any]:
+def simulation_config(recipe: Recipe, tstop: float) -> dict[str, Any]:
+    """What runs a circuit that lies beside it at rest, and what it records; ``tstop`` in ms."""
     return {
         "manifest": {"$BASE_DIR": ".", "$OUTPUT_DIR": "$BASE_DIR/output"},
         "target_simulator": "isocortex",

@@ -17,6 +17,7 @@ from isocortex.network.drawn.place import (
 )
 from isocortex.network.drawn.pool import AXONS, draw_from_pool, place_from_pool
 from isocortex.network.points import receive
+from isocortex.streams import stream
 from isocortex.targets.memory import ask_for
 from isocortex.targets.simd import row_length
 
@@ -282,7 +283,17 @@ def factor_of(factors, neuron, target):
     """Factor on the weights of a connection; where there are none, the compiler leaves it out."""
     if factors is None:
         return 1.0
-    return factors.factor[factors.source[neuron], factors.target[target]]
+    groups = (factors.source[neuron], factors.target[target])
+    return factors.factor[groups] * kept(factors.removed, groups, factors.key, neuron, target)
+
+
+@compiled
+def kept(removed, groups, key, neuron, target):
+    """1, or 0 for a connection that is among the share removed; left out where there is none."""
+    if removed is None:
+        return 1.0
+    place = (stream(key, neuron, target) >> np.uint64(11)) * 2.0**-53
+    return 0.0 if place < removed[groups] else 1.0
 
 
 @compiled

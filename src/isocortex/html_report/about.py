@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -138,6 +139,10 @@ def what_was_run(subject: Subject) -> Section:
         parts.append(table("Connections with other weights, the last that fits a synapse.", [
             "override", "from", "onto", "weights times",
         ], [_override(each) for each in overrides], words=3))  # fmt: skip
+    changes = run.get("changes")
+    if changes:
+        header = ["change", "from (ms)", "to (ms)", "what", "touched"]
+        parts.append(table("Changes to the circuit.", header, map(_change, changes), words=5))
     reports = list(_reports(subject))
     if reports:
         header = ["report", "population", "variable", "cells", "elements", "samples", "every (ms)"]
@@ -170,6 +175,18 @@ def _input(value: Any) -> tuple[str, str, str]:
     kind = ", ".join(str(value[key]) for key in INPUT_KEYS[:2] if key in value)
     rest = {key: v for key, v in value.items() if key not in INPUT_KEYS}
     return kind, str(value.get("node_set", "")), _pairs(rest)
+
+
+def _change(told: dict[str, Any]) -> list[Cell]:
+    shown = {k: v for k, v in told.items()
+             if k not in ("type", "name", "start", "stop", "touched")}  # fmt: skip
+    touched = {k: v for k, v in told.get("touched", {}).items() if k != "channels"}
+    channels = told.get("touched", {}).get("channels") or {}
+    counts = [f"{n:,} {what}" for what, n in touched.items()]
+    counts += [f"{n:,} compartments with {name}" for name, n in channels.items()]
+    until = f"{told['stop']:g}" if told.get("stop") is not None else "end"
+    name = told.get("name") or told.get("type", "")
+    return [name, f"{told.get('start', 0.0):g}", until, json.dumps(shown), ", ".join(counts)]
 
 
 def _override(told: dict[str, Any]) -> list[Cell]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from isocortex.arrays import IntArray
 from isocortex.circuit import Projection, Simulation
+from isocortex.circuit.force import in_force
 from isocortex.errors import ConfigError
 from isocortex.network.cells import compile_cells, point_neurons
 from isocortex.network.connect import connect
@@ -17,6 +18,7 @@ from isocortex.network.inputs import all_poisson, electrodes, spike_trains
 from isocortex.network.network import Network
 from isocortex.network.plan import Rank, plan
 from isocortex.network.sources import Sources, number_sources
+from isocortex.network.touched import Watch, changed_cells, require_touched
 
 #: Synapses that could be drawn at every spike are stored up to this number unless asked otherwise.
 STORED_UP_TO = 1e8
@@ -34,6 +36,8 @@ def build_network(
 
     Parameters
     ----------
+    simulation : as it is at the start, unless it is in force at another time
+        (:func:`isocortex.circuit.force.in_force`).
     store_synapses : of projections whose synapses can be drawn at every spike, as those of a
         cortex: whether they are stored all the same. By default up to ``STORED_UP_TO`` are.
     ranks, rank : how many share the circuit (see :func:`isocortex.network.plan.plan`), and whose
@@ -44,12 +48,16 @@ def build_network(
     ------
     ModelError, InputError, ConfigError : with the population and file at fault.
     """
-    circuit = simulation.circuit
+    simulation = in_force(simulation)
+    circuit, effects = simulation.circuit, simulation.effects or []
     _check_division(simulation)
     sources = number_sources(circuit)
     drawable = sum(p.expected for p in circuit.projections if p.tables() is not None)
     store = drawable <= STORED_UP_TO if store_synapses is None else store_synapses
-    models, cell_model = compile_cells(simulation, sources)
+    models, cell_model, touched = changed_cells(
+        effects, sources, *compile_cells(simulation, sources), simulation.config_file
+    )
+    watch = Watch(effects)
     dealt = plan(sources, models, cell_model, ranks, _starts(circuit.projections, sources))
     here = Rank(rank, dealt, cell_model)
     cells, points = here.cells, here.points
@@ -63,7 +71,11 @@ def build_network(
     wired = connect(
         circuit.projections, sources, models, cell_model,
         share=(cells, points), seed=simulation.seed, store=store, overrides=simulation.overrides,
+        watch=watch,
     )  # fmt: skip
+    told = watch.told(touched)
+    if ranks == 1:
+        require_touched(told, simulation.config_file)
     return Network(
         models=models,
         cell_model=cell_model[cells.start : cells.stop],
@@ -81,6 +93,7 @@ def build_network(
         drawn=wired.drawn,
         rank=here,
         shortest=wired.shortest,
+        touched=told,
     )
 
 

@@ -22,6 +22,7 @@ from isocortex.network.drawn.tables import Tables
 from isocortex.network.factors import Factors, factors_of
 from isocortex.network.network import Connections, DrawnSynapses, Slots
 from isocortex.network.sources import BIOPHYSICAL, POINT, VIRTUAL, Sources
+from isocortex.network.touched import Watch
 
 #: With fewer synapses than this part of all places, the places in use are sorted, not marked.
 FEW = 16
@@ -59,6 +60,7 @@ def connect(
     seed: int,
     store: bool,
     overrides: Sequence[ConnectionOverride] = (),
+    watch: Watch | None = None,
 ) -> Wired:
     """The synapses onto some cells and point neurons, sorted by source, then delay.
 
@@ -68,6 +70,7 @@ def connect(
     share : the cells and the point neurons.
     store : whether synapses that could be drawn at every spike are stored all the same.
     overrides : of weights, of stored and of drawn synapses.
+    watch : sees all synapses that are stored.
     """
     delays = np.unique(np.concatenate([np.zeros(0), *(p.delays() for p in projections)]))
     index = np.min_scalar_type(max(len(delays) - 1, 0))
@@ -101,9 +104,13 @@ def connect(
                 parts.append(_Piece.none(index, kept))
         if tables is None or store:
             made = projection.onto(numbering.own_rows(ends[1]), cells, seed)
+            if watch is not None:
+                made = watch.seen(projection, (len(ends[0]), len(ends[1])), made)
             if factors is not None:
                 made = map(factors.changed, made)
             parts += _pieces(made, ends, numbering, kind, delay)
+        elif watch is not None:
+            watch.unseen(projection)
     source, key, weight, delay = (np.concatenate(x) for x in zip(*parts, strict=True))
     del parts
     slots, goal = _slots(key, len(numbering.cells), most_nodes, len(kinetics))

@@ -1,4 +1,4 @@
-"""What connection overrides make of the weights of a projection: a small table of factors."""
+"""What overrides and changes make of the weights of a projection: small tables of factors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray, compact
+from isocortex.random import keys_after, name_of, unit
 
 if TYPE_CHECKING:
     from isocortex.circuit import ConnectionOverride, Projection, Synapses
@@ -21,15 +22,23 @@ class Factors(NamedTuple):
     ----------
     source, target : unsigned integer[n], group of every node: of those that have the same factors.
     factor : float64[groups of sources, groups of targets].
+    removed : the same of the shares of connections that weigh nothing; None where there are none.
+    key : names the random numbers that say which connections these are.
     """
 
     source: NDArray[np.unsignedinteger]
     target: NDArray[np.unsignedinteger]
     factor: FloatArray
+    removed: FloatArray | None = None
+    key: np.uint64 = np.uint64(0)
 
     def of(self, source: NDArray[np.integer], target: NDArray[np.integer]) -> FloatArray:
         """float64[m], factors of synapses between these rows."""
-        return self.factor[self.source[source], self.target[target]]
+        factor = self.factor[self.source[source], self.target[target]]
+        if self.removed is not None:
+            share = self.removed[self.source[source], self.target[target]]
+            factor = np.where(place_of(self.key, source, target) < share, 0.0, factor)
+        return factor
 
     def changed(self, made: Synapses) -> Synapses:
         """Synapses with their new weights: products in double precision, kept to the last bit."""
@@ -41,6 +50,18 @@ class Factors(NamedTuple):
         """Whether products of any single precision weight are single precision too."""
         mantissa, _ = np.frexp(self.factor)
         return bool(np.isin(mantissa, (0.0, 0.5)).all())  # 0 and powers of two
+
+
+def removal_key(projection: Projection) -> np.uint64:
+    """What names the places of a projection's connections."""
+    return name_of(f"removed from {projection.source} to {projection.target}")
+
+
+def place_of(
+    key: np.uint64, source: NDArray[np.integer], target: NDArray[np.integer]
+) -> FloatArray:
+    """float64[m], numbers in [0, 1) that connections have: of those below a share it consists."""
+    return unit(keys_after(np.full(np.shape(source), key), source, target))
 
 
 def factors_of(
@@ -57,20 +78,27 @@ def factors_of(
     here = [override for override in overrides if override.touches(projection)]
     if not here:
         return None
-    sent, senders = _groups([_mask(o.source, projection.source, sizes[0]) for o in here])
-    received, receivers = _groups([_mask(o.target, projection.target, sizes[1]) for o in here])
-    factor = np.ones((len(senders), len(receivers)))
+    sent, senders = _groups([mask_of(o.source, projection.source, sizes[0]) for o in here])
+    received, receivers = _groups([mask_of(o.target, projection.target, sizes[1]) for o in here])
+    table = np.zeros((len(senders), len(receivers), 2))  # factor and share removed
+    table[..., 0] = 1.0
     for k, override in enumerate(here):
-        factor[np.ix_(senders[:, k], receivers[:, k])] = override.weight
+        both = np.ix_(senders[:, k], receivers[:, k])
+        factor, removed = table[..., 0], table[..., 1]
+        factor[both] = override.weight * (factor[both] if override.multiplies else 1.0)
+        removed[both] = np.maximum(removed[both], override.removed)
     # what comes to the same is the same, whichever overrides it is of
-    factor, source = _merged(factor, sent)
-    turned, target = _merged(factor.T, received)
-    if (factor == 1.0).all():
+    table, source = _merged(table, sent)
+    table, target = _merged(table.transpose(1, 0, 2), received)
+    factor, removed = (np.ascontiguousarray(table[..., k].T) for k in range(2))
+    if (factor == 1.0).all() and not removed.any():
         return None
-    return Factors(source, target, np.ascontiguousarray(turned.T))
+    key = removal_key(projection)
+    return Factors(source, target, factor, removed if removed.any() else None, key)
 
 
-def _mask(chosen: list[tuple[str, IntArray]], population: str, n: int) -> NDArray[np.bool_]:
+def mask_of(chosen: list[tuple[str, IntArray]], population: str, n: int) -> NDArray[np.bool_]:
+    """bool[n], the chosen nodes of a population."""
     mask = np.zeros(n, bool)
     for name, rows in chosen:
         if name == population:
@@ -87,11 +115,11 @@ def _groups(masks: list[NDArray[np.bool_]]) -> tuple[IntArray, NDArray[np.bool_]
     return group, columns[first]
 
 
-def _merged(factor: FloatArray, group: IntArray) -> tuple[FloatArray, NDArray[np.unsignedinteger]]:
-    """Groups of the same factors as one."""
-    first, same = _by_first(*np.unique(factor, axis=0, return_index=True, return_inverse=True)[1:])
+def _merged(table: FloatArray, group: IntArray) -> tuple[FloatArray, NDArray[np.unsignedinteger]]:
+    """Groups of the same factors and shares as one."""
+    first, same = _by_first(*np.unique(table, axis=0, return_index=True, return_inverse=True)[1:])
     merged: NDArray[np.unsignedinteger] = same.astype(np.min_scalar_type(len(first)))[group]
-    return factor[first], merged
+    return table[first], merged
 
 
 def _by_first(first: IntArray, group: IntArray) -> tuple[IntArray, IntArray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,9 @@ from isocortex.network.drawn.tables import Axons
 from isocortex.network.factors import Factors
 from isocortex.network.plan import Rank
 from isocortex.network.poisson import PoissonSources, no_sources
+
+if TYPE_CHECKING:
+    from isocortex.network.touched import Touched
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,7 @@ class Network:
     shortest : ms, of all delays of reacting sources in the whole circuit, infinite if there are
         none; where it is not given it is looked for among the connections.
     source_population, source_node_id : int64[n sources], for reports and messages.
+    touched : what each change of the simulation is about.
     """
 
     models: list[CompiledCell]
@@ -172,6 +177,7 @@ class Network:
     poisson: PoissonSources = field(default_factory=no_sources)
     rank: Rank | None = None
     shortest: float | None = None
+    touched: tuple[Touched, ...] = ()
 
     @property
     def here(self) -> Rank:
@@ -237,13 +243,17 @@ class Network:
         return int(min(max(shortest / dt + 1e-6, 1.0), LONGEST_WINDOW))
 
     def models_of_drawn(self) -> list[tuple[int, int]]:
-        """(model of ``drawn.axons``, model) of the neurons that receive drawn synapses."""
+        """(model of ``drawn.axons``, model) of the neurons that receive drawn synapses.
+
+        A model of the axons is several of the network where a change is about some of its cells.
+        """
         if self.drawn is None:
             return []
         own = np.flatnonzero(self.drawn.cell >= 0)
-        of_axons, first = np.unique(self.drawn.axons.neurons.model[own], return_index=True)
-        of_network = self.cell_model[self.drawn.cell[own[first]]]
-        return list(zip(of_axons.tolist(), of_network.tolist(), strict=True))
+        of_axons = self.drawn.axons.neurons.model[own].astype(np.int64)
+        pairs = of_axons * len(self.models) + self.cell_model[self.drawn.cell[own]]
+        found = np.divmod(np.unique(pairs), max(len(self.models), 1))
+        return list(zip(*(each.tolist() for each in found), strict=True))
 
     def without_wiring(self) -> Network:
         """The same without synapses, whose memory an engine that has its own copy can free."""

@@ -172,6 +172,7 @@ class ConnectionRecorder:
         found = Connected(simulation, network, population, cells)
         names = [name_of(k) for k in found.kinetics]
         keep = np.array([name.startswith(spec.connections or "") for name in names], bool)
+        self._whose = (population, cells, keep)
         self._check({name for name, kept in zip(names, keep, strict=True) if kept})
         self.n_connections = int(keep.sum())
         self.source, self.weight = found.source[keep], found.weight[keep]
@@ -237,6 +238,16 @@ class ConnectionRecorder:
                 (random.source, random.mean, random.start, random.key),
             )
         )  # fmt: skip
+
+    def renew(self, network: Network, simulation: Simulation) -> None:
+        """Go on with the same synapses in a network where their weights are others.
+
+        Events that are on their way have the weight that there is when they arrive.
+        """
+        population, cells, keep = self._whose
+        self.weight = Connected(simulation, network, population, cells).weight[keep]
+        jumps = np.array([k.jumps(0.0) for k in self.kinetics]).reshape(-1, 2)
+        self.jump_a, self.jump_b = (jumps * self.weight[:, None]).T
 
     def open(self, path: Path, mode: str, provenance: dict[str, Any]) -> None:
         """Create the file; nothing is written before every report has been checked."""

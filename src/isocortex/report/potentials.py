@@ -36,12 +36,18 @@ class PotentialRecorder:
         simulation: Simulation,
         sampling: Sampling,
     ) -> None:
-        self.contacts, self.apart = contacts, contacts.contributions is not None
-        self.sums = CurrentSums(
-            spec, network, simulation, sampling, weigh=self._transfer, apart=self.apart
-        )
-        self.probes = self.sums.probes
+        self.contacts, self._when = contacts, (spec, sampling)
+        self.renew(network, simulation)
         self._gids = _gids(simulation, self.sums.cells)
+
+    def renew(self, network: Network, simulation: Simulation) -> None:
+        """Go on with the same cells in a network with other electrodes or parameters."""
+        spec, sampling = self._when
+        self.sums = CurrentSums(
+            spec, network, simulation, sampling, weigh=self._transfer,
+            apart=self.contacts.contributions is not None,
+        )  # fmt: skip
+        self.probes = self.sums.probes
 
     def _transfer(
         self, chosen: Chosen, model: CompiledCell, start: FloatArray, end: FloatArray
@@ -118,7 +124,12 @@ class DipoleRecorder:
         simulation: Simulation,
         sampling: Sampling,
     ) -> None:
-        self.by = by
+        self.by, self._when = by, (spec, sampling)
+        self.renew(network, simulation)
+
+    def renew(self, network: Network, simulation: Simulation) -> None:
+        """Go on with the same cells in a network with other electrodes or parameters."""
+        spec, sampling = self._when
         self.sums = CurrentSums(
             spec, network, simulation, sampling, weigh=_from_the_soma, group=self._group
         )

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
-from isocortex.circuit import ReportSpec
+from isocortex.circuit import ReportSpec, Simulation
 from isocortex.engine.interface import ProbeTable, Variable
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
@@ -118,12 +118,31 @@ class Recorder:
         network: Network,
         sampling: Sampling,
     ) -> None:
-        self.quantity = quantity(spec.variable, network.kinetics)
+        self.spec, self.cells = spec, cells
         self.celsius = sampling.celsius
         self.schedule = Schedule(spec, sampling)
+        counts = self._look_up(network)
+        #: every element is one probe: the samples can be written as they come
+        self.is_plain = self.quantity.variable is not None and all(n == 1 for _, n in self.pieces)
+        #: what the elements are, as :class:`MembraneReport` takes it
+        self.mapping: dict[str, Any] = {
+            "node_ids": network.source_node_id[cells],
+            "index_pointer": np.concatenate([[0], np.cumsum(counts)]),
+            "element_ids": [m.section[n] for _, m, n in self.elements],
+            "element_pos": [m.x[n] for _, m, n in self.elements],
+        }
+        self._what = (population, spec.variable, self.quantity.units)
+
+    def renew(self, network: Network, simulation: Simulation) -> None:
+        """Go on with the same cells in a network where their parameters are others."""
+        self._look_up(network)
+
+    def _look_up(self, network: Network) -> list[int]:
+        """What the quantity is made of in a network; the number of elements of each cell."""
+        spec, cells = self.spec, self.cells
+        self.quantity = quantity(spec.variable, network.kinetics)
         self.models = [network.models[network.circuit_model[c]] for c in cells]
         nodes = [section_nodes(model, spec.sections) for model in self.models]
-        counts = [len(n) for n in nodes]
         self.elements = [
             (int(c), m, int(n))
             for c, m, ns in zip(cells, self.models, nodes, strict=True)
@@ -142,16 +161,7 @@ class Recorder:
                 f"none of the chosen compartments has {spec.variable!r}",
                 fix="Choose other cells or sections.",
             )  # fmt: skip
-        #: every element is one probe: the samples can be written as they come
-        self.is_plain = self.quantity.variable is not None and all(n == 1 for _, n in self.pieces)
-        #: what the elements are, as :class:`MembraneReport` takes it
-        self.mapping: dict[str, Any] = {
-            "node_ids": network.source_node_id[cells],
-            "index_pointer": np.concatenate([[0], np.cumsum(counts)]),
-            "element_ids": [m.section[n] for _, m, n in self.elements],
-            "element_pos": [m.x[n] for _, m, n in self.elements],
-        }
-        self._what = (population, spec.variable, self.quantity.units)
+        return [len(n) for n in nodes]
 
     def _of_cells(self, cells: IntArray) -> ProbeTable:
         """Of each cell the sum over all its compartments."""

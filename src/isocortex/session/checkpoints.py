@@ -149,7 +149,7 @@ class Checkpoints(Watching):
             self.checkpoints = {window_end((k + 1) * self.plan.every) for k in range(n)}
         if self.plan.checkpoints:
             self.checkpoints.add(last)
-        run.pauses = np.unique([*steps, *self.checkpoints]).astype(np.int64)
+        run.pause_at([*steps, *self.checkpoints])
         self.written, self.when = run.step, time.monotonic()
 
     def before(self, run: Run, n_steps: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
 from isocortex.circuit import Simulation
+from isocortex.circuit.changes import Change
 from isocortex.hashes import sha256 as hash_of
 from isocortex.network.network import Network
+from isocortex.network.touched import Touched
 from isocortex.report.output import provenance
 from isocortex.text import read_text
 
@@ -50,6 +53,7 @@ def facts_of(
             "connection_overrides": [
                 {
                     "name": override.name, "weight": float(override.weight),
+                    **({"delay": override.start} if override.start else {}),
                     "source": _about(override.source, simulation),
                     "target": _about(override.target, simulation),
                 }
@@ -57,6 +61,14 @@ def facts_of(
             ],
         },
     )  # fmt: skip
+
+
+def told_of(changes: Sequence[Change], touched: Sequence[Touched]) -> list[dict[str, Any]]:
+    """Changes as they were asked for, and how much each is about."""
+    return [
+        {**change.as_json(), "touched": each.facts()}
+        for change, each in zip(changes, touched, strict=True)
+    ]
 
 
 def _about(chosen: list[tuple[str, IntArray]], simulation: Simulation) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from isocortex.arrays import IntArray
+from isocortex.circuit import Simulation
 from isocortex.engine.interface import (
     Engine,
     Piece,
@@ -47,6 +48,9 @@ class Observer(Protocol):
     def restored(self, run: Run) -> None:
         """After the run was put to another time: what is known of later times is forgotten."""
 
+    def changed(self, run: Run, simulation: Simulation) -> None:
+        """After the network was built anew from a simulation that has changed."""
+
     def finish(self, run: Run, complete: bool) -> None:
         """However the run ended, in reverse order, if ``start`` came through."""
 
@@ -66,8 +70,26 @@ class Watching:
     def restored(self, run: Run) -> None:
         pass
 
+    def changed(self, run: Run, simulation: Simulation) -> None:
+        pass
+
     def finish(self, run: Run, complete: bool) -> None:
         pass
+
+
+class Changing(Protocol):
+    """Who gives a run another network on its way; see :class:`isocortex.session.course.Course`."""
+
+    steps: IntArray
+
+    def part(self, step: int) -> int:
+        """Which of its networks a run has at a step."""
+
+    def take_over(self, run: Run) -> None:
+        """Give a run the network of its step, and the state that it is in."""
+
+    def put_to(self, run: Run, step: int) -> None:
+        """Give a run the network of a step, at rest."""
 
 
 @dataclass(frozen=True)
@@ -102,19 +124,26 @@ class Run:
         observers: Sequence[Observer] = (),
         clock: Stopwatch | None = None,
         ranks: Ranks | None = None,
+        course: Changing | None = None,
     ) -> None:
-        self.ranks = ranks or Ranks()
+        self.ranks, self.course = ranks or Ranks(), course
         self.network, self.engine = task.network, task.engine
         self.settings, self.n_steps = task.settings, task.n_steps
         self.clock = clock or Stopwatch()
         self.n_spikes, self.failed, self.stopped = 0, False, False
-        self.pauses: IntArray = np.zeros(0, np.int64)
+        self.pauses: IntArray = np.zeros(0, np.int64) if course is None else course.steps
+        self._part = 0 if course is None else course.part(self.step)
         self._observers: list[Observer] = []
         self._closing = ExitStack()
         self._waiting = list(observers)
-        self._probes: list[ProbeTable] = []
-        self._n_columns = self._n_sums = self._recorded = 0
-        self._piece = max(FIRST_PIECE // self.engine.window, 1) * self.engine.window
+        self._probes: dict[int, ProbeTable] = {}  # by their first column
+        self._n_columns = self._n_sums = 0
+        self._recorded = True
+        self._piece = FIRST_PIECE
+        self._whole_windows()
+
+    def _whole_windows(self) -> None:
+        self._piece = max(self._piece // self.engine.window, 1) * self.engine.window
 
     @property
     def step(self) -> int:
@@ -159,6 +188,9 @@ class Run:
         ------
         ConfigError : it is of another network or time step; nothing has changed then.
         """
+        if self.course is not None and self.course.part(state.step) != self._part:
+            self.course.put_to(self, state.step)
+            self._part = self.course.part(state.step)
         self.engine.restore(state)
         for observer in self._observers:
             observer.restored(self)
@@ -166,10 +198,26 @@ class Run:
     def record(self, probes: ProbeTable) -> slice:
         """Sample what a table asks for from the next step on; the columns of the samples."""
         first = self._n_columns
-        self._probes.append(probes)
         self._n_columns += probes.n_columns
         self._n_sums += probes.n_sums
+        self.record_again(slice(first, self._n_columns), probes)
         return slice(first, self._n_columns)
+
+    def record_again(self, columns: slice, probes: ProbeTable) -> None:
+        """Let columns of the samples be of another table, from the next step on."""
+        self._probes[columns.start] = probes
+        self._recorded = False
+
+    def pause_at(self, steps: Sequence[int]) -> None:
+        """Let no piece go beyond these steps, which are ends of windows."""
+        self.pauses = np.unique([*self.pauses, *steps]).astype(np.int64)
+
+    def changed(self, simulation: Simulation) -> None:
+        """Tell everyone that the network was built anew from this simulation."""
+        self._whole_windows()
+        self._recorded = False
+        for observer in self._observers:
+            observer.changed(self, simulation)
 
     def advance_to(self, step: int, look: Callable[[], None] = lambda: None) -> None:
         """Advance until ``step`` steps are done; ``look`` is called after every piece."""
@@ -181,12 +229,22 @@ class Run:
                 wanted = window - begin if begin else self._piece  # which coincident events add up
                 n = min(wanted, step - self.step, self._until_pause())
                 seconds = self._advance(n)
+                self._follow_course()  # first: a state that is saved now is of what comes
                 self._look(look)
                 if not begin and n == wanted:
                     self._choose_piece(n, seconds)
         except BaseException:
             self.failed = True
             raise
+
+    def _follow_course(self) -> None:
+        """Take over the network of the next step, if it is another."""
+        if self.course is None or self.step >= self.n_steps:
+            return
+        part = self.course.part(self.step)
+        if part != self._part:
+            self.course.take_over(self)
+            self._part = part
 
     def _until_pause(self) -> int:
         """Steps to the next pause, or more than anyone asks for."""
@@ -211,9 +269,10 @@ class Run:
     def _advance(self, n_steps: int) -> float:
         """Advance one piece; seconds that it took, without what came before it."""
         with self.ranks.together():
-            if self._recorded < len(self._probes):
-                self.engine.record(ProbeTable.joined(self._probes))
-                self._recorded = len(self._probes)
+            if not self._recorded:
+                tables = [self._probes[first] for first in sorted(self._probes)]
+                self.engine.record(ProbeTable.joined(tables))
+                self._recorded = True
             for observer in self._observers:
                 observer.before(self, n_steps)
         begun = time.perf_counter()

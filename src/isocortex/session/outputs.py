@@ -132,6 +132,8 @@ class Account(Watching):
 
     def start(self, run: Run) -> None:
         write_provenance(self.folder, self.facts)
+        for change in self.facts["run"].get("changes", ()):
+            logger.info("Change: %s", change)
 
     def kept(self, run: Run) -> dict[str, Any]:
         """What a run that goes on needs to tell what was done in all."""
@@ -264,6 +266,10 @@ class ReportFile(Watching):
         self.begun = None
         self.recorder.open(self.file, mode, self.facts)
         self.columns = run.record(self.recorder.probes)
+
+    def changed(self, run: Run, simulation: Simulation) -> None:
+        self.recorder.renew(run.network, simulation)
+        run.record_again(self.columns, self.recorder.probes)
 
     def flush(self) -> None:
         self.recorder.flush()

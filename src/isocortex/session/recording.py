@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isocortex.arrays import FloatArray, IntArray
+from isocortex.circuit import Simulation
 from isocortex.engine.interface import Piece
 from isocortex.report.record import Recorder
 from isocortex.session.loop import Run, Watching
@@ -75,6 +76,10 @@ class Trace(Watching):
     def start(self, run: Run) -> None:
         self.columns = run.record(self.recorder.probes)
         self.dt = run.settings.dt
+
+    def changed(self, run: Run, simulation: Simulation) -> None:
+        self.recorder.renew(run.network, simulation)
+        run.record_again(self.columns, self.recorder.probes)
 
     def after(self, run: Run, piece: Piece) -> None:
         self.rows.append(self.recorder.values(piece.samples[:, self.columns]))

@@ -16,10 +16,12 @@ from isocortex.engine.state import Snapshot, State
 from isocortex.errors import ConfigError
 from isocortex.interrupt import interruptible
 from isocortex.network.network import Network
+from isocortex.network.touched import summed
 from isocortex.report.record import Recorder, Sampling
 from isocortex.report.summary import Stopwatch
 from isocortex.session.checkpoints import Checkpoints, Plan, about_run
-from isocortex.session.facts import facts_of, text_of
+from isocortex.session.course import Course
+from isocortex.session.facts import facts_of, text_of, told_of
 from isocortex.session.loop import Observer, Run
 from isocortex.session.outputs import Files, Sampled, writers_of
 from isocortex.session.ranks import Ranks
@@ -277,6 +279,8 @@ def prepare(
     started, clock, ranks = datetime.now(UTC), Stopwatch(), ranks or Ranks()
     with ranks.together():
         simulation, settings = load(config, options, say, ranks)
+        whole = Course(simulation, options, settings, ranks, say)
+        course = whole if len(whole.steps) else None
         clock.lap(READING)
         files = Files.of(simulation, options.overwrite, plan.states if plan else ())
         text = text_of(simulation.config_file)
@@ -287,6 +291,10 @@ def prepare(
         if writes and ranks.rank == 0:  # now, not after the network was built
             files.check(goes_on=start is not None and not start.branches)
     with ranks.together():
+        step = start.saved.state.step if start else 0
+        changes, simulation = simulation.changes, whole.at(step)
+        overrides = whole.simulation.overrides
+        del whole  # with its synapses, unless the network is to be built from them again
         network = build(simulation, options, ranks)
         state = start.state(network, settings, ranks) if start else None
         begin = start.begin if start else 0.0
@@ -295,6 +303,9 @@ def prepare(
     stored = network.n_synapses - round(network.n_drawn)
     n_synapses = ranks.sum(stored) + round(network.n_drawn)
     say(describe(network, n_synapses))
+    touched = summed(network.touched, ranks)
+    for each in touched:
+        say(str(each))
     clock.lap(BUILDING)
     # the synapses are in the network now, and may be large
     simulation = replace(simulation, circuit=replace(simulation.circuit, projections=[]))
@@ -318,7 +329,10 @@ def prepare(
     elif writes:
         names = {name: getattr(options, name) for name in ("precision", "integrator", "engine")}
         names["ranks"] = ranks.size
-        facts = facts_of(simulation, task.network, settings.threads, files, names)
+        facts = facts_of(
+            replace(simulation, overrides=overrides), task.network, settings.threads, files, names
+        )
+        facts["run"]["changes"] = told_of(changes, touched)
         beginning = {"n_synapses": n_synapses, "setup_seconds": setup, "started": started,
                      "config_text": text}  # fmt: skip
         writers = writers_of(
@@ -328,7 +342,7 @@ def prepare(
             about = {**bound, **about_run(options, plan, simulation, writers.account)}
             observers.append(Checkpoints(plan, files.folder, about, writers, say))
         observers = [*writers.all, *observers]
-    run = Run(task, observers, clock, ranks)
+    run = Run(task, observers, clock, ranks, course)
     if start is not None:
         start.take_up(run)
     return Session(simulation, run, spikes, writes)

@@ -21,7 +21,10 @@ from isocortex.circuit import (
     ReportSpec,
     Simulation,
 )
+from isocortex.circuit.changes import OURS, Change
+from isocortex.circuit.force import in_force
 from isocortex.errors import ConfigError
+from isocortex.sonata.changes import read_changes
 from isocortex.sonata.edges import read_edges
 from isocortex.sonata.inputs import read_inputs
 from isocortex.sonata.manifest import Config, files_read, load_config, read_config
@@ -50,10 +53,11 @@ class Run(Section):
 
 
 class Conditions(Section):
-    """``conditions``: temperature (degC) and initial voltage (mV)."""
+    """``conditions``: temperature (degC), initial voltage (mV), changes of channels."""
 
     celsius: Annotated[float, Field(gt=-50, lt=100)] | None = None
     v_init: Annotated[float, Field(ge=-300, le=300)] | None = None
+    modifications: Any = None
 
 
 #: Where ``conditions`` are silent: degC, mV. BioNet's temperature; it has no initial voltage.
@@ -172,7 +176,7 @@ def load_simulation(
     dt, tstop, output_dir : override the file; ms, ms, path.
     skip_unsupported_reports : leave out reports of kinds that do not exist here (they are listed
         in ``Simulation.skipped``) instead of stopping.
-    cells_only : leave out edges, their overrides, inputs and reports: who draws cells needs none
+    cells_only : leave out edges, changes, inputs and reports: who draws cells needs none
         of them, and of a large circuit they take long to read.
 
     Raises
@@ -187,7 +191,8 @@ def load_simulation(
         del values["duration"]
     overrides = {k: float(v) for k, v in (("dt", dt), ("tstop", tstop)) if v is not None}
     run = validated(Run, {**values, **overrides}, file, "run")
-    conditions = validated(Conditions, *_object(config, "conditions", path), "conditions")
+    given, conditions_file = _object(config, "conditions", path)
+    conditions = validated(Conditions, given, conditions_file, "conditions")
     output, folder = _output(config, path)
     check_steps(run, file)
     circuit = _circuit(config, path, wired=not cells_only)
@@ -195,14 +200,17 @@ def load_simulation(
     specs: list[ReportSpec] = []
     skipped: list[str] = []
     weights: list[ConnectionOverride] = []
+    changes: list[Change] = []
     if not cells_only:
         specs, skipped = read_reports(
             *_object(config, "reports", path), circuit, skip_unsupported=skip_unsupported_reports
         )
         inputs = read_inputs(*_object(config, "inputs", path), circuit, run.tstop, run.random_seed)
         weights = read_overrides(*config.get("connection_overrides", (None, path)), circuit)
+        ours = config.get(OURS, (None, path))
+        changes = read_changes(ours, conditions.modifications, conditions_file)
     spikes_file = _inside(output.output_dir, output.spikes_file)
-    return Simulation(
+    simulation = Simulation(
         circuit=circuit,
         config_file=path,
         dt=run.dt,
@@ -223,7 +231,10 @@ def load_simulation(
         skipped=skipped,
         files_read=frozenset(files_read(config, path)),
         overrides=weights,
+        changes=changes,
     )
+    in_force(simulation)  # so that what is wrong with a change is told before anything is built
+    return simulation
 
 
 def check_steps(run: Run, file: Path) -> None:

@@ -20,7 +20,7 @@ Config = dict[str, tuple[Any, Path]]
 FILES = ("network", "circuit", "simulation")
 KEYS = (
     "run", "conditions", "inputs", "output", "reports", "networks", "components", "cortex",
-    "node_sets", "node_sets_file", "connection_overrides",
+    "node_sets", "node_sets_file", "connection_overrides", "isocortex",
 )  # fmt: skip
 #: Keys that say nothing about the simulation.
 INFORMATIVE = (

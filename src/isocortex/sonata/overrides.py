@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,11 @@ from isocortex.sonata.schema import Section, Time, validated
 
 #: What else the extension lets an override change.
 OTHERS = (
-    "spont_minis", "synapse_configure", "modoverride", "synapse_delay_override", "delay",
+    "spont_minis", "synapse_configure", "modoverride", "synapse_delay_override",
     "neuromodulation_dtc", "neuromodulation_strength",
 )  # fmt: skip
-#: Of these, what says nothing where it is 0: in force from the start, no spontaneous release.
-NOTHING_AT_ZERO = ("delay", "spont_minis")
+#: Of these, what says nothing where it is 0: no spontaneous release.
+NOTHING_AT_ZERO = ("spont_minis",)
 
 
 class Override(Section):
@@ -26,6 +27,7 @@ class Override(Section):
     source: Any
     target: Any
     weight: Time
+    delay: Time | None = None  # ms, from when on it holds
 
 
 def read_overrides(entries: Any, file: Path, circuit: Circuit) -> list[ConnectionOverride]:
@@ -48,13 +50,13 @@ def _read(values: Any, file: Path, field: str, circuit: Circuit) -> ConnectionOv
     for key in OTHERS:
         if values.get(key) is None or (key in NOTHING_AT_ZERO and values[key] == 0):
             continue
-        if key == "delay":
-            why, fix = "a weight is in force from the start of a run", "Remove it, or give 0."
-        else:
-            why, fix = "an override changes `weight` alone", "Remove it."
-        raise ConfigError(f"not supported: {why}", file=file, field=f"{field}.{key}", fix=fix)
+        raise ConfigError(
+            "not supported: an override changes `weight` alone", file=file,
+            field=f"{field}.{key}", fix="Remove it.",
+        )  # fmt: skip
     known = {key: value for key, value in values.items() if key not in OTHERS}
     entry = validated(Override, known, file, field)
-    return ConnectionOverride.between(
+    override = ConnectionOverride.between(
         circuit, entry.source, entry.target, entry.weight, name=entry.name, where=field
     )
+    return replace(override, start=entry.delay or 0.0)

@@ -108,9 +108,11 @@ def validate_result(result: Result, gates: Sequence[str] = NAMES) -> Validation:
     rest = measure.Rest(simulation, result.spikes, start, stop)
     measured = measure.at_rest(rest, neurons, wanted)
     pushed = any(isinstance(each, CurrentInput) for each in simulation.inputs)
+    changed = [each.name for each in simulation.overrides]
+    changed += [change.label for change in simulation.changes]
     facts = {
         "start_ms": start, "stop_ms": stop, "neurons": len(neurons), "gates": wanted,
-        "currents": pushed, "overrides": [each.name for each in simulation.overrides],
+        "currents": pushed, "overrides": changed,
     }  # fmt: skip
     return Validation(str(result.directory), facts, (), judged([measured], wanted), measured.tables)
 

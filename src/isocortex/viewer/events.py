@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import PoissonInput, Simulation, SpikeInput
+from isocortex.circuit.force import in_force
 from isocortex.mechanisms.synapses import EXCITES_ABOVE
 from isocortex.network.inputs import poisson_sources
 from isocortex.network.onto import SynapsesOnto
@@ -76,7 +77,7 @@ def _input_spikes(
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Rows and times (ms) of the spikes that the configuration gives to some of a population."""
     rows, times = [np.zeros(0, np.int64)], [np.zeros(0)]
-    for made in simulation.inputs:
+    for made in in_force(simulation).inputs:
         if made.population != population:
             continue
         if isinstance(made, SpikeInput):

@@ -82,10 +82,13 @@ def rows_of(network: Network, blocks: Blocks) -> Rows:
         block = blocks.cell_block[slots.cell[piece]]
         present[pattern[block], slots.node[piece], slots.kind[piece]] = True
     if network.drawn is not None:
-        for a, m in network.models_of_drawn():
+        pairs = np.array(network.models_of_drawn(), np.int64).reshape(-1, 2)
+        for a in np.unique(pairs[:, 0]).tolist():
             allowed = network.drawn.allowed[a]
-            mine = present[pattern[np.flatnonzero(blocks.model == m)[0]]]
-            mine[: allowed.shape[1], : len(allowed)] |= allowed.T
+            models = pairs[pairs[:, 0] == a, 1]  # drawing knows one table of rows for all of them
+            alike = [pattern[np.flatnonzero(blocks.model == m)[0]] for m in models]
+            present[alike] = present[alike].any(axis=0)
+            present[alike, : allowed.shape[1], : len(allowed)] |= allowed.T
     key = np.flatnonzero(present)
     first_of = np.searchsorted(key // kinds // most_nodes, np.arange(n_patterns + 1))
     sizes = np.diff(first_of)[pattern]

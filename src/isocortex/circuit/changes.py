@@ -1,0 +1,235 @@
+"""Changes to a circuit, as plain data: what is done to whom, from when, until when.
+
+A change is a function from a simulation to a simulation (:func:`isocortex.circuit.force.in_force`)
+that can be written down: :meth:`as_json` is its entry in a configuration. It says nothing of files
+or recipes, of stored or drawn synapses, of threads or ranks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+from isocortex.errors import ConfigError
+
+#: The section of a configuration that is ours alone, and its list of changes.
+OURS, CHANGES = "isocortex", "changes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """Anything that is done to a circuit for some time.
+
+    Attributes
+    ----------
+    start, stop : ms; it holds in the steps that begin between them, to the nearest step. Without
+        ``stop`` it holds until the end.
+    name : for people; by default what it is.
+    place : where it was read, for messages.
+    """
+
+    #: What its entry in a configuration says it is.
+    TYPE: ClassVar[str]
+    #: Whether the network is built anew where it begins and ends; if not, inputs know their times.
+    REBUILDS: ClassVar[bool] = True
+
+    start: float = 0.0
+    stop: float | None = None
+    name: str = ""
+    place: str = field(default="", compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.require(math.isfinite(self.start) and self.start >= 0, "start", "0 ms or more")
+        later = self.stop is None or (math.isfinite(self.stop) and self.stop > self.start)
+        self.require(later, "stop", "later than start, ms")
+
+    def require(self, holds: bool, key: str, what: str) -> None:
+        """Refuse a value.
+
+        Raises
+        ------
+        ConfigError : ``holds`` is not true.
+        """
+        if not holds:
+            value = getattr(self, key)
+            raise ConfigError(
+                f"must be {what}, found {value!r}", field=key, fix="Choose another value."
+            )
+
+    def where(self, number: int) -> str:
+        """The field of a configuration that it is, or would be as the n-th change there."""
+        return self.place or f"{OURS}.{CHANGES}[{number}]"
+
+    @property
+    def when(self) -> str:
+        """When it holds, for people."""
+        begin = f"From {self.start:g} ms" if self.start else "From the beginning"
+        return f"{begin} {'on' if self.stop is None else f'to {self.stop:g} ms'}."
+
+    @property
+    def label(self) -> str:
+        """What messages call it."""
+        return self.name or self.TYPE
+
+    def as_json(self) -> dict[str, Any]:
+        """Its entry in a configuration: plain data, what is as by default left out."""
+        told: dict[str, Any] = {"type": self.TYPE}
+        for item in fields(self):
+            if item.name == "place":
+                continue
+            value = getattr(self, item.name)
+            if isinstance(value, tuple):
+                value = list(value)
+            if isinstance(value, Mapping):
+                value = dict(value)
+            default = {} if item.default_factory is dict else item.default
+            if value != default:
+                told[item.name] = value
+        return told
+
+
+@dataclass(frozen=True)
+class SynapseChange(Change):
+    """The synapses from some nodes onto some: weaker, stronger or fewer.
+
+    Attributes
+    ----------
+    source, target : node sets, in any way that :meth:`Circuit.select` takes; None for all nodes.
+    weight : factor on the weights, 0 or more. Factors of several changes multiply.
+    removed : share of the connections (pairs of nodes) that are gone, 0..1. Which ones is a
+        function of the two nodes alone: a larger share has all of a smaller one.
+    """
+
+    TYPE: ClassVar[str] = "synapses"
+
+    source: Any = None
+    target: Any = None
+    weight: float = 1.0
+    removed: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(math.isfinite(self.weight) and self.weight >= 0, "weight", "0 or more")
+        self.require(0 <= self.removed <= 1, "removed", "a share from 0 to 1")
+
+
+@dataclass(frozen=True)
+class ChannelChange(Change):
+    """Parameters of channels, of the leak, of reversal potentials or of the membrane's capacitance.
+
+    Attributes
+    ----------
+    node_set : of biophysical cells.
+    mechanisms : names as fit files and NEURON have them: channels, ``pas`` (``g``, ``e``),
+        ``na_ion`` (``ena``), ``k_ion`` (``ek``), ``capacitance`` (``cm``); or an ion, ``na``,
+        ``k`` or ``ca``, for all its channels.
+    section : ``soma``, ``axon``, ``basal`` or ``apical``; None for all.
+    times : by parameter, a factor.
+    to : by parameter, a value, in the mechanism's own unit.
+    """
+
+    TYPE: ClassVar[str] = "channels"
+
+    node_set: Any = None
+    mechanisms: tuple[str, ...] = ()
+    section: str | None = None
+    times: Mapping[str, float] = field(default_factory=dict)
+    to: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(bool(self.mechanisms), "mechanisms", "one or more names")
+        for key in ("times", "to"):
+            values = getattr(self, key).values()
+            self.require(all(map(math.isfinite, values)), key, "finite numbers by parameter")
+        both = set(self.times) & set(self.to)
+        self.require(not both, "to", "of other parameters than times")
+        self.require(bool(self.times or self.to), "times", "given, or to, for a parameter")
+
+
+@dataclass(frozen=True)
+class SectionChange(Change):
+    """Attributes of sections, as the SONATA extension's ``configure_all_sections`` has them.
+
+    Attributes
+    ----------
+    node_set : of biophysical cells.
+    section_configure : assignments such as ``%s.gbar_NaTs = 0; %s.e_pas *= 0.9``, done in the
+        sections that have all of the attributes.
+    """
+
+    TYPE: ClassVar[str] = "configure_all_sections"
+
+    node_set: Any = None
+    section_configure: str = ""
+
+
+@dataclass(frozen=True)
+class Lesion(Change):
+    """Nodes that are cut off: no spike leaves them, none reaches them.
+
+    All synapses from them and onto them weigh nothing. Electrodes in them go on.
+
+    Attributes
+    ----------
+    share : of the nodes of the set, 0..1. Which ones is a function of the node alone: a larger
+        share has all of a smaller one.
+    """
+
+    TYPE: ClassVar[str] = "lesion"
+
+    node_set: Any = None
+    share: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(0 < self.share <= 1, "share", "a share above 0 and up to 1")
+
+
+@dataclass(frozen=True)
+class CurrentChange(Change):
+    """A constant current into the soma of every cell of a node set.
+
+    Attributes
+    ----------
+    amp : nA.
+    """
+
+    TYPE: ClassVar[str] = "current"
+    REBUILDS: ClassVar[bool] = False
+
+    node_set: Any = None
+    amp: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(math.isfinite(self.amp), "amp", "a finite number, nA")
+
+
+@dataclass(frozen=True)
+class RateChange(Change):
+    """The rates of the Poisson trains of a node set times a factor.
+
+    Attributes
+    ----------
+    factor : 0 or more.
+    """
+
+    TYPE: ClassVar[str] = "rate"
+    REBUILDS: ClassVar[bool] = False
+
+    node_set: Any = None
+    factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(math.isfinite(self.factor) and self.factor >= 0, "factor", "0 or more")
+
+
+#: All of them by what their entries say they are.
+TYPES: dict[str, type[Change]] = {
+    kind.TYPE: kind
+    for kind in (SynapseChange, ChannelChange, SectionChange, Lesion, CurrentChange, RateChange)
+}

@@ -1,0 +1,215 @@
+"""From changes to a changed simulation: what is in force at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from isocortex.arrays import IntArray
+from isocortex.cells.change import Assignment, MembraneChange, parse
+from isocortex.circuit.changes import (
+    Change,
+    ChannelChange,
+    CurrentChange,
+    Lesion,
+    RateChange,
+    SectionChange,
+    SynapseChange,
+)
+from isocortex.circuit.circuit import Circuit
+from isocortex.circuit.inputs import CurrentInput, Input, PoissonInput
+from isocortex.circuit.overrides import ConnectionOverride
+from isocortex.errors import ConfigError, located
+from isocortex.random import keys, unit
+
+if TYPE_CHECKING:
+    from isocortex.circuit.simulation import Simulation
+
+Chosen = list[tuple[str, IntArray]]
+#: A step begins when a change's time is nearest to it; times are told with this much doubt, steps.
+DOUBT = 1e-6
+
+
+@dataclass(frozen=True)
+class Membrane:
+    """A change of the membranes of some cells: (population, rows), as :meth:`Circuit.select`."""
+
+    cells: Chosen
+    change: MembraneChange
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a change comes to in a circuit.
+
+    Attributes
+    ----------
+    holds : whether it is in force; if not, it is known whom it will be about.
+    nodes : whom it is about, for those that are not about synapses between two sets.
+    inputs : how many electrodes or random trains it is about.
+    """
+
+    change: Change
+    holds: bool
+    nodes: Chosen
+    overrides: tuple[ConnectionOverride, ...] = ()
+    membrane: Membrane | None = None
+    inputs: int = 0
+
+
+def with_changes(simulation: Simulation, changes: Iterable[Change]) -> Simulation:
+    """The same with changes of its own after those that it has."""
+    return replace(simulation, changes=[*simulation.changes, *changes])
+
+
+def in_force(simulation: Simulation, time: float = 0.0) -> Simulation:
+    """The simulation as it is in the step that begins at ``time`` (ms), with all that changed it.
+
+    Inputs have all their changes at any time, which know when they hold. What is in force already
+    is left as it is.
+
+    Raises
+    ------
+    ConfigError : a change asks for nodes or parameters that there are not, or is about none.
+    """
+    if simulation.effects is not None:
+        return simulation
+    now = time + (0.5 + DOUBT) * simulation.dt
+    effects, inputs = [], list(simulation.inputs)
+    for number, change in enumerate(simulation.changes):
+        where = change.where(number)
+        holds = change.start < now and (change.stop is None or change.stop >= now)
+        with located(simulation.config_file, where):
+            effect, inputs = _effect(simulation, change, holds, inputs, where)
+        effects.append(effect)
+    delayed = sorted((o for o in simulation.overrides if o.start < now), key=lambda o: o.start)
+    held = [o for effect in effects if effect.holds for o in effect.overrides]
+    return replace(simulation, overrides=[*delayed, *held], inputs=inputs, effects=effects)
+
+
+def rebuilt_at(simulation: Simulation) -> list[int]:
+    """The steps, ascending, as which begin the network is another than before."""
+    times = {o.start for o in simulation.overrides}
+    for change in simulation.changes:
+        if change.REBUILDS:
+            times |= {change.start, change.stop if change.stop is not None else 0.0}
+    last = simulation.tstop / simulation.dt
+    steps = {int(np.ceil(time / simulation.dt - 0.5 - DOUBT)) for time in times}
+    return sorted(step for step in steps if 0 < step < last)
+
+
+def _effect(
+    simulation: Simulation, change: Change, holds: bool, inputs: list[Input], where: str
+) -> tuple[Effect, list[Input]]:
+    circuit = simulation.circuit
+    if isinstance(change, SynapseChange):
+        between = ConnectionOverride.between(
+            circuit, change.source, change.target, change.weight, name=change.label, where=where,
+        )  # fmt: skip
+        between = replace(between, multiplies=True, removed=change.removed)
+        return Effect(change, holds, [], (between,)), inputs
+    nodes = _whom(circuit, change, where)
+    if isinstance(change, Lesion):
+        everybody = circuit.select(None, where)
+        ends = ((nodes, everybody), (everybody, nodes))
+        cut = tuple(ConnectionOverride(change.label, *e, 0.0, multiplies=True) for e in ends)
+        return Effect(change, holds, nodes, cut), inputs
+    if isinstance(change, ChannelChange | SectionChange):
+        membrane = Membrane(nodes, membrane_of(change))
+        return Effect(change, holds, nodes, membrane=membrane), inputs
+    if isinstance(change, CurrentChange):
+        made = list(_currents(simulation, change, nodes))
+        count = sum(len(clamp.rows) for clamp in made)
+        return Effect(change, holds, nodes, inputs=count), [*inputs, *made]
+    assert isinstance(change, RateChange)
+    changed, count = _rates(simulation, change, nodes, inputs)
+    return Effect(change, holds, nodes, inputs=count), changed
+
+
+def _whom(circuit: Circuit, change: Any, where: str) -> Chosen:
+    """The nodes of a change's set; of a lesion, the share that is lost."""
+    chosen = circuit.select(change.node_set, f"{where}.node_set")
+    if isinstance(change, Lesion) and change.share < 1:
+        chosen = [(name, rows[_lost(name, rows) < change.share]) for name, rows in chosen]
+    chosen = [(name, rows) for name, rows in chosen if len(rows)]
+    if not chosen:
+        raise ConfigError(
+            f"{change.label} is about no node", field="node_set", fix="Choose another node set."
+        )
+    return chosen
+
+
+def _lost(population: str, rows: IntArray) -> np.ndarray:
+    """A number in [0, 1) for every node, below the share with which it is lost."""
+    return unit(keys(f"lost of {population}", rows))
+
+
+def membrane_of(change: ChannelChange | SectionChange) -> MembraneChange:
+    """What it assigns, for any cell."""
+    if isinstance(change, SectionChange):
+        return parse(change.section_configure)
+    assignments = tuple(
+        Assignment(name, parameter, operation, float(value))
+        for name in change.mechanisms
+        for operation, values in (("*=", change.times), ("=", change.to))
+        for parameter, value in values.items()
+    )
+    return MembraneChange(assignments, change.section)
+
+
+def _currents(
+    simulation: Simulation, change: CurrentChange, nodes: Chosen
+) -> Iterable[CurrentInput]:
+    """Electrodes in the somata of all that are not virtual."""
+    stop = simulation.tstop + simulation.dt if change.stop is None else change.stop
+    for name, rows in nodes:
+        mine = rows[~simulation.circuit.nodes[name].virtual[rows]]
+        if len(mine):
+            yield CurrentInput(
+                name, mine, np.array([change.amp]), np.array([change.start]),
+                np.array([stop - change.start]), name=change.label,
+            )  # fmt: skip
+
+
+def _rates(
+    simulation: Simulation, change: RateChange, nodes: Chosen, inputs: list[Input]
+) -> tuple[list[Input], int]:
+    """The inputs with other rates for some time, and how many trains that is about.
+
+    A train is cut where its rate changes; its part until the first change keeps its random
+    numbers, each later one has its own.
+    """
+    stop = simulation.tstop if change.stop is None else change.stop
+    found: list[Input] = []
+    count = 0
+    chosen = dict(nodes)
+    for given in inputs:
+        mine = np.zeros(0, bool)
+        if isinstance(given, PoissonInput) and given.population in chosen:
+            mine = np.isin(given.rows, chosen[given.population])
+        begin = max(change.start, getattr(given, "start", 0.0))
+        end = min(stop, getattr(given, "stop", 0.0))
+        if not mine.any() or begin >= end or not isinstance(given, PoissonInput):
+            found.append(given)
+            continue
+        count += int(np.count_nonzero(mine))
+        if not mine.all():
+            found.append(_some(given, ~mine))
+        train = _some(given, mine)
+        for a, b, factor in (
+            (given.start, begin, 1.0), (begin, end, change.factor), (end, given.stop, 1.0)
+        ):  # fmt: skip
+            if a < b:
+                key = train.key if a == given.start else keys(f"from {a!r} ms", train.key)
+                found.append(
+                    replace(train, start=a, stop=b, rate=factor * train.rate, key=key)
+                )  # fmt: skip
+    return found, count
+
+
+def _some(given: PoissonInput, mine: np.ndarray) -> PoissonInput:
+    """Some trains of an input."""
+    return replace(given, rows=given.rows[mine], rate=given.rate[mine], key=given.key[mine])

@@ -1,0 +1,144 @@
+"""`isocortex experiment`: studies of what follows from a change, and presets of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isocortex.cli.terminal import err, out, progress_bar
+
+if TYPE_CHECKING:
+    from isocortex.experiment import Study, StudyResult
+
+app = typer.Typer(
+    help="Change the cortex, compare with statistics, write a page.", no_args_is_help=True
+)
+
+What = Annotated[str, typer.Argument(help="A preset (`isocortex experiment list`), or a file.")]
+
+
+@app.command("list")
+def list_() -> None:
+    """Say which experiments there are."""
+    from isocortex.experiment import preset, preset_names
+
+    for name in preset_names():
+        about = preset(name).about
+        out.print(f"{name}: {about.title if about else ''}")
+
+
+@app.command()
+def show(what: What) -> None:
+    """Say what an experiment asks, changes and expects."""
+    study = _study(what)
+    about = study.about
+    if about is not None:
+        out.print(about.title or about.name)
+        out.print(about.question)
+        for source in about.sources:
+            where = f" (https://doi.org/{source.doi})" if source.doi else ""
+            out.print(f"  source: {source.text}{where}: {source.says}")
+    out.print(
+        f"{len(study.seeds)} seeds at scale {study.scale:g}, {study.tstop:g} ms each; not compared "
+        f"before {study.settle:g} ms."
+    )
+    for name in study.arms:
+        out.print(f"arm {name}" + (" (control)" if name == study.control else ""))
+        for piece in study.pieces(name):
+            out.print(f"  from {piece.start:g} ms: {dict(piece.sections)}")
+    for each in about.expected if about else ():
+        reason = f"cannot be asked: {each.cannot}" if each.cannot else each.range
+        out.print(f"expected: {each.what}: {reason}" + (f" ({each.source})" if each.source else ""))
+    for line in about.lacks if about else ():
+        out.print(f"the model lacks: {line}")
+
+
+@app.command()
+def run(
+    what: What,
+    *,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder of runs and page; a later call goes on "
+                           "from what it holds.")
+    ],
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="How many animals. [default: the experiment's]")
+    ] = None,
+    scale: Annotated[float | None, typer.Option(help="Share of the 9 million neurons.")] = None,
+    tstop: Annotated[float | None, typer.Option(help="Of every run, ms.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Runs side by side. [default: by cores and memory]")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="In all. [default: all cores]")] = None,
+) -> None:  # fmt: skip
+    """Run an experiment, compare its arms and write its page."""
+    study = _study(what, scale=scale, tstop=tstop, seeds=seeds)
+    bar = progress_bar()
+    with bar:
+        task = bar.add_task("Running", total=None)
+
+        def progress(done: float, total: float, now: str) -> None:
+            bar.update(task, completed=done, total=total, description=now)
+
+        try:
+            result = study.run(output, processes=processes, threads=threads, progress=progress,
+                               announce=out.print)  # fmt: skip
+        except KeyboardInterrupt:
+            bar.stop()
+            err.print(f"Stopped. What was done is kept in {output}: call again to go on.")
+            raise typer.Exit(130) from None
+    _tell(result)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Of `isocortex experiment run`.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Page to write. Default: report.html.")
+    ] = None,
+) -> None:
+    """Write the page of an experiment again, of those seeds that are done."""
+    from isocortex.experiment import open_study
+
+    _tell(open_study(folder), output)
+
+
+def _study(what: str, **other: Any) -> Study:
+    """A preset or a file, with what is asked in place of its own."""
+    from isocortex.experiment import preset, preset_names, read_study
+
+    given = {name: value for name, value in other.items() if value is not None}
+    if "seeds" in given:
+        given["seeds"] = range(1, given["seeds"] + 1)
+    if what not in preset_names() and Path(what).suffix in (".toml", ".json"):
+        return read_study(what, **given)
+    return preset(what, **given)
+
+
+def _tell(result: StudyResult, page: Path | None = None) -> None:
+    """What was found, in a few lines, and where the page is."""
+    from rich.table import Table
+
+    from isocortex.experiment import judge
+    from isocortex.experiment.statistics import few_seeds
+
+    if len(result.arms) > 1:
+        found = result.compared("rate", "sign")
+        table = Table("arm", "neurons", "Hz", "difference", "95 %", "p (t)", "p (signs)", box=None)
+        for (arm, sign), row in found.iterrows():
+            table.add_row(
+                str(arm), str(sign), f"{row['arm']:.2f}", f"{row['difference']:+.2f}",
+                f"{row['low']:+.2f} to {row['high']:+.2f}", f"{row['p_t']:.3g}",
+                f"{row['p_flip']:.3g}",
+            )  # fmt: skip
+        out.print(f"Rates against {result.study.control}, within seeds:")
+        out.print(table)
+    for each in judge(result):
+        value = "" if each.seeds == 0 else f" {each.mean:.3g} ({each.low:.3g} to {each.high:.3g}),"
+        out.print(f"{each.verdict}: {each.expected.what}:{value} expected {each.expected.range}")
+    said = few_seeds(len(result.seeds))
+    if said:
+        err.print(said)
+    out.print(f"Page: {result.report(page)}")

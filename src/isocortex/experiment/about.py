@@ -1,0 +1,117 @@
+"""What a study asks and expects: question, sources, what the model lacks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from isocortex.errors import ConfigError
+from isocortex.experiment.measures import measure_named
+
+AS = ("value", "difference", "ratio", "percent")
+#: Group that is the mean of all.
+MEAN = "mean"
+#: Measure of how an area recruits others, see :meth:`StudyResult.recruitment`.
+RECRUITMENT = "recruitment"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was published.
+
+    Attributes
+    ----------
+    text : for people; doi : may be empty.
+    says : what is taken from it.
+    """
+
+    text: str
+    doi: str = ""
+    says: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """Something that ought to come out.
+
+    Attributes
+    ----------
+    what : in words.
+    arm, measure, by, group : where to find it; several groups are averaged, ``mean`` is the mean of
+        all. Of the measure ``recruitment`` ``by`` is an area and its side, ``group`` a quantity
+        such as ``speed``.
+    as_ : one of ``AS``: what is made of the arm and the control of the same seed.
+    low, high : range that agrees.
+    source : where from.
+    cannot : why the model cannot be asked; then nothing is measured.
+    """
+
+    what: str
+    arm: str = ""
+    measure: str = ""
+    by: str = "all"
+    group: str | tuple[str, ...] = "all"
+    as_: str = "value"
+    low: float = -math.inf
+    high: float = math.inf
+    source: str = ""
+    cannot: str = ""
+
+    @property
+    def range(self) -> str:
+        """In words."""
+        if math.isinf(self.low) and math.isinf(self.high):
+            return "–"
+        if math.isinf(self.high):
+            return f"{self.low:g} or more"
+        if math.isinf(self.low):
+            return f"{self.high:g} or less"
+        return f"{self.low:g} to {self.high:g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What a study is about.
+
+    Attributes
+    ----------
+    name, title, question : for people.
+    sources, expected : published, and what follows for the model.
+    lacks : what the model does not have for it.
+    """
+
+    name: str = ""
+    title: str = ""
+    question: str = ""
+    sources: tuple[Source, ...] = ()
+    expected: tuple[Expected, ...] = ()
+    lacks: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> About:
+        """From plain data, as JSON or TOML has it."""
+        values = {name: told[name] for name in ("name", "title", "question") if name in told}
+        return cls(
+            **values,
+            sources=tuple(Source(**each) for each in told.get("sources", ())),
+            expected=tuple(_expected(each) for each in told.get("expected", ())),
+            lacks=tuple(told.get("lacks", ())),
+        )
+
+
+def _expected(told: Mapping[str, Any]) -> Expected:
+    values = {("as_" if key == "as" else key): value for key, value in told.items()}
+    if isinstance(values.get("group"), list):
+        values["group"] = tuple(values["group"])
+    made = Expected(**values)
+    if made.as_ not in AS:
+        raise ConfigError(f"{made.as_!r} is none of {', '.join(AS)}", field="expected.as")
+    return made
+
+
+def measure_exists(expected: Expected) -> None:
+    """Refuse what asks for a measure that there is not."""
+    if not expected.cannot and expected.measure != RECRUITMENT:
+        measure_named(expected.measure)

@@ -1,0 +1,119 @@
+"""What an experiment does to a circuit: each function makes a change, as plain data.
+
+Node sets are names, queries such as ``{"ei": "e"}``, or lists of node ids; None means all nodes.
+Times are ms, currents nA. ``as_json()`` of a change is its entry in ``isocortex.changes`` of a
+simulation configuration; :func:`section` makes the whole section.
+
+>>> from isocortex import experiment as ex  # doctest: +SKIP
+>>> gaba = ex.synapses(source={"ei": "i"}, target={"area": "VISp"}, weight=0.0, start=1000)
+>>> drug = ex.channel({"ei": "e"}, "NaTs NaV", gbar=0.8, start=2000)  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from isocortex.circuit.changes import (
+    CHANGES,
+    OURS,
+    Change,
+    ChannelChange,
+    CurrentChange,
+    Lesion,
+    RateChange,
+    SynapseChange,
+)
+
+__all__ = ["Change", "background", "channel", "current", "lesion", "lose", "section", "synapses"]
+
+
+def synapses(
+    *,
+    source: Any = None,
+    target: Any = None,
+    weight: float = 1.0,
+    removed: float = 0.0,
+    start: float = 0.0,
+    stop: float | None = None,
+    name: str = "",
+) -> SynapseChange:
+    """Weights of the synapses from some nodes onto some, times a factor; a share of them removed.
+
+    Parameters
+    ----------
+    removed : share of the connections, 0..1; a larger share has all of a smaller one.
+    """
+    return SynapseChange(
+        source=source, target=target, weight=weight, removed=removed, start=start, stop=stop,
+        name=name,
+    )  # fmt: skip
+
+
+def channel(
+    node_set: Any,
+    mechanisms: str,
+    section: str | None = None,
+    *,
+    to: Mapping[str, float] | None = None,
+    start: float = 0.0,
+    stop: float | None = None,
+    name: str = "",
+    **times: float,
+) -> ChannelChange:
+    """Parameters of mechanisms times a factor, or to a value.
+
+    Parameters
+    ----------
+    mechanisms : one or more names, separated by spaces, see :class:`ChannelChange`.
+    section : ``soma``, ``axon``, ``basal`` or ``apical``; None for all.
+    to : values by parameter, in the mechanism's own unit.
+    times : factors by parameter, such as ``gbar=0.8``.
+    """
+    return ChannelChange(
+        node_set=node_set, mechanisms=tuple(mechanisms.split()), section=section, times=times,
+        to=dict(to or {}), start=start, stop=stop, name=name,
+    )  # fmt: skip
+
+
+def lesion(
+    node_set: Any, *, start: float = 0.0, stop: float | None = None, name: str = ""
+) -> Lesion:
+    """Cut nodes off: no spike leaves them, none reaches them."""
+    return Lesion(node_set=node_set, start=start, stop=stop, name=name)
+
+
+def lose(
+    node_set: Any,
+    share: float,
+    *,
+    start: float = 0.0,
+    stop: float | None = None,
+    name: str = "",
+) -> Lesion:
+    """Cut a share (0..1) of the nodes off; a larger share has all of a smaller one."""
+    return Lesion(node_set=node_set, share=share, start=start, stop=stop, name=name)
+
+
+def current(
+    node_set: Any, amp: float, *, start: float = 0.0, stop: float | None = None, name: str = ""
+) -> CurrentChange:
+    """A constant current (nA) into the somata of some cells."""
+    return CurrentChange(node_set=node_set, amp=amp, start=start, stop=stop, name=name)
+
+
+def background(
+    node_set: Any,
+    rate_factor: float,
+    *,
+    start: float = 0.0,
+    stop: float | None = None,
+    name: str = "",
+) -> RateChange:
+    """Rates of the Poisson trains of some nodes, such as the background's, times a factor."""
+    return RateChange(node_set=node_set, factor=rate_factor, start=start, stop=stop, name=name)
+
+
+def section(changes: Iterable[Change]) -> dict[str, Any]:
+    """What goes into a simulation configuration: ``{"isocortex": {"changes": [...]}}``."""
+    return {OURS: {CHANGES: [change.as_json() for change in changes]}}

@@ -1,0 +1,229 @@
+"""Pictures of a study: areas over time, differences, spectra, recruitment, one cell in all arms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from isocortex.analysis.counts import group_counts
+from isocortex.analysis.spectra import band_means, population_spectrum, segment_length
+from isocortex.analysis.style import COLOURS, RC, colours, new_figure, subplots
+from isocortex.cortex.atlas import load_atlas
+from isocortex.cortex.counts import HEMISPHERES
+from isocortex.experiment.results import StudyResult
+from isocortex.experiment.statistics import paired
+from isocortex.validation.neurons import Neurons, on
+
+#: ms, of pictures of areas over time.
+BIN = 10.0
+#: Share of the bins that the darkest colour is not reached in.
+BRIGHT = 0.995
+#: Inches of a row of a forest plot, and at the least of a figure of it.
+ROW, LEAST = 0.16, 2.5
+REPORT = "membrane_potential"
+
+
+@rc_context(RC)
+def areas_over_time(result: StudyResult, seed: int) -> Figure:
+    """The rate of every area of both sides over time, an arm under the other, on one scale."""
+    neurons = result.neurons(seed)
+    order = [on(area, side) for side in HEMISPHERES for area in load_atlas().areas.index]
+    groups = {name: neurons.by_area[name] for name in order if name in neurons.by_area}
+    size = np.array([len(ids) for ids in groups.values()])[:, None]
+    arms, end = result.arms, result.study.tstop
+    images = {}
+    for arm in arms:
+        spikes = result.run(arm, seed).spikes(0.0, end)
+        counts = group_counts(spikes.times, spikes.ids, groups, end, BIN)
+        images[arm] = counts.to_numpy(float) / size * 1000.0 / BIN
+    top = max(float(np.quantile(np.concatenate(list(images.values()), axis=1), BRIGHT)), 1.0)
+    figure = new_figure(8.0, 0.4 + 2.3 * len(arms))
+    panels = np.atleast_1d(subplots(figure, len(arms), 1, sharex=True))
+    for axes, arm in zip(panels, arms, strict=True):
+        axes.imshow(
+            images[arm], aspect="auto", origin="upper", interpolation="nearest", cmap="magma",
+            extent=(0.0, end, len(groups), 0), vmin=0.0, vmax=top,
+        )  # fmt: skip
+        _name_areas(axes, list(groups))
+        start = result.study.differs_from(arm, result.study.control)
+        if arm != result.study.control:
+            axes.axvline(start, color="white", linewidth=0.8, linestyle=":")
+        axes.set_title(arm)
+    panels[-1].set_xlabel("time (ms)")
+    scale = ScalarMappable(Normalize(0.0, top), "magma")
+    figure.colorbar(scale, ax=list(panels), label="rate (Hz per cell)", shrink=0.6, pad=0.01)
+    return figure
+
+
+def _name_areas(axes: Axes, names: Sequence[str]) -> None:
+    """Every fifth area by name, and a line between the sides."""
+    ticks = range(0, len(names), 5)
+    axes.set_yticks([k + 0.5 for k in ticks], [names[k].split(" ")[0] for k in ticks], fontsize=6)
+    sides = [name.split(" ")[1] for name in names]
+    for k in range(1, len(sides)):
+        if sides[k] != sides[k - 1]:
+            axes.axhline(k, color="white", linewidth=0.6)
+    for side in dict.fromkeys(sides):
+        middle = float(np.mean([k for k, each in enumerate(sides) if each == side])) + 0.5
+        axes.annotate(side, (1.005, 1 - middle / len(names)), xycoords="axes fraction",
+                      rotation=270, va="center", fontsize=7)  # fmt: skip
+
+
+@rc_context(RC)
+def forest(table: pd.DataFrame, groups: Sequence[str] | None = None) -> Figure:
+    """Paired differences with their intervals, a row per group, a colour per arm.
+
+    Parameters
+    ----------
+    table : from :meth:`StudyResult.compare`.
+    groups : which, from top to bottom, default all.
+    """
+    arms = list(table.index.unique("arm"))
+    names = list(groups or table.index.unique(1))
+    shade = colours(arms)
+    figure = new_figure(7.0, max(LEAST, 0.8 + ROW * len(names) * (0.6 + 0.4 * len(arms))))
+    axes = subplots(figure)
+    for k, arm in enumerate(arms):
+        rows = table.loc[arm].reindex(names)
+        y = np.arange(len(names)) + (k - (len(arms) - 1) / 2) * 0.8 / len(arms)
+        mean = rows["difference"].to_numpy(float)
+        sides = np.abs(rows[["low", "high"]].to_numpy(float).T - mean)
+        sure = (rows["p_holm"] < 0.05).to_numpy()
+        axes.errorbar(mean, y, xerr=sides, fmt="none", ecolor=shade[arm], elinewidth=1.0)
+        axes.plot(mean[~sure], y[~sure], "o", ms=4, mfc="white", color=shade[arm])
+        axes.plot(mean[sure], y[sure], "o", ms=4, color=shade[arm])
+        axes.plot([], [], "o-", ms=4, color=shade[arm], label=arm)
+    axes.axvline(0.0, color="0.4", linewidth=0.8)
+    axes.set_yticks(range(len(names)), names, fontsize=7)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+    unit = table.attrs.get("unit", "")
+    control = table.attrs.get("control", "control")
+    axes.set_xlabel(f"{table.attrs.get('measure', '')} minus {control}" + (unit and f" ({unit})"))
+    if len(arms) > 1:
+        figure.legend(loc="outside upper right", ncols=min(len(arms), 5))
+    _within(axes, table)
+    return figure
+
+
+def _within(axes: Axes, table: pd.DataFrame) -> None:
+    """Do not let an interval of two seeds hide all others: the axis fits most of them."""
+    ends = table[["low", "high"]].to_numpy(float).ravel()
+    ends = np.abs(ends[np.isfinite(ends)])
+    means = np.abs(table["difference"].to_numpy(float))
+    means = means[np.isfinite(means)]
+    if len(ends) and len(means):
+        reach = max(float(np.quantile(ends, 0.9)), 1.1 * float(means.max()))
+        if 0 < reach < ends.max():
+            axes.set_xlim(-1.05 * reach, 1.05 * reach)
+
+
+@rc_context(RC)
+def spectra(result: StudyResult) -> Figure | None:
+    """Spectrum of the rate of all excitatory cells in every arm, with the interval over seeds.
+
+    None where the time is too short.
+    """
+    start = max(result.study.differs_from(arm, result.study.control) for arm in result.arms)
+    end = result.study.tstop
+    if segment_length(end - start) is None:
+        return None
+    figure = new_figure(7.0, 3.4)
+    axes = subplots(figure)
+    for arm, shade in colours(result.arms).items():
+        rows, frequency = [], np.zeros(0)
+        for seed in result.seeds:
+            spikes = result.run(str(arm), seed).spikes(start, end)
+            neurons = result.neurons(seed)
+            ids = neurons.by_sign["E"]
+            times = spikes.times[np.isin(spikes.ids, ids)]
+            found = population_spectrum(times, len(ids), end - start)
+            frequency, power = band_means(found.frequency, found.relative)
+            rows.append(10.0 * np.log10(np.maximum(power, 1e-3)))
+        judged = [paired(column) for column in np.transpose(rows)]
+        axes.plot(frequency, [each.mean for each in judged], color=shade, label=arm)
+        low, high = ([getattr(each, end) for each in judged] for end in ("low", "high"))
+        axes.fill_between(frequency, low, high, color=shade, alpha=0.2, linewidth=0)
+    axes.axhline(0.0, color="0.4", linewidth=0.8, linestyle="--")
+    axes.set_xscale("log")
+    ticks = [2, 5, 10, 20, 50, 100, 200]
+    axes.set_xticks(ticks, [str(each) for each in ticks])
+    axes.minorticks_off()
+    axes.set(xlabel="frequency (Hz)", ylabel="power over that of Poisson cells (dB)",
+             xlim=(0.9 * frequency[0], 200.0))  # fmt: skip
+    axes.legend()
+    return figure
+
+
+@rc_context(RC)
+def recruitment_map(neurons: Neurons, latency: pd.Series, area: str) -> Figure:
+    """Both flattened sides, each area in the colour of the time at which it joins.
+
+    Parameters
+    ----------
+    latency : ms after the area, by ``VISp right`` and the like; NaN for those that do not join.
+    """
+    figure = new_figure(8.0, 4.2)
+    panels = subplots(figure, 1, 2, sharey=True)
+    known = latency[np.isfinite(latency)]
+    scale = Normalize(min(0.0, known.min()), max(known.max(), 1.0)) if len(known) else Normalize()
+    drawn = None
+    for axes, side in zip(panels, HEMISPHERES, strict=True):
+        for name in (each for each in neurons.by_area if each.endswith(f" {side}")):
+            rows = np.flatnonzero(np.isin(neurons.ids, neurons.by_area[name]))
+            x, y = neurons.flat[rows].T / 1000.0
+            value = latency.get(name, np.nan)
+            if np.isfinite(value):
+                drawn = axes.scatter(x, y, s=5, c=np.full(len(x), value), norm=scale,
+                                     cmap="viridis_r", linewidths=0)  # fmt: skip
+            else:
+                axes.scatter(x, y, s=3, c="0.88", linewidths=0)
+            axes.annotate(name.split(" ")[0], (x.mean(), y.mean()), fontsize=5, ha="center")
+        axes.set_aspect("equal")
+        axes.set_axis_off()
+        axes.set_title(side)
+    if drawn is not None:
+        figure.colorbar(drawn, ax=list(panels), label=f"joins after {area} (ms)", shrink=0.7)
+    return figure
+
+
+@rc_context(RC)
+def one_cell(result: StudyResult, seed: int) -> Figure | None:
+    """Voltage at the soma of one recorded cell in every arm; None where none was recorded."""
+    if any(REPORT not in result.run(arm, seed).result.reports for arm in result.arms):
+        return None
+    figure = new_figure(8.0, 0.5 + 1.1 * len(result.arms))
+    panels = np.atleast_1d(subplots(figure, len(result.arms), 1, sharex=True, sharey=True))
+    cells = result.neurons(seed)
+    recorded = result.run(result.arms[0], seed).result.report(REPORT)["node_id"].values
+    rows = np.searchsorted(cells.ids, recorded)
+    element = int(np.argmax(cells.excitatory[rows]))  # the first excitatory one, if there is any
+    row = rows[element]
+    for axes, arm in zip(panels, result.arms, strict=True):
+        run = result.run(arm, seed)
+        for each in (run.stem, run.result):
+            if each is not None:
+                data = each.report(REPORT).isel(element=element)
+                axes.plot(data["time"], data.values, color=COLOURS[0], linewidth=0.6)
+        axes.set_title(f"{arm}: {cells.area[row]}, {cells.layer[row]} {cells.cell_class[row]}")
+        axes.set_ylabel("v (mV)")
+    panels[-1].set(xlabel="time (ms)", xlim=(0.0, result.study.tstop))
+    return figure
+
+
+def mean_latency(tables: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """Latency of every area over seeds: mean, standard deviation, and in how many it joined."""
+    every = pd.DataFrame({seed: table["latency_ms"] for seed, table in tables.items()})
+    return pd.DataFrame(
+        {
+            "latency_ms": every.mean(axis=1),
+            "sd": every.std(axis=1),
+            "seeds": every.notna().sum(axis=1),
+        }
+    ).sort_values(["seeds", "latency_ms"], ascending=[False, True])

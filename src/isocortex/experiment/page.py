@@ -1,0 +1,388 @@
+"""The page of a study: what was asked, changed and found, with statistics, in one file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from isocortex import __version__
+from isocortex.circuit.changes import CHANGES, OURS
+from isocortex.cortex.atlas import load_atlas
+from isocortex.experiment import figures
+from isocortex.experiment.about import RECRUITMENT, Source
+from isocortex.experiment.pieces import Piece
+from isocortex.experiment.results import StudyResult
+from isocortex.experiment.statistics import few_seeds
+from isocortex.experiment.study import STUDY
+from isocortex.experiment.verdict import AGREES, CANNOT, DIFFERS, RULE, UNTOLD, Judged, judge
+from isocortex.html_report.page import (
+    Cell,
+    Markup,
+    doi,
+    facts,
+    figure,
+    in_words,
+    joined,
+    number,
+    paragraph,
+    section,
+    table,
+    tag,
+    whole_page,
+    write_page,
+)
+
+Section = tuple[str, str, Markup]
+STYLES = {AGREES: "fine", DIFFERS: "off", UNTOLD: "soft", CANNOT: "soft"}
+#: Quantities of recruitment, and how they are told.
+QUANTITIES = {
+    "ratio": "rate of the focus over the control's", "first": "share of areas that join later",
+    "nearer": "probability that a neighbour joins before another area",
+    "partner_ms": "latency of the same area of the other side, ms",
+    "reached": "share of areas that join", "speed": "speed along the flattened cortex, mm/s",
+}  # fmt: skip
+
+
+def study_page(result: StudyResult) -> str:
+    """The page as text; it loads nothing from anywhere."""
+    judged = judge(result)
+    sections = [
+        _findings(result, judged),
+        _changed(result),
+        _activity(result),
+        *_recruited(result),
+        _differences(result),
+        _rhythms(result),
+        _lacks(result, judged),
+        _made(result),
+    ]
+    return whole_page(f"Experiment: {_title(result)}", _lead(result), sections)
+
+
+def write_study(result: StudyResult, path: str | os.PathLike[str] | None = None) -> Path:
+    """Write the page; an earlier one is replaced. Default ``report.html`` in the study's folder."""
+    return write_page(study_page(result), Path(path or result.folder / "report.html"))
+
+
+def _title(result: StudyResult) -> str:
+    about = result.study.about
+    return (about.title or about.name if about else "") or result.folder.resolve().name
+
+
+def _lead(result: StudyResult) -> Markup:
+    study, about = result.study, result.study.about
+    neurons = len(result.neurons(result.seeds[0]))
+    key = {
+        "arms": str(len(result.arms)), "seeds": str(len(result.seeds)),
+        "neurons of each": f"{neurons:,}", "simulated, each": in_words(1e-3 * study.tstop),
+        "computed in": in_words(sum(_seconds(result).values())),
+    }  # fmt: skip
+    parts: list[Cell] = [tag("h1", _title(result))]
+    if about and about.question:
+        parts.append(paragraph(about.question))
+    boxes = joined(tag("div", tag("dt", name) + tag("dd", value)) for name, value in key.items())
+    parts.append(tag("dl", boxes, class_="key"))
+    said = few_seeds(len(result.seeds))
+    if said:
+        parts.append(paragraph(tag("span", said, class_="off")))
+    return joined(parts, "\n")
+
+
+# --- what was expected, and what was changed --------------------------------------------------
+
+
+def _findings(result: StudyResult, judged: Sequence[Judged]) -> Section:
+    about = result.study.about
+    parts: list[Cell] = []
+    if judged:
+        header = ["expected", "arm", "range", "measured", "95 %", "seeds", "verdict", "source"]
+        rows = [
+            [each.expected.what, each.expected.arm, each.expected.range, number(each.mean),
+             _interval(each.low, each.high), str(each.seeds or "–"),
+             tag("span", each.verdict, class_=STYLES[each.verdict]), each.expected.source]
+            for each in judged
+        ]  # fmt: skip
+        parts += [table("Expected, measured, verdict.", header, rows, words=8),
+                  paragraph(RULE, class_="soft")]  # fmt: skip
+    else:
+        parts.append(paragraph("Nothing was said beforehand of what would come out."))
+    if about and about.sources:
+        parts.append(tag("h3", "Sources"))
+        items = joined((tag("li", _source(each)) for each in about.sources), "\n")
+        parts.append(tag("ul", items))
+    return section("question", "Question and answer", *parts)
+
+
+def _source(source: Source) -> Markup:
+    name: Cell = doi(source.doi, source.text) if source.doi else source.text
+    return joined([name, ": " + source.says if source.says else ""])
+
+
+def _changed(result: StudyResult) -> Section:
+    rows: list[list[Cell]] = []
+    for arm in result.arms:
+        pieces = result.study.pieces(arm)
+        if not pieces:
+            rows.append([arm, "nothing", "", ""])
+        run = result.run(arm, result.seeds[0]).changed
+        told = iter(run.get("changes") or [])
+        for k, piece in enumerate(pieces):
+            touched = _touched(piece, told, run)
+            rows.append([arm if k == 0 else "", _words(piece), f"{piece.start:g}", touched])
+    seed = result.seeds[0]
+    caption = f"Arms, what each changes, from when on, and how much that was (seed {seed})."
+    return section(
+        "changes", "What was changed",
+        table(caption, ["arm", "change", "from (ms)", "touched"], rows, words=4),
+    )  # fmt: skip
+
+
+def _words(piece: Piece) -> str:
+    """A change in words: its entries, without punctuation that JSON needs and people do not."""
+    told = []
+    for name, value in piece.sections.items():
+        entries = value.get("changes", [value]) if isinstance(value, dict) else value
+        for entry in entries if isinstance(entries, list) else [entries]:
+            rest = {k: v for k, v in entry.items() if k not in ("type", "start")}
+            what = entry.get("type", name.replace("_", " "))
+            told.append(f"{what}: " + ", ".join(f"{k} {_plain(v)}" for k, v in rest.items()))
+    return "; ".join(told)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return "[" + ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) + "]"
+    if isinstance(value, list):
+        return " or ".join(map(_plain, value))
+    return str(value)
+
+
+def _touched(piece: Piece, told: Iterator[dict[str, Any]], run: dict[str, Any]) -> str:
+    """How much a piece was about, as the provenance of a run tells it."""
+    found = []
+    for _ in piece.sections.get(OURS, {}).get(CHANGES, ()):
+        counts = dict(next(told, {}).get("touched", {}))
+        channels = counts.pop("channels", None) or {}
+        found += [f"{n:,} {what}" for what, n in counts.items()]
+        found += [f"{n:,} compartments with {name}" for name, n in channels.items()]
+    names = [each.get("name") for each in piece.sections.get("connection_overrides", ())]
+    for each in run.get("connection_overrides") or []:
+        if each.get("name") in names:
+            ends = [
+                " and ".join(f"{at['nodes']:,} of {name}" for name, at in each[end].items())
+                for end in ("source", "target")
+            ]
+            found.append(f"synapses of {ends[0]} onto {ends[1]}")
+    return ", ".join(found)
+
+
+# --- what came of it --------------------------------------------------------------------------
+
+
+def _activity(result: StudyResult) -> Section:
+    seed = result.seeds[0]
+    parts: list[Cell] = [
+        figure(
+            figures.areas_over_time(result, seed),
+            f"Rate of every area over time in {len(result.arms)} arms of seed {seed}",
+            f"Rate of every area (rows; every fifth by name) over time, in bins of "
+            f"{figures.BIN:g} ms, on one scale; seed {seed}. Dotted: when an arm begins to be "
+            "compared.",
+        )
+    ]
+    cell = figures.one_cell(result, seed)
+    if cell is not None:
+        parts.append(
+            figure(cell, "Voltage of one cell in every arm",
+                   f"The same cell in every arm, seed {seed}: voltage at its soma, sampled every "
+                   "half millisecond.")
+        )  # fmt: skip
+    return section("activity", "Activity", *parts)
+
+
+def _recruited(result: StudyResult) -> Iterator[Section]:
+    """For every focus that was asked about: order, map, quantities."""
+    about = result.study.about
+    asked = dict.fromkeys(
+        (each.arm, each.by)
+        for each in (about.expected if about else ())
+        if each.measure == RECRUITMENT and not each.cannot
+    )
+    parts: list[Cell] = []
+    for arm, by in asked:
+        area, side = by.split()
+        found = result.recruitment(arm, area, side)
+        tables = {s: m.tables[f"focus.{area}"] for s, m in found.items()
+                  if f"focus.{area}" in m.tables}  # fmt: skip
+        parts.append(tag("h3", f"{arm}: from {by}"))
+        rows = []
+        for key, what in QUANTITIES.items():
+            values = [m.values.get(f"focus.{area}.{key}", np.nan) for m in found.values()]
+            rows.append([what, *(number(v) for v in values)])
+        header = ["quantity", *(f"seed {seed}" for seed in found)]
+        parts.append(table("Recruitment, by seed.", header, rows))
+        if not tables:
+            parts.append(paragraph("In no seed did it discharge."))
+            continue
+        order = figures.mean_latency(tables)
+        drawing = figures.recruitment_map(
+            result.neurons(result.seeds[0]), order["latency_ms"], area
+        )
+        parts.append(
+            figure(drawing, f"Flattened cortex, areas coloured by when they join after {by}",
+                   "Areas of the flattened cortex by the time at which they join the discharges "
+                   f"of {by}, means over seeds; grey: they do not.")
+        )  # fmt: skip
+        rows = [
+            [str(name), number(row["latency_ms"]), number(row["sd"]), f"{row['seeds']:.0f}"]
+            for name, row in order[order["seeds"] > 0].head(30).iterrows()
+        ]
+        parts.append(table("Who joins, the first 30: latency over seeds (ms).",
+                           ["area", "latency", "standard deviation", "seeds"], rows))  # fmt: skip
+    if parts:
+        yield section("recruitment", "Recruitment", *parts)
+
+
+def _differences(result: StudyResult) -> Section:
+    if len(result.arms) == 1:
+        text = "There is one arm: nothing is compared."
+        return section("differences", "Differences", paragraph(text))
+    parts: list[Cell] = [
+        paragraph(
+            "Differences of mean rates within seeds, arm minus control, from when the two differ. "
+            "Bars: 95 % intervals by Student’s t over seeds. Filled: below 0.05 after Holm’s "
+            "correction over the groups of the arm."
+        )
+    ]
+    for by, what in (("area", "area, both sides together"), ("layer class", "layer and class")):
+        found = result.compared("rate", by)
+        names = _order(found, by)
+        parts.append(
+            figure(figures.forest(found, names), f"Paired differences of rates by {what}",
+                   f"Paired differences of rates by {what}.")
+        )  # fmt: skip
+        parts.append(_table(found, names, what))
+    return section("differences", "Differences", *parts)
+
+
+def _order(found: pd.DataFrame, by: str) -> list[str]:
+    names = list(found.index.unique(1))
+    if by == "area":
+        known = [name for name in load_atlas().areas.index if name in names]
+        return known + [name for name in names if name not in known]
+    return names
+
+
+def _table(found: pd.DataFrame, names: Iterable[str], what: str) -> Markup:
+    header = ["arm", what, "control", "arm (Hz)", "difference", "95 %", "%", "d", "p (t)",
+              "p (Holm)", "p (signs)", "smallest visible"]  # fmt: skip
+    rows = []
+    for arm in found.index.unique("arm"):
+        for name in names:
+            if (arm, name) not in found.index:
+                continue
+            row = found.loc[(arm, name)]
+            rows.append([
+                arm, name, number(row["control"]), number(row["arm"]), number(row["difference"]),
+                _interval(row["low"], row["high"]), number(row["percent"], 2),
+                number(row["d"], 2), number(row["p_t"], 2), number(row["p_holm"], 2),
+                number(row["p_flip"], 2), number(row["smallest"], 2),
+            ])  # fmt: skip
+    text = (
+        f"Mean rates (Hz) by {what}. d: mean over standard deviation of the differences. p "
+        "(signs): exact sign-flip test. Smallest visible: the difference that four of five such "
+        "studies would have found."
+    )
+    inside = table(text, header, rows, words=2)
+    return tag("details", tag("summary", f"The numbers, by {what}") + inside)
+
+
+def _rhythms(result: StudyResult) -> Section:
+    drawing = figures.spectra(result)
+    if drawing is None:
+        text = "Arms differ for less than 500 ms: too short for spectra."
+        return section("rhythms", "Rhythms", paragraph(text))
+    return section(
+        "rhythms", "Rhythms",
+        figure(drawing, "Spectra of all excitatory cells in every arm",
+               "Power of the rate of all excitatory cells over that of as many independent Poisson "
+               "cells (0 dB), by arm, from when all arms differ: mean and 95 % interval over "
+               "seeds."),
+    )  # fmt: skip
+
+
+# --- what must be known of it -----------------------------------------------------------------
+
+
+def _lacks(result: StudyResult, judged: Sequence[Judged]) -> Section:
+    about = result.study.about
+    lines = list(about.lacks if about else ())
+    lines += [f"{j.expected.what}: {j.expected.cannot}" for j in judged if j.expected.cannot]
+    lines.append(
+        "Cells and local wiring of all areas are those of V1; there is no thalamus, plasticity or "
+        "voltage dependence of NMDA. Absolute numbers of single areas prove nothing."
+    )
+    items = joined((tag("li", line) for line in lines), "\n")
+    return section("lacks", "What the model lacks", tag("ul", items))
+
+
+def _seconds(result: StudyResult) -> dict[str, float]:
+    """Wall-clock of every run, s, by arm and seed."""
+    return {
+        f"{arm} {seed}": _total(result, arm, seed) for arm in result.arms for seed in result.seeds
+    }
+
+
+def _total(result: StudyResult, arm: str, seed: int) -> float:
+    done = result.run(arm, seed).result.run_summary
+    return sum(done.stages.values()) if done else 0.0
+
+
+def _made(result: StudyResult) -> Section:
+    study, first = result.study, result.run(result.arms[0], result.seeds[0]).result
+    provenance = first.provenance
+    versions = provenance.get("versions", {})
+    machine = provenance.get("machine", {})
+    rows: list[tuple[str, Cell]] = [
+        ("isocortex", __version__),
+        ("versions", ", ".join(f"{name} {value}" for name, value in versions.items())),
+        ("scale", f"{study.scale:g}"),
+        ("recipe", ", ".join(f"{k} {v}" for k, v in study.recipe.items()) or "default"),
+        ("seeds", ", ".join(map(str, result.seeds))),
+        ("precision", study.precision),
+        ("duration, not compared at first", f"{study.tstop:g} ms, {study.settle:g} ms"),
+        ("processor", str(machine.get("cpu", "–"))),
+        ("all runs together", in_words(sum(_seconds(result).values()))),
+    ]  # fmt: skip
+    left = [seed for seed in study.seeds if seed not in result.seeds]
+    if left:
+        rows.append(("seeds that are not whole", ", ".join(map(str, left))))
+    told = study.as_json()
+    del told["about"]
+    commands = tag("pre", tag("code", "\n".join(_commands(result))))
+    data = tag("pre", tag("code", json.dumps(told, indent=1)))
+    data = tag("details", tag("summary", "The study as data") + data)
+    return section("made", "How it was made", facts(rows), commands, data)
+
+
+def _commands(result: StudyResult) -> Iterator[str]:
+    """What repeats the study, and the runs of its first seed, in its folder."""
+    yield "# the whole study"
+    yield f"isocortex experiment run {STUDY} -o ."
+    yield "# one run after the other"
+    here = result.folder.absolute()
+    for job in result.study.jobs(here):
+        place = Path(job.folder).relative_to(here)
+        if place.parts[0] == f"seed_{result.seeds[0]}":
+            yield f"(cd {shlex.quote(str(place))} && {job.command})"
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{number(low)} to {number(high)}" if np.isfinite([low, high]).all() else "–"

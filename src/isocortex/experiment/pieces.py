@@ -1,0 +1,100 @@
+"""What an arm changes, as pieces of a simulation's configuration."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from isocortex.circuit.changes import CHANGES, OURS
+from isocortex.errors import ConfigError
+from isocortex.experiment.changes import Change, section
+
+#: Sections of a configuration that say when what is in them begins, and their word for it, ms.
+INPUTS, BEGINS = "inputs", "delay"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A change as plain data.
+
+    Attributes
+    ----------
+    start : ms; before it nothing differs from a simulation without the change.
+    sections : section of a configuration -> what is added to it, an object or a list.
+    """
+
+    start: float
+    sections: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, change: Change | Mapping[str, Any] | Piece) -> Piece:
+        """A change, or sections of a configuration, as they are written there.
+
+        Raises
+        ------
+        ConfigError : it is neither.
+        """
+        if isinstance(change, Piece):
+            return change
+        if isinstance(change, Change):
+            return cls(change.start, section([change]))
+        if isinstance(change, Mapping):
+            return cls(_start(change), copy.deepcopy(dict(change)))
+        raise ConfigError(
+            f"{change!r} is no change", field="arms",
+            fix="Give what isocortex.experiment makes, or sections of a configuration.",
+        )  # fmt: skip
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> Piece:
+        """The same from JSON."""
+        return cls(float(told["start"]), dict(told["sections"]))
+
+    def as_json(self) -> dict[str, Any]:
+        """For a study's own file."""
+        return {"start": self.start, "sections": dict(self.sections)}
+
+
+def _start(sections: Mapping[str, Any]) -> float:
+    """When sections of a configuration begin to differ: what does not say it does at once."""
+    starts = []
+    for name, value in sections.items():
+        if name == OURS and set(value) == {CHANGES}:
+            starts += [each.get("start", 0.0) for each in value[CHANGES]]
+        elif name == INPUTS:
+            starts += [each.get(BEGINS, 0.0) for each in value.values()]
+        else:
+            starts.append(0.0)
+    return float(min(starts, default=0.0))
+
+
+def with_pieces(config: Mapping[str, Any], pieces: Iterable[Piece]) -> dict[str, Any]:
+    """A configuration with what pieces add to it.
+
+    Raises
+    ------
+    ConfigError : two pieces, or one and the configuration, have a name in common.
+    """
+    made = copy.deepcopy(dict(config))
+    for piece in pieces:
+        for name, value in copy.deepcopy(dict(piece.sections)).items():
+            _add(made, name, value, name)
+    return made
+
+
+def _add(into: dict[str, Any], name: str, value: Any, field: str) -> None:
+    there = into.get(name)
+    if there is None:
+        into[name] = value
+    elif isinstance(there, list) and isinstance(value, list):
+        there += value
+    elif isinstance(there, dict) and isinstance(value, dict):
+        for key, inner in value.items():
+            _add(there, key, inner, f"{field}.{key}")
+    elif there != value:
+        raise ConfigError(
+            f"is {there!r}, and a change makes it {value!r}", field=field,
+            fix="Give what two changes add different names.",
+        )  # fmt: skip

@@ -1,0 +1,231 @@
+"""Whom the changes of a simulation are about: counted while its network is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from isocortex.arrays import IntArray
+from isocortex.cells.compiled import CompiledCell
+from isocortex.circuit import Projection, Synapses
+from isocortex.circuit.force import Chosen, Effect
+from isocortex.errors import ConfigError, located
+from isocortex.network.factors import mask_of, place_of, removal_key
+from isocortex.network.sources import BIOPHYSICAL, Sources
+
+
+@dataclass(frozen=True)
+class Touched:
+    """How much a change is about, whether or not it is in force; None where it is not counted.
+
+    Attributes
+    ----------
+    label, type, where : of the change.
+    cells : nodes that are cut off, changed or driven.
+    channels : compartments, by mechanism, of all cells together.
+    synapses : whose weights it changes.
+    inputs : electrodes or random trains.
+    about : whether synapses are drawn and their number an estimate.
+    """
+
+    label: str
+    type: str
+    where: str
+    cells: int | None = None
+    channels: dict[str, int] | None = None
+    synapses: int | None = None
+    inputs: int | None = None
+    about: bool = False
+
+    @property
+    def none(self) -> bool:
+        """Whether it is about nothing at all."""
+        counts = [self.synapses, self.inputs]
+        if self.channels is not None:
+            counts.append(sum(self.channels.values()))
+        return not any(counts) and not (self.about and self.synapses is None)
+
+    def facts(self) -> dict[str, Any]:
+        """What is counted, plain data."""
+        named = {"cells": self.cells, "channels": self.channels, "synapses": self.synapses,
+                 "inputs": self.inputs}  # fmt: skip
+        return {key: value for key, value in named.items() if value is not None}
+
+    def __str__(self) -> str:
+        parts = [] if self.cells is None else [f"{self.cells:,} cells"]
+        if self.channels is not None:
+            parts += [f"{n:,} compartments with {name}" for name, n in self.channels.items()]
+        if self.synapses is not None:
+            parts.append(f"{'about ' if self.about else ''}{self.synapses:,} synapses")
+        if self.inputs is not None:
+            parts.append(f"{self.inputs:,} inputs")
+        name = self.type if self.label == self.type else f"{self.label} ({self.type})"
+        return f"Change {name}: {', '.join(parts)}."
+
+
+def changed_cells(
+    effects: Sequence[Effect],
+    sources: Sources,
+    models: list[CompiledCell],
+    cell_model: IntArray,
+    file: Path,
+) -> tuple[list[CompiledCell], IntArray, list[Touched]]:
+    """Models and cells with those changes of membranes that are in force, and what all are about.
+
+    A model that some of its cells have a change of is there once more, changed.
+
+    Raises
+    ------
+    ConfigError : a mechanism or parameter is unknown, or a value cannot be.
+    """
+    touched, holding = [], []
+    for number, effect in enumerate(effects):
+        told = _begun(effect, number)
+        if effect.membrane is not None:
+            mine = _cells_among(effect.membrane.cells, sources)
+            with located(file, effect.change.where(number)):
+                effect.membrane.change.check()
+                count = np.bincount(cell_model[mine], minlength=len(models))
+                channels: dict[str, int] = {}
+                n_cells, hit = 0, np.zeros(len(models), bool)
+                for m in np.flatnonzero(count):
+                    found = effect.membrane.change.of(models[m])[1]
+                    hit[m], n_cells = bool(found), n_cells + (count[m] if found else 0)
+                    for name, n in found.items():
+                        channels[name] = channels.get(name, 0) + n * int(count[m])
+            told = replace(told, cells=int(n_cells), channels=channels)
+            if effect.holds:
+                holding.append((effect.membrane.change, mine & hit[cell_model]))
+        touched.append(told)
+    for change, mine in holding:
+        models, cell_model = _with_change(models, cell_model, change.of, mine)
+    return models, cell_model, touched
+
+
+def _begun(effect: Effect, number: int) -> Touched:
+    change = effect.change
+    cells = sum(len(rows) for _, rows in effect.nodes) if effect.nodes else None
+    inputs = None if change.REBUILDS else effect.inputs
+    return Touched(change.label, change.TYPE, change.where(number), cells=cells, inputs=inputs)
+
+
+def _cells_among(chosen: Chosen, sources: Sources) -> np.ndarray:
+    """bool[n_cells], the biophysical cells among some nodes."""
+    mask = np.zeros(sources.n_cells, bool)
+    for name, rows in chosen:
+        mine = rows[sources.kind[name][rows] == BIOPHYSICAL]
+        mask[sources.number[name][mine]] = True
+    return mask
+
+
+def _with_change(
+    models: list[CompiledCell], cell_model: IntArray, of: Any, mine: np.ndarray
+) -> tuple[list[CompiledCell], IntArray]:
+    """Models that all of their cells have the change of take the place of the old ones."""
+    models, cell_model = list(models), cell_model.copy()
+    for m in np.unique(cell_model[mine]).tolist():
+        here = cell_model == m
+        changed = of(models[m])[0]
+        if (mine[here]).all():
+            models[m] = changed
+            continue
+        cell_model[here & mine] = len(models)
+        models.append(changed)
+    return models, cell_model
+
+
+class AllRanks(Protocol):
+    """Ranks that share a circuit."""
+
+    def sum(self, number: int) -> int: ...
+
+
+class Watch:
+    """Counts the synapses that changes are about, as they come by.
+
+    Attributes
+    ----------
+    count : of every effect, synapses so far.
+    drawn : whether there are synapses that do not come by: they are drawn at every spike.
+    """
+
+    def __init__(self, effects: Sequence[Effect]) -> None:
+        self.effects = effects
+        self.count = [0] * len(effects)
+        self.drawn = [False] * len(effects)
+
+    def seen(
+        self, projection: Projection, sizes: tuple[int, int], made: Iterable[Synapses]
+    ) -> Iterator[Synapses]:
+        """The same synapses, counted."""
+        masks = self._masks(projection, sizes)
+        for some in made:
+            for k, ends, removed in masks:
+                mine = np.zeros(len(some.source), bool)
+                for sent, received in ends:
+                    mine |= sent[some.source] & received[some.target]
+                if removed is not None:
+                    key, share = removed
+                    mine &= place_of(key, some.source, some.target) < share
+                self.count[k] += int(np.count_nonzero(mine))
+            yield some
+
+    def unseen(self, projection: Projection) -> None:
+        """Synapses that are drawn at every spike will not come by."""
+        for k, effect in enumerate(self.effects):
+            if any(o.touches(projection) for o in effect.overrides):
+                self.drawn[k] = True
+
+    def told(self, touched: Sequence[Touched]) -> tuple[Touched, ...]:
+        """With the numbers of synapses."""
+        done = []
+        for k, (effect, each) in enumerate(zip(self.effects, touched, strict=True)):
+            if effect.overrides:
+                number = None if self.drawn[k] else self.count[k]
+                each = replace(each, synapses=number, about=self.drawn[k])
+            done.append(each)
+        return tuple(done)
+
+    def _masks(self, projection: Projection, sizes: tuple[int, int]) -> list[tuple[int, Any, Any]]:
+        """Of every effect that is about the projection: masks of both ends, and what is removed."""
+        found = []
+        for k, effect in enumerate(self.effects):
+            here = [o for o in effect.overrides if o.touches(projection)]
+            ends = [(mask_of(o.source, projection.source, sizes[0]),
+                     mask_of(o.target, projection.target, sizes[1])) for o in here]  # fmt: skip
+            removed = None
+            if here and here[0].weight == 1.0 and here[0].removed > 0:
+                removed = (removal_key(projection), here[0].removed)
+            if ends:
+                found.append((k, ends, removed))
+        return found
+
+
+def summed(touched: Sequence[Touched], ranks: AllRanks) -> list[Touched]:
+    """What changes are about on all ranks together: each has its own synapses."""
+    return [
+        each if each.synapses is None else replace(each, synapses=ranks.sum(each.synapses))
+        for each in touched
+    ]
+
+
+def require_touched(touched: Sequence[Touched], file: Path) -> None:
+    """Refuse changes that are about nothing.
+
+    Raises
+    ------
+    ConfigError : with the first of them.
+    """
+    for each in touched:
+        if each.none:
+            what = "no synapse" if each.synapses is not None else "no channel of any cell"
+            if each.inputs is not None:
+                what = "no cell or random train of these nodes"
+            raise ConfigError(
+                f"{each.label} is about {what}", file=file, field=each.where,
+                fix="Choose other node sets or mechanisms, or take it out.",
+            )  # fmt: skip

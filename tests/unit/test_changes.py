@@ -1,0 +1,562 @@
+"""Changes to a circuit: each is the same edit made by hand, to the last bit and to one step."""
+
+import json
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import isocortex as command
+from library_circuit import clamp, poisson, report, write_library_circuit
+from written import require_equal
+
+import isocortex as ic
+from isocortex.cells.change import parse
+from isocortex.circuit.force import in_force, rebuilt_at, with_changes
+from isocortex.cortex.build import build_cortex
+from isocortex.errors import ConfigError
+from isocortex.experiment import changes as ex
+from isocortex.html_report import report_page
+from isocortex.network.build import build_network
+from isocortex.network.factors import factors_of, place_of
+from isocortex.sonata.changes import read_changes
+
+CELLS = {"population": "cells"}
+ONE = {"population": "cells", "node_id": [0]}
+REPORTS = {
+    "soma": report("v"),
+    "sodium": report("ina"),
+    "received": report("i_syn", "all"),
+    "single": {"module": "netcon_report", "cells": ONE, "variable_name": "i"},
+}
+
+
+def write(folder, *changes, reports=None, **more):
+    """Two cells that spike and drive each other, 40 ms."""
+    path = write_library_circuit(
+        folder, edges=[(0, 0, 40), (1, 1, 40)], recurrent=[(0, 1, 20), (1, 0, 20)],
+        **{"inputs": {"drive": poisson(), "clamp": clamp(0.4, (0, 1))},
+           "run": {"tstop": 40.0, "dt": 0.1}, "reports": reports or {"soma": report("v")},
+           **more},
+    )  # fmt: skip
+    return with_sections(path, **ex.section(changes)) if changes else path
+
+
+def with_sections(path, name=None, **sections):
+    """The same simulation with other sections, which is written beside it."""
+    content = json.loads(path.read_text()) | sections
+    if name:
+        content["output"] = {"output_dir": name}
+    path = path.parent / f"{name or 'simulation'}.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def simulated(config, **options):
+    """Spikes of a run in memory, and voltages of all compartments at its end."""
+    with ic.open_session(config, **{"threads": 1, **options}) as session:
+        session.advance()
+        n = session.network.n_cells
+        voltages = [session.run.engine.voltage(cell) for cell in range(n)]
+        return session.spikes, np.concatenate(voltages)
+
+
+def require_same(one, other):
+    pd.testing.assert_frame_equal(one[0], other[0])
+    np.testing.assert_array_equal(one[1], other[1])
+
+
+# --- plain data -------------------------------------------------------------------------------
+
+EVERY = [
+    ex.synapses(source=CELLS, target="all", weight=0.5, removed=0.25, start=3, stop=4, name="s"),
+    ex.synapses(),
+    ex.channel({"ei": "e"}, "NaTs NaV", "soma", gbar=0.8, to={"x": 1.0}, start=2000),
+    ex.channel("cells", "pas", e=1.1),
+    ex.lesion(None, start=1),
+    ex.lose([1, 2], 0.5),
+    ex.current("cells", 0.1, start=5, stop=6),
+    ex.background("drive", 0.0),
+]
+
+
+@pytest.mark.parametrize("change", EVERY)
+def test_an_entry_of_a_configuration_is_the_change(change, tmp_path):
+    told = json.loads(json.dumps(ex.section([change])))
+    assert read_changes((told["isocortex"], tmp_path), None, tmp_path) == [change]
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ([], r"\[0\]: must be a JSON object"),
+        ({}, r"\[0\].type: is missing. Use one of synapses, channels"),
+        ({"type": "synapse"}, r"\[0\].type: unknown type 'synapse'"),
+        ({"type": "synapses", "wieght": 1}, r"\[0\].wieght: unknown key. Did you mean 'weight'"),
+        ({"type": "synapses", "place": ""}, r"\[0\].place: unknown key"),
+        ({"type": "synapses", "weight": -1}, r"\[0\].weight: must be 0 or more, found -1"),
+        ({"type": "synapses", "weight": "1"}, r"\[0\].weight: must be a number, found '1'"),
+        ({"type": "synapses", "removed": 1.5}, r"\[0\].removed: must be a share from 0 to 1"),
+        ({"type": "synapses", "start": -1}, r"\[0\].start: must be 0 ms or more"),
+        ({"type": "synapses", "start": 5, "stop": 5}, r"\[0\].stop: must be later than start"),
+        ({"type": "synapses", "source": "cellls"}, r"\[0\].source: unknown node set 'cellls'"),
+        ({"type": "synapses", "target": "drive"}, r"\[0\]: no edges lead from cells, drive to dr"),
+        ({"type": "channels", "mechanisms": ["NaV"]}, r"\[0\].times: must be given, or to"),
+        ({"type": "channels", "times": {"gbar": 1}}, r"\[0\].mechanisms: must be one or more"),
+        ({"type": "channels", "mechanisms": "NaV", "times": {"gbar": True}},
+         r"\[0\].times: must be numbers by parameter"),
+        ({"type": "channels", "mechanisms": "NaV", "times": {"gbar": 1}, "section": "leg"},
+         r"\[0\].section: unknown section 'leg'. Use soma, axon"),
+        ({"type": "channels", "mechanisms": "NaV", "times": {"g": 1}, "to": {"g": 1}},
+         r"\[0\].to: must be of other parameters than times"),
+        ({"type": "lesion", "share": 0}, r"\[0\].share: must be a share above 0"),
+        ({"type": "lesion", "share": 1e-9}, r"\[0\].node_set: lesion is about no node"),
+        ({"type": "configure_all_sections", "section_configure": "%s.L"},
+         r"\[0\].section_configure: not an assignment: '%s.L'"),
+        ({"type": "configure_all_sections"}, r"\[0\].section_configure: holds no assignment"),
+    ],
+)  # fmt: skip
+def test_mistakes_name_the_entry_the_key_and_the_fix(tmp_path, entry, message):
+    path = with_sections(write(tmp_path), isocortex={"changes": [entry]})
+    with pytest.raises(ConfigError, match=r"isocortex.changes" + message) as caught:
+        ic.load_simulation(path)
+    assert caught.value.file == path
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (ex.channel(CELLS, "NaX", gbar=0.5), "unknown mechanism 'NaX'. Use pas, na_ion"),
+        (ex.channel(CELLS, "NaV", conductance=0.5), "NaV has no parameter 'conductance'. It has "),
+        (ex.channel(CELLS, "Ca_LVA", "axon", gbar=0.5), "channels is about no channel of any cell"),
+        (ex.channel("drive", "NaV", gbar=0.5), "channels is about no channel of any cell"),
+        (ex.channel(CELLS, "NaV", gbar=-0.5), "gbar of NaV cannot be -"),
+        (ex.channel(CELLS, "capacitance", to={"cm": 0.0}), "cm must be more than 0"),
+        (ex.synapses(source=ONE, target=ONE, weight=0.5, name="own"), "own is about no synapse"),
+        (ex.synapses(source="drive", removed=1e-9), "synapses is about no synapse"),
+        (ex.background("cells", 0.5), "rate is about no cell or random train"),
+        (ex.current("drive", 0.5), "current is about no cell or random train"),
+    ],
+)
+def test_a_change_that_is_about_nothing_is_an_error_even_if_it_begins_later(
+    tmp_path, change, message
+):
+    path = write(tmp_path, ex.lesion([0]), replace(change, start=30.0))
+    with pytest.raises(ConfigError, match=r"isocortex.changes\[1\].*" + message):
+        build_network(ic.load_simulation(path))
+
+
+# --- the same edit by hand ----------------------------------------------------------------------
+
+
+def test_parameters_of_channels_are_those_of_a_cell_made_by_hand(tmp_path):
+    plain = ic.load_simulation(write(tmp_path))
+    (model,) = build_network(plain).models
+    half = with_changes(plain, [ex.channel(CELLS, "NaV Kv3_1", gbar=0.5)])
+    (changed,) = build_network(half).models
+    for name, table in model.mechanisms.items():
+        factor = 0.5 if name in ("NaV", "Kv3_1") else 1.0
+        np.testing.assert_array_equal(
+            changed.mechanisms[name].parameters["gbar"] if "gbar" in table.parameters else 0.0,
+            factor * table.parameters.get("gbar", 0.0),
+        )
+    leak = ex.channel(CELLS, "pas", "basal", g=2.0, to={"e": -90.0})
+    (changed,) = build_network(with_changes(plain, [leak])).models
+    basal = (model.section_type == 3) & (model.area > 0)
+    np.testing.assert_array_equal(changed.g_pas, np.where(basal, 2 * model.g_pas, model.g_pas))
+    np.testing.assert_array_equal(changed.e_pas, np.where(basal, -90.0, model.e_pas))
+    ions = [ex.channel(CELLS, "na_ion", to={"ena": 40.0}), ex.channel(CELLS, "k_ion", ek=0.9)]
+    (changed,) = build_network(with_changes(plain, ions)).models
+    assert changed.ena[model.soma] == 40.0
+    assert changed.ek[model.soma] == 0.9 * model.ek[model.soma]
+    assert {name: table.nodes.tolist() for name, table in changed.mechanisms.items()} == {
+        name: table.nodes.tolist() for name, table in model.mechanisms.items()
+    }
+
+
+def test_only_the_chosen_cells_are_changed_and_others_run_as_before(tmp_path):
+    """Cells that do not hear of each other: the one is as it was, to the last bit."""
+    path = write(tmp_path)
+    plain = ic.load_simulation(path)
+    apart = with_changes(plain, [ex.synapses(source="cells", weight=0.0)])
+    one = with_changes(apart, [ex.channel(ONE, "NaV", gbar=0.5)])
+    network = build_network(one)
+    assert len(network.models) == 2
+    assert [network.models[m].name for m in network.cell_model] == [network.models[0].name] * 2
+    both = with_changes(apart, [ex.channel(CELLS, "NaV", gbar=0.5)])
+    (spikes, v), (control, v0), (all_, v1) = map(simulated, (one, apart, both))
+    n = len(v) // 2
+    np.testing.assert_array_equal(v[:n], v1[:n])
+    np.testing.assert_array_equal(v[n:], v0[n:])
+    of = {k: [t[t.node_ids == k].timestamps.tolist() for t in (spikes, control, all_)]
+          for k in (0, 1)}  # fmt: skip
+    assert of[0][0] == of[0][2] != of[0][1]
+    assert of[1][0] == of[1][1]
+
+
+def test_factors_of_several_changes_multiply_over_overrides(tmp_path):
+    path = with_sections(
+        write(tmp_path, ex.synapses(source="drive", weight=0.5), ex.synapses(weight=0.3)),
+        connection_overrides=[
+            {"name": "o", "source": "drive", "target": "cells", "weight": 3.0},
+            {"name": "later", "source": "drive", "target": "cells", "weight": 9.0, "delay": 20.0},
+        ],
+    )
+    simulation = ic.load_simulation(path)
+    drive, local = simulation.circuit.projections
+    assert rebuilt_at(simulation) == [200]
+    for time, expected in ((0.0, 3.0), (19.9, 3.0), (20.0, 9.0)):
+        overrides = in_force(simulation, time).overrides
+        one = np.zeros(1, np.int64)
+        assert factors_of(overrides, drive, (2, 2)).of(one, one) == expected * 0.5 * 0.3
+        assert factors_of(overrides, local, (2, 2)).of(one, one) == 0.3
+
+
+def test_shares_are_nested_and_as_large_as_asked():
+    source, target = (x.ravel() for x in np.mgrid[:300, :300])
+    place = place_of(np.uint64(1), source, target)
+    for share in (0.01, 0.3, 0.9):
+        assert np.mean(place < share) == pytest.approx(share, abs=0.004)
+    rows = place.reshape(300, 300) < 0.5
+    assert abs(rows.mean(axis=0) - 0.5).max() < 0.13 > abs(rows.mean(axis=1) - 0.5).max()
+
+
+def without(simulation, gone):
+    """A circuit of edges, from which some were taken: ``gone(projection)``, bool[edges]."""
+    cut = []
+    for p in simulation.circuit.projections:
+        kept = ~gone(p)
+        columns = {name: getattr(p, name)[kept] for name in (
+            "source_index", "target_index", "rule", "weight", "delay", "nsyns", "section_id",
+            "section_pos", "weight_is_final",
+        )}  # fmt: skip
+        cut.append(replace(p, **columns))
+    return replace(simulation, circuit=replace(simulation.circuit, projections=cut))
+
+
+@pytest.fixture(scope="module")
+def cortex():
+    return ic.CortexModel.make(ic.Recipe(scale=0.0001, seed=3))
+
+
+@pytest.fixture(scope="module")
+def recipe(cortex, tmp_path_factory):
+    return ic.load_simulation(build_cortex(tmp_path_factory.mktemp("r"), cortex, tstop=60.0))
+
+
+@pytest.fixture(scope="module")
+def files(cortex, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("f")
+    return ic.load_simulation(build_cortex(folder, cortex, tstop=60.0, materialize=True))
+
+
+EXCITATORY, INHIBITORY, AREA = (
+    {"population": "cortex", **query} for query in ({"ei": "e"}, {"ei": "i"}, {"area": "MOp"})
+)
+
+
+def test_removed_connections_are_edges_that_were_taken_out(recipe, files):
+    """Drawn or stored; a larger share has all of a smaller one."""
+    some = [
+        ex.synapses(source=EXCITATORY, target=EXCITATORY, removed=0.4),
+        ex.synapses(source=INHIBITORY, removed=0.2),
+    ]
+    weight = {}
+    for share in (0.2, 0.4):
+        lost = with_changes(
+            recipe, [ex.synapses(source=EXCITATORY, target=EXCITATORY, removed=share)]
+        )
+        network = build_network(lost, True)
+        assert network.touched[0].synapses == np.count_nonzero(network.connections.weight == 0.0)
+        weight[share] = network.connections.weight
+    assert np.all(weight[0.4][weight[0.2] == 0.0] == 0.0)
+    assert np.count_nonzero(weight[0.4] == 0.0) > 1.8 * np.count_nonzero(weight[0.2] == 0.0)
+
+    now = in_force(with_changes(files, some)).overrides
+
+    def gone(p):
+        sizes = [len(files.circuit.nodes[n].node_ids) for n in (p.source, p.target)]
+        factors = factors_of(now, p, tuple(sizes))
+        none = np.zeros(len(p.weight), bool)
+        return none if factors is None else factors.of(p.source_index, p.target_index) == 0.0
+
+    expected = simulated(without(files, gone))
+    assert len(expected[0]) > 50
+    require_same(simulated(with_changes(recipe, some)), expected)
+    require_same(simulated(with_changes(files, some)), expected)
+    require_same(simulated(with_changes(recipe, some), store_synapses=False), expected)
+
+
+def test_a_lesion_is_a_circuit_without_the_edges_of_these_cells(recipe, files):
+    lost = ex.lose(AREA, 0.5)
+    now = in_force(with_changes(files, [lost]))
+    ((_, rows),) = now.effects[0].nodes
+    ((_, everybody),) = files.circuit.select(AREA, "here")
+    assert 0.3 < len(rows) / len(everybody) < 0.7
+
+    def gone(p):
+        ends = ((p.source, p.source_index), (p.target, p.target_index))
+        return np.any([np.isin(index, rows) & (name == "cortex") for name, index in ends], axis=0)
+
+    expected = simulated(without(files, gone))
+    require_same(simulated(with_changes(recipe, [lost])), expected)
+    all_ = in_force(with_changes(files, [ex.lesion(AREA)])).effects[0].nodes[0][1]
+    np.testing.assert_array_equal(all_, everybody)
+    assert np.isin(rows, all_).all()
+
+
+def test_a_current_is_an_electrode(tmp_path):
+    drive = {"drive": poisson()}
+    ours = write(tmp_path / "a", ex.current(ONE, 0.4, start=5, stop=25), inputs=drive)
+    theirs = write(tmp_path / "b", inputs={**drive, "clamp": clamp(0.4, (0,), 5.0, 20.0)})
+    ours, theirs = simulated(ours), simulated(theirs)
+    require_same(ours, theirs)
+    assert len(ours[0])
+
+
+def test_rates_change_from_a_time_to_a_time_and_trains_are_as_before(recipe, tmp_path):
+    more = with_changes(recipe, [ex.background("background", 3.0, start=20.5, stop=30)])
+    first, then, last = in_force(more).inputs
+    (plain,) = recipe.inputs
+    assert [(i.start, i.stop) for i in (first, then, last)] == [(0, 20.5), (20.5, 30), (30, 60)]
+    np.testing.assert_array_equal(then.rate, 3.0 * plain.rate)
+    np.testing.assert_array_equal(last.rate, plain.rate)
+    np.testing.assert_array_equal(first.key, plain.key)
+    assert not np.isin(np.concatenate([then.key, last.key]), plain.key).any()
+    assert rebuilt_at(more) == []
+    (ours, _), (theirs, _) = simulated(more), simulated(recipe)
+    early = [t[t.timestamps < 20.5].reset_index(drop=True) for t in (ours, theirs)]
+    pd.testing.assert_frame_equal(*early)
+    assert len(ours) > 1.2 * len(theirs)
+    nothing = with_changes(recipe, [ex.background("background", 1.0)])
+    require_same(simulated(nothing), simulated(recipe))
+
+
+# --- from a time on -----------------------------------------------------------------------------
+
+LATE = [
+    ex.channel(CELLS, "NaV", gbar=0.7, start=20),
+    ex.synapses(source="drive", target="cells", weight=2.0, start=20),
+    ex.channel(ONE, "pas", e=0.97, start=26.3, stop=31),
+]
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("c"), reports=REPORTS)
+
+
+@pytest.fixture(scope="module")
+def control(config):
+    return ic.run(with_sections(config, "control"), save_at=20, threads=1, progress=None)
+
+
+@pytest.fixture(scope="module")
+def changed(config):
+    path = with_sections(config, "changed", **ex.section(LATE))
+    return ic.run(path, threads=2, progress=None)
+
+
+def test_a_change_after_the_onset_is_a_branch_from_then(config, control, changed):
+    """All reports too: of currents and of single synapses, whose parameters are new ones."""
+    path = with_sections(config, "branch", **ex.section(LATE))
+    state = control.directory / "state_20ms.h5"
+    branch = ic.run(path, start_from=state, threads=1, progress=None)
+    assert branch.begin == 20.0
+    late = changed.spikes[changed.spikes.timestamps > 20.0]
+    assert late.timestamps.tolist() == branch.spikes.timestamps.tolist()
+    assert len(late) and late.timestamps.tolist() != [
+        t for t in control.spikes.timestamps if t > 20.0
+    ]
+    for name in REPORTS:
+        ours, theirs, before = (r.report(name) for r in (branch, changed, control))
+        theirs = theirs.values[-len(ours) :]
+        np.testing.assert_array_equal(ours.values, theirs)
+        assert (theirs != before.values[-len(ours) :]).any()
+        assert len(ours) == 200
+    touched = [each["touched"] for each in changed.provenance["run"]["changes"]]
+    assert touched == [
+        {"cells": 2, "channels": {"NaV": 2}}, {"synapses": 80},
+        {"cells": 1, "channels": {"pas": 123}},
+    ]  # fmt: skip
+
+
+def test_what_reports_are_made_of_is_that_of_a_run_changed_from_the_start(tmp_path):
+    """A change after 0.1 ms: currents and weights in reports are those of then."""
+    some = [ex.channel(CELLS, "NaV", gbar=0.5), ex.synapses(source="drive", weight=0.5)]
+    late = [replace(each, start=0.1) for each in some]
+    a, b = (
+        ic.run(write(tmp_path / name, *changes, reports=REPORTS), threads=1, progress=None)
+        for name, changes in (("a", some), ("b", late))
+    )
+    # a state at rest differs by nothing but the first step: it fades
+    for name in REPORTS:
+        x, y = a.report(name).values[50:150], b.report(name).values[50:150]
+        np.testing.assert_allclose(x, y, rtol=0.05, atol=0.02 * np.abs(x).max())
+
+
+@pytest.mark.parametrize("at", [20.0, 20.3])
+def test_a_change_begins_and_ends_to_one_step(tmp_path, at):
+    """At the end of a window or within one; what it does is seen as its first step ends."""
+    traces = []
+    leak = ex.channel(CELLS, "pas", e=0.9, start=at)
+    for changes in ([], [leak], [replace(leak, stop=at + 5.1)]):
+        with ic.open_session(write(tmp_path / str(len(traces)), *changes), threads=1) as session:
+            trace = session.record("v", [0])
+            session.advance()
+            traces.append(trace.data.values[:, 0])
+    plain, on, off = traces
+    first = round(at / 0.1)
+    assert np.flatnonzero(plain != on)[0] == first
+    assert np.flatnonzero(on != off)[0] == first + 51
+
+
+def test_a_change_that_changes_nothing_leaves_no_seam(tmp_path, control):
+    nothing = [
+        ex.synapses(weight=1.0, start=20, stop=30),
+        ex.channel(CELLS, "NaV", gbar=1.0, start=25),
+    ]
+    path = write(tmp_path, *nothing, reports=REPORTS)
+    result = ic.run(path, threads=2, progress=None)
+    np.testing.assert_array_equal(result.spikes.timestamps, control.spikes.timestamps)
+    for name in REPORTS:
+        np.testing.assert_array_equal(result.report(name).values, control.report(name).values)
+    assert result.run_summary.n_events == control.run_summary.n_events
+
+
+@pytest.mark.parametrize("moment", [13.0, 24.0, 35.0])
+def test_a_run_that_changes_on_its_way_goes_on_without_a_seam(
+    config, changed, tmp_path, monkeypatch, moment
+):
+    """Stopped before, between and after changes."""
+
+    def stop(t, tstop, spikes):
+        if t >= moment:
+            signal.raise_signal(signal.SIGINT)
+
+    path = with_sections(config, "again", **ex.section(LATE))
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr("isocortex.session.loop.LOOK_EVERY", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            ic.run(path, output_dir=out, progress=stop, threads=1, checkpoint_every=10)
+    result = ic.continue_run(out, threads=2, progress=None)
+    require_equal(result.directory, changed.directory)
+    assert result.run_summary.n_events == changed.run_summary.n_events
+
+
+def test_a_session_can_go_back_and_forth_over_changes(tmp_path):
+    path = write(tmp_path, *LATE)
+    with ic.open_session(path, threads=1) as session:
+        states = []
+        for duration in (15.0, 5.0, 10.0, 5.0):
+            session.advance(duration)
+            states.append(session.state())
+        session.advance()
+        spikes, v = session.spikes, session.run.engine.soma_voltage()
+        for k in (0, 3, 1, 2):
+            session.restore(states[k])
+            session.advance()
+            pd.testing.assert_frame_equal(session.spikes, spikes)
+            np.testing.assert_array_equal(session.run.engine.soma_voltage(), v)
+
+
+def test_drawn_synapses_change_as_stored_ones_do(recipe):
+    """Any number of threads; some cells of a model are changed, others not."""
+    some = [
+        ex.synapses(source=INHIBITORY, target=EXCITATORY, weight=0.3, removed=0.5, start=20),
+        ex.synapses(source="background", removed=0.3, start=25.3, stop=40),
+        ex.channel(AREA, "na", gbar=0.7, start=20),
+        ex.lose(AREA, 0.3, start=30),
+    ]
+    both = [
+        simulated(with_changes(recipe, some), store_synapses=store, threads=threads)
+        for store, threads in ((True, 1), (False, 2))
+    ]
+    require_same(*both)
+    assert len(both[0][0]) > 50
+    assert len(both[0][0]) != len(simulated(recipe)[0])
+
+
+def test_steps_of_a_ramp_are_changes_one_after_the_other(tmp_path):
+    steps = [ex.synapses(source="drive", weight=w, start=10 + k, stop=11 + k)
+             for k, w in enumerate((0.75, 0.5, 0.25))]  # fmt: skip
+    simulation = ic.load_simulation(write(tmp_path, *steps))
+    assert rebuilt_at(simulation) == [100, 110, 120, 130]
+    weights = [[o.weight for o in in_force(simulation, t).overrides] for t in (9, 10, 11, 12, 13)]
+    assert weights == [[], [0.75], [0.5], [0.25], []]
+
+
+# --- SONATA's words -----------------------------------------------------------------------------
+
+
+def test_modifications_are_those_of_the_extension(tmp_path):
+    path = write(tmp_path)
+    conditions = json.loads(path.read_text())["conditions"]
+
+    def network(modifications, folder="simulation"):
+        told = {**conditions, "modifications": modifications}
+        return build_network(ic.load_simulation(with_sections(path, conditions=told)))
+
+    (plain,) = network(None).models
+    blocked = network([{"name": "ttx", "type": "TTX", "node_set": "cells"}])
+    (model,) = blocked.models
+    sodium = [name for name in plain.mechanisms if name.startswith("Na")]
+    assert sodium and blocked.touched[0].cells == 2
+    for name in plain.mechanisms:
+        if "gbar" in plain.mechanisms[name].parameters:
+            expected = 0.0 if name in sodium else plain.mechanisms[name].parameters["gbar"]
+            np.testing.assert_array_equal(model.mechanisms[name].parameters["gbar"], expected)
+    entry = {"type": "configure_all_sections", "node_set": "cells",
+             "section_configure": "%s.gbar_NaV = 0; %s.e_pas *= 0.5"}  # fmt: skip
+    (model,) = network({"old style": entry}).models
+    nodes = plain.mechanisms["NaV"].nodes
+    there = np.isin(np.arange(plain.n_nodes), nodes)
+    np.testing.assert_array_equal(model.mechanisms["NaV"].parameters["gbar"], 0.0)
+    np.testing.assert_array_equal(model.e_pas, np.where(there, 0.5, 1.0) * plain.e_pas)
+    for wrong, message in (
+        ([{"type": "TTX"}], r"\[0\].node_set: field required"),
+        ([{"type": "XTT", "node_set": "cells"}], r"\[0\].type: modification 'XTT' is not supp"),
+        ([{**entry, "section_configure": None}], r"\[0\].section_configure: is missing"),
+        ([{**entry, "section_configure": "%s.gbar_Xa = 1"}], r"\[0\].mechanisms: unknown mech"),
+        ("TTX", ": must be a list"),
+    ):
+        with pytest.raises(ConfigError, match=r"conditions.modifications" + message):
+            network(wrong)
+
+
+def test_attributes_of_sections_are_names_of_neuron():
+    found = [(a.mechanism, a.parameter, a.operation, a.value) for a in parse(
+        "%s.gbar_Ca_HVA = 1e-5;%s.ena -= 3; %s.g_pas /= 2; %s.cm += .5;"
+    ).assignments]  # fmt: skip
+    assert found == [("Ca_HVA", "gbar", "=", 1e-5), ("na_ion", "ena", "-=", 3.0),
+                     ("pas", "g", "/=", 2.0), ("capacitance", "cm", "+=", 0.5)]  # fmt: skip
+
+
+def test_a_delayed_override_is_a_change_from_then_on(tmp_path):
+    override = {"name": "o", "source": "drive", "target": "cells", "weight": 0.2, "delay": 20.0}
+    one = with_sections(write(tmp_path / "a"), connection_overrides=[override])
+    other = write(tmp_path / "b", ex.synapses(source="drive", target="cells", weight=0.2, start=20))
+    require_same(simulated(one), simulated(other))
+    assert not simulated(one)[0].equals(simulated(write(tmp_path / "c"))[0])
+
+
+# --- what people are told -----------------------------------------------------------------------
+
+
+def test_counts_are_told_by_info_run_and_report(tmp_path):
+    path = write(
+        tmp_path,
+        ex.channel(ONE, "NaV", gbar=0.5, name="half"),
+        ex.lesion({**CELLS, "node_id": [1]}, start=30),
+    )
+    status, printed, _ = command("info", path)
+    assert status == 0
+    assert "Change half (channels): 1 cells, 1 compartments with NaV. From the beginning" in printed
+    assert "Change lesion: 1 cells, 80 synapses. From 30 ms on." in printed
+    lines = []
+    result = ic.run(path, announce=lines.append, progress=None)
+    assert "Change lesion: 1 cells, 80 synapses." in lines
+    assert "Changes to the circuit" in report_page(result)

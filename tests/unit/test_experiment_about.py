@@ -1,0 +1,223 @@
+"""What a study expects and what it finds, its presets, its page, its commands."""
+
+import json
+import math
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from command_line import isocortex, one_line
+
+from isocortex import experiment as ex
+from isocortex.errors import ConfigError, InputError
+from isocortex.experiment import verdict as verdicts
+from isocortex.experiment.about import Expected, measure_exists
+from isocortex.experiment.changes import Change
+from isocortex.experiment.files import change_of, study_of
+from isocortex.experiment.pair import compare_results
+from isocortex.experiment.statistics import FewSeedsWarning
+from isocortex.experiment.verdict import AGREES, CANNOT, DIFFERS, UNTOLD, judge
+
+FOLDER = files("isocortex.experiment") / "presets"
+PULSE = {"input_type": "current_clamp", "module": "IClamp", "node_set": "VISp", "amp": 0.5,
+         "delay": 30.0, "duration": 20.0}  # fmt: skip
+TOLD = {
+    "title": "A <pulse> into VISp", "question": "Does it & its neighbours fire?", "scale": 0.0001,
+    "seeds": [1, 2], "tstop": 60.0, "settle": 10.0, "lacks": ["Thalamus."],
+    "sources": [{"text": "Somebody 2001", "doi": "10.1000/1", "says": "it does"}],
+    "arms": [{"name": "control"}, {"name": "pulse", "changes": [{"inputs": {"pulse": PULSE}}]}],
+    "expected": [
+        {"what": "VISp fires", "arm": "pulse", "measure": "rate", "group": "VISp", "by": "area",
+         "as": "difference", "low": 0.0, "high": 1000.0},
+        {"what": "VISp is silent", "arm": "pulse", "measure": "rate", "group": "VISp",
+         "by": "area", "high": -1.0},
+        {"what": "a dream", "cannot": "nobody sleeps"},
+        {"what": "speed", "arm": "pulse", "measure": "recruitment", "by": "VISp right",
+         "group": "speed", "low": 0.1},
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("about")
+    file = folder / "pulse.json"
+    file.write_text(json.dumps(TOLD))
+    return ex.read_study(file).run(folder / "study", processes=1, threads=1, announce=None)
+
+
+# --- presets ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ex.preset_names())
+def test_every_preset_asks_changes_and_expects(name):
+    study = ex.preset(name, seeds=(1,), scale=0.0001)
+    said = study.about
+    assert said.name == name and said.title and said.question.endswith("?") and said.lacks
+    assert said.sources and all(each.text and each.says for each in said.sources)
+    assert any(not each.cannot for each in said.expected)
+    for each in said.expected:
+        assert each.cannot or (each.arm in study.arms and each.range != "–" and each.source)
+        measure_exists(each)
+    told = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
+    for arm in told["arms"]:
+        for change in arm.get("changes", ()):
+            assert isinstance(change_of(change), Change)
+    assert len(study.arms) == 1 or study.branch_at, "arms of presets begin with one state"
+
+
+def test_an_unknown_preset_is_refused_with_those_there_are():
+    with pytest.raises(ConfigError, match="gaba_block"):
+        ex.preset("gaba")
+
+
+# --- files ------------------------------------------------------------------------------------
+
+
+def test_a_file_may_name_functions_or_sections_of_a_configuration(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        "tstop = 50.0\nsettle = 10.0\n[[arms]]\nname = 'a'\n[[arms]]\nname = 'b'\n"
+        "changes = [{ lose = { node_set = 'Pvalb', share = 0.5, start = 20.0 } }]\n"
+    )
+    study = ex.read_study(file, seeds=(3,))
+    assert study.control == "a" and study.seeds == (3,) and study.about.name == "mine"
+    assert study.pieces("b")[0].sections["isocortex"]["changes"][0]["share"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"arms": None}, ConfigError),
+        ({"question": 3, "colour": "red"}, ConfigError),
+        ({"arms": [{"name": "a", "changes": [{"lose": {"share": "all"}}]}]}, ConfigError),
+        ({"expected": [{"what": "x", "arm": "nobody"}]}, ConfigError),
+        ({"expected": [{"what": "x", "arm": "pulse", "as": "share"}]}, ConfigError),
+        ({"expected": [{"wat": "x"}]}, ConfigError),
+    ],
+)
+def test_a_wrong_file_is_refused(change, kind):
+    with pytest.raises(kind):
+        study_of({**TOLD, **change})
+
+
+def test_a_file_that_is_no_toml_is_refused(tmp_path):
+    (tmp_path / "a.toml").write_text("arms = [")
+    with pytest.raises(InputError, match="not valid TOML"):
+        ex.read_study(tmp_path / "a.toml")
+
+
+# --- verdicts ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "values", "verdict"),
+    [
+        (0.5, 2.0, [0.9, 1.0, 1.1], AGREES),
+        (0.5, 2.0, [0.1, 1.0, 3.0], AGREES),
+        (0.5, 2.0, [3.0, 3.1, 3.2], DIFFERS),
+        (0.5, 2.0, [1.0, 2.0, 4.0], UNTOLD),
+        (1.0, math.inf, [1.4, 1.5, 1.6], AGREES),
+        (1.0, math.inf, [0.9, 1.5, 1.8], UNTOLD),  # a direction must be certain
+        (1.0, math.inf, [0.4, 0.5, 0.6], DIFFERS),
+        (1.0, math.inf, [np.nan, np.nan], UNTOLD),
+        (1.0, math.inf, [2.0], UNTOLD),
+    ],
+)
+def test_verdicts_follow_their_rule(low, high, values, verdict, monkeypatch):
+    monkeypatch.setattr(verdicts, "values_of", lambda result, expected: np.array(values))
+    expected = Expected(what="x", arm="a", measure="rate", low=low, high=high)
+    assert verdicts.judged(None, expected).verdict == verdict
+
+
+def test_a_study_is_judged_by_what_it_expected(done):
+    yes, no, cannot, speed = judge(done)
+    assert (yes.verdict, no.verdict, cannot.verdict) == (AGREES, DIFFERS, CANNOT)
+    differences = done.compared("rate", "area", arm="pulse").loc[("pulse", "VISp")]
+    assert yes.mean == pytest.approx(differences["difference"]) and yes.seeds == 2
+    assert speed.verdict in (UNTOLD, AGREES, DIFFERS)
+
+
+# --- the page and the commands ----------------------------------------------------------------
+
+
+def test_the_page_tells_all_of_it_and_loads_nothing(done):
+    page = done.report().read_text(encoding="utf-8")
+    for text in (
+        "A &lt;pulse&gt; into VISp", "its neighbours", "Somebody 2001", "agrees",
+        "cannot be asked", "nobody sleeps", "current_clamp", "Thalamus.", "2 seeds are few",
+        "isocortex experiment run study.json",
+        "--from ../until_30ms/output/state_30ms.h5", "smallest visible",
+    ):  # fmt: skip
+        assert text in page, text
+    assert page.count("<figure>") >= 3 and "<pulse>" not in page
+    assert 'src="http' not in page and "<script" not in page
+
+
+def test_the_commands_of_the_page_repeat_a_run(done, tmp_path):
+    jobs = {each.name: each for each in done.study.jobs(done.folder)}
+    assert jobs["pulse, seed 1"].command == (
+        "isocortex run simulation_config.json --precision single --from "
+        "../until_30ms/output/state_30ms.h5"
+    )
+    build = jobs["circuit of seed 1"].command
+    assert build == "isocortex build cortex -o . --scale 0.0001"
+
+
+def test_experiments_are_listed_shown_and_reported(done, tmp_path):
+    _, listed, _ = isocortex("experiment", "list")
+    assert all(name in listed for name in ex.preset_names())
+    _, shown, _ = isocortex("experiment", "show", "pvalb_loss")
+    assert all(word in shown for word in ("MOs", "expected", "lacks", "doi.org"))
+    page = tmp_path / "page.html"
+    status, told, warned = isocortex("experiment", "report", done.folder, "-o", page)
+    assert status == 0 and "agrees: VISp fires" in told and page.is_file()
+    assert "seeds are few" in warned
+
+
+def test_experiment_run_takes_a_file_and_skips_what_is_done(done, tmp_path):
+    file = tmp_path / "pulse.json"
+    file.write_text(json.dumps(TOLD))
+    asked = ("experiment", "run", file, "--seeds", 2, "-o", done.folder, "--threads", 1)
+    status, told, error = isocortex(*asked)
+    assert status == 0, error
+    assert told.count("done before") == 8 and "Page:" in told
+    assert ex.read_study(done.folder / "study.json").as_json() == done.study.as_json()
+    assert ex.read_study(done.folder / "study.json", seeds=(5,)).seeds == (5,)
+    one_line(isocortex("experiment", "run", "nothing", "-o", tmp_path / "x"), "no experiment")
+
+
+def test_two_results_are_compared_and_where_they_part(done, tmp_path):
+    first, second = (done.run(arm, 1).result for arm in ("control", "pulse"))
+    found = compare_results(first, second, by="area")
+    assert found.start == first.begin and found.stop == 60.0
+    assert 30.0 <= found.same_until <= 50.0
+    assert found.table.loc["VISp", "difference"] > 0
+    assert np.isinf(compare_results(first, first).same_until)
+    csv = tmp_path / "rates.csv"
+    asked = ("compare", first.directory, second.directory, "--by", "sign", "-o", csv)
+    status, told, _ = isocortex(*asked)
+    assert status == 0 and "The same spikes until" in told
+    assert list(pd.read_csv(csv)["sign"]) == ["E", "I"]
+    with pytest.raises(ConfigError, match="is in both"):
+        compare_results(first, second, start=60.0)
+
+
+def test_the_tutorial_runs_as_it_stands(tmp_path, monkeypatch):
+    """Its first lines, with a smaller cortex and shorter runs."""
+    text = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text(encoding="utf-8")
+    lines = text.split("```python\n")[1].split("```")[0]
+    for large, small in (
+        ("scale=0.001", "scale=0.0001"), ("seeds=range(1, 7)", "seeds=(1,)"),
+        ("start=500", "start=20"), ("tstop=2000", "tstop=50, settle=10"),
+    ):  # fmt: skip
+        assert large in lines
+        lines = lines.replace(large, small)
+    assert len([line for line in lines.splitlines() if line.strip()]) <= 10
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(FewSeedsWarning):
+        exec(compile(lines, "experiments.md", "exec"), {})
+    assert (tmp_path / "pvalb.png").is_file() and (tmp_path / "pvalb/report.html").is_file()

@@ -1,0 +1,288 @@
+"""Studies from arms to tables: what is run, what is kept, and that branches are whole runs."""
+
+import json
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+
+import isocortex as ic
+from isocortex import experiment as ex
+from isocortex.errors import ConfigError, InputError
+from isocortex.experiment import jobs, running
+from isocortex.experiment.measures import MEASURES
+from isocortex.experiment.pieces import Piece, with_pieces
+from isocortex.experiment.statistics import FewSeedsWarning
+
+SCALE = 0.0001
+#: 40 to 60 ms: all arms are alike before.
+PULSE = {
+    "inputs": {
+        "pulse": {"input_type": "current_clamp", "module": "IClamp", "node_set": "VISp",
+                  "amp": 0.5, "delay": 40.0, "duration": 20.0}
+    }
+}  # fmt: skip
+BLOCK = {
+    "connection_overrides": [
+        {"name": "no GABA", "source": {"population": "cortex", "ei": "i"}, "target": "cortex",
+         "weight": 0.0}
+    ]
+}  # fmt: skip
+
+
+def study(**other):
+    arms = {"control": [], "pulse": [PULSE], "block": [BLOCK]}
+    return ex.Study(**{"arms": arms, "scale": SCALE, "seeds": (1, 2), "tstop": 70.0, "settle": 10.0}
+                    | other)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A study, its result, folder and what was said."""
+    folder, said = tmp_path_factory.mktemp("study"), []
+    made = study()
+    return made, made.run(folder, processes=1, threads=1, announce=said.append), folder, said
+
+
+def trains(table):
+    return table.sort_values(["timestamps", "node_ids"])[["timestamps", "node_ids"]].to_numpy()
+
+
+# --- what a study is --------------------------------------------------------------------------
+
+
+def test_a_study_is_plain_data():
+    made = study(arms={"control": [], "lost": [ex.lose("Pvalb", 0.5, start=20.0)]})
+    told = json.loads(json.dumps(made.as_json()))
+    again = ex.Study.read(told)
+    assert again.as_json() == told
+    assert again.pieces("lost")[0].start == 20.0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"arms": {}}, "control"),
+        ({"control": "none"}, "control"),
+        ({"seeds": ()}, "seeds"),
+        ({"settle": 70.0}, "settle"),
+        ({"recipe": {"seed": 3}}, "recipe"),
+        ({"recipe": {"sedes": 3}}, "recipe"),
+        ({"arms": {"a/b": []}}, "arms"),
+        ({"arms": {"circuit": []}}, "arms"),
+        ({"arms": {"control": [3]}}, "arms"),
+    ],
+)
+def test_what_no_study_can_be_is_refused(wrong, field):
+    with pytest.raises(ConfigError) as error:
+        study(**wrong)
+    assert error.value.field == field
+
+
+def test_arms_branch_where_the_first_of_them_changes():
+    early, late = ex.lesion("MOs", start=30.0), ex.lesion("VISp", start=50.0)
+    made = study(arms={"control": [], "one": [late], "both": [early, late], "whole": [BLOCK]})
+    assert made.branching == ("control", "one", "both")
+    assert made.branch_at == 30.0
+    assert made.differs_from("one", "control") == 50.0
+    assert made.differs_from("both", "one") == 30.0
+    assert made.differs_from("whole", "control") == made.settle
+    assert study(arms={"control": [], "whole": [BLOCK]}).branch_at is None
+    after_the_end = ex.lesion("VISp", start=100.0)
+    assert study(arms={"control": [], "never": [after_the_end]}).branch_at is None
+
+
+def test_pieces_are_added_to_a_configuration_and_do_not_hide_each_other():
+    one = Piece.of(ex.lesion("MOs", start=5.0))
+    made = with_pieces({"inputs": {"a": 1}}, [one, Piece.of(ex.lesion("VISp")), Piece.of(PULSE)])
+    assert [each["node_set"] for each in made["isocortex"]["changes"]] == ["MOs", "VISp"]
+    assert set(made["inputs"]) == {"a", "pulse"}
+    with pytest.raises(ConfigError, match="different names"):
+        with_pieces({"inputs": {"pulse": 1}}, [Piece.of(PULSE)])
+
+
+# --- what is run ------------------------------------------------------------------------------
+
+
+def test_every_run_is_a_folder_with_a_configuration_that_repeats_it(done, tmp_path):
+    made, result, folder, _ = done
+    for arm in ("pulse", "block"):
+        config = folder / "seed_2" / arm / "simulation_config.json"
+        whole = ic.run(config, precision="single", threads=1, output_dir=tmp_path / arm,
+                       progress=None)  # fmt: skip
+        run = result.run(arm, 2)
+        np.testing.assert_array_equal(trains(run.table), trains(whole.spikes))
+        assert len(whole.spikes) > 20
+        for name in whole.reports:  # a branch has them from where it began
+            late, every = run.result.report(name), whole.report(name)
+            every = every.isel(time=slice(every.sizes["time"] - late.sizes["time"], None))
+            np.testing.assert_array_equal(late.values, every.values)
+
+
+def test_arms_that_are_alike_at_first_begin_with_one_state(done):
+    made, result, folder, _ = done
+    assert made.branch_at == 40.0
+    assert 39.0 < result.run("pulse", 1).result.begin <= 40.0
+    assert result.run("block", 1).stem is None
+    tables = {arm: result.run(arm, 1).table for arm in made.arms}
+    early = {arm: trains(table[table["timestamps"] < 40.0]) for arm, table in tables.items()}
+    np.testing.assert_array_equal(early["control"], early["pulse"])
+    assert len(tables["pulse"]) > len(tables["control"])
+
+
+def test_what_is_done_is_not_done_again(done):
+    made, _, folder, said = done
+    assert len(said) == 10 and "to go" in said[1] and said[-1].startswith("block, seed 2")
+    again = []
+    with patch.object(jobs, "run", side_effect=AssertionError):
+        made.run(folder, processes=1, announce=again.append)
+    assert all("done before" in line for line in again)
+
+
+def test_what_changed_is_done_again_and_nothing_else(done, tmp_path):
+    made, _, folder, _ = done
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / "seed_1" / "block" / "done.json").unlink()  # as if it had been stopped
+    other = study(arms={"control": [], "pulse": [{"inputs": {"pulse": {
+        **PULSE["inputs"]["pulse"], "amp": 0.1}}}], "block": [BLOCK]})  # fmt: skip
+    said = []
+    other.write(copy)
+    with pytest.raises(InputError, match="no seed"):  # what is there is not of this study
+        ex.open_study(copy).seeds  # noqa: B018
+    other.run(copy, processes=1, threads=1, announce=said.append)
+    new = [line.split(":")[0] for line in said if "done before" not in line]
+    assert new == ["pulse, seed 1", "block, seed 1", "pulse, seed 2"]
+
+
+def with_circuits(done, folder, *seeds):
+    """A new folder for a study of the same animals: building them takes longest."""
+    for seed in seeds:
+        shutil.copytree(done[2] / f"seed_{seed}" / "circuit", folder / f"seed_{seed}" / "circuit")
+
+
+def test_a_run_that_was_stopped_goes_on_from_its_checkpoint(done, tmp_path):
+    with_circuits(done, tmp_path, 1)
+    made = study(arms={"block": [BLOCK]}, seeds=(1,))
+
+    def stop(done, total, what):
+        if done > 30.0:
+            raise KeyboardInterrupt
+
+    with patch.object(jobs, "EVERY", 10.0), pytest.raises(KeyboardInterrupt):
+        made.run(tmp_path, processes=1, threads=1, progress=stop)
+    assert (tmp_path / "seed_1/block/output/checkpoint.h5").is_file()
+    with patch.object(jobs, "run", side_effect=AssertionError):
+        result = made.run(tmp_path, processes=1, threads=1)
+    np.testing.assert_array_equal(
+        trains(result.run("block", 1).table), trains(done[1].run("block", 1).table)
+    )
+    assert not (tmp_path / "seed_1/block/output/checkpoint.h5").exists()
+
+
+def test_processes_side_by_side_give_the_same(done, tmp_path):
+    with_circuits(done, tmp_path, 1)
+    seen = []
+    beside = study(seeds=(1,)).run(tmp_path, processes=2, threads=2, announce=None,
+                                   progress=lambda *told: seen.append(told))  # fmt: skip
+    for arm in beside.arms:
+        np.testing.assert_array_equal(
+            trains(beside.run(arm, 1).table), trains(done[1].run(arm, 1).table)
+        )
+    assert seen[-1][0] == pytest.approx(seen[-1][1])
+
+
+def test_an_error_in_another_process_is_told_as_one_here(done, tmp_path):
+    with_circuits(done, tmp_path, 1)
+    wrong = {
+        "connection_overrides": [{**BLOCK["connection_overrides"][0], "target": "no such set"}]
+    }
+    made = study(arms={"wrong": [wrong]}, seeds=(1,))
+    with pytest.raises(ConfigError, match="wrong, seed 1: .*no such set"):
+        made.run(tmp_path, processes=2, threads=2)
+
+
+def test_a_cluster_is_whatever_has_submit(done, tmp_path):
+    with_circuits(done, tmp_path, 1)
+    with ThreadPoolExecutor(1) as client:
+        found = study(arms={"block": [BLOCK]}, seeds=(1,)).run(tmp_path, client=client)
+    np.testing.assert_array_equal(
+        trains(found.run("block", 1).table), trains(done[1].run("block", 1).table)
+    )
+
+
+def test_two_do_not_work_in_one_folder(tmp_path):
+    with running.alone_in(tmp_path), pytest.raises(ConfigError, match="another process"):
+        study().run(tmp_path)
+
+
+def test_more_processes_than_cores_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="do not go into"):
+        study().run(tmp_path, processes=3, threads=2)
+
+
+# --- what comes of it -------------------------------------------------------------------------
+
+
+def test_arms_are_compared_within_seeds(done):
+    made, result, _, _ = done
+    with pytest.warns(FewSeedsWarning, match="2 seeds"):
+        table = result.compare("rate", by="sign")
+    assert table.index.names == ["arm", "sign"]
+    assert list(table.loc["block"].index) == ["E", "I"]
+    assert table.loc[("pulse", "E"), "difference"] > 0
+    assert table.loc[("pulse", "E"), "seeds"] == 2
+    rates = {arm: result.table("rate", "sign", arm=arm, start=10.0) for arm in made.arms}
+    np.testing.assert_allclose(
+        table.loc["block"][[1, 2]], (rates["block"] - rates["control"]).loc[["E", "I"]]
+    )
+    assert "2 seeds" in table.attrs["note"] and table.attrs["unit"] == "Hz"
+
+
+def test_rates_are_those_of_the_spikes(done):
+    made, result, _, _ = done
+    run, cells = result.run("pulse", 1), result.neurons(1)
+    ids = cells.ids[cells.area == "VISp"]
+    spikes = run.table
+    late = spikes[(spikes["timestamps"] >= 40.0) & spikes["node_ids"].isin(ids)
+                  & (spikes["population"] == "cortex")]  # fmt: skip
+    rate = result.table("rate", "area", arm="pulse").loc["VISp", 1]
+    assert rate == pytest.approx(len(late) / len(ids) / 0.030)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("by", ["all", "area side"])
+def test_every_measure_is_compared(done, measure, by):
+    _, result, _, _ = done
+    with pytest.warns(FewSeedsWarning):
+        table = result.compare(measure, by=by, arm="block")
+    assert len(table) == (1 if by == "all" else len(result.neurons(1).by_area))
+    assert table["seeds"].between(0, 2).all()
+
+
+def test_recruitment_is_told_by_seed(done):
+    _, result, _, _ = done
+    found = result.recruitment("block", "VISp")
+    assert set(found) == {1, 2} and "focus.VISp.ratio" in found[1].values
+
+
+def test_a_study_is_opened_again(done, tmp_path):
+    made, result, folder, _ = done
+    again = ex.open_study(folder)
+    assert again.study.as_json() == made.as_json()
+    assert again.table("rate").equals(result.table("rate"))
+    with pytest.raises(InputError, match="holds no study"):
+        ex.open_study(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        {"measure": "rates"}, {"by": "colour"}, {"arm": "nobody"}, {"start": 70.0}, {"stop": 100.0},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_compared_is_refused(done, ask):
+    with pytest.raises(ConfigError):
+        done[1].compared(**{"measure": "rate", "by": "area", **ask})
