@@ -292,7 +292,8 @@ def mixed(stage: Stage) -> None:
 
 #: Connections of a cell, local ones among them, synapses of each, spikes a second of the cortex.
 CONNECTIONS, LOCAL, SYNAPSES, SPIKES = 548, 244, 5, 27e6
-RULES, SITES, RING, ROOM = 300, 1024, 32, 512
+#: The bins are a ring of windows, longer than the longest delay; each has room for so many events.
+RULES, SITES, RING, ROOM = 300, 1024, 8, 2048
 
 
 def events(stage: Stage) -> None:
@@ -339,14 +340,16 @@ def events(stage: Stage) -> None:
             spread.launch(-(-many // 4), values)
             marks.mark(1)
             found.append(marks.seconds())
-        at = arrays["count"][0] + 4 * blocks * 12
+        at = arrays["count"][0] + 4 * blocks * (12 % RING)
         count = driver.download(at, empty)
         most, mean = int(count.max()), float(count.mean())
+        kept = float(np.minimum(count, ROOM).sum() / count.sum())
         seconds, made = _median(found[1:]), many * CONNECTIONS * SYNAPSES
         stage.put(
             "events", spikes=many, events=made, window_ms=seconds * 1e3,
             ns_event=seconds / made * 1e9, s_per_s=seconds * STEPS / WINDOW,
-            most_in_bin=most, mean_in_bin=mean, registers=spread.about()["registers"], pool=pool,
+            most_in_bin=most, mean_in_bin=mean, kept=kept, pool=pool,
+            registers=spread.about()["registers"],
         )  # fmt: skip
 
 
@@ -459,7 +462,7 @@ TABLE = {
         "counted_TB_s", "share_of_issue", "resident",
     ),
     "parts": ("kernel", "steps", "events", "window_ms"),
-    "events": ("spikes", "window_ms", "ns_event", "s_per_s", "most_in_bin"),
+    "events": ("spikes", "window_ms", "ns_event", "s_per_s", "most_in_bin", "kept"),
     "mixed": ("models", "window_ms", "extrapolated_whole_s_per_s"),
     "package": ("passed",),
     "failed": ("what", "error"),
