@@ -89,7 +89,8 @@ def _short(value: Any) -> str:
     return str(value).replace(" ", "_") if isinstance(value, str) else str(value)
 
 
-MAIN = ("A", "C-8w", "C-4w", "D-4w", "D-5wb")
+MAIN = ("A", "C-8w", "C-4w", "D-4w", "D-5wb", "D-4wb-x3", "D-4wb-x3-copied")
+FULL = ("D-4wb-x3-copied", "D-4wb-x3", "D-4w", "C-8w", "A", "D-5wb", "D-4w-half")
 OTHERS = (
     "D-4w-r128", "D-5wb-r128", "D-4wb", "D-4w-half", "A-exact", "C-4w-exact",
     "D-4w-exact", "D-8w", "D-8w-r80", "C-8w-half", "C-8w-nochannels", "D-4w-nochannels",
@@ -142,6 +143,7 @@ def correct(stage: Stage) -> None:
 def _compare(stage: Stage, entry: dict, blocks: int) -> None:
     case, found, spikes, spread = stage.case(entry["model"]), [], [], 0.0
     prepared = stage.prepared(entry, blocks, state="strong")
+    blocks = prepared.blocks
     for window in range(case.about["windows"]):
         prepared.set_window(window * WINDOW)
         prepared.window()
@@ -175,7 +177,7 @@ def variants(stage: Stage) -> None:
 
 def full(stage: Stage) -> None:
     """A, C and D with states of more than 20 GB, or as many cells as the cortex has."""
-    _times(stage, ("D-4w", "C-8w", "A", "D-5wb", "D-4w-half"), ("full",), most=1.5)
+    _times(stage, FULL, ("full",), most=1.5)
 
 
 def _times(stage: Stage, names: tuple, sizes: tuple, most: float = 0.6) -> None:
@@ -194,11 +196,12 @@ def _time(stage: Stage, entry: dict, size: str | int, most: float) -> None:
     blocks = 1 if size == "block" else wave if size == "full" else int(size) * wave
     if size == "full":
         one = stage.prepared(entry, 1)
-        per_block = one.bytes
+        per_block = one.bytes / one.blocks
         one.close()
         room = int(0.9 * stage.driver.memory()[0] / per_block)
         blocks = min(room, int(CELLS / LANES))
     prepared = stage.prepared(entry, blocks)
+    blocks = prepared.blocks
     ready = time.perf_counter() - begun
     seconds = prepared.seconds(most)
     median = _median(seconds)
@@ -221,7 +224,8 @@ def _about(stage: Stage, entry: dict) -> dict:
     kernel = Kernel(stage.driver, entry, str(stage.cases / entry["cubin"]))
     found = kernel.about()
     return {
-        "registers": found["registers"], "local": found["local"], "resident": found["blocks"],
+        "registers": found["registers"], "local": found["local"],
+        "resident": found["blocks"] * entry.get("together", 1),
         "shared_kB": entry["shared"] / 1024,
     }  # fmt: skip
 
@@ -245,7 +249,7 @@ def _shares(stage: Stage, entry: dict, case: Case, blocks: int, seconds: float) 
 
 def parts(stage: Stage) -> None:
     """Where time goes: windows of other lengths, and without events, at four waves of blocks."""
-    for entry in stage.chosen("D-4w", "C-8w", "D-5wb", "D-4w-half", "A"):
+    for entry in stage.chosen(*FULL):
         for steps, events in ((9, True), (9, False), (1, True), (5, True), (18, True), (45, True)):
             if stage.left() < 4:
                 return
@@ -292,7 +296,8 @@ def mixed(stage: Stage) -> None:
 
 #: Connections of a cell, local ones among them, synapses of each, spikes a second of the cortex.
 CONNECTIONS, LOCAL, SYNAPSES, SPIKES = 548, 244, 5, 27e6
-RULES, SITES, RING, ROOM = 300, 1024, 32, 512
+#: The bins are a ring of windows, longer than the longest delay; each has room for so many events.
+RULES, SITES, RING, ROOM = 300, 1024, 8, 2048
 
 
 def events(stage: Stage) -> None:
@@ -339,14 +344,16 @@ def events(stage: Stage) -> None:
             spread.launch(-(-many // 4), values)
             marks.mark(1)
             found.append(marks.seconds())
-        at = arrays["count"][0] + 4 * blocks * 12
+        at = arrays["count"][0] + 4 * blocks * (12 % RING)
         count = driver.download(at, empty)
         most, mean = int(count.max()), float(count.mean())
+        kept = float(np.minimum(count, ROOM).sum() / count.sum())
         seconds, made = _median(found[1:]), many * CONNECTIONS * SYNAPSES
         stage.put(
             "events", spikes=many, events=made, window_ms=seconds * 1e3,
             ns_event=seconds / made * 1e9, s_per_s=seconds * STEPS / WINDOW,
-            most_in_bin=most, mean_in_bin=mean, registers=spread.about()["registers"], pool=pool,
+            most_in_bin=most, mean_in_bin=mean, kept=kept, pool=pool,
+            registers=spread.about()["registers"],
         )  # fmt: skip
 
 
@@ -459,7 +466,7 @@ TABLE = {
         "counted_TB_s", "share_of_issue", "resident",
     ),
     "parts": ("kernel", "steps", "events", "window_ms"),
-    "events": ("spikes", "window_ms", "ns_event", "s_per_s", "most_in_bin"),
+    "events": ("spikes", "window_ms", "ns_event", "s_per_s", "most_in_bin", "kept"),
     "mixed": ("models", "window_ms", "extrapolated_whole_s_per_s"),
     "package": ("passed",),
     "failed": ("what", "error"),

@@ -26,7 +26,8 @@ LARGEST_WINDOW = 45
 class Variant:
     """A kernel to compile.
 
-    ``fast`` maths are approximate exponentials and reciprocals; ``most`` registers of a thread.
+    ``fast`` maths are approximate exponentials and reciprocals; ``most`` registers of a thread;
+    so many blocks ``together`` are one block of threads, which has its rows ``copied`` at once.
     """
 
     design: str
@@ -36,6 +37,8 @@ class Variant:
     half: bool = False
     channels: bool = True
     balanced: bool = False
+    together: int = 1
+    copied: bool = False
 
     @property
     def plan(self) -> str:
@@ -48,6 +51,8 @@ class Variant:
         parts = [self.design]
         if self.design != "A":
             parts.append(f"{self.warps}w{'b' * self.balanced}")
+        parts += [f"x{self.together}"] * (self.together > 1)
+        parts += ["copied"] * self.copied
         parts += ["exact"] * (not self.fast) + [f"r{self.most}"] * (self.most is not None)
         return "-".join([*parts, *["half"] * self.half, *["nochannels"] * (not self.channels)])
 
@@ -59,7 +64,8 @@ VARIANTS = [
     Variant("D", half=True), Variant("A", 1, fast=False), Variant("C", fast=False),
     Variant("D", fast=False), Variant("C", 8), Variant("D", 4, balanced=True), Variant("D", 8),
     Variant("D", 8, most=80), Variant("C", 8, half=True), Variant("D", channels=False),
-    Variant("C", 8, channels=False),
+    Variant("C", 8, channels=False), Variant("D", balanced=True, together=3),
+    Variant("D", balanced=True, together=3, copied=True),
 ]  # fmt: skip
 
 
@@ -184,10 +190,16 @@ def kernel_of(variant: Variant, model, folder: Path):
     if variant.design == "C":
         text, size = shared.text(**options), shared.shared_bytes
     else:
+        options |= {"together": variant.together, "copied": variant.copied}
+        options |= {"states": case.about["states"]}
         text, size = straight.text(plan, numbers, **options), straight.shared_bytes
     function = module_of(text, channels, folder / "generated").window
     wanted = function.__code__.co_varnames[: function.__code__.co_argcount]
-    return function, {k: _typed(k, values[k]) for k in wanted}, size(plan, case.about["states"])
+    return (
+        function,
+        {k: _typed(k, values[k]) for k in wanted},
+        (variant.together * size(plan, case.about["states"])),
+    )
 
 
 SINGLE = ("dt", "threshold", "nernst", "e1", "e2")
@@ -270,7 +282,7 @@ def compile_one(variant: Variant, name: str, folder: Path) -> dict[str, Any]:
     entry = asdict(variant) | {
         "name": variant.name, "model": name, "label": label, "cubin": f"{label}.cubin",
         "parameters": parameters(arguments), "shared": size, "ptx_s": round(seconds, 1),
-        "threads": [32, variant.warps], "plan": variant.plan,
+        "threads": [32, variant.warps * variant.together], "plan": variant.plan,
     }  # fmt: skip
     return entry | machine_code.assemble(ptx, folder / label, variant.most, entry["parameters"])
 

@@ -14,14 +14,17 @@ from kernels.driver import Driver, Events, Kernel, flattened
 class Prepared:
     """Some blocks of a case, ready for windows of a kernel.
 
-    All blocks begin alike, each in memory of its own.
+    All blocks begin alike, each in memory of its own. There are more than asked for where some go
+    together.
     """
 
     def __init__(
         self, driver: Driver, folder: Path, entry: dict, case: Case, blocks: int,
         state: str = "usual", steps: int = 9, events: bool = True,
     ) -> None:  # fmt: skip
-        self.driver, self.entry, self.case, self.blocks = driver, entry, case, blocks
+        self.driver, self.entry, self.case = driver, entry, case
+        self.together = entry.get("together", 1)
+        self.blocks = -(-blocks // self.together) * self.together
         self.state, self.steps, self.events = state, steps, events
         self.kernel = Kernel(driver, entry, str(Path(folder) / entry["cubin"]))
         self.bytes = 0
@@ -70,7 +73,7 @@ class Prepared:
 
     def window(self) -> None:
         """Advance by ``steps``; the same events again if nobody sets others."""
-        self.kernel.launch(self.blocks, self.flat)
+        self.kernel.launch(self.blocks // self.together, self.flat)
 
     def read(self, what: str) -> np.ndarray:
         """The kernel's array ``V`` or ``spike_step``."""

@@ -14,7 +14,7 @@ from kernels import prepare, spread
 from kernels.cases import Case, names_of
 from kernels.workload import WINDOW
 
-VARIANTS = ("C-4w", "D-5wb", "D-4w-half")
+VARIANTS = ("C-4w", "D-5wb", "D-4w-half", "D-4wb-x3-copied")
 
 
 def small_cell() -> CompiledCell:
@@ -39,20 +39,21 @@ def everything(folder: str, n_windows: int) -> None:
 
 
 def voltages(name: str, cell, case: Case, folder: Path, n_windows: int) -> np.ndarray:
-    """float64[windows, cells, nodes] of the second of two blocks."""
+    """float64[windows, cells, nodes] of the last of some blocks."""
     variant = next(v for v in prepare.VARIANTS if v.name == name)
     entry = asdict(variant) | {"plan": variant.plan}
     function, wanted, shared = prepare.kernel_of(variant, cell, folder)
-    state, found = {}, []
+    state, found, blocks = {}, [], max(2, variant.together)
+    shape = blocks // variant.together, (32, variant.warps * variant.together)
     for window in range(n_windows):
-        made = case.arguments(entry, "strong", 2, window * WINDOW, WINDOW)
+        made = case.arguments(entry, "strong", blocks, window * WINDOW, WINDOW)
         for key, value in made.tiled.items():
             if not state.keys() >= {key} or key.startswith("event"):
-                state[key] = np.concatenate([value, value])
+                state[key] = np.concatenate([value] * blocks)
         arguments = [prepare._typed(key, (made.values | state)[key]) for key in wanted]
-        cuda.jit(function)[2, (32, variant.warps), 0, shared](*arguments)
+        cuda.jit(function)[*shape, 0, shared](*arguments)
         state |= {k: v for k, v in zip(wanted, arguments, strict=True) if k in state}
-        found.append(case.voltages(entry, state[names_of(entry)["V"]])[1])
+        found.append(case.voltages(entry, state[names_of(entry)["V"]])[-1])
     return np.array(found)
 
 

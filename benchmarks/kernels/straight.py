@@ -1,7 +1,7 @@
 """D: straight-line code of one model; voltages and factors in registers, numbers in the code.
 
 Only synaptic rows, channels, the core's voltages and what branches hand to the core are in shared
-memory.
+memory. Some blocks may go *together*, in step: an instruction that has arrived serves them all.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ WINDOW = """
 @single
 def window(first, last, event_ptr, event_at, event_weight, jump, power, region_node, P, n_states,
            Vg, Eg, Sg, spike_step, dt, threshold, nernst, e1, e2):
-    V = cuda.shared.array(0, float32)
+{place}
     E = V[{core} :]
     SD = E[{rows} :]
     SR = SD[{handed} :]
     S = SR[{handed} :]
-    b, lane, warp = cuda.blockIdx.x, cuda.threadIdx.x, cuda.threadIdx.y
+    lane = cuda.threadIdx.x
     thread, threads = 32 * warp + lane, {threads}
     for k in range(thread, {values}, threads):
-        a1, b1, a2, b2 = {load}(Eg, 4 * (b * {values} + k))
-        store4(E, 4 * k, a1, b1, a2, b2)
+{load}
     for k in range(thread, n_states * 32, threads):
         put(S, k, element(Sg, b * n_states * 32 + k))
+{arrived}
     cuda.syncthreads()
 {warps}
     cuda.syncthreads()
@@ -44,7 +44,10 @@ WARP = "first, last, V, E, SD, SR, S, events, jump, power, P, region_node, Vg, s
 WARP += ", thread, threads, numerics"
 
 
-def text(plan: Plan, coefficient, *, half: bool = False, channels: bool = True) -> str:
+def text(
+    plan: Plan, coefficient, *, half: bool = False, channels: bool = True, together: int = 1,
+    states: int = 0, copied: bool = False,
+) -> str:  # fmt: skip
     """Source for one model.
 
     Parameters
@@ -52,6 +55,10 @@ def text(plan: Plan, coefficient, *, half: bool = False, channels: bool = True) 
     coefficient : float32[n, 4]: diagonal, leak, leakage and coupling by place.
     half : rows are halves in memory.
     channels : False leaves them out, to know what they cost.
+    together : blocks of 32 cells that are one block of threads; their warps with the same branches
+        have numbers that are equal modulo the warps of one.
+    states : of the channels of a cell.
+    copied : rows get to shared memory without passing through registers, all at once.
     """
     source = HEAD.format(name="D") + DELIVER
     calls = []
@@ -61,10 +68,24 @@ def text(plan: Plan, coefficient, *, half: bool = False, channels: bool = True) 
         arguments = WARP.replace("events", "(event_ptr, event_at, event_weight)")
         arguments = arguments.replace("numerics", "(dt, threshold, nernst, e1, e2)")
         calls += [f"{'el' if warp else ''}if warp == {warp}:", f"    warp_{warp}({arguments})"]
+    place = ["V = cuda.shared.array(0, float32)", "b, warp = cuda.blockIdx.x, cuda.threadIdx.y"]
+    if together > 1:
+        place = [
+            f"member, warp = cuda.threadIdx.y // {plan.warps}, cuda.threadIdx.y % {plan.warps}",
+            f"V = cuda.shared.array(0, float32)[{shared_bytes(plan, states) // 4} * member :]",
+            f"b = cuda.blockIdx.x * {together} + member",
+        ]
+    at = f"4 * (b * {32 * plan.n_rows} + k)"
+    load = [f"copy4(E, 4 * k, Eg, {at})"] if copied else [
+        f"a1, b1, a2, b2 = {'load4h' if half else 'load4'}(Eg, {at})",
+        "store4(E, 4 * k, a1, b1, a2, b2)",
+    ]  # fmt: skip
     return source + WINDOW.format(
+        place=lines(place, 4).rstrip(),
         core=32 * plan.n_core, rows=128 * plan.n_rows, handed=32 * len(plan.slot),
         threads=32 * plan.warps, values=32 * plan.n_rows, warps=lines(calls, 4).rstrip(),
-        load="load4h" if half else "load4", store="store4h" if half else "store4",
+        load=lines(load, 8).rstrip(), arrived="    arrived()" if copied else "",
+        store="store4h" if half else "store4",
     )  # fmt: skip
 
 

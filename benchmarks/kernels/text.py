@@ -24,7 +24,7 @@ from isocortex.engine.interface import CAO, REST_CAI, REST_ECA
 from isocortex.mechanisms.maths import exp, log
 from isocortex.targets.cuda import jit, single
 from isocortex.targets.words import broadcast, element, load, store
-from kernels.wide import load4, load4h, put, store4, store4h
+from kernels.wide import arrived, copy4, load4, load4h, put, store4, store4h
 # {{imports}}
 
 # {{functions}}

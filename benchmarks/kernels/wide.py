@@ -30,6 +30,14 @@ if SIMULATED:
         for k, x in enumerate((a, b, c, d)):
             array[index + k] = np.float16(x / UNIT)
 
+    def copy4(to, at, array, index):
+        """Four numbers of memory to shared memory, there once :func:`arrived` returns."""
+        assert at >= 0 and index >= 0
+        to[at : at + 4] = array[index : index + 4]
+
+    def arrived():
+        """Wait for what this thread copies."""
+
     def put(array, index, value):
         """Write one number, in no particular lane."""
         assert index >= 0
@@ -93,6 +101,37 @@ else:
     def store4(typingctx, array, index, a, b, c, d):
         """Write four numbers from ``index`` on, 16 bytes at once."""
         return types.void(array, index, a, b, c, d), _store(half=False)
+
+    def _assembly(builder, text, constraints, kinds, values):
+        function = ir.FunctionType(ir.VoidType(), kinds)
+        builder.asm(function, text, constraints, values, side_effect=True)
+
+    @intrinsic
+    def copy4(typingctx, to, at, array, index):
+        """Four numbers of memory to shared memory, there once :func:`arrived` returns."""
+
+        def codegen(context, builder, sig, args):
+            kinds, ends = [ir.IntType(32), ir.IntType(64)], []
+            for first, space, kind in ((0, 3, kinds[0]), (2, 1, kinds[1])):
+                part = types.void(*sig.args[first : first + 2])
+                pointer = _pointer(context, builder, part, args[first : first + 2], FOUR)
+                there = builder.addrspacecast(pointer, ir.PointerType(FOUR, space))
+                ends.append(builder.ptrtoint(there, kind))
+            text = "cp.async.cg.shared.global [$0], [$1], 16;"
+            _assembly(builder, text, "r,l,~{memory}", kinds, ends)
+            return context.get_dummy_value()
+
+        return types.void(to, at, array, index), codegen
+
+    @intrinsic
+    def arrived(typingctx):
+        """Wait for what this thread copies."""
+
+        def codegen(context, builder, sig, args):
+            _assembly(builder, "cp.async.wait_all;", "~{memory}", [], [])
+            return context.get_dummy_value()
+
+        return types.void(), codegen
 
     @intrinsic
     def load4h(typingctx, array, index):

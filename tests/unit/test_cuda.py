@@ -56,6 +56,13 @@ def test_voltages_are_those_of_the_cpu_within_rounding(network, left):
     np.testing.assert_array_equal(left["spike_step"], expected)
 
 
+def test_numba_cuda_finds_what_newer_versions_of_numpy_have_removed():
+    program = "import numpy; vars(numpy).pop('row_stack', None); import isocortex.targets.cuda"
+    program += "; import numba.cuda.np.arrayobj"
+    path = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "NUMBA_ENABLE_CUDASIM": "0"}
+    subprocess.run([sys.executable, "-c", program], env=path, check=True)
+
+
 @pytest.fixture(scope="module")
 def ptx(network):
     from isocortex.targets import cuda

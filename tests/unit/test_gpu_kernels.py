@@ -23,7 +23,7 @@ def left(tmp_path_factory):
     return np.load(folder / "left.npz")
 
 
-@pytest.mark.parametrize("name", ["C-4w", "D-5wb"])
+@pytest.mark.parametrize("name", ["C-4w", "D-5wb", "D-4wb-x3-copied"])
 def test_a_kernel_leaves_the_voltages_of_the_cpu(left, name):
     expected = left["expected"]
     assert np.ptp(expected) > 3.0  # mV

@@ -27,6 +27,10 @@ LANES = 32
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 
+# numba-cuda looks the name up whenever it compiles; NumPy 2.5 has it no more.
+if not hasattr(np, "row_stack"):
+    np.row_stack = np.vstack  # noqa: NPY201
+
 if SIMULATED:
 
     def element(array, index):
