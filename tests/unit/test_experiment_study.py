@@ -11,7 +11,7 @@ import pytest
 import isocortex as ic
 from isocortex import experiment as ex
 from isocortex.errors import ConfigError, InputError
-from isocortex.experiment import jobs, running
+from isocortex.experiment import jobs, results, running
 from isocortex.experiment.measures import MEASURES
 from isocortex.experiment.pieces import Piece, with_pieces
 from isocortex.experiment.statistics import FewSeedsWarning
@@ -266,6 +266,15 @@ def test_recruitment_is_told_by_seed(done):
     _, result, _, _ = done
     found = result.recruitment("block", "VISp")
     assert set(found) == {1, 2} and "focus.VISp.ratio" in found[1].values
+
+
+def test_recruitment_looks_at_what_was_before_a_first_discharge(done):
+    _, result, _, _ = done
+    with patch.object(results, "focus") as focus:
+        result.recruitment("pulse", "VISp")
+    (spikes, rest, *_), told = focus.call_args
+    assert told["since"] == 40.0  # all there is before; 100 ms where there is more
+    assert (spikes.duration, rest.duration) == (70.0, 30.0)
 
 
 def test_a_study_is_opened_again(done, tmp_path):
