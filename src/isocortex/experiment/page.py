@@ -105,7 +105,7 @@ def _findings(result: StudyResult, judged: Sequence[Judged]) -> Section:
         header = ["expected", "arm", "range", "measured", "95 %", "seeds", "verdict", "source"]
         rows = [
             [each.expected.what, each.expected.arm, each.expected.range, number(each.mean),
-             _interval(each.low, each.high), str(each.seeds or "–"),
+             _interval(each.low, each.high), _seeds(each),
              tag("span", each.verdict, class_=STYLES[each.verdict]), each.expected.source]
             for each in judged
         ]  # fmt: skip
@@ -118,6 +118,13 @@ def _findings(result: StudyResult, judged: Sequence[Judged]) -> Section:
         items = joined((tag("li", _source(each)) for each in about.sources), "\n")
         parts.append(tag("ul", items))
     return section("question", "Question and answer", *parts)
+
+
+def _seeds(judged: Judged) -> str:
+    """In how many it was a number, if not in all."""
+    if judged.seeds == judged.of:
+        return str(judged.of or "–")
+    return f"{judged.seeds} of {judged.of}"
 
 
 def _source(source: Source) -> Markup:
@@ -298,7 +305,8 @@ def _table(found: pd.DataFrame, names: Iterable[str], what: str) -> Markup:
     text = (
         f"Mean rates (Hz) by {what}. d: mean over standard deviation of the differences. p "
         "(signs): exact sign-flip test. Smallest visible: the difference that four of five such "
-        "studies would have found."
+        "studies would have found by Student’s t, before Holm’s correction. Dashes: differences that "
+        "do not vary over seeds, of which only signs tell."
     )
     inside = table(text, header, rows, words=2)
     return tag("details", tag("summary", f"The numbers, by {what}") + inside)
