@@ -12,7 +12,7 @@ from isocortex.errors import ConfigError
 from isocortex.experiment.changes import Change, section
 
 #: Sections of a configuration that say when what is in them begins, and their word for it, ms.
-INPUTS, BEGINS = "inputs", "delay"
+INPUTS, OVERRIDES, BEGINS = "inputs", "connection_overrides", "delay"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ def _start(sections: Mapping[str, Any]) -> float:
         if name == OURS and set(value) == {CHANGES}:
             starts += [each.get("start", 0.0) for each in value[CHANGES]]
         elif name == INPUTS:
-            starts += [each.get(BEGINS, 0.0) for each in value.values()]
+            starts += [each.get(BEGINS) or 0.0 for each in value.values()]
+        elif name == OVERRIDES:
+            starts += [each.get(BEGINS) or 0.0 for each in value]
         else:
             starts.append(0.0)
     return float(min(starts, default=0.0))
