@@ -14,11 +14,13 @@ from command_line import isocortex, one_line
 
 from isocortex import experiment as ex
 from isocortex.errors import ConfigError, InputError
+from isocortex.experiment import page
 from isocortex.experiment import verdict as verdicts
 from isocortex.experiment.about import MEAN, Expected, measure_exists
 from isocortex.experiment.changes import Change
 from isocortex.experiment.files import change_of, study_of
 from isocortex.experiment.pair import compare_results
+from isocortex.experiment.pieces import Piece
 from isocortex.experiment.statistics import FewSeedsWarning
 from isocortex.experiment.verdict import AGREES, CANNOT, DIFFERS, UNTOLD, judge
 from isocortex.validation.measured import Measured
@@ -26,11 +28,12 @@ from isocortex.validation.measured import Measured
 FOLDER = files("isocortex.experiment") / "presets"
 PULSE = {"input_type": "current_clamp", "module": "IClamp", "node_set": "VISp", "amp": 0.5,
          "delay": 30.0, "duration": 20.0}  # fmt: skip
+PULSES = {"inputs": {"pulse": PULSE}}
 TOLD = {
     "title": "A <pulse> into VISp", "question": "Does it & its neighbours fire?", "scale": 0.0001,
     "seeds": [1, 2], "tstop": 60.0, "settle": 10.0, "lacks": ["Thalamus."],
     "sources": [{"text": "Somebody 2001", "doi": "10.1000/1", "says": "it does"}],
-    "arms": [{"name": "control"}, {"name": "pulse", "changes": [{"inputs": {"pulse": PULSE}}]}],
+    "arms": [{"name": "control"}, {"name": "pulse", "changes": [PULSES]}],
     "expected": [
         {"what": "VISp fires", "arm": "pulse", "measure": "rate", "group": "VISp", "by": "area",
          "as": "difference", "low": 0.0, "high": 1000.0},
@@ -231,6 +234,25 @@ def test_the_page_tells_all_of_it_and_loads_nothing(done):
     assert 'src="http' not in page and "<script" not in page
 
 
+def test_counts_are_those_of_the_change_that_they_stand_beside():
+    lesion = Piece.of(ex.lesion("MOs"))
+    two = {"conditions": {"modifications": [{"type": "TTX"}, {"type": "TTX"}]}}
+    both = Piece.of({**two, **ex.section([ex.lesion("VISp")])})
+    changes = [{"touched": name} for name in ("every run's", "a", "b", "MOs", "VISp")]
+    told = page._told(changes, [lesion, both])
+    assert [[each["touched"] for each in several] for several in told] == [
+        ["MOs"], ["a", "b", "VISp"],
+    ]  # fmt: skip
+    assert page._told(changes[:2], [Piece.of(PULSES)]) == [[]]
+
+
+def test_the_cost_of_a_study_has_what_arms_have_in_common(done):
+    each = page._seconds(done)
+    assert len(each) == 2 * 2 + 2  # arms and stem, of two seeds
+    stem = done.run("pulse", 1).stem
+    assert each[str(stem.directory)] == pytest.approx(sum(stem.run_summary.stages.values()))
+
+
 def test_the_commands_of_the_page_repeat_a_run(done, tmp_path):
     jobs = {each.name: each for each in done.study.jobs(done.folder)}
     assert jobs["pulse, seed 1"].command == (
@@ -278,6 +300,16 @@ def test_two_results_are_compared_and_where_they_part(done, tmp_path):
     assert list(pd.read_csv(csv)["sign"]) == ["E", "I"]
     with pytest.raises(ConfigError, match="is in both"):
         compare_results(first, second, start=60.0)
+
+
+def test_bursts_are_not_told_against_the_rest_of_other_neurons(done):
+    first, same, other = (done.run(*of).result for of in (("control", 1), ("pulse", 1),
+                                                          ("control", 2)))  # fmt: skip
+    for measure in ("bursts", "bursting"):
+        assert "VISp" in compare_results(first, same, measure).table.index
+        with pytest.raises(ConfigError, match="other neurons"):
+            compare_results(first, other, measure)
+    assert "VISp" in compare_results(first, other, "rate").table.index
 
 
 def test_the_tutorial_runs_as_it_stands(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from isocortex.analysis.correlations import pair_correlations
-from isocortex.analysis.counts import group_counts, whole_bins
+from isocortex.analysis.counts import group_counts
 from isocortex.analysis.events import baseline, bursts
 from isocortex.analysis.evoked import evoked_responses, triggered_responses
 from isocortex.analysis.spread import spread_speed
@@ -40,7 +40,7 @@ def discharging(spikes: Spikes, rest: Spikes, neurons: Neurons) -> pd.Series:
     areas = neurons.judged_areas
     if not areas:
         return pd.Series(dtype=bool)
-    counts, level = _counts(spikes, areas), baseline(_counts(rest, areas))
+    counts, level = spikes.counts(areas, EVENT_BIN), baseline(rest.counts(areas, EVENT_BIN))
     found = bursts(counts, EVENT_BIN, level).groupby("group")
     number = found.size().reindex(counts.index, fill_value=0)
     filled = found["duration_ms"].sum().reindex(counts.index, fill_value=0.0) / spikes.duration
@@ -109,7 +109,7 @@ def focus(
     areas = neurons.by_area
     if here not in areas:
         return found
-    still, counts = _counts(rest, areas), _counts(spikes, areas)
+    still, counts = rest.counts(areas, EVENT_BIN), spikes.counts(areas, EVENT_BIN)
     late = Spikes.between(spikes.times, spikes.ids, since, spikes.duration)
     found.put(f"{name}.ratio", ratio(late, rest, areas[here]))
     onsets = discharges(counts.loc[[here]], still.loc[[here]])
@@ -278,8 +278,3 @@ def rank_correlation(a: pd.Series, b: pd.Series) -> float:
     if len(a) < 3 or a.nunique() < 2 or b.nunique() < 2:
         return 0.0
     return float(a.rank().corr(b.rank()))
-
-
-def _counts(spikes: Spikes, groups: Mapping[str, IntArray]) -> pd.DataFrame:
-    whole = whole_bins(spikes.duration, EVENT_BIN) * EVENT_BIN
-    return group_counts(spikes.times, spikes.ids, groups, whole, EVENT_BIN)
