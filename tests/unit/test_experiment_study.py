@@ -101,6 +101,8 @@ def test_overrides_begin_when_they_say():
     assert Piece.of(late).start == 40.0 and Piece.of(BLOCK).start == 0.0
     both = {"connection_overrides": [*late["connection_overrides"], {**override, "delay": None}]}
     assert Piece.of(both).start == 0.0
+    pulses = {"inputs": {"two": {**PULSE["inputs"]["pulse"], "delay": [50.0, 45.0]}}}
+    assert Piece.of(pulses).start == 45.0  # pulses may be several
     made = study(arms={"control": [], "late": [late]})
     assert made.differs_from("late", "control") == 40.0 == made.branch_at
 

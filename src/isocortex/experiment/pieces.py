@@ -64,12 +64,18 @@ def _start(sections: Mapping[str, Any]) -> float:
         if name == OURS and set(value) == {CHANGES}:
             starts += [each.get("start", 0.0) for each in value[CHANGES]]
         elif name == INPUTS:
-            starts += [each.get(BEGINS) or 0.0 for each in value.values()]
+            starts += [_begins(each) for each in value.values()]
         elif name == OVERRIDES:
-            starts += [each.get(BEGINS) or 0.0 for each in value]
+            starts += [_begins(each) for each in value]
         else:
             starts.append(0.0)
     return float(min(starts, default=0.0))
+
+
+def _begins(entry: Mapping[str, Any]) -> float:
+    """When it says that it begins; of several pulses, the first."""
+    told = entry.get(BEGINS) or 0.0
+    return min(told) if isinstance(told, list) else told
 
 
 def with_pieces(config: Mapping[str, Any], pieces: Iterable[Piece]) -> dict[str, Any]:
