@@ -5,6 +5,7 @@ import math
 import tomllib
 from importlib.resources import files
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,27 +14,31 @@ from command_line import isocortex, one_line
 
 from isocortex import experiment as ex
 from isocortex.errors import ConfigError, InputError
+from isocortex.experiment import page
 from isocortex.experiment import verdict as verdicts
-from isocortex.experiment.about import Expected, measure_exists
+from isocortex.experiment.about import MEAN, Expected, measure_exists
 from isocortex.experiment.changes import Change
 from isocortex.experiment.files import change_of, study_of
 from isocortex.experiment.pair import compare_results
+from isocortex.experiment.pieces import Piece
 from isocortex.experiment.statistics import FewSeedsWarning
 from isocortex.experiment.verdict import AGREES, CANNOT, DIFFERS, UNTOLD, judge
+from isocortex.validation.measured import Measured
 
 FOLDER = files("isocortex.experiment") / "presets"
 PULSE = {"input_type": "current_clamp", "module": "IClamp", "node_set": "VISp", "amp": 0.5,
          "delay": 30.0, "duration": 20.0}  # fmt: skip
+PULSES = {"inputs": {"pulse": PULSE}}
 TOLD = {
     "title": "A <pulse> into VISp", "question": "Does it & its neighbours fire?", "scale": 0.0001,
     "seeds": [1, 2], "tstop": 60.0, "settle": 10.0, "lacks": ["Thalamus."],
     "sources": [{"text": "Somebody 2001", "doi": "10.1000/1", "says": "it does"}],
-    "arms": [{"name": "control"}, {"name": "pulse", "changes": [{"inputs": {"pulse": PULSE}}]}],
+    "arms": [{"name": "control"}, {"name": "pulse", "changes": [PULSES]}],
     "expected": [
         {"what": "VISp fires", "arm": "pulse", "measure": "rate", "group": "VISp", "by": "area",
          "as": "difference", "low": 0.0, "high": 1000.0},
         {"what": "VISp is silent", "arm": "pulse", "measure": "rate", "group": "VISp",
-         "by": "area", "high": -1.0},
+         "by": "area", "as": "difference", "high": -1.0},
         {"what": "a dream", "cannot": "nobody sleeps"},
         {"what": "speed", "arm": "pulse", "measure": "recruitment", "by": "VISp right",
          "group": "speed", "low": 0.1},
@@ -113,24 +118,96 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path):
 # --- verdicts ---------------------------------------------------------------------------------
 
 
+INF = math.inf
+
+
 @pytest.mark.parametrize(
     ("low", "high", "values", "verdict"),
     [
         (0.5, 2.0, [0.9, 1.0, 1.1], AGREES),
-        (0.5, 2.0, [0.1, 1.0, 3.0], AGREES),
+        (0.5, 2.0, [0.1, 1.0, 3.0], UNTOLD),  # its mean alone lies in the range
+        (0.5, 2.0, [1.0], UNTOLD),  # one seed has no interval
         (0.5, 2.0, [3.0, 3.1, 3.2], DIFFERS),
         (0.5, 2.0, [1.0, 2.0, 4.0], UNTOLD),
-        (1.0, math.inf, [1.4, 1.5, 1.6], AGREES),
-        (1.0, math.inf, [0.9, 1.5, 1.8], UNTOLD),  # a direction must be certain
-        (1.0, math.inf, [0.4, 0.5, 0.6], DIFFERS),
-        (1.0, math.inf, [np.nan, np.nan], UNTOLD),
-        (1.0, math.inf, [2.0], UNTOLD),
+        (1.0, INF, [1.4, 1.5, 1.6], AGREES),
+        (1.0, INF, [0.9, 1.5, 1.8], UNTOLD),  # a direction must be certain
+        (1.0, INF, [0.4, 0.5, 0.6], DIFFERS),
+        (1.0, INF, [np.nan, np.nan], UNTOLD),
+        (1.0, INF, [2.0], UNTOLD),
+        (1.0, INF, 6 * [1.0], DIFFERS),  # no effect at all is no direction
+        (-INF, 1.0, 6 * [1.0], DIFFERS),
+        (1.0, INF, 4 * [1.0], UNTOLD),  # too few for signs to tell
+        (1.0, INF, 6 * [1.5], AGREES),
+        (1.0, INF, 4 * [1.5], UNTOLD),
+        (1.0, INF, [1.4, 1.5, 1.6, np.nan], UNTOLD),
+        (1.0, INF, [1.4, 1.5, 1.6, INF], UNTOLD),  # the control is silent there
+        (0.0, 200.0, [100.0, *5 * [INF]], UNTOLD),  # one of six joins
+        (0.0, 200.0, [100.0, 101.0, 102.0, 103.0, 104.0, INF], UNTOLD),
+        (0.0, 200.0, [300.0, 301.0, 302.0, INF], DIFFERS),
+        (0.0, 200.0, 6 * [INF], DIFFERS),
+        (0.0, 200.0, 5 * [INF], UNTOLD),
+        (0.0, 200.0, [], UNTOLD),
     ],
 )
 def test_verdicts_follow_their_rule(low, high, values, verdict, monkeypatch):
-    monkeypatch.setattr(verdicts, "values_of", lambda result, expected: np.array(values))
-    expected = Expected(what="x", arm="a", measure="rate", low=low, high=high)
+    monkeypatch.setattr(verdicts, "values_of", lambda result, expected: np.array(values, float))
+    expected = Expected(what="x", arm="a", measure="rate", as_="ratio", low=low, high=high)
+    found = verdicts.judged(None, expected)
+    assert found.verdict == verdict
+    assert (found.seeds, found.of) == (np.isfinite(values).sum(), len(values))
+
+
+@pytest.mark.parametrize(
+    ("as_", "low", "verdict"), [("difference", 0.0, DIFFERS), ("value", 0.0, AGREES)]
+)
+def test_only_no_effect_is_no_part_of_a_range_that_ends_there(as_, low, verdict, monkeypatch):
+    monkeypatch.setattr(verdicts, "values_of", lambda result, expected: np.zeros(6))
+    expected = Expected(what="x", as_=as_, low=low)
     assert verdicts.judged(None, expected).verdict == verdict
+    assert expected.range == ("more than 0" if as_ == "difference" else "0 or more")
+
+
+class Tables:
+    """A result that has nothing but tables: arm -> float[groups, seeds], and recruitment."""
+
+    study = SimpleNamespace(control="control", differs_from=lambda arm, control: 0.0)
+
+    def __init__(self, found=(), **tables):
+        self.tables, self.found = tables, found
+
+    def table(self, measure, by, *, arm, start):
+        return pd.DataFrame(self.tables[arm], ["x", "y"])
+
+    def recruitment(self, arm, area, side):
+        return dict(enumerate(self.found))
+
+
+def test_a_mean_over_groups_is_of_those_that_both_arms_have():
+    result = Tables(lost=[[2.0, 5.0], [3.0, 9.0]], control=[[1.0, np.nan], [2.0, 7.0]])
+    for group in (MEAN, ("x", "y")):
+        expected = Expected(what="", arm="lost", measure="cv", group=group, as_="difference")
+        assert verdicts.values_of(result, expected).tolist() == [1.0, 2.0]
+
+
+def test_a_group_that_there_is_not_is_refused():
+    result = Tables(lost=np.ones((2, 2)), control=np.ones((2, 2)))
+    expected = Expected(what="", arm="lost", measure="rate", group=("x", "z"), by="area")
+    with pytest.raises(ConfigError, match="no group 'z'"):
+        verdicts.values_of(result, expected)
+    asked = Expected(what="", measure="recruitment", by="Nowhere right", group="speed")
+    with pytest.raises(ConfigError, match="no area 'Nowhere right'"):
+        verdicts.values_of(Tables(2 * [Measured()]), asked)
+
+
+def test_a_silent_control_and_an_area_that_never_joins_do_not_vanish():
+    result = Tables(lost=[[1.0, 0.0], [0.0, 0.0]], control=np.zeros((2, 2)))
+    expected = Expected(what="", arm="lost", measure="rate", group="x", as_="ratio", low=1.0)
+    np.testing.assert_array_equal(verdicts.values_of(result, expected), [INF, np.nan])
+    found = [Measured({"focus.MOs.ratio": 2.0, "focus.MOs.partner_ms": 50.0}),
+             Measured({"focus.MOs.ratio": 2.0})]  # fmt: skip
+    for quantity, values in (("partner_ms", [50.0, INF]), ("speed", [np.nan, np.nan])):
+        asked = Expected(what="", measure="recruitment", by="MOs right", group=quantity)
+        np.testing.assert_array_equal(verdicts.values_of(Tables(found), asked), values)
 
 
 def test_a_study_is_judged_by_what_it_expected(done):
@@ -155,6 +232,25 @@ def test_the_page_tells_all_of_it_and_loads_nothing(done):
         assert text in page, text
     assert page.count("<figure>") >= 3 and "<pulse>" not in page
     assert 'src="http' not in page and "<script" not in page
+
+
+def test_counts_are_those_of_the_change_that_they_stand_beside():
+    lesion = Piece.of(ex.lesion("MOs"))
+    two = {"conditions": {"modifications": [{"type": "TTX"}, {"type": "TTX"}]}}
+    both = Piece.of({**two, **ex.section([ex.lesion("VISp")])})
+    changes = [{"touched": name} for name in ("every run's", "a", "b", "MOs", "VISp")]
+    told = page._told(changes, [lesion, both])
+    assert [[each["touched"] for each in several] for several in told] == [
+        ["MOs"], ["a", "b", "VISp"],
+    ]  # fmt: skip
+    assert page._told(changes[:2], [Piece.of(PULSES)]) == [[]]
+
+
+def test_the_cost_of_a_study_has_what_arms_have_in_common(done):
+    each = page._seconds(done)
+    assert len(each) == 2 * 2 + 2  # arms and stem, of two seeds
+    stem = done.run("pulse", 1).stem
+    assert each[str(stem.directory)] == pytest.approx(sum(stem.run_summary.stages.values()))
 
 
 def test_the_commands_of_the_page_repeat_a_run(done, tmp_path):
@@ -204,6 +300,16 @@ def test_two_results_are_compared_and_where_they_part(done, tmp_path):
     assert list(pd.read_csv(csv)["sign"]) == ["E", "I"]
     with pytest.raises(ConfigError, match="is in both"):
         compare_results(first, second, start=60.0)
+
+
+def test_bursts_are_not_told_against_the_rest_of_other_neurons(done):
+    first, same, other = (done.run(*of).result for of in (("control", 1), ("pulse", 1),
+                                                          ("control", 2)))  # fmt: skip
+    for measure in ("bursts", "bursting"):
+        assert "VISp" in compare_results(first, same, measure).table.index
+        with pytest.raises(ConfigError, match="other neurons"):
+            compare_results(first, other, measure)
+    assert "VISp" in compare_results(first, other, "rate").table.index
 
 
 def test_the_tutorial_runs_as_it_stands(tmp_path, monkeypatch):

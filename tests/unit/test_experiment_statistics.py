@@ -121,8 +121,17 @@ def test_a_comparison_has_the_difference_of_every_seed(rng):
     assert table.loc["g0", "control"] == pytest.approx(control.iloc[0, [0, 2, 3]].mean())
 
 
-def test_equal_differences_are_none_or_beyond_doubt():
-    none, sure = paired(np.zeros(4)), paired(np.full(4, 2.0))
-    assert (none.p_t, none.d, none.smallest) == (1.0, 0.0, 0.0)
-    assert (sure.p_t, sure.low, sure.high) == (0.0, 2.0, 2.0)
+@pytest.mark.parametrize("value", [0.0, 2.0, 0.1])
+def test_of_equal_differences_only_signs_tell(value):
+    found = paired(np.full(7, value))  # 0.1: equal but for rounding
+    assert found.mean == pytest.approx(value)
+    for name in ("low", "high", "d", "p_t", "smallest"):
+        assert np.isnan(getattr(found, name)), name
+    assert found.p_flip == (1.0 if value == 0 else 2 / 2**7)
+    assert (found.flip_low, found.flip_high) == pytest.approx((value, value))
+    assert np.isnan(smallest_visible(0.0, 6))
+
+
+def test_no_difference_and_one_have_no_interval():
     assert paired([np.nan]).n == 0 and paired([1.0]).p_flip == 1.0
+    assert np.isnan(paired([1.0]).low)

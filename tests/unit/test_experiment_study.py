@@ -1,8 +1,9 @@
 """Studies from arms to tables: what is run, what is kept, and that branches are whole runs."""
 
 import json
+import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from unittest.mock import patch
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import isocortex as ic
 from isocortex import experiment as ex
 from isocortex.errors import ConfigError, InputError
-from isocortex.experiment import jobs, running
+from isocortex.experiment import jobs, results, running, workers
 from isocortex.experiment.measures import MEASURES
 from isocortex.experiment.pieces import Piece, with_pieces
 from isocortex.experiment.statistics import FewSeedsWarning
@@ -92,6 +93,18 @@ def test_arms_branch_where_the_first_of_them_changes():
     assert study(arms={"control": [], "whole": [BLOCK]}).branch_at is None
     after_the_end = ex.lesion("VISp", start=100.0)
     assert study(arms={"control": [], "never": [after_the_end]}).branch_at is None
+
+
+def test_overrides_begin_when_they_say():
+    (override,) = BLOCK["connection_overrides"]
+    late = {"connection_overrides": [{**override, "delay": 40.0}]}
+    assert Piece.of(late).start == 40.0 and Piece.of(BLOCK).start == 0.0
+    both = {"connection_overrides": [*late["connection_overrides"], {**override, "delay": None}]}
+    assert Piece.of(both).start == 0.0
+    pulses = {"inputs": {"two": {**PULSE["inputs"]["pulse"], "delay": [50.0, 45.0]}}}
+    assert Piece.of(pulses).start == 45.0  # pulses may be several
+    made = study(arms={"control": [], "late": [late]})
+    assert made.differs_from("late", "control") == 40.0 == made.branch_at
 
 
 def test_pieces_are_added_to_a_configuration_and_do_not_hide_each_other():
@@ -213,6 +226,48 @@ def test_a_cluster_is_whatever_has_submit(done, tmp_path):
     )
 
 
+def test_what_is_not_begun_is_taken_back_from_a_cluster():
+    class Dask:
+        """As dask.distributed.Client: the same call is answered from memory unless told not to."""
+
+        told: list = []
+
+        def submit(self, function, *args, pure=True):
+            self.told.append(pure)
+            return Future()
+
+    job = jobs.Job("a job", "nowhere")
+    cluster = workers.Cluster(Dask())
+    begun, waiting, done = (cluster.submit(job) for _ in range(3))
+    begun.set_running_or_notify_cancel()
+    done.set_result(1.0)
+    cluster.close()
+    assert Dask.told == 3 * [False]
+    assert waiting.cancelled() and not begun.cancelled() and done.result() == 1.0
+
+
+def test_a_process_is_not_in_the_terminals_group():
+    processes = workers.Processes(1, lambda job, done: None)
+    process = processes._start()
+    try:
+        assert os.getsid(process.pid) != os.getsid(0)
+    finally:
+        processes.close()
+    assert process.poll() is not None
+
+
+def test_an_override_with_a_delay_branches_and_is_a_whole_run(done, tmp_path):
+    with_circuits(done, tmp_path, 1)
+    (override,) = BLOCK["connection_overrides"]
+    late = {"connection_overrides": [{**override, "delay": 40.0}]}
+    made = study(arms={"control": [], "late": [late]}, seeds=(1,))
+    run = made.run(tmp_path, processes=1, threads=1, announce=None).run("late", 1)
+    assert run.stem is not None
+    whole = ic.run(run.folder / "simulation_config.json", precision="single", threads=1,
+                   output_dir=tmp_path / "whole", progress=None)  # fmt: skip
+    np.testing.assert_array_equal(trains(run.table), trains(whole.spikes))
+
+
 def test_two_do_not_work_in_one_folder(tmp_path):
     with running.alone_in(tmp_path), pytest.raises(ConfigError, match="another process"):
         study().run(tmp_path)
@@ -266,6 +321,15 @@ def test_recruitment_is_told_by_seed(done):
     _, result, _, _ = done
     found = result.recruitment("block", "VISp")
     assert set(found) == {1, 2} and "focus.VISp.ratio" in found[1].values
+
+
+def test_recruitment_looks_at_what_was_before_a_first_discharge(done):
+    _, result, _, _ = done
+    with patch.object(results, "focus") as focus:
+        result.recruitment("pulse", "VISp")
+    (spikes, rest, *_), told = focus.call_args
+    assert told["since"] == 40.0  # all there is before; 100 ms where there is more
+    assert (spikes.duration, rest.duration) == (70.0, 30.0)
 
 
 def test_a_study_is_opened_again(done, tmp_path):

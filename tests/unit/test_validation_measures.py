@@ -269,6 +269,18 @@ def test_a_front_begins_in_the_focus_and_spreads_to_its_neighbours():
     assert "focus.VISp.partner_ms" not in found.values
 
 
+def test_a_discharge_at_once_counts_and_what_was_before_does_not():
+    order = [f"{name} right" for name in AREAS]
+    whole = _front(order, duration=1000.0)  # one front, at 100 ms
+    at_once = perturbed.Spikes.between(whole.times, whole.ids, 100.0, 1000.0)
+    lost = perturbed.focus(at_once, REST, NEURONS, "VISp", "right").values
+    found = perturbed.focus(whole, REST, NEURONS, "VISp", "right", since=100.0).values
+    assert "focus.VISp.speed" not in lost and found["focus.VISp.first"] == 1.0
+    assert found["focus.VISp.ratio"] == pytest.approx(lost["focus.VISp.ratio"])
+    later = perturbed.focus(whole, REST, NEURONS, "VISp", "right", since=150.0)
+    assert "focus.VISp" not in later.tables
+
+
 def test_a_front_from_elsewhere_is_no_focus():
     order = [f"{name} right" for name in AREAS[::-1]]
     found = perturbed.focus(_front(order), REST, NEURONS, "VISp", "right").values

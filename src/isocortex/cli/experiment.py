@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -130,15 +131,24 @@ def _tell(result: StudyResult, page: Path | None = None) -> None:
         for (arm, sign), row in found.iterrows():
             table.add_row(
                 str(arm), str(sign), f"{row['arm']:.2f}", f"{row['difference']:+.2f}",
-                f"{row['low']:+.2f} to {row['high']:+.2f}", f"{row['p_t']:.3g}",
+                _interval(row["low"], row["high"], "+.2f"), f"{row['p_t']:.3g}",
                 f"{row['p_flip']:.3g}",
             )  # fmt: skip
         out.print(f"Rates against {result.study.control}, within seeds:")
         out.print(table)
     for each in judge(result):
-        value = "" if each.seeds == 0 else f" {each.mean:.3g} ({each.low:.3g} to {each.high:.3g}),"
+        value = f" {each.mean:.3g} ({_interval(each.low, each.high, '.3g')})," if each.seeds else ""
+        if each.seeds < each.of:
+            value += f" in {each.seeds} of {each.of} seeds,"
         out.print(f"{each.verdict}: {each.expected.what}:{value} expected {each.expected.range}")
     said = few_seeds(len(result.seeds))
     if said:
         err.print(said)
     out.print(f"Page: {result.report(page)}")
+
+
+def _interval(low: float, high: float, form: str) -> str:
+    """Its ends, or that nothing bounds it."""
+    if math.isfinite(low) and math.isfinite(high):
+        return f"{low:{form}} to {high:{form}}"
+    return "no interval"

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from isocortex.arrays import FloatArray
 from isocortex.errors import ConfigError
 from isocortex.experiment.measures import measure_named
 
-AS = ("value", "difference", "ratio", "percent")
+#: What is made of an arm and the control of the same seed; ``as`` names one.
+MADE: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
+    "value": lambda arm, control: arm,
+    "difference": lambda arm, control: arm - control,
+    "ratio": lambda arm, control: arm / control,
+    "percent": lambda arm, control: 100.0 * (arm - control) / control,
+}
+#: What of it is no effect at all.
+NO_EFFECT = {"difference": 0.0, "ratio": 1.0, "percent": 0.0}
 #: Group that is the mean of all.
 MEAN = "mean"
 #: Measure of how an area recruits others, see :meth:`StudyResult.recruitment`.
@@ -42,7 +51,7 @@ class Expected:
     arm, measure, by, group : where to find it; several groups are averaged, ``mean`` is the mean of
         all. Of the measure ``recruitment`` ``by`` is an area and its side, ``group`` a quantity
         such as ``speed``.
-    as_ : one of ``AS``: what is made of the arm and the control of the same seed.
+    as_ : one of ``MADE``: what is made of the arm and the control of the same seed.
     low, high : range that agrees.
     source : where from.
     cannot : why the model cannot be asked; then nothing is measured.
@@ -64,10 +73,11 @@ class Expected:
         """In words."""
         if math.isinf(self.low) and math.isinf(self.high):
             return "–"
+        none = NO_EFFECT.get(self.as_)
         if math.isinf(self.high):
-            return f"{self.low:g} or more"
+            return f"more than {self.low:g}" if self.low == none else f"{self.low:g} or more"
         if math.isinf(self.low):
-            return f"{self.high:g} or less"
+            return f"less than {self.high:g}" if self.high == none else f"{self.high:g} or less"
         return f"{self.low:g} to {self.high:g}"
 
 
@@ -106,8 +116,8 @@ def _expected(told: Mapping[str, Any]) -> Expected:
     if isinstance(values.get("group"), list):
         values["group"] = tuple(values["group"])
     made = Expected(**values)
-    if made.as_ not in AS:
-        raise ConfigError(f"{made.as_!r} is none of {', '.join(AS)}", field="expected.as")
+    if made.as_ not in MADE:
+        raise ConfigError(f"{made.as_!r} is none of {', '.join(MADE)}", field="expected.as")
     return made
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from isocortex.analysis.correlations import fano_factors, pair_correlations, rate_correlations
-from isocortex.analysis.counts import Groups, by_group, group_counts, whole_bins
+from isocortex.analysis.counts import Groups, by_group
 from isocortex.analysis.events import baseline, bursts
 from isocortex.analysis.irregularity import irregularity
 from isocortex.analysis.rates import cell_rates
@@ -57,11 +57,13 @@ class Measure:
     ----------
     what, unit : for people.
     of : gives it, by group; NaN where it is not defined.
+    against_rest : it is told against the rest of the same neurons.
     """
 
     what: str
     unit: str
     of: Callable[[Look], pd.Series]
+    against_rest: bool = False
 
 
 def _rate(look: Look) -> pd.Series:
@@ -84,12 +86,12 @@ def _correlation(look: Look) -> pd.Series:
 
 
 def _synchrony(look: Look) -> pd.Series:
-    return fano_factors(_counts(look.spikes, look.groups, BIN))
+    return fano_factors(look.spikes.counts(look.groups, BIN))
 
 
 def _homotopic(look: Look) -> pd.Series:
     """Correlation with the rate of the same area of the other side; of groups by area and side."""
-    matrix = rate_correlations(_counts(look.spikes, look.groups, BIN))
+    matrix = rate_correlations(look.spikes.counts(look.groups, BIN))
     left, right = HEMISPHERES
     found = {}
     for name in look.groups:
@@ -101,8 +103,8 @@ def _homotopic(look: Look) -> pd.Series:
 
 
 def _bursts(look: Look, share: bool) -> pd.Series:
-    level = baseline(_counts(look.rest, look.groups, EVENT_BIN))
-    counts = _counts(look.spikes, look.groups, EVENT_BIN)
+    level = baseline(look.rest.counts(look.groups, EVENT_BIN))
+    counts = look.spikes.counts(look.groups, EVENT_BIN)
     found = bursts(counts, EVENT_BIN, level).groupby("group")
     seconds = 1e-3 * look.spikes.duration
     if share:
@@ -125,11 +127,6 @@ def _power(look: Look, band: tuple[float, float]) -> pd.Series:
     return pd.Series(decibels, by_group(look.groups))
 
 
-def _counts(spikes: Spikes, groups: Groups, width: float) -> pd.DataFrame:
-    whole = whole_bins(spikes.duration, width) * width
-    return group_counts(spikes.times, spikes.ids, groups, whole, width)
-
-
 MEASURES: dict[str, Measure] = {
     "rate": Measure("mean firing rate", "Hz", _rate),
     "silent": Measure(
@@ -150,11 +147,12 @@ MEASURES: dict[str, Measure] = {
         _homotopic,
     ),
     "bursts": Measure(
-        "bursts above the control's baseline", "per s", partial(_bursts, share=False)
+        "bursts above the control's baseline", "per s", partial(_bursts, share=False),
+        against_rest=True,
     ),
     "bursting": Measure(
         "share of the time in bursts above the control's baseline", "",
-        partial(_bursts, share=True),
+        partial(_bursts, share=True), against_rest=True,
     ),
     **{
         name: Measure(

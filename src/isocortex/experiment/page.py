@@ -38,6 +38,7 @@ from isocortex.html_report.page import (
     whole_page,
     write_page,
 )
+from isocortex.report.results import Result
 
 Section = tuple[str, str, Markup]
 STYLES = {AGREES: "fine", DIFFERS: "off", UNTOLD: "soft", CANNOT: "soft"}
@@ -105,7 +106,7 @@ def _findings(result: StudyResult, judged: Sequence[Judged]) -> Section:
         header = ["expected", "arm", "range", "measured", "95 %", "seeds", "verdict", "source"]
         rows = [
             [each.expected.what, each.expected.arm, each.expected.range, number(each.mean),
-             _interval(each.low, each.high), str(each.seeds or "–"),
+             _interval(each.low, each.high), _seeds(each),
              tag("span", each.verdict, class_=STYLES[each.verdict]), each.expected.source]
             for each in judged
         ]  # fmt: skip
@@ -120,6 +121,13 @@ def _findings(result: StudyResult, judged: Sequence[Judged]) -> Section:
     return section("question", "Question and answer", *parts)
 
 
+def _seeds(judged: Judged) -> str:
+    """In how many it was a number, if not in all."""
+    if judged.seeds == judged.of:
+        return str(judged.of or "–")
+    return f"{judged.seeds} of {judged.of}"
+
+
 def _source(source: Source) -> Markup:
     name: Cell = doi(source.doi, source.text) if source.doi else source.text
     return joined([name, ": " + source.says if source.says else ""])
@@ -132,9 +140,9 @@ def _changed(result: StudyResult) -> Section:
         if not pieces:
             rows.append([arm, "nothing", "", ""])
         run = result.run(arm, result.seeds[0]).changed
-        told = iter(run.get("changes") or [])
+        told = _told(run.get("changes") or [], pieces)
         for k, piece in enumerate(pieces):
-            touched = _touched(piece, told, run)
+            touched = _touched(piece, told[k], run)
             rows.append([arm if k == 0 else "", _words(piece), f"{piece.start:g}", touched])
     seed = result.seeds[0]
     caption = f"Arms, what each changes, from when on, and how much that was (seed {seed})."
@@ -164,11 +172,28 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
-def _touched(piece: Piece, told: Iterator[dict[str, Any]], run: dict[str, Any]) -> str:
+def _told(changes: Sequence[dict[str, Any]], pieces: Sequence[Piece]) -> list[list[dict[str, Any]]]:
+    """By piece, what a run's provenance tells of its changes.
+
+    It tells all modifications first, those that every run has before those of pieces, then ours.
+    """
+    mods = [
+        len(piece.sections.get("conditions", {}).get("modifications") or ()) for piece in pieces
+    ]
+    ours = [len(piece.sections.get(OURS, {}).get(CHANGES) or ()) for piece in pieces]
+    first = len(changes) - sum(ours)
+    told, at, late = [], first - sum(mods), first
+    for n, m in zip(mods, ours, strict=True):
+        told.append([*changes[at : at + n], *changes[late : late + m]])
+        at, late = at + n, late + m
+    return told
+
+
+def _touched(piece: Piece, told: Sequence[dict[str, Any]], run: dict[str, Any]) -> str:
     """How much a piece was about, as the provenance of a run tells it."""
     found = []
-    for _ in piece.sections.get(OURS, {}).get(CHANGES, ()):
-        counts = dict(next(told, {}).get("touched", {}))
+    for each in told:
+        counts = dict(each.get("touched", {}))
         channels = counts.pop("channels", None) or {}
         found += [f"{n:,} {what}" for what, n in counts.items()]
         found += [f"{n:,} compartments with {name}" for name, n in channels.items()]
@@ -298,7 +323,8 @@ def _table(found: pd.DataFrame, names: Iterable[str], what: str) -> Markup:
     text = (
         f"Mean rates (Hz) by {what}. d: mean over standard deviation of the differences. p "
         "(signs): exact sign-flip test. Smallest visible: the difference that four of five such "
-        "studies would have found."
+        "studies would have found by Student’s t, before Holm’s correction. Dashes: differences "
+        "that do not vary over seeds, of which only signs tell."
     )
     inside = table(text, header, rows, words=2)
     return tag("details", tag("summary", f"The numbers, by {what}") + inside)
@@ -334,14 +360,15 @@ def _lacks(result: StudyResult, judged: Sequence[Judged]) -> Section:
 
 
 def _seconds(result: StudyResult) -> dict[str, float]:
-    """Wall-clock of every run, s, by arm and seed."""
-    return {
-        f"{arm} {seed}": _total(result, arm, seed) for arm in result.arms for seed in result.seeds
-    }
+    """Wall-clock of every run, s, by arm and seed; what arms have in common is one of its own."""
+    runs = {f"{arm} {seed}": result.run(arm, seed) for arm in result.arms for seed in result.seeds}
+    stems = {str(run.stem.directory): run.stem for run in runs.values() if run.stem is not None}
+    every = {**{name: run.result for name, run in runs.items()}, **stems}
+    return {name: _total(each) for name, each in every.items()}
 
 
-def _total(result: StudyResult, arm: str, seed: int) -> float:
-    done = result.run(arm, seed).result.run_summary
+def _total(result: Result) -> float:
+    done = result.run_summary
     return sum(done.stages.values()) if done else 0.0
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from isocortex.circuit import NodePopulation
 from isocortex.cortex.projection import POPULATION
 from isocortex.errors import ConfigError, InputError
 from isocortex.experiment.measures import Look, groups_of, measure_named
@@ -53,7 +54,8 @@ def compare_results(
 
     Raises
     ------
-    InputError : one of them is of no cortex. ConfigError : they have no time in common.
+    InputError : one of them is of no cortex. ConfigError : they have no time in common, or are of
+        other neurons and the measure is told against the first's rest.
     """
     judged = measure_named(measure)
     begin = max(first.begin, second.begin, start or 0.0)
@@ -61,7 +63,13 @@ def compare_results(
     if begin >= end:
         raise ConfigError(f"nothing from {begin:g} ms on is in both", field="start",
                           fix="Begin earlier, or choose others.")  # fmt: skip
-    neurons = [_neurons(each) for each in (first, second)]
+    nodes = [_nodes(each) for each in (first, second)]
+    if judged.against_rest and nodes[0].digest() != nodes[1].digest():
+        raise ConfigError(
+            f"{measure} are told against the first's rest, and the second is of other neurons",
+            field="measure", fix="Compare another measure, or results of one circuit.",
+        )  # fmt: skip
+    neurons = [Neurons.of(each) for each in nodes]
     rest, spikes = (Spikes.of(each.spikes, begin, end) for each in (first, second))
     values = [
         judged.of(Look(each, rest, groups_of(of, by)))
@@ -74,12 +82,12 @@ def compare_results(
     return Pair(apart, begin, end, judged.what, judged.unit, table)
 
 
-def _neurons(result: Result) -> Neurons:
+def _nodes(result: Result) -> NodePopulation:
     nodes = nodes_of(result)
     if POPULATION not in nodes:
         raise InputError(f"has no population {POPULATION!r}", file=result.directory,
                          fix="Give results of a circuit of `isocortex build cortex`.")  # fmt: skip
-    return Neurons.of(nodes[POPULATION])
+    return nodes[POPULATION]
 
 
 def _first_apart(first: Result, second: Result) -> float:

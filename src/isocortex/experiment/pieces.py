@@ -12,7 +12,7 @@ from isocortex.errors import ConfigError
 from isocortex.experiment.changes import Change, section
 
 #: Sections of a configuration that say when what is in them begins, and their word for it, ms.
-INPUTS, BEGINS = "inputs", "delay"
+INPUTS, OVERRIDES, BEGINS = "inputs", "connection_overrides", "delay"
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,18 @@ def _start(sections: Mapping[str, Any]) -> float:
         if name == OURS and set(value) == {CHANGES}:
             starts += [each.get("start", 0.0) for each in value[CHANGES]]
         elif name == INPUTS:
-            starts += [each.get(BEGINS, 0.0) for each in value.values()]
+            starts += [_begins(each) for each in value.values()]
+        elif name == OVERRIDES:
+            starts += [_begins(each) for each in value]
         else:
             starts.append(0.0)
     return float(min(starts, default=0.0))
+
+
+def _begins(entry: Mapping[str, Any]) -> float:
+    """When it says that it begins; of several pulses, the first."""
+    told = entry.get(BEGINS) or 0.0
+    return min(told) if isinstance(told, list) else told
 
 
 def with_pieces(config: Mapping[str, Any], pieces: Iterable[Piece]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from isocortex.sonata.config import load_nodes
 from isocortex.text import read_json
 from isocortex.validation.measured import Measured
 from isocortex.validation.neurons import Neurons, Spikes
-from isocortex.validation.perturbed import focus
+from isocortex.validation.perturbed import BEFORE, focus
 
 
 class StudyRun:
@@ -222,15 +222,17 @@ class StudyResult:
     ) -> dict[int, Measured]:
         """By seed, where activity goes from an area: order, latency, speed.
 
-        See :func:`isocortex.validation.perturbed.focus`; the control of the seed is its rest.
+        See :func:`isocortex.validation.perturbed.focus`; the control of the seed is its rest, from
+        ``start`` on. Of the arm a little before that is looked at too: what a first discharge at
+        once is told against.
         """
         begin, end = self._window(arm, self.study.control, start, None)
+        lead = min(BEFORE, begin)
         found = {}
         for seed in self.seeds:
-            spikes, rest = (
-                self.run(name, seed).spikes(begin, end) for name in (arm, self.study.control)
-            )
-            found[seed] = focus(spikes, rest, self.neurons(seed), area, side)
+            spikes = self.run(arm, seed).spikes(begin - lead, end)
+            rest = self.run(self.study.control, seed).spikes(begin, end)
+            found[seed] = focus(spikes, rest, self.neurons(seed), area, side, since=lead)
         return found
 
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:

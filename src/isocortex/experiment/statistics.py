@@ -22,6 +22,8 @@ from isocortex.arrays import FloatArray
 EXACT, DRAWN = 16, 100_000
 #: Share of true effects that the smallest visible difference is to be found with.
 POWER = 0.8
+#: Differences that vary by no more than this share of the largest are the same but for rounding.
+SAME = 1e-12
 #: Seeds from which on the sign-flip test can go below 0.05: 2 / 2^6.
 ENOUGH_SEEDS = 6
 #: Columns of a comparison, in their order; those of the seeds come behind.
@@ -42,13 +44,15 @@ class Paired:
     Attributes
     ----------
     n : pairs.
-    mean, low, high : of the differences, and its interval by Student's t.
+    mean, low, high : of the differences, and its interval by Student's t. That, ``d``, ``p_t`` and
+        ``smallest`` are NaN for one pair, and where all differences are the same: what can be said
+        then, the sign-flip test does.
     d : mean over standard deviation of the differences (Cohen's d of pairs).
     p_t, p_flip : two-sided, of Student's t and of the sign-flip test.
     flip_low, flip_high : the interval that the sign-flip test does not refuse; infinite where so
         few pairs cannot bound it.
-    smallest : the difference that would be found in ``POWER`` of all studies with so many pairs and
-        this standard deviation.
+    smallest : the difference that a t test, before Holm's correction, would find in ``POWER`` of
+        all studies with so many pairs and this standard deviation.
     """
 
     n: int
@@ -81,17 +85,15 @@ def paired(differences: ArrayLike, level: float = 0.95) -> Paired:
     mean = float(x.mean())
     if n == 1:
         return Paired(1, mean, nan, nan, nan, nan, 1.0, -np.inf, np.inf, nan)
+    signs = (sign_flip(x), *sign_flip_interval(x, level))
     sd = float(x.std(ddof=1))
+    if sd <= SAME * np.abs(x).max():  # Student's t asks for differences that vary
+        return Paired(n, mean, nan, nan, nan, nan, *signs, nan)
     half = float(stats.t.ppf((1 + level) / 2, n - 1)) * sd / np.sqrt(n)
-    if sd > 0:
-        d = mean / sd
-        p_t = float(2 * stats.t.sf(abs(d) * np.sqrt(n), n - 1))
-    else:  # all differences are the same: none at all, or beyond doubt
-        d, p_t = (0.0, 1.0) if mean == 0 else (float(np.copysign(np.inf, mean)), 0.0)
-    return Paired(
-        n, mean, mean - half, mean + half, d, p_t, sign_flip(x), *sign_flip_interval(x, level),
-        smallest_visible(sd, n, 1 - level),
-    )  # fmt: skip
+    d = mean / sd
+    p_t = float(2 * stats.t.sf(abs(d) * np.sqrt(n), n - 1))
+    smallest = smallest_visible(sd, n, 1 - level)
+    return Paired(n, mean, mean - half, mean + half, d, p_t, *signs, smallest)
 
 
 def sign_flip(differences: ArrayLike, seed: int = 0) -> float:
@@ -143,16 +145,16 @@ def _all_signs(n: int) -> FloatArray:
 def smallest_visible(sd: float, n: int, alpha: float = 0.05, power: float = POWER) -> float:
     """The true difference that a t test of n pairs would find with this probability.
 
+    Of one test alone: held against a family of groups (Holm) it must be larger.
+
     Parameters
     ----------
-    sd : of the differences.
+    sd : of the differences; NaN is returned where they do not vary.
     """
     from scipy import optimize, stats
 
-    if n < 2 or not np.isfinite(sd):
+    if n < 2 or not np.isfinite(sd) or sd <= 0:
         return float("nan")
-    if sd == 0:
-        return 0.0
     edge = stats.t.ppf(1 - alpha / 2, n - 1)
 
     def missing(effect: float) -> float:  # beyond the other edge lies nothing at such a power

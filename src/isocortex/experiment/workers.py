@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from inspect import signature
 from typing import Any, Protocol
 
 from isocortex import errors
@@ -99,6 +100,7 @@ class Processes:
         process = subprocess.Popen(
             [sys.executable, "-m", "isocortex.experiment.worker"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            start_new_session=True,  # Ctrl-C is for us, who then tell each of them, once
         )  # fmt: skip
         self.started.append(process)
         return process
@@ -133,16 +135,24 @@ class Cluster:
 
     def __init__(self, client: Any) -> None:
         self.client = client
+        self.answers: list[Any] = []
+        # what a job gives lies in its folder: dask must not answer with what it gave before
+        takes = signature(client.submit).parameters
+        self.more: dict[str, Any] = {"pure": False} if "pure" in takes else {}
 
     def submit(self, job: Job) -> Answer:
         """Send it."""
         from isocortex.experiment.jobs import perform
 
-        answer: Answer = self.client.submit(perform, plain(job))
+        answer: Answer = self.client.submit(perform, plain(job), **self.more)
+        self.answers.append(answer)
         return answer
 
     def close(self) -> None:
-        """It is the caller's."""
+        """Take back what nobody has begun; the cluster is the caller's."""
+        for answer in self.answers:
+            if not answer.done():
+                answer.cancel()
 
 
 def _error(told: dict[str, Any]) -> Exception:

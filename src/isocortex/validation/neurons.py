@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from isocortex.analysis.counts import Groups
+from isocortex.analysis.counts import Groups, group_counts, whole_bins
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import NodePopulation
 from isocortex.cortex.counts import EXCITATORY, HEMISPHERES
@@ -50,6 +50,11 @@ class Spikes(NamedTuple):
         mine = table[table["population"] == POPULATION]
         times, ids = mine["timestamps"].to_numpy(float), mine["node_ids"].to_numpy()
         return cls.between(times, ids, start, stop)
+
+    def counts(self, groups: Groups, width: float) -> pd.DataFrame:
+        """int[groups, bins], in as many whole bins (ms) as there are."""
+        whole = whole_bins(self.duration, width) * width
+        return group_counts(self.times, self.ids, groups, whole, width)
 
 
 @dataclass(frozen=True, eq=False)

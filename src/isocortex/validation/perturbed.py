@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from isocortex.analysis.correlations import pair_correlations
-from isocortex.analysis.counts import group_counts, whole_bins
+from isocortex.analysis.counts import group_counts
 from isocortex.analysis.events import baseline, bursts
 from isocortex.analysis.evoked import evoked_responses, triggered_responses
 from isocortex.analysis.spread import spread_speed
@@ -40,7 +40,7 @@ def discharging(spikes: Spikes, rest: Spikes, neurons: Neurons) -> pd.Series:
     areas = neurons.judged_areas
     if not areas:
         return pd.Series(dtype=bool)
-    counts, level = _counts(spikes, areas), baseline(_counts(rest, areas))
+    counts, level = spikes.counts(areas, EVENT_BIN), baseline(rest.counts(areas, EVENT_BIN))
     found = bursts(counts, EVENT_BIN, level).groupby("group")
     number = found.size().reindex(counts.index, fill_value=0)
     filled = found["duration_ms"].sum().reindex(counts.index, fill_value=0.0) / spikes.duration
@@ -86,19 +86,34 @@ def dose_curve(doses: Mapping[float, Spikes], rest: Spikes, neurons: Neurons) ->
     return found
 
 
-def focus(spikes: Spikes, rest: Spikes, neurons: Neurons, area: str, side: str) -> Measured:
+def focus(
+    spikes: Spikes,
+    rest: Spikes,
+    neurons: Neurons,
+    area: str,
+    side: str,
+    *,
+    since: float = 0.0,
+) -> Measured:
     """Where activity goes from an area without inhibition: order, latency, speed.
 
     Around the moments at which discharges of the area begin; an area joins if it fires more then
     than chance makes it at rest. One that never joins comes last.
+
+    Parameters
+    ----------
+    since : ms, when the area lost its inhibition: discharges that begin earlier do not count. Give
+        ``BEFORE`` of what was before it, or a first discharge at once has no window and is lost.
     """
     found, here, name = Measured(), on(area, side), f"focus.{area}"
     areas = neurons.by_area
     if here not in areas:
         return found
-    still, counts = _counts(rest, areas), _counts(spikes, areas)
-    found.put(f"{name}.ratio", ratio(spikes, rest, areas[here]))
+    still, counts = rest.counts(areas, EVENT_BIN), spikes.counts(areas, EVENT_BIN)
+    late = Spikes.between(spikes.times, spikes.ids, since, spikes.duration)
+    found.put(f"{name}.ratio", ratio(late, rest, areas[here]))
     onsets = discharges(counts.loc[[here]], still.loc[[here]])
+    onsets = onsets[onsets > since - EVENT_BIN]  # the bin in which it began counts
     table = triggered_responses(
         counts, still, onsets, before=BEFORE, after=AFTER, bin_width=EVENT_BIN
     )
@@ -112,8 +127,8 @@ def focus(spikes: Spikes, rest: Spikes, neurons: Neurons, area: str, side: str) 
     n = f"of {len(joined)} areas that join {len(onsets)} discharges"
     found.put(f"{name}.first", mean(joined > 0) if len(joined) else 1.0, n)
     near = _near(neurons, area, side)
-    late = others["latency_ms"].fillna(np.inf)
-    found.put(f"{name}.nearer", sooner(late[near].to_numpy(), late.drop(near).to_numpy()),
+    after = others["latency_ms"].fillna(np.inf)
+    found.put(f"{name}.nearer", sooner(after[near].to_numpy(), after.drop(near).to_numpy()),
               f"{joined.index.isin(near).sum()} of {len(near)} join")  # fmt: skip
     partner = on(area, HEMISPHERES[1 - HEMISPHERES.index(side)])
     if partner in joined.index:
@@ -263,8 +278,3 @@ def rank_correlation(a: pd.Series, b: pd.Series) -> float:
     if len(a) < 3 or a.nunique() < 2 or b.nunique() < 2:
         return 0.0
     return float(a.rank().corr(b.rank()))
-
-
-def _counts(spikes: Spikes, groups: Mapping[str, IntArray]) -> pd.DataFrame:
-    whole = whole_bins(spikes.duration, EVENT_BIN) * EVENT_BIN
-    return group_counts(spikes.times, spikes.ids, groups, whole, EVENT_BIN)
