@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import isocortex as command
+from command_line import one_line
 from library_circuit import clamp, poisson, report, write_library_circuit
 from written import require_equal
 
@@ -20,6 +21,7 @@ from isocortex.experiment import changes as ex
 from isocortex.html_report import report_page
 from isocortex.network.build import build_network
 from isocortex.network.factors import factors_of, place_of
+from isocortex.report import origin
 from isocortex.sonata.changes import read_changes
 
 CELLS = {"population": "cells"}
@@ -445,6 +447,29 @@ def test_a_run_that_changes_on_its_way_goes_on_without_a_seam(
     result = ic.continue_run(out, threads=2, progress=None)
     require_equal(result.directory, changed.directory)
     assert result.run_summary.n_events == changed.run_summary.n_events
+
+
+def test_changes_made_in_python_are_not_lost_when_a_run_goes_on(config, control, tmp_path):
+    """They are in no configuration: the run had gone on without them."""
+
+    def stop(t, tstop, spikes):
+        signal.raise_signal(signal.SIGINT)
+
+    out = tmp_path / "out"
+    block = ex.synapses(source="drive", weight=0.0, start=20, name="block")
+    simulation = with_changes(ic.load_simulation(config), [block])
+    options = {"threads": 1, "progress": None}
+    whole = ic.run(simulation, output_dir=tmp_path / "whole", **options)
+    assert len(whole.spikes) != len(control.spikes)
+    with pytest.raises(KeyboardInterrupt):
+        ic.run(simulation, output_dir=out, checkpoint_every=10, **{**options, "progress": stop})
+    one_line(command("continue", out), config, "other changes", "none here, block there")
+    result = ic.continue_run(out, config=simulation, **options)
+    require_equal(result.directory, whole.directory)
+    assert origin.simulation_of(result).changes == [block]
+    more = with_changes(simulation, [replace(block, start=30)])
+    with pytest.raises(ConfigError, match="block, block here, block there"):
+        ic.continue_run(out, config=more, **options)
 
 
 def test_a_session_can_go_back_and_forth_over_changes(tmp_path):
