@@ -332,8 +332,30 @@ def test_rates_change_from_a_time_to_a_time_and_trains_are_as_before(recipe, tmp
     early = [t[t.timestamps < 20.5].reset_index(drop=True) for t in (ours, theirs)]
     pd.testing.assert_frame_equal(*early)
     assert len(ours) > 1.2 * len(theirs)
-    nothing = with_changes(recipe, [ex.background("background", 1.0)])
-    require_same(simulated(nothing), simulated(recipe))
+    for nothing in (ex.background("background", 1.0),
+                    ex.background("background", 1.0, start=20, stop=30)):  # fmt: skip
+        unchanged = in_force(with_changes(recipe, [nothing]))
+        assert unchanged.inputs == [plain] and unchanged.effects[0].inputs == len(plain.rows)
+
+
+def test_random_numbers_of_a_changed_rate_are_those_of_its_time_however_it_is_written(recipe):
+    made = [in_force(with_changes(recipe, [ex.background("background", 2.0, start=a, stop=b)]))
+            for a, b in ((20, 30), (20.0, np.float64(30)))]  # fmt: skip
+    for one, other in zip(*(each.inputs for each in made), strict=True):
+        np.testing.assert_array_equal(one.key, other.key)
+
+
+def test_inputs_that_change_until_the_end_go_on_beyond_it(tmp_path):
+    """The end was part of them: a run was not continued for longer."""
+    changes = [ex.current(ONE, 0.2, start=10), ex.background("drive", 2.0, start=20)]
+    simulation = ic.load_simulation(write(tmp_path, *changes), tstop=60)
+    options = {"config": simulation, "threads": 1, "progress": None}
+    whole = ic.run(output_dir=tmp_path / "whole", **options)
+    out = tmp_path / "out"
+    part = ic.run(tstop=40, output_dir=out, checkpoint_every=20, **options)
+    assert part.duration == 40.0
+    result = ic.continue_run(out, tstop=60, **options)
+    require_equal(result.directory, whole.directory)
 
 
 # --- from a time on -----------------------------------------------------------------------------
