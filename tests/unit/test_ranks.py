@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from command_line import isocortex
 from launch import LIMIT, command, environment, launch, python
-from library_circuit import clamp, poisson, potentials, report, write_library_circuit
+from library_circuit import ORIGIN, clamp, poisson, potentials, report, write_library_circuit
 from written import require_equal
 
 import isocortex as ic
@@ -38,7 +38,7 @@ def circuit(tmp_path_factory):
     """Cells and point neurons that drive each other, driven by trains and electrodes."""
     folder = tmp_path_factory.mktemp("circuit")
     config = write_library_circuit(
-        folder, cells=5, drive=2, edges=NSYNS, recurrent=RECURRENT,
+        folder, cells=5, drive=2, edges=NSYNS, recurrent=RECURRENT, place=ORIGIN,
         run={"tstop": 30.0}, output={"log_file": "log.txt", "spikes_file_csv": "spikes.csv"},
         inputs={"drive": poisson(), "step": clamp(1.0, (1, 3))},
         reports={"soma": report("v"), "all": report("v", "all", dt=0.5),
