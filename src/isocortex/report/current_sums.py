@@ -59,8 +59,8 @@ class Bodies:
         if places:
             _require(nodes, rows, where, np.isfinite(position).all(axis=1), "place")
         if self.upright:
-            length = np.sqrt((self.normal**2).sum(axis=1))
-            _require(nodes, rows, normals, np.isfinite(length) & (length > 0.0), "direction")
+            known = np.isfinite(self.normal).all(axis=1) & self.normal.any(axis=1)
+            _require(nodes, rows, normals, known, "direction")
         self.position, self.angles = np.nan_to_num(position), np.nan_to_num(axes(angles))
         key = f"turn about the normal: {nodes.name}"
         self.twist = 2.0 * np.pi * uniform(seed, key, nodes.node_ids)
