@@ -6,7 +6,6 @@ from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
@@ -57,10 +56,10 @@ class Bodies:
         self.upright = all(x in columns for x in normals) and not any(x in columns for x in angles)
         position, self.normal = axes(where), axes(normals)
         if places:
-            _require(nodes, rows, where, np.isfinite(position).all(axis=1), "place")
+            _require(nodes, rows, where, position, "place")
         if self.upright:
-            known = np.isfinite(self.normal).all(axis=1) & self.normal.any(axis=1)
-            _require(nodes, rows, normals, known, "direction")
+            somewhere = np.where(self.normal.any(axis=1, keepdims=True), self.normal, np.nan)
+            _require(nodes, rows, normals, somewhere, "direction")
         self.position, self.angles = np.nan_to_num(position), np.nan_to_num(axes(angles))
         key = f"turn about the normal: {nodes.name}"
         self.twist = 2.0 * np.pi * uniform(seed, key, nodes.node_ids)
@@ -75,10 +74,10 @@ class Bodies:
 
 
 def _require(
-    nodes: NodePopulation, rows: IntArray, names: list[str], known: NDArray[np.bool_], what: str
+    nodes: NodePopulation, rows: IntArray, names: list[str], values: FloatArray, what: str
 ) -> None:
     """Refuse to take the origin, or nowhere, for what some rows of a population do not tell."""
-    unknown = rows[~known[rows]]
+    unknown = rows[np.flatnonzero(~np.isfinite(values[rows]).all(axis=1))]
     if len(unknown):
         lacking = [name for name in names if name not in nodes.columns]
         fault = f"has no {', '.join(lacking)}" if lacking else f"{', '.join(names)} are none"

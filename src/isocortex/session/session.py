@@ -16,7 +16,7 @@ from isocortex.engine.state import Snapshot, State
 from isocortex.errors import ConfigError
 from isocortex.interrupt import interruptible
 from isocortex.network.network import Network
-from isocortex.network.touched import summed
+from isocortex.network.touched import require_touched, summed
 from isocortex.report.record import Recorder, Sampling
 from isocortex.report.summary import Stopwatch
 from isocortex.session.checkpoints import Checkpoints, Plan, about_run
@@ -274,7 +274,6 @@ def prepare(
     plan : when the state is written, None for never.
     start : a state to begin with, None to begin at rest.
     ranks : those that run the simulation together; the first writes for all.
-
     """
     started, clock, ranks = datetime.now(UTC), Stopwatch(), ranks or Ranks()
     with ranks.together():
@@ -304,6 +303,7 @@ def prepare(
     n_synapses = ranks.sum(stored) + round(network.n_drawn)
     say(describe(network, n_synapses))
     touched = summed(network.touched, ranks)
+    require_touched(touched, simulation.config_file)  # a rank alone knows of its synapses only
     for each in touched:
         say(str(each))
     clock.lap(BUILDING)
