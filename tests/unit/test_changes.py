@@ -510,6 +510,26 @@ def test_a_session_can_go_back_and_forth_over_changes(tmp_path):
             np.testing.assert_array_equal(session.run.engine.soma_voltage(), v)
 
 
+def test_a_state_that_is_refused_changes_nothing(tmp_path):
+    """The network of its time had been put in place before the state was looked at."""
+    with ic.open_session(write(tmp_path, *LATE), threads=1) as session:
+        session.advance(15.0)
+        early, network = session.state(), session.network
+        session.advance(10.0)
+        late, changed = session.state(), session.network
+        assert changed is not network
+        other = replace(early, of={**early.of, "cells": "2 (others)"})
+        with pytest.raises(ConfigError, match="with other cells"):
+            session.restore(other)
+        assert session.time == 25.0 and session.network is changed
+        session.advance()
+        spikes, v = session.spikes, session.run.engine.soma_voltage()
+        session.restore(late)
+        session.advance()
+        pd.testing.assert_frame_equal(session.spikes, spikes)
+        np.testing.assert_array_equal(session.run.engine.soma_voltage(), v)
+
+
 def test_drawn_synapses_change_as_stored_ones_do(recipe):
     """Any number of threads; some cells of a model are changed, others not."""
     some = [
