@@ -318,6 +318,13 @@ def test_a_current_is_an_electrode(tmp_path):
     assert len(ours[0])
 
 
+def test_changes_are_not_added_to_those_in_force(recipe):
+    """They had no effect, and nothing said so."""
+    now = in_force(with_changes(recipe, [ex.lesion(AREA)]))
+    with pytest.raises(ConfigError, match="in force already"):
+        with_changes(now, [ex.synapses(weight=0.0)])
+
+
 def test_rates_change_from_a_time_to_a_time_and_trains_are_as_before(recipe, tmp_path):
     more = with_changes(recipe, [ex.background("background", 3.0, start=20.5, stop=30)])
     first, then, last = in_force(more).inputs

@@ -193,6 +193,8 @@ class Lesion(Change):
 class CurrentChange(Change):
     """A constant current into the soma of every cell of a node set.
 
+    Virtual nodes are left out, point neurons refused.
+
     Attributes
     ----------
     amp : nA.

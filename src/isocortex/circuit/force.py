@@ -11,6 +11,8 @@ import numpy as np
 from isocortex.arrays import IntArray
 from isocortex.cells.change import Assignment, MembraneChange, parse
 from isocortex.circuit.changes import (
+    CHANGES,
+    OURS,
     Change,
     ChannelChange,
     CurrentChange,
@@ -61,7 +63,17 @@ class Effect:
 
 
 def with_changes(simulation: Simulation, changes: Iterable[Change]) -> Simulation:
-    """The same with changes of its own after those that it has."""
+    """The same with changes of its own after those that it has.
+
+    Raises
+    ------
+    ConfigError : those that it has are in force already; further ones would not come to be.
+    """
+    if simulation.effects is not None:
+        raise ConfigError(
+            "changes are in force already: others cannot be added", file=simulation.config_file,
+            field=f"{OURS}.{CHANGES}", fix="Add them before in_force is called.",
+        )  # fmt: skip
     return replace(simulation, changes=[*simulation.changes, *changes])
 
 
