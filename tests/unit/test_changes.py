@@ -14,6 +14,7 @@ from written import require_equal
 
 import isocortex as ic
 from isocortex.cells.change import parse
+from isocortex.circuit.changes import UNCOUNTED
 from isocortex.circuit.force import in_force, rebuilt_at, with_changes
 from isocortex.cortex.build import build_cortex
 from isocortex.errors import ConfigError
@@ -22,6 +23,7 @@ from isocortex.html_report import report_page
 from isocortex.network.build import build_network
 from isocortex.network.factors import factors_of, place_of
 from isocortex.report import origin
+from isocortex.session.facts import line_of
 from isocortex.sonata.changes import read_changes
 
 CELLS = {"population": "cells"}
@@ -618,6 +620,17 @@ def test_a_delayed_override_is_a_change_from_then_on(tmp_path):
 
 
 # --- what people are told -----------------------------------------------------------------------
+
+
+def test_drawn_synapses_are_said_not_to_be_counted(recipe):
+    """Nothing had been said after the colon."""
+    some = [ex.synapses(source=INHIBITORY, weight=0.5, name="block"), ex.lesion(AREA)]
+    network = build_network(with_changes(recipe, some), store_synapses=False)
+    block, lesion = map(line_of, network.touched)
+    assert block == f"Change block (synapses): {UNCOUNTED}."
+    assert lesion.endswith(f" cells, {UNCOUNTED}.")
+    network = build_network(with_changes(recipe, some), store_synapses=True)
+    assert [line_of(each) for each in network.touched] == list(map(str, network.touched))
 
 
 def test_counts_are_told_by_info_run_and_report(tmp_path):

@@ -17,6 +17,8 @@ from isocortex.errors import ConfigError
 
 #: The section of a configuration that is ours alone, and its list of changes.
 OURS, CHANGES = "isocortex", "changes"
+#: What is said of synapses that a change is about and that are not stored.
+UNCOUNTED = "synapses that are drawn at each spike and not counted"
 
 
 @dataclass(frozen=True, kw_only=True)
