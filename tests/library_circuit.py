@@ -10,6 +10,8 @@ from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 CELL = "485836906"
 EXC = {"tau1": 0.1, "tau2": 1.7, "erev": 0.0}
+#: Where cells are that potentials are recorded of.
+ORIGIN = {"x": [0.0], "y": [0.0], "z": [0.0]}
 SYNAPSE = {
     "edge_type_id": 0, "model_template": "exp2syn", "syn_weight": 1e-3, "delay": 1.0,
     "dynamics_params": "exc.json", "target_sections": "['basal']",
@@ -25,6 +27,7 @@ def write_library_circuit(
     edges: list[tuple[int, int, int]] = (),
     recurrent: list[tuple[int, int, int]] = (),
     synapse: dict | None = None,
+    place: dict | None = None,
     **sections,
 ) -> Path:
     """Write circuit and simulation; returns the simulation configuration.
@@ -33,12 +36,13 @@ def write_library_circuit(
     ----------
     edges, recurrent : (source, target, nsyns) from ``drive`` to ``cells``, among ``cells``.
     synapse : changes to ``SYNAPSE``.
+    place : attributes of the cells, such as ``ORIGIN``.
     sections : of the configuration; dictionaries are merged into the defaults.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "exc.json").write_text(json.dumps(EXC))
     node = {"node_type_id": [1], "model_type": "biophysical", "model_template": f"isocortex:{CELL}"}
-    write_types(folder / "cells_types.csv", pd.DataFrame(node))
+    write_types(folder / "cells_types.csv", pd.DataFrame({**node, **(place or {})}))
     write_types(
         folder / "drive_types.csv", pd.DataFrame({"node_type_id": [2], "model_type": "virtual"})
     )

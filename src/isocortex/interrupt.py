@@ -16,6 +16,8 @@ class Terminated(KeyboardInterrupt):
 def interruptible() -> Iterator[Callable[[], None]]:
     """Hold back Ctrl-C and SIGTERM until the function that this gives is called, which raises.
 
+    What comes after the last call is raised at the end.
+
     Python raises KeyboardInterrupt between any two instructions otherwise: in the middle of a
     write, or inside a library's clean-up, where it is swallowed; and SIGTERM ends it as it stands.
     A second Ctrl-C is raised at once; a second SIGTERM is the first one's echo, as launchers pass
@@ -23,18 +25,22 @@ def interruptible() -> Iterator[Callable[[], None]]:
     the main thread, which alone receives signals, nothing changes.
     """
     asked: type[KeyboardInterrupt] | None = None
+    raised = False
 
     def remember(number: int, frame: object) -> None:
-        nonlocal asked
+        nonlocal asked, raised
         if number == signal.SIGTERM:
             asked = asked or Terminated
         elif asked is KeyboardInterrupt:
+            raised = True
             raise KeyboardInterrupt
         else:
             asked = KeyboardInterrupt
 
     def check() -> None:
+        nonlocal raised
         if asked is not None:
+            raised = True
             raise asked
 
     if threading.current_thread() is not threading.main_thread():
@@ -48,3 +54,5 @@ def interruptible() -> Iterator[Callable[[], None]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if asked is not None and not raised:
+        raise asked

@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import isocortex as command
+from command_line import one_line
 from library_circuit import clamp, poisson, report, write_library_circuit
 from written import require_equal
 
 import isocortex as ic
 from isocortex.cells.change import parse
+from isocortex.circuit.changes import UNCOUNTED
 from isocortex.circuit.force import in_force, rebuilt_at, with_changes
 from isocortex.cortex.build import build_cortex
 from isocortex.errors import ConfigError
@@ -20,6 +22,8 @@ from isocortex.experiment import changes as ex
 from isocortex.html_report import report_page
 from isocortex.network.build import build_network
 from isocortex.network.factors import factors_of, place_of
+from isocortex.report import origin
+from isocortex.session.facts import line_of
 from isocortex.sonata.changes import read_changes
 
 CELLS = {"population": "cells"}
@@ -316,6 +320,13 @@ def test_a_current_is_an_electrode(tmp_path):
     assert len(ours[0])
 
 
+def test_changes_are_not_added_to_those_in_force(recipe):
+    """They had no effect, and nothing said so."""
+    now = in_force(with_changes(recipe, [ex.lesion(AREA)]))
+    with pytest.raises(ConfigError, match="in force already"):
+        with_changes(now, [ex.synapses(weight=0.0)])
+
+
 def test_rates_change_from_a_time_to_a_time_and_trains_are_as_before(recipe, tmp_path):
     more = with_changes(recipe, [ex.background("background", 3.0, start=20.5, stop=30)])
     first, then, last = in_force(more).inputs
@@ -330,8 +341,30 @@ def test_rates_change_from_a_time_to_a_time_and_trains_are_as_before(recipe, tmp
     early = [t[t.timestamps < 20.5].reset_index(drop=True) for t in (ours, theirs)]
     pd.testing.assert_frame_equal(*early)
     assert len(ours) > 1.2 * len(theirs)
-    nothing = with_changes(recipe, [ex.background("background", 1.0)])
-    require_same(simulated(nothing), simulated(recipe))
+    for nothing in (ex.background("background", 1.0),
+                    ex.background("background", 1.0, start=20, stop=30)):  # fmt: skip
+        unchanged = in_force(with_changes(recipe, [nothing]))
+        assert unchanged.inputs == [plain] and unchanged.effects[0].inputs == len(plain.rows)
+
+
+def test_random_numbers_of_a_changed_rate_are_those_of_its_time_however_it_is_written(recipe):
+    made = [in_force(with_changes(recipe, [ex.background("background", 2.0, start=a, stop=b)]))
+            for a, b in ((20, 30), (20.0, np.float64(30)))]  # fmt: skip
+    for one, other in zip(*(each.inputs for each in made), strict=True):
+        np.testing.assert_array_equal(one.key, other.key)
+
+
+def test_inputs_that_change_until_the_end_go_on_beyond_it(tmp_path):
+    """The end was part of them: a run was not continued for longer."""
+    changes = [ex.current(ONE, 0.2, start=10), ex.background("drive", 2.0, start=20)]
+    simulation = ic.load_simulation(write(tmp_path, *changes), tstop=60)
+    options = {"config": simulation, "threads": 1, "progress": None}
+    whole = ic.run(output_dir=tmp_path / "whole", **options)
+    out = tmp_path / "out"
+    part = ic.run(tstop=40, output_dir=out, checkpoint_every=20, **options)
+    assert part.duration == 40.0
+    result = ic.continue_run(out, tstop=60, **options)
+    require_equal(result.directory, whole.directory)
 
 
 # --- from a time on -----------------------------------------------------------------------------
@@ -447,6 +480,29 @@ def test_a_run_that_changes_on_its_way_goes_on_without_a_seam(
     assert result.run_summary.n_events == changed.run_summary.n_events
 
 
+def test_changes_made_in_python_are_not_lost_when_a_run_goes_on(config, control, tmp_path):
+    """They are in no configuration: the run had gone on without them."""
+
+    def stop(t, tstop, spikes):
+        signal.raise_signal(signal.SIGINT)
+
+    out = tmp_path / "out"
+    block = ex.synapses(source="drive", weight=0.0, start=20, name="block")
+    simulation = with_changes(ic.load_simulation(config), [block])
+    options = {"threads": 1, "progress": None}
+    whole = ic.run(simulation, output_dir=tmp_path / "whole", **options)
+    assert len(whole.spikes) != len(control.spikes)
+    with pytest.raises(KeyboardInterrupt):
+        ic.run(simulation, output_dir=out, checkpoint_every=10, **{**options, "progress": stop})
+    one_line(command("continue", out), config, "other changes", "none here, block there")
+    result = ic.continue_run(out, config=simulation, **options)
+    require_equal(result.directory, whole.directory)
+    assert origin.simulation_of(result).changes == [block]
+    more = with_changes(simulation, [replace(block, start=30)])
+    with pytest.raises(ConfigError, match="block, block here, block there"):
+        ic.continue_run(out, config=more, **options)
+
+
 def test_a_session_can_go_back_and_forth_over_changes(tmp_path):
     path = write(tmp_path, *LATE)
     with ic.open_session(path, threads=1) as session:
@@ -461,6 +517,26 @@ def test_a_session_can_go_back_and_forth_over_changes(tmp_path):
             session.advance()
             pd.testing.assert_frame_equal(session.spikes, spikes)
             np.testing.assert_array_equal(session.run.engine.soma_voltage(), v)
+
+
+def test_a_state_that_is_refused_changes_nothing(tmp_path):
+    """The network of its time had been put in place before the state was looked at."""
+    with ic.open_session(write(tmp_path, *LATE), threads=1) as session:
+        session.advance(15.0)
+        early, network = session.state(), session.network
+        session.advance(10.0)
+        late, changed = session.state(), session.network
+        assert changed is not network
+        other = replace(early, of={**early.of, "cells": "2 (others)"})
+        with pytest.raises(ConfigError, match="with other cells"):
+            session.restore(other)
+        assert session.time == 25.0 and session.network is changed
+        session.advance()
+        spikes, v = session.spikes, session.run.engine.soma_voltage()
+        session.restore(late)
+        session.advance()
+        pd.testing.assert_frame_equal(session.spikes, spikes)
+        np.testing.assert_array_equal(session.run.engine.soma_voltage(), v)
 
 
 def test_drawn_synapses_change_as_stored_ones_do(recipe):
@@ -544,6 +620,17 @@ def test_a_delayed_override_is_a_change_from_then_on(tmp_path):
 
 
 # --- what people are told -----------------------------------------------------------------------
+
+
+def test_drawn_synapses_are_said_not_to_be_counted(recipe):
+    """Nothing had been said after the colon."""
+    some = [ex.synapses(source=INHIBITORY, weight=0.5, name="block"), ex.lesion(AREA)]
+    network = build_network(with_changes(recipe, some), store_synapses=False)
+    block, lesion = map(line_of, network.touched)
+    assert block == f"Change block (synapses): {UNCOUNTED}."
+    assert lesion.endswith(f" cells, {UNCOUNTED}.")
+    network = build_network(with_changes(recipe, some), store_synapses=True)
+    assert [line_of(each) for each in network.touched] == list(map(str, network.touched))
 
 
 def test_counts_are_told_by_info_run_and_report(tmp_path):

@@ -21,6 +21,7 @@ import isocortex as ic
 from isocortex.engine.precision import available
 from isocortex.errors import InputError
 from isocortex.examples import write_microcircuit
+from isocortex.interrupt import Terminated
 from isocortex.sonata.config import load_simulation
 
 CELL = "485836906"
@@ -589,3 +590,16 @@ def test_a_full_disk_keeps_what_was_written(circuit):
         assert data.shape[0] * data.shape[1] * 4 < 6_000_000
         assert np.isfinite(data[:]).all()
     assert spikes(circuit.parent / "output")
+
+
+@pytest.mark.parametrize(
+    ("stop", "said", "status"),
+    [(KeyboardInterrupt, "Stopped. What", 130), (Terminated, "Ended by SIGTERM. What", 143)],
+)
+def test_an_experiment_says_how_it_was_ended(tmp_path, monkeypatch, stop, said, status):
+    def run(study, *args, **options):
+        raise stop
+
+    monkeypatch.setattr("isocortex.experiment.Study.run", run)
+    found, _, error = isocortex("experiment", "run", "gaba_block", "-o", tmp_path)
+    assert (found, error.startswith(said)) == (status, True), error

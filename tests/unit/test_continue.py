@@ -17,6 +17,7 @@ import pytest
 from command_line import isocortex, one_line
 from library_circuit import (
     CELL,
+    ORIGIN,
     SYNAPSE,
     clamp,
     poisson,
@@ -58,7 +59,7 @@ def write(folder, **sections):
              "some": potentials(folder, ONE, dt=0.3, start_time=11.0),
              "moment": {"module": "current_dipole", "cells": "cells"}}  # fmt: skip
     return write_library_circuit(
-        folder, edges=EDGES, recurrent=[(0, 1, 20), (1, 0, 20)],
+        folder, edges=EDGES, recurrent=[(0, 1, 20), (1, 0, 20)], place=ORIGIN,
         **{"inputs": {"drive": poisson(), "clamp": clamp(0.4, (0, 1))},
            "run": {"tstop": 40.0, "dt": 0.1}, "reports": {**REPORTS, **field}, **sections},
     )  # fmt: skip

@@ -19,6 +19,33 @@ def test_ctrl_c_waits_until_it_suits():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.parametrize(
+    ("number", "kind"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)]
+)
+def test_what_comes_after_the_last_look_is_not_lost(number, kind):
+    before, steps = signal.getsignal(number), []
+    with pytest.raises(KeyboardInterrupt) as caught, interruptible() as stop_if_asked:
+        stop_if_asked()
+        signal.raise_signal(number)
+        steps.append("closed")
+    assert caught.type is kind
+    assert steps == ["closed"]
+    assert signal.getsignal(number) is before
+
+
+def test_what_was_raised_is_not_raised_again():
+    with interruptible() as stop_if_asked:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            stop_if_asked()
+
+
+def test_a_mistake_is_told_before_a_signal():
+    with pytest.raises(ValueError, match="first"), interruptible():
+        signal.raise_signal(signal.SIGINT)
+        raise ValueError("first")
+
+
 def test_a_second_ctrl_c_does_not_wait():
     steps = []
     with pytest.raises(KeyboardInterrupt), interruptible():

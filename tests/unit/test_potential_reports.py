@@ -6,13 +6,23 @@ import h5py
 import numpy as np
 import pytest
 from command_line import isocortex, one_line
-from library_circuit import CELL, clamp, poisson, potentials, report, write_library_circuit
+from library_circuit import (
+    CELL,
+    ORIGIN,
+    clamp,
+    poisson,
+    potentials,
+    report,
+    write_library_circuit,
+)
 
 import isocortex as ic
 from isocortex import pictures
 from isocortex.analysis.potentials import dipole_moment
 from isocortex.cells.extracellular import membrane_currents, of_voltages, transfer_resistances
 from isocortex.errors import ConfigError, InputError
+from isocortex.network.build import build_network
+from isocortex.session.recorders import recorders_of
 
 CELLS = {"population": "cells"}
 ZERO, ONE = {**CELLS, "node_id": [0]}, {**CELLS, "node_id": [1]}
@@ -29,7 +39,7 @@ def folder(tmp_path_factory):
 def result(folder):
     """Two cells in one place, one of them under an electrode; all their voltages and fields."""
     config = write_library_circuit(
-        folder, edges=[(0, 0, 40), (1, 1, 40)], run={"tstop": END},
+        folder, edges=[(0, 0, 40), (1, 1, 40)], run={"tstop": END}, place=ORIGIN,
         inputs={"drive": poisson(), "clamp": clamp(0.4, (1,), duration=15.0)},
         reports={
             "all": report("v", "all", CELLS),
@@ -145,6 +155,36 @@ def test_what_cannot_be_recorded_is_refused(folder, result, more, said):
     with pytest.raises((ConfigError, InputError), match=said):
         ic.run(changed(folder, **more), output_dir=folder / "none", progress=None)
     assert not list((folder / "none").glob("*.h5"))
+
+
+@pytest.mark.parametrize(
+    ("place", "field", "said"),
+    [
+        ({}, "cells.x", "node 0 of cells has no place: has no x, y, z"),
+        ({"x": [1.0], "y": [2.0]}, "cells.z", "has no place: has no z"),
+        ({"positions_x": [1.0]}, "cells.positions_y", "has no positions_y, positions_z"),
+        ({**ORIGIN, "y": [np.nan]}, "cells.x", "has no place: x, y, z are none"),
+        ({**ORIGIN, "normal_x": [0.0], "normal_y": [0.0], "normal_z": [0.0]}, "cells.normal_x",
+         "has no direction: normal_x, normal_y, normal_z are none"),
+        ({**ORIGIN, "normal_x": [1.0], "normal_y": [np.nan], "normal_z": [0.0]}, "cells.normal_x",
+         "has no direction"),
+    ],
+)  # fmt: skip
+def test_cells_without_a_place_or_direction_are_refused(tmp_path, place, field, said):
+    """They had been at the origin without a word, or said to be in a branch."""
+    config = write_library_circuit(tmp_path, place=place, reports={"field": potentials(tmp_path)})
+    one_line(isocortex("run", config), config, f"reports.field.{field}", said)
+    assert not list((tmp_path / "output").glob("*.h5"))
+
+
+def test_moments_need_no_places_and_angles_no_directions(tmp_path):
+    turned = {**ORIGIN, "rotation_angle_yaxis": [0.5], "normal_x": [0.0], "normal_y": [0.0],
+              "normal_z": [0.0]}  # fmt: skip
+    moment = {"module": "current_dipole", "cells": CELLS}
+    for place, reports in (({}, {"moment": moment}), (turned, {"field": potentials(tmp_path)})):
+        config = write_library_circuit(tmp_path, place=place, reports=reports, run={"tstop": 1.0})
+        network = build_network(simulation := ic.load_simulation(config))
+        assert recorders_of(simulation, network, 0.0)[next(iter(reports))]
 
 
 def test_a_contact_in_a_branch_is_refused_unless_it_is_kept_away(folder, result):

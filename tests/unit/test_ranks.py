@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from command_line import isocortex
 from launch import LIMIT, command, environment, launch, python
-from library_circuit import clamp, poisson, potentials, report, write_library_circuit
+from library_circuit import ORIGIN, clamp, poisson, potentials, report, write_library_circuit
 from written import require_equal
 
 import isocortex as ic
@@ -38,7 +38,7 @@ def circuit(tmp_path_factory):
     """Cells and point neurons that drive each other, driven by trains and electrodes."""
     folder = tmp_path_factory.mktemp("circuit")
     config = write_library_circuit(
-        folder, cells=5, drive=2, edges=NSYNS, recurrent=RECURRENT,
+        folder, cells=5, drive=2, edges=NSYNS, recurrent=RECURRENT, place=ORIGIN,
         run={"tstop": 30.0}, output={"log_file": "log.txt", "spikes_file_csv": "spikes.csv"},
         inputs={"drive": poisson(), "step": clamp(1.0, (1, 3))},
         reports={"soma": report("v"), "all": report("v", "all", dt=0.5),
@@ -262,6 +262,28 @@ def test_what_every_rank_finds_is_said_once(circuit, tmp_path):
     status, _, error = launch(2, "run", circuit, "--dt", "0.07", "--output-dir", tmp_path)
     assert status == 1
     one_line(error, "dt")
+
+
+def test_a_change_about_nothing_is_refused_and_one_about_another_ranks_synapses_is_not(
+    circuit, tmp_path
+):
+    """A rank alone knows of its own synapses, and none had asked for those of all."""
+    for target, n in ((2, 0), (4, 1)):
+        path = circuit.with_name(f"changed{target}.json")
+        change = {"type": "synapses", "weight": 2.0,
+                  "source": {"population": "drive", "node_id": [1]},
+                  "target": {"population": "cells", "node_id": [target]}}  # fmt: skip
+        content = json.loads(circuit.read_text()) | {"isocortex": {"changes": [change]}}
+        path.write_text(json.dumps(content))
+        out = tmp_path / str(target)
+        status, _, error = launch(2, "run", path, "--threads", 1, "--output-dir", out)
+        assert status == (n == 0), error
+        if n:
+            facts = json.loads((out / "provenance.json").read_text())
+            assert facts["run"]["changes"][0]["touched"] == {"synapses": n}
+        else:
+            one_line(error, path.name, "isocortex.changes[0]", "is about no synapse")
+            assert not list(out.glob("*.h5"))
 
 
 def test_a_voltage_lost_on_the_last_rank_ends_all(circuit, tmp_path):

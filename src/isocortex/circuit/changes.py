@@ -7,8 +7,9 @@ or recipes, of stored or drawn synapses, of threads or ranks.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -16,6 +17,8 @@ from isocortex.errors import ConfigError
 
 #: The section of a configuration that is ours alone, and its list of changes.
 OURS, CHANGES = "isocortex", "changes"
+#: What is said of synapses that a change is about and that are not stored.
+UNCOUNTED = "synapses that are drawn at each spike and not counted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +195,8 @@ class Lesion(Change):
 class CurrentChange(Change):
     """A constant current into the soma of every cell of a node set.
 
+    Virtual nodes are left out, point neurons refused.
+
     Attributes
     ----------
     amp : nA.
@@ -233,3 +238,14 @@ TYPES: dict[str, type[Change]] = {
     kind.TYPE: kind
     for kind in (SynapseChange, ChannelChange, SectionChange, Lesion, CurrentChange, RateChange)
 }
+
+
+def entries(changes: Iterable[Change]) -> list[dict[str, Any]]:
+    """Their entries in a configuration, as they are read back from a file."""
+    told = json.dumps([change.as_json() for change in changes], default=str)
+    return list(json.loads(told))
+
+
+def entries_told(told: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The entries in what a provenance tells of changes, which is how much each is about too."""
+    return [{key: value for key, value in each.items() if key != "touched"} for each in told]

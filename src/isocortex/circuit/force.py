@@ -11,6 +11,8 @@ import numpy as np
 from isocortex.arrays import IntArray
 from isocortex.cells.change import Assignment, MembraneChange, parse
 from isocortex.circuit.changes import (
+    CHANGES,
+    OURS,
     Change,
     ChannelChange,
     CurrentChange,
@@ -61,7 +63,17 @@ class Effect:
 
 
 def with_changes(simulation: Simulation, changes: Iterable[Change]) -> Simulation:
-    """The same with changes of its own after those that it has."""
+    """The same with changes of its own after those that it has.
+
+    Raises
+    ------
+    ConfigError : those that it has are in force already; further ones would not come to be.
+    """
+    if simulation.effects is not None:
+        raise ConfigError(
+            "changes are in force already: others cannot be added", file=simulation.config_file,
+            field=f"{OURS}.{CHANGES}", fix="Add them before in_force is called.",
+        )  # fmt: skip
     return replace(simulation, changes=[*simulation.changes, *changes])
 
 
@@ -125,7 +137,7 @@ def _effect(
         count = sum(len(clamp.rows) for clamp in made)
         return Effect(change, holds, nodes, inputs=count), [*inputs, *made]
     assert isinstance(change, RateChange)
-    changed, count = _rates(simulation, change, nodes, inputs)
+    changed, count = _rates(change, nodes, inputs)
     return Effect(change, holds, nodes, inputs=count), changed
 
 
@@ -163,8 +175,8 @@ def membrane_of(change: ChannelChange | SectionChange) -> MembraneChange:
 def _currents(
     simulation: Simulation, change: CurrentChange, nodes: Chosen
 ) -> Iterable[CurrentInput]:
-    """Electrodes in the somata of all that are not virtual."""
-    stop = simulation.tstop + simulation.dt if change.stop is None else change.stop
+    """Electrodes in the somata of all that are not virtual; without end they are of no run's."""
+    stop = np.inf if change.stop is None else change.stop
     for name, rows in nodes:
         mine = rows[~simulation.circuit.nodes[name].virtual[rows]]
         if len(mine):
@@ -174,15 +186,13 @@ def _currents(
             )  # fmt: skip
 
 
-def _rates(
-    simulation: Simulation, change: RateChange, nodes: Chosen, inputs: list[Input]
-) -> tuple[list[Input], int]:
+def _rates(change: RateChange, nodes: Chosen, inputs: list[Input]) -> tuple[list[Input], int]:
     """The inputs with other rates for some time, and how many trains that is about.
 
     A train is cut where its rate changes; its part until the first change keeps its random
-    numbers, each later one has its own.
+    numbers, each later one has its own. A factor of 1 cuts nothing.
     """
-    stop = simulation.tstop if change.stop is None else change.stop
+    stop = np.inf if change.stop is None else change.stop
     found: list[Input] = []
     count = 0
     chosen = dict(nodes)
@@ -196,6 +206,9 @@ def _rates(
             found.append(given)
             continue
         count += int(np.count_nonzero(mine))
+        if change.factor == 1.0:
+            found.append(given)
+            continue
         if not mine.all():
             found.append(_some(given, ~mine))
         train = _some(given, mine)
@@ -203,7 +216,7 @@ def _rates(
             (given.start, begin, 1.0), (begin, end, change.factor), (end, given.stop, 1.0)
         ):  # fmt: skip
             if a < b:
-                key = train.key if a == given.start else keys(f"from {a!r} ms", train.key)
+                key = train.key if a == given.start else keys(f"from {float(a)!r} ms", train.key)
                 found.append(
                     replace(train, start=a, stop=b, rate=factor * train.rate, key=key)
                 )  # fmt: skip

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isocortex.cli.terminal import err, out, progress_bar
+from isocortex.cli.terminal import err, out, progress_bar, stopped
 
 if TYPE_CHECKING:
     from isocortex.experiment import Study, StudyResult
@@ -86,10 +86,11 @@ def run(
         try:
             result = study.run(output, processes=processes, threads=threads, progress=progress,
                                announce=out.print)  # fmt: skip
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             bar.stop()
-            err.print(f"Stopped. What was done is kept in {output}: call again to go on.")
-            raise typer.Exit(130) from None
+            ended, status = stopped(stop)
+            err.print(f"{ended}. What was done is kept in {output}: call again to go on.")
+            raise typer.Exit(status) from None
     _tell(result)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from isocortex.analysis import brain
+from isocortex.circuit.changes import UNCOUNTED
 from isocortex.cortex.atlas import load_atlas
 from isocortex.cortex.counts import CLASSES
 from isocortex.errors import InputError
@@ -186,7 +187,8 @@ def _change(told: dict[str, Any]) -> list[Cell]:
     counts += [f"{n:,} compartments with {name}" for name, n in channels.items()]
     until = f"{told['stop']:g}" if told.get("stop") is not None else "end"
     name = told.get("name") or told.get("type", "")
-    return [name, f"{told.get('start', 0.0):g}", until, json.dumps(shown), ", ".join(counts)]
+    about = ", ".join(counts) or UNCOUNTED
+    return [name, f"{told.get('start', 0.0):g}", until, json.dumps(shown), about]
 
 
 def _override(told: dict[str, Any]) -> list[Cell]:

@@ -31,21 +31,36 @@ class Bodies:
     A cell is turned by its ``rotation_angle_*axis`` as in BMTK. Where no node has any but all have
     a direction of the pia (``normal_x``, ``_y``, ``_z``), its apical dendrite points there, and it
     is turned about that direction at random, by its node id.
+
+    Parameters
+    ----------
+    rows : of the cells that are asked for.
+    places : whether it matters where they are, and not only how they are turned.
+
+    Raises
+    ------
+    ConfigError : one of them has no place, or no direction where all are turned to one.
     """
 
-    def __init__(self, nodes: NodePopulation, seed: int) -> None:
+    def __init__(self, nodes: NodePopulation, seed: int, rows: IntArray, *, places: bool) -> None:
         columns, n = nodes.columns, len(nodes.node_ids)
 
         def axes(names: list[str]) -> FloatArray:
-            found = [numbers(columns[x]) if x in columns else np.zeros(n) for x in names]
-            return np.nan_to_num(np.column_stack(found).astype(np.float64))
+            found = [numbers(columns[x]) if x in columns else np.full(n, np.nan) for x in names]
+            return np.column_stack(found).astype(np.float64)
 
         place = next((p for p in PLACES if p.format("x") in columns), PLACES[-1])
-        self.position = axes([place.format(axis) for axis in "xyz"])
+        where = [place.format(axis) for axis in "xyz"]
         angles = [f"rotation_angle_{axis}axis" for axis in "xyz"]
         normals = [f"normal_{axis}" for axis in "xyz"]
-        self.angles, self.normal = axes(angles), axes(normals)
         self.upright = all(x in columns for x in normals) and not any(x in columns for x in angles)
+        position, self.normal = axes(where), axes(normals)
+        if places:
+            _require(nodes, rows, where, position, "place")
+        if self.upright:
+            somewhere = np.where(self.normal.any(axis=1, keepdims=True), self.normal, np.nan)
+            _require(nodes, rows, normals, somewhere, "direction")
+        self.position, self.angles = np.nan_to_num(position), np.nan_to_num(axes(angles))
         key = f"turn about the normal: {nodes.name}"
         self.twist = 2.0 * np.pi * uniform(seed, key, nodes.node_ids)
 
@@ -56,6 +71,21 @@ class Bodies:
         else:
             turn = rotation(*self.angles[row])
         return placed(model, self.position[row], turn)
+
+
+def _require(
+    nodes: NodePopulation, rows: IntArray, names: list[str], values: FloatArray, what: str
+) -> None:
+    """Refuse to take the origin, or nowhere, for what some rows of a population do not tell."""
+    unknown = rows[np.flatnonzero(~np.isfinite(values[rows]).all(axis=1))]
+    if len(unknown):
+        lacking = [name for name in names if name not in nodes.columns]
+        fault = f"has no {', '.join(lacking)}" if lacking else f"{', '.join(names)} are none"
+        raise ConfigError(
+            f"node {nodes.node_ids[unknown[0]]} of {nodes.name} has no {what}: {fault}",
+            field=f"{nodes.name}.{(lacking or names)[0]}",
+            fix="Give it to the nodes, or choose other cells.",
+        )  # fmt: skip
 
 
 class Chosen(NamedTuple):
@@ -78,6 +108,7 @@ class CurrentSums:
     weigh : the weights of a cell's currents, the same number of columns for every cell.
     group : of a cell; each group has its columns. None has one group.
     apart : every cell has its columns.
+    places : whether the weights depend on where the cells are.
 
     Attributes
     ----------
@@ -96,6 +127,7 @@ class CurrentSums:
         weigh: Weigh,
         group: Callable[[Chosen], Hashable] | None = None,
         apart: bool = False,
+        places: bool = False,
     ) -> None:
         self.schedule, self.clock = Schedule(spec, sampling), Clock(sampling.dt)
         sources = number_sources(simulation.circuit)
@@ -105,7 +137,8 @@ class CurrentSums:
         self.groups = list(dict.fromkeys(labels))
         self._electrodes: list[tuple[CurrentSource, int, FloatArray]] = []
         injected = _injected(simulation, network, sources, {cell.cell for cell in self.cells})
-        weights = self._weights(network, simulation.seed, weigh, injected)
+        bodies = self._bodies(simulation.seed, places)
+        weights = self._weights(network, bodies, weigh, injected)
         members = [np.arange(len(labels))] if apart else _members(labels, self.groups)
         column = {name: k for k, name in enumerate(self.groups)}
         first = {c.cell: column[x] for c, x in zip(self.cells, labels, strict=True)}
@@ -116,23 +149,30 @@ class CurrentSums:
             ProbeTable.of_whole(self._sums(part, weights, apart)) for part in members
         ])  # fmt: skip
 
+    def _bodies(self, seed: int, places: bool) -> dict[str, Bodies]:
+        """By population, of all cells, so that every rank refuses what one cannot place."""
+        rows: dict[str, list[int]] = {}
+        nodes = {chosen.nodes.name: chosen.nodes for chosen in self.cells}
+        for chosen in self.cells:
+            rows.setdefault(chosen.nodes.name, []).append(chosen.row)
+        return {
+            name: Bodies(nodes[name], seed, np.array(rows[name]), places=places) for name in rows
+        }
+
     def _weights(
         self,
         network: Network,
-        seed: int,
+        bodies: dict[str, Bodies],
         weigh: Weigh,
         injected: dict[int, list[CurrentSource]],
     ) -> list[FloatArray]:
         """Of every cell the weights on its voltages, none where it is another rank's."""
-        bodies: dict[str, Bodies] = {}
         found: list[FloatArray] = []
         here, width = network.here.cells, 0
         for chosen in self.cells:
             cell, nodes, row = chosen
             if cell in here or cell in injected or not width:
                 model = network.models[network.circuit_model[cell]]
-                if nodes.name not in bodies:
-                    bodies[nodes.name] = Bodies(nodes, seed)
                 weight = weigh(chosen, model, *bodies[nodes.name].of(row, model))
                 width = weight.shape[1]
                 for source in injected.get(cell, ()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -12,8 +13,10 @@ import numpy as np
 
 from isocortex.arrays import IntArray
 from isocortex.circuit import NodePopulation, Simulation
+from isocortex.circuit.changes import CHANGES, entries_told
 from isocortex.errors import InputError
 from isocortex.report.results import Result
+from isocortex.sonata.changes import read_changes
 from isocortex.sonata.config import load_nodes, load_simulation
 
 FIX = "Give the --config of the circuit it is of, or run this one."
@@ -62,23 +65,30 @@ def nodes_of(
 def simulation_of(
     result: Result, config: str | os.PathLike[str] | None = None, *, cells_only: bool = False
 ) -> Simulation:
-    """The simulation of a result, with inputs for as long as it was run.
+    """The simulation of a result, with its changes, and inputs for as long as it was run.
+
+    The changes are those that the run had, wherever they were made: in the configuration or in
+    Python.
 
     Parameters
     ----------
     config : the configuration; by default the one that the result names.
-    cells_only : leave out edges, inputs and reports.
+    cells_only : leave out edges, changes, inputs and reports.
 
     Raises
     ------
     InputError : if its nodes are not those that were run, as :func:`check_same_nodes` tells.
     """
+    run = result.provenance.get("run", {})
     simulation = load_simulation(
-        config or config_of(result), tstop=result.provenance.get("run", {}).get("tstop"),
+        config or config_of(result), tstop=run.get("tstop"),
         skip_unsupported_reports=True, cells_only=cells_only,
     )  # fmt: skip
     check_same_nodes(result, simulation.circuit.nodes)
-    return simulation
+    if cells_only or "changes" not in run:
+        return simulation
+    told, file = {CHANGES: entries_told(run["changes"])}, simulation.config_file
+    return replace(simulation, changes=read_changes((told, file), None, file))
 
 
 def check_same_nodes(result: Result, nodes: Mapping[str, NodePopulation]) -> None:

@@ -45,7 +45,7 @@ class PotentialRecorder:
         spec, sampling = self._when
         self.sums = CurrentSums(
             spec, network, simulation, sampling, weigh=self._transfer,
-            apart=self.contacts.contributions is not None,
+            apart=self.contacts.contributions is not None, places=True,
         )  # fmt: skip
         self.probes = self.sums.probes
 

@@ -18,7 +18,9 @@ import numpy as np
 from isocortex.arrays import IntArray
 from isocortex.circuit import Simulation
 from isocortex.circuit.force import in_force, rebuilt_at
+from isocortex.engine.identity import identity, require_same
 from isocortex.engine.interface import Settings, Snapshot
+from isocortex.engine.state import State
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 from isocortex.session.engines import make_engine
@@ -84,33 +86,47 @@ class Course:
     def take_over(self, run: Run) -> None:
         """Go on with the network of now from the state that the one before had."""
         run.clock.lap(CHANGING)
-        before = held(run.network, run.engine.state(), self.settings)
-        now, network = self._built(run)
+        before, step = held(run.network, run.engine.state(), self.settings), run.step
+        gone = _let_go(run)  # before the next is built: so its memory can be used
+        now, network = self._built(step)
+        self._install(run, network, gone)
         run.engine.restore(carried(before, network, self.settings))
         run.clock.lap(CHANGING)
         run.changed(now)
 
-    def put_to(self, run: Run, step: int) -> None:
-        """The network of another time, at rest: a state of then is about to be given to it."""
-        now, _ = self._built(run, step)
+    def put_to(self, run: Run, state: State) -> None:
+        """The network of another time, at rest: a state of then is about to be given to it.
+
+        Raises
+        ------
+        ConfigError : the state is not of this network; nothing has changed then.
+        """
+        now, network = self._built(state.step)
+        require_same(state.of, identity(network, self.settings, self.ranks))
+        self._install(run, network, _let_go(run))
         run.changed(now)
 
-    def _built(self, run: Run, step: int | None = None) -> tuple[Simulation, Network]:
-        """Give a run the network of a step, default that it is at."""
-        old, step = run.engine, run.step if step is None else step
+    def _built(self, step: int) -> tuple[Simulation, Network]:
+        """Simulation and network of a step."""
         self.say(f"At {step * self.settings.dt:g} ms the network changes: it is built anew.")
         logger.info("At %g ms the network changes.", step * self.settings.dt)
-        # so that its memory can be used; who finishes after a mistake asks for these
-        gone = Between(old.step, old.window, old.n_events, old.compile_seconds)
-        run.engine = gone  # type: ignore[assignment]
-        del old
         now = self.at(step)
-        network = build(now, self.options, self.ranks)
+        return now, build(now, self.options, self.ranks)
+
+    def _install(self, run: Run, network: Network, gone: Between) -> None:
+        """Give a run a network, in an engine that counts on."""
         engine = make_engine(network, self.settings, self.options.engine, self.ranks)
         engine.n_events = gone.n_events
         engine.compile_seconds += gone.compile_seconds
         run.engine, run.network = engine, network.without_wiring()
-        return now, network
+
+
+def _let_go(run: Run) -> Between:
+    """Let a run be without an engine; who finishes after a mistake asks for what is kept."""
+    old = run.engine
+    gone = Between(old.step, old.window, old.n_events, old.compile_seconds)
+    run.engine = gone  # type: ignore[assignment]
+    return gone
 
 
 def held(network: Network, state: Snapshot, settings: Settings) -> Saved:

@@ -88,8 +88,8 @@ class Changing(Protocol):
     def take_over(self, run: Run) -> None:
         """Give a run the network of its step, and the state that it is in."""
 
-    def put_to(self, run: Run, step: int) -> None:
-        """Give a run the network of a step, at rest."""
+    def put_to(self, run: Run, state: State) -> None:
+        """Give a run the network of a state, at rest, if the state is of it."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ class Run:
     n_spikes : spikes so far, those after the end not counted.
     failed : a step or an observer has raised an exception.
     stopped : it was asked to stop between two pieces: all that it holds is sound.
-    pauses : ascending steps, ends of windows, that a piece does not go beyond.
+    pauses : ascending steps that a piece does not go beyond: ends of windows where a state is
+        written, and any steps where the network changes.
     """
 
     def __init__(
@@ -189,7 +190,7 @@ class Run:
         ConfigError : it is of another network or time step; nothing has changed then.
         """
         if self.course is not None and self.course.part(state.step) != self._part:
-            self.course.put_to(self, state.step)
+            self.course.put_to(self, state)
             self._part = self.course.part(state.step)
         self.engine.restore(state)
         for observer in self._observers:

@@ -16,12 +16,12 @@ from isocortex.engine.state import Snapshot, State
 from isocortex.errors import ConfigError
 from isocortex.interrupt import interruptible
 from isocortex.network.network import Network
-from isocortex.network.touched import summed
+from isocortex.network.touched import require_touched, summed
 from isocortex.report.record import Recorder, Sampling
 from isocortex.report.summary import Stopwatch
 from isocortex.session.checkpoints import Checkpoints, Plan, about_run
 from isocortex.session.course import Course
-from isocortex.session.facts import facts_of, text_of, told_of
+from isocortex.session.facts import facts_of, line_of, text_of, told_of
 from isocortex.session.loop import Observer, Run
 from isocortex.session.outputs import Files, Sampled, writers_of
 from isocortex.session.ranks import Ranks
@@ -274,7 +274,6 @@ def prepare(
     plan : when the state is written, None for never.
     start : a state to begin with, None to begin at rest.
     ranks : those that run the simulation together; the first writes for all.
-
     """
     started, clock, ranks = datetime.now(UTC), Stopwatch(), ranks or Ranks()
     with ranks.together():
@@ -304,8 +303,9 @@ def prepare(
     n_synapses = ranks.sum(stored) + round(network.n_drawn)
     say(describe(network, n_synapses))
     touched = summed(network.touched, ranks)
+    require_touched(touched, simulation.config_file)  # a rank alone knows of its synapses only
     for each in touched:
-        say(str(each))
+        say(line_of(each))
     clock.lap(BUILDING)
     # the synapses are in the network now, and may be large
     simulation = replace(simulation, circuit=replace(simulation.circuit, projections=[]))

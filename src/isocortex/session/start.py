@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Simulation
+from isocortex.circuit.changes import CHANGES, OURS, entries, entries_told
 from isocortex.engine.identity import identity
 from isocortex.engine.interface import Settings
 from isocortex.engine.state import CellStates, State
@@ -94,6 +95,24 @@ class Start:
             raise ConfigError(
                 "has changed since the run began", file=simulation.config_file,
                 fix="Bring it back, or let a branch begin there: run --from.",
+            )  # fmt: skip
+        if not self.branches:
+            self._require_changes(simulation)
+
+    def _require_changes(self, simulation: Simulation) -> None:
+        """Refuse other changes than those of the run: some are made in Python, and in no text."""
+        then = entries_told(self.saved.about["facts"].get("changes", []))
+        now = entries(simulation.changes)
+        if then != now:
+            there, here = (
+                ", ".join(each.get("name") or each["type"] for each in some) or "none"
+                for some in (then, now)
+            )
+            raise ConfigError(
+                f"has other changes than the run began with: {here} here, {there} there",
+                file=simulation.config_file, field=f"{OURS}.{CHANGES}",
+                fix="Give continue_run the simulation with the run's changes as config, or let a "
+                "branch begin there: run --from.",
             )  # fmt: skip
 
     def take_up(self, run: Run) -> None:
