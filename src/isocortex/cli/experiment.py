@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from isocortex.cli.terminal import err, out, progress_bar, stopped
+from isocortex.cli.terminal import err, in_pieces, out
 
 if TYPE_CHECKING:
     from isocortex.experiment import Study, StudyResult
@@ -76,21 +76,9 @@ def run(
 ) -> None:  # fmt: skip
     """Run an experiment, compare its arms and write its page."""
     study = _study(what, scale=scale, tstop=tstop, seeds=seeds)
-    bar = progress_bar()
-    with bar:
-        task = bar.add_task("Running", total=None)
-
-        def progress(done: float, total: float, now: str) -> None:
-            bar.update(task, completed=done, total=total, description=now)
-
-        try:
-            result = study.run(output, processes=processes, threads=threads, progress=progress,
-                               announce=out.print)  # fmt: skip
-        except KeyboardInterrupt as stop:
-            bar.stop()
-            ended, status = stopped(stop)
-            err.print(f"{ended}. What was done is kept in {output}: call again to go on.")
-            raise typer.Exit(status) from None
+    with in_pieces("Running", output) as progress:
+        result = study.run(output, processes=processes, threads=threads, progress=progress,
+                           announce=out.print)  # fmt: skip
     _tell(result)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
@@ -135,3 +137,25 @@ def duration(seconds: float) -> str:
 def stopped(stop: KeyboardInterrupt) -> tuple[str, int]:
     """How a command that was asked to stop says so, and its exit status, as shells have it."""
     return ("Ended by SIGTERM", 143) if isinstance(stop, Terminated) else ("Stopped", 130)
+
+
+@contextmanager
+def in_pieces(doing: str, folder: Path) -> Iterator[Callable[[float, float, str], None]]:
+    """A bar for work whose finished pieces are kept in a folder, however it is stopped.
+
+    Gives what is told how much is done of how much, and what is being done now.
+    """
+    bar = progress_bar()
+    with bar:
+        task = bar.add_task(doing, total=None)
+
+        def progress(done: float, total: float, now: str) -> None:
+            bar.update(task, completed=done, total=total, description=now)
+
+        try:
+            yield progress
+        except KeyboardInterrupt as stop:
+            bar.stop()
+            ended, status = stopped(stop)
+            err.print(f"{ended}. What was finished is kept in {folder}: call again to go on.")
+            raise typer.Exit(status) from None

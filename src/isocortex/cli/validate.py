@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isocortex.cli.terminal import err, out, progress_bar, stopped
+from isocortex.cli.terminal import err, in_pieces, out
 
 if TYPE_CHECKING:
     from isocortex.validation.outcome import Validation
@@ -39,23 +39,11 @@ def validate(
 
     folder = output_of(circuit, output)
     wanted = [name.strip() for name in gates.split(",") if name.strip()] if gates else None
-    bar = progress_bar()
-    with bar:
-        task = bar.add_task("Validating", total=None)
-
-        def progress(done: float, total: float, what: str) -> None:
-            bar.update(task, completed=done, total=total, description=what)
-
-        try:
-            found = validate(
-                circuit, seeds=seeds, gates=wanted, short=short, output=folder,
-                threads=threads, progress=progress, announce=out.print,
-            )  # fmt: skip
-        except KeyboardInterrupt as stop:
-            bar.stop()
-            ended, status = stopped(stop)
-            err.print(f"{ended}. What was finished is kept in {folder}: call again to go on.")
-            raise typer.Exit(status) from None
+    with in_pieces("Validating", folder) as progress:
+        found = validate(
+            circuit, seeds=seeds, gates=wanted, short=short, output=folder,
+            threads=threads, progress=progress, announce=out.print,
+        )  # fmt: skip
     _tell(found)
     if found.facts.get("currents") or found.facts.get("overrides"):
         err.print("These results are not of a cortex at rest: it had currents or overrides.")
