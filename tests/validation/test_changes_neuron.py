@@ -3,50 +3,22 @@
 Needs NEURON and BMTK in the same environment (`make test-oracle`).
 """
 
-import csv
 import json
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import SHARED
 from library_circuit import CELL, clamp, write_library_circuit
+from neuron_cell import compile_channels, run_neuron
 
 import isocortex as ic
 from isocortex.experiment import changes as ex
 
 pytest.importorskip("neuron")
-bmtk = pytest.importorskip("bmtk")
+pytest.importorskip("bmtk")
 
-CELLS = SHARED / "data" / "cells"
 DELAY, START, STOP, TSTOP, DT = 20.0, 100.3, 200.0, 300.0, 0.1  # ms
 
-CHILD = """
-import json, sys
-from neuron import h
-import bmtk.simulator.bionet as bionet
-from bmtk.simulator.bionet.default_setters import cell_models
-from bmtk.simulator.bionet.morphology import Morphology
-
-swc, fit, given = sys.argv[1:]
-given = json.loads(given)
-for file in ("stdrun.hoc", "import3d.hoc"):
-    h.load_file(file)
-h.load_file(f"{bionet.__path__[0]}/default_templates/Biophys1.hoc")
-cell = h.Biophys1(swc)
-cell_models.aibs_perisomatic(cell, None, json.load(open(fit)))
-Morphology.load(hobj=cell).set_segment_dl(20.0)
-soma = cell.soma[0](0.5)
-clamp = h.IClamp(soma)
-clamp.amp, clamp.delay, clamp.dur = given["amp"], given["delay"], 1e9
-spikes, v = h.Vector(), h.Vector().record(soma._ref_v)
-counter = h.NetCon(soma._ref_v, None, sec=soma.sec)
-counter.threshold = -15.0
-counter.record(spikes)
-
+COURSE = """
 def change(sodium, leak, sag):
     for segment in cell.soma[0]:
         segment.NaV.gbar *= sodium
@@ -55,40 +27,27 @@ def change(sodium, leak, sag):
         for segment in section:
             segment.pas.g *= leak
 
-h.celsius, h.dt, h.steps_per_ms = 34.0, given["dt"], 1.0 / given["dt"]
-h.finitialize(given["v_init"])
 h.continuerun(given["start"])
 change(0.75, 1.5, -3.0)
 h.continuerun(given["stop"])
 change(1 / 0.75, 1 / 1.5, 3.0)
-h.continuerun(given["tstop"])
-print(json.dumps({"spikes": list(spikes), "v": list(v)}))
 """
 
 
 @pytest.fixture(scope="module")
 def mechanisms(tmp_path_factory):
     """A folder in which NEURON finds BMTK's channels."""
-    folder = tmp_path_factory.mktemp("mechanisms")
-    package = Path(bmtk.__file__).parent / "utils" / "scripts" / "bionet"
-    shutil.copytree(package / "mechanisms" / "modfiles", folder / "modfiles")
-    tool = Path(sys.executable).parent / "nrnivmodl"
-    subprocess.run([tool, "modfiles"], cwd=folder, check=True, capture_output=True)
-    return folder
+    return compile_channels(tmp_path_factory.mktemp("mechanisms"))
 
 
 def test_spikes_and_voltage_equal_neurons(shared, mechanisms, tmp_path):
     """Voltage within 0.05 mV (root mean square), every spike in the same step."""
-    with open(CELLS / "index.csv", newline="") as file:
-        row = {each["id"]: each for each in csv.DictReader(file)}[CELL]
     model = ic.cell(CELL)
     rest = float(model.e_pas[model.soma])
-    given = {"amp": 0.3, "delay": DELAY, "start": START, "stop": STOP, "tstop": TSTOP, "dt": DT,
-             "v_init": rest}  # fmt: skip
-    files = [CELLS / "morphologies" / row["swc"], CELLS / "fit" / row["fit"]]
-    command = [sys.executable, "-c", CHILD, *map(str, files), json.dumps(given)]
-    done = subprocess.run(command, cwd=mechanisms, check=True, capture_output=True, text=True)
-    theirs = json.loads(done.stdout.splitlines()[-1])
+    theirs = run_neuron(
+        CELL, mechanisms, COURSE, dL=20.0, amp=0.3, delay=DELAY, start=START, stop=STOP,
+        tstop=TSTOP, dt=DT, v_init=rest,
+    )  # fmt: skip
     when = {"start": START, "stop": STOP}
     changes = [
         ex.channel("cells", "NaV", "soma", gbar=0.75, **when),

@@ -1,0 +1,66 @@
+"""An embedded cell in NEURON under a current, in a process of its own, with BMTK's channels."""
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import SHARED
+
+CELLS = SHARED / "data" / "cells"
+
+CHILD = """
+import json, sys
+from neuron import h
+import bmtk.simulator.bionet as bionet
+from bmtk.simulator.bionet.default_setters import cell_models
+from bmtk.simulator.bionet.morphology import Morphology
+
+swc, fit, given, course = sys.argv[1:]
+given = json.loads(given)
+for file in ("stdrun.hoc", "import3d.hoc"):
+    h.load_file(file)
+h.load_file(f"{bionet.__path__[0]}/default_templates/Biophys1.hoc")
+cell = h.Biophys1(swc)
+cell_models.aibs_perisomatic(cell, None, json.load(open(fit)))
+Morphology.load(hobj=cell).set_segment_dl(given["dL"])
+soma = cell.soma[0](0.5)
+clamp = h.IClamp(soma)
+clamp.amp, clamp.delay, clamp.dur = given["amp"], given["delay"], 1e9
+spikes, v = h.Vector(), h.Vector().record(soma._ref_v)
+counter = h.NetCon(soma._ref_v, None, sec=soma.sec)
+counter.threshold = -15.0
+counter.record(spikes)
+h.celsius, h.dt, h.steps_per_ms = 34.0, given["dt"], 1.0 / given["dt"]
+h.finitialize(given["v_init"])
+exec(course)
+h.continuerun(given["tstop"])
+print(json.dumps({"spikes": list(spikes), "v": list(v)}))
+"""
+
+
+def compile_channels(folder: Path) -> Path:
+    """Let NEURON find BMTK's channels in a folder."""
+    import bmtk
+
+    package = Path(bmtk.__file__).parent / "utils" / "scripts" / "bionet"
+    shutil.copytree(package / "mechanisms" / "modfiles", folder / "modfiles")
+    tool = Path(sys.executable).parent / "nrnivmodl"
+    subprocess.run([tool, "modfiles"], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def run_neuron(cell_id: str, channels: Path, course: str = "", **given: float) -> dict:
+    """Times of spikes, ms, and the soma's voltage, mV.
+
+    ``given`` are dL, amp, delay, tstop, dt and v_init; ``course`` is run after the cell is set up
+    and at rest, with ``cell``, ``h`` and ``given``.
+    """
+    with open(CELLS / "index.csv", newline="") as file:
+        row = {each["id"]: each for each in csv.DictReader(file)}[cell_id]
+    files = [CELLS / "morphologies" / row["swc"], CELLS / "fit" / row["fit"]]
+    command = [sys.executable, "-c", CHILD, *map(str, files), json.dumps(given), course]
+    done = subprocess.run(command, cwd=channels, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
