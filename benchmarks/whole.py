@@ -3,8 +3,7 @@
     python benchmarks/whole.py [--scale 1] [--tstop 100] [--dL 40] [--precision mixed]
 
 Each command is a process of its own, whose memory and processor time the system counts. ``--keep``
-names a folder for circuit and results; what is there already is not made again, and a run that was
-stopped goes on from its last state (``--checkpoint-every 20``).
+names a folder for circuit and results: a circuit that is there is not built again.
 """
 
 from __future__ import annotations
@@ -65,8 +64,9 @@ def main() -> None:
         run += ["--tstop", f"{options.tstop:g}", "--overwrite"]
         if options.threads:
             run += ["--threads", str(options.threads)]
-        if options.save_at:
-            run += ["--save-at", options.save_at]
+        for name in ("checkpoint_every", "save_at"):
+            if value := getattr(options, name):
+                run += [f"--{name.replace('_', '-')}", value]
         rows.append(_row("run", used(run)))
         lines = _told(rows, results, options)
         file = write("whole", "The whole cortex", lines, options.output)
@@ -134,6 +134,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--dL", default="40", help="um")
     parser.add_argument("--precision", default="mixed")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--checkpoint-every", help="ms")
     parser.add_argument("--save-at", help="ms, keep the state")
     parser.add_argument("--keep", help="folder")
     parser.add_argument("--output", type=Path, default=RESULTS)
