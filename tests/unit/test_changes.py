@@ -20,6 +20,7 @@ from isocortex.experiment import changes as ex
 from isocortex.html_report import report_page
 from isocortex.network.build import build_network
 from isocortex.network.factors import factors_of, place_of
+from isocortex.report.netcons import Connected
 from isocortex.sonata.changes import read_changes
 
 CELLS = {"population": "cells"}
@@ -71,6 +72,7 @@ def require_same(one, other):
 
 EVERY = [
     ex.synapses(source=CELLS, target="all", weight=0.5, removed=0.25, start=3, stop=4, name="s"),
+    ex.synapses(target=CELLS, decay=2.0),
     ex.synapses(),
     ex.channel({"ei": "e"}, "NaTs NaV", "soma", gbar=0.8, to={"x": 1.0}, start=2000),
     ex.channel("cells", "pas", e=1.1),
@@ -334,12 +336,49 @@ def test_rates_change_from_a_time_to_a_time_and_trains_are_as_before(recipe, tmp
     require_same(simulated(nothing), simulated(recipe))
 
 
+def test_slower_decay_is_that_of_a_parameter_file_that_was_edited(tmp_path):
+    """Of all synapses, and of those of one origin alone."""
+    path = write(tmp_path / "a")
+    (tmp_path / "a" / "exc.json").write_text('{"tau1": 0.1, "tau2": 3.4, "erev": 0.0}')
+    ours = simulated(write(tmp_path / "b", ex.synapses(decay=2.0)))
+    require_same(ours, simulated(path))
+    drive = ic.load_simulation(write(tmp_path / "c", ex.synapses(source="drive", decay=3.0)))
+    network = build_network(drive)
+    assert [(k.tau_decay, u.tau_decay) for k, u in
+            zip(network.kinetics, network.unchanged, strict=True)] == [
+        (pytest.approx(5.1), 1.7), (1.7, 1.7)]  # fmt: skip
+    c, slots = network.connections, network.slots
+    source = np.repeat(np.arange(len(c.first) - 1), np.diff(c.first))
+    np.testing.assert_array_equal(slots.kind[c.target] == 0, source >= 2)
+    single = Connected(in_force(drive), network, "cells", np.arange(2))
+    assert [k.tau_decay > 2 for k in single.kinetics] == (single.source >= 2).tolist()
+
+
+def test_of_what_is_drawn_a_rule_has_one_decay(recipe):
+    some = with_changes(recipe, [ex.synapses(source=INHIBITORY, decay=2.0)])
+    stored, drawn = (build_network(some, store) for store in (True, False))
+    np.testing.assert_array_equal(stored.drawn.kind, drawn.drawn.kind)
+    for k, tables in zip(drawn.drawn.kind, recipe.circuit.projections[0].tables().kind,
+                         strict=True):  # fmt: skip
+        before = recipe.circuit.projections[0].kinds(None)[tables]
+        factor = 1.0 if before.excites else 2.0
+        assert drawn.kinetics[k] == before.slower(factor)
+    partly = with_changes(recipe, [ex.synapses(source=AREA, decay=2.0)])
+    assert len(build_network(partly, True).kinetics) > len(build_network(recipe, True).kinetics)
+    with pytest.raises(ConfigError, match="some of the synapses that a rule draws"):
+        build_network(partly, False)
+    alone = with_changes(recipe, [ex.synapses(source="background", decay=2.0)])
+    with pytest.raises(ConfigError, match="the background alone"):
+        build_network(alone, False)
+
+
 # --- from a time on -----------------------------------------------------------------------------
 
 LATE = [
     ex.channel(CELLS, "NaV", gbar=0.7, start=20),
     ex.synapses(source="drive", target="cells", weight=2.0, start=20),
     ex.channel(ONE, "pas", e=0.97, start=26.3, stop=31),
+    ex.synapses(source="cells", decay=1.5, start=20, stop=35),
 ]
 
 
@@ -379,7 +418,7 @@ def test_a_change_after_the_onset_is_a_branch_from_then(config, control, changed
     touched = [each["touched"] for each in changed.provenance["run"]["changes"]]
     assert touched == [
         {"cells": 2, "channels": {"NaV": 2}}, {"synapses": 80},
-        {"cells": 1, "channels": {"pas": 123}},
+        {"cells": 1, "channels": {"pas": 123}}, {"synapses": 40},
     ]  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,9 @@ from isocortex.network.drawn.tables import Axons
 from isocortex.network.factors import Factors
 from isocortex.network.plan import Rank
 from isocortex.network.poisson import PoissonSources, no_sources
-from isocortex.network.touched import Touched
+
+if TYPE_CHECKING:
+    from isocortex.network.touched import Touched
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,7 @@ class Network:
         none; where it is not given it is looked for among the connections.
     source_population, source_node_id : int64[n sources], for reports and messages.
     touched : what each change of the simulation is about.
+    unchanged : what ``kinetics`` would be without changes, one for each.
     """
 
     models: list[CompiledCell]
@@ -175,6 +179,7 @@ class Network:
     rank: Rank | None = None
     shortest: float | None = None
     touched: tuple[Touched, ...] = ()
+    unchanged: list[Kinetics] = field(default_factory=list)
 
     @property
     def here(self) -> Rank:

@@ -227,11 +227,11 @@ class Run:
                 wanted = window - begin if begin else self._piece  # which coincident events add up
                 n = min(wanted, step - self.step, self._until_pause())
                 seconds = self._advance(n)
+                self._follow_course()  # first: a state that is saved now is of what comes
                 with self.ranks.together():
                     self._look(look)
                 if not begin and n == wanted:
                     self._choose_piece(n, seconds)
-                self._follow_course()
         except BaseException:
             self.failed = True
             raise

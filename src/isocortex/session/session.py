@@ -16,7 +16,7 @@ from isocortex.engine.interface import Snapshot
 from isocortex.errors import ConfigError
 from isocortex.interrupt import interruptible
 from isocortex.network.network import Network
-from isocortex.network.touched import summed
+from isocortex.network.touched import require_touched, summed
 from isocortex.report.record import Recorder, Sampling
 from isocortex.report.summary import Stopwatch
 from isocortex.session.checkpoints import Checkpoints, Plan, about_run
@@ -312,6 +312,7 @@ def prepare(
     n_synapses = ranks.sum(stored) + round(network.n_drawn)
     say(describe(network, n_synapses))
     touched = summed(network.touched, ranks)
+    require_touched(touched, simulation.config_file)
     for each in touched:
         say(str(each))
     clock.lap(BUILDING)

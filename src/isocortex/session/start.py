@@ -25,7 +25,7 @@ from isocortex.hashes import sha256
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
 from isocortex.session.loop import Run
-from isocortex.session.statefile import Meaning, Saved
+from isocortex.session.statefile import Meaning, Saved, numbers_of
 
 Whole = NDArray[np.integer[Any]]
 #: Words of an identity that a state is bound to, whatever the circuit.
@@ -171,8 +171,9 @@ def carried(saved: Saved, network: Network, settings: Settings) -> Snapshot:
     order = np.lexsort((source, state.time))
     order = order[source[order] >= 0]
     stream, following = _streams(saved, number, network)
+    synapse, terms = _synapses(saved, network)
     return replace(
-        state, of=here, synapse=_synapses(saved, network), source=source[order],
+        state, of=here, synapse=synapse, terms=terms, source=source[order],
         time=state.time[order], due=state.due[order], stream=stream, next=following,
     )  # fmt: skip
 
@@ -227,29 +228,42 @@ def _bits(sources: PoissonSources, number: IntArray) -> IntArray:
     return np.column_stack([number, *(np.ascontiguousarray(v).view(np.int64) for v in values)])
 
 
-def _synapses(saved: Saved, network: Network) -> IntArray:
-    """The synapses of a state with the numbers that kinetics have here.
+def _synapses(saved: Saved, network: Network) -> tuple[IntArray, np.ndarray]:
+    """The synapses of a state with the numbers that kinetics have here, and their terms.
+
+    Where a kinetics is not there, the synapses have been made slower or faster: what is open goes
+    on with the kinetics of now.
 
     Raises
     ------
     ConfigError : one is open that has no place here.
     """
     cell, node, kind = saved.snapshot.synapse.T
-    here = [(k.tau_rise, k.tau_decay, k.reversal) for k in network.kinetics]
-    known = {k: number for number, k in enumerate(here)}
-    now = np.array([known.get(tuple(k), -1) for k in saved.meaning.kinetics], np.int64)
-    kind = now[kind] if len(kind) else kind
-    lost = np.flatnonzero((kind < 0) | ~_placed(network, cell, node, np.maximum(kind, 0)))
+    then = saved.meaning.kinetics
+    before = then if saved.meaning.unchanged is None else saved.meaning.unchanged
+    now = np.full(len(kind), -1, np.int64)
+    for own, here in ((then, network.kinetics), (before, network.unchanged)):
+        for number, same in enumerate(numbers_of(here)):
+            mine = np.flatnonzero((now < 0) & (own == same).all(axis=1)[kind])
+            there = _placed(network, cell[mine], node[mine], np.full(len(mine), number))
+            now[mine[there]] = number
+    lost = np.flatnonzero(now < 0)
     if len(lost):
         first = lost[0]
-        rise, decay, reversal = saved.meaning.kinetics[saved.snapshot.synapse[first, 2]]
+        rise, decay, reversal = then[kind[first]]
         raise ConfigError(
             f"the state has {len(lost):,} open conductances without a synapse here, the first on "
             f"{network.label(int(cell[first]))} (compartment {node[first]}, {rise:g} and {decay:g} "
             f"ms, {reversal:g} mV)", field="networks.edges",
             fix="Keep edges, their places and kinetics, and give those that are cut weight 0.",
         )  # fmt: skip
-    return np.column_stack([cell, node, kind])
+    where = np.column_stack([cell, node, now])
+    distinct, inverse = np.unique(where, axis=0, return_inverse=True)
+    if len(distinct) == len(where):
+        return where, saved.snapshot.terms
+    terms = np.zeros((len(distinct), 2), saved.snapshot.terms.dtype)
+    np.add.at(terms, inverse.ravel(), saved.snapshot.terms)
+    return distinct, terms
 
 
 def _placed(network: Network, cell: IntArray, node: IntArray, kind: IntArray) -> np.ndarray:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.engine.interface import Snapshot
 from isocortex.errors import InputError, disk_errors
+from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
 from isocortex.report.hdf5 import reserve
@@ -49,6 +50,8 @@ class Meaning:
     population, node_id : int64[n], of every source the population's index and its id there.
     kinetics : float64[k, 3], time constants of rise and decay, ms, and reversal, mV.
     poisson : the sources whose streams the state holds.
+    unchanged : float64[k, 3], what the kinetics would be without changes; None where that is not
+        known, as of a file.
     """
 
     populations: list[str]
@@ -56,14 +59,21 @@ class Meaning:
     node_id: IntArray
     kinetics: FloatArray
     poisson: PoissonSources
+    unchanged: FloatArray | None = None
 
     @classmethod
     def of(cls, network: Network) -> Meaning:
-        kinetics = [(k.tau_rise, k.tau_decay, k.reversal) for k in network.kinetics]
         return cls(
             network.populations, network.source_population, network.source_node_id,
-            np.array(kinetics, float).reshape(-1, 3), network.poisson,
+            numbers_of(network.kinetics), network.poisson,
+            numbers_of(network.unchanged) if network.unchanged else None,
         )  # fmt: skip
+
+
+def numbers_of(kinetics: Iterable[Kinetics]) -> FloatArray:
+    """float64[k, 3], time constants of rise and decay, ms, and reversal, mV."""
+    numbers = [(k.tau_rise, k.tau_decay, k.reversal) for k in kinetics]
+    return np.array(numbers, float).reshape(-1, 3)
 
 
 @dataclass(frozen=True)
