@@ -23,7 +23,7 @@ from isocortex.html_report import report_page
 from isocortex.network.build import build_network
 from isocortex.network.factors import factors_of, place_of
 from isocortex.report import origin
-from isocortex.session.facts import line_of
+from isocortex.report.netcons import Connected
 from isocortex.sonata.changes import read_changes
 
 CELLS = {"population": "cells"}
@@ -75,6 +75,7 @@ def require_same(one, other):
 
 EVERY = [
     ex.synapses(source=CELLS, target="all", weight=0.5, removed=0.25, start=3, stop=4, name="s"),
+    ex.synapses(target=CELLS, decay=2.0),
     ex.synapses(),
     ex.channel({"ei": "e"}, "NaTs NaV", "soma", gbar=0.8, to={"x": 1.0}, start=2000),
     ex.channel("cells", "pas", e=1.1),
@@ -367,12 +368,48 @@ def test_inputs_that_change_until_the_end_go_on_beyond_it(tmp_path):
     require_equal(result.directory, whole.directory)
 
 
+def test_slower_decay_is_that_of_a_parameter_file_that_was_edited(tmp_path):
+    """Of all synapses, and of those of one origin alone."""
+    path = write(tmp_path / "a")
+    (tmp_path / "a" / "exc.json").write_text('{"tau1": 0.1, "tau2": 3.4, "erev": 0.0}')
+    ours = simulated(write(tmp_path / "b", ex.synapses(decay=2.0)))
+    require_same(ours, simulated(path))
+    drive = ic.load_simulation(write(tmp_path / "c", ex.synapses(source="drive", decay=3.0)))
+    network = build_network(drive)
+    assert [k.tau_decay for k in network.kinetics] == [pytest.approx(5.1), 1.7]
+    assert {(n, k.tau_decay) for n, k in network.unchanged} == {(0, 1.7), (1, 1.7)}
+    c, slots = network.connections, network.slots
+    source = np.repeat(np.arange(len(c.first) - 1), np.diff(c.first))
+    np.testing.assert_array_equal(slots.kind[c.target] == 0, source >= 2)
+    single = Connected(in_force(drive), network, "cells", np.arange(2))
+    assert [k.tau_decay > 2 for k in single.kinetics] == (single.source >= 2).tolist()
+
+
+def test_of_what_is_drawn_a_rule_has_one_decay(recipe):
+    some = with_changes(recipe, [ex.synapses(source=INHIBITORY, decay=2.0)])
+    stored, drawn = (build_network(some, store) for store in (True, False))
+    np.testing.assert_array_equal(stored.drawn.kind, drawn.drawn.kind)
+    for k, tables in zip(drawn.drawn.kind, recipe.circuit.projections[0].tables().kind,
+                         strict=True):  # fmt: skip
+        before = recipe.circuit.projections[0].kinds(None)[tables]
+        factor = 1.0 if before.excites else 2.0
+        assert drawn.kinetics[k] == before.slower(factor)
+    partly = with_changes(recipe, [ex.synapses(source=AREA, decay=2.0)])
+    assert len(build_network(partly, True).kinetics) > len(build_network(recipe, True).kinetics)
+    with pytest.raises(ConfigError, match="some of the synapses that a rule draws"):
+        build_network(partly, False)
+    alone = with_changes(recipe, [ex.synapses(source="background", decay=2.0)])
+    with pytest.raises(ConfigError, match="the background alone"):
+        build_network(alone, False)
+
+
 # --- from a time on -----------------------------------------------------------------------------
 
 LATE = [
     ex.channel(CELLS, "NaV", gbar=0.7, start=20),
     ex.synapses(source="drive", target="cells", weight=2.0, start=20),
     ex.channel(ONE, "pas", e=0.97, start=26.3, stop=31),
+    ex.synapses(source="cells", decay=1.5, start=20, stop=35),
 ]
 
 
@@ -412,8 +449,50 @@ def test_a_change_after_the_onset_is_a_branch_from_then(config, control, changed
     touched = [each["touched"] for each in changed.provenance["run"]["changes"]]
     assert touched == [
         {"cells": 2, "channels": {"NaV": 2}}, {"synapses": 80},
-        {"cells": 1, "channels": {"pas": 123}},
+        {"cells": 1, "channels": {"pas": 123}}, {"synapses": 40},
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("precision", ["double", "mixed"])
+def test_a_decay_that_ends_is_a_branch_without_it(tmp_path, precision):
+    """The state of a file says what its kinetics would be without changes."""
+    slow = {"source": "drive", "decay": 3.0}
+    ended = write(tmp_path / "a", ex.synapses(**slow, stop=20))
+    always = write(tmp_path / "b", ex.synapses(**slow))
+    options = {"threads": 1, "progress": None, "precision": precision}
+    whole = ic.run(ended, **options).spikes
+    state = ic.run(always, save_at=20, **options).directory / "state_20ms.h5"
+    branch = ic.run(write(tmp_path / "c"), start_from=state, **options).spikes
+    late = whole[whole.timestamps > 20.0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(late, branch)
+    assert len(late)
+
+
+def open_at(session):
+    """Of every compartment the sums of the two terms of all its synapses, uS."""
+    state = session.state()
+    cell, node, kind = state.synapse.T
+    at, place = np.unique(np.stack([cell, node]), axis=1, return_inverse=True)
+    sums = np.zeros((at.shape[1], 2))
+    np.add.at(sums, place.ravel(), state.terms * state.unit[kind])
+    return at, sums, len(np.unique(kind))
+
+
+@pytest.mark.parametrize(("precision", "error"), [("double", 1e-15), ("mixed", 2e-3)])
+def test_synapses_that_become_alike_are_one_with_all_that_was_open(tmp_path, precision, error):
+    config = write(tmp_path, ex.synapses(source="drive", decay=3.0, stop=20))
+    at = []
+    for changes in (False, True):
+        with ic.open_session(config, threads=1, precision=precision) as session:
+            session.advance(19.9)
+            if not changes:
+                session.run.course = None  # the state of then, before the network is another
+            session.advance(0.1)
+            at.append(open_at(session))
+    (before, open_before, n_before), (after, open_after, n_after) = at
+    assert (n_before, n_after) == (2, 1)
+    np.testing.assert_array_equal(before, after)
+    np.testing.assert_allclose(open_before, open_after, rtol=error)
 
 
 def test_what_reports_are_made_of_is_that_of_a_run_changed_from_the_start(tmp_path):
@@ -626,11 +705,11 @@ def test_drawn_synapses_are_said_not_to_be_counted(recipe):
     """Nothing had been said after the colon."""
     some = [ex.synapses(source=INHIBITORY, weight=0.5, name="block"), ex.lesion(AREA)]
     network = build_network(with_changes(recipe, some), store_synapses=False)
-    block, lesion = map(line_of, network.touched)
+    block, lesion = map(str, network.touched)
     assert block == f"Change block (synapses): {UNCOUNTED}."
     assert lesion.endswith(f" cells, {UNCOUNTED}.")
     network = build_network(with_changes(recipe, some), store_synapses=True)
-    assert [line_of(each) for each in network.touched] == list(map(str, network.touched))
+    assert not any(UNCOUNTED in str(each) for each in network.touched)
 
 
 def test_counts_are_told_by_info_run_and_report(tmp_path):

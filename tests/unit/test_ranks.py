@@ -196,6 +196,32 @@ def test_a_state_of_several_ranks_is_that_of_one(circuit, saved, tmp_path, ranks
     assert len(theirs.spikes) > 1
 
 
+@pytest.mark.parametrize("ranks", [2, 3])
+def test_changes_on_the_way_are_those_of_one_process(circuit, tmp_path, ranks):
+    """Networks are built anew on all ranks; states of then go on where they are of one process."""
+    content = json.loads(circuit.read_text())
+    cells = {"population": "cells"}
+    changes = [
+        {"type": "synapses", "source": cells, "target": cells, "decay": 2.0, "start": 8},
+        {"type": "synapses", "source": "drive", "weight": 0.5, "start": 15, "stop": 21.3},
+        {"type": "channels", "node_set": {**cells, "node_id": [1, 4]}, "mechanisms": ["NaV"],
+         "times": {"gbar": 0.7}, "start": 12},
+        {"type": "lesion", "node_set": {**cells, "node_id": [0]}, "start": 24},
+    ]  # fmt: skip
+    config = circuit.with_name(f"changes{ranks}.json")
+    config.write_text(json.dumps(content | {"isocortex": {"changes": changes}}))
+    alone, out = tmp_path / "alone", tmp_path / "out"
+    ic.run(config, output_dir=alone, threads=1, save_at=15)
+    run = ("run", config, "--threads", 1, "--save-at", 15, "--checkpoint-every", 9)
+    assert launch(ranks, *run, "--output-dir", out, "--tstop", 20)[::2] == (0, "")
+    require_same_state(out / "state_15ms.h5", alone / "state_15ms.h5")
+    assert launch(5 - ranks, "continue", out, "--tstop", 30)[::2] == (0, "")
+    require_equal(out, alone)
+    told = [json.loads((where / "provenance.json").read_text()) for where in (out, alone)]
+    assert told[0]["run"]["changes"] == told[1]["run"]["changes"]
+    assert not ic.Result(alone).spikes.equals(ic.Result(circuit.parent / "alone").spikes)
+
+
 @pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 3), (3, 2)])
 def test_a_run_goes_on_on_other_ranks(circuit, tmp_path, before, after):
     run = ("run", circuit, "--output-dir", tmp_path, "--threads", 1, "--checkpoint-every", 8)

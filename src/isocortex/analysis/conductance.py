@@ -31,6 +31,7 @@ from isocortex.errors import ConfigError, InputError
 from isocortex.mechanisms.synapses import EXCITES_ABOVE
 from isocortex.network.cells import compile_cells
 from isocortex.network.connect import cells_of
+from isocortex.network.decays import kinds_with
 from isocortex.network.factors import Factors, factors_of
 from isocortex.network.inputs import poisson_sources
 from isocortex.network.sources import BIOPHYSICAL, VIRTUAL, Sources, number_sources
@@ -324,7 +325,11 @@ class _Part(NamedTuple):
         origins: dict[Origin, int],
     ) -> _Part:
         """Origins that are not in ``origins`` yet are added to it."""
-        kinds = projection.kinds(cells)
+        factors = factors_of(
+            simulation.overrides, projection,
+            (len(sources.kind[projection.source]), len(cells.model)),
+        )  # fmt: skip
+        kinds = kinds_with(projection.kinds(cells), factors)
         virtual = sources.kind[projection.source] == VIRTUAL
         origin = np.zeros((2, len(kinds)), np.int64)
         for is_virtual in np.unique(virtual).tolist():
@@ -332,13 +337,13 @@ class _Part(NamedTuple):
                 key = Origin(projection.source, not is_virtual, kinetics.reversal)
                 origin[int(is_virtual), k] = origins.setdefault(key, len(origins))
         integral = np.array([kinetics.integral for kinetics in kinds])
-        factors = factors_of(simulation.overrides, projection, (len(virtual), len(cells.model)))
         return cls(projection, factors, virtual, integral, origin)
 
     def synapses(self, rows: IntArray | None, cells: Cells, seed: int) -> Iterator[Synapses]:
-        """With the weights that they have in the simulation."""
+        """With the weights and kinetics that they have in the simulation."""
         for made in self.projection.onto(rows, cells, seed):
-            yield made if self.factors is None else self.factors.changed(made)
+            factors = self.factors
+            yield made if factors is None else factors.slower(factors.changed(made))
 
 
 def _population(simulation: Simulation, sources: Sources, wanted: str | None) -> str:

@@ -95,7 +95,7 @@ class Change:
 
 @dataclass(frozen=True)
 class SynapseChange(Change):
-    """The synapses from some nodes onto some: weaker, stronger or fewer.
+    """The synapses from some nodes onto some: weaker, stronger, fewer, slower or faster.
 
     Attributes
     ----------
@@ -103,6 +103,8 @@ class SynapseChange(Change):
     weight : factor on the weights, 0 or more. Factors of several changes multiply.
     removed : share of the connections (pairs of nodes) that are gone, 0..1. Which ones is a
         function of the two nodes alone: a larger share has all of a smaller one.
+    decay : factor on the time constant with which their conductances decay, above 0. An event of
+        then peaks at its weight as before.
     """
 
     TYPE: ClassVar[str] = "synapses"
@@ -111,11 +113,13 @@ class SynapseChange(Change):
     target: Any = None
     weight: float = 1.0
     removed: float = 0.0
+    decay: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require(math.isfinite(self.weight) and self.weight >= 0, "weight", "0 or more")
         self.require(0 <= self.removed <= 1, "removed", "a share from 0 to 1")
+        self.require(math.isfinite(self.decay) and self.decay > 0, "decay", "above 0")
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def _effect(
         between = ConnectionOverride.between(
             circuit, change.source, change.target, change.weight, name=change.label, where=where,
         )  # fmt: skip
-        between = replace(between, multiplies=True, removed=change.removed)
+        between = replace(between, multiplies=True, removed=change.removed, decay=change.decay)
         return Effect(change, holds, [], (between,)), inputs
     nodes = _whom(circuit, change, where)
     if isinstance(change, Lesion):

@@ -31,6 +31,7 @@ class ConnectionOverride:
     multiplies : it is a factor on what earlier ones made of the weights.
     removed : share of the connections whose synapses weigh nothing, 0..1. Of several that are about
         the same synapse the largest holds, which has the connections of all others.
+    decay : factor on the time constant of decay; those of several multiply.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ConnectionOverride:
     start: float = 0.0
     multiplies: bool = False
     removed: float = 0.0
+    decay: float = 1.0
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight >= 0):

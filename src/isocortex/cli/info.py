@@ -28,7 +28,6 @@ def info(
     """Say what is in a circuit, and what a run will take; writes nothing."""
     from isocortex import load_simulation
     from isocortex.network.build import build_network
-    from isocortex.session.facts import line_of
     from isocortex.session.room import room_for
     from isocortex.simulate import describe
 
@@ -50,7 +49,7 @@ def info(
     ]
     _tell_list(overrides, every)
     for change, touched in zip(simulation.changes, network.touched, strict=True):
-        out.print(f"{line_of(touched)} {change.when}")
+        out.print(f"{touched} {change.when}")
 
 
 def _tell_run(simulation: Simulation, network: Network) -> None:

@@ -190,7 +190,8 @@ def _as_here(held: Held, state: State, piece: CellStates) -> Piece:
     terms = piece.terms
     if terms.dtype != laid.term or not np.array_equal(state.unit, unit):
         with np.errstate(over="ignore"):  # more than halves hold ends the run at its next step
-            terms = (terms * state.unit[piece.kind] / unit[piece.kind]).astype(laid.term)
+            ratio = np.where(state.unit == unit, 1.0, state.unit / unit)
+            terms = (terms * ratio[piece.kind]).astype(laid.term)
     return Piece(
         piece.above, piece.nodes, piece.channels, piece.synapses,
         piece.voltage.astype(laid.dtype, copy=False), piece.channel.astype(laid.dtype, copy=False),

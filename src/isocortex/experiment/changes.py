@@ -34,6 +34,7 @@ def synapses(
     target: Any = None,
     weight: float = 1.0,
     removed: float = 0.0,
+    decay: float = 1.0,
     start: float = 0.0,
     stop: float | None = None,
     name: str = "",
@@ -43,10 +44,11 @@ def synapses(
     Parameters
     ----------
     removed : share of the connections, 0..1; a larger share has all of a smaller one.
+    decay : factor on the time constant of decay.
     """
     return SynapseChange(
-        source=source, target=target, weight=weight, removed=removed, start=start, stop=stop,
-        name=name,
+        source=source, target=target, weight=weight, removed=removed, decay=decay, start=start,
+        stop=stop, name=name,
     )  # fmt: skip
 
 

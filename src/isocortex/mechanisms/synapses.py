@@ -29,6 +29,14 @@ class Kinetics:
     tau_decay: float
     reversal: float
 
+    def slower(self, factor: float) -> Kinetics:
+        """The same with a time constant of decay that is ``factor`` times as long."""
+        if factor == 1.0:
+            return self
+        if self.tau_rise == 0.0:
+            return exp1syn(self.tau_decay * factor, self.reversal)
+        return exp2syn(self.tau_rise, self.tau_decay * factor, self.reversal)
+
     @property
     def scale(self) -> float:
         """Jump of A and B per unit weight, such that one event peaks at its weight."""

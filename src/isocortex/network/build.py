@@ -94,6 +94,7 @@ def build_network(
         rank=here,
         shortest=wired.shortest,
         touched=told,
+        unchanged=wired.unchanged,
     )
 
 

@@ -16,6 +16,7 @@ from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
 from isocortex.errors import ConfigError
 from isocortex.mechanisms.synapses import Kinetics
+from isocortex.network.decays import kinds_with, rule_kinds
 from isocortex.network.drawn.place import first_node
 from isocortex.network.drawn.pool import Pool
 from isocortex.network.drawn.tables import Tables
@@ -44,6 +45,7 @@ class Wired:
     """All synapses onto the cells and point neurons of a rank; see :class:`Network`."""
 
     kinetics: list[Kinetics]
+    unchanged: set[tuple[int, Kinetics]]
     slots: Slots
     connections: Connections
     drawn: DrawnSynapses | None
@@ -75,7 +77,8 @@ def connect(
     delays = np.unique(np.concatenate([np.zeros(0), *(p.delays() for p in projections)]))
     index = np.min_scalar_type(max(len(delays) - 1, 0))
     most_nodes = max((m.n_nodes for m in models), default=1)
-    kinetics: list[Kinetics] = []
+    kinetics: dict[Kinetics, int] = {}
+    unchanged: set[tuple[int, Kinetics]] = set()
     drawn: dict[type, _Drawn] = {}
     shortest = np.inf
     numbering = _Numbering(sources, *share, most_nodes)
@@ -83,12 +86,14 @@ def connect(
     for projection in projections:
         cells = cells_of(projection.target, sources, models, cell_model)
         kinds = projection.kinds(cells)
-        kinetics += [kind for kind in kinds if kind not in kinetics]
-        kind = np.array([kinetics.index(k) for k in kinds], np.int64)
         delay = np.searchsorted(delays, projection.delays()).astype(index)
         shortest = min(shortest, projection.shortest(sources.kind[projection.source] != VIRTUAL))
         ends = (sources.number[projection.source], sources.number[projection.target])
         factors = factors_of(overrides, projection, (len(ends[0]), len(ends[1])))
+        made_of = kinds_with(kinds, factors)
+        kind = np.array([kinetics.setdefault(k, len(kinetics)) for k in made_of], np.int64)
+        before = (kinds[k * len(kinds) // len(made_of)] for k in range(len(made_of)))
+        unchanged |= set(zip(kind.tolist(), before, strict=True))
         tables = projection.tables()
         if tables is not None:
             what = type(tables)
@@ -107,7 +112,7 @@ def connect(
             if watch is not None:
                 made = watch.seen(projection, (len(ends[0]), len(ends[1])), made)
             if factors is not None:
-                made = map(factors.changed, made)
+                made = map(factors.slower, map(factors.changed, made))
             parts += _pieces(made, ends, numbering, kind, delay)
         elif watch is not None:
             watch.unseen(projection)
@@ -120,7 +125,7 @@ def connect(
     np.cumsum(np.bincount(source, minlength=len(sources.node_id)), out=first[1:])
     connections = Connections(first, goal[order], weight[order], delay[order], delays)
     synapses = _drawn_synapses(drawn, sources, numbering, (len(kinetics), most_nodes), store)
-    return Wired(kinetics, slots, connections, synapses, shortest)
+    return Wired(list(kinetics), unchanged, slots, connections, synapses, shortest)
 
 
 class _Drawn(NamedTuple):
@@ -148,16 +153,18 @@ def _drawn_synapses(
     shared = None if pool is None else pool.tables
     assert isinstance(tables, Tables)
     assert not isinstance(shared, Tables)
+    of_pool = None if pool is None or shared is None else (shared, pool.factors)
+    kind = kind[rule_kinds(tables, factors, of_pool, stored)]
     return DrawnSynapses(
         axons=tables.axons,
         pool=shared,
         first_source=int(sources.number[projection.source][0]),
         first_axon=0 if pool is None else int(sources.number[pool.projection.source][0]),
         cell=numbering.own_cells(sources.number[projection.target]),
-        kind=kind[tables.kind],
+        kind=kind,
         weight=tables.weight,
         delay=delay,
-        allowed=allowed_sites(tables, kind[tables.kind], *sizes),
+        allowed=allowed_sites(tables, kind, *sizes),
         expected=sum(found.projection.expected for found in drawn.values()),
         stored=stored,
         factors=factors,

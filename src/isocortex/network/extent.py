@@ -73,8 +73,8 @@ def extent_of(
             continue
         number = sources.number[projection.target]
         sites = allowed_sites(tables, tables.kind, len(kinds), most_nodes)
-        of_axons, first = np.unique(tables.axons.neurons.model, return_index=True)
-        for a, m in zip(of_axons, cell_model[number[first]], strict=True):
+        pairs = np.stack([tables.axons.neurons.model.astype(np.int64), cell_model[number]])
+        for a, m in np.unique(pairs, axis=1).T:  # some cells of a model may have been changed
             allowed[m] = sites[a]
     stored = [p for p in projections if store or p.tables() is None]
     return Extent(

@@ -24,6 +24,7 @@ class Factors(NamedTuple):
     factor : float64[groups of sources, groups of targets].
     removed : the same of the shares of connections that weigh nothing; None where there are none.
     key : names the random numbers that say which connections these are.
+    decay : the same of factors on the time constant of decay; None where all are 1.
     """
 
     source: NDArray[np.unsignedinteger]
@@ -31,6 +32,7 @@ class Factors(NamedTuple):
     factor: FloatArray
     removed: FloatArray | None = None
     key: np.uint64 = np.uint64(0)
+    decay: FloatArray | None = None
 
     def of(self, source: NDArray[np.integer], target: NDArray[np.integer]) -> FloatArray:
         """float64[m], factors of synapses between these rows."""
@@ -44,6 +46,25 @@ class Factors(NamedTuple):
         """Synapses with their new weights: products in double precision, kept to the last bit."""
         weight = made.weight * self.of(made.source, made.target)
         return made._replace(weight=compact(weight))
+
+    @property
+    def decays(self) -> FloatArray:
+        """All factors on the time constant of decay, ascending."""
+        return np.ones(1) if self.decay is None else np.unique(self.decay)
+
+    def decay_of(
+        self, source: NDArray[np.integer], target: NDArray[np.integer]
+    ) -> NDArray[np.integer]:
+        """int64[m], which of the ``decays`` synapses between these rows have."""
+        if self.decay is None:
+            return np.zeros(len(source), np.int64)
+        number = np.searchsorted(self.decays, self.decay)
+        return number[self.source[source], self.target[target]]
+
+    def slower(self, made: Synapses) -> Synapses:
+        """Synapses whose kind counts kinetics and, within each, the ``decays``."""
+        of = self.decay_of(made.source, made.target)
+        return made._replace(kind=np.where(made.kind < 0, -1, made.kind * len(self.decays) + of))
 
     @property
     def exact(self) -> bool:
@@ -80,21 +101,24 @@ def factors_of(
         return None
     sent, senders = _groups([mask_of(o.source, projection.source, sizes[0]) for o in here])
     received, receivers = _groups([mask_of(o.target, projection.target, sizes[1]) for o in here])
-    table = np.zeros((len(senders), len(receivers), 2))  # factor and share removed
-    table[..., 0] = 1.0
+    table = np.ones((len(senders), len(receivers), 3))  # factor, share removed, slowness
+    table[..., 1] = 0.0
     for k, override in enumerate(here):
         both = np.ix_(senders[:, k], receivers[:, k])
-        factor, removed = table[..., 0], table[..., 1]
+        factor, removed, decay = (table[..., column] for column in range(3))
         factor[both] = override.weight * (factor[both] if override.multiplies else 1.0)
         removed[both] = np.maximum(removed[both], override.removed)
+        decay[both] *= override.decay
     # what comes to the same is the same, whichever overrides it is of
     table, source = _merged(table, sent)
     table, target = _merged(table.transpose(1, 0, 2), received)
-    factor, removed = (np.ascontiguousarray(table[..., k].T) for k in range(2))
-    if (factor == 1.0).all() and not removed.any():
+    factor, removed, decay = (np.ascontiguousarray(table[..., k].T) for k in range(3))
+    lasting = bool((decay == 1.0).all())
+    if (factor == 1.0).all() and not removed.any() and lasting:
         return None
     key = removal_key(projection)
-    return Factors(source, target, factor, removed if removed.any() else None, key)
+    shares = removed if removed.any() else None
+    return Factors(source, target, factor, shares, key, None if lasting else decay)
 
 
 def mask_of(chosen: list[tuple[str, IntArray]], population: str, n: int) -> NDArray[np.bool_]:

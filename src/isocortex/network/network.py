@@ -159,6 +159,8 @@ class Network:
         none; where it is not given it is looked for among the connections.
     source_population, source_node_id : int64[n sources], for reports and messages.
     touched : what each change of the simulation is about.
+    unchanged : (index, kinetics) where the synapses of ``kinetics[index]`` would be of these
+        without changes; several where changes make different kinetics the same.
     """
 
     models: list[CompiledCell]
@@ -178,6 +180,7 @@ class Network:
     rank: Rank | None = None
     shortest: float | None = None
     touched: tuple[Touched, ...] = ()
+    unchanged: set[tuple[int, Kinetics]] = field(default_factory=set)
 
     @property
     def here(self) -> Rank:

@@ -12,6 +12,7 @@ import numpy as np
 from isocortex.arrays import IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import Projection, Synapses
+from isocortex.circuit.changes import UNCOUNTED
 from isocortex.circuit.force import Chosen, Effect
 from isocortex.errors import ConfigError, located
 from isocortex.network.factors import mask_of, place_of, removal_key
@@ -29,7 +30,7 @@ class Touched:
     channels : compartments, by mechanism, of all cells together.
     synapses : whose weights it changes.
     inputs : electrodes or random trains.
-    about : whether synapses are drawn and their number an estimate.
+    drawn : it is about synapses that are drawn at each spike, and not counted.
     """
 
     label: str
@@ -39,7 +40,7 @@ class Touched:
     channels: dict[str, int] | None = None
     synapses: int | None = None
     inputs: int | None = None
-    about: bool = False
+    drawn: bool = False
 
     @property
     def none(self) -> bool:
@@ -47,7 +48,7 @@ class Touched:
         counts = [self.synapses, self.inputs]
         if self.channels is not None:
             counts.append(sum(self.channels.values()))
-        return not any(counts) and not (self.about and self.synapses is None)
+        return not any(counts) and not self.drawn
 
     def facts(self) -> dict[str, Any]:
         """What is counted, plain data."""
@@ -60,7 +61,9 @@ class Touched:
         if self.channels is not None:
             parts += [f"{n:,} compartments with {name}" for name, n in self.channels.items()]
         if self.synapses is not None:
-            parts.append(f"{'about ' if self.about else ''}{self.synapses:,} synapses")
+            parts.append(f"{self.synapses:,} synapses")
+        if self.drawn:
+            parts.append(UNCOUNTED)
         if self.inputs is not None:
             parts.append(f"{self.inputs:,} inputs")
         name = self.type if self.label == self.type else f"{self.label} ({self.type})"
@@ -186,7 +189,7 @@ class Watch:
         for k, (effect, each) in enumerate(zip(self.effects, touched, strict=True)):
             if effect.overrides:
                 number = None if self.drawn[k] else self.count[k]
-                each = replace(each, synapses=number, about=self.drawn[k])
+                each = replace(each, synapses=number, drawn=self.drawn[k])
             done.append(each)
         return tuple(done)
 

@@ -44,6 +44,7 @@ from isocortex.hashes import sha256
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.clock import Clock
 from isocortex.network.connect import cells_of
+from isocortex.network.decays import kinds_with
 from isocortex.network.factors import factors_of
 from isocortex.network.network import Network
 from isocortex.network.sources import VIRTUAL, Sources, number_sources
@@ -67,7 +68,7 @@ class Connected:
     source, cell, node : int64[m]; number of the source, cell of the network, node of its model.
     weight : float64[m], uS.
     delay : float64[m], ms.
-    kinetics : m kinetics.
+    kinetics, unchanged : m kinetics, and what they would be without changes.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class Connected:
         order = np.argsort(place[columns[1]], kind="stable")
         order = order[~np.isin(columns[0][order], np.concatenate([[], *silent]))]
         self.source, self.cell, self.node, self.weight, self.delay = (c[order] for c in columns)
-        self.kinetics = [kinetics[i] for i in order]
+        self.kinetics, self.unchanged = ([kinetics[i][k] for i in order] for k in range(2))
 
     @staticmethod
     def _of(
@@ -112,14 +113,16 @@ class Connected:
         if not isinstance(projection, EdgePopulation):
             made = list(projection.onto(rows, cells, seed))
             if factors is not None:
-                made = list(map(factors.changed, made))
+                made = [factors.slower(factors.changed(some)) for some in made]
+            slower = kinds_with(kinds, factors)
+            both = [(each, kinds[k * len(kinds) // len(slower)]) for k, each in enumerate(slower)]
             if not made:
                 return (*(np.zeros(0, np.int64) for _ in range(5)), [])
             source, target, node, kind, weight, delay = (
                 np.concatenate(c) for c in zip(*made, strict=True)
             )
             return (sender[source], number[target], node,
-                    weight.astype(float), delays[delay], [kinds[k] for k in kind])  # fmt: skip
+                    weight.astype(float), delays[delay], [both[k] for k in kind])  # fmt: skip
         edges = projection
         mine = np.isin(edges.target_index, rows)
         edge_parts, node_parts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
@@ -134,11 +137,15 @@ class Connected:
         edge, node = edge[order], node[order]
         source, target = edges.source_index[edge], edges.target_index[edge]
         weight = edges.weight[edge]
+        unchanged = [kinetics_of(edges.rules[r], edges) for r in edges.rule[edge]]
+        kinetics = unchanged
         if factors is not None:
             weight = weight * factors.of(source, target)
+            decay = factors.decays[factors.decay_of(source, target)]
+            kinetics = [k.slower(f) for k, f in zip(unchanged, decay.tolist(), strict=True)]
         return (
             sender[source], number[target], node, weight, edges.delay[edge],
-            [kinetics_of(edges.rules[r], edges) for r in edges.rule[edge]],
+            list(zip(kinetics, unchanged, strict=True)),
         )  # fmt: skip
 
 
@@ -179,6 +186,7 @@ class ConnectionRecorder:
         self.delay, self.kinetics = found.delay[keep], [
             k for k, kept in zip(found.kinetics, keep, strict=True) if kept
         ]  # fmt: skip
+        self.unchanged = [k for k, kept in zip(found.unchanged, keep, strict=True) if kept]
         cell, node = found.cell[keep], found.node[keep]
         self.dt, self.n_cells = sampling.dt, network.circuit_cells
         self._prepare(network, cell, node)
@@ -218,10 +226,7 @@ class ConnectionRecorder:
         """Factors and jumps of every synapse, and the trains of sources that are not simulated."""
         self.e = np.array([k.reversal for k in self.kinetics])
         self.jumping = np.array([name_of(k) == ONE for k in self.kinetics], bool)
-        factors = np.array([k.factors(self.dt) for k in self.kinetics]).reshape(-1, 2)
-        jumps = np.array([k.jumps(0.0) for k in self.kinetics]).reshape(-1, 2)
-        self.fade_a, self.fade_b = factors.T
-        self.jump_a, self.jump_b = (jumps * self.weight[:, None]).T
+        self._count_on()
         self.A, self.B = np.zeros(self.n_connections), np.zeros(self.n_connections)
         order = np.argsort(self.source, kind="stable")
         self.by_source, self.of_source = self.source[order], order
@@ -231,10 +236,10 @@ class ConnectionRecorder:
         self.clock = Clock(self.dt)
         self.pending = (np.zeros(0), np.zeros(0, np.int64))  # when, and onto which synapse
         random = self.poisson.sources
-        #: whose state it is; weights may be others
+        #: whose state it is; changes may have made weights and decays others
         self.of = sha256(
             (
-                network.source_node_id[self.source], cell, node, self.delay, self.kinetics,
+                network.source_node_id[self.source], cell, node, self.delay, self.unchanged,
                 (random.source, random.mean, random.start, random.key),
             )
         )  # fmt: skip
@@ -245,8 +250,16 @@ class ConnectionRecorder:
         Events that are on their way have the weight that there is when they arrive.
         """
         population, cells, keep = self._whose
-        self.weight = Connected(simulation, network, population, cells).weight[keep]
+        found = Connected(simulation, network, population, cells)
+        self.weight = found.weight[keep]
+        self.kinetics = [k for k, kept in zip(found.kinetics, keep, strict=True) if kept]
+        self._count_on()
+
+    def _count_on(self) -> None:
+        """By what conductances fade at every step, and jump at events."""
+        factors = np.array([k.factors(self.dt) for k in self.kinetics]).reshape(-1, 2)
         jumps = np.array([k.jumps(0.0) for k in self.kinetics]).reshape(-1, 2)
+        self.fade_a, self.fade_b = factors.T
         self.jump_a, self.jump_b = (jumps * self.weight[:, None]).T
 
     def open(self, path: Path, mode: str, provenance: dict[str, Any]) -> None:

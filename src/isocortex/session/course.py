@@ -21,7 +21,6 @@ from isocortex.circuit.force import in_force, rebuilt_at
 from isocortex.engine.identity import identity, require_same
 from isocortex.engine.interface import Settings, Snapshot
 from isocortex.engine.state import State
-from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 from isocortex.session.engines import make_engine
 from isocortex.session.loop import Run
@@ -68,12 +67,6 @@ class Course:
         self.simulation, self.options, self.settings = simulation, options, settings
         self.ranks, self.say = ranks, say
         self.steps: IntArray = np.array(rebuilt_at(simulation), np.int64)
-        if ranks.size > 1 and len(self.steps):
-            raise ConfigError(
-                f"changes that begin or end during a run do not work on {ranks.size} ranks",
-                file=simulation.config_file,
-                fix="Run it in one process, on as many threads as it has cores.",
-            )
 
     def part(self, step: int) -> int:
         """How many times the network was built anew by then; it is the same in between."""

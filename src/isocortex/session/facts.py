@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
 from isocortex.circuit import Simulation
-from isocortex.circuit.changes import UNCOUNTED, Change
+from isocortex.circuit.changes import Change
 from isocortex.hashes import sha256 as hash_of
 from isocortex.network.network import Network
 from isocortex.network.touched import Touched
@@ -69,16 +69,6 @@ def told_of(changes: Sequence[Change], touched: Sequence[Touched]) -> list[dict[
         {**change.as_json(), "touched": each.facts()}
         for change, each in zip(changes, touched, strict=True)
     ]
-
-
-def line_of(touched: Touched) -> str:
-    """How much a change is about, for people, and what of it is not counted."""
-    line = str(touched)
-    if touched.about and touched.synapses is None:
-        before = line[:-1].rstrip()
-        joined = f"{before} " if before.endswith(":") else f"{before}, "
-        line = f"{joined}{UNCOUNTED}."
-    return line
 
 
 def _about(chosen: list[tuple[str, IntArray]], simulation: Simulation) -> dict[str, Any]:

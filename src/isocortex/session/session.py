@@ -21,7 +21,7 @@ from isocortex.report.record import Recorder, Sampling
 from isocortex.report.summary import Stopwatch
 from isocortex.session.checkpoints import Checkpoints, Plan, about_run
 from isocortex.session.course import Course
-from isocortex.session.facts import facts_of, line_of, text_of, told_of
+from isocortex.session.facts import facts_of, text_of, told_of
 from isocortex.session.loop import Observer, Run
 from isocortex.session.outputs import Files, Sampled, writers_of
 from isocortex.session.ranks import Ranks
@@ -305,7 +305,7 @@ def prepare(
     touched = summed(network.touched, ranks)
     require_touched(touched, simulation.config_file)  # a rank alone knows of its synapses only
     for each in touched:
-        say(line_of(each))
+        say(str(each))
     clock.lap(BUILDING)
     # the synapses are in the network now, and may be large
     simulation = replace(simulation, circuit=replace(simulation.circuit, projections=[]))

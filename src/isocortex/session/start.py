@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Simulation
@@ -27,7 +26,7 @@ from isocortex.hashes import sha256
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
 from isocortex.session.loop import Run
-from isocortex.session.places import kinds_here, require_places
+from isocortex.session.places import Places
 from isocortex.session.ranks import Ranks
 from isocortex.session.statefile import Meaning, Saved
 
@@ -181,20 +180,14 @@ def inputs_of(network: Network, until: float, ranks: Ranks) -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Carried(State):
-    """A state with the numbers that kinetics have in another network.
-
-    Attributes
-    ----------
-    before : the state.
-    kind_here : unsigned[kinetics of the state], their numbers here.
-    """
+    """A state whose open synapses have moved to their places in another network."""
 
     before: State
-    kind_here: NDArray[np.unsignedinteger[Any]]
+    places: Places
 
     def pieces(self, cells: range) -> Iterator[CellStates]:
         for piece in self.before.pieces(cells):
-            yield replace(piece, kind=self.kind_here[piece.kind])
+            yield self.places.moved(piece)
 
 
 def carried(
@@ -202,9 +195,9 @@ def carried(
 ) -> Carried:
     """A state as a branch goes on with it in a circuit that may have changed.
 
-    Synaptic conductances stay what they are and decay; events of spikes that are on their way find
-    the synapses of now. Random trains that are the same go on, all others begin at the state's
-    time.
+    Synaptic conductances stay what they are and decay, with the time constants of now; events of
+    spikes that are on their way find the synapses of now. Random trains that are the same go on,
+    all others begin at the state's time.
 
     Raises
     ------
@@ -215,11 +208,8 @@ def carried(
     _require({k: state.of[k] for k in NUMERICS}, {k: here[k] for k in NUMERICS}, fix)
     _require(saved.about["shape"], shape_of(network), fix)
     meaning = saved.meaning()
-    kind = kinds_here(meaning, network)
-    require_places(state, meaning, network, kind)
-    known = np.flatnonzero(kind >= 0)
-    unit = np.ones((len(network.kinetics), 2))
-    unit[kind[known]] = state.unit[known]
+    places = Places(meaning, state.unit, network)
+    places.require(state)
     needed = np.unique(np.concatenate([state.source, meaning.poisson.source]))
     number = _numbers(meaning, needed, network)
     source = number[np.searchsorted(needed, state.source)]
@@ -228,10 +218,10 @@ def carried(
     then = number[np.searchsorted(needed, meaning.poisson.source)]
     stream, following = _streams(saved, meaning.poisson, then, network)
     return Carried(
-        of=here, step=state.step, extent=state.extent, unit=unit, points=state.points,
+        of=here, step=state.step, extent=state.extent, unit=places.unit, points=state.points,
         source=source[order], time=state.time[order], due=state.due[order],
         stream=stream, next=following, before=state,
-        kind_here=np.maximum(kind, 0).astype(np.min_scalar_type(len(network.kinetics))),
+        places=places,
     )  # fmt: skip
 
 

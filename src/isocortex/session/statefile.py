@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from itertools import chain
@@ -30,12 +30,13 @@ from numpy.typing import NDArray
 from isocortex.arrays import FloatArray
 from isocortex.engine.state import CellStates, Extent, State
 from isocortex.errors import InputError, disk_errors
+from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
 from isocortex.report.hdf5 import reserve
 from isocortex.report.output import CHECKPOINT
 
-FORMAT = "isocortex state 2"
+FORMAT = "isocortex state 3"
 #: Bytes that HDF5 takes for each array, at most.
 PER_ARRAY = 4096
 #: Numbers of a piece that is read, where a cell does not have more; cells looked at for that.
@@ -63,21 +64,36 @@ class Meaning:
     population, node_id : unsigned[n], of every source the population's index and its id there.
     kinetics : float64[k, 3], time constants of rise and decay, ms, and reversal, mV.
     poisson : the sources whose streams the state holds.
+    unchanged : float64[m, 4], the number of a kinetics, then the three of what its synapses would
+        be of without changes; several where changes make different kinetics the same.
     """
 
     populations: list[str]
     population: NDArray[np.integer[Any]]
     node_id: NDArray[np.integer[Any]]
     kinetics: FloatArray
+    unchanged: FloatArray
     poisson: PoissonSources
 
     @classmethod
     def of(cls, network: Network) -> Meaning:
-        kinetics = [(k.tau_rise, k.tau_decay, k.reversal) for k in network.kinetics]
         return cls(
             network.populations, network.source_population, network.source_node_id,
-            np.array(kinetics, float).reshape(-1, 3), network.poisson,
+            numbers_of(network.kinetics), unchanged_of(network), network.poisson,
         )  # fmt: skip
+
+
+def numbers_of(kinetics: Iterable[Kinetics]) -> FloatArray:
+    """float64[k, 3], time constants of rise and decay, ms, and reversal, mV."""
+    numbers = [(k.tau_rise, k.tau_decay, k.reversal) for k in kinetics]
+    return np.array(numbers, float).reshape(-1, 3)
+
+
+def unchanged_of(network: Network) -> FloatArray:
+    """float64[m, 4], see :class:`Meaning`."""
+    number = np.array([number for number, _ in network.unchanged], float)
+    pairs = np.column_stack([number, numbers_of(kinetics for _, kinetics in network.unchanged)])
+    return pairs[np.lexsort(pairs.T[::-1])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +165,7 @@ def write_state(
     arrays |= {
         "circuit/population": _narrow(meaning.population),
         "circuit/node_id": _narrow(meaning.node_id), "circuit/kinetics": meaning.kinetics,
+        "circuit/unchanged": meaning.unchanged,
         **{f"circuit/poisson/{item.name}": getattr(meaning.poisson, item.name)
            for item in fields(PoissonSources)},
         **more,
@@ -317,7 +334,8 @@ def _meaning(path: Path, populations: list[str]) -> Meaning:
             poisson = {name: item[()] for name, item in file["circuit/poisson"].items()}
             return Meaning(
                 populations, file["circuit/population"][()], file["circuit/node_id"][()],
-                file["circuit/kinetics"][()], PoissonSources(**poisson),
+                file["circuit/kinetics"][()], file["circuit/unchanged"][()],
+                PoissonSources(**poisson),
             )  # fmt: skip
         except (KeyError, TypeError, OSError) as error:
             raise _no_state(path, error) from error
