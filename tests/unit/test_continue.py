@@ -34,6 +34,7 @@ from isocortex.html_report import report_page
 from isocortex.html_report.subject import subject_of
 from isocortex.session.engines import make_settings
 from isocortex.session.progress import Line
+from isocortex.session.ranks import Ranks
 from isocortex.session.session import prepare
 from isocortex.session.setup import Options, build
 from isocortex.session.start import Start, carried
@@ -447,13 +448,14 @@ def test_a_branch_may_have_other_channels(config, saved, tmp_path):
     )}  # fmt: skip
     other = replace(network, models=[replace(model, mechanisms=blocked)])
     ours, theirs = (
-        Snapshot.of_cells(s, range(2)) for s in (carried(state, other, settings), state.state)
+        Snapshot.of_cells(s, range(2))
+        for s in (carried(state, other, settings, Ranks()), state.state)
     )
     np.testing.assert_array_equal(ours.voltage, theirs.voltage)
     del blocked["NaV"]
     without = replace(network, models=[replace(model, mechanisms=blocked)])
     with pytest.raises(ConfigError, match="other compartments or mechanisms"):
-        carried(state, without, settings)
+        carried(state, without, settings, Ranks())
 
 
 def test_what_a_branch_cannot_carry_is_refused_by_name(config, saved, tmp_path):

@@ -210,14 +210,16 @@ def test_changes_on_the_way_are_those_of_one_process(circuit, tmp_path, ranks):
     ]  # fmt: skip
     config = circuit.with_name(f"changes{ranks}.json")
     config.write_text(json.dumps(content | {"isocortex": {"changes": changes}}))
-    alone, out = tmp_path / "alone", tmp_path / "out"
+    alone, whole, parts = (tmp_path / name for name in ("alone", "whole", "parts"))
     ic.run(config, output_dir=alone, threads=1, save_at=15)
-    run = ("run", config, "--threads", 1, "--save-at", 15, "--checkpoint-every", 9)
-    assert launch(ranks, *run, "--output-dir", out, "--tstop", 20)[::2] == (0, "")
-    require_same_state(out / "state_15ms.h5", alone / "state_15ms.h5")
-    assert launch(5 - ranks, "continue", out, "--tstop", 30)[::2] == (0, "")
-    require_equal(out, alone)
-    told = [json.loads((where / "provenance.json").read_text()) for where in (out, alone)]
+    run = ("run", config, "--threads", 1, "--save-at", 15, "--output-dir")
+    assert launch(ranks, *run, whole)[::2] == (0, "")
+    require_same_state(whole / "state_15ms.h5", alone / "state_15ms.h5")
+    assert launch(ranks, *run, parts, "--tstop", 20, "--checkpoint-every", 9)[::2] == (0, "")
+    assert launch(5 - ranks, "continue", parts, "--tstop", 30)[::2] == (0, "")
+    require_equal(whole, alone)
+    require_equal(parts, alone)
+    told = [json.loads((where / "provenance.json").read_text()) for where in (parts, alone)]
     assert told[0]["run"]["changes"] == told[1]["run"]["changes"]
     assert not ic.Result(alone).spikes.equals(ic.Result(circuit.parent / "alone").spikes)
 

@@ -83,7 +83,7 @@ class Course:
         gone = _let_go(run)  # before the next is built: so its memory can be used
         now, network = self._built(step)
         self._install(run, network, gone)
-        run.engine.restore(carried(before, network, self.settings))
+        run.engine.restore(carried(before, network, self.settings, self.ranks))
         run.clock.lap(CHANGING)
         run.changed(now)
 

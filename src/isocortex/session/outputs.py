@@ -221,7 +221,21 @@ class SpikeFile(Watching):
         self.writer.close()
 
 
-class ReportFile(Watching):
+class Sampled(Watching):
+    """A report's part on a rank whose samples another writes."""
+
+    def __init__(self, recorder: AnyRecorder) -> None:
+        self.recorder = recorder
+
+    def start(self, run: Run) -> None:
+        self.columns = run.record(self.recorder.probes)
+
+    def changed(self, run: Run, simulation: Simulation) -> None:
+        self.recorder.renew(run.network, simulation)
+        run.record_again(self.columns, self.recorder.probes)
+
+
+class ReportFile(Sampled):
     """One report of one population, or that population's part of a file of several.
 
     Parameters
@@ -238,8 +252,8 @@ class ReportFile(Watching):
         facts: dict[str, Any],
         begun: Arrays | None = None,
     ) -> None:
-        self.recorder, self.file, self.place, self.facts = recorder, file, place, facts
-        self.begun = begun
+        super().__init__(recorder)
+        self.file, self.place, self.facts, self.begun = file, place, facts, begun
         self.name = f"written/reports/{place[0]}"
 
     @property
@@ -265,11 +279,7 @@ class ReportFile(Watching):
                 put_back(file, Skeleton(**kept))
         self.begun = None
         self.recorder.open(self.file, mode, self.facts)
-        self.columns = run.record(self.recorder.probes)
-
-    def changed(self, run: Run, simulation: Simulation) -> None:
-        self.recorder.renew(run.network, simulation)
-        run.record_again(self.columns, self.recorder.probes)
+        super().start(run)
 
     def flush(self) -> None:
         self.recorder.flush()
@@ -325,16 +335,6 @@ class Writers:
         for report in self.reports:
             found |= report.kept()
         return found
-
-
-class Sampled(Watching):
-    """A report's part on a rank whose samples another writes."""
-
-    def __init__(self, recorder: AnyRecorder) -> None:
-        self.recorder = recorder
-
-    def start(self, run: Run) -> None:
-        run.record(self.recorder.probes)
 
 
 def writers_of(

@@ -190,9 +190,7 @@ class Carried(State):
             yield self.places.moved(piece)
 
 
-def carried(
-    saved: Saved, network: Network, settings: Settings, ranks: Ranks | None = None
-) -> Carried:
+def carried(saved: Saved, network: Network, settings: Settings, ranks: Ranks) -> Carried:
     """A state as a branch goes on with it in a circuit that may have changed.
 
     Synaptic conductances stay what they are and decay, with the time constants of now; events of
