@@ -468,6 +468,18 @@ def test_a_decay_that_ends_is_a_branch_without_it(tmp_path, precision):
     assert len(late)
 
 
+def test_cells_without_synapses_change_on_the_way(tmp_path):
+    path = write_library_circuit(tmp_path, inputs={"clamp": clamp(0.4, (0, 1))},
+                                 run={"tstop": 60.0})  # fmt: skip
+    content = json.loads(path.read_text())
+    content["networks"] = {"nodes": content["networks"]["nodes"][:1]}
+    path.write_text(json.dumps(content))
+    block = ex.channel({"population": "cells", "node_id": [1]}, "NaTs NaV", gbar=0.0, start=30)
+    spikes, _ = simulated(with_sections(path, **ex.section([block])))
+    late = spikes[spikes.timestamps > 30.0].node_ids
+    assert set(spikes.node_ids) == {0, 1} and set(late) == {0}
+
+
 def open_at(session):
     """Of every compartment the sums of the two terms of all its synapses, uS."""
     state = session.state()

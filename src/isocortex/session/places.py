@@ -36,9 +36,9 @@ class Places:
         self.nodes = max((m.n_nodes for m in network.models), default=1)
         self.kinds = max(len(network.kinetics), 1)
         self.candidates = _candidates(meaning, network)
-        of_one = np.concatenate([np.unique(c[c >= 0]) for c in self.candidates.T])
+        wanted = [number for of_one in self.candidates.T for number in set(of_one.tolist()) - {-1}]
         #: whether synapses of different kinetics may become one
-        self.may_meet = len(np.unique(of_one)) < len(of_one)
+        self.may_meet = len(set(wanted)) < len(wanted)
         self.unit, self.before = np.ones((len(network.kinetics), 2)), unit
         own = np.flatnonzero(self.candidates[0] >= 0)
         self.unit[self.candidates[0, own]] = unit[own]
