@@ -18,9 +18,10 @@ import numpy as np
 
 import isocortex as ic
 from isocortex.analysis.style import COLOURS, new_figure, subplots
+from isocortex.circuit.signals import Pulses
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import ProbeTable, Settings, Variable
-from isocortex.network.network import CurrentSource, Pulses, bare_network
+from isocortex.network.network import CurrentSource, bare_network
 from machine import RESULTS, bionet_files, describe, table, write
 
 #: Embedded cells of both channel families and a current at which they fire regularly, nA.

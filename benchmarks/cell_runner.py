@@ -137,9 +137,10 @@ def isocortex(case: dict) -> tuple[int, Advance]:
     import numpy as np
 
     import isocortex as ic
+    from isocortex.circuit.signals import Pulses
     from isocortex.engine.cpu import CpuEngine
     from isocortex.engine.interface import Settings
-    from isocortex.network.network import CurrentSource, Pulses, bare_network
+    from isocortex.network.network import CurrentSource, bare_network
 
     cell = ic.compile_allen(case["fit"], case["swc"], case["processing"])
     n = case["cells"]

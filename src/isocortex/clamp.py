@@ -9,10 +9,11 @@ import numpy as np
 
 from isocortex.arrays import FloatArray
 from isocortex.cells.compiled import CompiledCell
+from isocortex.circuit.signals import Pulses
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Piece, ProbeTable, Settings, Variable
 from isocortex.errors import ConfigError
-from isocortex.network.network import CurrentSource, Pulses, bare_network
+from isocortex.network.network import CurrentSource, bare_network
 from isocortex.session.loop import Run, Task, Watching
 
 

@@ -5,10 +5,11 @@ import pytest
 from neurons import cable, tree, wire
 
 from isocortex.cells.library import load_cell as library_cell
+from isocortex.circuit.signals import Pulses
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import ProbeTable, Settings, Variable
 from isocortex.mechanisms.synapses import exp2syn
-from isocortex.network.network import CurrentSource, Pulses, SpikeTrains, bare_network
+from isocortex.network.network import CurrentSource, SpikeTrains, bare_network
 
 
 def _run(model, settings, n_steps, amp, delay=0.0, node=0):

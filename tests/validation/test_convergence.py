@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from golden import MODELS, compile_model
 
+from isocortex.circuit.signals import Pulses
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Settings
-from isocortex.network.network import CurrentSource, Pulses, bare_network
+from isocortex.network.network import CurrentSource, bare_network
 
 
 @pytest.mark.parametrize("name", MODELS)

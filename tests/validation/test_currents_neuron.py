@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from isocortex.circuit.signals import Pulses, Waveform
 from isocortex.network.clock import Clock
-from isocortex.network.network import Pulses, Waveform
 from isocortex.sonata.inputs import _as_played
 
 h = pytest.importorskip("neuron").h

@@ -9,13 +9,14 @@ from hypothesis import settings as at_most
 from hypothesis.strategies import floats, integers, lists
 from neurons import random_tree, tree, wire
 
+from isocortex.circuit.signals import Pulses
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import ProbeTable, Settings, Variable
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.synapses import exp1syn, exp2syn
 from isocortex.network.clock import Clock
-from isocortex.network.network import CurrentSource, PointNeurons, Pulses, SpikeTrains, bare_network
+from isocortex.network.network import CurrentSource, PointNeurons, SpikeTrains, bare_network
 
 SETTINGS = Settings(dt=0.025, v_init=-75.0, threshold=-20.0)
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from golden import MODELS, compile_model
 
+from isocortex.circuit.signals import Pulses
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import ProbeTable, Settings, Variable
-from isocortex.network.network import CurrentSource, Pulses, bare_network
+from isocortex.network.network import CurrentSource, bare_network
 
 
 def _run(model, amps, dt, v_init, celsius, stimulus, precision="double"):

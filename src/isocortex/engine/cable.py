@@ -12,7 +12,8 @@ v + x as the next voltage; Crank-Nicolson solves for half a step (C/dt doubled) 
 The functions are plain Python in the words of :mod:`isocortex.targets.words`: a family's generated
 kernel has them compiled by its target.
 
-A node is *steady* in a block if neither it nor any node beyond it has channels or synapses there.
+A node is *steady* in a block if neither it nor any node beyond it has channels, synapses or a
+conductance of an electrode there.
 Its diagonal never changes, so its factors are numbers of the model, eliminated once (``invert``):
 it costs no division and moves five numbers in place of seven.
 
@@ -42,7 +43,7 @@ TINY = 1e-30
 SILENT = 1e-24
 
 # What a node of a block is, in one word: three flags, its number of synaptic rows and its parent.
-STEADY = 1  # neither it nor any node beyond has channels or synapses
+STEADY = 1  # neither it nor any node beyond has what changes its conductance
 GATHERS = 2  # its equation gets parts from channels, electrodes or other branches
 BRANCHES = 4  # its parent is not the node before it
 ROW_SHIFT, PARENT_SHIFT = 3, 32

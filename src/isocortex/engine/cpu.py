@@ -116,14 +116,18 @@ class CpuEngine:
         nodes = np.array([source.node for source in sources], np.int64)
         middle = self.clock.middle[self.step : self.step + n_steps]
         current = np.empty((len(sources), n_steps), self.laid.dtype)
-        for row, source in zip(current, sources, strict=True):
-            row[:] = source.amplitude(middle)
+        conductance = np.zeros_like(current)
+        for k, source in enumerate(sources):
+            current[k] = source.amplitude(middle)
+            if source.conductance is not None:
+                conductance[k] = source.conductance(middle)
         of_cell = blocks.cell_block[cells]
         order = np.argsort(of_cell, kind="stable")
         return Electrodes(
             np.searchsorted(of_cell[order], np.arange(len(blocks) + 1)),
             (nodes * blocks.lanes + blocks.cell_lane[cells])[order],
             current[order],
+            conductance[order],
         )
 
     def record(self, probes: ProbeTable) -> None:

@@ -18,11 +18,15 @@ NO_ROOM = -1  # instead of a number of events: more spikes than anything with a 
 
 
 class Electrodes(NamedTuple):
-    """Sorted by block: element of the block's V, and nA in every step since ``origin``."""
+    """Sorted by block: element of the block's V, and nA and uS in every step since ``origin``.
+
+    What is injected is the amplitude less the conductance times the voltage.
+    """
 
     ptr: Ints
     element: Ints
     amplitude: np.ndarray
+    conductance: np.ndarray
 
 
 class Events(NamedTuple):

@@ -105,12 +105,12 @@ class ReferenceCell:
             return np.where(has_shell, nernst, REST_ECA)
         return getattr(self.model, reversal)[nodes]
 
-    def step(self, injected: np.ndarray) -> None:
-        """One time step; ``injected`` is the electrode current of every node, nA."""
+    def step(self, injected: np.ndarray, conductance: np.ndarray) -> None:
+        """One time step; electrodes inject ``injected`` less ``conductance`` (uS) times v, nA."""
         model = self.model
         area = 1e-2 * model.area  # uS per S/cm2, nA per mA/cm2
         capacitance = self.theta * 1e-5 * model.cm * model.area / self.dt  # nF/ms = uS
-        d = capacitance + model.g_pas * area
+        d = capacitance + model.g_pas * area + conductance
         r = capacitance * self.v + model.g_pas * area * model.e_pas + injected
         self.ica[:] = 0.0
         gca = np.zeros(model.n_nodes)
@@ -280,12 +280,17 @@ class ReferenceEngine:
         self._send_trains(middle)
         spikes = self._deliver(middle)
         self._sample(row, self.step, at_start=True)
-        injected = [np.zeros(cell.model.n_nodes) for cell in self.cells]
+        injected, conductance = (
+            [np.zeros(cell.model.n_nodes) for cell in self.cells] for _ in range(2)
+        )
         for source in self.network.currents:
-            injected[source.cell][source.node] += source.amplitude(np.array([middle]))[0]
+            at, now = (source.cell, source.node), np.array([middle])
+            injected[at[0]][at[1]] += source.amplitude(now)[0]
+            if source.conductance is not None:
+                conductance[at[0]][at[1]] += source.conductance(now)[0]
         self.step += 1
         for c, cell in enumerate(self.cells):
-            cell.step(injected[c])
+            cell.step(injected[c], conductance[c])
             above = bool(cell.v[cell.model.soma] > self.settings.threshold)
             if above and not cell.above:
                 time = self.clock.seen[self.step] - cell.early * self.settings.dt

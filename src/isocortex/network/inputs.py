@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
 import numpy as np
@@ -11,11 +11,12 @@ from isocortex.arrays import IntArray
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
 from isocortex.cells.place import candidates
 from isocortex.circuit import CurrentInput, Input, PoissonInput, Simulation, SpikeInput
+from isocortex.circuit.signals import Course, Pull, Pulses, Waveform
 from isocortex.errors import ConfigError, located
-from isocortex.network.network import CurrentSource, Pulses, SpikeTrains, Waveform
+from isocortex.network.network import CurrentSource, SpikeTrains
 from isocortex.network.poisson import PoissonSources, no_sources
 from isocortex.network.sources import BIOPHYSICAL, Sources
-from isocortex.random import uniform
+from isocortex.random import keys, uniform
 
 
 def spike_trains(inputs: Iterable[Input], sources: Sources) -> SpikeTrains:
@@ -62,12 +63,7 @@ def electrodes(
     for clamp in simulation.inputs:
         if not isinstance(clamp, CurrentInput):
             continue
-        amplitude = (
-            Waveform(*clamp.waveform)
-            if clamp.waveform is not None
-            else Pulses(clamp.amp, clamp.delay, clamp.duration)
-        )
-        for row in clamp.rows:
+        for row, courses in zip(clamp.rows, _courses(simulation, clamp), strict=True):
             if sources.kind[clamp.population][row] != BIOPHYSICAL:
                 raise ConfigError(
                     "a current clamp needs a biophysical cell", field=clamp.population,
@@ -85,8 +81,33 @@ def electrodes(
                     key = f"electrode {clamp.name}:{clamp.population}"
                     u = uniform(simulation.seed, key, np.array([node_id]), np.zeros(1, np.int64))
                     node = _node_in_range(model, clamp, float(u[0]))
-            placed.append(CurrentSource(cell - own.start, node, amplitude))
+            placed.append(CurrentSource(cell - own.start, node, *courses))
     return placed
+
+
+def _courses(
+    simulation: Simulation, electrode: CurrentInput
+) -> Iterator[tuple[Course, Course | None]]:
+    """Of every chosen cell what is injected at 0 mV, nA, and the conductance, uS, if there is one.
+
+    Random courses are named by seed, input and cell.
+    """
+    courses = electrode.clamp.conductance if electrode.clamp is not None else electrode.signal
+    if courses is None:
+        course = (
+            Waveform(*electrode.waveform)
+            if electrode.waveform is not None
+            else Pulses(electrode.amp, electrode.delay, electrode.duration)
+        )
+        yield from ((course, None) for _ in electrode.rows)
+        return
+    node_ids = simulation.circuit.nodes[electrode.population].node_ids[electrode.rows]
+    for key in keys(f"{courses.seed}:input {electrode.name}:{electrode.population}", node_ids):
+        if electrode.clamp is None:
+            yield courses.at(key), None
+        else:
+            conductance = courses.at(key, least=0.0)
+            yield Pull(conductance, electrode.clamp.voltage), conductance
 
 
 def _node_in_range(model: CompiledCell, clamp: CurrentInput, u: float) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
+from isocortex.circuit.signals import Course
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.pool import AXONS, Pool
 from isocortex.network.drawn.tables import Axons
@@ -128,11 +128,15 @@ class PointNeurons:
 
 @dataclass(frozen=True)
 class CurrentSource:
-    """A current electrode. ``amplitude(t)`` gives nA for an array of times in ms."""
+    """An electrode. It injects ``amplitude(t)``, nA, for an array of times in ms.
+
+    With a ``conductance(t)``, uS, it injects that less the conductance times the voltage.
+    """
 
     cell: int
     node: int
-    amplitude: Callable[[FloatArray], FloatArray]
+    amplitude: Course
+    conductance: Course | None = None
 
 
 @dataclass(frozen=True)
@@ -258,6 +262,16 @@ class Network:
         found = np.divmod(np.unique(pairs), max(len(self.models), 1))
         return list(zip(*(each.tolist() for each in found), strict=True))
 
+    def electrodes_on(self, model: int, conductances: bool = False) -> IntArray:
+        """int64[n], nodes of a model with electrodes in some cell, or with those that conduct."""
+        nodes = [
+            source.node
+            for source in self.currents
+            if self.cell_model[source.cell] == model
+            and (source.conductance is not None or not conductances)
+        ]
+        return np.array(nodes, np.int64)
+
     def without_wiring(self) -> Network:
         """The same without synapses, whose memory an engine that has its own copy can free."""
         return replace(
@@ -307,34 +321,3 @@ def bare_network(
         source_population=np.zeros(n, np.int64),
         source_node_id=np.arange(n),
     )
-
-
-@dataclass(frozen=True)
-class Pulses:
-    """Rectangular currents: ``amp[i]`` nA for ``delay[i] <= t < delay[i] + duration[i]`` (ms)."""
-
-    amp: FloatArray
-    delay: FloatArray
-    duration: FloatArray
-
-    def __call__(self, t: FloatArray) -> FloatArray:
-        total = np.zeros_like(t)
-        for amp, delay, duration in zip(self.amp, self.delay, self.duration, strict=True):
-            total += np.where((t >= delay) & (t < delay + duration), amp, 0.0)
-        return total
-
-
-@dataclass(frozen=True)
-class Waveform:
-    """A sampled current: ``amps[i]`` nA from ``times[i]`` ms until the next sample; 0 before.
-
-    A sample acts in the steps whose middle is not before it, to the last bit, as in NEURON, and as
-    pulses do.
-    """
-
-    times: FloatArray
-    amps: FloatArray
-
-    def __call__(self, t: FloatArray) -> FloatArray:
-        i = np.searchsorted(self.times, t, side="right") - 1
-        return np.where(i >= 0, self.amps[np.maximum(i, 0)], 0.0)

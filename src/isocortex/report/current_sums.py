@@ -230,6 +230,12 @@ def _injected(
     found: dict[int, list[CurrentSource]] = {}
     placed_ones = electrodes(simulation, sources, network.models, network.circuit_model, everybody)
     for source in placed_ones:
+        if source.cell in cells and source.conductance is not None:
+            raise ConfigError(
+                "what a voltage clamp or a conductance injects follows from the voltage, and is "
+                "not known to potentials and dipole moments yet", field="inputs",
+                fix="Choose other cells, or inject a current.",
+            )  # fmt: skip
         if source.cell in cells:
             found.setdefault(source.cell, []).append(source)
     return found

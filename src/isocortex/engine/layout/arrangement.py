@@ -43,7 +43,7 @@ def arrange(network: Network, settings: Settings, lanes: int, dtype: np.dtype) -
     blocks = deal_cells(network.cell_model, len(models), lanes, part)
     tables, rows = tables_of(models, settings, dtype), rows_of(network, blocks)
     gathers = [
-        gathering(model, tables.regions[m], _electrodes_on(network, m))
+        gathering(model, tables.regions[m], network.electrodes_on(m))
         for m, model in enumerate(models)
     ]
     nodes = np.diff(tables.first_node)
@@ -74,11 +74,6 @@ def arrange(network: Network, settings: Settings, lanes: int, dtype: np.dtype) -
     )
     term = PRECISIONS[settings.precision].term if in_half(settings.precision) else dtype
     return Arrangement(dtype, term, blocks, tables, rows, arrays)
-
-
-def _electrodes_on(network: Network, model: int) -> IntArray:
-    nodes = [s.node for s in network.currents if network.cell_model[s.cell] == model]
-    return np.array(nodes, np.int64)
 
 
 def _offsets(sizes: IntArray) -> IntArray:

@@ -158,6 +158,7 @@ def node_words(
         steady = count == 0
         for region in tables.regions[m]:
             steady[region.nodes] = False
+        steady[network.electrodes_on(m, conductances=True)] = False
         for i in range(cell.n_nodes - 1, 0, -1):
             steady[parent[i]] &= steady[i]
         word = constant[:, None] + (count << cable.ROW_SHIFT) + steady * cable.STEADY

@@ -1,0 +1,293 @@
+"""Courses in time of what electrodes inject: given ones, and random ones that are drawn.
+
+A course is called with times (ms, the middles of steps) and returns its value then: nA, or uS for
+a conductance, or mV for the voltage that one pulls to.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.arrays import FloatArray, IntArray
+from isocortex.elementary import circle, exp, log
+from isocortex.random import keys_after, unit
+
+#: Samples of a random course that are drawn together.
+CHUNK = 1024
+#: What random numbers of a sample are for.
+NORMAL, COUNT, SIZE = range(3)
+
+Course = Callable[[FloatArray], FloatArray]
+
+
+@dataclass(frozen=True)
+class Pulses:
+    """Rectangles: ``amp[i]`` for ``delay[i] <= t < delay[i] + duration[i]`` (ms)."""
+
+    amp: FloatArray
+    delay: FloatArray
+    duration: FloatArray
+
+    def __call__(self, t: FloatArray) -> FloatArray:
+        total = np.zeros_like(t)
+        for amp, delay, duration in zip(self.amp, self.delay, self.duration, strict=True):
+            total += np.where((t >= delay) & (t < delay + duration), amp, 0.0)
+        return total
+
+
+@dataclass(frozen=True)
+class Waveform:
+    """Samples: ``amps[i]`` from ``times[i]`` ms until the next one; 0 before.
+
+    A sample acts in the steps whose middle is not before it, to the last bit, as in NEURON, and as
+    pulses do.
+    """
+
+    times: FloatArray
+    amps: FloatArray
+
+    def __call__(self, t: FloatArray) -> FloatArray:
+        i = np.searchsorted(self.times, t, side="right") - 1
+        return np.where(i >= 0, self.amps[np.maximum(i, 0)], 0.0)
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """A straight line from ``first`` at ``delay`` to ``last`` at its end; 0 outside."""
+
+    first: float
+    last: float
+    delay: float
+    duration: float
+
+    def __call__(self, t: FloatArray) -> FloatArray:
+        part = (t - self.delay) / self.duration
+        inside = (part >= 0) & (part < 1)
+        return np.where(inside, self.first + (self.last - self.first) * part, 0.0)
+
+
+@dataclass(frozen=True)
+class Sine:
+    """``amp`` times the sine of ``frequency`` (Hz) that begins at ``delay``; 0 outside."""
+
+    amp: float
+    frequency: float
+    delay: float
+    duration: float
+
+    def __call__(self, t: FloatArray) -> FloatArray:
+        inside = (t >= self.delay) & (t < self.delay + self.duration)
+        sine = circle(1e-3 * self.frequency * (t - self.delay))[1]
+        return np.where(inside, self.amp * sine, 0.0)
+
+
+@dataclass(frozen=True)
+class OrnsteinUhlenbeck:
+    """Gaussian noise that forgets with a time constant (Uhlenbeck & Ornstein 1930).
+
+    It begins in its stationary distribution; from sample to sample it is exact (Gillespie 1996).
+
+    Attributes
+    ----------
+    mean, sigma : of its stationary distribution.
+    tau : correlation time, ms; 0 for independent samples.
+    """
+
+    mean: float
+    sigma: float
+    tau: float
+
+    def chunk(self, key: np.uint64, number: int, state: State, dt: float) -> Chunk:
+        keep = float(exp(-dt / self.tau)) if self.tau > 0 else 0.0
+        noise = self.sigma * math.sqrt(1.0 - keep * keep) * normal(key, _samples(number))
+        if number == 0:
+            noise[0] = self.sigma * normal(key, np.zeros(1, np.int64))[0]
+        away = _decaying(noise, keep, state.one)
+        return Chunk(self.mean + away, State(float(away[-1])))
+
+
+@dataclass(frozen=True)
+class ShotNoise:
+    """Poisson events of random size that rise and decay, each peaking at its size.
+
+    Attributes
+    ----------
+    rise, decay : time constants, ms.
+    rate : of events, Hz.
+    mean, variance : of the sizes, which have a gamma distribution.
+    """
+
+    rise: float
+    decay: float
+    rate: float
+    mean: float
+    variance: float
+
+    def chunk(self, key: np.uint64, number: int, state: State, dt: float) -> Chunk:
+        sizes = self._sizes(key, _samples(number), dt)
+        slow = _decaying(sizes, float(exp(-dt / self.decay)), state.one)
+        fast = _decaying(sizes, float(exp(-dt / self.rise)), state.other)
+        return Chunk(self._scale() * (slow - fast), State(float(slow[-1]), float(fast[-1])))
+
+    def _scale(self) -> float:
+        """What an event of size 1 is to be multiplied by to peak at 1."""
+        rise, decay = self.rise, self.decay
+        peak = rise * decay / (decay - rise) * float(log(decay / rise))
+        return 1.0 / float(exp(-peak / decay) - exp(-peak / rise))
+
+    def _sizes(self, key: np.uint64, sample: IntArray, dt: float) -> FloatArray:
+        """The sum of the sizes of the events of every sample."""
+        count = _poisson(1e-3 * self.rate * dt, unit(_keys(key, sample, COUNT)))
+        if self.variance == 0:
+            return self.mean * count.astype(np.float64)
+        sizes = np.zeros(len(sample))
+        there = np.flatnonzero(count)
+        each = self.mean**2 / self.variance  # sums of gamma distributed numbers are, too
+        sizes[there] = _gamma(each * count[there].astype(float), _keys(key, sample[there], SIZE))
+        return self.variance / self.mean * sizes
+
+
+Random = OrnsteinUhlenbeck | ShotNoise
+Signal = Pulses | Waveform | Ramp | Sine | Random
+
+
+class State(NamedTuple):
+    """What a random course stands at between two chunks."""
+
+    one: float = 0.0
+    other: float = 0.0
+
+
+class Chunk(NamedTuple):
+    """Samples that follow each other, and what comes of them."""
+
+    values: FloatArray
+    after: State
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A random course at one place; each of its samples holds for ``dt``.
+
+    It is drawn chunk by chunk, and the same whatever times are asked for.
+
+    Attributes
+    ----------
+    key : names its random numbers.
+    delay, duration : when it begins and how long it lasts, ms; it is 0 outside.
+    least : what is below counts as this: there are no conductances below 0.
+    """
+
+    signal: Random
+    key: np.uint64
+    delay: float
+    duration: float
+    dt: float
+    least: float = -np.inf
+
+    def __post_init__(self) -> None:
+        # no fields: they follow from the others
+        object.__setattr__(self, "_before", [State()])
+        object.__setattr__(self, "_last", (-1, np.zeros(0)))
+
+    def __call__(self, t: FloatArray) -> FloatArray:
+        values = np.zeros(len(t))
+        inside = np.flatnonzero((t >= self.delay) & (t < self.delay + self.duration))
+        sample = np.floor((t[inside] - self.delay) / self.dt + 1e-9).astype(np.int64)
+        chunk = sample // CHUNK
+        for number in np.unique(chunk).tolist():
+            mine = chunk == number
+            values[inside[mine]] = self._chunk(number)[sample[mine] % CHUNK]
+        return values
+
+    def _chunk(self, number: int) -> FloatArray:
+        before: list[State] = self._before  # type: ignore[attr-defined]
+        last: tuple[int, FloatArray] = self._last  # type: ignore[attr-defined]
+        if last[0] == number:
+            return last[1]
+        for k in range(min(number, len(before) - 1), number + 1):
+            values, after = self.signal.chunk(self.key, k, before[k], self.dt)
+            if k + 1 == len(before):
+                before.append(after)
+        values = np.maximum(values, self.least)
+        object.__setattr__(self, "_last", (number, values))
+        return values
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What a conductance (uS) injects at 0 mV that pulls to a voltage (mV): their product, nA."""
+
+    conductance: Course
+    voltage: Course
+
+    def __call__(self, t: FloatArray) -> FloatArray:
+        return self.conductance(t) * self.voltage(t)
+
+
+def _samples(chunk: int) -> IntArray:
+    """The numbers of its samples."""
+    return chunk * CHUNK + np.arange(CHUNK)
+
+
+def _decaying(added: FloatArray, keep: float, before: float) -> FloatArray:
+    """float64[n], x of every sample: ``keep`` times the x before it, and what is added."""
+    following = accumulate(added.tolist(), lambda x, new: keep * x + new, initial=before)
+    return np.array(list(following)[1:])
+
+
+def _keys(key: np.uint64, sample: IntArray, use: int) -> NDArray[np.uint64]:
+    return keys_after(np.full(len(sample), key, np.uint64), sample, np.full(len(sample), use))
+
+
+def normal(key: np.uint64, sample: IntArray) -> FloatArray:
+    """Numbers of the standard normal distribution (Box & Muller 1958), one for each sample."""
+    return _normal(_keys(key, sample, NORMAL))
+
+
+def _normal(keys: NDArray[np.uint64]) -> FloatArray:
+    first, second = (unit(keys_after(keys, np.full(len(keys), k))) for k in range(2))
+    return np.sqrt(-2.0 * log(1.0 - first)) * circle(second)[0]
+
+
+def _poisson(mean: float, u: FloatArray) -> IntArray:
+    """int64[n], of a Poisson distribution what numbers in [0, 1) stand for."""
+    count = np.zeros(len(u), np.int64)
+    k, part = 0, float(exp(-mean))
+    reached = part
+    while (u >= reached).any() and (k <= mean or part > 1e-17):
+        count += u >= reached
+        k += 1
+        part *= mean / k
+        reached += part
+    return count
+
+
+def _gamma(shape: FloatArray, keys: NDArray[np.uint64]) -> FloatArray:
+    """Of gamma distributions of scale 1, one for each shape (Marsaglia & Tsang 2000)."""
+    d = np.where(shape < 1, shape + 1, shape) - 1.0 / 3.0
+    c = 1.0 / np.sqrt(9.0 * d)
+    found = np.zeros(len(shape))
+    open_ones, trial = np.arange(len(shape)), 1
+    while len(open_ones):
+        of = keys_after(keys[open_ones], np.full(len(open_ones), trial))
+        x = _normal(of)
+        root = 1.0 + c[open_ones] * x
+        v = root * root * root
+        u = 1.0 - unit(keys_after(of, np.full(len(of), 2)))
+        size = d[open_ones]
+        bound = 0.5 * x * x + size - size * v + size * log(np.where(v > 0, v, 1.0))
+        taken = (v > 0) & (log(u) < bound)
+        found[open_ones[taken]] = (size * v)[taken]
+        open_ones, trial = open_ones[~taken], trial + 1
+    small = shape < 1
+    u = 1.0 - unit(keys_after(keys[small], np.zeros(int(small.sum()), np.int64)))
+    found[small] *= exp(log(u) / shape[small])
+    return found
