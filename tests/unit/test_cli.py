@@ -300,8 +300,8 @@ def test_what_is_not_needed_is_not_imported(doing, without):
     ("doing", "without"),
     [
         ("sys.argv = ['isocortex', 'run', config, '--tstop', '1']; main()",
-         {"rich.console", "rich.progress", "rich.table"}),
-        ("sys.argv = ['isocortex', 'info', config]; main()", {"rich.progress"}),
+         {"rich.console", "rich.progress", "rich.table", "scipy.linalg"}),
+        ("sys.argv = ['isocortex', 'info', config]; main()", {"rich.progress", "scipy.linalg"}),
         ("isocortex.open_session(config).advance(1.0)", {"typer", "rich"}),
     ],
 )  # fmt: skip
@@ -324,6 +324,22 @@ def test_what_a_run_does_not_need_is_not_imported(circuit, doing, without):
     done = python(code + f"print(*sorted({without!r} & set(sys.modules)))")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == ""
+
+
+def test_scipy_has_its_blas_after_a_command(circuit):
+    """It is hidden from Numba alone."""
+    code = f"""import sys
+from isocortex.cli import main
+sys.argv = ["isocortex", "info", {str(circuit)!r}]
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code
+assert "numba.np.arraymath" in sys.modules
+import scipy.linalg.cython_blas
+"""
+    done = python(code)
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_public_name_is_there():
