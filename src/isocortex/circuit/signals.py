@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -106,9 +107,9 @@ class OrnsteinUhlenbeck:
 
     def chunk(self, key: np.uint64, number: int, state: State, dt: float) -> Chunk:
         keep = float(exp(-dt / self.tau)) if self.tau > 0 else 0.0
-        noise = self.sigma * math.sqrt(1.0 - keep * keep) * normal(key, _samples(number))
-        if number == 0:
-            noise[0] = self.sigma * normal(key, np.zeros(1, np.int64))[0]
+        pair = number * (CHUNK // 2) + np.arange(CHUNK // 2)
+        noise = self.sigma * np.stack(_normal(_keys(key, pair, NORMAL)), axis=1).ravel()
+        noise[number == 0 :] *= math.sqrt(1.0 - keep * keep)  # the first is not of a change
         away = _decaying(noise, keep, state.one)
         return Chunk(self.mean + away, State(float(away[-1])))
 
@@ -199,12 +200,8 @@ class Drawn:
 
     def __call__(self, t: FloatArray) -> FloatArray:
         values = np.zeros(len(t))
-        inside = np.flatnonzero((t >= self.delay) & (t < self.delay + self.duration))
-        sample = np.floor((t[inside] - self.delay) / self.dt + 1e-9).astype(np.int64)
-        chunk = sample // CHUNK
-        for number in np.unique(chunk).tolist():
-            mine = chunk == number
-            values[inside[mine]] = self._chunk(number)[sample[mine] % CHUNK]
+        for number, at, sample in _timing(self.delay, self.duration, self.dt).of(t):
+            values[at] = self._chunk(number)[sample]
         return values
 
     def _chunk(self, number: int) -> FloatArray:
@@ -221,15 +218,29 @@ class Drawn:
         return values
 
 
-@dataclass(frozen=True)
-class Pull:
-    """What a conductance (uS) injects at 0 mV that pulls to a voltage (mV): their product, nA."""
+class _Timing:
+    """Which samples of a course some times are: courses of many cells are asked for the same."""
 
-    conductance: Course
-    voltage: Course
+    def __init__(self, delay: float, duration: float, dt: float) -> None:
+        self.delay, self.end, self.dt = delay, delay + duration, dt
+        self.asked = np.zeros(0)
+        self.told: list[tuple[int, IntArray, IntArray]] = []
 
-    def __call__(self, t: FloatArray) -> FloatArray:
-        return self.conductance(t) * self.voltage(t)
+    def of(self, t: FloatArray) -> list[tuple[int, IntArray, IntArray]]:
+        """By chunk its number, which of the times are in it, and which of its samples."""
+        if t is not self.asked and not np.array_equal(t, self.asked):
+            inside = np.flatnonzero((t >= self.delay) & (t < self.end))
+            sample = np.floor((t[inside] - self.delay) / self.dt + 1e-9).astype(np.int64)
+            chunk = sample // CHUNK
+            self.told = [
+                (number, inside[chunk == number], sample[chunk == number] % CHUNK)
+                for number in np.unique(chunk).tolist()
+            ]
+            self.asked = t.copy()
+        return self.told
+
+
+_timing = lru_cache(maxsize=256)(_Timing)
 
 
 def _samples(chunk: int) -> IntArray:
@@ -247,14 +258,11 @@ def _keys(key: np.uint64, sample: IntArray, use: int) -> NDArray[np.uint64]:
     return keys_after(np.full(len(sample), key, np.uint64), sample, np.full(len(sample), use))
 
 
-def normal(key: np.uint64, sample: IntArray) -> FloatArray:
-    """Numbers of the standard normal distribution (Box & Muller 1958), one for each sample."""
-    return _normal(_keys(key, sample, NORMAL))
-
-
-def _normal(keys: NDArray[np.uint64]) -> FloatArray:
+def _normal(keys: NDArray[np.uint64]) -> tuple[FloatArray, FloatArray]:
+    """Two numbers of the standard normal distribution for each key (Box & Muller 1958)."""
     first, second = (unit(keys_after(keys, np.full(len(keys), k))) for k in range(2))
-    return np.sqrt(-2.0 * log(1.0 - first)) * circle(second)[0]
+    size, (across, up) = np.sqrt(-2.0 * log(1.0 - first)), circle(second)
+    return size * across, size * up
 
 
 def _poisson(mean: float, u: FloatArray) -> IntArray:
@@ -278,7 +286,7 @@ def _gamma(shape: FloatArray, keys: NDArray[np.uint64]) -> FloatArray:
     open_ones, trial = np.arange(len(shape)), 1
     while len(open_ones):
         of = keys_after(keys[open_ones], np.full(len(open_ones), trial))
-        x = _normal(of)
+        x = _normal(of)[0]
         root = 1.0 + c[open_ones] * x
         v = root * root * root
         u = 1.0 - unit(keys_after(of, np.full(len(of), 2)))

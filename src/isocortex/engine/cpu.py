@@ -116,11 +116,9 @@ class CpuEngine:
         nodes = np.array([source.node for source in sources], np.int64)
         middle = self.clock.middle[self.step : self.step + n_steps]
         current = np.empty((len(sources), n_steps), self.laid.dtype)
-        conductance = np.zeros_like(current)
+        conductance = np.empty_like(current)
         for k, source in enumerate(sources):
-            current[k] = source.amplitude(middle)
-            if source.conductance is not None:
-                conductance[k] = source.conductance(middle)
+            current[k], conductance[k] = source.injects(middle)
         of_cell = blocks.cell_block[cells]
         order = np.argsort(of_cell, kind="stable")
         return Electrodes(

@@ -284,10 +284,9 @@ class ReferenceEngine:
             [np.zeros(cell.model.n_nodes) for cell in self.cells] for _ in range(2)
         )
         for source in self.network.currents:
-            at, now = (source.cell, source.node), np.array([middle])
-            injected[at[0]][at[1]] += source.amplitude(now)[0]
-            if source.conductance is not None:
-                conductance[at[0]][at[1]] += source.conductance(now)[0]
+            current, g = source.injects(np.array([middle]))
+            injected[source.cell][source.node] += current[0]
+            conductance[source.cell][source.node] += np.ravel(g)[0]
         self.step += 1
         for c, cell in enumerate(self.cells):
             cell.step(injected[c], conductance[c])

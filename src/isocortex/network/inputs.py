@@ -11,7 +11,7 @@ from isocortex.arrays import IntArray
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
 from isocortex.cells.place import candidates
 from isocortex.circuit import CurrentInput, Input, PoissonInput, Simulation, SpikeInput
-from isocortex.circuit.signals import Course, Pull, Pulses, Waveform
+from isocortex.circuit.signals import Course, Pulses, Waveform
 from isocortex.errors import ConfigError, located
 from isocortex.network.network import CurrentSource, SpikeTrains
 from isocortex.network.poisson import PoissonSources, no_sources
@@ -88,7 +88,7 @@ def electrodes(
 def _courses(
     simulation: Simulation, electrode: CurrentInput
 ) -> Iterator[tuple[Course, Course | None]]:
-    """Of every chosen cell what is injected at 0 mV, nA, and the conductance, uS, if there is one.
+    """Of every chosen cell amplitude and conductance; see :class:`CurrentSource`.
 
     Random courses are named by seed, input and cell.
     """
@@ -106,8 +106,7 @@ def _courses(
         if electrode.clamp is None:
             yield courses.at(key), None
         else:
-            conductance = courses.at(key, least=0.0)
-            yield Pull(conductance, electrode.clamp.voltage), conductance
+            yield electrode.clamp.voltage, courses.at(key, least=0.0)
 
 
 def _node_in_range(model: CompiledCell, clamp: CurrentInput, u: float) -> int:

@@ -128,15 +128,25 @@ class PointNeurons:
 
 @dataclass(frozen=True)
 class CurrentSource:
-    """An electrode. It injects ``amplitude(t)``, nA, for an array of times in ms.
+    """An electrode; courses are called with an array of times, ms.
 
-    With a ``conductance(t)``, uS, it injects that less the conductance times the voltage.
+    Attributes
+    ----------
+    amplitude : nA; or, with a conductance, the voltage that it pulls to, mV.
+    conductance : uS.
     """
 
     cell: int
     node: int
     amplitude: Course
     conductance: Course | None = None
+
+    def injects(self, t: FloatArray) -> tuple[FloatArray, FloatArray | float]:
+        """What it injects at 0 mV, nA, and how much less per mV, uS."""
+        if self.conductance is None:
+            return self.amplitude(t), 0.0
+        g = self.conductance(t)
+        return g * self.amplitude(t), g
 
 
 @dataclass(frozen=True)
