@@ -67,8 +67,9 @@ def main() -> None:
         for name in ("checkpoint_every", "save_at"):
             if value := getattr(options, name):
                 run += [f"--{name.replace('_', '-')}", value]
-        rows.append(_row("run", used(run)))
-        lines = _told(rows, results, options)
+        ran = used(run)
+        rows.append(_row("run", ran))
+        lines = _told(rows, results, options, ran)
         file = write("whole", "The whole cortex", lines, options.output)
         result = isocortex.Result(results)
         simulation = simulation_of(result, None)
@@ -89,12 +90,15 @@ def _rates(results: Path, by: list[str]) -> pd.DataFrame:
     return pd.read_csv(file)
 
 
-def _told(rows: list[list[str]], results: Path, options: argparse.Namespace) -> list[str]:
-    """The page."""
+def _told(
+    rows: list[list[str]], results: Path, options: argparse.Namespace, ran: Used
+) -> list[str]:
+    """The page: what cores worked, which other processes beside it change less than its time."""
     told = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
-    run, threads = told["summary"], told["machine"]["threads"]
+    run = told["summary"]
     seconds = 1e-3 * run["tstop"]
-    per_second = run["run_seconds"] * threads / seconds
+    worked = ran.cores - run["setup_seconds"] - run["compile_seconds"]
+    per_second = worked / seconds
     steps = run["n_compartments"] * 1e4 * seconds
     by_layer, by_area = (_rates(results, by) for by in (["layer", "ei"], ["area"]))
     return [
@@ -108,9 +112,10 @@ def _told(rows: list[list[str]], results: Path, options: argparse.Namespace) -> 
         f"{run['n_cells']:,} cells, {run['n_compartments']:,} compartments,"
         f" {run['n_synapses']:,} synapses; {run['n_spikes']:,} spikes in {run['tstop']:g} ms,"
         f" {run['n_events']:,} synaptic events. Set-up {run['setup_seconds']:.0f} s, then"
-        f" {run['run_seconds']:.0f} s: {per_second:,.0f} core-seconds per simulated second,"
+        f" {run['run_seconds']:.0f} s, in which cores worked {worked:,.0f} s:"
+        f" {per_second:,.0f} core-seconds per simulated second,"
         f" {1e3 * per_second / run['n_cells']:.2f} ms of one core per neuron and simulated second,"
-        f" {1e9 * run['run_seconds'] * threads / steps:.2f} ns of one core per compartment"
+        f" {1e9 * worked / steps:.2f} ns of one core per compartment"
         " and step.",
         "",
         "Rates include the beginning, when all neurons start at one voltage.",
