@@ -42,6 +42,8 @@ from isocortex.report.results import Result
 
 Section = tuple[str, str, Markup]
 STYLES = {AGREES: "fine", DIFFERS: "off", UNTOLD: "soft", CANNOT: "soft"}
+#: Values of a list that are told, as of points.
+MANY = 12
 #: Quantities of recruitment, and how they are told.
 QUANTITIES = {
     "ratio": "rate of the focus over the control's", "first": "share of areas that join later",
@@ -168,7 +170,8 @@ def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return "[" + ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) + "]"
     if isinstance(value, list):
-        return " or ".join(map(_plain, value))
+        told = [_plain(each) for each in value[:MANY]]
+        return " or ".join(told) + (f" or {len(value) - MANY} more" if len(value) > MANY else "")
     return str(value)
 
 
