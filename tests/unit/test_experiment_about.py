@@ -256,6 +256,14 @@ def test_the_page_tells_all_of_it_and_loads_nothing(done):
     assert 'src="http' not in page and "<script" not in page
 
 
+def test_a_sentence_in_a_table_is_broken_and_does_not_push_the_verdict_out_of_sight():
+    long = "Higher visual areas of its side fire less than untreated"
+    rows = [["VISp fires", "agrees"], [long, "differs"]]
+    made = str(page.table("Expected.", ["what", "verdict"], rows))
+    assert '<th scope="row">VISp fires</th>' in made
+    assert '<th scope="row" class="sentence">Higher' in made
+
+
 def test_counts_are_those_of_the_change_that_they_stand_beside():
     lesion = Piece.of(ex.lesion("MOs"))
     two = {"conditions": {"modifications": [{"type": "TTX"}, {"type": "TTX"}]}}
