@@ -170,16 +170,20 @@ def test_only_no_effect_is_no_part_of_a_range_that_ends_there(as_, low, verdict,
 class Tables:
     """A result that has nothing but tables: arm -> float[groups, seeds], and recruitment."""
 
-    study = SimpleNamespace(control="control", differs_from=lambda arm, control: 0.0)
+    study = SimpleNamespace(control="control", differs_from=lambda arm, control: 5.0, tstop=100.0)
+    seeds = (1, 2)
 
     def __init__(self, found=(), **tables):
-        self.tables, self.found = tables, found
+        self.tables, self.found, self.asked = tables, found, set()
 
-    def table(self, measure, by, *, arm, start):
+    def table(self, measure, by, *, arm, start, stop):
+        self.asked.add((start, stop))
         return pd.DataFrame(self.tables[arm], ["x", "y"])
 
     def recruitment(self, arm, area, side):
         return dict(enumerate(self.found))
+
+    evoked = recruitment
 
 
 def test_a_mean_over_groups_is_of_those_that_both_arms_have():
@@ -187,6 +191,21 @@ def test_a_mean_over_groups_is_of_those_that_both_arms_have():
     for group in (MEAN, ("x", "y")):
         expected = Expected(what="", arm="lost", measure="cv", group=group, as_="difference")
         assert verdicts.values_of(result, expected).tolist() == [1.0, 2.0]
+
+
+def test_what_is_expected_of_a_time_is_looked_at_there():
+    result = Tables(lost=[[2.0, 5.0], [3.0, 9.0]], control=np.ones((2, 2)))
+    for given, looked in (({}, (5.0, 100.0)), ({"start": 20.0}, (20.0, 100.0)),
+                          ({"start": 20.0, "stop": 30.0}, (20.0, 30.0))):  # fmt: skip
+        result.asked.clear()
+        expected = Expected(what="", arm="lost", measure="rate", group="x", **given)
+        assert verdicts.values_of(result, expected).tolist() == [2.0, 5.0]
+        assert result.asked == {looked}
+    later = Expected(what="", arm="lost", measure="rate", group="x", start=90.0, stop=110.0)
+    assert np.isnan(verdicts.values_of(result, later)).all()  # runs end before
+    spread = {"what": "x", "arm": "pulse", "measure": "evoked", "by": "VISp right", "low": 0.0}
+    with pytest.raises(ConfigError, match="whole time"):
+        study_of({**TOLD, "expected": [{**spread, "start": 5.0}]})
 
 
 def test_a_group_that_there_is_not_is_refused():
@@ -208,12 +227,15 @@ def test_a_silent_control_and_an_area_that_never_joins_do_not_vanish():
     for quantity, values in (("partner_ms", [50.0, INF]), ("speed", [np.nan, np.nan])):
         asked = Expected(what="", measure="recruitment", by="MOs right", group=quantity)
         np.testing.assert_array_equal(verdicts.values_of(Tables(found), asked), values)
+    asked = Expected(what="", measure="evoked", by="VISp right", group="order")
+    pulses = Tables([Measured({"pulse.order": 0.7}), Measured({"pulse.source": 3.0})])
+    np.testing.assert_array_equal(verdicts.values_of(pulses, asked), [0.7, np.nan])
 
 
 def test_a_study_is_judged_by_what_it_expected(done):
     yes, no, cannot, speed = judge(done)
     assert (yes.verdict, no.verdict, cannot.verdict) == (AGREES, DIFFERS, CANNOT)
-    differences = done.compared("rate", "area", arm="pulse").loc[("pulse", "VISp")]
+    differences = done.compare("rate", "area", arm="pulse", warn=False).loc[("pulse", "VISp")]
     assert yes.mean == pytest.approx(differences["difference"]) and yes.seeds == 2
     assert speed.verdict in (UNTOLD, AGREES, DIFFERS)
 
@@ -232,6 +254,14 @@ def test_the_page_tells_all_of_it_and_loads_nothing(done):
         assert text in page, text
     assert page.count("<figure>") >= 3 and "<pulse>" not in page
     assert 'src="http' not in page and "<script" not in page
+
+
+def test_a_sentence_in_a_table_is_broken_and_does_not_push_the_verdict_out_of_sight():
+    long = "Higher visual areas of its side fire less than untreated"
+    rows = [["VISp fires", "agrees"], [long, "differs"]]
+    made = str(page.table("Expected.", ["what", "verdict"], rows))
+    assert '<th scope="row">VISp fires</th>' in made
+    assert '<th scope="row" class="sentence">Higher' in made
 
 
 def test_counts_are_those_of_the_change_that_they_stand_beside():

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -13,7 +14,7 @@ import isocortex as ic
 from isocortex import experiment as ex
 from isocortex.errors import ConfigError, InputError
 from isocortex.experiment import jobs, results, running, workers
-from isocortex.experiment.measures import MEASURES
+from isocortex.experiment.measures import MEASURES, Look
 from isocortex.experiment.pieces import Piece, with_pieces
 from isocortex.experiment.statistics import FewSeedsWarning
 
@@ -30,6 +31,15 @@ BLOCK = {
         {"name": "no GABA", "source": {"population": "cortex", "ei": "i"}, "target": "cortex",
          "weight": 0.0}
     ]
+}  # fmt: skip
+
+
+#: Its trains begin at 45 ms.
+NOISE = {
+    "inputs": {
+        "noise": {"input_type": "spikes", "module": "poisson", "node_set": "background",
+                  "firing_rate": 200.0, "t_start": 45.0}
+    }
 }  # fmt: skip
 
 
@@ -95,7 +105,7 @@ def test_arms_branch_where_the_first_of_them_changes():
     assert study(arms={"control": [], "never": [after_the_end]}).branch_at is None
 
 
-def test_overrides_begin_when_they_say():
+def test_what_is_added_begins_when_it_says():
     (override,) = BLOCK["connection_overrides"]
     late = {"connection_overrides": [{**override, "delay": 40.0}]}
     assert Piece.of(late).start == 40.0 and Piece.of(BLOCK).start == 0.0
@@ -103,6 +113,10 @@ def test_overrides_begin_when_they_say():
     assert Piece.of(both).start == 0.0
     pulses = {"inputs": {"two": {**PULSE["inputs"]["pulse"], "delay": [50.0, 45.0]}}}
     assert Piece.of(pulses).start == 45.0  # pulses may be several
+    assert Piece.of(NOISE).start == 45.0
+    assert Piece.of({"inputs": {**NOISE["inputs"], **PULSE["inputs"]}}).start == 40.0
+    always = {key: value for key, value in NOISE["inputs"]["noise"].items() if key != "t_start"}
+    assert Piece.of({"inputs": {"noise": always}}).start == 0.0
     made = study(arms={"control": [], "late": [late]})
     assert made.differs_from("late", "control") == 40.0 == made.branch_at
 
@@ -256,16 +270,20 @@ def test_a_process_is_not_in_the_terminals_group():
     assert process.poll() is not None
 
 
-def test_an_override_with_a_delay_branches_and_is_a_whole_run(done, tmp_path):
+LATE = {"connection_overrides": [{**BLOCK["connection_overrides"][0], "delay": 40.0}]}
+
+
+@pytest.mark.parametrize("late", [LATE, NOISE])
+def test_what_begins_later_branches_and_is_a_whole_run(done, tmp_path, late):
     with_circuits(done, tmp_path, 1)
-    (override,) = BLOCK["connection_overrides"]
-    late = {"connection_overrides": [{**override, "delay": 40.0}]}
     made = study(arms={"control": [], "late": [late]}, seeds=(1,))
     run = made.run(tmp_path, processes=1, threads=1, announce=None).run("late", 1)
     assert run.stem is not None
     whole = ic.run(run.folder / "simulation_config.json", precision="single", threads=1,
                    output_dir=tmp_path / "whole", progress=None)  # fmt: skip
     np.testing.assert_array_equal(trains(run.table), trains(whole.spikes))
+    stem = run.stem.spikes
+    assert len(stem) and len(run.table) > len(stem)
 
 
 def test_two_do_not_work_in_one_folder(tmp_path):
@@ -332,6 +350,49 @@ def test_recruitment_looks_at_what_was_before_a_first_discharge(done):
     assert (spikes.duration, rest.duration) == (70.0, 30.0)
 
 
+def test_pulses_are_what_begins_in_an_arm():
+    """Two seconds with pulses at 600, 1000 and 1400 ms; none is looked at in other arms."""
+    flashes = [ex.background("background", 5.0, start=at, stop=at + 50.0)
+               for at in (600.0, 1000.0, 1400.0)]  # fmt: skip
+    fast = [ex.background("background", 5.0, start=at) for at in (600.0, 700.0)]
+    early = [ex.background("background", 5.0, start=at) for at in (300.0, 900.0)]
+    made = study(arms={"control": [], "flashes": flashes, "fast": fast, "early": early},
+                 seeds=(1,), tstop=1900.0, settle=500.0)  # fmt: skip
+    result = results.StudyResult(made, "nowhere")
+    result.seeds, neurons = (1,), SimpleNamespace(by_area={"VISp right": [0]})
+    spikes = SimpleNamespace(spikes=lambda start, stop: (start, stop))
+    with (
+        patch.object(result, "run", lambda arm, seed: spikes),
+        patch.object(result, "neurons", lambda seed: neurons),
+        patch.object(results, "pulse") as pulse,
+    ):
+        result.evoked("flashes", "VISp")
+        (mine, rest, _, pulses, order), told = pulse.call_args
+        assert mine == rest == (500.0, 1900.0) and pulses == [100.0, 500.0, 900.0]
+        assert told == {"source": "VISp", "side": "right"} and "VISp" not in order
+        assert order["VISl"] < order["VISam"]
+        assert result.evoked("flashes", "VISp", "left")[1].values == {}  # there is none
+        for arm in ("fast", "early", "control"):
+            with pytest.raises(ConfigError, match="has no pulses"):
+                result.evoked(arm, "VISp")
+
+
+def test_cells_are_hyperactive_against_the_control_of_their_group():
+    """Counts 0 to 99 in the control; nine of ten cells fire at most 89 times."""
+
+    def look(counts):
+        return SimpleNamespace(ids=np.repeat(np.arange(100), counts), duration=1000.0)
+
+    rest, groups = look(np.arange(100)), {"a": np.arange(100)}
+    for counts, share in (
+        (np.arange(100), 0.1),
+        (np.arange(100) + 20, 0.3),
+        (np.zeros(100, int), 0),
+    ):
+        found = MEASURES["hyperactive"].of(Look(look(counts), rest, groups))
+        assert found["a"] == pytest.approx(share)
+
+
 def test_a_study_is_opened_again(done, tmp_path):
     made, result, folder, _ = done
     again = ex.open_study(folder)
@@ -349,4 +410,4 @@ def test_a_study_is_opened_again(done, tmp_path):
 )  # fmt: skip
 def test_what_cannot_be_compared_is_refused(done, ask):
     with pytest.raises(ConfigError):
-        done[1].compared(**{"measure": "rate", "by": "area", **ask})
+        done[1].compare(**{"measure": "rate", "by": "area", "warn": False, **ask})

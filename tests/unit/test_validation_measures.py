@@ -8,7 +8,9 @@ import pytest
 
 from isocortex.cortex.drive import target_of
 from isocortex.validation import perturbed, resting
+from isocortex.validation.gates import FAILS, GATES, UNMEASURED
 from isocortex.validation.neurons import Neurons, Spikes
+from isocortex.validation.outcome import judged
 
 AREAS = ("VISp", "VISl", "VISal", "VISam", "MOp", "MOs", "SSs", "AUDp")
 SIDES = ("left", "right")
@@ -174,6 +176,15 @@ def test_background_synapses_are_weighed_by_sign():
     assert found["synapses.E"] == 1.0
 
 
+def test_without_background_its_synapses_are_not_measured():
+    """The largest of none was 0 nS, which held."""
+    none = resting.Background(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
+    found = resting.synapses(none, REST, NEURONS)
+    assert not {"synapses.E", "synapses.I"} & set(found.values)
+    (gate,) = (each for each in judged([found], ["synapses"]) if each.gate.name == "synapses")
+    assert gate.verdict == UNMEASURED
+
+
 @pytest.mark.parametrize(("noise", "share"), [(0.0, 1.0), (0.2, 0.5)])
 def test_what_place_explains_is_found(noise, share):
     """log10 rate = -distance / 500 with a standard deviation of 0.2, plus noise; kinds differ."""
@@ -309,9 +320,26 @@ def test_every_discharge_of_a_seizure_is_told_apart():
 
 def test_a_discharge_that_stays_where_it_is_recruits_none():
     found = perturbed.focus(_front(["VISp right"]), REST, NEURONS, "VISp", "right").values
-    assert found["focus.VISp.first"] == 1.0
     assert found["focus.VISp.nearer"] == pytest.approx(0.5, abs=0.1)
     assert found["focus.VISp.reached"] < 0.1
+
+
+def test_where_no_area_joins_none_joins_after_the_focus(monkeypatch):
+    """Of no areas all were after it, and the criterion held of nothing."""
+    alone = perturbed.triggered_responses
+
+    def none_joins(*args, **kwargs):
+        table = alone(*args, **kwargs)
+        table.loc[table.index != "VISp right", "latency_ms"] = np.nan
+        return table
+
+    monkeypatch.setattr(perturbed, "triggered_responses", none_joins)
+    found = perturbed.focus(_front(["VISp right"]), REST, NEURONS, "VISp", "right")
+    assert found.values["focus.VISp.reached"] == 0.0
+    assert found.values["focus.VISp.first"] == 0.0
+    assert found.notes["focus.VISp.first"] == "no area joins 4 discharges"
+    criteria = {each.quantity: each for gate in GATES for each in gate.criteria}
+    assert criteria["focus.VISp.first"].verdict([found.values["focus.VISp.first"]]) == FAILS
 
 
 def test_where_nothing_happens_there_is_no_focus():

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from isocortex.arrays import IntArray
 from isocortex.circuit.columns import Column, Text, among, coded, present
 from isocortex.circuit.edges import EdgePopulation
+from isocortex.circuit.near import NEAR, chosen_near, read_near
 from isocortex.circuit.nodes import NodePopulation
 from isocortex.circuit.projection import Projection
-from isocortex.errors import ConfigError, InputError
+from isocortex.errors import ConfigError, InputError, located
 
 #: Model types that are node sets of their own name unless the configuration defines another.
 MODEL_TYPES = ("biophysical", "point_neuron", "point_process", "virtual")
@@ -79,7 +80,8 @@ class Circuit:
         ----------
         node_set : the name of a node set, of a population or of a model type; "all" or None; a list
             of node ids or of names; or a query such as {"population": "v1", "ei": "e"}, in which a
-            list means any of its values.
+            list means any of its values, and ``near`` points what :mod:`isocortex.circuit.near`
+            has of them.
         where : the field that asks, for messages.
         parents : names of node sets that led here.
         """
@@ -88,7 +90,7 @@ class Circuit:
         if isinstance(node_set, str):
             return self._named(node_set, where, parents)
         if isinstance(node_set, dict):
-            return self._query(node_set, where)
+            return self._near(node_set, where)
         if isinstance(node_set, list):
             if node_set and all(isinstance(x, str) for x in node_set):
                 return _union([self._named(name, where, parents) for name in node_set])
@@ -119,6 +121,16 @@ class Circuit:
             f"unknown node set {name!r}", file=self.config_file, field=where,
             fix=f"Did you mean {close[0]!r}?" if close else f"There are {', '.join(known)}.",
         )  # fmt: skip
+
+    def _near(self, query: dict[str, Any], where: str) -> list[tuple[str, IntArray]]:
+        """A query, and of its nodes those that lie near points, where it asks for them."""
+        if not isinstance(query.get(NEAR), dict):
+            return self._query(query, where)
+        rest = {key: value for key, value in query.items() if key != NEAR}
+        near = read_near(query[NEAR], self.config_file, f"{where}.{NEAR}")
+        chosen = self._query(rest, where)
+        with located(self.config_file, f"{where}.{NEAR}"):
+            return chosen_near(near, chosen, self.nodes)
 
     def _query(self, query: dict[str, Any], where: str) -> list[tuple[str, IntArray]]:
         wanted: dict[str, list[Any]] = {}

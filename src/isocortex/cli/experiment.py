@@ -115,7 +115,7 @@ def _tell(result: StudyResult, page: Path | None = None) -> None:
     from isocortex.experiment.statistics import few_seeds
 
     if len(result.arms) > 1:
-        found = result.compared("rate", "sign")
+        found = result.compare("rate", "sign", warn=False)
         table = Table("arm", "neurons", "Hz", "difference", "95 %", "p (t)", "p (signs)", box=None)
         for (arm, sign), row in found.iterrows():
             table.add_row(

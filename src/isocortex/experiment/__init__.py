@@ -16,6 +16,8 @@ if TYPE_CHECKING:
         current,
         lesion,
         lose,
+        near,
+        scattered,
         section,
         synapses,
     )
@@ -36,10 +38,12 @@ __all__ = [
     "judge",
     "lesion",
     "lose",
+    "near",
     "open_study",
     "preset",
     "preset_names",
     "read_study",
+    "scattered",
     "section",
     "synapses",
 ]

@@ -22,8 +22,10 @@ MADE: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
 NO_EFFECT = {"difference": 0.0, "ratio": 1.0, "percent": 0.0}
 #: Group that is the mean of all.
 MEAN = "mean"
-#: Measure of how an area recruits others, see :meth:`StudyResult.recruitment`.
-RECRUITMENT = "recruitment"
+#: Measures of where activity goes from an area that discharges, or that is driven in pulses; see
+#: :meth:`StudyResult.recruitment` and :meth:`StudyResult.evoked`.
+RECRUITMENT, EVOKED = "recruitment", "evoked"
+SPREAD = (RECRUITMENT, EVOKED)
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,12 @@ class Expected:
     ----------
     what : in words.
     arm, measure, by, group : where to find it; several groups are averaged, ``mean`` is the mean of
-        all. Of the measure ``recruitment`` ``by`` is an area and its side, ``group`` a quantity
-        such as ``speed``.
+        all. Of the measures ``recruitment`` and ``evoked`` ``by`` is an area and its side,
+        ``group`` a quantity such as ``speed`` or ``order``.
     as_ : one of ``MADE``: what is made of the arm and the control of the same seed.
     low, high : range that agrees.
+    start, stop : ms, of the time that is looked at; by default from when the arm differs, to the
+        end.
     source : where from.
     cannot : why the model cannot be asked; then nothing is measured.
     """
@@ -65,6 +69,8 @@ class Expected:
     as_: str = "value"
     low: float = -math.inf
     high: float = math.inf
+    start: float | None = None
+    stop: float | None = None
     source: str = ""
     cannot: str = ""
 
@@ -118,10 +124,13 @@ def _expected(told: Mapping[str, Any]) -> Expected:
     made = Expected(**values)
     if made.as_ not in MADE:
         raise ConfigError(f"{made.as_!r} is none of {', '.join(MADE)}", field="expected.as")
+    if made.measure in SPREAD and (made.start, made.stop) != (None, None):
+        raise ConfigError(f"{made.measure} is of the whole time in which arms differ",
+                          field="expected.start", fix="Leave start and stop out.")  # fmt: skip
     return made
 
 
 def measure_exists(expected: Expected) -> None:
     """Refuse what asks for a measure that there is not."""
-    if not expected.cannot and expected.measure != RECRUITMENT:
+    if not expected.cannot and expected.measure not in SPREAD:
         measure_named(expected.measure)

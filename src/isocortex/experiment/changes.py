@@ -1,6 +1,7 @@
 """What an experiment does to a circuit: each function makes a change, as plain data.
 
-Node sets are names, queries such as ``{"ei": "e"}``, or lists of node ids; None means all nodes.
+Node sets are names, queries such as ``{"ei": "e"}``, what :func:`near` makes, or lists of node ids;
+None means all nodes.
 Times are ms, currents nA. ``as_json()`` of a change is its entry in ``isocortex.changes`` of a
 simulation configuration; :func:`section` makes the whole section.
 
@@ -11,8 +12,11 @@ simulation configuration; :func:`section` makes the whole section.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+import numpy as np
 
 from isocortex.circuit.changes import (
     CHANGES,
@@ -24,8 +28,20 @@ from isocortex.circuit.changes import (
     RateChange,
     SynapseChange,
 )
+from isocortex.circuit.near import NEAR, read_near
 
-__all__ = ["Change", "background", "channel", "current", "lesion", "lose", "section", "synapses"]
+__all__ = [
+    "Change",
+    "background",
+    "channel",
+    "current",
+    "lesion",
+    "lose",
+    "near",
+    "scattered",
+    "section",
+    "synapses",
+]
 
 
 def synapses(
@@ -114,6 +130,42 @@ def background(
 ) -> RateChange:
     """Rates of the Poisson trains of some nodes, such as the background's, times a factor."""
     return RateChange(node_set=node_set, factor=rate_factor, start=start, stop=stop, name=name)
+
+
+def near(points: Any, um: float = math.inf, *, beyond: float = 0.0, **query: Any) -> dict[str, Any]:
+    """A node set: nodes whose somata lie within ``um`` of the nearest of some points.
+
+    Parameters
+    ----------
+    points : float[n, 3], um; or :func:`scattered` ones.
+    um : at most so far from the nearest; by default any distance.
+    beyond : and farther from it than this: ``near(points, beyond=20)`` are all that
+        ``near(points, 20)`` are not, ``near(points, 50, beyond=20)`` a shell.
+    query : what else they must be, such as ``area="VISp"``.
+
+    Raises
+    ------
+    ConfigError : these are no points or distances.
+    """
+    scatter = isinstance(points, Mapping)
+    told: dict[str, Any] = {"points": dict(points) if scatter else np.asarray(points).tolist()}
+    if um != math.inf:
+        told["um"] = um
+    if beyond != 0.0:
+        told["beyond"] = beyond
+    read_near(told, None, NEAR)
+    return {**query, NEAR: told}
+
+
+def scattered(density_mm3: float, *, seed: int = 0, what: str = "points") -> dict[str, Any]:
+    """Points at random everywhere, such as plaques, for :func:`near`.
+
+    Parameters
+    ----------
+    density_mm3 : points per mm3; a larger density has all points of a smaller one.
+    seed, what : the same points wherever both are the same.
+    """
+    return {"density_mm3": density_mm3, "seed": seed, "what": what}
 
 
 def section(changes: Iterable[Change]) -> dict[str, Any]:

@@ -32,6 +32,8 @@ ATTRIBUTES = {
     "cell_class": "cell_class", "sign": "sign", "ei": "sign",
 }  # fmt: skip
 ALL = "all"
+#: Cells fire much if they do more than this share of their group does in the control.
+MUCH = 0.9
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,14 @@ def _rate(look: Look) -> pd.Series:
     spikes, groups = look.spikes, look.groups
     rates = [cell_rates(spikes.ids, ids, spikes.duration).mean() for ids in groups.values()]
     return pd.Series(rates, by_group(groups))
+
+
+def _hyperactive(look: Look) -> pd.Series:
+    shares = {}
+    for name, ids in look.groups.items():
+        rest, rates = (cell_rates(s.ids, ids, s.duration) for s in (look.rest, look.spikes))
+        shares[name] = float(np.mean(rates > np.quantile(rest, MUCH)))
+    return pd.Series(shares, by_group(look.groups))
 
 
 def _irregularity(look: Look, column: str) -> pd.Series:
@@ -131,6 +141,10 @@ MEASURES: dict[str, Measure] = {
     "rate": Measure("mean firing rate", "Hz", _rate),
     "silent": Measure(
         "share of cells without a spike", "", partial(_irregularity, column="silent")
+    ),
+    "hyperactive": Measure(
+        f"share of cells that fire more than {MUCH:.0%} of the group do in the control", "",
+        _hyperactive, against_rest=True,
     ),
     "cv": Measure(
         "median coefficient of variation of intervals", "", partial(_irregularity, column="cv")

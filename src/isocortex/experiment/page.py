@@ -16,9 +16,10 @@ from isocortex import __version__
 from isocortex.circuit.changes import CHANGES, OURS
 from isocortex.cortex.atlas import load_atlas
 from isocortex.experiment import figures
-from isocortex.experiment.about import RECRUITMENT, Source
+from isocortex.experiment.about import Source
 from isocortex.experiment.pieces import Piece
 from isocortex.experiment.results import StudyResult
+from isocortex.experiment.spread import spread_sections
 from isocortex.experiment.statistics import few_seeds
 from isocortex.experiment.study import STUDY
 from isocortex.experiment.verdict import AGREES, CANNOT, DIFFERS, RULE, UNTOLD, Judged, judge
@@ -42,13 +43,8 @@ from isocortex.report.results import Result
 
 Section = tuple[str, str, Markup]
 STYLES = {AGREES: "fine", DIFFERS: "off", UNTOLD: "soft", CANNOT: "soft"}
-#: Quantities of recruitment, and how they are told.
-QUANTITIES = {
-    "ratio": "rate of the focus over the control's", "first": "share of areas that join later",
-    "nearer": "probability that a neighbour joins before another area",
-    "partner_ms": "latency of the same area of the other side, ms",
-    "reached": "share of areas that join", "speed": "speed along the flattened cortex, mm/s",
-}  # fmt: skip
+#: Values of a list that are told, as of points.
+MANY = 12
 
 
 def study_page(result: StudyResult) -> str:
@@ -58,7 +54,7 @@ def study_page(result: StudyResult) -> str:
         _findings(result, judged),
         _changed(result),
         _activity(result),
-        *_recruited(result),
+        *spread_sections(result),
         _differences(result),
         _rhythms(result),
         _lacks(result, judged),
@@ -168,7 +164,8 @@ def _plain(value: Any) -> str:
     if isinstance(value, dict):
         return "[" + ", ".join(f"{k} {_plain(v)}" for k, v in value.items()) + "]"
     if isinstance(value, list):
-        return " or ".join(map(_plain, value))
+        told = [_plain(each) for each in value[:MANY]]
+        return " or ".join(told) + (f" or {len(value) - MANY} more" if len(value) > MANY else "")
     return str(value)
 
 
@@ -232,49 +229,6 @@ def _activity(result: StudyResult) -> Section:
     return section("activity", "Activity", *parts)
 
 
-def _recruited(result: StudyResult) -> Iterator[Section]:
-    """For every focus that was asked about: order, map, quantities."""
-    about = result.study.about
-    asked = dict.fromkeys(
-        (each.arm, each.by)
-        for each in (about.expected if about else ())
-        if each.measure == RECRUITMENT and not each.cannot
-    )
-    parts: list[Cell] = []
-    for arm, by in asked:
-        area, side = by.split()
-        found = result.recruitment(arm, area, side)
-        tables = {s: m.tables[f"focus.{area}"] for s, m in found.items()
-                  if f"focus.{area}" in m.tables}  # fmt: skip
-        parts.append(tag("h3", f"{arm}: from {by}"))
-        rows = []
-        for key, what in QUANTITIES.items():
-            values = [m.values.get(f"focus.{area}.{key}", np.nan) for m in found.values()]
-            rows.append([what, *(number(v) for v in values)])
-        header = ["quantity", *(f"seed {seed}" for seed in found)]
-        parts.append(table("Recruitment, by seed.", header, rows))
-        if not tables:
-            parts.append(paragraph("In no seed did it discharge."))
-            continue
-        order = figures.mean_latency(tables)
-        drawing = figures.recruitment_map(
-            result.neurons(result.seeds[0]), order["latency_ms"], area
-        )
-        parts.append(
-            figure(drawing, f"Flattened cortex, areas coloured by when they join after {by}",
-                   "Areas of the flattened cortex by the time at which they join the discharges "
-                   f"of {by}, means over seeds; grey: they do not.")
-        )  # fmt: skip
-        rows = [
-            [str(name), number(row["latency_ms"]), number(row["sd"]), f"{row['seeds']:.0f}"]
-            for name, row in order[order["seeds"] > 0].head(30).iterrows()
-        ]
-        parts.append(table("Who joins, the first 30: latency over seeds (ms).",
-                           ["area", "latency", "standard deviation", "seeds"], rows))  # fmt: skip
-    if parts:
-        yield section("recruitment", "Recruitment", *parts)
-
-
 def _differences(result: StudyResult) -> Section:
     if len(result.arms) == 1:
         text = "There is one arm: nothing is compared."
@@ -287,7 +241,7 @@ def _differences(result: StudyResult) -> Section:
         )
     ]
     for by, what in (("area", "area, both sides together"), ("layer class", "layer and class")):
-        found = result.compared("rate", by)
+        found = result.compare("rate", by, warn=False)
         names = _order(found, by)
         parts.append(
             figure(figures.forest(found, names), f"Paired differences of rates by {what}",

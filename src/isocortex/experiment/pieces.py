@@ -11,8 +11,8 @@ from isocortex.circuit.changes import CHANGES, OURS
 from isocortex.errors import ConfigError
 from isocortex.experiment.changes import Change, section
 
-#: Sections of a configuration that say when what is in them begins, and their word for it, ms.
-INPUTS, OVERRIDES, BEGINS = "inputs", "connection_overrides", "delay"
+#: Sections of a configuration that say when what is in them begins, and their words for it, ms.
+BEGINS = {"inputs": ("delay", "t_start"), "connection_overrides": ("delay",)}
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,17 @@ def _start(sections: Mapping[str, Any]) -> float:
     for name, value in sections.items():
         if name == OURS and set(value) == {CHANGES}:
             starts += [each.get("start", 0.0) for each in value[CHANGES]]
-        elif name == INPUTS:
-            starts += [_begins(each) for each in value.values()]
-        elif name == OVERRIDES:
-            starts += [_begins(each) for each in value]
+        elif name in BEGINS:
+            entries = value.values() if isinstance(value, Mapping) else value
+            starts += [_begins(each, BEGINS[name]) for each in entries]
         else:
             starts.append(0.0)
     return float(min(starts, default=0.0))
 
 
-def _begins(entry: Mapping[str, Any]) -> float:
+def _begins(entry: Mapping[str, Any], words: tuple[str, ...]) -> float:
     """When it says that it begins; of several pulses, the first."""
-    told = entry.get(BEGINS) or 0.0
+    told = next((entry[word] for word in words if entry.get(word)), 0.0)
     return min(told) if isinstance(told, list) else told
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from isocortex.cortex.projection import POPULATION
@@ -20,9 +21,13 @@ from isocortex.experiment.study import STUDY, Study
 from isocortex.report.results import Result
 from isocortex.sonata.config import load_nodes
 from isocortex.text import read_json
+from isocortex.validation.measure import higher_than
 from isocortex.validation.measured import Measured
-from isocortex.validation.neurons import Neurons, Spikes
-from isocortex.validation.perturbed import BEFORE, focus
+from isocortex.validation.neurons import Neurons, Spikes, on
+from isocortex.validation.perturbed import BEFORE, focus, pulse
+
+#: ms between pulses of which responses are told.
+APART = 200.0
 
 
 class StudyRun:
@@ -167,6 +172,7 @@ class StudyResult:
         start: float | None = None,
         stop: float | None = None,
         level: float = 0.95,
+        warn: bool = True,
     ) -> pd.DataFrame:
         """Arms against the control, group by group, paired by seed.
 
@@ -176,29 +182,17 @@ class StudyResult:
         arm : one arm; by default all but the control.
         against : what is compared with, default the control.
         level : of the intervals.
+        warn : say with a :class:`FewSeedsWarning` if there are few seeds; who does not want it
+            tells it otherwise.
 
         Returns
         -------
         By arm and group, the columns of :func:`isocortex.experiment.statistics.comparison`; Holm's
         correction is over the groups of an arm. ``attrs`` hold measure, unit and, where there are
-        few seeds, what to say of them; a :class:`FewSeedsWarning` says it too.
+        few seeds, what to say of them.
         """
-        warn_of_few(len(self.seeds))
-        return self.compared(measure, by, arm=arm, against=against, start=start, stop=stop,
-                             level=level)  # fmt: skip
-
-    def compared(
-        self,
-        measure: str,
-        by: str | Sequence[str],
-        *,
-        arm: str | None = None,
-        against: str | None = None,
-        start: float | None = None,
-        stop: float | None = None,
-        level: float = 0.95,
-    ) -> pd.DataFrame:
-        """:meth:`compare` without a warning."""
+        if warn:
+            warn_of_few(len(self.seeds))
         control = against or self.study.control
         arms = [arm] if arm else [name for name in self.arms if name != control]
         parts = {}
@@ -233,6 +227,39 @@ class StudyResult:
             spikes = self.run(arm, seed).spikes(begin - lead, end)
             rest = self.run(self.study.control, seed).spikes(begin, end)
             found[seed] = focus(spikes, rest, self.neurons(seed), area, side, since=lead)
+        return found
+
+    def evoked(self, arm: str, area: str, side: str = "right") -> dict[int, Measured]:
+        """By seed, when higher visual areas follow an area that is driven in pulses.
+
+        See :func:`isocortex.validation.perturbed.pulse`. A pulse is whatever begins in the arm and
+        not in the control; they are 200 ms apart or more.
+
+        Raises
+        ------
+        ConfigError : pulses follow each other faster, or begin too early.
+        """
+        control = self.study.control
+        begin, end = self._window(arm, control, None, None)
+        theirs = self.study.pieces(control)
+        mine = {piece.start for piece in self.study.pieces(arm) if piece not in theirs}
+        starts = np.array(sorted(mine))
+        gap = float(np.diff(starts).min()) if len(starts) > 1 else end - begin
+        if not len(starts) or starts[0] < max(begin, BEFORE) or gap < APART:
+            raise ConfigError(
+                f"{arm} has no pulses that begin after {self.study.settle:g} and {BEFORE:g} ms, "
+                f"{APART:g} ms apart or more", field="arms", fix="Let them begin so.",
+            )  # fmt: skip
+        pulses = list(starts[starts + gap <= end] - begin + BEFORE)
+        found = {}
+        for seed in self.seeds:
+            neurons = self.neurons(seed)
+            spikes, rest = (
+                self.run(each, seed).spikes(begin - BEFORE, end) for each in (arm, control)
+            )
+            there = len(pulses) and on(area, side) in neurons.by_area
+            found[seed] = pulse(spikes, rest, neurons, pulses, higher_than(area), source=area,
+                                side=side) if there else Measured()  # fmt: skip
         return found
 
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from isocortex.arrays import FloatArray
 from isocortex.errors import ConfigError
-from isocortex.experiment.about import MADE, MEAN, NO_EFFECT, RECRUITMENT, Expected
+from isocortex.experiment.about import MADE, MEAN, NO_EFFECT, RECRUITMENT, SPREAD, Expected
 from isocortex.experiment.results import StudyResult
 from isocortex.experiment.statistics import ENOUGH_SEEDS, Paired, paired
 
@@ -109,13 +109,17 @@ def values_of(result: StudyResult, expected: Expected) -> FloatArray:
     ------
     ConfigError : there is no such group in any seed.
     """
-    if expected.measure == RECRUITMENT:
-        return _recruited(result, expected)
-    start = result.study.differs_from(expected.arm, result.study.control)
+    if expected.measure in SPREAD:
+        return _spread(result, expected)
+    apart = result.study.differs_from(expected.arm, result.study.control)
+    start = apart if expected.start is None else expected.start
+    last = result.study.tstop if expected.stop is None else expected.stop
+    if max(start, last) > result.study.tstop:  # runs are shorter than what is asked of them
+        return np.full(len(result.seeds), np.nan)
     groups = [expected.group] if isinstance(expected.group, str) else list(expected.group)
 
     def table(arm: str) -> pd.DataFrame:
-        every = result.table(expected.measure, expected.by, arm=arm, start=start)
+        every = result.table(expected.measure, expected.by, arm=arm, start=start, stop=last)
         if groups == [MEAN]:
             return every
         unknown = [name for name in groups if name not in every.index]
@@ -136,14 +140,16 @@ def values_of(result: StudyResult, expected: Expected) -> FloatArray:
     return np.asarray(made, float)
 
 
-def _recruited(result: StudyResult, expected: Expected) -> FloatArray:
+def _spread(result: StudyResult, expected: Expected) -> FloatArray:
     area, side = expected.by.split()
-    found = result.recruitment(expected.arm, area, side).values()
+    recruits = expected.measure == RECRUITMENT
+    spread = result.recruitment if recruits else result.evoked
+    found = spread(expected.arm, area, side).values()
     if not any(each.values for each in found):
         raise ConfigError(
             f"there is no area {expected.by!r}, of which is expected: {expected.what}",
             field="expected.by", fix="Name one that there is, with its side.",
         )  # fmt: skip
     never = math.inf if expected.group in TIMES else math.nan
-    key = f"focus.{area}.{expected.group}"
+    key = f"focus.{area}.{expected.group}" if recruits else f"pulse.{expected.group}"
     return np.array([each.values.get(key, never) for each in found], float)

@@ -94,6 +94,10 @@ def facts(rows: Iterable[tuple[str, Cell]], columns: int = 1) -> Markup:
     return tag("dl", body, class_="facts" if columns == 1 else "facts two")
 
 
+#: Letters of a row's name beyond which it is broken, or what stands beside it is out of sight.
+NAME = 48
+
+
 def table(
     caption: Cell, header: Sequence[Cell], rows: Iterable[Sequence[Cell]], words: int = 1
 ) -> Markup:
@@ -106,7 +110,11 @@ def table(
 
     def cell(k: int, value: Cell) -> Markup:
         kind = {} if k < words else {"class_": "n"}
-        return tag("th", value, scope="row") if k == 0 else tag("td", value, **kind)
+        if k > 0:
+            return tag("td", value, **kind)
+        long = not isinstance(value, Markup) and len(value) > NAME
+        sentence = {"class_": "sentence"} if long else {}
+        return tag("th", value, scope="row", **sentence)
 
     head = joined(
         tag("th", name, scope="col", **({} if k < words else {"class_": "n"}))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from isocortex.analysis.conductance import mean_conductance
 from isocortex.circuit import Simulation
-from isocortex.cortex.atlas import Atlas
+from isocortex.cortex.atlas import Atlas, load_atlas
 from isocortex.cortex.projection import POPULATION
 from isocortex.network.cells import compile_cells
 from isocortex.network.connect import cells_of
@@ -124,12 +124,17 @@ def under(
             area = name.removeprefix("lesion_")
             found.add(perturbed.lesion(spikes, rest, neurons, strongest_targets(atlas, area)))
     if (spikes := named.get(f"pulse_{PULSED}")) is not None:
-        order = atlas.areas["hierarchy"][list(HIGHER)].to_dict()
         found.add(
-            perturbed.pulse(spikes, rest, neurons, pulse_times(plan), order,
+            perturbed.pulse(spikes, rest, neurons, pulse_times(plan), higher_than(PULSED, atlas),
                             source=PULSED, side=SIDE)
         )  # fmt: skip
     return found
+
+
+def higher_than(area: str, atlas: Atlas | None = None) -> dict[str, float]:
+    """Visual areas that are looked at after pulses into one -> their place in the hierarchy."""
+    hierarchy = (atlas or load_atlas()).areas["hierarchy"]
+    return {name: float(hierarchy[name]) for name in HIGHER if name != area}
 
 
 def strongest_targets(atlas: Atlas, area: str) -> list[str]:

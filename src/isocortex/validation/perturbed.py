@@ -98,7 +98,8 @@ def focus(
     """Where activity goes from an area without inhibition: order, latency, speed.
 
     Around the moments at which discharges of the area begin; an area joins if it fires more then
-    than chance makes it at rest. One that never joins comes last.
+    than chance makes it at rest. One that never joins comes last. Where none joins, none joins
+    after the focus either: of nothing no share is all.
 
     Parameters
     ----------
@@ -125,7 +126,8 @@ def focus(
     others = table.drop(here)
     joined = others["latency_ms"].dropna()
     n = f"of {len(joined)} areas that join {len(onsets)} discharges"
-    found.put(f"{name}.first", mean(joined > 0) if len(joined) else 1.0, n)
+    found.put(f"{name}.first", mean(joined > 0) if len(joined) else 0.0,
+              n if len(joined) else f"no area joins {len(onsets)} discharges")  # fmt: skip
     near = _near(neurons, area, side)
     after = others["latency_ms"].fillna(np.inf)
     found.put(f"{name}.nearer", sooner(after[near].to_numpy(), after.drop(near).to_numpy()),

@@ -188,7 +188,9 @@ def synapses(background: Background, spikes: Spikes, neurons: Neurons) -> Measur
     found = Measured()
     row = pd.Index(neurons.ids).get_indexer(background.id)
     for sign, mine in (("E", neurons.excitatory[row]), ("I", ~neurons.excitatory[row])):
-        largest = round(float(background.nS[mine].max()), 6) if mine.any() else 0.0  # single
+        if not mine.any():  # of none none is too large, and that shows nothing
+            continue
+        largest = round(float(background.nS[mine].max()), 6)  # from single precision
         found.put(f"synapses.{sign}", largest, f"{np.count_nonzero(mine):,} synapses")
     weight = np.bincount(row, background.nS, len(neurons))
     place = np.bincount(row, background.nS * background.distance, len(neurons))

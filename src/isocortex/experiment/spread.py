@@ -1,0 +1,97 @@
+"""The part of a study's page on where activity goes from an area: who joins, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from isocortex.experiment import figures
+from isocortex.experiment.about import EVOKED, RECRUITMENT
+from isocortex.experiment.results import StudyResult
+from isocortex.html_report.page import Cell, Markup, figure, number, paragraph, section, table, tag
+from isocortex.validation.measured import Measured
+
+#: Quantities of each measure, and how they are told.
+QUANTITIES = {
+    RECRUITMENT: {
+        "ratio": "rate of the focus over the control's",
+        "first": "share of areas that join later",
+        "nearer": "probability that a neighbour joins before another area",
+        "partner_ms": "latency of the same area of the other side, ms",
+        "reached": "share of areas that join",
+        "speed": "speed along the flattened cortex, mm/s",
+    },
+    EVOKED: {
+        "source": "response of the area itself, standard deviations",
+        "respond": "share of higher visual areas that respond",
+        "order": "rank correlation of their latency with their place in the hierarchy",
+        "return": "rate before the next pulse, over the control's",
+    },
+}
+
+
+def spread_sections(result: StudyResult) -> Iterator[tuple[str, str, Markup]]:
+    """Sections on what was asked: how discharges recruit, and how pulses are followed."""
+    about = result.study.about
+    parts: dict[str, list[Cell]] = {RECRUITMENT: [], EVOKED: []}
+    asked = dict.fromkeys(
+        (each.measure, each.arm, each.by)
+        for each in (about.expected if about else ())
+        if each.measure in parts and not each.cannot
+    )
+    for measure, arm, by in asked:
+        told = _recruited if measure == RECRUITMENT else _followed
+        parts[measure] += [tag("h3", f"{arm}: from {by}"), *told(result, arm, by)]
+    if parts[RECRUITMENT]:
+        yield section("recruitment", "Recruitment", *parts[RECRUITMENT])
+    if parts[EVOKED]:
+        yield section("evoked", "Up the hierarchy", *parts[EVOKED])
+
+
+def _recruited(result: StudyResult, arm: str, by: str) -> Iterator[Cell]:
+    area, side = by.split()
+    found = result.recruitment(arm, area, side)
+    yield _quantities(found, RECRUITMENT, f"focus.{area}", "Recruitment, by seed.")
+    tables = {s: m.tables[f"focus.{area}"] for s, m in found.items() if f"focus.{area}" in m.tables}
+    if not tables:
+        yield paragraph("In no seed did it discharge.")
+        return
+    order = figures.mean_latency(tables)
+    drawing = figures.recruitment_map(result.neurons(result.seeds[0]), order["latency_ms"], area)
+    yield figure(
+        drawing, f"Flattened cortex, areas coloured by when they join after {by}",
+        "Areas of the flattened cortex by the time at which they join the discharges "
+        f"of {by}, means over seeds; grey: they do not.",
+    )  # fmt: skip
+    joined = order[order["seeds"] > 0].head(30)
+    yield _latencies(joined, "Who joins, the first 30: latency over seeds (ms).")
+
+
+def _followed(result: StudyResult, arm: str, by: str) -> Iterator[Cell]:
+    area, side = by.split()
+    found = result.evoked(arm, area, side)
+    yield _quantities(found, EVOKED, "pulse", "Responses to the pulses, by seed.")
+    tables = {seed: m.tables["pulse"] for seed, m in found.items() if "pulse" in m.tables}
+    if tables:
+        yield _latencies(
+            figures.mean_latency(tables),
+            "Latency over seeds (ms): when half of the spikes in excess have come, of 100 ms.",
+        )
+
+
+def _quantities(found: Mapping[int, Measured], measure: str, prefix: str, caption: str) -> Markup:
+    rows = [
+        [what, *(number(m.values.get(f"{prefix}.{key}", np.nan)) for m in found.values())]
+        for key, what in QUANTITIES[measure].items()
+    ]
+    return table(caption, ["quantity", *(f"seed {seed}" for seed in found)], rows)
+
+
+def _latencies(order: pd.DataFrame, caption: str) -> Markup:
+    rows = [
+        [str(name), number(row["latency_ms"]), number(row["sd"]), f"{row['seeds']:.0f}"]
+        for name, row in order.iterrows()
+    ]
+    return table(caption, ["area", "latency", "standard deviation", "seeds"], rows)
