@@ -21,6 +21,7 @@ CLAMP = """
 held = h.SEClamp(cell.dend[2](0.5) if given["dendrite"] else cell.soma[0](0.5))
 held.dur1, held.dur2 = given["begin"], given["lasts"]
 held.amp1, held.amp2, held.rs = 0.0, given["voltage"], 1e9
+h.finitialize(given["v_init"])
 h.continuerun(given["begin"])
 held.rs = given["rs"]
 """
@@ -29,6 +30,7 @@ held.rs = given["rs"]
 PLAYED = """
 held = h.SEClamp(soma)
 held.dur1, held.amp1 = 1e9, given["voltage"]
+h.finitialize(given["v_init"])
 for step, g in enumerate(given["g"]):
     held.rs = 1.0 / g if g > 0 else 1e12
     h.continuerun((step + 1) * given["dt"])

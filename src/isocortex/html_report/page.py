@@ -112,7 +112,7 @@ def table(
         kind = {} if k < words else {"class_": "n"}
         if k > 0:
             return tag("td", value, **kind)
-        long = not isinstance(value, Markup) and len(value) > NAME
+        long = not isinstance(value, Markup) and len(str(value)) > NAME
         sentence = {"class_": "sentence"} if long else {}
         return tag("th", value, scope="row", **sentence)
 
