@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from allen_nwb import write_sweeps, write_units
 
 import isocortex as ic
 from circuit import MODELS
@@ -114,7 +115,7 @@ def both(config):
     """(spikes, voltages) of BioNet and of Isocortex: sorted (node, time), and an array."""
     facts = config.with_suffix(".facts")
     subprocess.run([sys.executable, BIONET, config, facts], check=True, capture_output=True)
-    ic.run(config, output_dir=config.with_suffix(".ours"))
+    ic.run(config, output_dir=config.with_suffix(".ours"), threads=1)
     found = []
     for folder in (config.with_suffix(""), config.with_suffix(".ours")):
         with h5py.File(folder / "spikes.h5") as file:
@@ -165,4 +166,79 @@ def test_replay_of_some_edges_into_a_running_network(folder, before):
     )  # fmt: skip
     clamp = EVERY | {"node_set": {"population": "cortex", "node_id": [3]}}
     config = configure(folder, "some", {"r": some, "c": clamp}, ["somatic"], ["cortex"])
+    assert_same(config)
+
+
+# --- sweeps -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"downsample": 0.1},
+        {"input_type": "allen", "sweep_id": "Sweep_3", "sweep_window": [4.0, 30.0]},
+        {"delay": 11.03, "downsample": 0.25, "section_name": "dend", "section_index": 1},
+    ],
+    ids=["downsampled", "window", "delay"],
+)
+def test_sweeps(folder, request, entry):
+    rng = np.random.default_rng(2)
+    times = np.arange(0, 60.0, 0.005)  # as the Allen Institute samples, 200 kHz
+    noise = np.repeat(rng.normal(0.25, 0.25, len(times) // 80), 80)
+    write_sweeps(folder / "cell.nwb", {"Sweep_3": 1e-9 * noise}, 2e5)
+    clamp = {"input_type": "nwb", "module": "IClamp", "node_set": "cortex",
+             "file": "$BASE/cell.nwb", "sweep_id": 3} | entry  # fmt: skip
+    assert_same(configure(folder, request.node.callspec.id, {"c": clamp}, nodes=["cortex"]))
+
+
+# --- units of recordings ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "interval",
+    [[1000.0, 1060.0], {"interval_name": "gratings", "interval_index": 1, "angle": 90.0}],
+    ids=["ms", "stimulus"],
+)
+def test_units_of_a_recording(folder, request, interval):
+    pytest.importorskip("pynwb")  # BMTK reads these files with it
+    rng = np.random.default_rng(4)
+    units = {900 + k: np.sort(rng.uniform(0.9, 1.2, 60)) for k in range(4)}
+    columns = {"peak_channel_id": [1, 2, 2, 1]}
+    electrodes = {"id": [1, 2], "location": ["VISp", "LGd"]}
+    gratings = {"start_time": [0.5, 0.95, 1.01], "stop_time": [0.6, 1.0, 1.08],
+                "angle": [0.0, 90.0, 90.0]}  # fmt: skip
+    write_units(folder / "probe.nwb", units, columns, electrodes, gratings_presentations=gratings)
+    (folder / "map.csv").write_text("node_ids unit_ids\n0 903\n1 900\n2 901\n")
+    probe = {"input_type": "spikes", "module": "ecephys_probe", "node_set": "drive",
+             "input_file": str(folder / "probe.nwb"), "mapping": "units_map",
+             "units": str(folder / "map.csv"), "interval": interval,
+             "interval_offset": 3.0}  # fmt: skip
+    name = f"probe_{request.node.callspec.id}"
+    clamp = EVERY | {"amp": 0.15}
+    assert_same(configure(folder, name, {"p": probe, "c": clamp}, ["driving"]))
+
+
+# --- synapses that act by themselves ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [{"precell_filter": {"ei": "e", "population": "cortex"}},
+     {"precell_filter": {"population": "cortex"}, "postcell_filter": {"ei": ["i"]}}],
+    ids=["from", "onto"],
+)  # fmt: skip
+def test_synapses_that_act_by_themselves(folder, request, filters):
+    """At given times or never: cells that fire reach no other, virtual nodes act as ever."""
+    with h5py.File(folder / "drive_spikes.h5", "w") as file:
+        file["spikes/drive/node_ids"] = np.array([0, 1, 2], np.uint64)
+        file["spikes/drive/timestamps"] = np.array([15.0, 33.3, 52.0])
+        file["spikes/drive/timestamps"].attrs["units"] = "ms"
+    activity = {"input_type": "syn_activity", "module": "syn_activity",
+                "timestamps": [10.0, 30.05, 60.0], **filters}  # fmt: skip
+    drive = {"input_type": "spikes", "module": "sonata", "node_set": {"population": "drive"},
+             "input_file": "$BASE/drive_spikes.h5"}  # fmt: skip
+    inputs = {"a": activity, "d": drive, "c": EVERY | {"amp": 0.2}}
+    config = configure(
+        folder, f"spontaneous_{request.node.callspec.id}", inputs, ["somatic", "driving"]
+    )
     assert_same(config)

@@ -10,6 +10,7 @@ from isocortex.arrays import FloatArray
 from isocortex.circuit import CurrentInput, Input
 from isocortex.errors import InputError
 from isocortex.sonata.input_entry import Entry
+from isocortex.sonata.nwb import read_sweep
 from isocortex.sonata.tables import read_table
 
 #: Where ranged electrodes may be.
@@ -111,3 +112,60 @@ def _as_played(times: FloatArray) -> FloatArray:
     if not even or times[0] not in (0.0, interval):
         return times
     return np.cumsum(np.r_[times[0], np.full(len(times) - 1, interval)])
+
+
+def sweep(entry: Entry) -> list[Input]:
+    """The stimulus of a sweep of the Allen Cell Types Database, as BMTK plays it.
+
+    The samples are played from 0 ms on, whatever ``delay`` is: before it there is no current. The
+    last sample is held for a thousand times the sweep's length.
+    """
+    entry.only(
+        "file", "input_file", "sweep_id", "downsample", "sweep_window", "delay",
+        "section_name", "section_index", "section_dist",
+    )  # fmt: skip
+    amps, interval = read_sweep(entry.path("file", "input_file"), _name_of_sweep(entry))
+    times = np.arange(len(amps)) * interval
+    if entry.values.get("downsample") is not None:
+        wanted = entry.number("downsample")
+        if wanted > interval:
+            stride = round(wanted / interval)
+            amps, times, interval = amps[::stride], times[::stride], wanted
+    if entry.values.get("sweep_window") is not None:
+        window = entry.numbers("sweep_window")
+        if len(window) != 2 or not 0 <= window[0] < window[1]:
+            raise entry.fail(
+                "sweep_window", f"must be [from, to] in ms, found {window.tolist()}", "Mend it."
+            )
+        inside = (times >= window[0]) & (times <= window[1])
+        if not inside.any():
+            raise entry.fail(
+                "sweep_window", f"has no sample of a sweep of {times[-1]:g} ms", "Move it."
+            )
+        amps = amps[inside]
+    delay = entry.number("delay", 0.0)
+    if delay < 0:
+        raise entry.fail("delay", "must not be negative", "Times are ms from the start.")
+    return _electrode(entry, waveform=_held(amps, interval, delay))
+
+
+def _name_of_sweep(entry: Entry) -> str:
+    """``Sweep_55`` for 55, as a number or a text."""
+    name = entry.values.get("sweep_id")
+    if isinstance(name, float) and name.is_integer():
+        name = int(name)
+    if isinstance(name, bool) or not isinstance(name, int | str) or name == "":
+        raise entry.fail("sweep_id", f"must be a sweep's number or name, found {name!r}", "Add it.")
+    text = str(name).strip()
+    return f"Sweep_{int(text)}" if text.isdecimal() and text.isascii() else text
+
+
+def _held(amps: FloatArray, interval: float, delay: float) -> tuple[FloatArray, FloatArray]:
+    """(times, amps) of evenly spaced samples that an electrode lets through from ``delay`` on."""
+    times = np.cumsum(np.r_[0.0, np.full(len(amps) - 1, interval)])
+    end = delay + len(amps) * interval * 1000.0
+    if delay > 0:
+        begun = amps[np.searchsorted(times, delay, side="right") - 1]
+        later = times > delay
+        times, amps = np.r_[delay, times[later]], np.r_[begun, amps[later]]
+    return np.r_[times, end], np.r_[amps, 0.0]

@@ -88,6 +88,14 @@ class Entry:
             raise self.fail("node_set", "has no virtual nodes", "Name a virtual population.")
         return chosen
 
+    def not_by_node_set(self, instead: str) -> None:
+        """Tell who gives a node set where other keys ``say which`` edges."""
+        if "node_set" in self.values:
+            logger.warning(
+                "%s: inputs.%s.node_set is not read, here as in BMTK: %s which edges",
+                self.file, self.name, instead,
+            )  # fmt: skip
+
     def only(self, *keys: str) -> None:
         """Every key must be one of these: nothing is ignored."""
         known = ("input_type", "module", "node_set", "enabled", *keys)

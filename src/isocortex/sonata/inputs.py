@@ -8,8 +8,9 @@ from typing import Any
 
 from isocortex.circuit import Circuit, Input
 from isocortex.errors import ConfigError
-from isocortex.sonata.electrodes import pulses, waveform
+from isocortex.sonata.electrodes import pulses, sweep, waveform
 from isocortex.sonata.input_entry import Entry
+from isocortex.sonata.probes import probe
 from isocortex.sonata.replay import replay
 from isocortex.sonata.spikes_in import (
     poisson_inputs,
@@ -17,6 +18,7 @@ from isocortex.sonata.spikes_in import (
     read_h5_spikes,
     read_nwb_spikes,
 )
+from isocortex.sonata.spontaneous import spontaneous
 
 
 def _h5(entry: Entry) -> list[Input]:
@@ -59,14 +61,18 @@ READERS: dict[tuple[str, str], Callable[[Entry], list[Input]]] = {
     ("spikes", "csv"): _csv,
     ("spikes", "nwb"): _nwb,
     ("spikes", "poisson"): _poisson,
+    ("spikes", "ecephys_probe"): probe,
     ("current_clamp", "iclamp"): pulses,
     ("csv", "iclamp"): waveform,
     ("file", "iclamp"): waveform,
     ("current_clamp", "csv"): waveform,
+    ("nwb", "iclamp"): sweep,
+    ("allen", "iclamp"): sweep,
 }
 #: Inputs that also make connections: given a circuit, they return the one with these. BMTK goes by
 #: their module alone.
 WIRING: dict[str, Callable[[Entry, Circuit], tuple[list[Input], Circuit]]] = {
+    "syn_activity": spontaneous,
     "replay": replay,
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from isocortex.sonata.edges import read_edges
 from isocortex.sonata.input_entry import Entry
 from isocortex.sonata.spikes_in import Chosen, read_csv_spikes, read_h5_spikes, read_nwb_spikes
 
-logger = logging.getLogger(__name__)
-
 #: Edges that a replay goes over, and who sends the spikes.
 EDGES = ("edges_file", "edge_types_file")
 
@@ -28,11 +25,7 @@ def replay(entry: Entry, circuit: Circuit) -> tuple[list[Input], Circuit]:
     source nodes may be of any kind.
     """
     entry.only("spikes_file", "edges", "source_node_set", "target_node_set")
-    if "node_set" in entry.values:
-        logger.warning(
-            "%s: inputs.%s.node_set is not read, here as in BMTK: source_node_set and "
-            "target_node_set say which edges", entry.file, entry.name,
-        )  # fmt: skip
+    entry.not_by_node_set("source_node_set and target_node_set say")
     file = entry.path("spikes_file")
     sources = dict(entry.selected("source_node_set"))
     targets = dict(entry.selected("target_node_set"))
