@@ -42,8 +42,8 @@ HEAD = """# Compatibility
 
 What of the public examples of [BMTK](https://github.com/AllenInstitute/bmtk) and
 [SONATA](https://github.com/AllenInstitute/sonata) runs, of those that are for NEURON. Made by
-`tools/compatibility.py`, which says how; the commits are {commits}. *Runs* is: {how}. That results
-are BioNet's is tested where the name of the feature stands in `tests/validation`.
+`tools/compatibility.py`, which says how; the commits are {commits}.
+*Runs* is: {how}. That results are BioNet's is tested by feature, in `tests/validation`.
 
 *Not there* are files that the repositories name and do not hold: recordings and models to be
 downloaded, results of another configuration that has to be run first, networks to be built.

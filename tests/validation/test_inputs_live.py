@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from allen_nwb import write_sweeps, write_units
+from allen_nwb import write_sweeps
 
 import isocortex as ic
 from circuit import MODELS
@@ -194,6 +194,35 @@ def test_sweeps(folder, request, entry):
 # --- units of recordings ----------------------------------------------------------------------
 
 
+def write_recording(path, units, channels):
+    """A recording with sorted units as pynwb writes it: two electrodes, three gratings."""
+    from datetime import UTC, datetime
+
+    from pynwb import NWBHDF5IO, NWBFile
+    from pynwb.epoch import TimeIntervals
+
+    file = NWBFile(
+        session_description="invented", identifier=path.name,
+        session_start_time=datetime(2020, 1, 1, tzinfo=UTC),
+    )  # fmt: skip
+    group = file.create_electrode_group(
+        name="probe", description="invented", location="brain",
+        device=file.create_device(name="probe"),
+    )  # fmt: skip
+    for location in ("VISp", "LGd"):
+        file.add_electrode(location=location, group=group)
+    file.add_unit_column(name="peak_channel_id", description="invented")
+    for (unit, times), channel in zip(units.items(), channels, strict=True):
+        file.add_unit(id=unit, spike_times=times, peak_channel_id=channel)
+    gratings = TimeIntervals(name="gratings_presentations", description="invented")
+    gratings.add_column(name="angle", description="invented")
+    for start, stop, angle in ((0.5, 0.6, 0.0), (0.95, 1.0, 90.0), (1.01, 1.08, 90.0)):
+        gratings.add_row(start_time=start, stop_time=stop, angle=angle)
+    file.add_time_intervals(gratings)
+    with NWBHDF5IO(path, "w") as out:
+        out.write(file)
+
+
 @pytest.mark.parametrize(
     "interval",
     [[1000.0, 1060.0], {"interval_name": "gratings", "interval_index": 1, "angle": 90.0}],
@@ -203,11 +232,7 @@ def test_units_of_a_recording(folder, request, interval):
     pytest.importorskip("pynwb")  # BMTK reads these files with it
     rng = np.random.default_rng(4)
     units = {900 + k: np.sort(rng.uniform(0.9, 1.2, 60)) for k in range(4)}
-    columns = {"peak_channel_id": [1, 2, 2, 1]}
-    electrodes = {"id": [1, 2], "location": ["VISp", "LGd"]}
-    gratings = {"start_time": [0.5, 0.95, 1.01], "stop_time": [0.6, 1.0, 1.08],
-                "angle": [0.0, 90.0, 90.0]}  # fmt: skip
-    write_units(folder / "probe.nwb", units, columns, electrodes, gratings_presentations=gratings)
+    write_recording(folder / "probe.nwb", units, [0, 1, 1, 0])
     (folder / "map.csv").write_text("node_ids unit_ids\n0 903\n1 900\n2 901\n")
     probe = {"input_type": "spikes", "module": "ecephys_probe", "node_set": "drive",
              "input_file": str(folder / "probe.nwb"), "mapping": "units_map",

@@ -70,13 +70,13 @@ class _Element:
             value = finite(float(given[0])) if len(given) in (1, 2) else None
         except ValueError:
             value = None
-        if units is None:
-            units = dict.fromkeys([given[-1] if len(given) == 2 else "no unit"], 1.0)
-        unit = given[1] if len(given) == 2 else next(iter(units))
-        if value is None or unit not in units:
-            said = f"a number and {' or '.join(units)}"
+        unit = given[1] if len(given) == 2 else None
+        if units is not None and unit is not None and unit not in units:
+            value = None
+        if value is None:
+            said = f"a number and {' or '.join(units)}" if units else "a number"
             raise self.error(key, f"must be {said}, found {self.text(key)!r}", "Mend it.")
-        return value * units[unit]
+        return value if units is None or unit is None else value * units[unit]
 
     def sections(self) -> tuple[str, ...]:
         group = self.text("segmentGroup").lower()
