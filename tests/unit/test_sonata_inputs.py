@@ -332,7 +332,7 @@ def test_a_waveform(folder, input_type):
         ({"section_index": [0, 9], "section_name": ["Dend"]}, "unknown section 'Dend'"),
         ({"section_index": -1}, "must be an index"),
         ({"section_dist": 2}, "must lie in 0..1"),
-        ({"input_type": "nwb"}, "not supported yet"),
+        ({"input_type": "dandi"}, "not supported yet"),
         ({"module": "seclamp"}, "'seclamp' is not supported yet"),
         ({"module": "xstim"}, "'xstim' is not supported yet"),
         ({"module": ["IClamp"]}, "not supported yet"),

@@ -5,7 +5,7 @@ import pytest
 
 from isocortex.circuit.signals import Pulses, Waveform
 from isocortex.network.clock import Clock
-from isocortex.sonata.inputs import _as_played
+from isocortex.sonata.electrodes import _as_played
 
 h = pytest.importorskip("neuron").h
 

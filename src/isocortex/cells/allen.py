@@ -33,7 +33,7 @@ POSITIVE_UNITS, NOT_NEGATIVE_UNITS = ("um", "mM"), ("S/cm2", "ms")
 
 
 def compile_allen(
-    fit: str | PathLike[str] | Fit,
+    fit: str | PathLike[str] | Fit | Parameters,
     swc: str | PathLike[str],
     processing: str | None = "aibs_perisomatic",
     *,
@@ -45,7 +45,7 @@ def compile_allen(
 
     Parameters
     ----------
-    fit : the parameter file, or its contents.
+    fit : the parameter file, or its contents, read or not.
     swc : the reconstruction.
     processing : BMTK's ``model_processing``, or a comma-separated list; None keeps the
         reconstructed axon, with the fit's "axon" parameters.
@@ -55,7 +55,10 @@ def compile_allen(
     """
     for file in [mechanisms] if isinstance(mechanisms, str | PathLike) else mechanisms:
         load_mechanisms(file)
-    parameters = read_fit(fit) if isinstance(fit, str | PathLike) else parameters_of(fit, "fit")
+    if isinstance(fit, Parameters):
+        parameters = fit
+    else:
+        parameters = read_fit(fit) if isinstance(fit, str | PathLike) else parameters_of(fit, "fit")
     processing = axon_processing(processing)
     sections = replace_axon(import_sections(read_swc(swc)), processing)
     with located(swc, "dL"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,11 @@ class SynapseRule:
     distance_range: tuple[float, float] | None = None
 
 
+#: Attributes of an edge population that hold a number for every edge.
+PER_EDGE = ("source_index", "target_index", "rule", "weight", "delay", "nsyns", "section_id",
+            "section_pos", "weight_is_final")  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class EdgePopulation:
     """Edges between two populations; a :class:`isocortex.circuit.projection.Projection`.
@@ -42,6 +47,8 @@ class EdgePopulation:
     section_pos : float64[m], 0..1, NaN where no location is given.
     weight_is_final : bool[m]; BMTK neither signs nor multiplies the weight of an edge to a point
         neuron whose group gives a location, or no ``nsyns``.
+    number : int64[m], which edges of their file these are, where they are some of it: the places
+        that are drawn for an edge are those of its number.
     """
 
     name: str
@@ -57,6 +64,12 @@ class EdgePopulation:
     section_id: NDArray[np.int32]
     section_pos: FloatArray
     weight_is_final: NDArray[np.bool_]
+    number: IntArray | None = None
+
+    def some(self, at: IntArray) -> EdgePopulation:
+        """Some of these edges, which remain what they are, to the places of their synapses."""
+        values = {name: getattr(self, name)[at] for name in PER_EDGE}
+        return replace(self, number=at if self.number is None else self.number[at], **values)
 
     @property
     def dL(self) -> None:

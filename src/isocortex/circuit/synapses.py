@@ -132,7 +132,8 @@ def place_synapses(
             copy = np.arange(len(edge)) - np.repeat(
                 np.cumsum(edges.nsyns[here]) - edges.nsyns[here], edges.nsyns[here]
             )
-            u = uniform(seed, f"place {edges.name}", edge, copy)
+            number = edge if edges.number is None else edges.number[edge]
+            u = uniform(seed, f"place {edges.name}", number, copy)
             chosen_edges.append(edge)
             chosen_nodes.append(nodes[np.searchsorted(cumulative, u, side="right")])
     edge = np.concatenate([*chosen_edges, np.zeros(0, np.int64)]).astype(np.int64)

@@ -16,6 +16,7 @@ from isocortex.arrays import IntArray
 from isocortex.cells.allen import compile_allen
 from isocortex.cells.compiled import CompiledCell
 from isocortex.cells.library import load_cell
+from isocortex.cells.neuroml import read_neuroml
 from isocortex.circuit import Circuit, NodePopulation, Simulation
 from isocortex.circuit.columns import coded, take, value_at
 from isocortex.errors import ConfigError, InputError, ModelError
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 ALLEN_TEMPLATES = ("ctdb:Biophys1.hoc", "ctdb:Biophys1")
 #: Prefix of templates that name a cell of the embedded library.
 LIBRARY_PREFIX = "isocortex:"
+#: Prefix of templates that name a NeuroML file.
+NEUROML_PREFIX = "nml:"
+#: Folders in which fit files of NeuroML templates are sought.
+FIT_FOLDERS = ("json", "ctdb")
 #: Keys up to this number are made of the codes of several columns.
 LARGEST_KEY = 2**62
 #: Node attributes that together name a cell model.
@@ -105,29 +110,43 @@ def _compile(
                 )  # fmt: skip
         with _said_of_run(simulation):
             return load_cell(template.removeprefix(LIBRARY_PREFIX), simulation.dL)
-    if template is not None and template.startswith("nml:"):
-        dynamics = _fit_of_neuroml(circuit, template, where)
-        processing = processing or "aibs_perisomatic"  # BMTK replaces the axon in any case
-    elif template not in ALLEN_TEMPLATES:
+    neuroml = template is not None and template.startswith(NEUROML_PREFIX)
+    if not neuroml and template not in ALLEN_TEMPLATES:
         raise ModelError(
             f"model_template {template!r} is not supported",
             fix=f"Use {ALLEN_TEMPLATES[0]}, or {LIBRARY_PREFIX}<id> for an embedded cell.",
             **where,
         )
-    if morphology is None or dynamics is None:
+    if neuroml and dynamics is not None:
+        raise ConfigError(
+            f"a NeuroML template has its parameters with it, and dynamics_params {dynamics!r}",
+            fix=f"Leave dynamics_params out (NULL), or use {ALLEN_TEMPLATES[0]}.", **where,
+        )  # fmt: skip
+    if morphology is None or (dynamics is None and not neuroml):
         missing = "morphology" if morphology is None else "dynamics_params"
         raise InputError(
             f"a biophysical cell has no {missing}", fix=f"Set {missing} in the node types.", **where
         )
+    path = (
+        _neuroml_file(circuit, str(template).removeprefix(NEUROML_PREFIX))
+        if neuroml else circuit.find("biophysical_neuron_models_dir", str(dynamics))
+    )  # fmt: skip
     with _said_of_run(simulation, f" ({morphology})"):
         return compile_allen(
-            circuit.find("biophysical_neuron_models_dir", dynamics),
+            read_neuroml(path) if path.suffix == ".nml" else path,
             circuit.find("morphologies_dir", morphology),
-            processing,
+            # BMTK replaces the axon of a NeuroML cell in any case
+            processing or ("aibs_perisomatic" if neuroml else None),
             dL=simulation.dL,
-            name=Path(dynamics).stem.removesuffix("_fit"),
+            name=_name_of_model(path),
             mechanisms=circuit.mechanisms,
         )
+
+
+def _name_of_model(path: Path) -> str:
+    """``472363762`` of ``472363762_fit.json`` and of ``Cell_472363762.cell.nml``."""
+    name = path.stem.removesuffix(".cell")
+    return name.removeprefix("Cell_").removesuffix("_fit")
 
 
 @contextmanager
@@ -153,24 +172,23 @@ def compile_cell_of(simulation: Simulation, population: str, node_id: int) -> Co
     return _compile(simulation, nodes, *names)
 
 
-def _fit_of_neuroml(circuit: Circuit, template: str, where: dict) -> str:
-    """The Allen fit file with the same parameters as a NeuroML template.
+def _neuroml_file(circuit: Circuit, name: str) -> Path:
+    """The file of a NeuroML template, or the Allen fit file with the same parameters.
 
     The Allen Institute publishes every model both ways, as ``Cell_<id>.cell.nml`` and
-    ``<id>_fit.json``; the latter is read, from the same folder, ``json`` in it or beside it.
+    ``<id>_fit.json``. Where the former is missing the latter is read, from the same folder, or from
+    ``json`` or ``ctdb`` in it or beside it.
     """
-    match = re.search(r"Cell_(\d+)\.cell\.nml$", template)
     folder = circuit.components.get("biophysical_neuron_models_dir")
-    if match and folder is not None:
-        name = f"{match.group(1)}_fit.json"
-        for place in (folder / name, folder / "json" / name, folder.parent / "json" / name):
-            if place.is_file():
-                logger.info("%s: parameters from %s", template, place)
-                return str(place.absolute())
-    raise ModelError(
-        f"NeuroML template {template!r} is not supported",
-        fix="Put the model's Allen fit file (<id>_fit.json) beside it.", **where,
-    )  # fmt: skip
+    match = re.search(r"Cell_(\d+)\.cell\.nml$", name)
+    if folder is not None and match and not (folder / name).is_file():
+        places = [folder, *(at / kind for at in (folder, folder.parent) for kind in FIT_FOLDERS)]
+        for place in places:
+            path = place / f"{match.group(1)}_fit.json"
+            if path.is_file():
+                logger.info("nml:%s: parameters from %s", name, path)
+                return path.absolute()
+    return circuit.find("biophysical_neuron_models_dir", name)
 
 
 def point_neurons(circuit: Circuit, sources: Sources, own: range) -> PointNeurons:

@@ -205,7 +205,9 @@ def load_simulation(
         specs, skipped = read_reports(
             *_object(config, "reports", path), circuit, skip_unsupported=skip_unsupported_reports
         )
-        inputs = read_inputs(*_object(config, "inputs", path), circuit, run.tstop, run.random_seed)
+        inputs, circuit = read_inputs(
+            *_object(config, "inputs", path), circuit, run.tstop, run.random_seed
+        )
         weights = read_overrides(*config.get("connection_overrides", (None, path)), circuit)
         ours = config.get(OURS, (None, path))
         changes = read_changes(ours, conditions.modifications, conditions_file)

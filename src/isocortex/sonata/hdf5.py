@@ -117,6 +117,17 @@ def text_attribute(item: h5py.HLObject, name: str) -> str | None:
     return None if value is None else str(value)
 
 
+def column(parent: h5py.Group, name: str, path: Path, length: int) -> Column:
+    """A dataset of numbers or texts, one for each of ``length`` rows."""
+    item = parent.get(name)
+    if not isinstance(item, h5py.Dataset) or item.shape != (length,):
+        found = "is missing" if item is None else "is no column"
+        raise InputError(
+            f"{found} of {length} entries", file=path, field=f"{parent.name}/{name}", fix="Add it."
+        )
+    return _values(item, path)
+
+
 def has_entries(members: h5py.Group, name: str) -> bool:
     """Whether a group of nodes or edges has values of its own under this name."""
     item = members.get(name)
