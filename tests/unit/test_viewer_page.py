@@ -8,10 +8,12 @@ import json
 import shutil
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from PIL import Image
+from viewer_run import write_run
 
 import isocortex
 from isocortex.cortex.build import build_cortex
@@ -20,7 +22,7 @@ from isocortex.errors import InputError
 from isocortex.viewer.bundle import read_bundle
 from isocortex.viewer.export import write_page
 from isocortex.viewer.server import ViewServer
-from isocortex.viewer.session import Session
+from isocortex.viewer.session import Session, open_session
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 OPTIONS = [
@@ -57,20 +59,30 @@ def session(tmp_path_factory):
         "membrane_potential": {
             "module": "membrane_report", "cells": "recorded", "variable_name": "v",
             "sections": "all", "dt": 0.5,
-        }
+        },
+        "at_somata": {
+            "module": "membrane_report", "cells": {"population": "cortex", "node_id": [0]},
+            "variable_name": "v", "sections": "soma", "dt": 0.5,
+        },
     }  # fmt: skip
     config.write_text(json.dumps(content))
     return Session(isocortex.run(config, precision="single"))
 
 
-@pytest.fixture(scope="module")
-def server(session):
+@contextmanager
+def served(session):
     server = ViewServer(session)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="module")
+def server(session):
+    with served(session) as server:
+        yield server
 
 
 @pytest.fixture
@@ -180,6 +192,109 @@ def test_play_pause_step_and_keys_move_time(look, session):
     assert not value(page, "playing")
 
 
+def test_space_plays_after_a_click_and_presses_what_tab_reached(look):
+    page = look("speed=1")
+    page.locator('#legend button[data-pick="VISp"]').click()
+    page.keyboard.press(" ")
+    assert value(page, "playing") and value(page, "picked") == "VISp"
+    page.keyboard.press(" ")
+    page.locator("#colour").select_option("layer")
+    page.keyboard.press(" ")
+    assert value(page, "playing") and value(page, "colour") == "layer"
+    page.keyboard.press(" ")
+    page.locator('#legend button[data-pick="VISp"]').focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press(" ")
+    assert not value(page, "playing") and value(page, "picked") == ""
+
+
+def test_back_leads_to_the_view_one_came_from_and_not_off_the_page(look):
+    page = look("t=20")
+    page.keyboard.press("d")
+    place = page.evaluate("isocortex.app.stage.camera.position.toArray()")
+    page.keyboard.press("2")
+    wait_for_hash(page, "view=column")
+    page.locator("#area").select_option("MOp")
+    page.go_back()
+    until(page, "isocortex.app.state.get('picked') === ''")
+    assert value(page, "view") == "column"
+    page.go_back()
+    until(page, "isocortex.app.state.get('view') === 'cortex'")
+    back = page.evaluate("isocortex.app.stage.camera.position.toArray()")
+    assert back == pytest.approx(place, abs=1e-3) and value(page, "t") == 20
+    page.go_forward()
+    until(page, "isocortex.app.state.get('view') === 'column'")
+
+
+def test_links_hold_population_and_node_and_bring_back_the_camera(look, session):
+    page = look("view=neuron")
+    until(page, "isocortex.app.neuronView.branches")
+    node = session.scene.node_id[value(page, "neuron")]
+    page.keyboard.press("+")
+    words = wait_for_hash(page, f"neuron=cortex\\+{node}&camera")
+    place = page.evaluate("isocortex.app.stage.camera.position.toArray()")
+    again = look(words.removeprefix("#"))
+    until(again, "isocortex.app.neuronView.branches")
+    assert session.scene.node_id[value(again, "neuron")] == node
+    back = again.evaluate("isocortex.app.stage.camera.position.toArray()")
+    assert back == pytest.approx(place, abs=1e-3)
+
+
+def test_another_theme_reaches_stage_legend_and_plots_at_once(look):
+    page = look("colour=rate")
+    ramp = page.locator("#legend .ramp i").get_attribute("data-css")
+    page.locator("#theme").click()
+    settle(page)
+    assert picture(page).mean() > 200
+    light = page.locator("#legend .ramp i").get_attribute("data-css")
+    assert light != ramp
+    axes = "isocortex.app.detail.rate.plot.axes[0].stroke()"
+    assert page.evaluate(axes) == page.evaluate(
+        "getComputedStyle(document.documentElement).getPropertyValue('--faint').trim()"
+    )
+    fresh = look("colour=rate&theme=light")
+    assert fresh.locator("#legend .ramp i").get_attribute("data-css") == light
+    assert np.abs(picture(fresh) - picture(page)).mean() < 0.5
+
+
+def test_what_the_tooltip_says_is_what_lies_under_the_pointer(look):
+    page = look("t=0")
+    box = page.locator("#canvas").bounding_box()
+    x, y = box["width"] / 2, box["height"] / 2
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    until(page, "!document.querySelector('#tip').hidden")
+    before = page.locator("#tip").inner_text()
+    for _ in range(5):
+        page.keyboard.press("d")
+    settle(page)
+    now = page.evaluate(f"isocortex.app.stage.view.pick({x}, {y})")
+    name = page.evaluate(f"isocortex.app.population.name({now})") if now >= 0 else ""
+    until(page, f"document.querySelector('#tip').textContent.startsWith({name!r})")
+    assert page.locator("#tip").is_hidden() or page.locator("#tip").inner_text() != before
+
+
+def test_a_run_without_spikes_waits_for_none_and_is_as_long_as_it_was(browser, session, tmp_path):
+    config = session.config
+    write_run(tmp_path / "output", config, [], [], len(session.scene), duration=0.4)
+    silent = open_session(tmp_path / "output")
+    assert silent.duration == 0.4
+    with served(silent) as server:
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.goto(server.url)
+        page.wait_for_selector("body[data-ready=true][data-spikes=all]", timeout=60000)
+        assert page.locator("#live").get_attribute("data-waiting") == ""
+        assert page.locator("#time").inner_text() == "0.0 / 0.4 ms"
+        page.close()
+
+
+def test_a_soma_that_was_recorded_is_not_called_unrecorded(look, session):
+    page = look("view=neuron&neuron=cortex+0")
+    until(page, "document.querySelector('#one .chart canvas')")
+    until(page, "document.querySelector('#key').textContent.includes('Recorded')")
+    assert "No recording" not in page.locator("#key").inner_text()
+
+
 def test_scrubbing_goes_to_the_time_under_the_pointer(look, session):
     page = look()
     box = page.locator("#raster .plot").bounding_box()
@@ -250,11 +365,11 @@ def test_a_column_shows_layers_and_branches(look):
 
 def test_a_neuron_is_coloured_by_its_voltage_and_shows_its_synapses(look, session):
     counts = np.bincount(session.feed.all().neuron, minlength=len(session.scene))
-    number = max(session.recorded, key=lambda i: counts[i])
+    number = max(session.whole, key=lambda i: counts[i])
     assert counts[number] > 0
     trace = session.result.voltage(int(session.scene.node_id[number]), "cortex")
     peak = float(trace["time"][int(trace.values.argmax())])
-    page = look(f"view=neuron&neuron={number}&t={peak}")
+    page = look(f"view=neuron&neuron=cortex+{session.scene.node_id[number]}&t={peak}")
     until(page, "isocortex.app.neuronView.quiet")
     settle(page)
     shown = page.evaluate("isocortex.app.neuronView.shown.values[0]")

@@ -17,6 +17,7 @@ export class ColumnView {
     this.scene = new THREE.Scene();
     this.halfU = 0.5;
     this.depth = 1;
+    this.top = 0;
     this.labels = [];
     this.ring = document.createElement("div");
     this.ring.className = "ring";
@@ -36,7 +37,7 @@ export class ColumnView {
     this.app.notice("");
     if (this.active) {
       this.build();
-      this.home();
+      this.stage.place();
     }
   }
 

@@ -57,7 +57,6 @@ export class CortexView {
       front: ccf ? [0, 0.12, -1] : [0, 0, 1],
     };
     this.stage.lookAt(this.cloud.sphere.center, new THREE.Vector3(...directions[name]), (ccf ? 0.88 : 1.25) * this.extent());
-    this.stage.keep();
   }
 
   resize() {

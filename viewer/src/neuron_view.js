@@ -29,7 +29,7 @@ export class NeuronView {
     this.box = document.getElementById("labels");
     const { state, population, filled } = this.app;
     if (state.get("neuron") < 0 && population.recorded.length)
-      filled.then(() => this.active && state.get("neuron") < 0 && state.set({ neuron: this.app.liveliest() }));
+      filled.then(() => this.active && state.get("neuron") < 0 && state.set({ neuron: this.app.liveliest() }, { step: false }));
     else this.load();
     this.controls();
   }
@@ -63,6 +63,8 @@ export class NeuronView {
   async load() {
     const number = this.app.state.get("neuron");
     this.clear();
+    if (number !== this.number) delete this.stage.cameras.neuron; // it was of another
+    this.number = number;
     this.data = this.synapses = null;
     this.controls();
     this.stage.stale = true;
@@ -82,7 +84,7 @@ export class NeuronView {
     }
     this.app.notice("");
     this.rebuild();
-    this.home();
+    this.stage.place();
     this.app.waiting("Finding its synapses …");
     const synapses = await fetchPacked(`synapses/${number}`).catch((error) => ({ head: { reason: String(error.message) } }));
     this.app.waiting("");
@@ -175,7 +177,7 @@ export class NeuronView {
       const map = this.map();
       words.push(html`<div>${pick}</div><div class="ramp"><i data-css="background:linear-gradient(90deg,${Array.from({ length: 14 }, (_, k) => css(map(k / 13))).join()})"></i><span>${at(0)}</span><span>${at(0.5)}</span><span>${at(1)} ${unit}</span></div>`);
     } else if (this.data?.arrays.start) {
-      words.push(html`<div>No recording: colours tell branches</div><div class="kinds">${[3, 4, 2].filter((k) => this.data.arrays.kind.includes(k)).map((k) => html`<span><i data-css="background:${KIND_COLOURS[k]}"></i>${KINDS[k]}</span>`)}</div>`);
+      words.push(html`<div>${this.data.head.reports.length ? "Recorded at single places: colours tell branches" : "No recording: colours tell branches"}</div><div class="kinds">${[3, 4, 2].filter((k) => this.data.arrays.kind.includes(k)).map((k) => html`<span><i data-css="background:${KIND_COLOURS[k]}"></i>${KINDS[k]}</span>`)}</div>`);
     }
     if (this.synapses) {
       const excites = this.synapses.arrays.excites.reduce((a, b) => a + b, 0);

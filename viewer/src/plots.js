@@ -69,7 +69,7 @@ export class Plot {
     );
     const { over } = this.plot;
     if (!logs) over.addEventListener("click", (event) => app.seek(this.plot.posToVal(event.offsetX, "x")));
-    over.addEventListener("mousemove", (event) => app.tip(this.tell(event.offsetX), event));
+    over.addEventListener("mousemove", (event) => app.tip(() => this.tell(event.offsetX), event));
     over.addEventListener("mouseleave", () => app.tip(null));
     this.mark = document.createElement("div");
     this.mark.className = "cursor";

@@ -106,7 +106,9 @@ export class Population {
   }
 
   find(text) {
-    const [population, id] = text.includes(" ") ? text.split(" ") : [null, text];
+    const space = text.lastIndexOf(" "); // names of populations may have some
+    const [population, id] = space < 0 ? [null, text] : [text.slice(0, space), text.slice(space + 1)];
+    if (!/^\d+$/.test(id)) return -1;
     for (let i = 0; i < this.n; i++)
       if (
         this.nodeId[i] === Number(id) &&

@@ -51,8 +51,8 @@ export class Stage {
     this.state.set({ camera: numbers.map((x) => +x.toFixed(4)).join("_") });
   }
 
-  /** Show a view; `camera` (as in the address) wins over where it was left. */
-  enter(name, view, camera = "") {
+  /** Show a view. */
+  enter(name, view) {
     if (this.view) {
       this.cameras[this.name] = [this.camera.position.clone(), this.controls.target.clone()];
       this.view.leave();
@@ -60,19 +60,33 @@ export class Stage {
     this.name = name;
     this.view = view;
     this.renderer.clear();
-    const given = camera.split("_").map(Number);
     this.camera.fov = view.fov ?? 32;
     this.camera.updateProjectionMatrix();
     view.enter();
+    this.place();
+  }
+
+  /** Put the camera where the address says, else where it was left, else where all is seen. */
+  place() {
+    const { name, view } = this;
+    const given = this.state.get("camera").split("_").map(Number);
+    view.home();
     if (given.length === 6 && given.every(Number.isFinite)) {
       this.camera.position.fromArray(given);
       this.controls.target.fromArray(given, 3);
     } else if (this.cameras[name]) {
       this.camera.position.copy(this.cameras[name][0]);
       this.controls.target.copy(this.cameras[name][1]);
-    } else view.home();
+      this.keep();
+    }
     this.controls.update();
     this.moved();
+  }
+
+  /** The whole object in the picture, from a side if the view knows several. */
+  home(side) {
+    this.view.home(side);
+    this.keep();
   }
 
   /** Look at `target` from `direction`, with a sphere of `radius` in the picture. */

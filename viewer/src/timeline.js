@@ -44,7 +44,7 @@ class Timeline {
     });
     this.plot.addEventListener("pointermove", (event) => {
       if (dragging) scrub(event);
-      this.app.tip(this.hover(event.offsetX, event.offsetY), event);
+      this.app.tip(() => this.hover(event.offsetX, event.offsetY), event);
     });
     this.plot.addEventListener("pointerup", () => (dragging = false));
     this.plot.addEventListener("pointerleave", () => this.app.tip(null));

@@ -77,7 +77,7 @@ class Session:
         asked = float(self.result.provenance.get("run", {}).get("tstop", 0.0))
         if self.feed.running:
             return max(asked, self.feed.last)
-        return max(self.result.duration, self.feed.last, 1.0)
+        return max(self.result.duration, self.feed.last) or 1.0  # an axis has some length
 
     def get(self, name: str) -> bytes | None:
         """A block by its name, None if there is none of that name.
