@@ -9,9 +9,12 @@ import shutil
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from library_circuit import poisson, write_library_circuit
 from PIL import Image
 from viewer_run import write_run
 
@@ -293,6 +296,106 @@ def test_a_soma_that_was_recorded_is_not_called_unrecorded(look, session):
     until(page, "document.querySelector('#one .chart canvas')")
     until(page, "document.querySelector('#key').textContent.includes('Recorded')")
     assert "No recording" not in page.locator("#key").inner_text()
+
+
+@pytest.mark.parametrize(("width", "height"), [(800, 600), (600, 900), (390, 844)])
+def test_narrow_windows_show_the_whole_cortex_and_every_control(look, width, height):
+    page = look("t=0")
+    page.set_viewport_size({"width": width, "height": height})
+    settle(page)
+    there = drawn(picture(page))
+    for edge in (there[:, :3], there[:, -3:], there[:3], there[-3:]):
+        assert not edge.any()
+    assert there.shape[1] == width and np.ptp(np.flatnonzero(there.any(axis=0))) > 0.5 * width
+    for part in (
+        "header button:visible",
+        "#transport button",
+        "#transport select",
+        "#raster .plot",
+    ):
+        for box in page.locator(part).all():
+            place = box.bounding_box()
+            assert place["x"] >= 0 and place["x"] + place["width"] <= width + 0.5
+    assert page.locator("#legend").is_hidden()
+    page.get_by_role("button", name="Colours").click()
+    page.locator('#legend button[data-pick="VISp"]').click()
+    page.get_by_role("button", name="Numbers").click()
+    assert page.locator("#legend").is_hidden()
+    assert page.locator("#many h2").inner_text() == "VISp"
+
+
+def test_near_neurons_leave_room_to_see_between_them(look):
+    page = look("t=0")
+    home = drawn(picture(page)).mean()
+    page.evaluate("isocortex.app.stage.controls.target.copy(isocortex.app.cloud.worldOf(5))")
+    for nearer in (6, 6):
+        page.evaluate(f"isocortex.app.stage.orbit(0, 0, {nearer})")
+        settle(page)
+        assert 0.003 < drawn(picture(page)).mean() < home + 0.2
+
+
+def test_only_covers_no_name(look):
+    page = look()
+    row = page.locator("#legend li", has=page.locator('[data-pick="SSp-bfd"]'))
+    row.hover()
+    name, only = (row.locator(part).bounding_box() for part in (".name", ".only"))
+    assert name["x"] + name["width"] <= only["x"] + 0.5
+    assert page.evaluate(
+        """(() => { const name = document.querySelector('[data-pick="SSp-bfd"]');
+        return name.scrollWidth <= name.clientWidth; })()"""
+    )
+
+
+def test_branches_of_a_column_stay_between_pia_and_white_matter(look):
+    page = look("view=column&picked=VISp")
+    until(page, "isocortex.app.column.branches")
+    low, high, depth = page.evaluate(
+        """(() => { const { branches, depth } = isocortex.app.column;
+        const { begin, end } = branches.mesh.geometry.attributes;
+        const y = [...begin.array, ...end.array].filter((_, k) => k % 3 === 1);
+        const [least, most] = [Math.min, Math.max].map((of) => y.reduce((a, b) => of(a, b)));
+        return [least, most, depth]; })()"""
+    )
+    assert -depth - 1e-6 <= low < -0.9 * depth and -0.1 < high <= 1e-6
+
+
+def test_what_is_shown_is_exported_as_a_node_set(look, session):
+    page = look("picked=VISp&hide.layer=L1~L2/3~L5~L6a~L6b&hide.hemisphere=left")
+    page.get_by_role("button", name="As a node set").click()
+    text = page.locator("#nodes pre").inner_text()
+    assert json.loads(text) == {
+        "VISp_L4_right": {
+            "population": "cortex", "area": "VISp", "layer": "L4", "hemisphere": "right",
+        }
+    }  # fmt: skip
+    column = session.scene.column_of
+    mine = (
+        (column("area") == "VISp") & (column("layer") == "L4") & (column("hemisphere") == "right")
+    )
+    assert f"{mine.sum():,} neurons" in page.locator("#nodes h2").inner_text()
+    circuit = replace(session.simulation.circuit, node_sets=json.loads(text))
+    ((population, rows),) = circuit.select("VISp_L4_right", "node_set")
+    assert population == "cortex" and set(rows) == set(session.scene.row[mine])
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save").click()
+    assert json.loads(Path(saved.value.path()).read_text()) == json.loads(text)
+
+
+def test_a_few_cells_open_with_their_branches_before_they_were_run(browser, tmp_path):
+    config = write_library_circuit(
+        tmp_path, cells=5, drive=1, edges=[(0, 0, 3)], inputs={"noise": poisson(20.0)}
+    )
+    with served(open_session(config)) as server:
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.goto(server.url)
+        page.wait_for_selector("body[data-ready=true]", timeout=60000)
+        until(page, "isocortex.app.column.branches && isocortex.app.column.grown.length === 5")
+        assert page.locator("body").get_attribute("data-view") == "column"
+        assert page.locator("#live").get_attribute("data-waiting") == "not run yet"
+        assert "not run yet" in page.locator("#many").inner_text()
+        page.keyboard.press("1")
+        wait_for_hash(page, "view=cortex")  # which is not how this page opens
+        page.close()
 
 
 def test_scrubbing_goes_to_the_time_under_the_pointer(look, session):

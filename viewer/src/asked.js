@@ -7,6 +7,9 @@ import { fetchPacked } from "./source.js";
 import { State } from "./state.js";
 import { packed } from "./timeline.js";
 
+const ONSET = 400; // ms
+const FEW = 64; // neurons that are shown with their branches at first
+
 const $ = (id) => document.getElementById(id);
 
 export class Asked {
@@ -14,7 +17,8 @@ export class Asked {
     this.population = population;
     this.spikes = spikes;
     // places in the order of drawing are nobody's business: links hold population and node id
-    this.state = new State({ neuron: { write: (i) => population.name(i), read: (text) => population.find(text) } });
+    const first = population.branched && population.n <= FEW ? { view: "column" } : {};
+    this.state = new State(first, { neuron: { write: (i) => population.name(i), read: (text) => population.find(text) } });
     this.state.on(["theme"], () => this.applyTheme()); // first of all: others ask for its colours
     this.state.fromHash(location.hash);
     this.neurons = new Map();
@@ -77,8 +81,31 @@ export class Asked {
     return this.spikeCounts;
   }
 
+  /** From when on mean rates count, ms: at first all cells leave the same voltage at once. */
+  since() {
+    const { begin } = this.population.head;
+    return begin === 0 && this.spikes.reached >= 2 * ONSET ? ONSET : begin;
+  }
+
+  sinceWords() {
+    const since = this.since();
+    return since ? `from ${since} ms on` : "with the onset";
+  }
+
+  /** Hz of each neuron, without the onset where the run is long enough. */
+  rates() {
+    const since = this.since();
+    const key = [this.spikes.version, since, this.spikes.reached].join();
+    if (this.rateKey !== key) {
+      this.rateKey = key;
+      const counts = since ? this.spikes.counts(this.population.n, since) : this.counts();
+      this.allRates = Float32Array.from(counts, (count) => (1000 * count) / Math.max(this.spikes.reached - since, 1e-3));
+    }
+    return this.allRates;
+  }
+
   rateOf(number) {
-    return (1000 * this.counts()[number]) / Math.max(this.spikes.reached, 1e-3);
+    return this.rates()[number];
   }
 
   spikeTimes(number) {
@@ -136,7 +163,7 @@ export class Asked {
     const model = this.model(number);
     if (rest.length) words.push(rest.join(" · "));
     if (model) words.push(`model ${model}`);
-    words.push(html`${this.counts()[number]} spikes, ${this.rateOf(number).toFixed(1)} Hz${population.recorded.includes(number) ? html` · <em>recorded</em>` : ""}`);
+    if (!this.spikes.awaits) words.push(html`${this.counts()[number]} spikes, ${this.rateOf(number).toFixed(1)} Hz${population.recorded.includes(number) ? html` · <em>recorded</em>` : ""}`);
     return stacked(words);
   }
 

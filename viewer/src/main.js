@@ -67,6 +67,8 @@ class App extends Asked {
       const { view } = event.target.dataset;
       if (view) state.set({ view });
     });
+    for (const button of document.querySelectorAll(".drawer")) button.addEventListener("click", () => this.open(button.dataset.drawer));
+    $("canvas").addEventListener("pointerdown", () => this.open(""));
     $("theme").addEventListener("click", () => state.set({ theme: this.dark() ? "light" : "dark" }));
     $("help").addEventListener("click", () => this.help());
     put($("keys"), KEYS);
@@ -94,6 +96,13 @@ class App extends Asked {
     this.stage.enter(name, view);
     if (name === "cortex") this.presets();
     this.detail.neuronChanged();
+  }
+
+  /** In narrow windows the panels lie over the stage, one at a time; again closes it. */
+  open(name) {
+    const { dataset } = document.body;
+    dataset.drawer = dataset.drawer === name ? "" : name;
+    for (const button of document.querySelectorAll(".drawer")) button.setAttribute("aria-expanded", dataset.drawer === button.dataset.drawer);
   }
 
   presets() {
@@ -169,15 +178,20 @@ class App extends Asked {
 
   head() {
     const { head } = this.population;
-    if (head.frame !== "ccf") document.querySelector("nav [data-view=cortex]").textContent = "Network";
+    if (head.frame !== "ccf") {
+      document.querySelector("nav [data-view=cortex]").textContent = "Network";
+      document.querySelector("nav [data-view=column]").textContent = this.state.defaults.view === "column" ? "Branches" : "Column";
+    }
     $("title").textContent = head.title || "Isocortex";
     $("title").title = head.folder ?? "";
     document.title = `${head.title || "Isocortex"} · Isocortex`;
     const { spikes } = this;
-    $("facts").textContent = `${this.population.n.toLocaleString()} neurons · ${+spikes.duration.toFixed(1)} ms · ${spikes.expected.toLocaleString()} spikes`;
+    const run = spikes.awaits ? "" : ` · ${+spikes.duration.toFixed(1)} ms · ${spikes.expected.toLocaleString()} spikes`;
+    $("facts").textContent = `${this.population.n.toLocaleString()} neurons${run}`;
     this.waiting(spikes.total < spikes.expected ? `reading spikes: ${Math.floor((100 * spikes.total) / spikes.expected)} %` : "");
+    if (spikes.awaits) this.waiting("not run yet");
     const live = $("live");
-    live.textContent = spikes.live ? `running: ${spikes.reached.toFixed(0)} of ${spikes.duration.toFixed(0)} ms` : "";
+    live.textContent = spikes.running && spikes.live ? `running: ${spikes.reached.toFixed(0)} of ${spikes.duration.toFixed(0)} ms` : "";
   }
 
   /** Fetch spikes chunk by chunk, and go on looking while the run goes on. */

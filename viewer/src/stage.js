@@ -5,6 +5,8 @@ import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 
 THREE.ColorManagement.enabled = false; // colours are given as they shall appear
 
+const MARGIN = 1.08; // of the picture to what is in it
+
 export class Stage {
   constructor(canvas, state) {
     this.canvas = canvas;
@@ -38,6 +40,7 @@ export class Stage {
     this.camera.aspect = this.width / this.height;
     this.camera.updateProjectionMatrix();
     this.view?.resize?.();
+    if (this.view && this.state.get("camera") === "") this.view.home(); // nobody chose another
     this.moved();
   }
 
@@ -89,14 +92,19 @@ export class Stage {
     this.keep();
   }
 
-  /** Look at `target` from `direction`, with a sphere of `radius` in the picture. */
-  lookAt(target, direction, radius) {
-    const half = Math.tan((this.camera.fov * Math.PI) / 360) * Math.min(1, this.camera.aspect);
-    const away = (0.84 * radius) / Math.sin(Math.atan(half));
+  /**
+   * Look at `target` from `direction` so that `points` (offsets from the target: to the right, up,
+   * nearer) lie within the picture, whatever its shape.
+   */
+  lookAt(target, direction, points) {
+    const high = Math.tan((this.camera.fov * Math.PI) / 360) / MARGIN;
+    const wide = high * this.camera.aspect;
+    let away = 1e-3;
+    for (const [x, y, z] of points) away = Math.max(away, Math.abs(x) / wide + z, Math.abs(y) / high + z);
     this.controls.target.copy(target);
     this.camera.position.copy(target).addScaledVector(direction.clone().normalize(), away);
     this.camera.up.set(0, 1, 0);
-    this.controls.minDistance = 0.002 * radius;
+    this.controls.minDistance = Math.min(0.002 * away, 0.02);
     this.controls.maxDistance = 8 * away;
     this.camera.near = away / 500;
     this.camera.far = away * 30;

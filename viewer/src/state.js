@@ -22,10 +22,14 @@ export const DEFAULTS = {
 const STEPS = ["view", "neuron", "picked"];
 
 export class State {
-  /** @param {Object} named key -> {write, read}: values that the address holds under another name */
-  constructor(named = {}) {
+  /**
+   * @param {Object} first what is shown at first, where that differs from DEFAULTS
+   * @param {Object} named key -> {write, read}: values that the address holds under another name
+   */
+  constructor(first = {}, named = {}) {
+    this.defaults = { ...DEFAULTS, ...first };
     this.named = named;
-    this.values = structuredClone(DEFAULTS);
+    this.values = structuredClone(this.defaults);
     this.listeners = [];
     this.timer = 0;
   }
@@ -74,7 +78,7 @@ export class State {
   toHash() {
     const words = new URLSearchParams();
     for (const [key, value] of Object.entries(this.values)) {
-      if (key === "playing" || JSON.stringify(value) === JSON.stringify(DEFAULTS[key])) continue;
+      if (key === "playing" || JSON.stringify(value) === JSON.stringify(this.defaults[key])) continue;
       if (key === "hidden") {
         for (const [facet, values] of Object.entries(value))
           if (values.length) words.set(`hide.${facet}`, values.join("~"));
@@ -86,7 +90,7 @@ export class State {
 
   /** Take over what an address holds; what it does not hold returns to its default. */
   fromHash(hash) {
-    const values = structuredClone(DEFAULTS);
+    const values = structuredClone(this.defaults);
     for (const [key, text] of new URLSearchParams(hash.replace(/^#/, ""))) {
       if (key.startsWith("hide.")) values.hidden[key.slice(5)] = text.split("~");
       else if (this.named[key]) values[key] = this.named[key].read(text);
