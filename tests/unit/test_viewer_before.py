@@ -52,6 +52,19 @@ def test_when_the_run_begins_its_spikes_and_recordings_are_taken_up(tmp_path):
     assert not open_session(tmp_path).awaits
 
 
+def test_files_of_a_run_that_are_just_being_made_are_looked_at_again(tmp_path):
+    config = build_cortex(tmp_path, CortexModel.make(Recipe(scale=0.0001)), tstop=300.0)
+    session = open_session(tmp_path)
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "spikes.h5").write_bytes(b"")
+    assert session.status()["awaits"]
+    (tmp_path / "output" / "spikes.h5").unlink()
+    (tmp_path / "output" / "provenance.json").write_text('{"run": {"tst')
+    assert session.status()["awaits"]
+    write_run(tmp_path / "output", config, [3], [1.0], 900, duration=300.0)
+    assert sum(session.status()["chunks"]) == 1
+
+
 def test_a_folder_with_neither_run_nor_circuit_is_still_refused(tmp_path):
     with pytest.raises(InputError, match="holds no SONATA"):
         open_session(tmp_path)

@@ -381,6 +381,41 @@ def test_what_is_shown_is_exported_as_a_node_set(look, session):
     assert json.loads(Path(saved.value.path()).read_text()) == json.loads(text)
 
 
+def test_a_node_set_is_named_after_what_it_leaves_out_and_several_populations_are_told_by_id(look):
+    page = look()
+    told = """(away) => { const { nodeSet, nodeSetText, app } = isocortex;
+        const { population } = app;
+        const first = nodeSet(population, { layer: away }, "VISp");
+        const real = population.facets[1].exact;
+        population.facets[1].exact = false;
+        const ids = nodeSet(population, { layer: away }, "VISp");
+        population.facets[1].exact = real;
+        return [JSON.parse(nodeSetText(first)), JSON.parse(nodeSetText(ids)), ids.count]; }"""
+    query, ids, count = page.evaluate(told, ["L1", "L2/3"])
+    name = "VISp_without_L1_L2_3"
+    assert query == {
+        name: {"population": "cortex", "area": "VISp", "layer": ["L4", "L5", "L6a", "L6b"]}
+    }
+    assert set(ids[name]) == {"population", "node_id"} and len(ids[name]["node_id"]) == count
+    assert ids[name]["node_id"] == sorted(ids[name]["node_id"])
+
+
+def test_a_page_of_a_circuit_takes_up_the_run_when_it_begins(browser, session, tmp_path):
+    for name in ("simulation_config.json", "circuit_config.json", "node_sets.json", "network"):
+        (tmp_path / name).symlink_to(session.config.parent / name)
+    (tmp_path / "synaptic_models").symlink_to(session.config.parent / "synaptic_models")
+    config = tmp_path / "simulation_config.json"
+    with served(open_session(tmp_path)) as server:
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.goto(f"{server.url}#picked=VISp")
+        page.wait_for_selector("body[data-ready=true]", timeout=60000)
+        assert page.locator("#facts").inner_text() == f"{len(session.scene)} neurons"
+        write_run(tmp_path / "output", config, [3, 4], [1.0, 2.0], len(session.scene))
+        page.wait_for_selector("#facts:has-text('2 spikes')", timeout=60000)
+        assert value(page, "picked") == "VISp"
+        page.close()
+
+
 def test_a_few_cells_open_with_their_branches_before_they_were_run(browser, tmp_path):
     config = write_library_circuit(
         tmp_path, cells=5, drive=1, edges=[(0, 0, 3)], inputs={"noise": poisson(20.0)}

@@ -12,6 +12,7 @@ import { Legend } from "./legend.js";
 import { html, put } from "./markup.js";
 import { NeuronView } from "./neuron_view.js";
 import { Population, rateColour, rateShade } from "./population.js";
+import { nodeSet, nodeSetText } from "./selection.js";
 import { fetchPacked, received } from "./source.js";
 import { welch } from "./spectrum.js";
 import { Spikes } from "./spikes.js";
@@ -296,7 +297,7 @@ async function main() {
     const spikes = new Spikes();
     const [scene] = await Promise.all([fetchPacked("scene"), spikes.look()]);
     const app = new App(new Population(scene), spikes);
-    window.isocortex = { app, welch, received, begun };
+    window.isocortex = { app, welch, received, begun, nodeSet, nodeSetText };
     app.start();
   } catch (error) {
     console.error(error);

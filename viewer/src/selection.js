@@ -26,6 +26,7 @@ export function nodeSet(population, hidden, picked) {
     const left = alone ? [picked] : facet.values.map((v) => v.name).filter((name) => !away.has(name));
     if (left.length === facet.values.length) continue;
     if (left.length <= 3) words.push(...left);
+    else if (away.size <= 3) words.push("without", ...away);
     if (facet.key === "population") continue;
     exact &&= facet.exact;
     query[facet.key] = left.length === 1 ? left[0] : left;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,10 +67,10 @@ class Session:
 
     def _take(self, result: Result) -> None:
         """Look at a run, or at none yet."""
-        self.result = result
-        self.feed = SpikeFeed(result.spike_files, self.scene)
-        self.feed.update()
+        feed = SpikeFeed(result.spike_files, self.scene)
+        feed.update()
         whole, some = recorded_cells(result)
+        self.result, self.feed = result, feed
         self.whole = self._numbers(whole)
         self.recorded = self.whole + (self._numbers(some) if len(some) <= MOST_LISTED else [])
         self._blocks = {}
@@ -124,9 +125,10 @@ class Session:
     def status(self) -> dict[str, Any]:
         """How far the run is, and which chunks of spikes there are."""
         if self.awaits:
-            begun = Result(self.config or self.result.directory, awaited=True)
-            if begun.files:
-                self._take(begun)
+            with suppress(InputError):  # its files are just being made: the next look will do
+                begun = Result(self.config or self.result.directory, awaited=True)
+                if begun.files:
+                    self._take(begun)
         self.feed.update()
         done = self.feed.last if self.feed.running or self.awaits else self.duration
         told = {"awaits": self.awaits, "reached": done, "duration": self.duration}
