@@ -32,14 +32,14 @@ def cortex_session(folder: Path, spikes: int = SPIKES, seed: int = 1) -> Session
     return open_session(folder / "output")
 
 
-def write_run(folder: Path, config: Path, ids, times, n: int) -> None:
+def write_run(folder: Path, config: Path, ids, times, n: int, duration: float = DURATION) -> None:
     """The output of a run that made these spikes."""
     folder.mkdir(exist_ok=True)
     facts = provenance({}, run={
-        "tstop": DURATION, "dt": 0.1, "config_file": str(config),
+        "tstop": duration, "dt": 0.1, "config_file": str(config),
         "populations": {"cortex": [[0, n]]}, "files": ["spikes.h5"],
     })  # fmt: skip
-    write_provenance(folder, facts | {"summary": FINISHED})
+    write_provenance(folder, facts | {"summary": FINISHED | {"tstop": duration}})
     with SpikeWriter(folder / "spikes.h5", ["cortex"]) as writer:
         writer.append("cortex", ids, times)
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from isocortex.analysis import brain, plots, plots_potentials
 from isocortex.analysis.groups import CLASS_COLUMNS
+from isocortex.analysis.palette import by_module
 from isocortex.analysis.potentials import current_source_density, depths
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import NodePopulation, Simulation
@@ -67,13 +68,13 @@ def raster(result: Result, simulation: Simulation | None = None) -> Figure:
 
 
 def raster_by_area(result: Result, simulation: Simulation) -> Figure:
-    """Spikes of a cortex by area, in the order and colours of the atlas."""
+    """Spikes of a cortex by area, in the order and colours of the viewer."""
     population = _cortex_nodes(result, simulation)
     atlas = load_atlas()
     area = population.table["area"].astype(str).to_numpy()
     groups = {
-        str(name): population.node_ids[area == name]
-        for name in reversed(atlas.areas.index) if (area == name).any()
+        name: population.node_ids[area == name]
+        for name in reversed(by_module(atlas)) if (area == name).any()
     }  # fmt: skip
     return brain.raster_by_area(
         result.spikes, groups, atlas, begin=result.begin, duration=result.duration

@@ -54,6 +54,31 @@ def test_raster_of_many_groups_shows_their_common_rate():
     assert [data.values.tolist() for data in steps(below)] == [[4.0]]
 
 
+def test_no_two_groups_of_a_raster_share_a_colour():
+    groups = {f"class {k}": [k] for k in range(20)}
+    top, _ = saved(raster(SPIKES, groups, duration=100.0)).axes
+    assert len({line.get_color() for line in top.lines}) == 20
+
+
+def test_a_few_spikes_make_no_high_rates_and_no_grey_block():
+    few = SPIKES.assign(timestamps=[100.0, 104.0, 300.0, 950.0])
+    top, below = saved(raster(few, GROUPS, duration=1000.0)).axes
+    assert not [patch for patch in top.patches if patch.get_height() > 1]
+    exc, inh = steps(below)
+    assert np.diff(exc.edges).tolist() == [50.0] * 20 and exc.values.max() == 20.0
+    assert below.get_xlabel() == "time (ms), rate in bins of 50 ms"
+
+
+def test_mean_rates_are_without_the_onset_of_a_run():
+    late = SPIKES.assign(timestamps=[10.0, 20.0, 600.0, 950.0])
+    exc, exc_time, inh, _ = saved(rates(late, GROUPS, duration=1000.0)).axes
+    assert exc.get_title(loc="left") == "exc (2 cells): 0.00 Hz"
+    assert inh.lines[0].get_xdata()[0] == pytest.approx(2 / 3 / 0.6)
+    assert "from 400 ms on" in inh.get_xlabel()
+    branch, *_ = saved(rates(late, GROUPS, duration=1000.0, begin=5.0)).axes  # from a state
+    assert branch.lines[0].get_xdata()[0] == pytest.approx(1 / 0.995)
+
+
 def test_raster_without_groups_colours_populations():
     other = SPIKES.assign(population="lgn")
     top, _ = saved(raster(pd.concat([SPIKES, other]))).axes

@@ -12,6 +12,7 @@ from isocortex.analysis.morphology import upright
 from isocortex.cells.compiled import SECTION_TYPES
 from isocortex.cells.library import load_cell
 from isocortex.cli.commands import app
+from isocortex.cortex.atlas import load_atlas
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
@@ -55,6 +56,24 @@ def test_raster_by_area_puts_each_spike_into_the_band_of_its_area(result, simula
     ends = np.cumsum([(area == name).sum() for name in bands])
     fired = area[spikes["node_ids"]]
     assert (np.array(bands)[np.searchsorted(ends, shown[:, 1], side="right")] == fired).all()
+
+
+def test_areas_are_told_apart_and_branches_stay_within_the_cortex(result, simulation):
+    top = pictures.raster_by_area(result, simulation).axes[0]
+    names = [label.get_text() for label in top.get_yticklabels()]
+    shades = {n: label.get_color() for n, label in zip(names, top.get_yticklabels(), strict=True)}
+    assert len({tuple(np.round(shade, 3)) for shade in shades.values()}) > 40
+    module = brain_modules(names)
+    assert len(module) == len(set(module))  # each once: areas of a module lie side by side
+    for depth in (60.0, 900.0):
+        lines = brain._within(load_cell(487664663), depth, 950.0)
+        assert lines[..., 1].max() <= depth + 1e-6 and lines[..., 1].min() >= depth - 950.0 - 1e-6
+
+
+def brain_modules(names):
+    """Modules of areas in turn, neighbours of one module counted once."""
+    modules = load_atlas().areas["module"][names].tolist()
+    return [m for k, m in enumerate(modules) if k == 0 or modules[k - 1] != m]
 
 
 def test_views_show_every_soma_within_the_outline(result, simulation):

@@ -42,6 +42,20 @@ def test_a_frame_shows_neurons_in_their_colours_and_light_where_they_spike(sessi
     assert light.mean() > 2 * dark.mean()
 
 
+@pytest.mark.parametrize("size", [(320, 180), (120, 200)])
+def test_until_it_dives_the_whole_cortex_is_within_the_frame(session, monkeypatch, size):
+    monkeypatch.setattr(movie, "_stamp", lambda frame, text: frame)
+    background = (255 * movie.BACKGROUND).astype(np.uint8)
+    for frame in list(movie.render(session, 9, size))[:6]:  # the dive begins after 0.62
+        drawn = np.abs(frame.astype(int) - background).max(axis=2) > 6
+        assert not (drawn[0].any() or drawn[-1].any() or drawn[:, 0].any() or drawn[:, -1].any())
+        spans = [
+            np.ptp(np.flatnonzero(drawn.any(axis=axis))) / n
+            for axis, n in ((0, size[0]), (1, size[1]))
+        ]
+        assert max(spans) > 0.6
+
+
 def test_time_runs_from_the_start_to_the_end_of_the_run(session, monkeypatch):
     times = []
     monkeypatch.setattr(movie, "_stamp", lambda frame, text: times.append(text) or frame)

@@ -8,10 +8,15 @@ import json
 import shutil
 import threading
 import time
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from library_circuit import poisson, write_library_circuit
 from PIL import Image
+from viewer_run import write_run
 
 import isocortex
 from isocortex.cortex.build import build_cortex
@@ -20,7 +25,7 @@ from isocortex.errors import InputError
 from isocortex.viewer.bundle import read_bundle
 from isocortex.viewer.export import write_page
 from isocortex.viewer.server import ViewServer
-from isocortex.viewer.session import Session
+from isocortex.viewer.session import Session, open_session
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 OPTIONS = [
@@ -57,20 +62,30 @@ def session(tmp_path_factory):
         "membrane_potential": {
             "module": "membrane_report", "cells": "recorded", "variable_name": "v",
             "sections": "all", "dt": 0.5,
-        }
+        },
+        "at_somata": {
+            "module": "membrane_report", "cells": {"population": "cortex", "node_id": [0]},
+            "variable_name": "v", "sections": "soma", "dt": 0.5,
+        },
     }  # fmt: skip
     config.write_text(json.dumps(content))
     return Session(isocortex.run(config, precision="single"))
 
 
-@pytest.fixture(scope="module")
-def server(session):
+@contextmanager
+def served(session):
     server = ViewServer(session)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(scope="module")
+def server(session):
+    with served(session) as server:
+        yield server
 
 
 @pytest.fixture
@@ -180,6 +195,244 @@ def test_play_pause_step_and_keys_move_time(look, session):
     assert not value(page, "playing")
 
 
+def test_space_plays_after_a_click_and_presses_what_tab_reached(look):
+    page = look("speed=1")
+    page.locator('#legend button[data-pick="VISp"]').click()
+    page.keyboard.press(" ")
+    assert value(page, "playing") and value(page, "picked") == "VISp"
+    page.keyboard.press(" ")
+    page.locator("#colour").select_option("layer")
+    page.keyboard.press(" ")
+    assert value(page, "playing") and value(page, "colour") == "layer"
+    page.keyboard.press(" ")
+    page.locator('#legend button[data-pick="VISp"]').focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press(" ")
+    assert not value(page, "playing") and value(page, "picked") == ""
+
+
+def test_back_leads_to_the_view_one_came_from_and_not_off_the_page(look):
+    page = look("t=20")
+    page.keyboard.press("d")
+    place = page.evaluate("isocortex.app.stage.camera.position.toArray()")
+    page.keyboard.press("2")
+    wait_for_hash(page, "view=column")
+    page.locator("#area").select_option("MOp")
+    page.go_back()
+    until(page, "isocortex.app.state.get('picked') === ''")
+    assert value(page, "view") == "column"
+    page.go_back()
+    until(page, "isocortex.app.state.get('view') === 'cortex'")
+    back = page.evaluate("isocortex.app.stage.camera.position.toArray()")
+    assert back == pytest.approx(place, abs=1e-3) and value(page, "t") == 20
+    page.go_forward()
+    until(page, "isocortex.app.state.get('view') === 'column'")
+
+
+def test_links_hold_population_and_node_and_bring_back_the_camera(look, session):
+    page = look("view=neuron")
+    until(page, "isocortex.app.neuronView.branches")
+    node = session.scene.node_id[value(page, "neuron")]
+    page.keyboard.press("+")
+    words = wait_for_hash(page, f"neuron=cortex\\+{node}&camera")
+    place = page.evaluate("isocortex.app.stage.camera.position.toArray()")
+    again = look(words.removeprefix("#"))
+    until(again, "isocortex.app.neuronView.branches")
+    assert session.scene.node_id[value(again, "neuron")] == node
+    back = again.evaluate("isocortex.app.stage.camera.position.toArray()")
+    assert back == pytest.approx(place, abs=1e-3)
+
+
+def test_another_theme_reaches_stage_legend_and_plots_at_once(look):
+    page = look("colour=rate")
+    ramp = page.locator("#legend .ramp i").get_attribute("data-css")
+    page.locator("#theme").click()
+    settle(page)
+    assert picture(page).mean() > 200
+    light = page.locator("#legend .ramp i").get_attribute("data-css")
+    assert light != ramp
+    axes = "isocortex.app.detail.rate.plot.axes[0].stroke()"
+    assert page.evaluate(axes) == page.evaluate(
+        "getComputedStyle(document.documentElement).getPropertyValue('--faint').trim()"
+    )
+    fresh = look("colour=rate&theme=light")
+    assert fresh.locator("#legend .ramp i").get_attribute("data-css") == light
+    assert np.abs(picture(fresh) - picture(page)).mean() < 0.5
+
+
+def test_what_the_tooltip_says_is_what_lies_under_the_pointer(look):
+    page = look("t=0")
+    box = page.locator("#canvas").bounding_box()
+    x, y = box["width"] / 2, box["height"] / 2
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    until(page, "!document.querySelector('#tip').hidden")
+    before = page.locator("#tip").inner_text()
+    for _ in range(5):
+        page.keyboard.press("d")
+    settle(page)
+    now = page.evaluate(f"isocortex.app.stage.view.pick({x}, {y})")
+    name = page.evaluate(f"isocortex.app.population.name({now})") if now >= 0 else ""
+    until(page, f"document.querySelector('#tip').textContent.startsWith({name!r})")
+    assert page.locator("#tip").is_hidden() or page.locator("#tip").inner_text() != before
+
+
+def test_a_run_without_spikes_waits_for_none_and_is_as_long_as_it_was(browser, session, tmp_path):
+    config = session.config
+    write_run(tmp_path / "output", config, [], [], len(session.scene), duration=0.4)
+    silent = open_session(tmp_path / "output")
+    assert silent.duration == 0.4
+    with served(silent) as server:
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.goto(server.url)
+        page.wait_for_selector("body[data-ready=true][data-spikes=all]", timeout=60000)
+        assert page.locator("#live").get_attribute("data-waiting") == ""
+        assert page.locator("#time").inner_text() == "0.0 / 0.4 ms"
+        page.close()
+
+
+def test_a_soma_that_was_recorded_is_not_called_unrecorded(look, session):
+    page = look("view=neuron&neuron=cortex+0")
+    until(page, "document.querySelector('#one .chart canvas')")
+    until(page, "document.querySelector('#key').textContent.includes('Recorded')")
+    assert "No recording" not in page.locator("#key").inner_text()
+
+
+@pytest.mark.parametrize(("width", "height"), [(800, 600), (600, 900), (390, 844)])
+def test_narrow_windows_show_the_whole_cortex_and_every_control(look, width, height):
+    page = look("t=0")
+    page.set_viewport_size({"width": width, "height": height})
+    settle(page)
+    there = drawn(picture(page))
+    for edge in (there[:, :3], there[:, -3:], there[:3], there[-3:]):
+        assert not edge.any()
+    assert there.shape[1] == width and np.ptp(np.flatnonzero(there.any(axis=0))) > 0.5 * width
+    for part in (
+        "header button:visible",
+        "#transport button",
+        "#transport select",
+        "#raster .plot",
+    ):
+        for box in page.locator(part).all():
+            place = box.bounding_box()
+            assert place["x"] >= 0 and place["x"] + place["width"] <= width + 0.5
+    assert page.locator("#legend").is_hidden()
+    page.get_by_role("button", name="Colours").click()
+    page.locator('#legend button[data-pick="VISp"]').click()
+    page.get_by_role("button", name="Numbers").click()
+    assert page.locator("#legend").is_hidden()
+    assert page.locator("#many h2").inner_text() == "VISp"
+
+
+def test_near_neurons_leave_room_to_see_between_them(look):
+    page = look("t=0")
+    home = drawn(picture(page)).mean()
+    page.evaluate("isocortex.app.stage.controls.target.copy(isocortex.app.cloud.worldOf(5))")
+    for nearer in (6, 6):
+        page.evaluate(f"isocortex.app.stage.orbit(0, 0, {nearer})")
+        settle(page)
+        assert 0.003 < drawn(picture(page)).mean() < home + 0.2
+
+
+def test_only_covers_no_name(look):
+    page = look()
+    row = page.locator("#legend li", has=page.locator('[data-pick="SSp-bfd"]'))
+    row.hover()
+    name, only = (row.locator(part).bounding_box() for part in (".name", ".only"))
+    assert name["x"] + name["width"] <= only["x"] + 0.5
+    assert page.evaluate(
+        """(() => { const name = document.querySelector('[data-pick="SSp-bfd"]');
+        return name.scrollWidth <= name.clientWidth; })()"""
+    )
+
+
+def test_branches_of_a_column_stay_between_pia_and_white_matter(look):
+    page = look("view=column&picked=VISp")
+    until(page, "isocortex.app.column.branches")
+    low, high, depth = page.evaluate(
+        """(() => { const { branches, depth } = isocortex.app.column;
+        const { begin, end } = branches.mesh.geometry.attributes;
+        const y = [...begin.array, ...end.array].filter((_, k) => k % 3 === 1);
+        const [least, most] = [Math.min, Math.max].map((of) => y.reduce((a, b) => of(a, b)));
+        return [least, most, depth]; })()"""
+    )
+    assert -depth - 1e-6 <= low < -0.9 * depth and -0.1 < high <= 1e-6
+
+
+def test_what_is_shown_is_exported_as_a_node_set(look, session):
+    page = look("picked=VISp&hide.layer=L1~L2/3~L5~L6a~L6b&hide.hemisphere=left")
+    page.get_by_role("button", name="As a node set").click()
+    text = page.locator("#nodes pre").inner_text()
+    assert json.loads(text) == {
+        "VISp_L4_right": {
+            "population": "cortex", "area": "VISp", "layer": "L4", "hemisphere": "right",
+        }
+    }  # fmt: skip
+    column = session.scene.column_of
+    mine = (
+        (column("area") == "VISp") & (column("layer") == "L4") & (column("hemisphere") == "right")
+    )
+    assert f"{mine.sum():,} neurons" in page.locator("#nodes h2").inner_text()
+    circuit = replace(session.simulation.circuit, node_sets=json.loads(text))
+    ((population, rows),) = circuit.select("VISp_L4_right", "node_set")
+    assert population == "cortex" and set(rows) == set(session.scene.row[mine])
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save").click()
+    assert json.loads(Path(saved.value.path()).read_text()) == json.loads(text)
+
+
+def test_a_node_set_is_named_after_what_it_leaves_out_and_several_populations_are_told_by_id(look):
+    page = look()
+    told = """(away) => { const { nodeSet, nodeSetText, app } = isocortex;
+        const { population } = app;
+        const first = nodeSet(population, { layer: away }, "VISp");
+        const real = population.facets[1].exact;
+        population.facets[1].exact = false;
+        const ids = nodeSet(population, { layer: away }, "VISp");
+        population.facets[1].exact = real;
+        return [JSON.parse(nodeSetText(first)), JSON.parse(nodeSetText(ids)), ids.count]; }"""
+    query, ids, count = page.evaluate(told, ["L1", "L2/3"])
+    name = "VISp_without_L1_L2_3"
+    assert query == {
+        name: {"population": "cortex", "area": "VISp", "layer": ["L4", "L5", "L6a", "L6b"]}
+    }
+    assert set(ids[name]) == {"population", "node_id"} and len(ids[name]["node_id"]) == count
+    assert ids[name]["node_id"] == sorted(ids[name]["node_id"])
+
+
+def test_a_page_of_a_circuit_takes_up_the_run_when_it_begins(browser, session, tmp_path):
+    for name in ("simulation_config.json", "circuit_config.json", "node_sets.json", "network"):
+        (tmp_path / name).symlink_to(session.config.parent / name)
+    (tmp_path / "synaptic_models").symlink_to(session.config.parent / "synaptic_models")
+    config = tmp_path / "simulation_config.json"
+    with served(open_session(tmp_path)) as server:
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.goto(f"{server.url}#picked=VISp")
+        page.wait_for_selector("body[data-ready=true]", timeout=60000)
+        assert page.locator("#facts").inner_text() == f"{len(session.scene)} neurons"
+        write_run(tmp_path / "output", config, [3, 4], [1.0, 2.0], len(session.scene))
+        page.wait_for_selector("#facts:has-text('2 spikes')", timeout=60000)
+        assert value(page, "picked") == "VISp"
+        page.close()
+
+
+def test_a_few_cells_open_with_their_branches_before_they_were_run(browser, tmp_path):
+    config = write_library_circuit(
+        tmp_path, cells=5, drive=1, edges=[(0, 0, 3)], inputs={"noise": poisson(20.0)}
+    )
+    with served(open_session(config)) as server:
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        page.goto(server.url)
+        page.wait_for_selector("body[data-ready=true]", timeout=60000)
+        until(page, "isocortex.app.column.branches && isocortex.app.column.grown.length === 5")
+        assert page.locator("body").get_attribute("data-view") == "column"
+        assert page.locator("#live").get_attribute("data-waiting") == "not run yet"
+        assert "not run yet" in page.locator("#many").inner_text()
+        page.keyboard.press("1")
+        wait_for_hash(page, "view=cortex")  # which is not how this page opens
+        page.close()
+
+
 def test_scrubbing_goes_to_the_time_under_the_pointer(look, session):
     page = look()
     box = page.locator("#raster .plot").bounding_box()
@@ -250,11 +503,11 @@ def test_a_column_shows_layers_and_branches(look):
 
 def test_a_neuron_is_coloured_by_its_voltage_and_shows_its_synapses(look, session):
     counts = np.bincount(session.feed.all().neuron, minlength=len(session.scene))
-    number = max(session.recorded, key=lambda i: counts[i])
+    number = max(session.whole, key=lambda i: counts[i])
     assert counts[number] > 0
     trace = session.result.voltage(int(session.scene.node_id[number]), "cortex")
     peak = float(trace["time"][int(trace.values.argmax())])
-    page = look(f"view=neuron&neuron={number}&t={peak}")
+    page = look(f"view=neuron&neuron=cortex+{session.scene.node_id[number]}&t={peak}")
     until(page, "isocortex.app.neuronView.quiet")
     settle(page)
     shown = page.evaluate("isocortex.app.neuronView.shown.values[0]")

@@ -7,13 +7,19 @@ import { fetchPacked } from "./source.js";
 import { State } from "./state.js";
 import { packed } from "./timeline.js";
 
+const ONSET = 400; // ms
+const FEW = 64; // neurons that are shown with their branches at first
+
 const $ = (id) => document.getElementById(id);
 
 export class Asked {
   constructor(population, spikes) {
     this.population = population;
     this.spikes = spikes;
-    this.state = new State();
+    // places in the order of drawing are nobody's business: links hold population and node id
+    const first = population.branched && population.n <= FEW ? { view: "column" } : {};
+    this.state = new State(first, { neuron: { write: (i) => population.name(i), read: (text) => population.find(text) } });
+    this.state.on(["theme"], () => this.applyTheme()); // first of all: others ask for its colours
     this.state.fromHash(location.hash);
     this.neurons = new Map();
     this.applyTheme();
@@ -27,12 +33,18 @@ export class Asked {
   speed() {
     const given = this.state.get("speed");
     if (given > 0) return given;
-    return [10, 20, 50, 100, 200, 500, 1000, 2000].find((s) => s * 10 >= this.spikes.duration) ?? 5000;
+    return [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000].find((s) => s * 10 >= this.spikes.duration) ?? 5000;
   }
 
   /** Time constant with which a flash fades, ms: some tenth of a second to the eye. */
   tau() {
     return Math.min(Math.max(0.07 * this.speed(), 1.5), 60);
+  }
+
+  applyTheme() {
+    const given = this.state.get("theme");
+    if (given) document.documentElement.dataset.theme = given;
+    else delete document.documentElement.dataset.theme;
   }
 
   dark() {
@@ -69,8 +81,31 @@ export class Asked {
     return this.spikeCounts;
   }
 
+  /** From when on mean rates count, ms: at first all cells leave the same voltage at once. */
+  since() {
+    const { begin } = this.population.head;
+    return begin === 0 && this.spikes.reached >= 2 * ONSET ? ONSET : begin;
+  }
+
+  sinceWords() {
+    const since = this.since();
+    return since ? `from ${since} ms on` : "with the onset";
+  }
+
+  /** Hz of each neuron, without the onset where the run is long enough. */
+  rates() {
+    const since = this.since();
+    const key = [this.spikes.version, since, this.spikes.reached].join();
+    if (this.rateKey !== key) {
+      this.rateKey = key;
+      const counts = since ? this.spikes.counts(this.population.n, since) : this.counts();
+      this.allRates = Float32Array.from(counts, (count) => (1000 * count) / Math.max(this.spikes.reached - since, 1e-3));
+    }
+    return this.allRates;
+  }
+
   rateOf(number) {
-    return (1000 * this.counts()[number]) / Math.max(this.spikes.reached, 1e-3);
+    return this.rates()[number];
   }
 
   spikeTimes(number) {
@@ -128,7 +163,7 @@ export class Asked {
     const model = this.model(number);
     if (rest.length) words.push(rest.join(" · "));
     if (model) words.push(`model ${model}`);
-    words.push(html`${this.counts()[number]} spikes, ${this.rateOf(number).toFixed(1)} Hz${population.recorded.includes(number) ? html` · <em>recorded</em>` : ""}`);
+    if (!this.spikes.awaits) words.push(html`${this.counts()[number]} spikes, ${this.rateOf(number).toFixed(1)} Hz${population.recorded.includes(number) ? html` · <em>recorded</em>` : ""}`);
     return stacked(words);
   }
 
@@ -166,16 +201,24 @@ export class Asked {
     $("live").dataset.waiting = text;
   }
 
-  /** What is under the pointer, as markup or text; null for nothing. */
-  tip(content, event) {
+  /** `ask` what is under the pointer, as markup or text, now and whenever that may be another thing. */
+  tip(ask, event) {
+    this.asking = ask && { ask, element: event.target, x: event.clientX, y: event.clientY };
+    this.tell();
+  }
+
+  tell() {
     const tip = $("tip");
+    const { ask, element, x, y } = this.asking ?? {};
+    this.told = performance.now();
+    const content = element?.isConnected ? ask() : null;
     tip.hidden = !content;
     if (!content) return;
     put(tip, content);
     const { offsetWidth: w, offsetHeight: h } = tip;
-    const x = Math.min(event.clientX + 14, innerWidth - w - 6);
-    const y = event.clientY + 16 + h > innerHeight ? event.clientY - h - 10 : event.clientY + 16;
-    tip.style.transform = `translate(${Math.max(x, 4)}px, ${Math.max(y, 4)}px)`;
+    const left = Math.min(x + 14, innerWidth - w - 6);
+    const top = y + 16 + h > innerHeight ? y - h - 10 : y + 16;
+    tip.style.transform = `translate(${Math.max(left, 4)}px, ${Math.max(top, 4)}px)`;
   }
 
   /** The recorded neuron with most spikes, of those with all compartments if there are any. */

@@ -5,6 +5,8 @@ import * as THREE from "three";
 import { lowerBound } from "./spikes.js";
 
 const WIDTH = 2048; // of textures
+const SOMA = 0.008; // mm, radius of a neuron's soma
+const SHRINKS = 0.75; // power of the distance with which what is drawn larger gets smaller
 
 /** A texture with one texel a neuron. */
 function perNeuron(data, n, channels, format, type, internal) {
@@ -28,7 +30,8 @@ uniform usampler2D shades;
 uniform sampler2D palette; // rows 0 to 3: facets, alpha says shown; row 4: rates
 uniform mat4 modelViewMatrix;
 uniform mat4 projectionMatrix;
-uniform float radius; // of a soma as drawn, mm
+uniform float radius; // of a soma as drawn from afar, mm
+uniform float whole; // distance from which the brain is seen whole, mm
 uniform float pixels; // of one mm at distance 1
 uniform float least; // pixels
 uniform int colourBy;
@@ -39,6 +42,9 @@ out float fade;
 out float dim;
 
 vec4 of(uint facet, uint value) { return texelFetch(palette, ivec2(int(value), int(facet)), 0); }
+
+// Radius of a soma at a distance, mm: nearer it shrinks to its true one, so that one sees between them.
+float drawn(float away) { return max(radius * pow(min(away / whole, 1.0), ${SHRINKS}), min(radius, ${SOMA})); }
 
 // Clip position of neuron i; w is 0 where it is hidden.
 vec4 neuron(int i) {
@@ -61,7 +67,7 @@ const SOMA_VERTEX = /* glsl */ `${COMMON}
 void main() {
   vec4 at = neuron(gl_VertexID);
   gl_Position = at.w > 0.0 ? at : vec4(2.0, 2.0, 2.0, 1.0);
-  gl_PointSize = clamp(2.0 * radius * pixels / max(at.w, 1e-3), least, 90.0);
+  gl_PointSize = clamp(2.0 * drawn(at.w) * pixels / max(at.w, 1e-3), least, 160.0);
 }`;
 
 const SOMA_FRAGMENT = /* glsl */ `
@@ -91,8 +97,8 @@ void main() {
   glow = age < 0.0 ? 0.0 : exp(-age / tau);
   vec4 at = neuron(int(who));
   gl_Position = at.w > 0.0 && glow > 0.02 ? at : vec4(2.0, 2.0, 2.0, 1.0);
-  float size = 2.0 * radius * pixels / max(at.w, 1e-3);
-  gl_PointSize = clamp(size * (1.5 + 1.5 * glow), least * crowd, 120.0);
+  float size = 2.0 * drawn(at.w) * pixels / max(at.w, 1e-3);
+  gl_PointSize = clamp(size * (1.5 + 1.5 * glow), least * crowd, 160.0);
 }`;
 
 const FLASH_FRAGMENT = /* glsl */ `
@@ -141,6 +147,7 @@ export class Cloud {
       shades: { value: this.shadeTexture() },
       palette: { value: this.palette },
       radius: { value: 0.02 },
+      whole: { value: 20 },
       pixels: { value: 500 },
       least: { value: 1.6 },
       colourBy: { value: 0 },
@@ -174,6 +181,14 @@ export class Cloud {
     // so that neighbours at this density nearly touch
     const volume = 123.3 * (this.sphere.radius / 5.9) ** 3;
     this.uniforms.radius.value = Math.min(0.36 * Math.cbrt(volume / n), 0.06 * this.sphere.radius);
+    this.uniforms.whole.value = 2.6 * this.sphere.radius;
+  }
+
+  /** Some places, from the middle, mm: enough to tell the outline. */
+  sample() {
+    const every = Math.max(1, Math.floor(this.n / 4000));
+    const count = Math.ceil(this.n / every);
+    return Array.from({ length: count }, (_, k) => this.worldOf(k * every).sub(this.sphere.center));
   }
 
   shadeTexture() {
@@ -262,7 +277,9 @@ export class Cloud {
       .multiplyMatrices(camera.projectionMatrix, camera.matrixWorldInverse)
       .multiply(this.world).elements;
     const p = this.population.position;
-    const size = this.uniforms.radius.value * 0.5 * height * camera.projectionMatrix.elements[5];
+    const pixels = 0.5 * height * camera.projectionMatrix.elements[5];
+    const { radius, whole } = this.uniforms;
+    const drawn = (away) => Math.max(radius.value * Math.min(away / whole.value, 1) ** SHRINKS, Math.min(radius.value, SOMA));
     let best = -1;
     let score = Infinity;
     for (let i = 0, k = 0; i < this.n; i++, k += 3) {
@@ -272,7 +289,7 @@ export class Cloud {
       const dx = ((m[0] * p[k] + m[4] * p[k + 1] + m[8] * p[k + 2] + m[12]) / w + 1) * 0.5 * width - x;
       if (dx > 30 || dx < -30) continue;
       const dy = (1 - (m[1] * p[k] + m[5] * p[k + 1] + m[9] * p[k + 2] + m[13]) / w) * 0.5 * height - y;
-      const reach = Math.max(size / w, least);
+      const reach = Math.max((drawn(w) * pixels) / w, least);
       const distance = Math.sqrt(dx * dx + dy * dy) / reach;
       if (distance > 1) continue;
       const s = w / this.sphere.radius + 0.35 * distance; // in front first, then nearest

@@ -7,6 +7,7 @@ import { fetchPacked } from "./source.js";
 
 const BRANCHED = 64; // neurons drawn with their branches
 const MOST = 6000; // somas
+const LABELS = 46; // px, room for names of layers
 const WANTED = 160;
 const THICKEST = 250; // um, half of what is drawn
 
@@ -17,6 +18,7 @@ export class ColumnView {
     this.scene = new THREE.Scene();
     this.halfU = 0.5;
     this.depth = 1;
+    this.top = 0;
     this.labels = [];
     this.ring = document.createElement("div");
     this.ring.className = "ring";
@@ -36,7 +38,7 @@ export class ColumnView {
     this.app.notice("");
     if (this.active) {
       this.build();
-      this.home();
+      this.stage.place();
     }
   }
 
@@ -52,8 +54,9 @@ export class ColumnView {
 
   home() {
     const height = (this.depth - this.top) / 2;
-    const radius = Math.max(1.28 * height, (this.halfU + 0.22) / Math.max(this.stage.camera.aspect, 0.2));
-    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), radius / 0.84);
+    const half = this.stage.width / 2;
+    const wide = (this.halfU * half) / Math.max(half - LABELS, 40);
+    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), [[wide, 1.12 * height, 0]]);
   }
 
   area() {
@@ -136,14 +139,19 @@ export class ColumnView {
       const [x, y, z] = points[k];
       const turn = (i * 2.399963) % (2 * Math.PI); // about the axis from pia to white matter
       const [c, sn] = [Math.cos(turn), Math.sin(turn)];
-      let tip = 0;
-      for (let b = first[model[i]]; b < first[model[i] + 1]; b++) tip = Math.max(tip, end[3 * b + 1] / 1000);
-      const squeeze = bottoms.length === 0 ? 1 : Math.min(1, Math.max(-y - 0.008, 0.004) / Math.max(tip, 1e-6)); // none leaves through the pia
+      let [tip, root] = [1e-6, 1e-6];
+      for (let b = first[model[i]]; b < first[model[i] + 1]; b++) {
+        tip = Math.max(tip, end[3 * b + 1] / 1000);
+        root = Math.max(root, -end[3 * b + 1] / 1000);
+      }
+      // none leaves through the pia, nor into the white matter
+      const within = (room, length) => (bottoms.length ? Math.min(1, Math.max(room - 0.008, 0.004) / length) : 1);
+      const [above, below] = [within(-y, tip), within(this.depth + y, root)];
       for (let b = first[model[i]]; b < first[model[i] + 1]; b++, s++) {
         for (const [from, to] of [[start, parts.begin], [end, parts.end]]) {
           const [a, h, d] = [from[3 * b], from[3 * b + 1], from[3 * b + 2]].map((v) => v / 1000);
           to[3 * s] = x + c * a + sn * d;
-          to[3 * s + 1] = y + (h > 0 ? squeeze * h : h);
+          to[3 * s + 1] = y + (h > 0 ? above : below) * h;
           to[3 * s + 2] = z - sn * a + c * d;
         }
         parts.radius[s] = (kind[b] === 2 ? 0.6 : 1) * radius[b] / 1000;

@@ -56,8 +56,15 @@ export class CortexView {
       side: [-1, 0.06, 0.001],
       front: ccf ? [0, 0.12, -1] : [0, 0, 1],
     };
-    this.stage.lookAt(this.cloud.sphere.center, new THREE.Vector3(...directions[name]), (ccf ? 0.88 : 1.25) * this.extent());
-    this.stage.keep();
+    const direction = new THREE.Vector3(...directions[name]).normalize();
+    const right = new THREE.Vector3(0, 1, 0).cross(direction).normalize();
+    const up = direction.clone().cross(right);
+    const size = this.cloud.uniforms.radius.value;
+    const points = this.cloud.sample().map((p) => {
+      const [x, y, z] = [p.dot(right), p.dot(up), p.dot(direction)];
+      return [Math.abs(x) + size, Math.abs(y) + size, z];
+    });
+    this.stage.lookAt(this.cloud.sphere.center, direction, points);
   }
 
   resize() {

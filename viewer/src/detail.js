@@ -2,6 +2,7 @@
 
 import { html, put } from "./markup.js";
 import { Plot } from "./plots.js";
+import { nodeSet, offer } from "./selection.js";
 import { binnedRate, smooth, welch, windowLength } from "./spectrum.js";
 
 const BIN = 2; // ms, of rates and spectra
@@ -24,6 +25,7 @@ export class Detail {
       const what = event.target.closest("button")?.dataset.do;
       if (what === "column") app.state.set({ view: "column" });
       if (what === "neuron") app.state.set({ view: "neuron" });
+      if (what === "nodes") offer(document.getElementById("nodes"), nodeSet(app.population, app.state.get("hidden"), app.state.get("picked")));
       if (what === "clear") app.state.set({ picked: "" });
       if (what === "drop") app.state.set({ neuron: -1 });
       if (what === "area") app.state.set({ picked: event.target.closest("button").dataset.name });
@@ -62,38 +64,43 @@ export class Detail {
     const name = state.get("picked");
     const code = population.pickedCode(name);
     const member = code < 0 ? this.app.member() : population.members(state.get("hidden"), code);
-    let [n, total, silent] = [0, 0, 0];
+    let [n, total, rate, silent] = [0, 0, 0, 0];
     const counts = this.app.counts();
+    const rates = this.app.rates();
     for (let i = 0; i < population.n; i++)
       if (member[i]) {
         n++;
         total += counts[i];
+        rate += rates[i];
         if (counts[i] === 0) silent++;
       }
     const value = population.primary.values[code];
     const all = n === population.n;
     this.many.querySelector("h2").textContent = value ? value.name : all ? "All neurons" : "Neurons shown";
     this.many.querySelector(".sub").textContent = value ? (value.title === value.name ? population.primary.title : value.title) : `Click ${["area", "pop_name"].includes(population.primary.key) ? "a neuron or a row of the rates" : "a neuron"} for more`;
-    const seconds = Math.max(spikes.reached, 1e-3) / 1000;
     put(this.many.querySelector("dl"), facts([
       ["neurons", n.toLocaleString()],
-      ["mean rate", n ? `${(total / n / seconds).toFixed(2)} Hz` : "–"],
-      ["silent", n ? `${((100 * silent) / n).toFixed(0)} %` : "–"],
+      ...(spikes.awaits ? [["activity", "not run yet"]] : [
+        [html`mean rate <small>${this.app.sinceWords()}</small>`, n ? `${(rate / n).toFixed(2)} Hz` : "–"],
+        ["silent", n ? `${((100 * silent) / n).toFixed(0)} %` : "–"],
+      ]),
     ]));
+    this.many.querySelector(".plots").hidden = spikes.awaits;
     const column = state.get("view") === "column" ? "" : html`<button data-do="column">Open column</button>`;
     const clear = population.primary.key === "area" ? "All areas" : "All";
-    put(this.many.querySelector(".actions"), value ? html`${column}<button data-do="clear" class="quiet">${clear}</button>` : "");
+    const asSet = n ? html`<button data-do="nodes" title="These neurons, for inputs, reports and changes to name">As a node set</button>` : "";
+    put(this.many.querySelector(".actions"), html`${value ? column : ""}${asSet}${value ? html`<button data-do="clear" class="quiet">${clear}</button>` : ""}`);
     const duration = spikes.reached || spikes.duration;
     const raw = binnedRate(spikes, member, BIN, duration);
     const xs = Float64Array.from(raw, (_, k) => (k + 0.5) * BIN);
     const accent = getComputedStyle(document.documentElement).getPropertyValue("--accent").trim();
     const sigma = n > 2000 ? 2 : 5;
     this.rate.show(xs, [{ label: "rate", values: smooth(raw, sigma / BIN), colour: accent, width: 1.2, fill: `${accent}22` }], { restyle: this.accent !== accent, range: this.span() });
-    const rate = 1000 / BIN;
-    const length = windowLength(raw.length, rate);
+    const sampled = 1000 / BIN; // bins a second
+    const length = windowLength(raw.length, sampled);
     const enough = raw.length >= length && total > 20;
     if (enough) {
-      const { frequency, power } = welch(raw, rate, length);
+      const { frequency, power } = welch(raw, sampled, length);
       this.spectrum.show(frequency.slice(1), [{ label: "power", values: power.slice(1).map((p) => Math.max(p, 1e-9)), colour: accent, width: 1.2 }], { restyle: this.accent !== accent });
     }
     this.spectrum.box.classList.toggle("empty", !enough);
@@ -107,13 +114,14 @@ export class Detail {
     this.one.hidden = number < 0 || number >= population.n;
     if (this.one.hidden) return;
     const counts = this.app.counts();
-    const seconds = Math.max(this.app.spikes.reached, 1e-3) / 1000;
     this.one.querySelector("h2").textContent = population.name(number);
     this.one.querySelector(".sub").textContent = population.facets.map((_, f) => population.value(number, f).name).join(" · ");
     const place = population.place(number).map((x) => Math.round(x)).join(", ");
     const rows = [
-      ["spikes", counts[number].toLocaleString()],
-      ["rate", `${(counts[number] / seconds).toFixed(1)} Hz`],
+      ...(this.app.spikes.awaits ? [["activity", "not run yet"]] : [
+        ["spikes", counts[number].toLocaleString()],
+        [html`rate <small>${this.app.sinceWords()}</small>`, `${this.app.rateOf(number).toFixed(1)} Hz`],
+      ]),
       ...(population.head.frame === "none" ? [] : [["x, y, z", `${place} µm`]]),
     ];
     put(this.one.querySelector("dl"), facts(rows));
@@ -148,11 +156,11 @@ export class Detail {
     }
     const inputs = this.app.synapses?.number === number ? this.app.synapses.data : null;
     if (inputs) this.inputs(box, inputs, colour);
-    if (reports.length === 0) {
+    if (reports.length === 0 && !this.app.spikes.awaits) {
       const note = document.createElement("p");
       note.className = "note";
       const times = this.app.spikeTimes(number);
-      note.textContent = `Its voltage was not recorded. ${times.length ? `Spikes at ${[...times.slice(0, 12)].map((t) => t.toFixed(1)).join(", ")}${times.length > 12 ? " …" : ""} ms.` : "It did not spike."}`;
+      note.textContent = `${data === null ? "This page does not contain its recordings." : "Its voltage was not recorded."} ${times.length ? `Spikes at ${[...times.slice(0, 12)].map((t) => t.toFixed(1)).join(", ")}${times.length > 12 ? " …" : ""} ms.` : "It did not spike."}`;
       box.append(note);
     }
   }

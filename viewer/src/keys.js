@@ -21,13 +21,22 @@ const ROWS = [
 export const KEYS = html`<h2>Keys and mouse</h2><table>${ROWS.map(([key, what]) => html`<tr><th>${key}</th><td>${what}</td></tr>`)}</table><p>The address bar holds what you see: share it with whoever has the same server or file.</p><button>Close</button>`;
 
 export function listenToKeys(app) {
+  // Space presses a button that was reached with Tab; one that was clicked does not keep it
+  let tabbed = false;
+  addEventListener("pointerdown", () => (tabbed = false), true);
+  addEventListener("keydown", (event) => (tabbed ||= event.key === "Tab"), true);
+  addEventListener("change", (event) => !tabbed && event.target.closest("select")?.blur());
   addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input[name], select, dialog[open]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     const by = event.shiftKey ? 10 : 1;
-    const onButton = event.target.closest?.("button");
+    const control = event.target.closest?.("button, input");
+    if (event.key === " " && control && tabbed) return;
     const does = {
-      " ": () => !onButton && app.toggle(),
+      " ": () => {
+        control?.blur(); // or some browsers press it when the key comes up
+        app.toggle();
+      },
       ArrowLeft: () => app.step(-by),
       ArrowRight: () => app.step(by),
       Home: () => app.seek(0),
@@ -44,12 +53,12 @@ export function listenToKeys(app) {
       "+": () => app.stage.orbit(0, 0, 1.15),
       "=": () => app.stage.orbit(0, 0, 1.15),
       "-": () => app.stage.orbit(0, 0, 1 / 1.15),
-      f: () => app.stage.view.home(),
+      f: () => app.stage.home(),
       t: () => app.state.set({ theme: app.dark() ? "light" : "dark" }),
       "?": () => app.help(),
       Escape: () => app.state.set({ picked: "", neuron: app.stage.name === "neuron" ? app.state.get("neuron") : -1 }),
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!does || (event.key === " " && onButton)) return;
+    if (!does) return;
     event.preventDefault();
     does();
   });

@@ -2,7 +2,7 @@
 
 import { html, put } from "./markup.js";
 import { css } from "./palettes.js";
-import { rateColour } from "./population.js";
+import { rateColour, rateShade } from "./population.js";
 
 export class Legend {
   constructor(element, app) {
@@ -28,8 +28,9 @@ export class Legend {
     const allen = population.facets.find((f) => f.key === colour)?.values.some((v) => v.allen);
     const scale =
       colour === "rate"
-        ? html`<div class="ramp"><i data-css="background:linear-gradient(90deg,${Array.from({ length: 12 }, (_, k) => css(rateColour(k / 11, this.app.dark()))).join()})"></i>
-           <span>0</span><span>1</span><span>5</span><span>50 Hz</span></div><p class="note">Mean over the run, logarithmic; silent neurons at 0.</p>`
+        ? html`<div class="ramp"><i data-css="background:linear-gradient(90deg,${Array.from({ length: 12 }, (_, k) => css(rateColour(rateShade(0.3 * (50 / 0.3) ** (k / 11)), this.app.dark()))).join()})"></i>
+           <span>0.3</span><span>1</span><span>4</span><span>13</span><span>50 Hz</span></div>
+           <p class="note"><i class="dot" data-css="background:${css(rateColour(0, this.app.dark()))}"></i> silent. Mean rate ${this.app.sinceWords()}; logarithmic.</p>`
         : "";
     put(this.element, html`
       <label class="row" for="colour"><span>Colour by</span>
@@ -64,7 +65,7 @@ export class Legend {
     });
     return html`<section class="facet"><h2><span>${facet.title} <small>${away.size ? `${left} of ${facet.values.length}` : facet.values.length}</small></span>
       ${away.size ? html`<button class="all" data-all="${facet.key}" data-focus="${facet.key}/all">show all</button>` : ""}</h2>
-      ${long ? html`<ul class="list">${rows}</ul>` : html`<div class="chips">${rows}</div>`}</section>`;
+      ${long ? html`<ul class="list ${facet.values.some((v) => v.name.length > 9) ? "one" : ""}">${rows}</ul>` : html`<div class="chips">${rows}</div>`}</section>`;
   }
 
   click(event) {

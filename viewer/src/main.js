@@ -12,6 +12,7 @@ import { Legend } from "./legend.js";
 import { html, put } from "./markup.js";
 import { NeuronView } from "./neuron_view.js";
 import { Population, rateColour, rateShade } from "./population.js";
+import { nodeSet, nodeSetText } from "./selection.js";
 import { fetchPacked, received } from "./source.js";
 import { welch } from "./spectrum.js";
 import { Spikes } from "./spikes.js";
@@ -43,12 +44,6 @@ class App extends Asked {
     this.last = performance.now();
   }
 
-  applyTheme() {
-    const given = this.state.get("theme");
-    if (given) document.documentElement.dataset.theme = given;
-    else delete document.documentElement.dataset.theme;
-  }
-
   // --- drawing ------------------------------------------------------------------------------------
 
   start() {
@@ -66,7 +61,6 @@ class App extends Asked {
     this.heat = new Heat($("heat"), this);
     this.detail = new Detail($("detail"), this);
     state.on(["colour", "allen", "hidden", "theme", "picked", "view"], () => this.paint());
-    state.on(["theme"], () => this.applyTheme());
     state.on(["t"], () => (this.stage.stale = true));
     state.on(["neuron"], () => (this.stage.stale = true));
     state.on(["view"], () => this.enter());
@@ -74,6 +68,8 @@ class App extends Asked {
       const { view } = event.target.dataset;
       if (view) state.set({ view });
     });
+    for (const button of document.querySelectorAll(".drawer")) button.addEventListener("click", () => this.open(button.dataset.drawer));
+    $("canvas").addEventListener("pointerdown", () => this.open(""));
     $("theme").addEventListener("click", () => state.set({ theme: this.dark() ? "light" : "dark" }));
     $("help").addEventListener("click", () => this.help());
     put($("keys"), KEYS);
@@ -82,31 +78,38 @@ class App extends Asked {
     this.listenToCanvas();
     addEventListener("hashchange", () => {
       state.fromHash(location.hash);
-      if (state.get("camera")) this.enter(state.get("camera"));
+      this.stage.place();
     });
     this.filled = new Promise((done) => (this.allThere = done));
-    this.enter(state.get("camera"));
+    this.enter();
     this.head();
     this.fill();
     requestAnimationFrame((now) => this.frame(now));
   }
 
-  enter(camera = "") {
+  enter() {
     const name = { cortex: "cortex", column: "column", neuron: "neuron" }[this.state.get("view")] ?? "cortex";
     const view = { cortex: this.cortex, column: this.column, neuron: this.neuronView }[name];
     for (const tab of document.querySelectorAll("nav [role=tab]")) tab.setAttribute("aria-selected", tab.dataset.view === name);
     document.body.dataset.view = name;
     this.tip(null);
     this.notice("");
-    this.stage.enter(name, view, camera);
+    this.stage.enter(name, view);
     if (name === "cortex") this.presets();
     this.detail.neuronChanged();
+  }
+
+  /** In narrow windows the panels lie over the stage, one at a time; again closes it. */
+  open(name) {
+    const { dataset } = document.body;
+    dataset.drawer = dataset.drawer === name ? "" : name;
+    for (const button of document.querySelectorAll(".drawer")) button.setAttribute("aria-expanded", dataset.drawer === button.dataset.drawer);
   }
 
   presets() {
     const sides = [["home", "3-D"], ["top", "Top"], ["side", "Side"], ["front", "Front"]];
     put($("presets"), html`${sides.map(([key, title]) => html`<button data-home="${key}">${title}</button>`)}`);
-    for (const button of $("presets").children) button.addEventListener("click", () => this.cortex.home(button.dataset.home));
+    for (const button of $("presets").children) button.addEventListener("click", () => this.stage.home(button.dataset.home));
   }
 
   /** Colours, filters and selection to the shaders. */
@@ -140,7 +143,10 @@ class App extends Asked {
       if (t >= this.spikes.duration && !this.spikes.live) this.state.set({ playing: false });
     }
     this.last = now;
-    if (this.stage.frame()) this.compass();
+    const drew = this.stage.frame();
+    if (drew) this.compass();
+    // the picture moves on under a pointer that rests
+    if (this.asking && now - this.told > (drew ? 100 : 500)) this.tell();
     this.transport.draw();
     this.raster.draw();
     this.heat.draw();
@@ -173,16 +179,20 @@ class App extends Asked {
 
   head() {
     const { head } = this.population;
-    if (head.frame !== "ccf") document.querySelector("nav [data-view=cortex]").textContent = "Network";
+    if (head.frame !== "ccf") {
+      document.querySelector("nav [data-view=cortex]").textContent = "Network";
+      document.querySelector("nav [data-view=column]").textContent = this.state.defaults.view === "column" ? "Branches" : "Column";
+    }
     $("title").textContent = head.title || "Isocortex";
     $("title").title = head.folder ?? "";
     document.title = `${head.title || "Isocortex"} · Isocortex`;
     const { spikes } = this;
-    $("facts").textContent = `${this.population.n.toLocaleString()} neurons · ${+spikes.duration.toFixed(1)} ms · ${spikes.expected.toLocaleString()} spikes`;
-    const part = spikes.total / Math.max(spikes.expected, 1);
-    this.waiting(part < 1 ? `reading spikes: ${Math.floor(100 * part)} %` : "");
+    const run = spikes.awaits ? "" : ` · ${+spikes.duration.toFixed(1)} ms · ${spikes.expected.toLocaleString()} spikes`;
+    $("facts").textContent = `${this.population.n.toLocaleString()} neurons${run}`;
+    this.waiting(spikes.total < spikes.expected ? `reading spikes: ${Math.floor((100 * spikes.total) / spikes.expected)} %` : "");
+    if (spikes.awaits) this.waiting("not run yet");
     const live = $("live");
-    live.textContent = spikes.live ? `running: ${spikes.reached.toFixed(0)} of ${spikes.duration.toFixed(0)} ms` : "";
+    live.textContent = spikes.running && spikes.live ? `running: ${spikes.reached.toFixed(0)} of ${spikes.duration.toFixed(0)} ms` : "";
   }
 
   /** Fetch spikes chunk by chunk, and go on looking while the run goes on. */
@@ -252,14 +262,17 @@ class App extends Asked {
       waiting = true;
       requestAnimationFrame(() => {
         waiting = false;
-        if (this.stage.view.hover) this.tip(this.stage.view.hover(event.offsetX, event.offsetY), event);
-        else {
-          const number = this.stage.view.pick(event.offsetX, event.offsetY);
-          this.tip(number >= 0 ? this.describeNeuron(number) : null, event);
-        }
+        if (!down) this.tip(() => this.under(event.offsetX, event.offsetY), event);
       });
     });
     canvas.addEventListener("pointerleave", () => this.tip(null));
+  }
+
+  /** What lies under a point of the picture, in words. */
+  under(x, y) {
+    if (this.stage.view.hover) return this.stage.view.hover(x, y);
+    const number = this.stage.view.pick(x, y);
+    return number >= 0 ? this.describeNeuron(number) : null;
   }
 
   /** A neuron was clicked: it and its area are selected. */
@@ -284,7 +297,7 @@ async function main() {
     const spikes = new Spikes();
     const [scene] = await Promise.all([fetchPacked("scene"), spikes.look()]);
     const app = new App(new Population(scene), spikes);
-    window.isocortex = { app, welch, received, begun };
+    window.isocortex = { app, welch, received, begun, nodeSet, nodeSetText };
     app.start();
   } catch (error) {
     console.error(error);

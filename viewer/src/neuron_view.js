@@ -3,7 +3,7 @@
 import * as THREE from "three";
 import { Branches, Dots } from "./branches.js";
 import { html, put } from "./markup.js";
-import { css, INFERNO, VIRIDIS } from "./palettes.js";
+import { css, INFERNO, PLASMA } from "./palettes.js";
 import { fetchPacked } from "./source.js";
 import { lowerBound } from "./spikes.js";
 
@@ -29,7 +29,7 @@ export class NeuronView {
     this.box = document.getElementById("labels");
     const { state, population, filled } = this.app;
     if (state.get("neuron") < 0 && population.recorded.length)
-      filled.then(() => this.active && state.get("neuron") < 0 && state.set({ neuron: this.app.liveliest() }));
+      filled.then(() => this.active && state.get("neuron") < 0 && state.set({ neuron: this.app.liveliest() }, { step: false }));
     else this.load();
     this.controls();
   }
@@ -47,7 +47,8 @@ export class NeuronView {
   }
 
   home() {
-    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), this.radius / 0.84);
+    const { x, y, z } = this.size ?? { x: 0.5, y: 0.5, z: 0 };
+    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), [[x / 2, y / 2, z / 2]]);
   }
 
   controls() {
@@ -63,11 +64,14 @@ export class NeuronView {
   async load() {
     const number = this.app.state.get("neuron");
     this.clear();
+    if (number !== this.number) delete this.stage.cameras.neuron; // it was of another
+    this.number = number;
     this.data = this.synapses = null;
     this.controls();
     this.stage.stale = true;
     if (number < 0) {
-      this.app.notice("No neuron is chosen. Click one in the cortex or in a column; or let the simulation record some: a membrane_report of v with sections all.");
+      const record = this.app.spikes.awaits ? "" : "; or let the simulation record some: a membrane_report of v with sections all";
+      this.app.notice(`No neuron is chosen. Click one in the cortex or in a column${record}.`);
       return;
     }
     this.app.notice("Reading the neuron …");
@@ -82,10 +86,10 @@ export class NeuronView {
     }
     this.app.notice("");
     this.rebuild();
-    this.home();
+    this.stage.place();
     this.app.waiting("Finding its synapses …");
     const synapses = await fetchPacked(`synapses/${number}`).catch((error) => ({ head: { reason: String(error.message) } }));
-    this.app.waiting("");
+    this.app.head();
     if (this.app.state.get("neuron") !== number || !this.active) return;
     this.synapses = synapses?.arrays?.time ? synapses : null;
     this.reason = synapses === null ? "Synapses are exported for recorded neurons only." : synapses.head.reason;
@@ -123,8 +127,8 @@ export class NeuronView {
     const point = new THREE.Vector3();
     for (let k = 0; k < n; k++) box.expandByPoint(point.fromArray(end, 3 * k).divideScalar(1000));
     box.getCenter(this.centre);
-    const size = box.getSize(new THREE.Vector3());
-    this.radius = Math.max(size.y / 2, size.x / 2 / Math.max(this.stage.camera.aspect, 0.3), 0.03) * 1.02;
+    this.size = box.getSize(new THREE.Vector3()).max(new THREE.Vector3(0.06, 0.06, 0));
+    this.radius = this.size.length() / 2;
     this.dots();
     this.key();
     this.bar();
@@ -175,7 +179,7 @@ export class NeuronView {
       const map = this.map();
       words.push(html`<div>${pick}</div><div class="ramp"><i data-css="background:linear-gradient(90deg,${Array.from({ length: 14 }, (_, k) => css(map(k / 13))).join()})"></i><span>${at(0)}</span><span>${at(0.5)}</span><span>${at(1)} ${unit}</span></div>`);
     } else if (this.data?.arrays.start) {
-      words.push(html`<div>No recording: colours tell branches</div><div class="kinds">${[3, 4, 2].filter((k) => this.data.arrays.kind.includes(k)).map((k) => html`<span><i data-css="background:${KIND_COLOURS[k]}"></i>${KINDS[k]}</span>`)}</div>`);
+      words.push(html`<div>${this.data.head.reports.length ? "Recorded at single places: colours tell branches" : this.app.spikes.awaits ? "Not run yet: colours tell branches" : "No recording: colours tell branches"}</div><div class="kinds">${[3, 4, 2].filter((k) => this.data.arrays.kind.includes(k)).map((k) => html`<span><i data-css="background:${KIND_COLOURS[k]}"></i>${KINDS[k]}</span>`)}</div>`);
     }
     if (this.synapses) {
       const excites = this.synapses.arrays.excites.reduce((a, b) => a + b, 0);
@@ -187,7 +191,7 @@ export class NeuronView {
   }
 
   map() {
-    return this.app.dark() ? INFERNO : (x) => VIRIDIS(0.95 - 0.95 * x);
+    return this.app.dark() ? INFERNO : PLASMA;
   }
 
   /** Range of the colours; voltages are rounded to 5 mV, concentrations are logarithmic. */

@@ -15,15 +15,14 @@ export const INFERNO = map(
   "#3b0964", "#550f6d", "#721a6e", "#8c2369", "#a82e5f", "#c43c4e", "#db503b", "#ed6925",
   "#f8850f", "#fca50a", "#fac62d", "#f2e661", "#fcffa4",
 );
-export const VIRIDIS = map(
-  "#440154", "#482475", "#414487", "#355f8d", "#2a788e", "#21918c", "#22a884", "#44bf70",
-  "#7ad151", "#bddf26",
-);
+// Up to where it can still be seen on white.
+export const PLASMA = map("#0d0887", "#41049d", "#6a00a8", "#8f0da4", "#b12a90", "#cc4778", "#e16462", "#f2844b");
 export const MAGMA = map(
   "#07060f", "#140e36", "#331067", "#56147d", "#7b2382", "#a0307e", "#c73e73", "#e75564",
   "#f97b5d", "#fea772", "#fed395", "#fcfdbf",
 );
-export const MAGMA_LIGHT = (x) => MAGMA(1 - 0.95 * x);
+// On light, too, nothing is the colour of the page and more is hotter.
+export const EMBERS = map("#fbfbfa", "#fbe3c8", "#f9bb84", "#f28a4b", "#dd5330", "#b0242a", "#761026");
 
 export const rgb = hex;
 export const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`;

@@ -58,7 +58,7 @@ export class Plot {
         cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
         scales: {
           x: { time: false, ...(logs ? { distr: 3 } : {}), range: (_, a, b) => this.range ?? [a, b] },
-          y: logs ? { distr: 3 } : zero ? { range: (_, _a, top) => [0, Math.max(top * 1.08, 1e-3)] } : {},
+          y: logs ? { distr: 3 } : zero ? { range: (_, _a, top) => [0, top > 0 ? top * 1.08 : 1] } : {},
         },
         axes: [axis(x, 0), axis(y, 1)],
         series: [{}, ...lines.map(({ label, colour, width = 1.2, fill }) => ({ label, stroke: colour, width, fill, points: { show: false } }))],
@@ -69,7 +69,7 @@ export class Plot {
     );
     const { over } = this.plot;
     if (!logs) over.addEventListener("click", (event) => app.seek(this.plot.posToVal(event.offsetX, "x")));
-    over.addEventListener("mousemove", (event) => app.tip(this.tell(event.offsetX), event));
+    over.addEventListener("mousemove", (event) => app.tip(() => this.tell(event.offsetX), event));
     over.addEventListener("mouseleave", () => app.tip(null));
     this.mark = document.createElement("div");
     this.mark.className = "cursor";

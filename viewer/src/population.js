@@ -1,6 +1,6 @@
 // The neurons: places, attributes, names; which of them are shown, and in which colours.
 
-import { INFERNO, VIRIDIS, onLight, rgb } from "./palettes.js";
+import { INFERNO, onLight, PLASMA, rgb } from "./palettes.js";
 
 export class Population {
   constructor({ head, arrays }) {
@@ -13,6 +13,7 @@ export class Population {
     this.facets = head.facets;
     this.recorded = head.recorded; // those with all compartments first
     this.whole = head.whole;
+    this.branched = head.branched;
     this.primary = this.facets[0];
     this.layered = this.facets.findIndex((f) => f.key === "layer");
     this.sided = this.facets.findIndex((f) => f.key === "hemisphere");
@@ -106,7 +107,9 @@ export class Population {
   }
 
   find(text) {
-    const [population, id] = text.includes(" ") ? text.split(" ") : [null, text];
+    const space = text.lastIndexOf(" "); // names of populations may have some
+    const [population, id] = space < 0 ? [null, text] : [text.slice(0, space), text.slice(space + 1)];
+    if (!/^\d+$/.test(id)) return -1;
     for (let i = 0; i < this.n; i++)
       if (
         this.nodeId[i] === Number(id) &&
@@ -119,4 +122,4 @@ export class Population {
 
 /** Rate to 0..1 on a logarithmic scale from 0.3 to 50 Hz; silent neurons are 0. */
 export const rateShade = (hz) => (hz > 0 ? 0.12 + 0.88 * Math.min(Math.max(Math.log(hz / 0.3) / Math.log(50 / 0.3), 0), 1) : 0);
-export const rateColour = (x, dark) => (dark ? INFERNO(x) : VIRIDIS(1 - x));
+export const rateColour = (x, dark) => (x <= 0 ? rgb(dark ? "#3a3f4b" : "#c3c7ce") : (dark ? INFERNO : PLASMA)(x));

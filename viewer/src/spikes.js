@@ -39,6 +39,9 @@ export class Spikes {
     this.running = status.running;
     this.reached = status.reached;
     this.duration = status.duration;
+    const begun = this.awaits && !status.awaits;
+    this.awaits = status.awaits; // the circuit was not run yet
+    if (begun) location.reload(); // what it records is known now; the address keeps the view
     this.strangers = status.strangers;
     this.promised = status.chunks.length;
     this.expected = status.chunks.reduce((a, b) => a + b, 0);
@@ -61,7 +64,7 @@ export class Spikes {
   }
 
   get live() {
-    return this.running && !exported();
+    return (this.running || this.awaits) && !exported();
   }
 
   /** Call `visit(time, neuron, begin, end)` for the part of every chunk within [from, to). */
@@ -73,10 +76,11 @@ export class Spikes {
     }
   }
 
-  /** Uint32Array[n]: spikes of every neuron. */
-  counts(n) {
+  /** Uint32Array[n]: spikes of every neuron from a time on. */
+  counts(n, since = 0) {
     const counts = new Uint32Array(n);
-    for (const { neuron } of this.chunks) for (const i of neuron) counts[i]++;
+    for (const { time, neuron } of this.chunks)
+      for (let k = lowerBound(time, since); k < neuron.length; k++) counts[neuron[k]]++;
     return counts;
   }
 

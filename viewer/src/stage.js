@@ -5,6 +5,8 @@ import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 
 THREE.ColorManagement.enabled = false; // colours are given as they shall appear
 
+const MARGIN = 1.08; // of the picture to what is in it
+
 export class Stage {
   constructor(canvas, state) {
     this.canvas = canvas;
@@ -38,6 +40,7 @@ export class Stage {
     this.camera.aspect = this.width / this.height;
     this.camera.updateProjectionMatrix();
     this.view?.resize?.();
+    if (this.view && this.state.get("camera") === "") this.view.home(); // nobody chose another
     this.moved();
   }
 
@@ -51,8 +54,8 @@ export class Stage {
     this.state.set({ camera: numbers.map((x) => +x.toFixed(4)).join("_") });
   }
 
-  /** Show a view; `camera` (as in the address) wins over where it was left. */
-  enter(name, view, camera = "") {
+  /** Show a view. */
+  enter(name, view) {
     if (this.view) {
       this.cameras[this.name] = [this.camera.position.clone(), this.controls.target.clone()];
       this.view.leave();
@@ -60,29 +63,48 @@ export class Stage {
     this.name = name;
     this.view = view;
     this.renderer.clear();
-    const given = camera.split("_").map(Number);
     this.camera.fov = view.fov ?? 32;
     this.camera.updateProjectionMatrix();
     view.enter();
+    this.place();
+  }
+
+  /** Put the camera where the address says, else where it was left, else where all is seen. */
+  place() {
+    const { name, view } = this;
+    const given = this.state.get("camera").split("_").map(Number);
+    view.home();
     if (given.length === 6 && given.every(Number.isFinite)) {
       this.camera.position.fromArray(given);
       this.controls.target.fromArray(given, 3);
     } else if (this.cameras[name]) {
       this.camera.position.copy(this.cameras[name][0]);
       this.controls.target.copy(this.cameras[name][1]);
-    } else view.home();
+      this.keep();
+    }
     this.controls.update();
     this.moved();
   }
 
-  /** Look at `target` from `direction`, with a sphere of `radius` in the picture. */
-  lookAt(target, direction, radius) {
-    const half = Math.tan((this.camera.fov * Math.PI) / 360) * Math.min(1, this.camera.aspect);
-    const away = (0.84 * radius) / Math.sin(Math.atan(half));
+  /** The whole object in the picture, from a side if the view knows several. */
+  home(side) {
+    this.view.home(side);
+    this.keep();
+  }
+
+  /**
+   * Look at `target` from `direction` so that `points` (offsets from the target: to the right, up,
+   * nearer) lie within the picture, whatever its shape.
+   */
+  lookAt(target, direction, points) {
+    const high = Math.tan((this.camera.fov * Math.PI) / 360) / MARGIN;
+    const wide = high * this.camera.aspect;
+    let away = 1e-3;
+    for (const [x, y, z] of points) away = Math.max(away, Math.abs(x) / wide + z, Math.abs(y) / high + z);
     this.controls.target.copy(target);
     this.camera.position.copy(target).addScaledVector(direction.clone().normalize(), away);
     this.camera.up.set(0, 1, 0);
-    this.controls.minDistance = 0.002 * radius;
+    this.controls.minDistance = Math.min(0.002 * away, 0.02);
     this.controls.maxDistance = 8 * away;
     this.camera.near = away / 500;
     this.camera.far = away * 30;

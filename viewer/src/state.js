@@ -14,13 +14,22 @@ export const DEFAULTS = {
   variable: "v", // what colours the branches
   from: 0, // span of the time axis, ms
   to: 0, // 0: the end
-  theme: "", // dark or light; "": as the system has it
+  theme: "", // dark or light; "": dark
   camera: "", // of the current view
 };
 
+/** A change of one of these is a step, which the browser's Back takes back. */
+const STEPS = ["view", "neuron", "picked"];
+
 export class State {
-  constructor() {
-    this.values = structuredClone(DEFAULTS);
+  /**
+   * @param {Object} first what is shown at first, where that differs from DEFAULTS
+   * @param {Object} named key -> {write, read}: values that the address holds under another name
+   */
+  constructor(first = {}, named = {}) {
+    this.defaults = { ...DEFAULTS, ...first };
+    this.named = named;
+    this.values = structuredClone(this.defaults);
     this.listeners = [];
     this.timer = 0;
   }
@@ -29,15 +38,20 @@ export class State {
     return this.values[key];
   }
 
-  /** Change some values; listeners of those that differ are called once. */
-  set(changes) {
-    const changed = Object.keys(changes).filter(
-      (key) => JSON.stringify(changes[key]) !== JSON.stringify(this.values[key]),
-    );
+  /** Change some values; listeners of those that differ are called once. `step`: Back undoes it. */
+  set(changes, { step = true } = {}) {
+    const differ = (key) => JSON.stringify(changes[key]) !== JSON.stringify(this.values[key]);
+    const elsewhere = ["view", ...((changes.view ?? this.values.view) === "neuron" ? ["neuron"] : [])];
+    // a camera is of one view, that of the third of one neuron
+    if (elsewhere.some((key) => key in changes && differ(key))) changes = { camera: "", ...changes };
+    const changed = Object.keys(changes).filter(differ);
     if (changed.length === 0) return;
+    const leaves = step && STEPS.some((key) => changed.includes(key));
+    if (leaves) this.write("replaceState"); // as it is now: what one comes back to
     for (const key of changed) this.values[key] = changes[key];
     for (const { keys, call } of this.listeners) if (keys.some((k) => changed.includes(k))) call();
-    this.remember();
+    if (leaves) this.write("pushState");
+    else this.remember();
   }
 
   on(keys, call) {
@@ -47,39 +61,45 @@ export class State {
   /** Write the address bar, at most a few times a second. */
   remember() {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      if (this.values.playing) return;
-      try {
-        history.replaceState(null, "", `#${this.toHash()}`);
-      } catch {
-        // a frame without an address of its own, as in a notebook
-      }
-    }, 250);
+    this.timer = setTimeout(() => !this.values.playing && this.write("replaceState"), 250);
+  }
+
+  write(how) {
+    clearTimeout(this.timer);
+    const hash = `#${this.toHash()}`;
+    if (hash === (location.hash || "#")) return;
+    try {
+      history[how](null, "", hash);
+    } catch {
+      // a frame without an address of its own, as in a notebook
+    }
   }
 
   toHash() {
     const words = new URLSearchParams();
     for (const [key, value] of Object.entries(this.values)) {
-      if (key === "playing" || JSON.stringify(value) === JSON.stringify(DEFAULTS[key])) continue;
+      if (key === "playing" || JSON.stringify(value) === JSON.stringify(this.defaults[key])) continue;
       if (key === "hidden") {
         for (const [facet, values] of Object.entries(value))
           if (values.length) words.set(`hide.${facet}`, values.join("~"));
-      } else words.set(key, typeof value === "number" ? String(+value.toFixed(2)) : value);
+      } else if (this.named[key]) words.set(key, this.named[key].write(value));
+      else words.set(key, typeof value === "number" ? String(+value.toFixed(2)) : value);
     }
     return words.toString();
   }
 
   /** Take over what an address holds; what it does not hold returns to its default. */
   fromHash(hash) {
-    const values = structuredClone(DEFAULTS);
+    const values = structuredClone(this.defaults);
     for (const [key, text] of new URLSearchParams(hash.replace(/^#/, ""))) {
       if (key.startsWith("hide.")) values.hidden[key.slice(5)] = text.split("~");
+      else if (this.named[key]) values[key] = this.named[key].read(text);
       else if (typeof DEFAULTS[key] === "number") {
         if (Number.isFinite(+text)) values[key] = +text;
       } else if (typeof DEFAULTS[key] === "boolean") values[key] = text === "true";
       else if (typeof DEFAULTS[key] === "string") values[key] = text;
     }
     delete values.playing;
-    this.set(values);
+    this.set(values, { step: false });
   }
 }

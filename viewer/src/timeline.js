@@ -1,7 +1,7 @@
 // Pictures over time, with one cursor: the raster of spikes and the rates of areas.
 
 import { html, put } from "./markup.js";
-import { css, MAGMA, MAGMA_LIGHT, theme } from "./palettes.js";
+import { css, EMBERS, MAGMA, theme } from "./palettes.js";
 import { smooth } from "./spectrum.js";
 
 const GUTTER = 74; // px, for labels
@@ -44,7 +44,7 @@ class Timeline {
     });
     this.plot.addEventListener("pointermove", (event) => {
       if (dragging) scrub(event);
-      this.app.tip(this.hover(event.offsetX, event.offsetY), event);
+      this.app.tip(() => this.hover(event.offsetX, event.offsetY), event);
     });
     this.plot.addEventListener("pointerup", () => (dragging = false));
     this.plot.addEventListener("pointerleave", () => this.app.tip(null));
@@ -257,7 +257,7 @@ export class Raster extends Timeline {
       context.globalAlpha = 1;
     }
     if (spikes.total === 0) {
-      const waiting = spikes.expected > 0 ? "Reading spikes …" : spikes.running ? "No spike yet" : "Nothing spiked in this run";
+      const waiting = spikes.awaits ? "Not run yet" : spikes.expected > 0 ? "Reading spikes …" : spikes.running ? "No spike yet" : "Nothing spiked in this run";
       this.empty(context, waiting);
     }
   }
@@ -317,6 +317,7 @@ export class Heat extends Timeline {
           counts[population.codes[neuron[s] * k]][Math.min(Math.floor(time[s] / this.bin), bins - 1)]++;
     });
     this.shown = values.map((_, v) => v).filter((v) => sizes[v] > 0);
+    this.sizes = sizes;
     // smoothed over what few neurons need to be more than dots
     const total = population.n / Math.max(this.shown.length, 1);
     this.width_ms = Math.max(this.bin, total < 1000 ? 8 : 3);
@@ -336,7 +337,7 @@ export class Heat extends Timeline {
     const rows = Math.max(this.shown.length, 1);
     const W = Math.max(Math.round(this.width - GUTTER), 1);
     const image = new ImageData(W, rows);
-    const map = this.theme.dark ? MAGMA : MAGMA_LIGHT;
+    const map = this.theme.dark ? MAGMA : EMBERS;
     const table = Array.from({ length: 256 }, (_, k) => map(k / 255));
     this.shown.forEach((v, r) => {
       for (let x = 0; x < W; x++) {
@@ -367,8 +368,8 @@ export class Heat extends Timeline {
     const ramp = [0, 0.2, 0.4, 0.6, 0.8, 1].map((x) => css(map(x))).join();
     put(
       this.title,
-      html`Rate by ${what} <span class="scale"><i data-css="background:linear-gradient(90deg,${ramp})"></i>${""
-      }0–${this.top} Hz a neuron, σ ${+this.width_ms.toFixed(1)} ms</span>`,
+      html`Rate by ${what} <span class="scale" title="Spikes a second and neuron, smoothed with a Gaussian whose standard deviation is ${+this.width_ms.toFixed(1)} ms"><i data-css="background:linear-gradient(90deg,${ramp})"></i>${""
+      }0–${this.top} Hz a neuron, smoothed over ${+this.width_ms.toFixed(1)} ms</span>`,
     );
   }
 
@@ -381,9 +382,10 @@ export class Heat extends Timeline {
     const r = this.rowAt(y);
     const value = this.app.population.facets[0].values[this.shown[r]];
     if (x < GUTTER) return this.app.describeValue(value.name);
+    if (this.app.spikes.awaits) return this.app.describeValue(value.name);
     const t = this.timeAt(x);
     const rate = this.rates[r][Math.min(Math.floor(t / this.bin), this.rates[r].length - 1)] ?? 0;
-    return html`<b>${value.name}</b> ${value.title === value.name ? "" : value.title}<br>${t.toFixed(1)} ms · ${rate.toFixed(1)} Hz`;
+    return html`<b>${value.name}</b> ${value.title === value.name ? "" : value.title}<br>${t.toFixed(1)} ms · ${rate.toFixed(1)} Hz <small>n = ${this.sizes[this.shown[r]].toLocaleString()}</small>`;
   }
 
   choose(y) {

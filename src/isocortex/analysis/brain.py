@@ -19,23 +19,22 @@ from matplotlib.colors import Normalize, to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from isocortex.analysis import palette
 from isocortex.analysis.morphology import draw_cell, round_length, upright
+from isocortex.analysis.palette import on_light
 from isocortex.analysis.plots import spread
 from isocortex.analysis.rates import population_rate
 from isocortex.analysis.style import COLOURS, RC, new_figure, scale_bar, subplots
 from isocortex.arrays import FloatArray
 from isocortex.cells.compiled import CompiledCell
-from isocortex.cortex.atlas import Atlas
+from isocortex.cortex.atlas import LAYERS, Atlas
 from isocortex.cortex.volume import MIDPLANE_UM
 
 #: Columns of the nodes that the pictures of a cortex need.
 COLUMNS = (
     "x", "y", "z", "area", "hemisphere", "layer", "depth", "normal_x", "normal_y", "normal_z",
 )  # fmt: skip
-LAYER_COLOURS = {
-    "L1": "#56B4E9", "L2/3": "#0072B2", "L4": "#009E73", "L5": "#D55E00", "L6a": "#CC79A7",
-    "L6b": "#E69F00",
-}  # fmt: skip
+LAYER_COLOURS = {f"L{name}": on_light(c) for name, c in zip(LAYERS, palette.LAYERS, strict=True)}
 #: Horizontal and vertical axis of each view, and which way they run.
 VIEWS = {"from above": (2, 0), "from the left": (0, 1), "from the front": (2, 1)}
 #: Neurons above which a view is an image, with a pixel of so many mm: points take minutes.
@@ -132,7 +131,7 @@ def raster_by_area(
     bin_width: float = 10.0,
     begin: float = 0.0,
 ) -> Figure:
-    """Every spike as a point, neurons stacked by area in the atlas's colours; the rate below.
+    """Every spike as a point, neurons stacked by area; the rate below.
 
     Parameters
     ----------
@@ -148,9 +147,10 @@ def raster_by_area(
     row = order[np.minimum(at, len(ids) - 1)]
     times = spikes["timestamps"].to_numpy(float)
     colour = _area_colours(pd.Series(np.repeat(list(groups), size)), atlas)
+    point = float(np.clip(30000.0 / max(len(times), 1), 0.7, 8.0))
     figure = new_figure(8.0, 9.0)
     top, below = subplots(figure, 2, 1, sharex=True, height_ratios=[6, 1])
-    top.scatter(times, row, s=0.7, c=colour[row], linewidths=0, rasterized=True)
+    top.scatter(times, row, s=point, c=colour[row], linewidths=0, rasterized=True)
     ends = np.cumsum(size)
     for k, (first, last) in enumerate(zip(ends - size, ends, strict=True)):
         if k % 2:
@@ -158,6 +158,14 @@ def raster_by_area(
     places = spread((ends - size / 2).tolist(), 0.014 * ends[-1], ends[-1])
     top.set_yticks(places, list(groups), fontsize=6)
     top.tick_params(axis="y", length=0)
+    for label, at in zip(top.get_yticklabels(), ends, strict=True):
+        label.set_color(colour[at - 1])
+    module = atlas.areas["module"].reindex(list(groups)).to_numpy()
+    for name in dict.fromkeys(module):
+        mine = np.flatnonzero(module == name)
+        middle = (ends[mine[0]] - size[mine[0]] + ends[mine[-1]]) / 2
+        top.text(1.01, middle, name, transform=top.get_yaxis_transform(), va="center", rotation=90,
+                 fontsize=7, color=colour[ends[mine[len(mine) // 2]] - 1])  # fmt: skip
     top.set(ylim=(0, ends[-1]))
     top.set_title(f"{len(times):,} spikes of {len(ids):,} neurons, by area (both sides)")
     edges, rate = population_rate(times, len(ids), duration, bin_width, begin)
@@ -216,10 +224,10 @@ def _outline(axes: Axes, atlas: Atlas, horizontal: int, vertical: int) -> None:
 
 
 def _area_colours(area: pd.Series, atlas: Atlas) -> FloatArray:
-    """(n, 3) the Allen Institute's colour of each neuron's area, darkened to show on white."""
-    table = {
-        name: 0.85 * np.array(to_rgb(colour)) for name, colour in atlas.areas["colour"].items()
-    }
+    """(n, 3) the viewer's colour of each neuron's area: those of a module share a hue."""
+    known = list(atlas.areas.index)
+    shades = palette.area_colours(atlas, known)
+    table = {name: to_rgb(on_light(shade)) for name, shade in zip(known, shades, strict=True)}
     names, of = np.unique(area.astype(str), return_inverse=True)
     return np.array([table.get(name, np.full(3, 0.4)) for name in names])[of]
 
@@ -244,10 +252,8 @@ def _column(axes: Axes, nodes: pd.DataFrame, examples: Sequence[Neuron]) -> None
                   va="center", color=LAYER_COLOURS[name])  # fmt: skip
         top = bottom
     for k, example in enumerate(examples):
-        start, end = upright(example.cell)
-        soma = start[example.cell.soma]
         at = np.array([across[example.row], -depth[example.row]])
-        lines = np.stack([(start - soma)[:, :2] + at, (end - soma)[:, :2] + at], axis=1)
+        lines = at + _within(example.cell, depth[example.row], top)
         colour = "black" if k == 0 else LAYER_COLOURS[layer[example.row]]
         axes.add_collection(
             LineCollection(list(lines), colors=[colour], linewidths=0.7 if k == 0 else 0.45,
@@ -260,6 +266,22 @@ def _column(axes: Axes, nodes: pd.DataFrame, examples: Sequence[Neuron]) -> None
     axes.set_axis_off()
     scale_bar(axes, 200.0, "200 µm")
     axes.set_title(f"{area}, {side}: {len(shown)} neurons of a slab {2 * half:.0f} µm thick")
+
+
+def _within(cell: CompiledCell, depth: float, bottom: float) -> FloatArray:
+    """float[n_nodes, 2, 2] branches from the soma, um, between pia and white matter.
+
+    Reconstructions are of other places than where they stand: what would reach out above or below
+    is compressed.
+    """
+    start, end = upright(cell)
+    lines = np.stack([start, end], axis=1)[:, :, :2] - start[cell.soma][:2]
+    height = lines[..., 1]
+    for up, room in ((1.0, depth), (-1.0, bottom - depth)):
+        length = float((up * height).max())
+        if length > room:
+            height[up * height > 0] *= max(room, 4.0) / length
+    return lines
 
 
 def _along_surface(nodes: pd.DataFrame, centre: int) -> tuple[FloatArray, FloatArray]:

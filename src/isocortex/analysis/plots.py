@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from isocortex.analysis.morphology import morphology
-from isocortex.analysis.rates import cell_rates, population_rate
+from isocortex.analysis.rates import cell_rates, population_rate, settled
 from isocortex.analysis.style import COLOURS, RC, colours, new_figure, subplots
 from isocortex.printable import printable
 
@@ -25,6 +25,8 @@ Groups = Mapping[str, ArrayLike]
 
 #: Rates of more groups than this are not told apart in one panel.
 MAX_OVERLAID = 4
+#: ms; bins of rates are as short, or hold so many spikes on average, up to a twentieth of the time.
+SHORTEST, PER_BIN = 10.0, 3
 
 
 @rc_context(RC)
@@ -34,7 +36,7 @@ def raster(
     *,
     duration: float | None = None,
     begin: float = 0.0,
-    bin_width: float = 10.0,
+    bin_width: float | None = None,
     title: str | None = None,
 ) -> Figure:
     """Every spike as a mark, cells stacked by group, and their rate below.
@@ -48,10 +50,14 @@ def raster(
         other cells are left out. By default one group per population, of the cells that fired.
     duration : ms; by default up to the last spike.
     begin : ms, of the time axis.
-    bin_width : of the rate, ms.
+    bin_width : of the rate, ms; by default 10, more where there are few spikes.
     """
     parts = _group_spikes(spikes, groups)
     duration = duration or _last(parts)
+    bins = ""
+    if bin_width is None:
+        bin_width = telling_bin(sum(len(p[2]) for p in parts.values()), duration - begin)
+        bins = f", rate in bins of {bin_width:g} ms" if bin_width > SHORTEST else ""
     figure = new_figure(7.0, 4.8)
     top, below = subplots(figure, 2, 1, sharex=True, height_ratios=[3, 1])
     palette, offset, centres = colours(parts), 0, []
@@ -59,7 +65,7 @@ def raster(
     size = float(np.clip(260.0 / max(n_rows, 1), 1.0, 9.0))
     for k, (name, (nodes, ids, times)) in enumerate(parts.items()):
         rows = offset + np.searchsorted(nodes, ids)
-        if k % 2 and len(parts) > 1:
+        if k % 2 and len(parts) > MAX_OVERLAID:  # of fewer, colours tell enough
             top.axhspan(offset - 0.5, offset + len(nodes) - 0.5, color="0.95", linewidth=0)
         top.plot(
             times, rows, "|", color=palette[name], ms=size, mew=1.0, label=name, rasterized=True
@@ -96,7 +102,7 @@ def raster(
         top.set_ylabel("cell")
     top.set_ylim(-0.7, max(n_rows, 1) - 0.3)
     top.set_title(title or f"{sum(len(p[1]) for p in parts.values())} spikes of {_cells(n_rows)}")
-    below.set(xlim=(begin, duration), xlabel="time (ms)", ylabel="rate (Hz/cell)")
+    below.set(xlim=(begin, duration), xlabel=f"time (ms){bins}", ylabel="rate (Hz/cell)")
     below.set_ylim(bottom=0)
     return figure
 
@@ -166,7 +172,8 @@ def rates(
 ) -> Figure:
     """For each group a histogram of its cells' mean rates, and its rate over time.
 
-    Parameters are those of :func:`raster`. The vertical line is the mean over cells.
+    Parameters are those of :func:`raster`. The vertical line is the mean over cells. Mean rates are
+    without the onset, as :func:`isocortex.analysis.rates.settled` tells; it is shaded.
     """
     parts = _group_spikes(spikes, groups)
     duration = duration or _last(parts)
@@ -176,8 +183,12 @@ def rates(
         figure, n_groups, 2, sharex="col", sharey="col", squeeze=False, width_ratios=[1, 1.6]
     )
     palette = colours(parts)
-    length = duration - begin
-    means = {name: cell_rates(ids, nodes, length) for name, (nodes, ids, _) in parts.items()}
+    since = settled(begin, duration)
+    length = duration - since
+    means = {
+        name: cell_rates(ids[times >= since], nodes, length)
+        for name, (nodes, ids, times) in parts.items()
+    }
     every = np.concatenate([np.zeros(1), *means.values()])
     highest = np.percentile(every, 99.5)  # a few that fire much faster must not hide the others
     beyond = every.max() > highest
@@ -197,8 +208,11 @@ def rates(
         )  # fmt: skip
         edges, rate = population_rate(times, len(nodes), duration, bin_width, begin)
         right.stairs(rate, edges, fill=True, color=palette[name], alpha=0.7)
+        if since > begin:
+            right.axvspan(begin, since, color="0.9", linewidth=0, zorder=0)
+    late = f" from {since:g} ms on" if since > begin else ""
     more = ", last bin: and more" if beyond else ""
-    grid[-1, 0].set(xlabel=f"mean rate (Hz){more}", xlim=(bins[0], bins[-1]))
+    grid[-1, 0].set(xlabel=f"mean rate{late} (Hz){more}", xlim=(bins[0], bins[-1]))
     grid[-1, 1].set(xlabel=f"time (ms), bins of {bin_width:g} ms", xlim=(begin, duration))
     grid[-1, 1].set_ylim(bottom=0)
     labelled = range(n_groups) if n_groups <= MAX_OVERLAID else [n_groups // 2]
@@ -238,6 +252,13 @@ def fi_curve(
     if len(curves) > 1:
         axis.legend()
     return figure
+
+
+def telling_bin(n_spikes: int, duration: float) -> float:
+    """Width of bins (ms) that tell a rate: five spikes are no rate in bins of 10 ms."""
+    wanted = min(PER_BIN * duration / max(n_spikes, 1), duration / 20)
+    steps = [step * SHORTEST for step in (1, 2, 5, 10, 20, 50, 100)]
+    return next((step for step in steps if step >= wanted), steps[-1])
 
 
 def _cells(n: int) -> str:

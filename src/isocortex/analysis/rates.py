@@ -7,6 +7,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from isocortex.analysis.irregularity import interval_statistics
 
+#: ms at the beginning of a run, when all cells leave the same voltage at once.
+ONSET = 400.0
+
+
+def settled(begin: float, duration: float) -> float:
+    """From when on (ms) mean rates are counted: after the onset, of runs of twice its length.
+
+    Parameters
+    ----------
+    begin, duration : of the simulated time, ms; what begins later than 0 has no onset.
+    """
+    return ONSET if begin == 0.0 and duration >= 2 * ONSET else begin
+
 
 def cell_rates(spike_ids: ArrayLike, nodes: ArrayLike, duration: float) -> NDArray[np.float64]:
     """Mean firing rate of each cell in ``nodes``, Hz, silent cells included.

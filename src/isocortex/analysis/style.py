@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
@@ -59,9 +60,23 @@ def subplots(figure: Figure, rows: int = 1, columns: int = 1, **options: Any) ->
         return figure.subplots(rows, columns, **options)
 
 
+#: After ``COLOURS`` they come darker, then lighter, then paler still: share and what they are mixed
+#: with, and black becomes that grey.
+SHADES = ((0.0, 1.0, 0.0), (0.45, 0.0, 0.4), (0.5, 1.0, 0.6), (0.72, 1.0, 0.8))
+
+
 def colours(names: Iterable[Hashable]) -> dict[Hashable, str]:
-    """A colour for each name, in their order; repeated after seven."""
-    return {name: COLOURS[k % len(COLOURS)] for k, name in enumerate(names)}
+    """A colour for each name, in their order; no two of the first 28 are alike."""
+    return {name: _shade(k) for k, name in enumerate(names)}
+
+
+def _shade(number: int) -> str:
+    share, other, grey = SHADES[number // len(COLOURS) % len(SHADES)]
+    colour = COLOURS[number % len(COLOURS)]
+    red, green, blue = ((1 - share) * part + share * other for part in to_rgb(colour))
+    if colour == "#000000":
+        red = green = blue = grey
+    return to_hex((red, green, blue)).upper()
 
 
 def plain_powers(*axes: Axis) -> None:

@@ -40,7 +40,7 @@ def rates(
     from rich.table import Table
 
     from isocortex.analysis.groups import column_named, rates_by
-    from isocortex.analysis.rates import cell_rates
+    from isocortex.analysis.rates import cell_rates, settled
     from isocortex.errors import ConfigError, InputError, disk_errors
     from isocortex.report.origin import nodes_of
     from isocortex.report.results import Result
@@ -85,6 +85,9 @@ def rates(
                 *("" if np.isnan(x) else f"{x:,.{d}f}" for x, d in zip(row, digits, strict=True)),
             )
         out.print(f"{name}, {start:g} to {result.duration:g} ms, Hz:")
+        late = settled(start, result.duration)
+        if late > start:
+            out.print(f"  The onset counts, too; without it: --start {late:g}")
         out.print(table)
     if output is not None:
         written = pd.concat(

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from isocortex.cli.plot import draw
-from isocortex.cli.terminal import ConfigOption, Results, out, progress_bar
+from isocortex.cli.terminal import ConfigOption, out, progress_bar
 
 if TYPE_CHECKING:
     from isocortex.viewer.session import Session
 
 
 def view(
-    results: Results,
+    results: Annotated[
+        Path,
+        typer.Argument(help="Output folder, configuration or folder of a circuit; run or not yet."),
+    ],
     config: ConfigOption = None,
     port: Annotated[int, typer.Option(help="On this machine; 0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
@@ -29,7 +32,7 @@ def view(
         Path | None, typer.Option(help="Draw the cortex, a column and a neuron as a picture.")
     ] = None,
 ) -> None:
-    """Look at a finished or running simulation: cortex, column and neuron, with time."""
+    """Look at a circuit, before, during and after its run: cortex, column and neuron."""
     from isocortex.viewer.export import write_page
     from isocortex.viewer.session import open_session
 
@@ -54,7 +57,8 @@ def _serve(session: Session, port: int, browser: bool) -> None:
     from isocortex.viewer.server import ViewServer
 
     server = ViewServer(session, port)
-    out.print(f"{len(session.scene):,} neurons of {session.result.directory}")
+    run = f"{session.config}, not run yet" if session.awaits else str(session.result.directory)
+    out.print(f"{len(session.scene):,} neurons of {run}")
     out.print(f"Open {server.url}")
     out.print("Only this machine can reach it. Ctrl-C ends it.")
     if browser:

@@ -15,6 +15,17 @@ from isocortex.errors import ConfigError
 #: Excitatory neurons by where they project, then inhibitory neurons by what they express. Inh are
 #: those of GAD67 that express none of the three.
 CLASSES = ("IT", "ET", "NP", "CT", "6b", "Pvalb", "Sst", "Vip", "Inh")
+CLASS_TITLES = {
+    "IT": "intratelencephalic: to cortex and striatum",
+    "ET": "extratelencephalic: to the brain stem and other places outside the telencephalon",
+    "NP": "near-projecting",
+    "CT": "corticothalamic",
+    "6b": "excitatory neurons of layer 6b",
+    "Pvalb": "inhibitory, of parvalbumin",
+    "Sst": "inhibitory, of somatostatin",
+    "Vip": "inhibitory, of vasoactive intestinal peptide",
+    "Inh": "other inhibitory: neither Pvalb nor Sst nor Vip",
+}
 N_EXCITATORY = 5
 EXCITATORY = CLASSES[:N_EXCITATORY]
 HEMISPHERES = ("left", "right")

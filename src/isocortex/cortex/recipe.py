@@ -26,6 +26,26 @@ DENSITIES = ("published", "rodarie")
 TABLES = ("annotation", "area_layer", "connectome", "wiring", "drive")
 
 
+#: Of the words of a recipe, where they have one.
+UNITS = {
+    "local_velocity": "µm/ms", "long_velocity": "µm/ms", "long_delay": "ms", "dL": "µm",
+    "map_width": "standard deviations of the area", "synapses": "at scale 1",
+    "scale": "of the neurons", "local": "of the synapses", "contra": "of the long-range synapses",
+    "in_degree": "of a neuron's synapses", "excitation": "times the weights of the tables",
+    "inhibition": "times the weights of the tables",
+}  # fmt: skip
+
+
+def recipe_told(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Words of a recipe with what they mean in words, and values with their units."""
+    told = {}
+    for key, value in recipe.items():
+        number = isinstance(value, int | float) and key in UNITS
+        text = "default" if value is None else f"{value:g}" if number else str(value)
+        told[key.replace("_", " ")] = f"{text} {UNITS[key]}" if number else text
+    return told
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything a cortex model is made of beside the tables.

@@ -15,6 +15,7 @@ import pandas as pd
 from isocortex import __version__
 from isocortex.circuit.changes import CHANGES, OURS
 from isocortex.cortex.atlas import load_atlas
+from isocortex.cortex.recipe import recipe_told
 from isocortex.experiment import figures
 from isocortex.experiment.about import Source
 from isocortex.experiment.pieces import Piece
@@ -335,7 +336,7 @@ def _made(result: StudyResult) -> Section:
         ("isocortex", __version__),
         ("versions", ", ".join(f"{name} {value}" for name, value in versions.items())),
         ("scale", f"{study.scale:g}"),
-        ("recipe", ", ".join(f"{k} {v}" for k, v in study.recipe.items()) or "default"),
+        ("recipe", "; ".join(map(" ".join, recipe_told(study.recipe).items())) or "default"),
         ("seeds", ", ".join(map(str, result.seeds))),
         ("precision", study.precision),
         ("duration, not compared at first", f"{study.tstop:g} ms, {study.settle:g} ms"),

@@ -12,6 +12,7 @@ from isocortex.analysis import brain
 from isocortex.circuit.changes import UNCOUNTED
 from isocortex.cortex.atlas import load_atlas
 from isocortex.cortex.counts import CLASSES
+from isocortex.cortex.recipe import recipe_told
 from isocortex.errors import InputError
 from isocortex.html_report.page import (
     Cell,
@@ -235,8 +236,7 @@ def network(subject: Subject) -> Section:
         parts.append(paragraph(f"Compartments and synapses: {UNRECORDED}.", class_="soft"))
     if subject.recipe:
         parts.append(tag("h3", "Recipe of the cortex"))
-        recipe = ((key, "default" if v is None else str(v)) for key, v in subject.recipe.items())
-        parts.append(facts(recipe, columns=2))
+        parts.append(facts(recipe_told(subject.recipe).items(), columns=2))
     rows = [
         [name, _values(nodes.table, "model_type"), nodes.file.name,
          f"{len(nodes.node_ids):,}", _distinct(nodes.table, "model_template")]

@@ -26,6 +26,7 @@ class Result:
     Parameters
     ----------
     path : an output folder, or the simulation configuration (JSON) that names it.
+    awaited : the run may not have begun: a folder that holds nothing yet is no error.
 
     Attributes
     ----------
@@ -35,8 +36,8 @@ class Result:
     run_summary : what the run that made it did; None where the provenance does not tell.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.directory = _output_dir(Path(path))
+    def __init__(self, path: str | os.PathLike[str], *, awaited: bool = False) -> None:
+        self.directory = _output_dir(Path(path), awaited=awaited)
         file = self.directory / PROVENANCE_FILE
         self.provenance: dict[str, Any] = _provenance(file)
         self.run_summary: Summary | None = summary_from(self.provenance.get("summary"))
@@ -55,7 +56,7 @@ class Result:
                     self._report_files[file.stem] = file
                 for room in self._sampled.keys() & set(hdf5):
                     self._sampled[room][file.stem] = file
-        if not self.files:
+        if not self.files and not awaited:
             raise InputError(
                 "holds no SONATA spikes or reports",
                 file=self.directory,
@@ -327,7 +328,7 @@ def _open(file: Path) -> h5py.File:
         raise InputError(f"cannot be read as HDF5 ({error})", file=file, fix=fix) from error
 
 
-def _output_dir(path: Path) -> Path:
+def _output_dir(path: Path, *, awaited: bool = False) -> Path:
     """The folder itself, or the one that a SONATA simulation configuration writes to."""
     if path.is_dir():
         config = path / "simulation_config.json"
@@ -345,7 +346,7 @@ def _output_dir(path: Path) -> Path:
     from isocortex.sonata.config import load_output_dir
 
     folder = load_output_dir(path)
-    if not folder.is_dir():
+    if not folder.is_dir() and not awaited:
         raise InputError("does not exist", file=folder, fix="Run the simulation first.")
     return folder
 

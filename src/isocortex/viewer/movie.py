@@ -27,6 +27,9 @@ BACKGROUND = np.array([11, 13, 18], np.float32) / 255.0
 FIELD = np.deg2rad(32.0)
 #: As many somas as look like a surface; more cost time and change no pixel.
 MOST_SOMAS = 400_000
+#: Of the frame to what is in it; neurons that tell where that is; part of the flight that goes
+#: around, before the dive.
+MARGIN, OUTLINE, DIVE = 1.06, 20_000, 0.62
 #: Flashes fade to the eye within a fifth of a second.
 FADE = 0.07  # s of the movie
 
@@ -109,17 +112,21 @@ def render(
     centre, reach = _middle(points)
     radius = np.float32(min(0.36 * np.cbrt(123.3 * (reach / 5.9) ** 3 / len(points)), 0.06 * reach))
     goal = _goal(session, points, centre)
+    outline = points[:OUTLINE] - centre
+    away = max(
+        _fitting(outline, direction, width / height, float(radius)) for direction in _around(8)
+    )  # of the whole flight, so that the camera does not pump
     shown = slice(0, MOST_SOMAS)
     end = session.duration
     fade = FADE * end / seconds  # ms
     for k in range(count):
         part = k / max(count - 1, 1)
-        camera = _flight(part, centre, reach, goal)
+        camera = _flight(part, centre, reach, goal, away)
         image = np.empty((height, width, 3), np.float32)
         image[:] = BACKGROUND
         x, y, depth, scale = camera.project(points[shown], width, height)
-        away = float(np.linalg.norm(camera.eye - centre))
-        near, far = max(away - reach, 0.0), away + reach
+        distance = float(np.linalg.norm(camera.eye - centre))
+        near, far = max(distance - reach, 0.0), distance + reach
         order = np.argsort(-depth).astype(np.int64)
         _splat(image, x, y, depth, colour[shown], order, radius * scale, (near, far))
         now = part * end
@@ -160,20 +167,44 @@ def _goal(session: Session, points: FloatArray, centre: NDArray[Any]) -> NDArray
     return points[mine].mean(axis=0).astype(np.float64) if mine.any() else centre
 
 
-def _flight(part: float, centre: NDArray[Any], reach: float, goal: NDArray[Any]) -> Camera:
-    """Around the whole for two thirds of the time, then towards the goal."""
-    dive = float(np.clip((part - 0.62) / 0.38, 0.0, 1.0))
-    dive = dive * dive * (3.0 - 2.0 * dive)
+def _direction(part: float) -> NDArray[np.float64]:
+    """Where the camera stands on its way around, from the middle."""
     turn = np.deg2rad(-125.0 + 150.0 * part)
-    height = 0.75 - 0.15 * part
-    direction = np.array([np.sin(turn), height, np.cos(turn)])
-    direction /= np.linalg.norm(direction)
+    direction = np.array([np.sin(turn), 0.75 - 0.15 * part, np.cos(turn)])
+    return np.asarray(direction / np.linalg.norm(direction))
+
+
+def _around(count: int) -> list[NDArray[np.float64]]:
+    """Directions before the dive."""
+    return [_direction(part) for part in np.linspace(0.0, DIVE, count)]
+
+
+def _fitting(
+    points: NDArray[np.floating], direction: NDArray[np.float64], aspect: float, radius: float
+) -> float:
+    """From how far (mm) points around the middle, and spheres at them, are within the frame."""
+    right = np.cross((0.0, 1.0, 0.0), direction)
+    right /= np.linalg.norm(right)
+    x, y, near = (points @ axis for axis in (right, np.cross(direction, right), direction))
+    high = np.tan(FIELD / 2) / MARGIN
+    wide = high * aspect
+    return float(max(((np.abs(x) + radius) / wide + near).max(),
+                     ((np.abs(y) + radius) / high + near).max()))  # fmt: skip
+
+
+def _flight(
+    part: float, centre: NDArray[Any], reach: float, goal: NDArray[Any], away: float
+) -> Camera:
+    """Around the whole for two thirds of the time, from ``away`` mm, then towards the goal."""
+    dive = float(np.clip((part - DIVE) / (1.0 - DIVE), 0.0, 1.0))
+    dive = dive * dive * (3.0 - 2.0 * dive)
+    direction = _direction(part)
     outward = goal - centre
     if np.linalg.norm(outward) > 0.05 * reach:
         outward = outward / np.linalg.norm(outward)
         direction = (1 - dive) * direction + dive * outward
         direction /= np.linalg.norm(direction)
-    distance = reach * 2.55 * (0.3**dive)
+    distance = away * (0.3**dive)
     target = centre + dive * (goal - centre)
     return Camera(target + distance * direction, target)
 

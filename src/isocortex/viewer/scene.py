@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from isocortex.analysis import palette
 from isocortex.circuit import NodePopulation
 from isocortex.cortex.atlas import LAYERS, load_atlas
-from isocortex.cortex.counts import CLASSES
+from isocortex.cortex.counts import CLASS_TITLES, CLASSES
 from isocortex.cortex.volume import MIDPLANE_UM
 from isocortex.errors import InputError
 from isocortex.random import uniform
-from isocortex.viewer import colours
 from isocortex.viewer.pack import pack
 
 #: Attributes by which neurons are coloured and chosen, the most telling first: column -> title.
@@ -46,12 +46,14 @@ class Facet:
     key, title : of the column.
     values : one dictionary each: ``name``, ``title``, ``colour``, and perhaps ``group``, ``allen``.
     code : uint8[n], the value of each neuron.
+    exact : whether the values are those of the nodes, so that a query can name them.
     """
 
     key: str
     title: str
     values: list[dict[str, str]]
     code: NDArray[np.uint8]
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,8 @@ class Scene:
                 "places": places.head,
                 "populations": self.populations,
                 "facets": [
-                    {"key": f.key, "title": f.title, "values": f.values} for f in self.facets
+                    {"key": f.key, "title": f.title, "values": f.values, "exact": f.exact}
+                    for f in self.facets
                 ],
             },
             {
@@ -229,12 +232,13 @@ def _facets(
         if not 1 < len(found) <= MOST_VALUES or any(_same(code[order], f.code) for f in facets):
             continue
         values, rank = _values(key, [str(name) for name in found])
-        facets.append(Facet(key, title, values, rank[code][order].astype(np.uint8)))
+        exact = bool((text == column).all())
+        facets.append(Facet(key, title, values, rank[code][order].astype(np.uint8), exact))
         if len(facets) == MOST_FACETS:
             break
     if not facets:
         name = ", ".join(tables)
-        only = {"name": name, "title": name, "colour": colours.DISTINCT[0]}
+        only = {"name": name, "title": name, "colour": palette.DISTINCT[0]}
         facets = [Facet("population", "Node population", [only], np.zeros(len(order), np.uint8))]
     return facets
 
@@ -251,9 +255,7 @@ def _values(key: str, names: list[str]) -> tuple[list[dict[str, str]], NDArray[n
     atlas = load_atlas()
     known = names
     if key == "area" and set(names) <= set(atlas.areas.index):
-        modules = list(dict.fromkeys(atlas.areas["module"]))
-        areas = atlas.areas.sort_values("module", key=lambda m: m.map(modules.index), kind="stable")
-        known = [name for name in areas.index if name in names]
+        known = [name for name in palette.by_module(atlas) if name in names]
         values = [
             {
                 "name": name,
@@ -264,25 +266,26 @@ def _values(key: str, names: list[str]) -> tuple[list[dict[str, str]], NDArray[n
             }
             for name, colour, allen in zip(
                 known,
-                colours.area_colours(atlas, known),
-                colours.allen_colours(atlas, known),
+                palette.area_colours(atlas, known),
+                palette.allen_colours(atlas, known),
                 strict=True,
             )
         ]
     else:
         fixed: Mapping[str, str] = {}
         if key == "layer" and set(names) <= {f"L{layer}" for layer in LAYERS}:
-            fixed = {f"L{name}": c for name, c in zip(LAYERS, colours.LAYERS, strict=True)}
+            fixed = {f"L{name}": c for name, c in zip(LAYERS, palette.LAYERS, strict=True)}
         elif key == "cell_class" and set(names) <= set(CLASSES):
-            fixed = {name: colours.CLASSES[name] for name in CLASSES}
-        elif key == "hemisphere" and set(names) <= set(colours.SIDES):
-            fixed = colours.SIDES
-        elif key == "ei" and set(names) <= set(colours.EI):
-            fixed = colours.EI
+            fixed = {name: palette.CLASSES[name] for name in CLASSES}
+        elif key == "hemisphere" and set(names) <= set(palette.SIDES):
+            fixed = palette.SIDES
+        elif key == "ei" and set(names) <= set(palette.EI):
+            fixed = palette.EI
         known = [name for name in fixed if name in names] if fixed else sorted(names)
-        shades = [fixed[n] for n in known] if fixed else colours.distinct(len(known))
+        shades = [fixed[n] for n in known] if fixed else palette.distinct(len(known))
+        titles = CLASS_TITLES if key == "cell_class" and fixed else {}
         values = [
-            {"name": name, "title": name, "colour": colour}
+            {"name": name, "title": titles.get(name, name), "colour": colour}
             for name, colour in zip(known, shades, strict=True)
         ]
     rank = np.array([known.index(name) for name in names])

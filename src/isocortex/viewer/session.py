@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from isocortex.errors import ConfigError, InputError, IsocortexError
 from isocortex.network.cells import MODEL_COLUMNS, compile_cell_of
 from isocortex.network.onto import SynapsesOnto, synapses_onto
 from isocortex.report.origin import named_config, simulation_of
+from isocortex.report.output import PROVENANCE_FILE
 from isocortex.report.results import Result
 from isocortex.sonata.config import load_simulation
 from isocortex.viewer.events import events_block
@@ -29,6 +31,8 @@ from isocortex.viewer.scene import make_scene, slab_block
 MOST_NODES = 300_000
 #: Cells of which the soma alone is recorded are listed up to this number.
 MOST_LISTED = 64
+#: What a circuit's folder calls its simulation.
+CONFIG_FILE = "simulation_config.json"
 #: All names there are.
 NAME = re.compile(r"(scene|status|slab|models|spikes/(\d+)/(\d+)|(neuron|synapses)/(\d+))")
 
@@ -38,7 +42,7 @@ class Session:
 
     Parameters
     ----------
-    result : the run; it may still be going on.
+    result : the run; it may still be going on, or not have begun.
     config : the simulation's configuration; by default the one the result names.
 
     Attributes
@@ -50,21 +54,31 @@ class Session:
     """
 
     def __init__(self, result: Result, config: Path | None = None) -> None:
-        self.result = result
         self.config = config or named_config(result)
         self.simulation: Simulation | None = None
         if self.config is not None:
             self.simulation = simulation_of(result, self.config, cells_only=True)
         self.scene = make_scene(_shown(result, self.simulation))
-        self.feed = SpikeFeed(result.spike_files, self.scene)
-        self.feed.update()
-        whole, some = recorded_cells(result)
-        self.whole = self._numbers(whole)
-        self.recorded = self.whole + (self._numbers(some) if len(some) <= MOST_LISTED else [])
         self._full: Simulation | None = None
         self._blocks: dict[str, bytes] = {}
         self._onto: dict[tuple[str, int], SynapsesOnto] = {}
         self._locks = {kind: threading.Lock() for kind in (None, "neuron", "synapses")}
+        self._take(result)
+
+    def _take(self, result: Result) -> None:
+        """Look at a run, or at none yet."""
+        feed = SpikeFeed(result.spike_files, self.scene)
+        feed.update()
+        whole, some = recorded_cells(result)
+        self.result, self.feed = result, feed
+        self.whole = self._numbers(whole)
+        self.recorded = self.whole + (self._numbers(some) if len(some) <= MOST_LISTED else [])
+        self._blocks = {}
+
+    @property
+    def awaits(self) -> bool:
+        """Whether the circuit was not run yet."""
+        return not self.result.files
 
     def _numbers(self, cells: set[tuple[str, int]]) -> list[int]:
         """Places in drawing order of cells that are shown, by node."""
@@ -74,10 +88,12 @@ class Session:
     @property
     def duration(self) -> float:
         """Length of the time axis, ms."""
+        if self.awaits and self.simulation is not None:
+            return self.simulation.tstop
         asked = float(self.result.provenance.get("run", {}).get("tstop", 0.0))
         if self.feed.running:
             return max(asked, self.feed.last)
-        return max(self.result.duration, self.feed.last, 1.0)
+        return max(self.result.duration, self.feed.last) or 1.0  # an axis has some length
 
     def get(self, name: str) -> bytes | None:
         """A block by its name, None if there is none of that name.
@@ -108,9 +124,15 @@ class Session:
 
     def status(self) -> dict[str, Any]:
         """How far the run is, and which chunks of spikes there are."""
+        if self.awaits:
+            with suppress(InputError):  # its files are just being made: the next look will do
+                begun = Result(self.config or self.result.directory, awaited=True)
+                if begun.files:
+                    self._take(begun)
         self.feed.update()
-        done = self.feed.last if self.feed.running else self.duration
-        return {**self.feed.status(), "reached": done, "duration": self.duration}
+        done = self.feed.last if self.feed.running or self.awaits else self.duration
+        told = {"awaits": self.awaits, "reached": done, "duration": self.duration}
+        return {**self.feed.status(), **told}
 
     def _spikes(self, epoch: int, chunk: int) -> bytes | None:
         if epoch != self.feed.epoch or chunk >= len(self.feed.chunks):
@@ -130,9 +152,15 @@ class Session:
                 "duration": self.duration,
                 "recorded": self.recorded,
                 "whole": self.whole,
-                "has_models": self.simulation is not None,
+                "begin": self.result.begin,
+                "branched": self._branched(),
             }
         )
+
+    def _branched(self) -> bool:
+        """Whether any of the first few neurons has a model with branches."""
+        first = range(min(4, len(self.scene)))
+        return any(self._compile(*self._who(number)) is not None for number in first)
 
     def _slab(self) -> bytes:
         return slab_block(self.scene)
@@ -225,12 +253,20 @@ def open_session(results: Path, config: Path | None = None) -> Session:
 
     Parameters
     ----------
-    results : output folder, or simulation configuration.
+    results : output folder; or simulation configuration or folder of a circuit, run or not yet.
     config : the configuration, where the results do not name it.
     """
+    built = results / CONFIG_FILE
+    if config is None and built.is_file() and not (results / PROVENANCE_FILE).exists():
+        results = built
     if config is None and results.is_file():
         config = results
-    return Session(Result(results), config)
+    return Session(Result(results, awaited=results.is_file()), config)
+
+
+def _cells_in(population: NodePopulation) -> bool:
+    """Whether any of its nodes is simulated."""
+    return not population.virtual.all()
 
 
 def _shown(result: Result, simulation: Simulation | None) -> dict[str, NodePopulation]:
@@ -246,6 +282,10 @@ def _shown(result: Result, simulation: Simulation | None) -> dict[str, NodePopul
             for name, ids in result.nodes.items()
         }
     nodes = simulation.circuit.nodes
+    if not result.files:  # not run yet: what it will run
+        able = {name: population for name, population in nodes.items() if _cells_in(population)}
+        if able:
+            return able
     told = result.provenance.get("run", {}).get("populations") or result.spike_populations
     if not told:
         raise InputError(

@@ -1,4 +1,7 @@
-"""Colours of the viewer: told apart with any kind of colour vision, on dark and on light."""
+"""Colours of areas, layers and classes, in the viewer and in pictures alike.
+
+They are told apart with any kind of colour vision, on dark and, through :func:`on_light`, on white.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,21 @@ CLASSES = {
 }  # fmt: skip
 SIDES = {"left": "#56B4E9", "right": "#E69F00"}
 EI = {"e": "#F2B56B", "i": "#56B4E9"}
+
+
+def by_module(atlas: Atlas) -> list[str]:
+    """All areas, those of a module side by side, else in the order of the atlas."""
+    modules = list(dict.fromkeys(atlas.areas["module"]))
+    order = atlas.areas["module"].map(modules.index).sort_values(kind="stable")
+    return [str(name) for name in order.index]
+
+
+def on_light(colour: str) -> str:
+    """A colour of the same hue that is dark enough for white; the viewer's page does the same."""
+    red, green, blue = _rgb(colour)
+    luminance = 0.299 * red + 0.587 * green + 0.114 * blue
+    factor = min(1.0, (0.42 + 0.35 * (luminance - 0.42)) / max(luminance, 1e-3))
+    return _hex(factor * red, factor * green, factor * blue)
 
 
 def area_colours(atlas: Atlas, names: Sequence[str]) -> list[str]:
