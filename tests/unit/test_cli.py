@@ -330,7 +330,7 @@ def test_scipy_has_its_blas_after_a_command(circuit):
     """It is hidden from Numba alone."""
     code = f"""import sys
 from isocortex.cli import main
-sys.argv = ["isocortex", "info", {str(circuit)!r}]
+sys.argv = ["isocortex", "run", {str(circuit)!r}, "--tstop", "1", "--overwrite"]
 try:
     main()
 except SystemExit as stop:
