@@ -19,6 +19,8 @@ def as_neuroml(fit: dict, unit: str = "S_per_cm2", factor: float = 1.0) -> str:
         elif channel == "CaDynamics":
             calcium[name] = value
             continue
+        elif channel == "Ih":
+            ion, reversal = "hcn", -45.0
         elif ion == "ca":
             kind = "Nernst"
         known = "" if kind else f'erev="{reversal!r} mV"'
