@@ -168,12 +168,14 @@ def rates(
     duration: float | None = None,
     begin: float = 0.0,
     bin_width: float = 50.0,
+    since: float | None = None,
     title: str | None = None,
 ) -> Figure:
     """For each group a histogram of its cells' mean rates, and its rate over time.
 
     Parameters are those of :func:`raster`. The vertical line is the mean over cells. Mean rates are
-    without the onset, as :func:`isocortex.analysis.rates.settled` tells; it is shaded.
+    from ``since`` (ms) on, by default without the onset, as
+    :func:`isocortex.analysis.rates.settled` tells; what does not count is shaded.
     """
     parts = _group_spikes(spikes, groups)
     duration = duration or _last(parts)
@@ -183,7 +185,7 @@ def rates(
         figure, n_groups, 2, sharex="col", sharey="col", squeeze=False, width_ratios=[1, 1.6]
     )
     palette = colours(parts)
-    since = settled(begin, duration)
+    since = settled(begin, duration) if since is None else since
     length = duration - since
     means = {
         name: cell_rates(ids[times >= since], nodes, length)

@@ -10,8 +10,9 @@ import pandas as pd
 from isocortex import pictures
 from isocortex.analysis import brain, plots
 from isocortex.analysis.groups import ABOVE, BELOW, IN_RANGE
+from isocortex.analysis.palette import by_module
 from isocortex.analysis.plots_spectra import spectra
-from isocortex.analysis.rates import isi_cv
+from isocortex.analysis.rates import isi_cv, settled
 from isocortex.analysis.spectra import (
     RANGE,
     PopulationSpectrum,
@@ -73,6 +74,10 @@ def rates(subject: Subject) -> Section:
             "per second and cell (Hz), silent cells included. ",
             f"One spike of one cell is {number(1 / seconds, 2)} Hz. " if seconds else "",
             "Median, percentiles and silent cells are over the cells of a group.",
+            f" The first {late - subject.begin:g} ms, in which all cells leave the same voltage at "
+            "once, are counted."
+            if (late := settled(subject.begin, subject.end)) > subject.begin
+            else "",
         )
     ]
     if subject.is_cortex:
@@ -145,7 +150,9 @@ def _rate_figures(subject: Subject) -> Iterator[Markup]:
         if not cells["spikes"].sum() or len(groups) > MOST_GROUPS:
             continue
         spikes = _spikes(subject, str(population))
-        drawing = plots.rates(spikes, groups, begin=subject.begin, duration=subject.end)
+        drawing = plots.rates(
+            spikes, groups, begin=subject.begin, duration=subject.end, since=subject.begin
+        )
         means = cells.groupby("class")["rate_hz"].mean()
         yield figure(
             drawing,
@@ -188,14 +195,18 @@ def rasters(subject: Subject) -> Section:
         every = cells_in_words(n)
         what = every if rows == n else f"{rows:,} of {every}, drawn at random"
         named = f" by {_what_groups(subject)}" if len(groups) > 1 else ""
+        width = plots.telling_bin(len(spikes), subject.duration)
         parts.append(
             figure(
-                plots.raster(spikes, shown, begin=subject.begin, duration=subject.end),
+                plots.raster(
+                    spikes, shown, begin=subject.begin, duration=subject.end, bin_width=width
+                ),
                 f"Raster of population {population}, {what}{named}, over {subject.duration:g} ms; "
                 f"its {len(spikes):,} spikes are {len(spikes) / n * 1e3 / subject.duration:.2f} Hz "
                 "per cell",
                 f"Population {population}: a mark for every spike of {what}{named}, with the "
-                "number of cells; below, the rate (Hz per cell) in bins of 10 ms. Time in ms.",
+                f"number of cells; below, the rate (Hz per cell) in bins of {width:g} ms. "
+                "Time in ms.",
             )
         )
     parts += _raster_by_area(subject)
@@ -210,7 +221,7 @@ def _raster_by_area(subject: Subject) -> Iterator[Markup]:
     parts = dict(iter(cells.groupby(cells["area"].astype(str))["node_id"]))
     groups = {
         name: _sample(parts[name].to_numpy(), MOST_ROWS / len(cells))
-        for name in reversed(atlas.areas.index)
+        for name in reversed(by_module(atlas))
         if name in parts
     }
     if not groups:
@@ -224,8 +235,8 @@ def _raster_by_area(subject: Subject) -> Iterator[Markup]:
         brain.raster_by_area(spikes, groups, atlas, begin=subject.begin, duration=subject.end),
         f"Raster of {what} by area; rates in Hz: "
         + ", ".join(f"{name} {means[name]:.1f}" for name in reversed(groups)),
-        f"Spikes of {what} by area, both hemispheres together, in the order and colours of the "
-        "atlas; below, the rate (Hz per cell) in bins of 10 ms. Time in ms.",
+        f"Spikes of {what} by area, both hemispheres together, areas of a module side by side and "
+        "in one hue; below, the rate (Hz per cell) in bins of 10 ms. Time in ms.",
     )
 
 
