@@ -314,6 +314,10 @@ def test_experiment_run_takes_a_file_and_skips_what_is_done(done, tmp_path):
     assert ex.read_study(done.folder / "study.json").as_json() == done.study.as_json()
     assert ex.read_study(done.folder / "study.json", seeds=(5,)).seeds == (5,)
     one_line(isocortex("experiment", "run", "nothing", "-o", tmp_path / "x"), "no experiment")
+    view = ("experiment", "view", done.folder)
+    assert isocortex(*view, "--export", tmp_path / "run.html")[0] == 0
+    assert (tmp_path / "run.html").stat().st_size > 100_000
+    one_line(isocortex(*view, "nobody"), "there is no arm 'nobody'")
 
 
 def test_two_results_are_compared_and_where_they_part(done, tmp_path):

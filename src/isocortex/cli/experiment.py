@@ -95,6 +95,25 @@ def report(
     _tell(open_study(folder), output)
 
 
+@app.command()
+def view(
+    folder: Annotated[Path, typer.Argument(help="Of `isocortex experiment run`.")],
+    arm: Annotated[str | None, typer.Argument(help="Default: the first after control.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Default: the first that is done.")] = None,
+    *,
+    export: Annotated[
+        Path | None, typer.Option(help="Write one HTML file that needs no server.")
+    ] = None,
+) -> None:
+    """Look at one run of an experiment in the browser."""
+    from isocortex.cli.view import view as look
+    from isocortex.experiment import open_study
+
+    study = open_study(folder)
+    name = arm if arm is not None else study.arms[min(1, len(study.arms) - 1)]
+    look(study.run(name, study.seeds[0] if seed is None else seed).folder, export=export)
+
+
 def _study(what: str, **other: Any) -> Study:
     """A preset or a file, with what is asked in place of its own."""
     from isocortex.experiment import preset, preset_names, read_study
