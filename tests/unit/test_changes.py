@@ -468,6 +468,26 @@ def test_a_decay_that_ends_is_a_branch_without_it(tmp_path, precision):
     assert len(late)
 
 
+def test_a_decay_that_changes_again_does_not_depend_on_the_order_of_edges(tmp_path):
+    """What was open went on as the first of all kinetics that it could have been."""
+    ramp = [ex.synapses(source="cells", decay=10.0, stop=20),
+            ex.synapses(source="cells", decay=5.0, start=20)]  # fmt: skip
+    config = write(tmp_path, *ramp)
+    reverse = json.loads(config.read_text())
+    reverse["networks"]["edges"].reverse()
+    other = config.with_name("reverse.json")
+    other.write_text(json.dumps(reverse))
+    (one, v), (two, w) = (simulated(path) for path in (config, other))
+    pd.testing.assert_frame_equal(one, two)
+    np.testing.assert_allclose(v, w, rtol=1e-9)
+    with ic.open_session(config, threads=1) as session:
+        session.advance(20.0)
+        kinds = [k.tau_decay for k in session.network.kinetics]
+        state = session.state()
+        there = {round(kinds[k], 6) for k in np.unique(state.kind)}
+    assert there == {1.7, 8.5}
+
+
 def test_cells_without_synapses_change_on_the_way(tmp_path):
     path = write_library_circuit(tmp_path, inputs={"clamp": clamp(0.4, (0, 1))},
                                  run={"tstop": 60.0})  # fmt: skip

@@ -40,7 +40,10 @@ def circuit(tmp_path_factory):
     config = write_library_circuit(
         folder, cells=5, drive=2, edges=NSYNS, recurrent=RECURRENT, place=ORIGIN,
         run={"tstop": 30.0}, output={"log_file": "log.txt", "spikes_file_csv": "spikes.csv"},
-        inputs={"drive": poisson(), "step": clamp(1.0, (1, 3))},
+        inputs={"drive": poisson(), "step": clamp(1.0, (1, 3)),
+                "noise": {"input_type": "current_clamp", "module": "ornstein_uhlenbeck",
+                          "node_set": "cells", "delay": 2.0, "duration": 20.0, "mean": 0.1,
+                          "sigma": 0.1, "tau": 3.0}},
         reports={"soma": report("v"), "all": report("v", "all", dt=0.5),
                  "g": report("g_exc", "all"), "cai": report("cai", "all", start=5.0, end=20.0),
                  "sum": report("i_exc", type="summation"), "field": potentials(folder),

@@ -5,7 +5,15 @@ import pytest
 from library_circuit import write_library_circuit
 
 import isocortex as ic
-from isocortex.circuit.signals import CHUNK, Drawn, OrnsteinUhlenbeck, Ramp, ShotNoise, Sine
+from isocortex.circuit.signals import (
+    CHUNK,
+    Drawn,
+    OrnsteinUhlenbeck,
+    Ramp,
+    ShotNoise,
+    Sine,
+    Train,
+)
 from isocortex.errors import ConfigError
 from isocortex.random import name_of
 
@@ -25,6 +33,13 @@ def test_a_ramp_and_a_sine_are_what_they_are_called():
     np.testing.assert_allclose(
         Sine(0.5, 50.0, 10.0, 10.0)(t), np.where((t >= 10) & (t < 20), expected, 0), atol=1e-15
     )
+
+
+def test_a_train_knows_no_end_of_a_run():
+    t = np.arange(0.05, 60.0, 0.1)
+    train = Train(0.2, 3.0, 10.0, 5.0, 42.0)
+    expected = (t >= 5) & (t < 47) & ((t - 5) % 10 < 3)
+    np.testing.assert_array_equal(train(t) != 0, expected)
 
 
 def test_an_ornstein_uhlenbeck_process_has_its_mean_variance_and_correlation():
@@ -149,6 +164,24 @@ def test_a_run_under_noise_goes_on(tmp_path):
                     start_from=state.directory / "state_20ms.h5")  # fmt: skip
     late = whole.spikes[whole.spikes.timestamps > 20.0]
     assert late.timestamps.tolist() == branch.spikes.timestamps.tolist()
+    assert len(late) > 1
+
+
+def test_a_run_goes_on_longer_with_its_courses_and_with_no_others(tmp_path):
+    train = {"input_type": "current_clamp", "module": "pulse", "amp_start": 0.3, "width": 5.0,
+             "frequency": 50.0}  # fmt: skip
+    options = {"threads": 1, "progress": None}
+    config = simulation(tmp_path / "a", **train)
+    whole = ic.run(config, output_dir=tmp_path / "whole", **options)
+    ic.run(config, output_dir=tmp_path / "part", tstop=30, checkpoint_every=10, **options)
+    later = ic.continue_run(tmp_path / "part", tstop=60, **options)
+    assert later.spikes.equals(whole.spikes) and len(later.spikes) > 3
+    noise = simulation(tmp_path / "b", **NOISE)
+    out = tmp_path / "noise"
+    ic.run(noise, output_dir=out, tstop=30, checkpoint_every=10, **options)
+    louder = ic.load_simulation(simulation(tmp_path / "c", **NOISE | {"mean": 0.02}), tstop=60.0)
+    with pytest.raises(ConfigError, match="other currents"):
+        ic.continue_run(out, tstop=60, config=louder, **options)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +191,8 @@ def test_a_run_under_noise_goes_on(tmp_path):
         ({**NOISE, "tau": -1}, "tau: must not be negative"),
         ({**NOISE, "sd_percent": 1}, "sd_percent: unknown key"),
         ({**NOISE, "module": "relative_ornstein_uhlenbeck"}, "is not supported yet"),
+        ({"input_type": "current_clamp", "module": "pulse", "amp_start": 0.1, "width": 15,
+          "frequency": 100}, "width: must be at most 10 ms"),
         ({"input_type": "voltage_clamp", "module": "SEClamp"}, "voltage: must be a number"),
         ({"input_type": "voltage_clamp", "module": "SEClamp", "voltage": 1,
           "voltage_levels": [1]}, "voltage_levels: unknown key"),

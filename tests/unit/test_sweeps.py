@@ -6,8 +6,8 @@ import pytest
 from allen_nwb import write_sweeps
 from sonata_small import configuration, write_circuit, write_config
 
+from isocortex.circuit.signals import Waveform
 from isocortex.errors import IsocortexError
-from isocortex.network.network import Waveform
 from isocortex.sonata.config import load_simulation
 
 #: A ramp of 0.1 nA a sample, each 2 ms.

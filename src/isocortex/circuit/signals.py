@@ -69,9 +69,26 @@ class Ramp:
     duration: float
 
     def __call__(self, t: FloatArray) -> FloatArray:
-        part = (t - self.delay) / self.duration
-        inside = (part >= 0) & (part < 1)
+        inside = (t >= self.delay) & (t < self.delay + self.duration)
+        part = (t - self.delay) / self.duration if self.duration else np.zeros_like(t)
         return np.where(inside, self.first + (self.last - self.first) * part, 0.0)
+
+
+@dataclass(frozen=True)
+class Train:
+    """Pulses of ``width`` ms that begin every ``interval`` ms from ``delay`` on; 0 outside."""
+
+    amp: float
+    width: float
+    interval: float
+    delay: float
+    duration: float
+
+    def __call__(self, t: FloatArray) -> FloatArray:
+        since = t - self.delay
+        inside = (since >= 0) & (since < self.duration)
+        phase = since - self.interval * np.floor(since / self.interval)
+        return np.where(inside & (phase < self.width), self.amp, 0.0)
 
 
 @dataclass(frozen=True)
@@ -109,7 +126,8 @@ class OrnsteinUhlenbeck:
         keep = float(exp(-dt / self.tau)) if self.tau > 0 else 0.0
         pair = number * (CHUNK // 2) + np.arange(CHUNK // 2)
         noise = self.sigma * np.stack(_normal(_keys(key, pair, NORMAL)), axis=1).ravel()
-        noise[number == 0 :] *= math.sqrt(1.0 - keep * keep)  # the first is not of a change
+        changes = noise[1:] if number == 0 else noise  # the first of all is where it begins
+        changes *= math.sqrt(1.0 - keep * keep)
         away = _decaying(noise, keep, state.one)
         return Chunk(self.mean + away, State(float(away[-1])))
 
@@ -150,13 +168,13 @@ class ShotNoise:
             return self.mean * count.astype(np.float64)
         sizes = np.zeros(len(sample))
         there = np.flatnonzero(count)
-        each = self.mean**2 / self.variance  # sums of gamma distributed numbers are, too
+        each = self.mean * self.mean / self.variance  # sums of gamma distributed numbers are, too
         sizes[there] = _gamma(each * count[there].astype(float), _keys(key, sample[there], SIZE))
         return self.variance / self.mean * sizes
 
 
 Random = OrnsteinUhlenbeck | ShotNoise
-Signal = Pulses | Waveform | Ramp | Sine | Random
+Signal = Pulses | Waveform | Ramp | Train | Sine | Random
 
 
 class State(NamedTuple):
@@ -223,21 +241,21 @@ class _Timing:
 
     def __init__(self, delay: float, duration: float, dt: float) -> None:
         self.delay, self.end, self.dt = delay, delay + duration, dt
-        self.asked = np.zeros(0)
-        self.told: list[tuple[int, IntArray, IntArray]] = []
+        self.last: tuple[FloatArray, list[tuple[int, IntArray, IntArray]]] = (np.zeros(0), [])
 
     def of(self, t: FloatArray) -> list[tuple[int, IntArray, IntArray]]:
         """By chunk its number, which of the times are in it, and which of its samples."""
-        if t is not self.asked and not np.array_equal(t, self.asked):
+        asked, told = self.last  # at once: other threads may ask, too
+        if not np.array_equal(t, asked):
             inside = np.flatnonzero((t >= self.delay) & (t < self.end))
             sample = np.floor((t[inside] - self.delay) / self.dt + 1e-9).astype(np.int64)
             chunk = sample // CHUNK
-            self.told = [
+            told = [
                 (number, inside[chunk == number], sample[chunk == number] % CHUNK)
                 for number in np.unique(chunk).tolist()
             ]
-            self.asked = t.copy()
-        return self.told
+            self.last = (t.copy(), told)
+        return told
 
 
 _timing = lru_cache(maxsize=256)(_Timing)

@@ -24,14 +24,14 @@ def main() -> None:
     try:
         import logging
 
-        from isocortex.cli.blas import WithoutBlas
+        from isocortex.cli.blas import without_blas
         from isocortex.cli.commands import app
         from isocortex.messages import OneLine
 
         if logging.lastResort is not None:  # prints warnings
             logging.lastResort.setFormatter(OneLine())
-        sys.meta_path.insert(0, WithoutBlas())
-        app()
+        with without_blas():
+            app()
     except KeyboardInterrupt:
         _fail("Stopped.", 130, False)
     except IsocortexError as error:

@@ -64,7 +64,7 @@ def build_network(
     trains = spike_trains(simulation.inputs, sources)
     fits(
         extent_of(
-            circuit.projections, sources, models, cell_model,
+            circuit.projections, sources, models, cell_model, overrides=simulation.overrides,
             share=(dealt, rank), store=store, spikes=len(trains.time),
         )
     )  # fmt: skip

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from isocortex.arrays import IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import Projection
+from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.connect import allowed_sites, cells_of
+from isocortex.network.decays import kinds_with
 from isocortex.network.drawn.tables import Tables
+from isocortex.network.factors import factors_of
 from isocortex.network.plan import Plan
 from isocortex.network.sources import Sources
 
@@ -49,6 +52,7 @@ def extent_of(
     models: list[CompiledCell],
     cell_model: IntArray,
     *,
+    overrides: list[ConnectionOverride],
     share: tuple[Plan, int],
     store: bool,
     spikes: int,
@@ -67,7 +71,8 @@ def extent_of(
     kinetics: set[Kinetics] = set()
     for projection in projections:
         kinds = projection.kinds(cells_of(projection.target, sources, models, cell_model))
-        kinetics |= set(kinds)
+        sizes = (len(sources.number[projection.source]), len(sources.number[projection.target]))
+        kinetics |= set(kinds_with(kinds, factors_of(overrides, projection, sizes)))
         tables = projection.tables()
         if not isinstance(tables, Tables):
             continue

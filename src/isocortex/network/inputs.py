@@ -63,15 +63,15 @@ def electrodes(
     for clamp in simulation.inputs:
         if not isinstance(clamp, CurrentInput):
             continue
-        for row, courses in zip(clamp.rows, _courses(simulation, clamp), strict=True):
-            if sources.kind[clamp.population][row] != BIOPHYSICAL:
-                raise ConfigError(
-                    "a current clamp needs a biophysical cell", field=clamp.population,
-                    fix="Restrict its node_set to biophysical cells.",
-                )  # fmt: skip
+        if (sources.kind[clamp.population][clamp.rows] != BIOPHYSICAL).any():
+            raise ConfigError(
+                "a current clamp needs a biophysical cell", field=clamp.population,
+                fix="Restrict its node_set to biophysical cells.",
+            )  # fmt: skip
+        cells = sources.number[clamp.population][clamp.rows]
+        rows = clamp.rows[(cells >= own.start) & (cells < own.stop)]
+        for row, courses in zip(rows, _courses(simulation, clamp, rows), strict=True):
             cell = int(sources.number[clamp.population][row])
-            if cell not in own:
-                continue
             with located(simulation.config_file, f"inputs.{clamp.name}"):
                 model = models[cell_model[cell]]
                 if clamp.distance_range is None:
@@ -86,9 +86,9 @@ def electrodes(
 
 
 def _courses(
-    simulation: Simulation, electrode: CurrentInput
+    simulation: Simulation, electrode: CurrentInput, rows: IntArray
 ) -> Iterator[tuple[Course, Course | None]]:
-    """Of every chosen cell amplitude and conductance; see :class:`CurrentSource`.
+    """Of cells of its population amplitude and conductance; see :class:`CurrentSource`.
 
     Random courses are named by seed, input and cell.
     """
@@ -99,9 +99,9 @@ def _courses(
             if electrode.waveform is not None
             else Pulses(electrode.amp, electrode.delay, electrode.duration)
         )
-        yield from ((course, None) for _ in electrode.rows)
+        yield from ((course, None) for _ in rows)
         return
-    node_ids = simulation.circuit.nodes[electrode.population].node_ids[electrode.rows]
+    node_ids = simulation.circuit.nodes[electrode.population].node_ids[rows]
     for key in keys(f"{courses.seed}:input {electrode.name}:{electrode.population}", node_ids):
         if electrode.clamp is None:
             yield courses.at(key), None

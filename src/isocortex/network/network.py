@@ -272,15 +272,14 @@ class Network:
         found = np.divmod(np.unique(pairs), max(len(self.models), 1))
         return list(zip(*(each.tolist() for each in found), strict=True))
 
-    def electrodes_on(self, model: int, conductances: bool = False) -> IntArray:
-        """int64[n], nodes of a model with electrodes in some cell, or with those that conduct."""
-        nodes = [
-            source.node
-            for source in self.currents
-            if self.cell_model[source.cell] == model
-            and (source.conductance is not None or not conductances)
-        ]
-        return np.array(nodes, np.int64)
+    def electrodes(self, conductances: bool = False) -> list[IntArray]:
+        """Of each model int64[n], nodes with electrodes in some cell, or with those that conduct."""
+        there = [s for s in self.currents if s.conductance is not None or not conductances]
+        places = {(int(self.cell_model[source.cell]), source.node) for source in there}
+        found: list[list[int]] = [[] for _ in self.models]
+        for model, node in sorted(places):
+            found[model].append(node)
+        return [np.array(nodes, np.int64) for nodes in found]
 
     def without_wiring(self) -> Network:
         """The same without synapses, whose memory an engine that has its own copy can free."""

@@ -28,7 +28,7 @@ class Touched:
     label, type, where : of the change.
     cells : nodes that are cut off, changed or driven.
     channels : compartments, by mechanism, of all cells together.
-    synapses : whose weights it changes.
+    synapses : whose weights or decay it changes.
     inputs : electrodes or random trains.
     drawn : it is about synapses that are drawn at each spike, and not counted.
     """

@@ -232,9 +232,9 @@ def _injected(
     for source in placed_ones:
         if source.cell in cells and source.conductance is not None:
             raise ConfigError(
-                "what a voltage clamp or a conductance injects follows from the voltage, and is "
-                "not known to potentials and dipole moments yet", field="inputs",
-                fix="Choose other cells, or inject a current.",
+                f"{network.label(source.cell)} has a voltage clamp or a conductance for an input: "
+                "what that injects follows from the voltage, and is not known here yet",
+                field="cells", fix="Choose other cells, or inject a current.",
             )  # fmt: skip
         if source.cell in cells:
             found.setdefault(source.cell, []).append(source)

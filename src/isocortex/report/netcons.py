@@ -245,9 +245,11 @@ class ConnectionRecorder:
         )  # fmt: skip
 
     def renew(self, network: Network, simulation: Simulation) -> None:
-        """Go on with the same synapses in a network where their weights are others.
+        """Go on with the same synapses in a network where weights and decays are others.
 
-        Events that are on their way have the weight that there is when they arrive.
+        Events that are on their way have the weight that there is when they arrive. What is open
+        goes on with the decay of now, synapse by synapse; an engine, which has one pair of numbers
+        for all of one kinetics at a compartment, lets what it cannot tell apart decay as before.
         """
         population, cells, keep = self._whose
         found = Connected(simulation, network, population, cells)

@@ -32,7 +32,7 @@ class Places:
     """
 
     def __init__(self, meaning: Meaning, unit: FloatArray, network: Network) -> None:
-        self.network, self.meaning = network, meaning
+        self.network, self.slots, self.meaning = network.without_wiring(), network.slots, meaning
         self.nodes = max((m.n_nodes for m in network.models), default=1)
         self.kinds = max(len(network.kinetics), 1)
         self.candidates = _candidates(meaning, network)
@@ -135,7 +135,7 @@ class Places:
 
     def _keys(self, begin: int, end: int) -> IntArray:
         """Keys of the slots of some cells; slots are by kinetics, then cell."""
-        keys, slots = [np.zeros(0, np.int64)], self.network.slots
+        keys, slots = [np.zeros(0, np.int64)], self.slots
         for of_kind in self._of_kind:
             some = slice(*(of_kind.start + np.searchsorted(slots.cell[of_kind], [begin, end])))
             cell = slots.cell[some].astype(np.int64) - begin
@@ -149,12 +149,15 @@ def _candidates(meaning: Meaning, network: Network) -> IntArray:
     The first is of the same kinetics; then come those that are the same without changes.
     """
     here, unchanged = numbers_of(network.kinetics), unchanged_of(network)
+    goes_on = [(meaning.kinetics == kinetics).all(axis=1).any() for kinetics in here]
     found: list[list[int]] = []
     for k, kinetics in enumerate(meaning.kinetics):
         before = meaning.unchanged[meaning.unchanged[:, 0] == k, 1:]
         alike = (unchanged[:, None, 1:] == before).all(axis=2).any(axis=1)
         own = np.flatnonzero((here == kinetics).all(axis=1)).tolist() or [-1]
         others = np.unique(unchanged[alike, 0]).astype(int).tolist()
+        # those that others of the state go on with come last: a change made theirs of what is new
+        others.sort(key=lambda n: (goes_on[n], n))
         found.append([*own, *(n for n in others if n not in own)])
     n = max(map(len, found), default=1)
     return np.array([each + [-1] * (n - len(each)) for each in found], np.int64).reshape(-1, n).T

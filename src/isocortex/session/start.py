@@ -167,7 +167,10 @@ def inputs_of(network: Network, until: float, ranks: Ranks) -> dict[str, str]:
     """In words what reaches a network from outside until then (ms), on all ranks."""
     trains, poisson = network.trains, network.poisson
     early = trains.time <= until
-    here = [_short((network.first_cell + c.cell, c.node, c.amplitude)) for c in network.currents]
+    here = [
+        _short((network.first_cell + c.cell, c.node, c.amplitude, c.conductance))
+        for c in network.currents
+    ]
     currents = sorted(digest for digests in ranks.all(here) for digest in digests)
     rates = (poisson.source, poisson.mean, poisson.start, poisson.key)
     return {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import numpy as np
 
 from isocortex.circuit import Clamp, Courses, Input
-from isocortex.circuit.signals import OrnsteinUhlenbeck, Pulses, Ramp, ShotNoise, Sine
+from isocortex.circuit.signals import OrnsteinUhlenbeck, Pulses, Ramp, ShotNoise, Sine, Train
 from isocortex.sonata.electrodes import electrode
 from isocortex.sonata.input_entry import Entry
 
@@ -43,7 +44,7 @@ def linear(entry: Entry) -> list[Input]:
     delay, duration = _times(entry)
     first = entry.number("amp_start")
     last = entry.number("amp_end", first)
-    return electrode(entry, signal=Courses(Ramp(first, last, delay, max(duration, 1e-9))))
+    return electrode(entry, signal=Courses(Ramp(first, last, delay, duration)))
 
 
 def sine(entry: Entry) -> list[Input]:
@@ -59,11 +60,13 @@ def pulse_train(entry: Entry) -> list[Input]:
     entry.only("delay", "duration", "amp_start", "width", "frequency", *PLACE)
     delay, duration = _times(entry)
     width, interval = _above(entry, "width"), 1e3 / _above(entry, "frequency")
-    end = min(delay + duration, entry.tstop)
-    begin = delay + interval * np.arange(max(int(np.ceil((end - delay) / interval)), 0))
-    lasts = np.minimum(width, delay + duration - begin)
-    amp = np.full(len(begin), entry.number("amp_start"))
-    return electrode(entry, amp=amp, delay=begin, duration=lasts)
+    if width > interval:
+        raise entry.fail(
+            "width", f"must be at most {interval:g} ms at this frequency, found {width:g}",
+            "Or give current_clamp/linear for a current that does not end.",
+        )  # fmt: skip
+    train = Train(entry.number("amp_start"), width, interval, delay, duration)
+    return electrode(entry, signal=Courses(train))
 
 
 def noise(entry: Entry) -> list[Input]:
@@ -72,7 +75,7 @@ def noise(entry: Entry) -> list[Input]:
     variance = entry.number("variance")
     if variance < 0:
         raise entry.fail("variance", f"must not be negative, found {variance:g}")
-    white = OrnsteinUhlenbeck(entry.number("mean"), variance**0.5, 0.0)
+    white = OrnsteinUhlenbeck(entry.number("mean"), math.sqrt(variance), 0.0)
     return _random(entry, white, NOISE_SAMPLE)
 
 

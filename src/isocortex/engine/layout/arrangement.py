@@ -43,8 +43,10 @@ def arrange(network: Network, settings: Settings, lanes: int, dtype: np.dtype) -
     blocks = deal_cells(network.cell_model, len(models), lanes, part)
     tables, rows = tables_of(models, settings, dtype), rows_of(network, blocks)
     gathers = [
-        gathering(model, tables.regions[m], network.electrodes_on(m))
-        for m, model in enumerate(models)
+        gathering(model, regions, electrodes)
+        for model, regions, electrodes in zip(
+            models, tables.regions, network.electrodes(), strict=True
+        )
     ]
     nodes = np.diff(tables.first_node)
     states = np.array([len(s) for s in tables.rest], np.int64)

@@ -147,6 +147,7 @@ def node_words(
     sizes[patterns] = np.diff(tables.first_node)[model[patterns]]
     first = np.cumsum(sizes) - sizes
     words = np.empty(int(sizes.sum()), np.int64)
+    conducting = network.electrodes(conductances=True)
     for m, cell in enumerate(network.models):
         parent = np.maximum(cell.parent, 0).astype(np.int64)
         constant = parent_words(cell) + gathers[m] * cable.GATHERS
@@ -158,7 +159,7 @@ def node_words(
         steady = count == 0
         for region in tables.regions[m]:
             steady[region.nodes] = False
-        steady[network.electrodes_on(m, conductances=True)] = False
+        steady[conducting[m]] = False
         for i in range(cell.n_nodes - 1, 0, -1):
             steady[parent[i]] &= steady[i]
         word = constant[:, None] + (count << cable.ROW_SHIFT) + steady * cable.STEADY
