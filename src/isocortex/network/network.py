@@ -273,7 +273,7 @@ class Network:
         return list(zip(*(each.tolist() for each in found), strict=True))
 
     def electrodes(self, conductances: bool = False) -> list[IntArray]:
-        """Of each model int64[n], nodes with electrodes in some cell, or with those that conduct."""
+        """Of each model int64[n], nodes with electrodes in some cell, or with conducting ones."""
         there = [s for s in self.currents if s.conductance is not None or not conductances]
         places = {(int(self.cell_model[source.cell]), source.node) for source in there}
         found: list[list[int]] = [[] for _ in self.models]
