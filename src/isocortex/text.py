@@ -60,6 +60,12 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
+def exact(value: float) -> str:
+    """A number that was given, as short as it can be told without losing a digit."""
+    short = f"{value:g}"
+    return short if float(short) == value else str(value)
+
+
 def in_words(seconds: float, decimals: int = 0) -> str:
     """A stretch of time; ``decimals`` of seconds."""
     for unit, length in (("h", 3600.0), ("min", 60.0)):

@@ -3,12 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from typer.testing import CliRunner
 
 import isocortex
 from isocortex import pictures
 from isocortex.analysis import brain
 from isocortex.analysis.morphology import upright
+from isocortex.analysis.palette import on_light
 from isocortex.cells.compiled import SECTION_TYPES
 from isocortex.cells.library import load_cell
 from isocortex.cli.commands import app
@@ -17,6 +19,7 @@ from isocortex.cortex.build import build_cortex
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import InputError
+from isocortex.viewer import scene
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +77,14 @@ def brain_modules(names):
     """Modules of areas in turn, neighbours of one module counted once."""
     modules = load_atlas().areas["module"][names].tolist()
     return [m for k, m in enumerate(modules) if k == 0 or modules[k - 1] != m]
+
+
+def test_areas_have_the_colours_that_the_viewer_gives_them():
+    for names in (["VISp", "VISl", "MOp"], ["MOs", "VISam", "VISp", "VISal", "VISl"]):
+        values, _ = scene._values("area", names)
+        shades = {each["name"]: to_rgb(on_light(each["colour"])) for each in values}
+        drawn = brain._area_colours(pd.Series(names), load_atlas())
+        np.testing.assert_allclose(drawn, [shades[name] for name in names])
 
 
 def test_views_show_every_soma_within_the_outline(result, simulation):

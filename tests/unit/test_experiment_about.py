@@ -6,6 +6,7 @@ import tomllib
 from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -14,13 +15,14 @@ from command_line import isocortex, one_line
 
 from isocortex import experiment as ex
 from isocortex.errors import ConfigError, InputError
-from isocortex.experiment import page
+from isocortex.experiment import page, results
 from isocortex.experiment import verdict as verdicts
 from isocortex.experiment.about import MEAN, Expected, measure_exists
 from isocortex.experiment.changes import Change
 from isocortex.experiment.files import change_of, study_of
 from isocortex.experiment.pair import compare_results
 from isocortex.experiment.pieces import Piece
+from isocortex.experiment.results import StudyResult
 from isocortex.experiment.statistics import FewSeedsWarning
 from isocortex.experiment.verdict import AGREES, CANNOT, DIFFERS, UNTOLD, judge
 from isocortex.validation.measured import Measured
@@ -44,6 +46,8 @@ TOLD = {
          "group": "speed", "low": 0.1},
     ],
 }  # fmt: skip
+
+FIRES, *_, SPEED = TOLD["expected"]
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +106,24 @@ def test_a_file_may_name_functions_or_sections_of_a_configuration(tmp_path):
         ({"expected": [{"what": "x", "arm": "nobody"}]}, ConfigError),
         ({"expected": [{"what": "x", "arm": "pulse", "as": "share"}]}, ConfigError),
         ({"expected": [{"wat": "x"}]}, ConfigError),
+        *(
+            ({"expected": [{**FIRES, **wrong}]}, ConfigError)
+            for wrong in ({"against": "nobody"}, {"start": 50.0, "stop": 50.0}, {"by": "colour"})
+        ),
+        *(
+            ({"expected": [{**SPEED, **wrong}]}, ConfigError)
+            for wrong in (
+                {"by": "VISp"},
+                {"by": "VISp up"},
+                {"by": "area side VISp"},
+                {"group": "sped"},
+                {"group": ["speed", "order"]},
+                {"as": "ratio"},
+                {"against": "pulse"},
+                {"measure": "evoked"},
+                {"measure": "evoked", "group": "order", "by": "VISam right"},
+            )
+        ),
     ],
 )
 def test_a_wrong_file_is_refused(change, kind):
@@ -185,6 +207,9 @@ class Tables:
 
     evoked = recruitment
 
+    def differ(self, arm):
+        return self.study.differs_from(arm, "control") < self.study.tstop
+
 
 def test_a_mean_over_groups_is_of_those_that_both_arms_have():
     result = Tables(lost=[[2.0, 5.0], [3.0, 9.0]], control=[[1.0, np.nan], [2.0, 7.0]])
@@ -201,11 +226,21 @@ def test_what_is_expected_of_a_time_is_looked_at_there():
         expected = Expected(what="", arm="lost", measure="rate", group="x", **given)
         assert verdicts.values_of(result, expected).tolist() == [2.0, 5.0]
         assert result.asked == {looked}
-    later = Expected(what="", arm="lost", measure="rate", group="x", start=90.0, stop=110.0)
-    assert np.isnan(verdicts.values_of(result, later)).all()  # runs end before
+    for late in ({"start": 90.0, "stop": 110.0}, {"start": 100.0}):  # runs end before
+        later = Expected(what="", arm="lost", measure="rate", group="x", **late)
+        assert np.isnan(verdicts.values_of(result, later)).all()
     spread = {"what": "x", "arm": "pulse", "measure": "evoked", "by": "VISp right", "low": 0.0}
     with pytest.raises(ConfigError, match="whole time"):
         study_of({**TOLD, "expected": [{**spread, "start": 5.0}]})
+
+
+def test_an_arm_may_be_held_against_another_than_the_control():
+    result = Tables(both=[[3.0, 5.0], [0.0, 0.0]], lost=[[2.0, 1.0], [0.0, 0.0]],
+                    control=np.zeros((2, 2)))  # fmt: skip
+    expected = Expected(what="", arm="both", against="lost", measure="rate", group="x",
+                        as_="difference")  # fmt: skip
+    assert verdicts.values_of(result, expected).tolist() == [1.0, 4.0]
+    assert expected.compared == "both, against lost"
 
 
 def test_a_group_that_there_is_not_is_refused():
@@ -274,6 +309,34 @@ def test_counts_are_those_of_the_change_that_they_stand_beside():
         ["MOs"], ["a", "b", "VISp"],
     ]  # fmt: skip
     assert page._told(changes[:2], [Piece.of(PULSES)]) == [[]]
+
+
+def test_runs_that_end_before_a_response_have_a_page_and_no_verdict(done):
+    """Spikes of 60 ms, as those of arms whose pulses begin just before the end, or after it."""
+    arms = [
+        {"name": name, "changes": [{"inputs": {"pulse": {**PULSE, "delay": at}}}]}
+        for name, at in (("late", 59.0), ("never", 99.0))
+    ]
+    expected = [
+        {"what": "x", "by": "VISp right", "low": 0.5, **of, "arm": arm["name"]}
+        for arm in arms
+        for of in ({"measure": "evoked", "group": "order"}, SPEED)
+    ]
+    told = {**TOLD, "arms": [*TOLD["arms"], *arms], "expected": [FIRES, *expected]}
+    result = StudyResult(study_of(told), done.folder)
+    result.seeds = done.seeds
+    result.run = lambda arm, seed: done.run("control" if arm == "control" else "pulse", seed)
+    with patch.object(results, "BEFORE", 20.0):
+        fires, late, _, *never = judge(result)
+        made = page.study_page(result)
+    assert fires.verdict == AGREES
+    assert [(each.verdict, each.of) for each in (late, *never)] == 3 * [(UNTOLD, 2)]
+    assert made.count("The runs end before the first response does.") == 1
+    assert made.count("The runs end before the arm differs.") == 2
+    found = result.compare("rate", "area", warn=False)
+    assert set(found.index.unique("arm")) == {"pulse", "late"}
+    with pytest.raises(ConfigError, match="no time of runs"):
+        result.compare("rate", "area", arm="never", warn=False)
 
 
 def test_the_cost_of_a_study_has_what_arms_have_in_common(done):

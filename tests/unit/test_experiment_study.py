@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from types import SimpleNamespace
 from unittest.mock import patch
 
@@ -17,6 +18,7 @@ from isocortex.experiment import jobs, results, running, workers
 from isocortex.experiment.measures import MEASURES, Look
 from isocortex.experiment.pieces import Piece, with_pieces
 from isocortex.experiment.statistics import FewSeedsWarning
+from isocortex.validation.neurons import Spikes
 
 SCALE = 0.0001
 #: 40 to 60 ms: all arms are alike before.
@@ -113,6 +115,10 @@ def test_what_is_added_begins_when_it_says():
     assert Piece.of(both).start == 0.0
     pulses = {"inputs": {"two": {**PULSE["inputs"]["pulse"], "delay": [50.0, 45.0]}}}
     assert Piece.of(pulses).start == 45.0  # pulses may be several
+    assert Piece.of(pulses).starts == (45.0, 50.0)
+    several = {"inputs": {**pulses["inputs"], **PULSE["inputs"]}}
+    assert Piece.of(several).starts == (40.0, 45.0, 50.0)
+    assert Piece.of(ex.lesion("MOs", start=5.0)).starts == (5.0,)
     assert Piece.of(NOISE).start == 45.0
     assert Piece.of({"inputs": {**NOISE["inputs"], **PULSE["inputs"]}}).start == 40.0
     always = {key: value for key, value in NOISE["inputs"]["noise"].items() if key != "t_start"}
@@ -356,7 +362,10 @@ def test_pulses_are_what_begins_in_an_arm():
                for at in (600.0, 1000.0, 1400.0)]  # fmt: skip
     fast = [ex.background("background", 5.0, start=at) for at in (600.0, 700.0)]
     early = [ex.background("background", 5.0, start=at) for at in (300.0, 900.0)]
-    made = study(arms={"control": [], "flashes": flashes, "fast": fast, "early": early},
+    current = {**PULSE["inputs"]["pulse"], "delay": [600.0, 1000.0, 1400.0]}
+    arms = {"flashes": flashes, "fast": fast, "early": early,
+            "current": [{"inputs": {"pulse": current}}]}  # fmt: skip
+    made = study(arms={"control": [], **arms},
                  seeds=(1,), tstop=1900.0, settle=500.0)  # fmt: skip
     result = results.StudyResult(made, "nowhere")
     result.seeds, neurons = (1,), SimpleNamespace(by_area={"VISp right": [0]})
@@ -366,11 +375,14 @@ def test_pulses_are_what_begins_in_an_arm():
         patch.object(result, "neurons", lambda seed: neurons),
         patch.object(results, "pulse") as pulse,
     ):
-        result.evoked("flashes", "VISp")
-        (mine, rest, _, pulses, order), told = pulse.call_args
-        assert mine == rest == (500.0, 1900.0) and pulses == [100.0, 500.0, 900.0]
-        assert told == {"source": "VISp", "side": "right"} and "VISp" not in order
-        assert order["VISl"] < order["VISam"]
+        for arm in ("flashes", "current"):
+            result.evoked(arm, "VISp")
+            (mine, rest, _, pulses, order), told = pulse.call_args
+            assert mine == rest == (500.0, 1900.0) and pulses == [100.0, 500.0, 900.0]
+            assert told == {"source": "VISp", "side": "right"} and "VISp" not in order
+            assert order["VISl"] < order["VISam"]
+        short = results.StudyResult(replace(made, tstop=900.0), "nowhere")
+        assert short.pulses("flashes") == [] == short.pulses("current")
         assert result.evoked("flashes", "VISp", "left")[1].values == {}  # there is none
         for arm in ("fast", "early", "control"):
             with pytest.raises(ConfigError, match="has no pulses"):
@@ -391,6 +403,13 @@ def test_cells_are_hyperactive_against_the_control_of_their_group():
     ):
         found = MEASURES["hyperactive"].of(Look(look(counts), rest, groups))
         assert found["a"] == pytest.approx(share)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_time_of_one_ms_has_no_error(measure):
+    spikes = Spikes(np.array([0.5, 0.7]), np.array([0, 1]), 1.0)
+    groups = {"VISp left": np.arange(3), "VISp right": np.arange(3, 6)}
+    assert len(MEASURES[measure].of(Look(spikes, spikes, groups))) == 2
 
 
 def test_a_study_is_opened_again(done, tmp_path):

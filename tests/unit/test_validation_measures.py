@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from isocortex.cortex.drive import target_of
+from isocortex.errors import ConfigError
 from isocortex.validation import perturbed, resting
 from isocortex.validation.gates import FAILS, GATES, UNMEASURED
+from isocortex.validation.measure import higher_than
 from isocortex.validation.neurons import Neurons, Spikes
 from isocortex.validation.outcome import judged
 
@@ -415,3 +417,11 @@ def test_too_few_responses_show_no_order():
     assert found.values["pulse.order"] == 0.0
     assert "0 of 3" in found.notes["pulse.order"]
     assert perturbed.rank_correlation(pd.Series([1.0, 2.0]), pd.Series([1.0, 2.0])) == 0.0
+
+
+def test_pulses_are_followed_to_areas_above_the_driven_one():
+    assert list(higher_than("VISp")) == ["VISl", "VISrl", "VISal", "VISpm", "VISam"]
+    assert list(higher_than("VISal")) == ["VISpm", "VISam"]
+    for area in ("VISam", "MOs", "GU", "nowhere"):  # the top, above all, of no known place, none
+        with pytest.raises(ConfigError, match=area):
+            higher_than(area)

@@ -175,6 +175,16 @@ def test_neurons_flash_when_they_spike(look, session):
     assert (loud.min(axis=2) > 200).sum() > 20 + (quiet.min(axis=2) > 200).sum()
 
 
+def test_cells_are_silent_in_the_time_that_their_rates_are_of(look, session):
+    page = look("t=0")
+    page.evaluate("(isocortex.app.since = () => 60, isocortex.app.detail.population())")
+    told = page.locator("dt:text-is('silent') + dd").first.inner_text()
+    spikes, n = session.feed.all(), len(session.scene.node_id)
+    late = 1.0 - len(np.unique(spikes.neuron[spikes.time >= 60.0])) / n
+    ever = 1.0 - len(np.unique(spikes.neuron)) / n
+    assert told == f"{100.0 * late:.0f} %" != f"{100.0 * ever:.0f} %"
+
+
 def test_play_pause_step_and_keys_move_time(look, session):
     page = look("speed=50")
     page.get_by_role("button", name="Play").click()

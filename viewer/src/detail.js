@@ -72,7 +72,7 @@ export class Detail {
         n++;
         total += counts[i];
         rate += rates[i];
-        if (counts[i] === 0) silent++;
+        if (rates[i] === 0) silent++;
       }
     const value = population.primary.values[code];
     const all = n === population.n;

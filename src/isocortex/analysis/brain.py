@@ -224,11 +224,14 @@ def _outline(axes: Axes, atlas: Atlas, horizontal: int, vertical: int) -> None:
 
 
 def _area_colours(area: pd.Series, atlas: Atlas) -> FloatArray:
-    """(n, 3) the viewer's colour of each neuron's area: those of a module share a hue."""
-    known = list(atlas.areas.index)
+    """(n, 3) the viewer's colour of each neuron's area: those of a module share a hue.
+
+    Shades are dealt to the areas that there are, as the viewer deals them.
+    """
+    names, of = np.unique(area.astype(str), return_inverse=True)
+    known = [name for name in palette.by_module(atlas) if name in names]
     shades = palette.area_colours(atlas, known)
     table = {name: to_rgb(on_light(shade)) for name, shade in zip(known, shades, strict=True)}
-    names, of = np.unique(area.astype(str), return_inverse=True)
     return np.array([table.get(name, np.full(3, 0.4)) for name in names])[of]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from isocortex.cli.terminal import err, in_pieces, out
+from isocortex.text import exact
 
 if TYPE_CHECKING:
     from isocortex.experiment import Study, StudyResult
@@ -42,13 +43,13 @@ def show(what: What) -> None:
             where = f" (https://doi.org/{source.doi})" if source.doi else ""
             out.print(f"  source: {source.text}{where}: {source.says}")
     out.print(
-        f"{len(study.seeds)} seeds at scale {study.scale:g}, {study.tstop:g} ms each; not compared "
-        f"before {study.settle:g} ms."
+        f"{len(study.seeds)} seeds at scale {exact(study.scale)}, {exact(study.tstop)} ms each; "
+        f"not compared before {exact(study.settle)} ms."
     )
     for name in study.arms:
         out.print(f"arm {name}" + (" (control)" if name == study.control else ""))
         for piece in study.pieces(name):
-            out.print(f"  from {piece.start:g} ms: {dict(piece.sections)}")
+            out.print(f"  from {exact(piece.start)} ms: {dict(piece.sections)}")
     for each in about.expected if about else ():
         reason = f"cannot be asked: {each.cannot}" if each.cannot else each.range
         out.print(f"expected: {each.what}: {reason}" + (f" ({each.source})" if each.source else ""))

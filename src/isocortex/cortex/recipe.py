@@ -14,7 +14,7 @@ import numpy as np
 from isocortex.cells.library import DIVISIONS
 from isocortex.errors import ConfigError, located
 from isocortex.sonata.schema import unknown_key
-from isocortex.text import finite
+from isocortex.text import exact, finite
 
 #: Synapses of the whole cortex at scale 1.
 SYNAPSES = 26e9
@@ -41,7 +41,7 @@ def recipe_told(recipe: Mapping[str, Any]) -> dict[str, str]:
     told = {}
     for key, value in recipe.items():
         number = isinstance(value, int | float) and key in UNITS
-        text = "default" if value is None else f"{value:g}" if number else str(value)
+        text = "default" if value is None else exact(value) if number else str(value)
         told[key.replace("_", " ")] = f"{text} {UNITS[key]}" if number else text
     return told
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from isocortex.arrays import FloatArray
+from isocortex.cortex.counts import HEMISPHERES
 from isocortex.errors import ConfigError
-from isocortex.experiment.measures import measure_named
+from isocortex.experiment.measures import attributes_of, measure_named
 
 #: What is made of an arm and the control of the same seed; ``as`` names one.
 MADE: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
@@ -25,7 +26,23 @@ MEAN = "mean"
 #: Measures of where activity goes from an area that discharges, or that is driven in pulses; see
 #: :meth:`StudyResult.recruitment` and :meth:`StudyResult.evoked`.
 RECRUITMENT, EVOKED = "recruitment", "evoked"
-SPREAD = (RECRUITMENT, EVOKED)
+#: Their quantities, and how they are told.
+SPREAD = {
+    RECRUITMENT: {
+        "ratio": "rate of the focus over the control's",
+        "first": "share of areas that join later",
+        "nearer": "probability that a neighbour joins before another area",
+        "partner_ms": "latency of the same area of the other side, ms",
+        "reached": "share of areas that join",
+        "speed": "speed along the flattened cortex, mm/s",
+    },
+    EVOKED: {
+        "source": "response of the area itself, standard deviations",
+        "respond": "share of higher visual areas that respond",
+        "order": "rank correlation of their latency with their place in the hierarchy",
+        "return": "rate before the next pulse, over the control's",
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +71,7 @@ class Expected:
         all. Of the measures ``recruitment`` and ``evoked`` ``by`` is an area and its side,
         ``group`` a quantity such as ``speed`` or ``order``.
     as_ : one of ``MADE``: what is made of the arm and the control of the same seed.
+    against : an arm in place of the control.
     low, high : range that agrees.
     start, stop : ms, of the time that is looked at; by default from when the arm differs, to the
         end.
@@ -67,12 +85,18 @@ class Expected:
     by: str = "all"
     group: str | tuple[str, ...] = "all"
     as_: str = "value"
+    against: str = ""
     low: float = -math.inf
     high: float = math.inf
     start: float | None = None
     stop: float | None = None
     source: str = ""
     cannot: str = ""
+
+    @property
+    def compared(self) -> str:
+        """The arm, in words, and what it is held against unless that is the control."""
+        return f"{self.arm}, against {self.against}" if self.against else self.arm
 
     @property
     def range(self) -> str:
@@ -124,13 +148,39 @@ def _expected(told: Mapping[str, Any]) -> Expected:
     made = Expected(**values)
     if made.as_ not in MADE:
         raise ConfigError(f"{made.as_!r} is none of {', '.join(MADE)}", field="expected.as")
-    if made.measure in SPREAD and (made.start, made.stop) != (None, None):
-        raise ConfigError(f"{made.measure} is of the whole time in which arms differ",
-                          field="expected.start", fix="Leave start and stop out.")  # fmt: skip
+    if made.start is not None and made.stop is not None and made.start >= made.stop:
+        raise ConfigError(f"{made.start:g} ms is not before {made.stop:g} ms",
+                          field="expected.start", fix="Begin earlier, or end later.")  # fmt: skip
+    if made.measure in SPREAD and not made.cannot:
+        _spread_exists(made)
     return made
 
 
+def _spread_exists(made: Expected) -> None:
+    """Refuse what cannot be asked of where activity goes, before anything is run for it."""
+    if (made.start, made.stop) != (None, None):
+        raise ConfigError(f"{made.measure} is of the whole time in which arms differ",
+                          field="expected.start", fix="Leave start and stop out.")  # fmt: skip
+    if made.as_ != "value" or made.against:
+        raise ConfigError(f"{made.measure} is told against the control as it is",
+                          field="expected.as", fix="Leave as and against out.")  # fmt: skip
+    words = made.by.split()
+    if len(words) != 2 or words[1] not in HEMISPHERES:
+        raise ConfigError(f"{made.by!r} is no area with its side", field="expected.by",
+                          fix='Write it as "VISp right".')  # fmt: skip
+    if made.group not in SPREAD[made.measure]:
+        raise ConfigError(f"{made.measure} has no {made.group!r}", field="expected.group",
+                          fix=f"There are {', '.join(SPREAD[made.measure])}.")  # fmt: skip
+
+
 def measure_exists(expected: Expected) -> None:
-    """Refuse what asks for a measure that there is not."""
-    if not expected.cannot and expected.measure not in SPREAD:
+    """Refuse what asks for a measure, or for groups, that there are not."""
+    if expected.cannot:
+        return
+    if expected.measure == EVOKED:
+        from isocortex.validation.measure import higher_than  # takes long to import
+
+        higher_than(expected.by.split()[0])
+    elif expected.measure not in SPREAD:
         measure_named(expected.measure)
+        attributes_of(expected.by)

@@ -75,9 +75,11 @@ def study_of(told: Mapping[str, Any], file: Path | None = None, **other: Any) ->
         ) from error
     for number, each in enumerate(about.expected):
         measure_exists(each)
-        if not each.cannot and each.arm not in arms:
-            raise ConfigError(f"there is no arm {each.arm!r}", file=file,
-                              field=f"expected[{number}].arm", fix="Name one of them.")  # fmt: skip
+        for word, arm in (("arm", each.arm), ("against", each.against or study.control)):
+            if not each.cannot and arm not in arms:
+                raise ConfigError(f"there is no arm {arm!r}", file=file,
+                                  field=f"expected[{number}].{word}",
+                                  fix="Name one of them.")  # fmt: skip
     return study
 
 

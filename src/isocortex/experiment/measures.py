@@ -113,6 +113,8 @@ def _homotopic(look: Look) -> pd.Series:
 
 
 def _bursts(look: Look, share: bool) -> pd.Series:
+    if look.rest.duration < EVENT_BIN:
+        return pd.Series(np.nan, by_group(look.groups))
     level = baseline(look.rest.counts(look.groups, EVENT_BIN))
     counts = look.spikes.counts(look.groups, EVENT_BIN)
     found = bursts(counts, EVENT_BIN, level).groupby("group")
@@ -194,6 +196,25 @@ def measure_named(name: str) -> Measure:
     return MEASURES[name]
 
 
+def attributes_of(by: str | Sequence[str]) -> list[str]:
+    """Attributes of neurons that groups are made of; none for ``all``.
+
+    Raises
+    ------
+    ConfigError : there is no such attribute.
+    """
+    words = by.split() if isinstance(by, str) else list(by)
+    if words == [ALL]:
+        return []
+    for word in words or [""]:
+        if word not in ATTRIBUTES:
+            raise ConfigError(
+                f"neurons have no {word!r}", field="by",
+                fix=f"There are {ALL}, {', '.join(ATTRIBUTES)}.",
+            )  # fmt: skip
+    return [ATTRIBUTES[word] for word in words]
+
+
 def groups_of(neurons: Neurons, by: str | Sequence[str]) -> Groups:
     """Node ids of the groups that attributes make.
 
@@ -205,17 +226,11 @@ def groups_of(neurons: Neurons, by: str | Sequence[str]) -> Groups:
     ------
     ConfigError : there is no such attribute.
     """
-    words = by.split() if isinstance(by, str) else list(by)
-    if words == [ALL]:
+    attributes = attributes_of(by)
+    if not attributes:
         return {ALL: neurons.ids}
     columns = []
-    for word in words:
-        if word not in ATTRIBUTES:
-            raise ConfigError(
-                f"neurons have no {word!r}", field="by",
-                fix=f"There are {ALL}, {', '.join(ATTRIBUTES)}.",
-            )  # fmt: skip
-        name = ATTRIBUTES[word]
+    for name in attributes:
         if name == "sign":
             columns.append(np.where(neurons.excitatory, "E", "I"))
         else:

@@ -41,6 +41,7 @@ from isocortex.html_report.page import (
     write_page,
 )
 from isocortex.report.results import Result
+from isocortex.text import exact
 
 Section = tuple[str, str, Markup]
 STYLES = {AGREES: "fine", DIFFERS: "off", UNTOLD: "soft", CANNOT: "soft"}
@@ -102,7 +103,7 @@ def _findings(result: StudyResult, judged: Sequence[Judged]) -> Section:
     if judged:
         header = ["expected", "arm", "range", "measured", "95 %", "seeds", "verdict", "source"]
         rows = [
-            [each.expected.what, each.expected.arm, each.expected.range, number(each.mean),
+            [each.expected.what, each.expected.compared, each.expected.range, number(each.mean),
              _interval(each.low, each.high), _seeds(each),
              tag("span", each.verdict, class_=STYLES[each.verdict]), each.expected.source]
             for each in judged
@@ -140,7 +141,7 @@ def _changed(result: StudyResult) -> Section:
         told = _told(run.get("changes") or [], pieces)
         for k, piece in enumerate(pieces):
             touched = _touched(piece, told[k], run)
-            rows.append([arm if k == 0 else "", _words(piece), f"{piece.start:g}", touched])
+            rows.append([arm if k == 0 else "", _words(piece), exact(piece.start), touched])
     seed = result.seeds[0]
     caption = f"Arms, what each changes, from when on, and how much that was (seed {seed})."
     return section(
@@ -231,8 +232,10 @@ def _activity(result: StudyResult) -> Section:
 
 
 def _differences(result: StudyResult) -> Section:
-    if len(result.arms) == 1:
-        text = "There is one arm: nothing is compared."
+    if not any(result.differ(arm) for arm in result.arms[1:]):
+        one = len(result.arms) == 1
+        text = "There is one arm" if one else "The runs end before arms differ"
+        text += ": nothing is compared."
         return section("differences", "Differences", paragraph(text))
     parts: list[Cell] = [
         paragraph(
@@ -335,11 +338,11 @@ def _made(result: StudyResult) -> Section:
     rows: list[tuple[str, Cell]] = [
         ("isocortex", __version__),
         ("versions", ", ".join(f"{name} {value}" for name, value in versions.items())),
-        ("scale", f"{study.scale:g}"),
+        ("scale", exact(study.scale)),
         ("recipe", "; ".join(map(" ".join, recipe_told(study.recipe).items())) or "default"),
         ("seeds", ", ".join(map(str, result.seeds))),
         ("precision", study.precision),
-        ("duration, not compared at first", f"{study.tstop:g} ms, {study.settle:g} ms"),
+        ("duration, not compared at first", f"{exact(study.tstop)} ms, {exact(study.settle)} ms"),
         ("processor", str(machine.get("cpu", "–"))),
         ("all runs together", in_words(sum(_seconds(result).values()))),
     ]  # fmt: skip

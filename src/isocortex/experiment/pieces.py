@@ -41,11 +41,16 @@ class Piece:
         if isinstance(change, Change):
             return cls(change.start, section([change]))
         if isinstance(change, Mapping):
-            return cls(_start(change), copy.deepcopy(dict(change)))
+            return cls(float(min(_starts(change), default=0.0)), copy.deepcopy(dict(change)))
         raise ConfigError(
             f"{change!r} is no change", field="arms",
             fix="Give what isocortex.experiment makes, or sections of a configuration.",
         )  # fmt: skip
+
+    @property
+    def starts(self) -> tuple[float, ...]:
+        """Every time at which something in it begins, as of several pulses, ascending, ms."""
+        return tuple(sorted({float(each) for each in _starts(self.sections)}))
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Piece:
@@ -57,24 +62,24 @@ class Piece:
         return {"start": self.start, "sections": dict(self.sections)}
 
 
-def _start(sections: Mapping[str, Any]) -> float:
-    """When sections of a configuration begin to differ: what does not say it does at once."""
-    starts = []
+def _starts(sections: Mapping[str, Any]) -> list[float]:
+    """When what is in sections of a configuration begins: what does not say it does at once."""
+    starts: list[float] = []
     for name, value in sections.items():
         if name == OURS and set(value) == {CHANGES}:
             starts += [each.get("start", 0.0) for each in value[CHANGES]]
         elif name in BEGINS:
             entries = value.values() if isinstance(value, Mapping) else value
-            starts += [_begins(each, BEGINS[name]) for each in entries]
+            starts += [at for each in entries for at in _begins(each, BEGINS[name])]
         else:
             starts.append(0.0)
-    return float(min(starts, default=0.0))
+    return starts
 
 
-def _begins(entry: Mapping[str, Any], words: tuple[str, ...]) -> float:
-    """When it says that it begins; of several pulses, the first."""
+def _begins(entry: Mapping[str, Any], words: tuple[str, ...]) -> list[float]:
+    """When it says that it begins; pulses may be several."""
     told = next((entry[word] for word in words if entry.get(word)), 0.0)
-    return min(told) if isinstance(told, list) else told
+    return told if isinstance(told, list) else [told]
 
 
 def with_pieces(config: Mapping[str, Any], pieces: Iterable[Piece]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from isocortex.cortex.projection import POPULATION
 from isocortex.errors import ConfigError, InputError
+from isocortex.experiment.about import EVOKED, RECRUITMENT, SPREAD
 from isocortex.experiment.jobs import CONFIG, OUTPUT
 from isocortex.experiment.measures import MEASURES, Look, groups_of, measure_named
 from isocortex.experiment.statistics import comparison, few_seeds, warn_of_few
@@ -24,7 +25,7 @@ from isocortex.text import read_json
 from isocortex.validation.measure import higher_than
 from isocortex.validation.measured import Measured
 from isocortex.validation.neurons import Neurons, Spikes, on
-from isocortex.validation.perturbed import BEFORE, focus, pulse
+from isocortex.validation.perturbed import BEFORE, EVENT_BIN, focus, pulse
 
 #: ms between pulses of which responses are told.
 APART = 200.0
@@ -179,7 +180,7 @@ class StudyResult:
         Parameters
         ----------
         measure, by, start, stop : see :meth:`table`; by default from when two arms differ.
-        arm : one arm; by default all but the control.
+        arm : one arm; by default all but the control, of those that differ before the runs end.
         against : what is compared with, default the control.
         level : of the intervals.
         warn : say with a :class:`FewSeedsWarning` if there are few seeds; who does not want it
@@ -197,13 +198,18 @@ class StudyResult:
         arms = [arm] if arm else [name for name in self.arms if name != control]
         parts = {}
         for name in arms:
+            if arm is None and start is None and not self.differ(name, control):
+                continue  # the runs end before
             begin, end = self._window(name, control, start, stop)
             theirs, mine = (
                 self.table(measure, by, arm=each, start=begin, stop=end) for each in (control, name)
             )
             parts[name] = comparison(theirs, mine, level)
         if not parts:
-            raise ConfigError("there is only one arm", field="arms", fix="Compare two or more.")
+            raise ConfigError(
+                "there is only one arm" if not arms else "the runs end before arms differ",
+                field="arms", fix="Compare two or more, over longer runs.",
+            )  # fmt: skip
         table = pd.concat(parts, names=["arm", self._named(by)])
         table.attrs = {
             "measure": measure, "unit": MEASURES[measure].unit, "control": control,
@@ -221,8 +227,9 @@ class StudyResult:
         once is told against.
         """
         begin, end = self._window(arm, self.study.control, start, None)
-        lead = min(BEFORE, begin)
-        found = {}
+        if end - begin < EVENT_BIN:
+            return dict.fromkeys(self.seeds, _undefined(f"focus.{area}", RECRUITMENT))
+        lead, found = min(BEFORE, begin), {}
         for seed in self.seeds:
             spikes = self.run(arm, seed).spikes(begin - lead, end)
             rest = self.run(self.study.control, seed).spikes(begin, end)
@@ -232,41 +239,60 @@ class StudyResult:
     def evoked(self, arm: str, area: str, side: str = "right") -> dict[int, Measured]:
         """By seed, when higher visual areas follow an area that is driven in pulses.
 
-        See :func:`isocortex.validation.perturbed.pulse`. A pulse is whatever begins in the arm and
-        not in the control; they are 200 ms apart or more.
+        See :func:`isocortex.validation.perturbed.pulse`; all is NaN where runs end before a first
+        response does.
+
+        Raises
+        ------
+        ConfigError : see :meth:`pulses`; or no area that is looked at is higher.
+        """
+        control, higher = self.study.control, higher_than(area)
+        begin, end = self._window(arm, control, None, None)
+        pulses = [at - begin + BEFORE for at in self.pulses(arm)]
+        found = {}
+        for seed in self.seeds:
+            neurons = self.neurons(seed)
+            if on(area, side) not in neurons.by_area:
+                found[seed] = Measured()
+            elif not pulses:
+                found[seed] = _undefined("pulse", EVOKED)
+            else:
+                spikes, rest = (
+                    self.run(each, seed).spikes(begin - BEFORE, end) for each in (arm, control)
+                )
+                found[seed] = pulse(spikes, rest, neurons, pulses, higher, source=area, side=side)
+        return found
+
+    def pulses(self, arm: str) -> list[float]:
+        """When pulses begin, ms, of which the response ends before the runs do.
+
+        A pulse is whatever begins in the arm and not in the control; they are 200 ms apart or more.
 
         Raises
         ------
         ConfigError : pulses follow each other faster, or begin too early.
         """
-        control = self.study.control
-        begin, end = self._window(arm, control, None, None)
-        theirs = self.study.pieces(control)
-        mine = {piece.start for piece in self.study.pieces(arm) if piece not in theirs}
-        starts = np.array(sorted(mine))
-        gap = float(np.diff(starts).min()) if len(starts) > 1 else end - begin
+        theirs, end = self.study.pieces(self.study.control), self.study.tstop
+        begin = self.study.differs_from(arm, self.study.control)
+        mine = [piece for piece in self.study.pieces(arm) if piece not in theirs]
+        starts = np.unique([at for piece in mine for at in piece.starts])
+        gap = float(np.diff(starts).min()) if len(starts) > 1 else max(end - begin, APART)
         if not len(starts) or starts[0] < max(begin, BEFORE) or gap < APART:
             raise ConfigError(
                 f"{arm} has no pulses that begin after {self.study.settle:g} and {BEFORE:g} ms, "
                 f"{APART:g} ms apart or more", field="arms", fix="Let them begin so.",
             )  # fmt: skip
-        pulses = list(starts[starts + gap <= end] - begin + BEFORE)
-        found = {}
-        for seed in self.seeds:
-            neurons = self.neurons(seed)
-            spikes, rest = (
-                self.run(each, seed).spikes(begin - BEFORE, end) for each in (arm, control)
-            )
-            there = len(pulses) and on(area, side) in neurons.by_area
-            found[seed] = pulse(spikes, rest, neurons, pulses, higher_than(area), source=area,
-                                side=side) if there else Measured()  # fmt: skip
-        return found
+        return [float(at) for at in starts[starts + gap <= end]]
 
     def report(self, path: str | os.PathLike[str] | None = None) -> Path:
         """Write the page of the study, default ``report.html`` in its folder."""
         from isocortex.experiment.page import write_study
 
         return write_study(self, path)
+
+    def differ(self, arm: str, control: str | None = None) -> bool:
+        """Whether an arm differs from another, the control, before the runs end."""
+        return self.study.differs_from(arm, control or self.study.control) < self.study.tstop
 
     def _window(
         self, arm: str, control: str, start: float | None, stop: float | None
@@ -291,6 +317,11 @@ class StudyResult:
             f"StudyResult({str(self.folder)!r}: {len(self.arms)} arms, seeds "
             f"{', '.join(map(str, self.seeds))})"
         )
+
+
+def _undefined(prefix: str, measure: str) -> Measured:
+    """What runs that are too short tell of where activity goes."""
+    return Measured({f"{prefix}.{name}": np.nan for name in SPREAD[measure]})
 
 
 def open_study(folder: str | os.PathLike[str]) -> StudyResult:

@@ -8,28 +8,10 @@ import numpy as np
 import pandas as pd
 
 from isocortex.experiment import figures
-from isocortex.experiment.about import EVOKED, RECRUITMENT
+from isocortex.experiment.about import EVOKED, RECRUITMENT, SPREAD
 from isocortex.experiment.results import StudyResult
 from isocortex.html_report.page import Cell, Markup, figure, number, paragraph, section, table, tag
 from isocortex.validation.measured import Measured
-
-#: Quantities of each measure, and how they are told.
-QUANTITIES = {
-    RECRUITMENT: {
-        "ratio": "rate of the focus over the control's",
-        "first": "share of areas that join later",
-        "nearer": "probability that a neighbour joins before another area",
-        "partner_ms": "latency of the same area of the other side, ms",
-        "reached": "share of areas that join",
-        "speed": "speed along the flattened cortex, mm/s",
-    },
-    EVOKED: {
-        "source": "response of the area itself, standard deviations",
-        "respond": "share of higher visual areas that respond",
-        "order": "rank correlation of their latency with their place in the hierarchy",
-        "return": "rate before the next pulse, over the control's",
-    },
-}
 
 
 def spread_sections(result: StudyResult) -> Iterator[tuple[str, str, Markup]]:
@@ -42,8 +24,12 @@ def spread_sections(result: StudyResult) -> Iterator[tuple[str, str, Markup]]:
         if each.measure in parts and not each.cannot
     )
     for measure, arm, by in asked:
-        told = _recruited if measure == RECRUITMENT else _followed
-        parts[measure] += [tag("h3", f"{arm}: from {by}"), *told(result, arm, by)]
+        parts[measure].append(tag("h3", f"{arm}: from {by}"))
+        if result.differ(arm):
+            told = _recruited if measure == RECRUITMENT else _followed
+            parts[measure] += told(result, arm, by)
+        else:
+            parts[measure].append(paragraph("The runs end before the arm differs."))
     if parts[RECRUITMENT]:
         yield section("recruitment", "Recruitment", *parts[RECRUITMENT])
     if parts[EVOKED]:
@@ -56,7 +42,7 @@ def _recruited(result: StudyResult, arm: str, by: str) -> Iterator[Cell]:
     yield _quantities(found, RECRUITMENT, f"focus.{area}", "Recruitment, by seed.")
     tables = {s: m.tables[f"focus.{area}"] for s, m in found.items() if f"focus.{area}" in m.tables}
     if not tables:
-        yield paragraph("In no seed did it discharge.")
+        yield paragraph("In no seed did it discharge before the runs end.")
         return
     order = figures.mean_latency(tables)
     drawing = figures.recruitment_map(result.neurons(result.seeds[0]), order["latency_ms"], area)
@@ -73,6 +59,8 @@ def _followed(result: StudyResult, arm: str, by: str) -> Iterator[Cell]:
     area, side = by.split()
     found = result.evoked(arm, area, side)
     yield _quantities(found, EVOKED, "pulse", "Responses to the pulses, by seed.")
+    if not result.pulses(arm):
+        yield paragraph("The runs end before the first response does.")
     tables = {seed: m.tables["pulse"] for seed, m in found.items() if "pulse" in m.tables}
     if tables:
         yield _latencies(
@@ -84,7 +72,7 @@ def _followed(result: StudyResult, arm: str, by: str) -> Iterator[Cell]:
 def _quantities(found: Mapping[int, Measured], measure: str, prefix: str, caption: str) -> Markup:
     rows = [
         [what, *(number(m.values.get(f"{prefix}.{key}", np.nan)) for m in found.values())]
-        for key, what in QUANTITIES[measure].items()
+        for key, what in SPREAD[measure].items()
     ]
     return table(caption, ["quantity", *(f"seed {seed}" for seed in found)], rows)
 

@@ -111,10 +111,11 @@ def values_of(result: StudyResult, expected: Expected) -> FloatArray:
     """
     if expected.measure in SPREAD:
         return _spread(result, expected)
-    apart = result.study.differs_from(expected.arm, result.study.control)
+    against = expected.against or result.study.control
+    apart = result.study.differs_from(expected.arm, against)
     start = apart if expected.start is None else expected.start
     last = result.study.tstop if expected.stop is None else expected.stop
-    if max(start, last) > result.study.tstop:  # runs are shorter than what is asked of them
+    if start >= last or last > result.study.tstop:  # runs are shorter than what is asked of them
         return np.full(len(result.seeds), np.nan)
     groups = [expected.group] if isinstance(expected.group, str) else list(expected.group)
 
@@ -131,7 +132,7 @@ def values_of(result: StudyResult, expected: Expected) -> FloatArray:
             )  # fmt: skip
         return every.loc[groups]
 
-    arm, control = table(expected.arm), table(result.study.control)
+    arm, control = table(expected.arm), table(against)
     if expected.as_ != "value":  # both are means over the same groups
         both = arm.notna() & control.notna()
         arm, control = arm.where(both), control.where(both)
@@ -141,6 +142,8 @@ def values_of(result: StudyResult, expected: Expected) -> FloatArray:
 
 
 def _spread(result: StudyResult, expected: Expected) -> FloatArray:
+    if not result.differ(expected.arm):  # runs end before
+        return np.full(len(result.seeds), np.nan)
     area, side = expected.by.split()
     recruits = expected.measure == RECRUITMENT
     spread = result.recruitment if recruits else result.evoked

@@ -30,6 +30,7 @@ from isocortex.html_report.page import (
     tag,
 )
 from isocortex.html_report.subject import Subject
+from isocortex.text import exact
 
 Section = tuple[str, str, Markup]
 #: Somata that are drawn; of more, this many at random.
@@ -98,7 +99,7 @@ def what_was_run(subject: Subject) -> Section:
     done = subject.result.run_summary
 
     def said(key: str, unit: str = "") -> str:
-        return f"{run[key]:g} {unit}" if key in run else UNRECORDED
+        return f"{exact(run[key])} {unit}" if key in run else UNRECORDED
 
     versions = provenance.get("versions", {})
     conditions = subject.settings.get("conditions", {})
@@ -122,7 +123,7 @@ def what_was_run(subject: Subject) -> Section:
     ]
     named = {"celsius": ("temperature", "°C"), "v_init": ("initial voltage", "mV")}
     rows += [
-        (what, f"{conditions[k]:g} {unit}")
+        (what, f"{exact(conditions[k])} {unit}")
         for k, (what, unit) in named.items()
         if isinstance(conditions.get(k), int | float)
     ]
@@ -186,10 +187,10 @@ def _change(told: dict[str, Any]) -> list[Cell]:
     channels = told.get("touched", {}).get("channels") or {}
     counts = [f"{n:,} {what}" for what, n in touched.items()]
     counts += [f"{n:,} compartments with {name}" for name, n in channels.items()]
-    until = f"{told['stop']:g}" if told.get("stop") is not None else "end"
+    until = exact(told["stop"]) if told.get("stop") is not None else "end"
     name = told.get("name") or told.get("type", "")
     about = ", ".join(counts) or UNCOUNTED
-    return [name, f"{told.get('start', 0.0):g}", until, json.dumps(shown), about]
+    return [name, exact(told.get("start", 0.0)), until, json.dumps(shown), about]
 
 
 def _override(told: dict[str, Any]) -> list[Cell]:
@@ -198,7 +199,7 @@ def _override(told: dict[str, Any]) -> list[Cell]:
         ", ".join(f"{at['nodes']:,} of {name}" for name, at in told[end].items())
         for end in ("source", "target")
     ]
-    return [str(told["name"]), *ends, f"{told['weight']:g}"]
+    return [str(told["name"]), *ends, exact(told["weight"])]
 
 
 def _reports(subject: Subject) -> Iterator[list[Cell]]:

@@ -12,6 +12,7 @@ from isocortex.analysis.conductance import mean_conductance
 from isocortex.circuit import Simulation
 from isocortex.cortex.atlas import Atlas, load_atlas
 from isocortex.cortex.projection import POPULATION
+from isocortex.errors import ConfigError
 from isocortex.network.cells import compile_cells
 from isocortex.network.connect import cells_of
 from isocortex.network.sources import number_sources
@@ -132,9 +133,22 @@ def under(
 
 
 def higher_than(area: str, atlas: Atlas | None = None) -> dict[str, float]:
-    """Visual areas that are looked at after pulses into one -> their place in the hierarchy."""
+    """Visual areas that are looked at after pulses into one -> their place in the hierarchy.
+
+    Raises
+    ------
+    ConfigError : there is no such area, its place is not known, or none of them is above it.
+    """
     hierarchy = (atlas or load_atlas()).areas["hierarchy"]
-    return {name: float(hierarchy[name]) for name in HIGHER if name != area}
+    place = float(hierarchy.get(area, np.nan))
+    higher = {name: float(hierarchy[name]) for name in HIGHER if hierarchy[name] > place}
+    if not higher:
+        why = "has no known place in the hierarchy" if np.isnan(place) else "has none of them above"
+        raise ConfigError(
+            f"{area!r} {why}; pulses are followed to {', '.join(HIGHER)}", field="by",
+            fix="Name an area below them, such as VISp.",
+        )  # fmt: skip
+    return higher
 
 
 def strongest_targets(atlas: Atlas, area: str) -> list[str]:
