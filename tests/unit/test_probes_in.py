@@ -166,6 +166,10 @@ def test_what_a_node_gets_does_not_depend_on_its_place_in_the_file(tmp_path):
     assert found[0] == found[1] and sorted(found[0].values()) == [-1, 20, 21, 22]
 
 
+def test_the_module_alone_counts(folder):
+    assert trains(folder, input_type="nwb") == trains(folder)
+
+
 def test_a_seed_of_its_own(folder):
     assert sampled(folder, 1, random_seed=2) == sampled(folder, 2) != sampled(folder, 1)
 

@@ -79,9 +79,9 @@ def probe(entry: Entry) -> list[Input]:
     else:
         dealt = _sampled(entry, nodes, np.array(list(every), np.int64), again=mapping == AGAIN)
     trains = _Trains(entry, found, every, dealt)
-    windows = table.windows if table else {}
+    others = table.windows if table else {}
     return [
-        trains.of(population, rows, units, windows)
+        trains.of(population, rows, units, others)
         for (population, rows), units in zip(nodes, dealt, strict=True)
     ]
 
