@@ -56,13 +56,13 @@ downloaded, results of another configuration that has to be run first, networks 
 def configurations(root: Path) -> Iterator[Path]:
     """Simulation configurations below ``examples`` that NEURON is to run."""
     for path in sorted((root / "examples").rglob("*.json")):
-        if "config" not in path.name or not for_neuron(path):
+        if "config" not in path.name or not for_neuron(path, root):
             continue
         yield path
 
 
-def for_neuron(path: Path) -> bool:
-    """Whether it is a simulation, and of NEURON as far as it or its folder says."""
+def for_neuron(path: Path, root: Path) -> bool:
+    """Whether it is a simulation, and of NEURON as far as it or its folder in ``root`` says."""
     try:
         content = json.loads(path.read_text())
     except ValueError:
@@ -77,7 +77,7 @@ def for_neuron(path: Path) -> bool:
             simulator = json.loads(inner.read_text()).get("target_simulator")
     if simulator is not None:
         return str(simulator).upper() == "NEURON"
-    return not re.search(r"point|pop|nest|filter|lif", str(path.parent).lower())
+    return not re.search(r"point|pop|nest|filter|lif", str(path.parent.relative_to(root)).lower())
 
 
 def tried(path: Path, tstop: float) -> tuple[str, str]:

@@ -51,10 +51,37 @@ def test_units_are_neurons_and_the_later_of_two_counts(tmp_path):
         '<specificCapacitance segmentGroup="basal" value="0.02 F_per_m2"/></cell>'
     )
     found = read_neuroml(path)
-    assert (
-        found.ra == 150.0 and found.cm == (("dend", 2.0),) and found.erev == (("soma", 50, -107),)
-    )
+    assert found.cm == (("dend", 2.0),) and found.erev == (("soma", 50, -107),)
     assert [e.value for e in found.genome if e.name == "gbar_Im"] == [0.002]
+    assert [e.value for e in found.genome if e.name == "Ra"] == [150.0] * 4
+
+
+def test_a_section_has_what_is_said_of_it_and_no_more(base, tmp_path):
+    """As BMTK has it: a leak where one is inserted, and NEURON's own resistance elsewhere."""
+    path = tmp_path / "c.nml"
+    path.write_text(
+        '<cell><resistivity segmentGroup="basal" value="100 ohm_cm"/>'
+        '<channelDensity id="leak" segmentGroup="soma" ion="non_specific" ionChannel="pas" '
+        'erev="-90 mV" condDensity="2e-5 S_per_cm2"/></cell>'
+    )
+    swc = base / "morphologies/Scnn1a_473845048_m.swc"
+    found = compile_allen(read_neuroml(path), swc)
+    soma, real = found.section_type == 1, found.area > 0
+    assert (found.g_pas[soma & real] == 2e-5).all() and (found.e_pas[soma] == -90.0).all()
+    assert (found.g_pas[~soma] == 0.0).all() and (found.cm[real] == 1.0).all()
+    # the axon has NEURON's 35.4 ohm cm, not the dendrites' resistance
+    path.write_text(path.read_text().replace('"basal" value="100', '"all" value="35.4'))
+    other = compile_allen(read_neuroml(path), swc)
+    axon, dendrite = found.section_type == 2, found.section_type == 3
+    np.testing.assert_array_equal(found.g_axial[axon], other.g_axial[axon])
+    assert (found.g_axial[dendrite] < other.g_axial[dendrite]).any()
+
+
+@pytest.mark.parametrize("tag", ["channelDensity", "channelDensityNernst"])
+def test_both_kinds_of_density_have_reversal_potentials(tmp_path, tag):
+    path = tmp_path / "c.nml"
+    path.write_text(f"<c>{GOOD.replace('channelDensity', tag)}</c>")
+    assert read_neuroml(path).erev == (("soma", 50.0, -107.0),)
 
 
 @pytest.mark.parametrize("gamma", ["0.0147", "0.0147 ms", "1.47e-2 none"])

@@ -5,7 +5,7 @@ import pytest
 from allen_nwb import write_units
 from sonata_small import configuration, write_circuit, write_config
 
-from isocortex.circuit import NodePopulation
+from isocortex.circuit import Circuit, NodePopulation
 from isocortex.errors import IsocortexError
 from isocortex.sonata.config import load_simulation
 from isocortex.sonata.input_entry import Entry
@@ -16,7 +16,9 @@ UNITS = {"peak_channel_id": [7, 8, 8, 9], "snr": [1.0, 2.0, np.nan, 4.0],
          "quality": ["good", "bad", "good", "good"]}  # fmt: skip
 ELECTRODES = {"id": [9, 8, 7], "location": ["LGd", "VISp", "LGd"], "depth": [30, 20, 10]}
 GRATINGS = {"start_time": [1.0, 2.0, 2.9], "stop_time": [1.1, 2.6, 3.1],
-            "orientation": [0.0, 90.0, 0.0], "block": ["a", "b", "a"]}  # fmt: skip
+            "orientation": [0.0, 90.0, 0.0], "block": ["a", "b", "a"],
+            "stimulus_index": [5, 6, 7], "stimulus_name": ["x", "y", "x"]}  # fmt: skip
+OPEN = {"start_time": [np.nan, 1.0, 1.1], "stop_time": [1.05, np.nan, 1.2]}
 MAP = "node_ids unit_ids\n0 950\n1 951\n2 970\n"
 
 
@@ -24,8 +26,9 @@ MAP = "node_ids unit_ids\n0 950\n1 951\n2 970\n"
 def folder(tmp_path):
     write_circuit(tmp_path)
     write_units(
-        tmp_path / "a.nwb", TRAINS, UNITS, dict(ELECTRODES), gratings_presentations=GRATINGS
-    )
+        tmp_path / "a.nwb", TRAINS, UNITS, dict(ELECTRODES), gratings_presentations=GRATINGS,
+        open=OPEN,
+    )  # fmt: skip
     write_units(tmp_path / "b.nwb", {1: [5.0]}, {"snr": [9.0]}, gratings=GRATINGS)
     (tmp_path / "map.csv").write_text(MAP)
     return tmp_path
@@ -65,6 +68,19 @@ def test_intervals_of_units(folder):
     assert trains(folder, interval=[0.0, 9.0]) == {0: [0.0, 50.0], 1: [500.0], 2: []}
 
 
+def test_two_nodes_may_have_other_intervals_of_one_unit(folder):
+    (folder / "map.csv").write_text(
+        "node_ids unit_ids start_times stop_times\n0 950 1000 1100\n1 951 0 9000\n2 950 1100 3000\n"
+    )
+    assert trains(folder) == {0: [0.0, 50.0], 1: [1010.0, 2500.0], 2: [100.0, 1900.0]}
+
+
+def test_nodes_outside_the_node_set_are_silent(folder):
+    """BMTK gives trains to all nodes of the population."""
+    found = trains(folder, node_set={"population": "drive", "node_id": [2, 1]})
+    assert found == {0: [], 1: [1010.0, 2500.0], 2: [1100.0, 1100.5]}
+
+
 @pytest.mark.parametrize(
     ("interval", "expected"),
     [
@@ -77,6 +93,12 @@ def test_intervals_of_units(folder):
          {0: [0.0, 50.0], 1: [10.0], 2: [100.0]}),
         ({"interval_name": "gratings", "block": ["a"]},
          {0: [0.0, 50.0, 200.0, 2000.0], 1: [10.0, 1500.0], 2: [100.0, 100.5]}),
+        ({"interval_name": "gratings", "stimulus_index": 7, "interval_index": 0},
+         {0: [100.0], 1: [], 2: []}),
+        ({"interval_name": "gratings", "stimulus_name": "x", "interval_index": 1},
+         {0: [100.0], 1: [], 2: []}),
+        ({"interval_name": "open", "interval_index": "all"},
+         {0: [0.0, 50.0, 200.0], 1: [10.0], 2: [100.0, 100.5]}),
     ],
 )  # fmt: skip
 def test_intervals_of_a_stimulus(folder, interval, expected):
@@ -114,7 +136,8 @@ def test_units_are_chosen_by_columns(folder, units, of):
         filled = [unit for unit in mine if TRAINS[unit]]
         assert len(filled) == len(set(filled)) and set(filled) <= of
         seen |= set(mine)
-    assert seen - {960} <= of
+    if len(of) <= 3:  # as many as there are nodes: each is dealt, every time
+        assert seen - {960} == of - {960}
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -130,12 +153,34 @@ def test_every_unit_is_as_likely_for_every_node(tmp_path, again):
     assert (np.abs(counts - 100.0) < 5 * np.sqrt(75.0)).all()
 
 
+def test_what_a_node_gets_does_not_depend_on_its_place_in_the_file(tmp_path):
+    ids = np.array([7, 3, 12, 5])
+    entry = Entry(
+        "it", {"missing_ids": "ignore"}, tmp_path, Circuit({}, [], {}, {}, tmp_path), 1.0, 0
+    )
+    found = []
+    for order in (np.arange(4), np.array([2, 0, 3, 1])):
+        nodes = NodePopulation("drive", ids[order], {}, tmp_path)
+        (dealt,) = _sampled(entry, [(nodes, np.arange(4))], np.arange(20, 23), again=False)
+        found.append(dict(zip(ids[order].tolist(), dealt.tolist(), strict=True)))
+    assert found[0] == found[1] and sorted(found[0].values()) == [-1, 20, 21, 22]
+
+
+def test_the_module_alone_counts(folder):
+    assert trains(folder, input_type="nwb") == trains(folder)
+
+
+def test_a_seed_of_its_own(folder):
+    assert sampled(folder, 1, random_seed=2) == sampled(folder, 2) != sampled(folder, 1)
+
+
 def test_units_that_run_out(folder, caplog):
     few = {"units": {"location": "LGd"}}
-    with pytest.raises(IsocortexError, match="1 nodes have no unit: 2. Or set missing_ids"):
+    with pytest.raises(IsocortexError, match=r"1 nodes have no unit: \d. Or set missing_ids"):
         sampled(folder, **few)
-    assert sampled(folder, missing_ids="warn", **few)[2] == []
-    assert "1 nodes have no unit: 2" in caplog.text
+    found = sampled(folder, missing_ids="warn", **few)
+    (without,) = [node for node, train in found.items() if not train]
+    assert f"1 nodes have no unit: {without}" in caplog.text
     with pytest.raises(IsocortexError, match="no unit passes"):
         sampled(folder, mapping="sample_with_replacement", units={"location": "LGd", "snr": 9.0})
 
@@ -162,6 +207,9 @@ def test_nodes_without_a_unit(folder, caplog):
         ({"interval": {"interval_name": "movie"}}, "no intervals 'movie'. It has gratings_pres"),
         ({"interval": {"interval_name": "gratings", "interval_index": 3}}, "is not one of 3"),
         ({"interval": {"interval_name": "gratings", "orientation": 5}}, "is of that kind"),
+        ({"interval": [100, 50]}, "an interval is from 100 to 50 ms. Give from < to"),
+        ({"interval": {"interval_name": "open", "interval_index": 1}}, "from 1000 to nan ms"),
+        ({"interval": {"interval_name": "gratings", "stimulus_index": 0}}, "is of that kind"),
         ({"interval": {"interval_name": "gratings", "orientation": "5"}}, "without quotes"),
         ({"simulation_offset": 5.0}, "Use interval_offset"),
         ({"node_set": "cells"}, "has no virtual nodes"),

@@ -68,6 +68,24 @@ def test_node_sets_choose_edges(folder, entry, sources, targets, spikes):
     assert simulation.inputs[0].times.tolist() == spikes
 
 
+def test_ids_are_those_of_a_population(folder):
+    """Both populations have nodes 2; BMTK would count on from the first, and choose none here."""
+    with h5py.File(folder / "before.h5", "a") as file:
+        file["spikes/drive/node_ids"] = np.array([1, 2, 2, 0], np.uint64)
+        file["spikes/drive/timestamps"] = np.array([1.0, 8.0, 4.0, 2.0])
+    files = {"edges_file": "edges.h5", "edge_types_file": "edge_types.csv"}
+    simulation = read(
+        folder, edges=files, source_node_set={"population": "drive", "node_id": [2]},
+        target_node_set={"population": "cells", "node_id": [3, 0]},
+    )  # fmt: skip
+    nodes, replayed = simulation.circuit.nodes, simulation.circuit.edges[-1]
+    assert nodes["drive:again"].node_ids[replayed.source_index].tolist() == [2]
+    assert nodes["cells"].node_ids[replayed.target_index].tolist() == [3]
+    (spikes,) = simulation.inputs
+    assert nodes["drive:again"].node_ids[spikes.rows].tolist() == [2, 2]
+    assert spikes.times.tolist() == [4.0, 8.0]
+
+
 def test_spikes_of_a_table(folder):
     (folder / "before.csv").write_text("timestamps population node_ids\n5 cells 1\n")
     assert read(folder, spikes_file="before.csv").inputs[0].times.tolist() == [5.0]

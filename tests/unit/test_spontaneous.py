@@ -69,6 +69,7 @@ def test_filters_choose_whose_synapses_act(folder, entry, expected):
         ({"precell_filter": {"colour": 1}}, "no node has the attribute 'colour'"),
         ({"precell_filter": {"population": "drive"}}, "no edge leads from such cells onto such"),
         ({"precell": {}}, "Did you mean 'precell_filter'"),
+        ({"input_type": "spikes"}, "input_type: must be syn_activity: BMTK reads over"),
     ],
 )
 def test_mistakes(folder, entry, message):
@@ -77,5 +78,27 @@ def test_mistakes(folder, entry, message):
 
 
 def test_there_is_one_such_input(folder):
-    with pytest.raises(IsocortexError, match="inputs.more0.precell_filter: no edge leads"):
+    with pytest.raises(IsocortexError, match="inputs.more0: there may be one.* inputs.quiet is"):
         read(folder, 1)
+
+
+def weighted(folder, source, section="connection_overrides"):
+    """The simulation with synapses that act, and other weights of those from some nodes."""
+    activity = {"input_type": "syn_activity", "module": "syn_activity", "timestamps": [5.0]}
+    change = {"source": source, "target": "cells", "weight": 0.5}
+    more = {"connection_overrides": [{"name": "x", **change}]}
+    if section != "connection_overrides":
+        more = {section: {"changes": [{"type": "synapses", **change}]}}
+    config = configuration() | {"inputs": {"quiet": activity}, "reports": {}} | more
+    config["node_sets"] |= {"cells": {"population": "cells"}, "drive": {"population": "drive"},
+                            "quiet": {"population": "cells:quiet"}}  # fmt: skip
+    return load_simulation(write_config(folder, config))
+
+
+@pytest.mark.parametrize("section", ["connection_overrides", "isocortex"])
+def test_other_weights_of_edges_that_have_gone_are_refused(folder, section):
+    with pytest.raises(IsocortexError, match="no edges lead from cells to cells.*cells:quiet to c"):
+        weighted(folder, "cells", section)
+    for source in ("drive", "quiet", "all"):
+        simulation = weighted(folder, source, section)
+        assert len(simulation.overrides) + len(simulation.changes) == 1

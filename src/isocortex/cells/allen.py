@@ -64,7 +64,8 @@ def compile_allen(
     with located(swc, "dL"):
         compartments = discretise(sections, dL)
     biophysics = _Biophysics(parameters, np.array([s.type for s in sections]))
-    if processing in ("aibs_perisomatic", "aibs_perisomatic_directed"):
+    perisomatic = processing in ("aibs_perisomatic", "aibs_perisomatic_directed")
+    if perisomatic and not parameters.by_section:
         biophysics.require_passive()
     soma = int(np.count_nonzero(compartments.section == 0)) // 2
     tree = build_tree(sections, compartments, biophysics.ra, soma)
@@ -88,7 +89,7 @@ class _Biophysics:
         self.fit, self.types = fit, types
         self.ra = np.full(n, DEFAULT_RA if fit.ra is None else fit.ra)
         self.cm = np.full(n, DEFAULT_CM)
-        self.g_pas = np.full(n, DEFAULT_G_PAS)
+        self.g_pas = np.full(n, 0.0 if fit.by_section else DEFAULT_G_PAS)
         self.e_pas = np.full(n, DEFAULT_E_PAS if fit.e_pas is None else fit.e_pas)
         self.ena, self.ek = np.full(n, DEFAULT_ENA), np.full(n, DEFAULT_EK)
         for section, cm in fit.cm:

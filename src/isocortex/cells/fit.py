@@ -45,6 +45,8 @@ class Parameters:
     cm : (section, uF/cm2).
     genome : entries in the file's order; those of the whole cell are left out.
     erev : (section, ena, ek), mV.
+    by_section : whether it is a NeuroML file's: a kind of section that it says nothing of has no
+        leak, and NEURON's resistance and capacitance. A fit file's leak is everywhere.
     """
 
     file: str
@@ -53,6 +55,7 @@ class Parameters:
     cm: tuple[tuple[str, float], ...]
     genome: tuple[GenomeEntry, ...]
     erev: tuple[tuple[str, float, float], ...]
+    by_section: bool = False
 
 
 def read_fit(path: str | PathLike[str]) -> Parameters:

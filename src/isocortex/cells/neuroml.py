@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from os import PathLike, fspath
 from pathlib import Path
 from xml.etree import ElementTree
@@ -125,8 +124,7 @@ class _Found:
     def _channel(self, element: _Element) -> None:
         channel, ion = element.text("ionChannel"), element.text("ion")
         density = element.number("condDensity", CONDUCTANCE)
-        has_reversal = element.tag == CHANNELS[0] and "erev" in element.attributes
-        reversal = element.number("erev", VOLTAGE) if has_reversal else None
+        reversal = element.number("erev", VOLTAGE) if "erev" in element.attributes else None
         if channel == "pas":
             self._set(element, "g_pas", density)
             if reversal is None:
@@ -146,15 +144,13 @@ class _Found:
     def parameters(self) -> Parameters:
         return Parameters(
             file=self.file,
-            ra=next(self._values("Ra"), None),
-            e_pas=next(self._values("e_pas"), None),
+            ra=None,
+            e_pas=None,
             cm=tuple(self.capacitance.items()),
             genome=tuple(self.entries.values()),
             erev=tuple(
                 (section, ions.get("na", ENA), ions.get("k", EK))
                 for section, ions in self.reversal.items()
             ),
+            by_section=True,
         )
-
-    def _values(self, name: str) -> Iterator[float]:
-        return (entry.value for (_, key), entry in self.entries.items() if key == name)

@@ -26,7 +26,7 @@ def electrode(entry: Entry, **what: Any) -> list[Input]:
         section = "soma"
     else:
         section = entry.values.get("section_name", "soma")
-    if section not in ("soma", "dend", "apic", "axon"):
+    if section not in SECTION_TYPES:
         raise entry.fail(
             "section_name", f"unknown section {section!r}", "Use soma, dend, apic or axon."
         )

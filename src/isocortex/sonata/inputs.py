@@ -27,7 +27,7 @@ from isocortex.sonata.spikes_in import (
     read_h5_spikes,
     read_nwb_spikes,
 )
-from isocortex.sonata.spontaneous import spontaneous
+from isocortex.sonata.spontaneous import SYN_ACTIVITY, spontaneous
 
 
 def _h5(entry: Entry) -> list[Input]:
@@ -70,7 +70,6 @@ READERS: dict[tuple[str, str], Callable[[Entry], list[Input]]] = {
     ("spikes", "csv"): _csv,
     ("spikes", "nwb"): _nwb,
     ("spikes", "poisson"): _poisson,
-    ("spikes", "ecephys_probe"): probe,
     ("current_clamp", "iclamp"): pulses,
     ("csv", "iclamp"): waveform,
     ("file", "iclamp"): waveform,
@@ -87,10 +86,12 @@ READERS: dict[tuple[str, str], Callable[[Entry], list[Input]]] = {
     ("conductance", "ornstein_uhlenbeck"): ornstein_uhlenbeck,
     ("voltage_clamp", "seclamp"): voltage_clamp,
 }
-#: Inputs that also make connections: given a circuit, they return the one with these. BMTK goes by
-#: their module alone.
+#: Of these the module alone counts, as in BMTK.
+BY_MODULE: dict[str, Callable[[Entry], list[Input]]] = {"ecephys_probe": probe}
+#: Inputs that also make connections: given a circuit, they return the one with these. Their module
+#: says so; BMTK goes by it for a replay, and by the input_type for synapses that act.
 WIRING: dict[str, Callable[[Entry, Circuit], tuple[list[Input], Circuit]]] = {
-    "syn_activity": spontaneous,
+    SYN_ACTIVITY: spontaneous,
     "replay": replay,
 }
 
@@ -106,6 +107,7 @@ def read_inputs(
     """
     found: list[Input] = []
     wired = circuit
+    acting: str | None = None
     for name, values in inputs.items():
         field = f"inputs.{name}"
         if not isinstance(values, dict):
@@ -119,13 +121,22 @@ def read_inputs(
             continue
         entry = Entry(name, values, file, circuit, tstop, seed)
         kind = str(values.get("input_type")), str(values.get("module")).lower()
+        if kind[1] == SYN_ACTIVITY:
+            if acting is not None:
+                raise ConfigError(
+                    f"there may be one {SYN_ACTIVITY}, and inputs.{acting} is one; BMTK takes the "
+                    "last", file=file, field=field, fix="Remove or disable one of the two.",
+                )  # fmt: skip
+            acting = name
         if kind[1] in WIRING:
             made, wired = WIRING[kind[1]](entry, wired)
             found += made
+        elif kind[1] in BY_MODULE:
+            found += BY_MODULE[kind[1]](entry)
         elif kind in READERS:
             found += READERS[kind](entry)
         else:
-            known = ", ".join([*(f"{a}/{b}" for a, b in READERS), *WIRING])
+            known = ", ".join([*(f"{a}/{b}" for a, b in READERS), *BY_MODULE, *WIRING])
             raise ConfigError(
                 f"input_type {values.get('input_type')!r} with module {values.get('module')!r} is "
                 "not supported yet", file=file, field=field, fix=f"There are {known}.",

@@ -68,8 +68,12 @@ class Table:
         return [
             name for name, item in self.group.items()
             if isinstance(item, h5py.Dataset) and item.shape == self.ids.shape
-            and name != "id" and not name.endswith("_index")
+            and name != "id" and not self._is_index(name)
         ]  # fmt: skip
+
+    def _is_index(self, name: str) -> bool:
+        """Whether it says where the lists of another column end."""
+        return name.endswith("_index") and name.removesuffix("_index") in self.group
 
     def column(self, name: str) -> Column:
         """A column with one value a row."""

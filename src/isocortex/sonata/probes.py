@@ -27,11 +27,11 @@ BY_TABLE, ONCE, AGAIN = (
     ("sample", "sample_without_replacement"),
     "sample_with_replacement",
 )
-#: Names of what chooses an interval, the latter those of BMTK's own examples.
-INTERVAL_NAME, INTERVAL_INDEX = (
-    ("interval_name", "stimulus_name"),
-    ("interval_index", "stimulus_index"),
-)
+#: Names of the table of intervals and of the place in it, the latter two those of BMTK's own
+#: examples. Beside ``interval_name`` these are columns, as BMTK has it.
+INTERVAL, STIMULUS = ("interval_name", "interval_index"), ("stimulus_name", "stimulus_index")
+#: From and to, s.
+Window = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -42,20 +42,20 @@ class _Units:
     ----------
     row : int64[n], of the file's table.
     id : int64[n].
-    window : from and to, s; None for everything.
+    window : None for everything.
     """
 
     path: Path
     row: IntArray
     id: IntArray
-    window: tuple[float, float] | None
+    window: Window | None
 
 
 def probe(entry: Entry) -> list[Input]:
     """Trains of virtual nodes from the units of one or more recordings."""
     entry.only(
         "input_file", "mapping", "units", "interval", "interval_offset", "missing_ids", "cache",
-        "simulation_offset",
+        "simulation_offset", "random_seed",
     )  # fmt: skip
     if entry.number("simulation_offset", 0.0) != 0.0:
         raise entry.fail(
@@ -78,9 +78,10 @@ def probe(entry: Entry) -> list[Input]:
         dealt = table.deal(nodes, every)
     else:
         dealt = _sampled(entry, nodes, np.array(list(every), np.int64), again=mapping == AGAIN)
-    trains = _trains(entry, found, every, dealt, table.windows if table else {})
+    trains = _Trains(entry, found, every, dealt)
+    others = table.windows if table else {}
     return [
-        _train(entry, population, rows, units, trains)
+        trains.of(population, rows, units, others)
         for (population, rows), units in zip(nodes, dealt, strict=True)
     ]
 
@@ -99,8 +100,8 @@ def _files(entry: Entry) -> list[Path]:
 # --- intervals ------------------------------------------------------------------------------------
 
 
-def _windows(entry: Entry, files: list[Path]) -> list[tuple[float, float] | None]:
-    """From and to of every file, s; None where all of it is taken."""
+def _windows(entry: Entry, files: list[Path]) -> list[Window | None]:
+    """The interval of every file; None where all of it is taken."""
     given = entry.values.get("interval")
     if given is None or given == []:
         return [None] * len(files)
@@ -117,18 +118,18 @@ def _windows(entry: Entry, files: list[Path]) -> list[tuple[float, float] | None
     return [_window(entry, window, path) for window, path in zip(windows, files, strict=True)]
 
 
-def _window(entry: Entry, given: Any, path: Path) -> tuple[float, float]:
-    """An interval, s: from numbers in ms, or from rows of a table of the file."""
+def _window(entry: Entry, given: Any, path: Path) -> Window:
+    """An interval, from numbers in ms or from rows of a table of the file."""
     if not isinstance(given, dict):
         numbers = given if isinstance(given, list) else []
         if len(numbers) != 2 or not all(type(value) in (int, float) for value in numbers):
             raise entry.fail("interval", f"must be [from, to] in ms, found {given!r}", "Mend it.")
-        return numbers[0] / 1000.0, numbers[1] / 1000.0
+        return _ordered(entry, "interval", numbers[0] / 1000.0, numbers[1] / 1000.0)
     filters = dict(given)
-    name = next((filters.pop(key) for key in INTERVAL_NAME if key in filters), None)
-    index = next((filters.pop(key) for key in INTERVAL_INDEX if key in filters), "all")
+    words = STIMULUS if STIMULUS[0] in filters and INTERVAL[0] not in filters else INTERVAL
+    name, index = filters.pop(words[0], None), filters.pop(words[1], "all")
     if not isinstance(name, str):
-        raise entry.fail("interval", f"has no {INTERVAL_NAME[0]}", "Name a table of intervals.")
+        raise entry.fail("interval", f"has no {INTERVAL[0]}", "Name a table of intervals.")
     with open_h5(path) as file:
         there = list(file.get(INTERVALS) or ())
         full = next((n for n in (name, f"{name}_presentations") if n in there), None)
@@ -147,13 +148,24 @@ def _window(entry: Entry, given: Any, path: Path) -> tuple[float, float]:
             "interval", f"no interval of {name!r} in {path} is of that kind", "Mend it."
         )
     if index == "all":
-        return float(start.min()), float(stop.max())
+        # an interval without a beginning or an end says nothing of it
+        first, last = np.fmin.reduce(start), np.fmax.reduce(stop)
+        return _ordered(entry, "interval", float(first), float(last))
     if type(index) is not int or not -len(start) <= index < len(start):
         raise entry.fail(
-            "interval", f"{INTERVAL_INDEX[0]} {index!r} is not one of {len(start)} intervals",
+            "interval", f"{words[1]} {index!r} is not one of {len(start)} intervals",
             "Count from 0, or use 'all'.",
         )  # fmt: skip
-    return float(start[index]), float(stop[index])
+    return _ordered(entry, "interval", float(start[index]), float(stop[index]))
+
+
+def _ordered(entry: Entry, key: str, start: float, stop: float) -> Window:
+    """The window, if it ends after it begins."""
+    if not start < stop:
+        raise entry.fail(
+            key, f"an interval is from {1e3 * start:g} to {1e3 * stop:g} ms", "Give from < to."
+        )
+    return start, stop
 
 
 def _numbers(column: Column) -> FloatArray:
@@ -163,7 +175,7 @@ def _numbers(column: Column) -> FloatArray:
 # --- units ----------------------------------------------------------------------------------------
 
 
-def _units(entry: Entry, path: Path, window: tuple[float, float] | None, filters: Any) -> _Units:
+def _units(entry: Entry, path: Path, window: Window | None, filters: Any) -> _Units:
     """The units of a file, those that pass ``filters`` if there are any."""
     if filters is not None and not isinstance(filters, dict):
         raise entry.fail("units", f"must be filters by column, found {filters!r}", "Give {...}.")
@@ -233,21 +245,22 @@ def _numbered(entry: Entry, found: list[_Units]) -> dict[int, tuple[int, int]]:
 
 
 class _UnitsMap:
-    """A table of nodes and their units, perhaps with an interval (ms) of each unit."""
+    """A table of nodes and their units, perhaps with an interval (ms) of each."""
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
         table = read_table(entry.path("units"))
         nodes, units = (table.integers(table.find(name)) for name in ("node_ids", "unit_ids"))
         self.unit = dict(zip(nodes.tolist(), units.tolist(), strict=True))
-        self.windows: dict[int, tuple[float, float]] = {}
+        #: by node: a unit may play different parts of its recording to several
+        self.windows: dict[int, Window] = {}
         if "start_times" in table.columns:
             milli = 1 / 1000.0  # as BMTK converts these
             start, stop = (
                 table.numbers(table.find(n)) * milli for n in ("start_times", "stop_times")
             )
-            windows = zip(start.tolist(), stop.tolist(), strict=True)
-            self.windows = dict(zip(units.tolist(), windows, strict=True))
+            rows = zip(nodes.tolist(), start.tolist(), stop.tolist(), strict=True)
+            self.windows = {node: _ordered(entry, "units", a, b) for node, a, b in rows}
 
     def deal(
         self, nodes: list[tuple[NodePopulation, IntArray]], every: dict[int, tuple[int, int]]
@@ -291,19 +304,20 @@ def _sampled(
     entry: Entry, nodes: list[tuple[NodePopulation, IntArray]], units: IntArray, *, again: bool
 ) -> list[IntArray]:
     """A random unit for every chosen node, each unit once or ``again``; -1 where they run out."""
-    key = f"units {entry.name}"
+    key, seed = f"units {entry.name}", entry.whole("random_seed", entry.seed)
+    # of the nodes' names, not of their places in the file
+    draws = [
+        uniform(seed, f"{key}:{population.name}", population.node_ids[rows])
+        for population, rows in nodes
+    ]
     if again:
         if len(units) == 0:
             raise entry.fail("units", "no unit passes the filters", "Choose wider ones.")
-        draws = [
-            uniform(entry.seed, f"{key}:{population.name}", population.node_ids[rows])
-            for population, rows in nodes
-        ]
         return [units[(u * len(units)).astype(np.int64)] for u in draws]
-    count = sum(len(rows) for _, rows in nodes)
-    shuffled = units[np.argsort(uniform(entry.seed, key, units), kind="stable")]
-    dealt = np.full(count, -1)
-    dealt[: len(shuffled)] = shuffled[:count]
+    turn = np.argsort(np.concatenate(draws), kind="stable")
+    shuffled = units[np.argsort(uniform(seed, key, units), kind="stable")][: len(turn)]
+    dealt = np.full(len(turn), -1)
+    dealt[turn[: len(shuffled)]] = shuffled
     ids = np.concatenate([population.node_ids[rows] for population, rows in nodes])
     _missing(entry, ids[dealt < 0])
     return np.split(dealt, np.cumsum([len(rows) for _, rows in nodes])[:-1])
@@ -312,46 +326,63 @@ def _sampled(
 # --- spikes ---------------------------------------------------------------------------------------
 
 
-def _trains(
-    entry: Entry,
-    found: list[_Units],
-    every: dict[int, tuple[int, int]],
-    dealt: list[IntArray],
-    windows: dict[int, tuple[float, float]],
-) -> dict[int, FloatArray]:
-    """Spike times (ms of the simulation) of every unit that a node has."""
-    offset = entry.number("interval_offset", 0.0) / 1000.0
-    wanted = np.unique(np.concatenate([np.zeros(0, np.int64), *dealt]))
-    wanted = wanted[wanted >= 0]
-    trains: dict[int, FloatArray] = {}
-    for f, units in enumerate(found):
-        mine = [unit for unit in wanted.tolist() if every[unit][0] == f]
-        rows = units.row[np.array([every[unit][1] for unit in mine], np.int64)]
-        with open_h5(units.path) as file:
-            times = Table(file, UNITS, units.path).lists("spike_times", rows)
-        for unit, seconds in zip(mine, times, strict=True):
-            window = windows.get(unit, units.window)
-            if window is not None:
-                inside = (window[0] <= seconds) & (seconds <= window[1])
-                seconds = seconds[inside] - window[0] + offset
-            trains[unit] = np.sort(seconds * 1000.0)
-    return trains
+class _Trains:
+    """Spikes of every unit that a node has, as they were recorded."""
 
+    def __init__(
+        self,
+        entry: Entry,
+        found: list[_Units],
+        every: dict[int, tuple[int, int]],
+        dealt: list[IntArray],
+    ) -> None:
+        self.entry = entry
+        self.offset = entry.number("interval_offset", 0.0) / 1000.0
+        #: by unit: times, s, and the interval of its file
+        self.recorded: dict[int, tuple[FloatArray, Window | None]] = {}
+        wanted = np.unique(np.concatenate([np.zeros(0, np.int64), *dealt]))
+        for f, units in enumerate(found):
+            mine = [unit for unit in wanted[wanted >= 0].tolist() if every[unit][0] == f]
+            rows = units.row[np.array([every[unit][1] for unit in mine], np.int64)]
+            with open_h5(units.path) as file:
+                times = Table(file, UNITS, units.path).lists("spike_times", rows)
+            for unit, seconds in zip(mine, times, strict=True):
+                self.recorded[unit] = seconds, units.window
 
-def _train(
-    entry: Entry,
-    population: NodePopulation,
-    rows: IntArray,
-    units: IntArray,
-    trains: dict[int, FloatArray],
-) -> SpikeInput:
-    """The trains of a population, by time."""
-    parts = [trains[unit] if unit >= 0 else np.zeros(0) for unit in units.tolist()]
-    times = np.concatenate([np.zeros(0), *parts])
-    if (times < 0).any() or not np.isfinite(times).all():
-        raise entry.fail("interval", f"a spike is at {times.min():g} ms", "Give an interval.")
-    if len(times) == 0:
-        logger.warning("%s: inputs.%s: no spike is in the interval", entry.file, entry.name)
-    node = np.repeat(rows, [len(part) for part in parts])
-    order = np.argsort(times, kind="stable")
-    return SpikeInput(population.name, node[order], times[order])
+    def of(
+        self,
+        population: NodePopulation,
+        rows: IntArray,
+        units: IntArray,
+        windows: dict[int, Window],
+    ) -> SpikeInput:
+        """The trains of some nodes of a population, by time.
+
+        Parameters
+        ----------
+        units : int64[rows], -1 for none.
+        windows : by node id, where it is not the interval of the file.
+        """
+        ids = population.node_ids[rows].tolist()
+        parts = [
+            self._train(unit, windows.get(node)) if unit >= 0 else np.zeros(0)
+            for node, unit in zip(ids, units.tolist(), strict=True)
+        ]
+        times = np.concatenate([np.zeros(0), *parts])
+        entry = self.entry
+        if (times < 0).any() or not np.isfinite(times).all():
+            raise entry.fail("interval", f"a spike is at {times.min():g} ms", "Give an interval.")
+        if len(times) == 0:
+            logger.warning("%s: inputs.%s: no spike is in the interval", entry.file, entry.name)
+        node = np.repeat(rows, [len(part) for part in parts])
+        order = np.argsort(times, kind="stable")
+        return SpikeInput(population.name, node[order], times[order])
+
+    def _train(self, unit: int, window: Window | None) -> FloatArray:
+        """Times of a unit, ms of the simulation."""
+        seconds, default = self.recorded[unit]
+        window = window or default
+        if window is not None:
+            inside = (window[0] <= seconds) & (seconds <= window[1])
+            seconds = seconds[inside] - window[0] + self.offset
+        return np.sort(seconds * 1000.0)

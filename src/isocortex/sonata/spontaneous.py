@@ -13,6 +13,8 @@ from isocortex.circuit.stand_ins import sent_by, stand_ins, with_stand_ins
 from isocortex.errors import ConfigError
 from isocortex.sonata.input_entry import Entry
 
+#: Module and input_type.
+SYN_ACTIVITY = "syn_activity"
 #: Whose synapses act: those from the first onto the second.
 FILTERS = ("precell_filter", "postcell_filter")
 
@@ -24,6 +26,10 @@ def spontaneous(entry: Entry, circuit: Circuit) -> tuple[list[Input], Circuit]:
     their events from stand-ins, and those of the others none. Virtual nodes act as ever.
     """
     entry.only(*FILTERS, "timestamps")
+    if entry.values.get("input_type") != SYN_ACTIVITY:
+        raise entry.fail(
+            "input_type", f"must be {SYN_ACTIVITY}: BMTK reads over one of another", "Mend it."
+        )
     entry.not_by_node_set("precell_filter and postcell_filter say")
     times = np.sort(entry.numbers("timestamps"))
     if (times < 0).any():
