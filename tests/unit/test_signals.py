@@ -1,5 +1,7 @@
 """Courses of electrodes: given ones, and the statistics of random ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from library_circuit import write_library_circuit
@@ -168,7 +170,7 @@ def test_a_run_under_noise_goes_on(tmp_path):
 
 
 def test_a_run_goes_on_longer_with_its_courses_and_with_no_others(tmp_path):
-    train = {"input_type": "current_clamp", "module": "pulse", "amp_start": 0.3, "width": 5.0,
+    train = {"input_type": "current_clamp", "module": "pulse", "amp_start": 1.5, "width": 5.0,
              "frequency": 50.0}  # fmt: skip
     options = {"threads": 1, "progress": None}
     config = simulation(tmp_path / "a", **train)
@@ -179,9 +181,12 @@ def test_a_run_goes_on_longer_with_its_courses_and_with_no_others(tmp_path):
     noise = simulation(tmp_path / "b", **NOISE)
     out = tmp_path / "noise"
     ic.run(noise, output_dir=out, tstop=30, checkpoint_every=10, **options)
-    louder = ic.load_simulation(simulation(tmp_path / "c", **NOISE | {"mean": 0.02}), tstop=60.0)
+    same = ic.load_simulation(noise, tstop=60.0)
+    (held,) = same.inputs
+    courses = replace(held.clamp.conductance, seed=same.seed + 1)
+    other = replace(same, inputs=[replace(held, clamp=replace(held.clamp, conductance=courses))])
     with pytest.raises(ConfigError, match="other currents"):
-        ic.continue_run(out, tstop=60, config=louder, **options)
+        ic.continue_run(out, config=other, **options)
 
 
 @pytest.mark.parametrize(

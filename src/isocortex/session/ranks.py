@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
@@ -27,6 +28,8 @@ T = TypeVar("T")
 
 #: Spikes of a rank that go with the first message of a window; more take a second one.
 ROOM = 32
+#: s that a launcher has to pass on the last line of a rank, before it ends them all.
+TO_BE_READ = 0.3
 
 
 class Ranks(Alone):
@@ -203,6 +206,7 @@ class MpiRanks(Ranks):
         kind = "" if isinstance(error, IsocortexError) else f"{type(error).__name__}: "
         line = printable(f"Error on rank {self.rank}: {kind}{error}")
         print(line, file=sys.stderr, flush=True)
+        time.sleep(TO_BE_READ)
         self.comm.Abort(130 if isinstance(error, KeyboardInterrupt) else 1)
         raise error  # not reached
 
