@@ -29,7 +29,7 @@ T = TypeVar("T")
 #: Spikes of a rank that go with the first message of a window; more take a second one.
 ROOM = 32
 #: s that a launcher has to pass on the last line of a rank, before it ends them all.
-TO_BE_READ = 0.3
+TO_BE_READ = 1.0
 
 
 class Ranks(Alone):
