@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 import numpy as np
 from numpy.typing import NDArray
+
+from isocortex.elementary import exp
 
 UInt64 = NDArray[np.uint64]
 
@@ -38,6 +41,13 @@ def keys(what: str, *counters: NDArray[np.integer]) -> UInt64:
 def unit(keys: UInt64) -> NDArray[np.float64]:
     """What keys are as numbers in [0, 1)."""
     return (keys >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def poisson(mean: float, u: NDArray[np.float64]) -> NDArray[np.int64]:
+    """int64[n], of a Poisson distribution of mean 100 or so what numbers in [0, 1) are."""
+    numbers = np.arange(1, int(mean + 12.0 * math.sqrt(mean)) + 20)
+    at_most = np.cumsum(np.cumprod(np.r_[exp(-mean), mean / numbers]))
+    return np.searchsorted(at_most, u, side="right")
 
 
 def uniform(seed: int, what: str, *counters: NDArray[np.integer]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import isocortex as ic
 from isocortex.circuit.signals import (
     CHUNK,
     Drawn,
+    Noise,
     OrnsteinUhlenbeck,
     Ramp,
     ShotNoise,
@@ -24,7 +25,7 @@ DT = 0.25
 
 def samples(signal, n=200_000, key="k", **more):
     """The first n samples of a random course."""
-    drawn = Drawn(signal, name_of(key), 0.0, np.inf, DT, **more)
+    drawn = Drawn(Noise(signal, 0.0, np.inf, DT, 0), name_of(key), **more)
     return drawn((np.arange(n) + 0.5) * DT)
 
 
@@ -104,17 +105,18 @@ def test_sizes_of_events_have_a_gamma_distribution():
     "signal", [OrnsteinUhlenbeck(1.0, 0.3, 5.0), ShotNoise(0.5, 5.0, 100.0, 0.5, 0.1)]
 )
 def test_a_course_is_the_same_whatever_times_are_asked_for(signal):
-    whole = Drawn(signal, name_of("k"), 30.0, 900.0, DT)
+    noise = Noise(signal, 30.0, 900.0, DT, 0)
+    whole = Drawn(noise, name_of("k"))
     t = np.arange(0.05, 1000, 0.1)
     values = whole(t)
     assert (values[t < 30.0] == 0).all() and (values[t >= 930.0] == 0).all()
-    parts = Drawn(signal, name_of("k"), 30.0, 900.0, DT)
+    parts = Drawn(noise, name_of("k"))
     order = [7, 0, 3, 9, 1, 2, 8, 4, 6, 5]
     for k in order:
         np.testing.assert_array_equal(
             parts(t[k * 1000 : (k + 1) * 1000]), values[k * 1000 :][:1000]
         )
-    other = Drawn(signal, name_of("other"), 30.0, 900.0, DT)
+    other = Drawn(noise, name_of("other"))
     inside = (t > 30.0) & (t < 930.0)
     assert abs(np.corrcoef(other(t)[inside], values[inside])[0, 1]) < 0.35
 
@@ -183,8 +185,8 @@ def test_a_run_goes_on_longer_with_its_courses_and_with_no_others(tmp_path):
     ic.run(noise, output_dir=out, tstop=30, checkpoint_every=10, **options)
     same = ic.load_simulation(noise, tstop=60.0)
     (held,) = same.inputs
-    courses = replace(held.clamp.conductance, seed=same.seed + 1)
-    other = replace(same, inputs=[replace(held, clamp=replace(held.clamp, conductance=courses))])
+    seeded = replace(held, signal=replace(held.signal, seed=same.seed + 1))
+    other = replace(same, inputs=[seeded])
     with pytest.raises(ConfigError, match="other currents"):
         ic.continue_run(out, config=other, **options)
 

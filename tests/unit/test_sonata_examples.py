@@ -76,7 +76,7 @@ def test_inputs(shared):
         shared / "examples/sonata/5_cells_iclamp/config.json", skip_unsupported_reports=True
     ).inputs
     assert all(isinstance(p, CurrentInput) and len(p.rows) == 5 for p in pulses)
-    assert [p.amp.tolist() for p in pulses] == [[0.15], [0.175], [0.2]]
+    assert [p.signal.amp.tolist() for p in pulses] == [[0.15], [0.175], [0.2]]
 
 
 @pytest.mark.parametrize("network", ["bio_14cells", "9_cells"])

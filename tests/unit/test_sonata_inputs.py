@@ -290,10 +290,12 @@ def clamp(folder, **more):
 def test_a_pulse_and_several(folder):
     (one,) = clamp(folder)
     assert isinstance(one, CurrentInput)
-    assert (one.amp.tolist(), one.delay.tolist(), one.duration.tolist()) == ([0.1], [10.0], [20.0])
+    pulse = one.signal
+    assert (pulse.amp.tolist(), pulse.delay.tolist(), pulse.duration.tolist()) == (
+        [0.1], [10.0], [20.0])  # fmt: skip
     assert (one.section_name, one.section_index, one.section_pos) == ("soma", 0, 0.5)
     (two,) = clamp(folder, amp=[0.1, -0.2], delay=[1, 2], duration=[3, 4])
-    assert two.amp.tolist() == [0.1, -0.2]
+    assert two.signal.amp.tolist() == [0.1, -0.2]
 
 
 def test_an_electrode_elsewhere(folder):
@@ -313,7 +315,7 @@ def test_a_waveform(folder, input_type):
     (folder / "wave.csv").write_text("timestamps amps\n5.0 0.1\n6.0 0.2\n7.0 0.3\n")
     no_pulse = {"amp": ..., "delay": ..., "duration": ...}
     (wave,) = clamp(folder, input_type=input_type, file="wave.csv", **no_pulse)
-    times, amps = wave.waveform
+    times, amps = wave.signal.times, wave.signal.amps
     # the last value is held for one more interval
     assert (times.tolist(), amps.tolist()) == ([5.0, 6.0, 7.0, 8.0], [0.1, 0.2, 0.3, 0.0])
 

@@ -6,7 +6,6 @@ import pytest
 from allen_nwb import write_sweeps
 from sonata_small import configuration, write_circuit, write_config
 
-from isocortex.circuit.signals import Waveform
 from isocortex.errors import IsocortexError
 from isocortex.sonata.config import load_simulation
 
@@ -27,7 +26,7 @@ def current(folder, at, **entry):
              "sweep_id": 7} | entry  # fmt: skip
     inputs = {"it": {k: v for k, v in clamp.items() if v is not ...}}
     (found,) = load_simulation(write_config(folder, configuration() | {"inputs": inputs})).inputs
-    return Waveform(*found.waveform)(np.array(at)).round(6).tolist()
+    return found.signal(np.array(at)).round(6).tolist()
 
 
 @pytest.mark.parametrize("entry", [{}, {"input_type": "allen"}, {"sweep_id": "7"},

@@ -78,7 +78,7 @@ def test_conditions_change_the_synapses_they_name(circuit):
     into = np.concatenate([each.rows for each in pulses])
     layer = nodes["layer"].astype(str)
     assert np.array_equal(np.sort(into), np.flatnonzero(there & (layer == "L4") & (sign == "e")))
-    assert (pulses[0].delay[0], len(pulses[0].delay)) == (600.0, 10)
+    assert (pulses[0].signal.delay[0], len(pulses[0].signal.delay)) == (600.0, 10)
 
 
 def test_light_is_a_share_of_each_cells_rheobase():
@@ -94,7 +94,7 @@ def test_light_is_a_share_of_each_cells_rheobase():
     for each in currents:
         model = set(nodes["model_template"].iloc[each.rows].astype(str))
         assert len(model) == 1
-        assert each.amp[0] == pytest.approx(0.2 * float(model.pop()[-2:]))
+        assert each.signal.amp[0] == pytest.approx(0.2 * float(model.pop()[-2:]))
 
 
 def test_a_pulse_makes_every_cell_of_layer_4_fire_once():

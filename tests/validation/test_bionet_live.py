@@ -3,7 +3,6 @@
 Needs NEURON and BMTK in the same environment (`make test-oracle`).
 """
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from neuron_cell import compile_channels
 
 import isocortex as ic
 from circuit import write_circuit, write_simulation
@@ -67,9 +67,7 @@ def test_recurrent_network_spikes_equal_bionet(tmp_path):
     package = Path(bmtk.__file__).parent / "utils" / "scripts" / "bionet"
     write_circuit(tmp_path, CELLS, TSTOP, package, seed=3)
     _give_locations(tmp_path, write_simulation(tmp_path, TSTOP, DT))
-    shutil.copytree(package / "mechanisms" / "modfiles", tmp_path / "mechanisms" / "modfiles")
-    tool = Path(sys.executable).parent / "nrnivmodl"
-    subprocess.run([tool, "modfiles"], cwd=tmp_path / "mechanisms", check=True, capture_output=True)
+    compile_channels(tmp_path / "mechanisms")
     config = write_simulation(tmp_path, TSTOP, DT)
     script = Path(__file__).parents[2] / "benchmarks" / "run_bionet.py"
     subprocess.run([sys.executable, script, config, tmp_path / "facts.json"], check=True)

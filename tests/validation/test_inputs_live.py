@@ -4,7 +4,6 @@ Needs NEURON and BMTK in the same environment (`make test-oracle`).
 """
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,15 +13,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from allen_nwb import write_sweeps
+from bionet_case import bionet_case
+from neuron_cell import compile_channels
 
 import isocortex as ic
 from circuit import MODELS
 from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 pytest.importorskip("neuron")
-bmtk = pytest.importorskip("bmtk")
+pytest.importorskip("bmtk")
 
-PACKAGE = Path(bmtk.__file__).parent / "utils" / "scripts" / "bionet"
 BIONET = Path(__file__).parents[2] / "benchmarks" / "run_bionet.py"
 CELLS, DRIVE, TSTOP = 5, 3, 80.0
 #: source, target, type, section, position of edges with places
@@ -68,9 +68,7 @@ def _network(folder):
     write_edges(folder / "somatic.h5", "cortex", "cortex", counts, table)
     table = pd.DataFrame(DRIVING, columns=places)
     write_edges(folder / "driving.h5", "drive", "cortex", (DRIVE, CELLS), table)
-    shutil.copytree(PACKAGE / "mechanisms" / "modfiles", folder / "mechanisms" / "modfiles")
-    tool = Path(sys.executable).parent / "nrnivmodl"
-    subprocess.run([tool, "modfiles"], cwd=folder / "mechanisms", check=True, capture_output=True)
+    compile_channels(folder / "mechanisms")
 
 
 @pytest.fixture(scope="module")
@@ -82,23 +80,7 @@ def folder(tmp_path_factory):
 
 def configure(folder, name, inputs, edges=(), nodes=("cortex", "drive")):
     """A simulation with some inputs and some of the edge files; returns its configuration."""
-    config = {
-        "manifest": {"$BASE": str(folder)},
-        "target_simulator": "NEURON",
-        "run": {"tstop": TSTOP, "dt": 0.1, "dL": 20.0, "spike_threshold": -15.0,
-                "nsteps_block": 250},
-        "conditions": {"celsius": 34.0, "v_init": -80.0},
-        "components": {
-            "morphologies_dir": str(PACKAGE / "morphologies"),
-            "biophysical_neuron_models_dir": str(PACKAGE / "biophysical_neuron_models"),
-            "synaptic_models_dir": "$BASE/synapses", "mechanisms_dir": "$BASE/mechanisms",
-        },
-        "networks": {
-            "nodes": [{"nodes_file": f"$BASE/{n}.h5", "node_types_file": f"$BASE/{n}_types.csv"}
-                      for n in nodes],
-            "edges": [{"edges_file": f"$BASE/{n}.h5", "edge_types_file": "$BASE/edge_types.csv"}
-                      for n in edges],
-        },
+    config = bionet_case(folder, TSTOP, nodes, edges) | {
         "node_sets": {"cortex": {"population": "cortex"}},
         "inputs": inputs,
         "output": {"output_dir": f"$BASE/{name}", "spikes_file": "spikes.h5",

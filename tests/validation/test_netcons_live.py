@@ -5,7 +5,6 @@ Needs NEURON and BMTK in the same environment (`make test-oracle`).
 """
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,15 +13,16 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from bionet_case import bionet_case
+from neuron_cell import compile_channels
 
 import isocortex as ic
 from circuit import MODELS
 from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 pytest.importorskip("neuron")
-bmtk = pytest.importorskip("bmtk")
+pytest.importorskip("bmtk")
 
-PACKAGE = Path(bmtk.__file__).parent / "utils" / "scripts" / "bionet"
 #: BMTK records connections only where the one population of cells is the first.
 NODES = {"cortex": 5, "lgn": 3, "unheard": 2, "background": 4}
 CELLS = ("cortex",)
@@ -93,26 +93,9 @@ def _write(folder):
             file[f"spikes/{name}/node_ids"] = ids.astype(np.uint64)
             file[f"spikes/{name}/timestamps"] = np.sort(random.uniform(0, TSTOP, len(ids)))
             file[f"spikes/{name}/timestamps"].attrs["units"] = "ms"
-    shutil.copytree(PACKAGE / "mechanisms" / "modfiles", folder / "mechanisms" / "modfiles")
-    tool = Path(sys.executable).parent / "nrnivmodl"
-    subprocess.run([tool, "modfiles"], cwd=folder / "mechanisms", check=True, capture_output=True)
-    config = {
-        "manifest": {"$BASE": str(folder)},
-        "target_simulator": "NEURON",
-        "run": {"tstop": TSTOP, "dt": 0.1, "dL": 20.0, "spike_threshold": -15.0,
-                "nsteps_block": 250},
-        "conditions": {"celsius": 34.0, "v_init": -80.0},
-        "components": {
-            "morphologies_dir": str(PACKAGE / "morphologies"),
-            "biophysical_neuron_models_dir": str(PACKAGE / "biophysical_neuron_models"),
-            "synaptic_models_dir": "$BASE/synapses", "mechanisms_dir": "$BASE/mechanisms",
-        },
-        "networks": {
-            "nodes": [{"nodes_file": f"$BASE/{name}.h5",
-                       "node_types_file": f"$BASE/{name}_types.csv"} for name in NODES],
-            "edges": [{"edges_file": f"$BASE/{source}_{target}.h5",
-                       "edge_types_file": "$BASE/edge_types.csv"} for source, target, _ in EDGES],
-        },
+    compile_channels(folder / "mechanisms")
+    edges = [f"{source}_{target}" for source, target, _ in EDGES]
+    config = bionet_case(folder, TSTOP, NODES, edges) | {
         "node_sets": {"biophysical": {"model_type": "biophysical"}},
         "inputs": {
             **{name: {"input_type": "spikes", "module": "sonata", "node_set": population,

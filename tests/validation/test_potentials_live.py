@@ -4,7 +4,6 @@ Needs NEURON and BMTK in the same environment (`make test-oracle`).
 """
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +11,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from neuron_cell import compile_channels
 from potentials_case import EVERY, GOLDEN, write_case
 
 import isocortex as ic
 
 pytest.importorskip("neuron")
-bmtk = pytest.importorskip("bmtk")
+pytest.importorskip("bmtk")
 
 
 def datasets(path):
@@ -42,10 +42,7 @@ def config(shared, tmp_path_factory):
     """A simulation that BMTK has run."""
     folder = tmp_path_factory.mktemp("case") / "case"
     config = write_case(shared, folder)
-    package = Path(bmtk.__file__).parent / "utils" / "scripts" / "bionet"
-    shutil.copytree(package / "mechanisms" / "modfiles", folder / "mechanisms" / "modfiles")
-    tool = Path(sys.executable).parent / "nrnivmodl"
-    subprocess.run([tool, "modfiles"], cwd=folder / "mechanisms", check=True, capture_output=True)
+    compile_channels(folder / "mechanisms")
     circuit = json.loads((folder / "circuit_config.json").read_text())
     circuit["components"]["mechanisms_dir"] = "$BASE/mechanisms"
     (folder / "circuit_config.json").write_text(json.dumps(circuit))

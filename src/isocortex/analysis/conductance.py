@@ -31,7 +31,7 @@ from isocortex.errors import ConfigError, InputError
 from isocortex.mechanisms.synapses import EXCITES_ABOVE
 from isocortex.network.cells import compile_cells
 from isocortex.network.connect import cells_of
-from isocortex.network.decays import kinds_with
+from isocortex.network.decays import with_decays
 from isocortex.network.factors import Factors, factors_of
 from isocortex.network.inputs import poisson_sources
 from isocortex.network.sources import BIOPHYSICAL, VIRTUAL, Sources, number_sources
@@ -329,7 +329,7 @@ class _Part(NamedTuple):
             simulation.overrides, projection,
             (len(sources.kind[projection.source]), len(cells.model)),
         )  # fmt: skip
-        kinds = kinds_with(projection.kinds(cells), factors)
+        kinds = [changed for changed, _ in with_decays(projection.kinds(cells), factors)]
         virtual = sources.kind[projection.source] == VIRTUAL
         origin = np.zeros((2, len(kinds)), np.int64)
         for is_virtual in np.unique(virtual).tolist():
@@ -342,8 +342,7 @@ class _Part(NamedTuple):
     def synapses(self, rows: IntArray | None, cells: Cells, seed: int) -> Iterator[Synapses]:
         """With the weights and kinetics that they have in the simulation."""
         for made in self.projection.onto(rows, cells, seed):
-            factors = self.factors
-            yield made if factors is None else factors.slower(factors.changed(made))
+            yield made if self.factors is None else self.factors.changed(made)
 
 
 def _population(simulation: Simulation, sources: Sources, wanted: str | None) -> str:

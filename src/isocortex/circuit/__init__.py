@@ -4,7 +4,7 @@ from isocortex.circuit.circuit import MODEL_TYPES, NODE_ID, Circuit
 from isocortex.circuit.columns import Column, Columns, Text
 from isocortex.circuit.contacts import Contacts
 from isocortex.circuit.edges import EdgePopulation, SynapseRule
-from isocortex.circuit.inputs import Clamp, Courses, CurrentInput, Input, PoissonInput, SpikeInput
+from isocortex.circuit.inputs import CurrentInput, Input, PoissonInput, SpikeInput
 from isocortex.circuit.nodes import NodePopulation
 from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.circuit.projection import Cells, Projection, Synapses
@@ -17,10 +17,8 @@ __all__ = [
     "Circuit",
     "Column",
     "Columns",
-    "Clamp",
     "ConnectionOverride",
     "Contacts",
-    "Courses",
     "CurrentInput",
     "EdgePopulation",
     "Input",

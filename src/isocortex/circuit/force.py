@@ -24,6 +24,7 @@ from isocortex.circuit.changes import (
 from isocortex.circuit.circuit import Circuit
 from isocortex.circuit.inputs import CurrentInput, Input, PoissonInput
 from isocortex.circuit.overrides import ConnectionOverride
+from isocortex.circuit.signals import held
 from isocortex.errors import ConfigError, located
 from isocortex.random import keys, unit
 
@@ -181,8 +182,8 @@ def _currents(
         mine = rows[~simulation.circuit.nodes[name].virtual[rows]]
         if len(mine):
             yield CurrentInput(
-                name, mine, np.array([change.amp]), np.array([change.start]),
-                np.array([stop - change.start]), name=change.label,
+                name, mine, held(change.amp, change.start, stop - change.start),
+                name=change.label,
             )  # fmt: skip
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
-from isocortex.circuit.signals import Course, Drawn, Random, Signal
+from isocortex.circuit.signals import Course, Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,46 +41,13 @@ class PoissonInput:
 
 
 @dataclass(frozen=True, slots=True)
-class Courses:
-    """A course for every chosen cell: the same for all, or random and each cell's own.
-
-    Attributes
-    ----------
-    delay, duration, dt : of random courses, ms; each sample holds for ``dt``.
-    seed : what random numbers are named by, beside the input and the cell.
-    """
-
-    signal: Signal
-    delay: float = 0.0
-    duration: float = np.inf
-    dt: float = 0.25
-    seed: int = 0
-
-    def at(self, key: np.uint64, least: float = -np.inf) -> Course:
-        """The course of the cell that ``key`` names; random ones are never below ``least``."""
-        if isinstance(self.signal, Random):
-            return Drawn(self.signal, key, self.delay, self.duration, self.dt, least)
-        return self.signal
-
-
-@dataclass(frozen=True, slots=True)
-class Clamp:
-    """Conductances (uS) that pull to a voltage (mV)."""
-
-    conductance: Courses
-    voltage: Course
-
-
-@dataclass(frozen=True, slots=True)
 class CurrentInput:
     """An electrode in every chosen cell.
 
     Attributes
     ----------
-    amp, delay, duration : float64[k], pulses in nA and ms; or
-    waveform : (times ms, amps nA), each value held until the next time; or
-    clamp : conductances and the voltage that they pull to; or
-    signal : any other course, nA.
+    signal : the course of its current, nA, or of its conductance, uS.
+    voltage : that a conductance pulls to, mV; None for a current.
     name : of the input, for messages.
     section_name, section_index, section_pos : the electrode's place, default soma[0](0.5); or
     section_types, distance_range : it is drawn among compartments of these types within this range
@@ -89,12 +56,8 @@ class CurrentInput:
 
     population: str
     rows: IntArray
-    amp: FloatArray = field(default_factory=lambda: np.zeros(0))
-    delay: FloatArray = field(default_factory=lambda: np.zeros(0))
-    duration: FloatArray = field(default_factory=lambda: np.zeros(0))
-    waveform: tuple[FloatArray, FloatArray] | None = None
-    clamp: Clamp | None = None
-    signal: Courses | None = None
+    signal: Signal
+    voltage: Course | None = None
     name: str = ""
     section_name: str = "soma"
     section_index: int = 0

@@ -14,7 +14,7 @@ from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit.columns import numbers
 from isocortex.circuit.nodes import NodePopulation
 from isocortex.errors import ConfigError
-from isocortex.random import uniform
+from isocortex.random import poisson, uniform
 
 #: Key of a node set's query, and the columns of nodes that it looks at, um.
 NEAR, AXES = "near", ("x", "y", "z")
@@ -64,7 +64,7 @@ class Scattered:
         grid = np.indices(tuple(map(int, shape))).reshape(3, -1)
         cubes = grid + first.astype(np.int64)[:, None]
         drawn = uniform(self.seed, f"{self.what}: how many", *cubes)
-        count = np.searchsorted(_poisson(mean), drawn, side="right")
+        count = poisson(mean, drawn)
         cubes = np.repeat(cubes, count, axis=1)
         number = np.arange(cubes.shape[1]) - np.repeat(np.cumsum(count) - count, count)
         places = [
@@ -72,12 +72,6 @@ class Scattered:
             for axis, cube in zip(AXES, cubes, strict=True)
         ]
         return np.stack(places, axis=1)
-
-
-def _poisson(mean: float) -> FloatArray:
-    """Probability of at most 0, 1, 2, ... points, as far as it is below 1."""
-    numbers = np.arange(1, int(mean + 12.0 * math.sqrt(mean)) + 20)
-    return np.cumsum(np.cumprod(np.r_[math.exp(-mean), mean / numbers]))
 
 
 @dataclass(frozen=True)

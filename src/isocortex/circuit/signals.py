@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.elementary import circle, exp, log
-from isocortex.random import keys_after, unit
+from isocortex.random import keys_after, poisson, unit
 
 #: Samples of a random course that are drawn together.
 CHUNK = 1024
@@ -39,8 +39,13 @@ class Pulses:
     def __call__(self, t: FloatArray) -> FloatArray:
         total = np.zeros_like(t)
         for amp, delay, duration in zip(self.amp, self.delay, self.duration, strict=True):
-            total += np.where((t >= delay) & (t < delay + duration), amp, 0.0)
+            total += np.where(_inside(t, delay, duration), amp, 0.0)
         return total
+
+
+def held(value: float, delay: float, duration: float) -> Pulses:
+    """A value from a time on and for so long."""
+    return Pulses(np.array([value]), np.array([delay]), np.array([duration]))
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Ramp:
     duration: float
 
     def __call__(self, t: FloatArray) -> FloatArray:
-        inside = (t >= self.delay) & (t < self.delay + self.duration)
+        inside = _inside(t, self.delay, self.duration)
         part = (t - self.delay) / self.duration if self.duration else np.zeros_like(t)
         return np.where(inside, self.first + (self.last - self.first) * part, 0.0)
 
@@ -86,8 +91,8 @@ class Train:
 
     def __call__(self, t: FloatArray) -> FloatArray:
         since = t - self.delay
-        inside = (since >= 0) & (since < self.duration)
         phase = since - self.interval * np.floor(since / self.interval)
+        inside = _inside(t, self.delay, self.duration)
         return np.where(inside & (phase < self.width), self.amp, 0.0)
 
 
@@ -101,7 +106,7 @@ class Sine:
     duration: float
 
     def __call__(self, t: FloatArray) -> FloatArray:
-        inside = (t >= self.delay) & (t < self.delay + self.duration)
+        inside = _inside(t, self.delay, self.duration)
         sine = circle(1e-3 * self.frequency * (t - self.delay))[1]
         return np.where(inside, self.amp * sine, 0.0)
 
@@ -163,7 +168,7 @@ class ShotNoise:
 
     def _sizes(self, key: np.uint64, sample: IntArray, dt: float) -> FloatArray:
         """The sum of the sizes of the events of every sample."""
-        count = _poisson(1e-3 * self.rate * dt, unit(_keys(key, sample, COUNT)))
+        count = poisson(1e-3 * self.rate * dt, unit(_keys(key, sample, COUNT)))
         if self.variance == 0:
             return self.mean * count.astype(np.float64)
         sizes = np.zeros(len(sample))
@@ -173,8 +178,24 @@ class ShotNoise:
         return self.variance / self.mean * sizes
 
 
-Random = OrnsteinUhlenbeck | ShotNoise
-Signal = Pulses | Waveform | Ramp | Train | Sine | Random
+@dataclass(frozen=True)
+class Noise:
+    """A random course, each cell's own; each of its samples holds for ``dt``.
+
+    Attributes
+    ----------
+    delay, duration : when it begins and how long it lasts, ms; it is 0 outside.
+    seed : what random numbers are named by, beside the input and the cell.
+    """
+
+    process: OrnsteinUhlenbeck | ShotNoise
+    delay: float
+    duration: float
+    dt: float
+    seed: int
+
+
+Signal = Pulses | Waveform | Ramp | Train | Sine | Noise
 
 
 class State(NamedTuple):
@@ -193,22 +214,16 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True)
 class Drawn:
-    """A random course at one place; each of its samples holds for ``dt``.
-
-    It is drawn chunk by chunk, and the same whatever times are asked for.
+    """A random course at one place, drawn chunk by chunk: the same whatever times are asked for.
 
     Attributes
     ----------
     key : names its random numbers.
-    delay, duration : when it begins and how long it lasts, ms; it is 0 outside.
     least : what is below counts as this: there are no conductances below 0.
     """
 
-    signal: Random
+    noise: Noise
     key: np.uint64
-    delay: float
-    duration: float
-    dt: float
     least: float = -np.inf
 
     def __post_init__(self) -> None:
@@ -218,7 +233,8 @@ class Drawn:
 
     def __call__(self, t: FloatArray) -> FloatArray:
         values = np.zeros(len(t))
-        for number, at, sample in _timing(self.delay, self.duration, self.dt).of(t):
+        noise = self.noise
+        for number, at, sample in _timing(noise.delay, noise.duration, noise.dt).of(t):
             values[at] = self._chunk(number)[sample]
         return values
 
@@ -228,7 +244,7 @@ class Drawn:
         if last[0] == number:
             return last[1]
         for k in range(min(number, len(before) - 1), number + 1):
-            values, after = self.signal.chunk(self.key, k, before[k], self.dt)
+            values, after = self.noise.process.chunk(self.key, k, before[k], self.noise.dt)
             if k + 1 == len(before):
                 before.append(after)
         values = np.maximum(values, self.least)
@@ -240,14 +256,14 @@ class _Timing:
     """Which samples of a course some times are: courses of many cells are asked for the same."""
 
     def __init__(self, delay: float, duration: float, dt: float) -> None:
-        self.delay, self.end, self.dt = delay, delay + duration, dt
+        self.delay, self.duration, self.dt = delay, duration, dt
         self.last: tuple[FloatArray, list[tuple[int, IntArray, IntArray]]] = (np.zeros(0), [])
 
     def of(self, t: FloatArray) -> list[tuple[int, IntArray, IntArray]]:
         """By chunk its number, which of the times are in it, and which of its samples."""
         asked, told = self.last  # at once: other threads may ask, too
         if not np.array_equal(t, asked):
-            inside = np.flatnonzero((t >= self.delay) & (t < self.end))
+            inside = np.flatnonzero(_inside(t, self.delay, self.duration))
             sample = np.floor((t[inside] - self.delay) / self.dt + 1e-9).astype(np.int64)
             chunk = sample // CHUNK
             told = [
@@ -259,6 +275,11 @@ class _Timing:
 
 
 _timing = lru_cache(maxsize=256)(_Timing)
+
+
+def _inside(t: FloatArray, delay: float, duration: float) -> NDArray[np.bool_]:
+    """Whether times are of a stretch that ``delay`` begins."""
+    return (t >= delay) & (t < delay + duration)
 
 
 def _samples(chunk: int) -> IntArray:
@@ -281,19 +302,6 @@ def _normal(keys: NDArray[np.uint64]) -> tuple[FloatArray, FloatArray]:
     first, second = (unit(keys_after(keys, np.full(len(keys), k))) for k in range(2))
     size, (across, up) = np.sqrt(-2.0 * log(1.0 - first)), circle(second)
     return size * across, size * up
-
-
-def _poisson(mean: float, u: FloatArray) -> IntArray:
-    """int64[n], of a Poisson distribution what numbers in [0, 1) stand for."""
-    count = np.zeros(len(u), np.int64)
-    k, part = 0, float(exp(-mean))
-    reached = part
-    while (u >= reached).any() and (k <= mean or part > 1e-17):
-        count += u >= reached
-        k += 1
-        part *= mean / k
-        reached += part
-    return count
 
 
 def _gamma(shape: FloatArray, keys: NDArray[np.uint64]) -> FloatArray:

@@ -16,7 +16,7 @@ from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
 from isocortex.errors import ConfigError
 from isocortex.mechanisms.synapses import Kinetics
-from isocortex.network.decays import kinds_with, rule_kinds
+from isocortex.network.decays import rule_kinds, with_decays
 from isocortex.network.drawn.place import first_node
 from isocortex.network.drawn.pool import Pool
 from isocortex.network.drawn.tables import Tables
@@ -90,10 +90,12 @@ def connect(
         shortest = min(shortest, projection.shortest(sources.kind[projection.source] != VIRTUAL))
         ends = (sources.number[projection.source], sources.number[projection.target])
         factors = factors_of(overrides, projection, (len(ends[0]), len(ends[1])))
-        made_of = kinds_with(kinds, factors)
-        kind = np.array([kinetics.setdefault(k, len(kinetics)) for k in made_of], np.int64)
-        before = (kinds[k * len(kinds) // len(made_of)] for k in range(len(made_of)))
-        unchanged |= set(zip(kind.tolist(), before, strict=True))
+        numbered = [
+            (kinetics.setdefault(changed, len(kinetics)), before)
+            for changed, before in with_decays(kinds, factors)
+        ]
+        unchanged |= set(numbered)
+        kind = np.array([number for number, _ in numbered], np.int64)
         tables = projection.tables()
         if tables is not None:
             what = type(tables)
@@ -112,7 +114,7 @@ def connect(
             if watch is not None:
                 made = watch.seen(projection, (len(ends[0]), len(ends[1])), made)
             if factors is not None:
-                made = map(factors.slower, map(factors.changed, made))
+                made = map(factors.changed, made)
             parts += _pieces(made, ends, numbering, kind, delay)
         elif watch is not None:
             watch.unseen(projection)

@@ -18,17 +18,21 @@ from isocortex.network.factors import Factors
 FIX = "Let the change be about all synapses of these classes, or let synapses be stored."
 
 
-def kinds_with(kinds: Sequence[Kinetics], factors: Factors | None) -> list[Kinetics]:
-    """Every kinetics with every decay that changes make of it, as :meth:`Factors.slower` counts."""
-    if factors is None:
-        return list(kinds)
-    return [kind.slower(factor) for kind in kinds for factor in factors.decays.tolist()]
+def with_decays(
+    kinds: Sequence[Kinetics], factors: Factors | None
+) -> list[tuple[Kinetics, Kinetics]]:
+    """Every kinetics with every decay that changes make of it, and without them.
+
+    They are in the order in which :meth:`Factors.changed` counts.
+    """
+    decays = [1.0] if factors is None else factors.decays.tolist()
+    return [(kind.slower(factor), kind) for kind in kinds for factor in decays]
 
 
 def rule_kinds(
     tables: Tables, factors: Factors | None, pool: tuple[Pool, Factors | None] | None, stored: bool
 ) -> IntArray:
-    """int64[rules], the number among :func:`kinds_with` that the synapses of each rule have.
+    """int64[rules], the number among :func:`with_decays` that the synapses of each rule have.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from isocortex.circuit import Projection
 from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.connect import allowed_sites, cells_of
-from isocortex.network.decays import kinds_with
+from isocortex.network.decays import with_decays
 from isocortex.network.drawn.tables import Tables
 from isocortex.network.factors import factors_of
 from isocortex.network.plan import Plan
@@ -72,7 +72,8 @@ def extent_of(
     for projection in projections:
         kinds = projection.kinds(cells_of(projection.target, sources, models, cell_model))
         sizes = (len(sources.number[projection.source]), len(sources.number[projection.target]))
-        kinetics |= set(kinds_with(kinds, factors_of(overrides, projection, sizes)))
+        factors = factors_of(overrides, projection, sizes)
+        kinetics |= {changed for changed, _ in with_decays(kinds, factors)}
         tables = projection.tables()
         if not isinstance(tables, Tables):
             continue

@@ -43,9 +43,16 @@ class Factors(NamedTuple):
         return factor
 
     def changed(self, made: Synapses) -> Synapses:
-        """Synapses with their new weights: products in double precision, kept to the last bit."""
-        weight = made.weight * self.of(made.source, made.target)
-        return made._replace(weight=compact(weight))
+        """Synapses as they are changed.
+
+        Weights are products in double precision, kept to the last bit. Kinds count kinetics and,
+        within each, the ``decays``.
+        """
+        made = made._replace(weight=compact(made.weight * self.of(made.source, made.target)))
+        if self.decay is None:
+            return made
+        of = self.decay_of(made.source, made.target)
+        return made._replace(kind=np.where(made.kind < 0, -1, made.kind * len(self.decays) + of))
 
     @property
     def decays(self) -> FloatArray:
@@ -60,11 +67,6 @@ class Factors(NamedTuple):
             return np.zeros(len(source), np.int64)
         number = np.searchsorted(self.decays, self.decay)
         return number[self.source[source], self.target[target]]
-
-    def slower(self, made: Synapses) -> Synapses:
-        """Synapses whose kind counts kinetics and, within each, the ``decays``."""
-        of = self.decay_of(made.source, made.target)
-        return made._replace(kind=np.where(made.kind < 0, -1, made.kind * len(self.decays) + of))
 
     @property
     def exact(self) -> bool:

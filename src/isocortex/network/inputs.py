@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
+from itertools import repeat
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from isocortex.arrays import IntArray
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
 from isocortex.cells.place import candidates
 from isocortex.circuit import CurrentInput, Input, PoissonInput, Simulation, SpikeInput
-from isocortex.circuit.signals import Course, Pulses, Waveform
+from isocortex.circuit.signals import Course, Drawn, Noise
 from isocortex.errors import ConfigError, located
 from isocortex.network.network import CurrentSource, SpikeTrains
 from isocortex.network.poisson import PoissonSources, no_sources
@@ -92,21 +93,16 @@ def _courses(
 
     Random courses are named by seed, input and cell.
     """
-    courses = electrode.clamp.conductance if electrode.clamp is not None else electrode.signal
-    if courses is None:
-        course = (
-            Waveform(*electrode.waveform)
-            if electrode.waveform is not None
-            else Pulses(electrode.amp, electrode.delay, electrode.duration)
-        )
-        yield from ((course, None) for _ in rows)
-        return
-    node_ids = simulation.circuit.nodes[electrode.population].node_ids[rows]
-    for key in keys(f"{courses.seed}:input {electrode.name}:{electrode.population}", node_ids):
-        if electrode.clamp is None:
-            yield courses.at(key), None
-        else:
-            yield electrode.clamp.voltage, courses.at(key, least=0.0)
+    signal, voltage = electrode.signal, electrode.voltage
+    courses: Iterable[Course]
+    if isinstance(signal, Noise):
+        node_ids = simulation.circuit.nodes[electrode.population].node_ids[rows]
+        names = keys(f"{signal.seed}:input {electrode.name}:{electrode.population}", node_ids)
+        courses = (Drawn(signal, key, -np.inf if voltage is None else 0.0) for key in names)
+    else:
+        courses = repeat(signal, len(rows))
+    for course in courses:
+        yield (course, None) if voltage is None else (voltage, course)
 
 
 def _node_in_range(model: CompiledCell, clamp: CurrentInput, u: float) -> int:

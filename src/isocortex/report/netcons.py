@@ -44,7 +44,7 @@ from isocortex.hashes import sha256
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.clock import Clock
 from isocortex.network.connect import cells_of
-from isocortex.network.decays import kinds_with
+from isocortex.network.decays import with_decays
 from isocortex.network.factors import factors_of
 from isocortex.network.network import Network
 from isocortex.network.sources import VIRTUAL, Sources, number_sources
@@ -113,9 +113,8 @@ class Connected:
         if not isinstance(projection, EdgePopulation):
             made = list(projection.onto(rows, cells, seed))
             if factors is not None:
-                made = [factors.slower(factors.changed(some)) for some in made]
-            slower = kinds_with(kinds, factors)
-            both = [(each, kinds[k * len(kinds) // len(slower)]) for k, each in enumerate(slower)]
+                made = list(map(factors.changed, made))
+            both = with_decays(kinds, factors)
             if not made:
                 return (*(np.zeros(0, np.int64) for _ in range(5)), [])
             source, target, node, kind, weight, delay = (

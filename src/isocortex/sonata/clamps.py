@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 import math
 
-import numpy as np
-
-from isocortex.circuit import Clamp, Courses, Input
-from isocortex.circuit.signals import OrnsteinUhlenbeck, Pulses, Ramp, ShotNoise, Sine, Train
+from isocortex.circuit import Input
+from isocortex.circuit.signals import Noise, OrnsteinUhlenbeck, Ramp, ShotNoise, Sine, Train, held
 from isocortex.sonata.electrodes import electrode
 from isocortex.sonata.input_entry import Entry
 
@@ -44,7 +42,7 @@ def linear(entry: Entry) -> list[Input]:
     delay, duration = _times(entry)
     first = entry.number("amp_start")
     last = entry.number("amp_end", first)
-    return electrode(entry, signal=Courses(Ramp(first, last, delay, duration)))
+    return electrode(entry, Ramp(first, last, delay, duration))
 
 
 def sine(entry: Entry) -> list[Input]:
@@ -52,7 +50,7 @@ def sine(entry: Entry) -> list[Input]:
     entry.only("delay", "duration", "amp_start", "frequency", "dt", *PLACE)
     delay, duration = _times(entry)
     wave = Sine(entry.number("amp_start"), _above(entry, "frequency"), delay, duration)
-    return electrode(entry, signal=Courses(wave))
+    return electrode(entry, wave)
 
 
 def pulse_train(entry: Entry) -> list[Input]:
@@ -66,7 +64,7 @@ def pulse_train(entry: Entry) -> list[Input]:
             "Or give current_clamp/linear for a current that does not end.",
         )  # fmt: skip
     train = Train(entry.number("amp_start"), width, interval, delay, duration)
-    return electrode(entry, signal=Courses(train))
+    return electrode(entry, train)
 
 
 def noise(entry: Entry) -> list[Input]:
@@ -85,8 +83,8 @@ def ornstein_uhlenbeck(entry: Entry) -> list[Input]:
     tau = entry.number("tau")
     if tau < 0:
         raise entry.fail("tau", f"must not be negative, found {tau:g}")
-    noise = OrnsteinUhlenbeck(entry.number("mean"), _above(entry, "sigma"), tau)
-    return _random(entry, noise, _above(entry, "dt", SAMPLE))
+    process = OrnsteinUhlenbeck(entry.number("mean"), _above(entry, "sigma"), tau)
+    return _random(entry, process, _above(entry, "dt", SAMPLE))
 
 
 def shot_noise(entry: Entry) -> list[Input]:
@@ -104,28 +102,20 @@ def shot_noise(entry: Entry) -> list[Input]:
     rate = _above(entry, "rate")
     if rate * dt > MOST_EVENTS:
         raise entry.fail("rate", f"must be at most {MOST_EVENTS / dt:g} Hz, found {rate:g}")
-    noise = ShotNoise(rise, decay, rate, _above(entry, "amp_mean"), variance)
-    return _random(entry, noise, dt)
+    process = ShotNoise(rise, decay, rate, _above(entry, "amp_mean"), variance)
+    return _random(entry, process, dt)
 
 
-def _random(entry: Entry, noise: OrnsteinUhlenbeck | ShotNoise, dt: float) -> list[Input]:
+def _random(entry: Entry, process: OrnsteinUhlenbeck | ShotNoise, dt: float) -> list[Input]:
     """A random current, or a conductance, of every chosen cell its own."""
-    seed = entry.whole("random_seed", entry.seed)
-    plan = Courses(noise, *_times(entry), dt, seed)
-    if entry.values.get("input_type") != "conductance":
-        if "reversal" in entry.values and entry.number("reversal") != 0:
-            logger.warning("%s: inputs.%s.reversal is of conductances, and this is a current",
-                           entry.file, entry.name)  # fmt: skip
-        return electrode(entry, signal=plan)
     delay, duration = _times(entry)
-    return electrode(
-        entry, clamp=Clamp(plan, _held(entry.number("reversal", 0.0), delay, duration))
-    )
-
-
-def _held(value: float, delay: float, duration: float) -> Pulses:
-    """A value from a time on and for so long."""
-    return Pulses(np.array([value]), np.array([delay]), np.array([duration]))
+    noise = Noise(process, delay, duration, dt, entry.whole("random_seed", entry.seed))
+    if entry.values.get("input_type") == "conductance":
+        return electrode(entry, noise, held(entry.number("reversal", 0.0), delay, duration))
+    if "reversal" in entry.values and entry.number("reversal") != 0:
+        logger.warning("%s: inputs.%s.reversal is of conductances, and this is a current",
+                       entry.file, entry.name)  # fmt: skip
+    return electrode(entry, noise)
 
 
 def voltage_clamp(entry: Entry) -> list[Input]:
@@ -140,7 +130,5 @@ def voltage_clamp(entry: Entry) -> list[Input]:
         entry.only("delay", "duration", "voltage", "series_resistance", *PLACE)
         voltage, resistance = entry.number("voltage"), _above(entry, "series_resistance", 0.01)
     delay, duration = _times(entry)
-    clamp = Clamp(
-        Courses(_held(1.0 / resistance, delay, duration)), _held(voltage, delay, duration)
-    )
-    return electrode(entry, clamp=clamp)
+    conductance = held(1.0 / resistance, delay, duration)
+    return electrode(entry, conductance, held(voltage, delay, duration))

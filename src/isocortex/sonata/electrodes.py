@@ -8,6 +8,7 @@ import numpy as np
 
 from isocortex.arrays import FloatArray
 from isocortex.circuit import CurrentInput, Input
+from isocortex.circuit.signals import Course, Pulses, Signal, Waveform
 from isocortex.errors import InputError
 from isocortex.sonata.input_entry import Entry
 from isocortex.sonata.nwb import read_sweep
@@ -17,11 +18,12 @@ from isocortex.sonata.tables import read_table
 SECTION_TYPES = ("soma", "dend", "apic", "axon")
 
 
-def electrode(entry: Entry, **what: Any) -> list[Input]:
+def electrode(entry: Entry, signal: Signal, voltage: Course | None = None) -> list[Input]:
     """One input per population, at the place the entry names."""
+    drawn: dict[str, Any] = {}
     index = entry.values.get("section_index", 0)
     if isinstance(index, list):
-        what |= _range_of_electrode(entry)
+        drawn = _range_of_electrode(entry)
         index = 0
         section = "soma"
     else:
@@ -38,8 +40,8 @@ def electrode(entry: Entry, **what: Any) -> list[Input]:
     # BMTK puts no electrodes into virtual nodes
     chosen = [(p.name, rows[~p.virtual[rows]]) for p, rows in entry.chosen()]
     found = [
-        CurrentInput(population, rows, name=entry.name, section_name=section, section_index=index,
-                     section_pos=position, **what)
+        CurrentInput(population, rows, signal, voltage, name=entry.name, section_name=section,
+                     section_index=index, section_pos=position, **drawn)
         for population, rows in chosen if len(rows)
     ]  # fmt: skip
     if not found:
@@ -74,7 +76,7 @@ def pulses(entry: Entry) -> list[Input]:
     if (delay < 0).any() or (duration < 0).any():
         key = "delay" if (delay < 0).any() else "duration"
         raise entry.fail(key, "must not be negative", "Times are ms from the start.")
-    return electrode(entry, amp=amp, delay=delay, duration=duration)
+    return electrode(entry, Pulses(amp, delay, duration))
 
 
 def waveform(entry: Entry) -> list[Input]:
@@ -98,7 +100,7 @@ def waveform(entry: Entry) -> list[Input]:
         raise InputError("a current cannot begin before t = 0", file=path, field=str(names[0]))
     if amps[-1] != 0:  # held for one more interval, as BMTK does
         times, amps = np.r_[times, times[-1] + (times[1] - times[0])], np.r_[amps, 0.0]
-    return electrode(entry, waveform=(_as_played(times), amps))
+    return electrode(entry, Waveform(_as_played(times), amps))
 
 
 def _as_played(times: FloatArray) -> FloatArray:
@@ -146,7 +148,7 @@ def sweep(entry: Entry) -> list[Input]:
     delay = entry.number("delay", 0.0)
     if delay < 0:
         raise entry.fail("delay", "must not be negative", "Times are ms from the start.")
-    return electrode(entry, waveform=_held(amps, interval, delay))
+    return electrode(entry, _let_through(amps, interval, delay))
 
 
 def _name_of_sweep(entry: Entry) -> str:
@@ -160,12 +162,12 @@ def _name_of_sweep(entry: Entry) -> str:
     return f"Sweep_{int(text)}" if text.isdecimal() and text.isascii() else text
 
 
-def _held(amps: FloatArray, interval: float, delay: float) -> tuple[FloatArray, FloatArray]:
-    """(times, amps) of evenly spaced samples that an electrode lets through from ``delay`` on."""
+def _let_through(amps: FloatArray, interval: float, delay: float) -> Waveform:
+    """Evenly spaced samples that an electrode lets through from ``delay`` on."""
     times = np.cumsum(np.r_[0.0, np.full(len(amps) - 1, interval)])
     end = delay + len(amps) * interval * 1000.0
     if delay > 0:
         begun = amps[np.searchsorted(times, delay, side="right") - 1]
         later = times > delay
         times, amps = np.r_[delay, times[later]], np.r_[begun, amps[later]]
-    return np.r_[times, end], np.r_[amps, 0.0]
+    return Waveform(np.r_[times, end], np.r_[amps, 0.0])

@@ -14,6 +14,7 @@ import numpy as np
 from isocortex import __version__
 from isocortex.circuit import CurrentInput, Simulation
 from isocortex.circuit.overrides import ConnectionOverride
+from isocortex.circuit.signals import Pulses
 from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.digest import digests
 from isocortex.cortex.model import CortexModel
@@ -84,8 +85,9 @@ def currents_of(current: Current, simulation: Simulation) -> Iterator[CurrentInp
         if current.of_rheobase:
             amp *= rheobase(str(model).removeprefix(LIBRARY_PREFIX), simulation.dL)
         yield CurrentInput(
-            POPULATION, chosen[models == model], np.full(len(times), amp), times,
-            np.full(len(times), current.width), name=f"{current.amp:g}",
+            POPULATION, chosen[models == model],
+            Pulses(np.full(len(times), amp), times, np.full(len(times), current.width)),
+            name=f"{current.amp:g}",
         )  # fmt: skip
 
 
