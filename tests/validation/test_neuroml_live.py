@@ -5,10 +5,11 @@ Needs NEURON and BMTK in the same environment (`make test-oracle`).
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from allen_neuroml import as_neuroml
-from test_inputs_live import EVERY, PACKAGE, assert_same, configure, folder  # noqa: F401
+from test_inputs_live import EVERY, assert_same, configure, folder  # noqa: F401
 
 pytest.importorskip("neuron")
 
@@ -35,16 +36,17 @@ def test_neuroml_templates(folder, written):  # noqa: F811
     types = folder / "cortex_types.csv"
     original = text = types.read_text()
     models.mkdir()
+    config = configure(folder, written.__name__, {"c": EVERY}, ["placed"], ["cortex"])
+    content = json.loads(config.read_text())
+    fits = Path(content["components"]["biophysical_neuron_models_dir"])
     for number in set(re.findall(r"(\d+)_fit.json", text)):
-        fit = json.loads((PACKAGE / "biophysical_neuron_models" / f"{number}_fit.json").read_text())
+        fit = json.loads((fits / f"{number}_fit.json").read_text())
         (models / f"Cell_{number}.cell.nml").write_text(written(as_neuroml(fit)))
         text = text.replace(f"{number}_fit.json", "NULL")
         text = re.sub(
             r"ctdb:Biophys1.hoc(.*)NULL", rf"nml:Cell_{number}.cell.nml\1NULL", text, count=1
         )
     types.write_text(text)
-    config = configure(folder, written.__name__, {"c": EVERY}, ["placed"], ["cortex"])
-    content = json.loads(config.read_text())
     content["components"]["biophysical_neuron_models_dir"] = str(models)
     config.write_text(json.dumps(content))
     assert_same(config)

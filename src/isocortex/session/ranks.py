@@ -207,8 +207,9 @@ class MpiRanks(Ranks):
         line = printable(f"Error on rank {self.rank}: {kind}{error}")
         print(line, file=sys.stderr, flush=True)
         time.sleep(TO_BE_READ)
-        self.comm.Abort(130 if isinstance(error, KeyboardInterrupt) else 1)
-        raise error  # not reached
+        status = 130 if isinstance(error, KeyboardInterrupt) else 1
+        self.comm.Abort(status)
+        os._exit(status)  # MPICH may return while its launcher is busy: what follows is not to run
 
 
 def ranks_of_launch() -> Ranks:
