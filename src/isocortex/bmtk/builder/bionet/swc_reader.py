@@ -1,0 +1,206 @@
+"""Places for synapses on a cell's branches, as rules of scripts ask BMTK for them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from isocortex.arrays import FloatArray, IntArray
+from isocortex.cells.axon import replace_axon
+from isocortex.cells.discretise import Compartments, discretise
+from isocortex.cells.extracellular import rotation
+from isocortex.cells.place import SECTION_NAMES
+from isocortex.cells.swc import Reconstruction, Section, import_sections, read_swc
+from isocortex.errors import ConfigError, InputError
+
+#: um: sections are one segment each unless ``set_segment_dl`` says otherwise, as in BMTK.
+WHOLE = 1e9
+
+
+class Segments(NamedTuple):
+    """Segments in order of sections; um."""
+
+    type: IntArray
+    area: FloatArray
+    x: FloatArray
+    dist: FloatArray
+    length: FloatArray
+    dist0: FloatArray
+    dist1: FloatArray
+    sec_id: IntArray
+
+
+class SWCReader:
+    """A reconstruction whose sections are numbered as synapses on it are placed.
+
+    Parameters
+    ----------
+    swc_path : the reconstruction.
+    rng_seed : of the places that are drawn; by default another one each time.
+    """
+
+    def __init__(self, swc_path: str | os.PathLike[str], rng_seed: int | None = None) -> None:
+        self.swc_path = Path(swc_path)
+        self._points, self.sections = _reconstruction(self.swc_path)
+        self._random = np.random.RandomState(rng_seed)
+        self._dl, self._moved, self._turn = WHOLE, np.zeros(3), np.eye(3)
+
+    def fix_axon(self) -> None:
+        """Put two sections of 30 um in the place of the axon, as ``aibs_perisomatic`` does."""
+        self.sections = replace_axon(self.sections, "aibs_perisomatic")
+        self._forget()
+
+    def set_segment_dl(self, dl: float) -> None:
+        """Cut sections into 1 + 2 int(L / (2 dl)) segments, ``dl`` in um."""
+        self._dl = dl
+        self._forget()
+
+    def _forget(self) -> None:
+        for name in ("_compartments", "seg_props"):
+            self.__dict__.pop(name, None)
+
+    @property
+    def n_sections(self) -> int:
+        return len(self.sections)
+
+    @cached_property
+    def _compartments(self) -> Compartments:
+        return discretise(self.sections, self._dl)
+
+    @cached_property
+    def seg_props(self) -> Segments:
+        parts = self._compartments
+        kinds = np.array([section.type for section in self.sections])[parts.section]
+        half = parts.length / 2.0
+        return Segments(
+            kinds, parts.area, parts.x, parts.distance, parts.length, parts.distance - half,
+            parts.distance + half, parts.section,
+        )  # fmt: skip
+
+    def find_sections(
+        self, section_names: Sequence[str], distance_range: Sequence[float]
+    ) -> tuple[IntArray, FloatArray]:
+        """Segments of these types within a range of path distances (um) from the soma.
+
+        Returns
+        -------
+        Their numbers, and the probability of each: by its length within the range.
+        """
+        unknown = [name for name in section_names if name not in SECTION_NAMES]
+        if unknown:
+            raise ConfigError(
+                f"unknown section type {unknown[0]!r}", field="section_names",
+                fix=f"There are {', '.join(SECTION_NAMES)}.",
+            )  # fmt: skip
+        parts = self.seg_props
+        low, high = distance_range
+        inside = np.minimum(parts.dist1, high) - np.maximum(parts.dist0, low)
+        chosen = np.isin(parts.type, [SECTION_NAMES[name] for name in section_names]) & (inside > 0)
+        if not chosen.any():
+            raise InputError(
+                f"has no {'/'.join(section_names)} within {low:g} to {high:g} um of its soma",
+                file=self.swc_path, fix="Choose other section_names or another distance_range.",
+            )  # fmt: skip
+        return np.flatnonzero(chosen), inside[chosen] / inside[chosen].sum()
+
+    def choose_sections(
+        self, section_names: Sequence[str], distance_range: Sequence[float], n_sections: int = 1
+    ) -> tuple[IntArray, FloatArray]:
+        """Section and place in it (0..1) of ``n_sections`` segments, drawn by their length."""
+        segments, probability = self.find_sections(section_names, distance_range)
+        drawn = self._random.choice(segments, n_sections, p=probability)
+        return self._compartments.section[drawn], self._compartments.x[drawn]
+
+    def get_coords(self, sec_id: int, sec_x: float) -> FloatArray:
+        """float64[3], where a place is, um."""
+        section = self.sections[sec_id]
+        along = sec_x * section.length
+        place = [np.interp(along, section.arc, section.points[:, k]) for k in range(3)]
+        return (
+            self._turn @ (np.array(place) - self.soma_position) + self.soma_position + self._moved
+        )
+
+    @property
+    def soma_position(self) -> FloatArray:
+        """float64[3], the middle of the soma's points as they were reconstructed, um."""
+        soma = [
+            section.points[:, :3]
+            for section in self.sections
+            if section.type == SECTION_NAMES["soma"]
+        ]
+        return np.concatenate(soma).mean(axis=0)
+
+    def get_swc_id(self, sec_id: int, sec_x: float) -> tuple[int, float]:
+        """The point of the file at a place, and how far before it: 0..1, of points evenly spaced.
+
+        No simulation reads them.
+        """
+        section = self.sections[sec_id]
+        own = section.points[1 if section.parent >= 0 else 0 :, :3]
+        near = cKDTree(self._points.xyzd[:, :3]).query(own)[1]
+        ids = np.sort(np.loadtxt(self.swc_path, comments="#", usecols=0, ndmin=1))[near]
+        place = max(0.0, sec_x * len(ids) - 1.0)
+        return int(ids[int(np.ceil(place))]), float(np.ceil(place) - place)
+
+    def move_and_rotate(
+        self,
+        soma_coords: Sequence[float] | None = None,
+        rotation_angles: Sequence[float] | None = None,
+    ) -> SWCReader:
+        """Turn the cell about its soma (radians, about x, y and z) and put its soma there, um."""
+        if rotation_angles is not None:
+            self._turn = rotation(*rotation_angles)
+        if soma_coords is not None:
+            self._moved = np.asarray(soma_coords, float) - self.soma_position
+        return self
+
+
+@lru_cache(maxsize=64)
+def _reconstruction(path: Path) -> tuple[Reconstruction, list[Section]]:
+    """Points and sections of a file: many nodes have the same."""
+    points = read_swc(path)
+    return points, import_sections(points)
+
+
+_kept: dict[tuple[Any, ...], SWCReader] = {}
+
+
+def get_swc(
+    cell: Mapping[str, Any],
+    morphology_dir: str | os.PathLike[str] | None = None,
+    use_cache: bool = False,
+    dL: float | None = None,
+) -> SWCReader:
+    """The reconstruction of a node, placed and turned as the node is.
+
+    Parameters
+    ----------
+    cell : a node with the name of its ``morphology``.
+    use_cache : keep it, to be given again for the same cell.
+    dL : um, how finely sections are cut; by default not at all.
+    """
+    key = (cell.get("population", "default"), cell["node_id"], str(morphology_dir), dL)
+    if use_cache and key in _kept:
+        return _kept[key]
+    path = Path(morphology_dir or ".") / cell["morphology"]
+    if not path.exists() and path.suffix != ".swc":
+        path = path.with_name(f"{path.name}.swc")
+    swc = SWCReader(path)
+    if dL:
+        swc.set_segment_dl(dL)
+    if cell.get("model_processing") == "aibs_perisomatic":
+        swc.fix_axon()
+    place, angles = ("x", "y", "z"), [f"rotation_angle_{axis}axis" for axis in "xyz"]
+    swc.move_and_rotate(
+        [cell.get(name, 0.0) for name in place] if any(name in cell for name in place) else None,
+        [cell.get(name, 0.0) for name in angles] if any(name in cell for name in angles) else None,
+    )
+    if use_cache:
+        _kept[key] = swc
+    return swc
