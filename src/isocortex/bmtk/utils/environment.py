@@ -188,7 +188,7 @@ def simulation_sections(
             "input_type": "spikes", "module": "sonata" if kind in ("h5", "hdf5") else kind,
             "input_file": _path(environment, file), "node_set": population or "all",
         }  # fmt: skip
-    cells: Any = "biophysical" if report_nodes is None else {"node_id": report_nodes}
+    cells: Any = "all" if report_nodes is None else {"node_id": report_nodes}
     if isinstance(report_nodes, str):
         cells = {"population": report_nodes}
     reports = {}

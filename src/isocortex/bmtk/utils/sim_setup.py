@@ -66,7 +66,8 @@ def build_env_bionet(
     sets = {"biophysical_nodes": {"model_type": "biophysical"},
             "point_nodes": {"model_type": "point_process"}}  # fmt: skip
     environment.write(node_sets, sets, False)
-    simulation = {"manifest": manifest, "node_sets_file": node_sets, **simulation}
+    named = environment.relative(environment.base / node_sets)
+    simulation = {"manifest": manifest, "node_sets_file": named, **simulation}
     here = {key: f"$BASE_DIR/{name}" for key, name in names.items()}
     whole: dict[str, Any] = {"manifest": {"$BASE_DIR": "${configdir}"}, **here}
     files = {config_file: whole, names["network"]: circuit, names["simulation"]: simulation}

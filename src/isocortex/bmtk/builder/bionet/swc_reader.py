@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from isocortex.arrays import FloatArray, IntArray
-from isocortex.cells.axon import replace_axon
+from isocortex.cells.axon import AXON, replace_axon
 from isocortex.cells.discretise import Compartments, discretise
 from isocortex.cells.extracellular import rotation
 from isocortex.cells.place import SECTION_NAMES
@@ -52,8 +53,14 @@ class SWCReader:
         self._dl, self._moved, self._turn = WHOLE, np.zeros(3), np.eye(3)
 
     def fix_axon(self) -> None:
-        """Put two sections of 30 um in the place of the axon, as ``aibs_perisomatic`` does."""
-        self.sections = replace_axon(self.sections, "aibs_perisomatic")
+        """Put two sections of 30 um in the place of the axon, as ``aibs_perisomatic`` does.
+
+        Distances along them are counted from the soma's end, as BMTK does here, and only here.
+        """
+        self.sections = [
+            replace(section, parent_x=1.0) if section.type == AXON and not section.parent
+            else section for section in replace_axon(self.sections, "aibs_perisomatic")
+        ]  # fmt: skip
         self._forget()
 
     def set_segment_dl(self, dl: float) -> None:
@@ -142,7 +149,9 @@ class SWCReader:
         No simulation reads them.
         """
         section = self.sections[sec_id]
-        own = section.points[1 if section.parent >= 0 else 0 :, :3]
+        own = section.points[:, :3]
+        above = self.sections[section.parent].points[:, :3] if section.parent >= 0 else own[:0]
+        own = own[1:] if (above == own[0]).all(axis=1).any() else own  # it begins with the parent's
         near = cKDTree(self._points.xyzd[:, :3]).query(own)[1]
         ids = np.sort(np.loadtxt(self.swc_path, comments="#", usecols=0, ndmin=1))[near]
         place = max(0.0, sec_x * len(ids) - 1.0)
