@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,10 +14,10 @@ from scipy.spatial import cKDTree
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.axon import AXON, replace_axon
-from isocortex.cells.discretise import Compartments, discretise
+from isocortex.cells.discretise import discretise
 from isocortex.cells.extracellular import rotation
 from isocortex.cells.place import SECTION_NAMES
-from isocortex.cells.swc import Reconstruction, Section, import_sections, read_swc
+from isocortex.cells.swc import Section, import_sections, read_swc
 from isocortex.errors import ConfigError, InputError
 
 #: um: sections are one segment each unless ``set_segment_dl`` says otherwise, as in BMTK.
@@ -37,6 +37,71 @@ class Segments(NamedTuple):
     sec_id: IntArray
 
 
+class _Shape:
+    """What nodes of the same morphology share, computed once.
+
+    Parameters
+    ----------
+    path : the reconstruction.
+    fixed : its axon is two sections of 30 um.
+    dl : um, see :meth:`SWCReader.set_segment_dl`.
+    """
+
+    def __init__(self, path: Path, fixed: bool, dl: float) -> None:
+        self.path, self.points = path, read_swc(path)
+        sections = import_sections(self.points)
+        if fixed:
+            # distances along the stub are counted from the soma's end in BMTK, here and only here
+            sections = [
+                replace(section, parent_x=1.0) if section.type == AXON and not section.parent
+                else section for section in replace_axon(sections, "aibs_perisomatic")
+            ]  # fmt: skip
+        self.sections = sections
+        parts = discretise(sections, dl)
+        kinds = np.array([section.type for section in sections])[parts.section]
+        half = parts.length / 2.0
+        self.segments = Segments(
+            kinds, parts.area, parts.x, parts.distance, parts.length, parts.distance - half,
+            parts.distance + half, parts.section,
+        )  # fmt: skip
+        self.found = cache(self._find)
+        self.ids_of = cache(self._ids_of)
+
+    def _find(self, names: tuple[str, ...], low: float, high: float) -> tuple[IntArray, FloatArray]:
+        unknown = [name for name in names if name not in SECTION_NAMES]
+        if unknown:
+            raise ConfigError(
+                f"unknown section type {unknown[0]!r}", field="section_names",
+                fix=f"There are {', '.join(SECTION_NAMES)}.",
+            )  # fmt: skip
+        parts = self.segments
+        inside = np.minimum(parts.dist1, high) - np.maximum(parts.dist0, low)
+        chosen = np.isin(parts.type, [SECTION_NAMES[name] for name in names]) & (inside > 0)
+        if not chosen.any():
+            raise InputError(
+                f"has no {'/'.join(names)} within {low:g} to {high:g} um of its soma",
+                file=self.path, fix="Choose other section_names or another distance_range.",
+            )  # fmt: skip
+        return np.flatnonzero(chosen), inside[chosen] / inside[chosen].sum()
+
+    @cached_property
+    def _tree(self) -> tuple[cKDTree, IntArray]:
+        ids = np.loadtxt(self.path, comments="#", usecols=0, ndmin=1).astype(np.int64)
+        return cKDTree(self.points.xyzd[:, :3]), np.sort(ids)
+
+    def _ids_of(self, sec_id: int) -> IntArray:
+        """Ids of the points of the file that a section is made of."""
+        section = self.sections[sec_id]
+        own = section.points[:, :3]
+        above = self.sections[section.parent].points[:, :3] if section.parent >= 0 else own[:0]
+        own = own[1:] if (above == own[0]).all(axis=1).any() else own  # it begins with the parent's
+        tree, ids = self._tree
+        return ids[tree.query(own)[1]]
+
+
+_shape_of = lru_cache(maxsize=64)(_Shape)
+
+
 class SWCReader:
     """A reconstruction whose sections are numbered as synapses on it are placed.
 
@@ -48,47 +113,33 @@ class SWCReader:
 
     def __init__(self, swc_path: str | os.PathLike[str], rng_seed: int | None = None) -> None:
         self.swc_path = Path(swc_path)
-        self._points, self.sections = _reconstruction(self.swc_path)
         self._random = np.random.RandomState(rng_seed)
-        self._dl, self._moved, self._turn = WHOLE, np.zeros(3), np.eye(3)
+        self._fixed, self._dl = False, WHOLE
+        self._moved, self._turn = np.zeros(3), np.eye(3)
+
+    @property
+    def _shape(self) -> _Shape:
+        return _shape_of(self.swc_path, self._fixed, self._dl)
 
     def fix_axon(self) -> None:
-        """Put two sections of 30 um in the place of the axon, as ``aibs_perisomatic`` does.
-
-        Distances along them are counted from the soma's end, as BMTK does here, and only here.
-        """
-        self.sections = [
-            replace(section, parent_x=1.0) if section.type == AXON and not section.parent
-            else section for section in replace_axon(self.sections, "aibs_perisomatic")
-        ]  # fmt: skip
-        self._forget()
+        """Put two sections of 30 um in the place of the axon, as ``aibs_perisomatic`` does."""
+        self._fixed = True
 
     def set_segment_dl(self, dl: float) -> None:
         """Cut sections into 1 + 2 int(L / (2 dl)) segments, ``dl`` in um."""
         self._dl = dl
-        self._forget()
 
-    def _forget(self) -> None:
-        for name in ("_compartments", "seg_props"):
-            self.__dict__.pop(name, None)
+    @property
+    def sections(self) -> list[Section]:
+        return self._shape.sections
 
     @property
     def n_sections(self) -> int:
         return len(self.sections)
 
-    @cached_property
-    def _compartments(self) -> Compartments:
-        return discretise(self.sections, self._dl)
-
-    @cached_property
+    @property
     def seg_props(self) -> Segments:
-        parts = self._compartments
-        kinds = np.array([section.type for section in self.sections])[parts.section]
-        half = parts.length / 2.0
-        return Segments(
-            kinds, parts.area, parts.x, parts.distance, parts.length, parts.distance - half,
-            parts.distance + half, parts.section,
-        )  # fmt: skip
+        return self._shape.segments
 
     def find_sections(
         self, section_names: Sequence[str], distance_range: Sequence[float]
@@ -99,22 +150,7 @@ class SWCReader:
         -------
         Their numbers, and the probability of each: by its length within the range.
         """
-        unknown = [name for name in section_names if name not in SECTION_NAMES]
-        if unknown:
-            raise ConfigError(
-                f"unknown section type {unknown[0]!r}", field="section_names",
-                fix=f"There are {', '.join(SECTION_NAMES)}.",
-            )  # fmt: skip
-        parts = self.seg_props
-        low, high = distance_range
-        inside = np.minimum(parts.dist1, high) - np.maximum(parts.dist0, low)
-        chosen = np.isin(parts.type, [SECTION_NAMES[name] for name in section_names]) & (inside > 0)
-        if not chosen.any():
-            raise InputError(
-                f"has no {'/'.join(section_names)} within {low:g} to {high:g} um of its soma",
-                file=self.swc_path, fix="Choose other section_names or another distance_range.",
-            )  # fmt: skip
-        return np.flatnonzero(chosen), inside[chosen] / inside[chosen].sum()
+        return self._shape.found(tuple(section_names), *distance_range)
 
     def choose_sections(
         self, section_names: Sequence[str], distance_range: Sequence[float], n_sections: int = 1
@@ -122,7 +158,7 @@ class SWCReader:
         """Section and place in it (0..1) of ``n_sections`` segments, drawn by their length."""
         segments, probability = self.find_sections(section_names, distance_range)
         drawn = self._random.choice(segments, n_sections, p=probability)
-        return self._compartments.section[drawn], self._compartments.x[drawn]
+        return self.seg_props.sec_id[drawn], self.seg_props.x[drawn]
 
     def get_coords(self, sec_id: int, sec_x: float) -> FloatArray:
         """float64[3], where a place is, um."""
@@ -136,11 +172,7 @@ class SWCReader:
     @property
     def soma_position(self) -> FloatArray:
         """float64[3], the middle of the soma's points as they were reconstructed, um."""
-        soma = [
-            section.points[:, :3]
-            for section in self.sections
-            if section.type == SECTION_NAMES["soma"]
-        ]
+        soma = [s.points[:, :3] for s in self.sections if s.type == SECTION_NAMES["soma"]]
         return np.concatenate(soma).mean(axis=0)
 
     def get_swc_id(self, sec_id: int, sec_x: float) -> tuple[int, float]:
@@ -148,12 +180,7 @@ class SWCReader:
 
         No simulation reads them.
         """
-        section = self.sections[sec_id]
-        own = section.points[:, :3]
-        above = self.sections[section.parent].points[:, :3] if section.parent >= 0 else own[:0]
-        own = own[1:] if (above == own[0]).all(axis=1).any() else own  # it begins with the parent's
-        near = cKDTree(self._points.xyzd[:, :3]).query(own)[1]
-        ids = np.sort(np.loadtxt(self.swc_path, comments="#", usecols=0, ndmin=1))[near]
+        ids = self._shape.ids_of(int(sec_id))
         place = max(0.0, sec_x * len(ids) - 1.0)
         return int(ids[int(np.ceil(place))]), float(np.ceil(place) - place)
 
@@ -168,13 +195,6 @@ class SWCReader:
         if soma_coords is not None:
             self._moved = np.asarray(soma_coords, float) - self.soma_position
         return self
-
-
-@lru_cache(maxsize=64)
-def _reconstruction(path: Path) -> tuple[Reconstruction, list[Section]]:
-    """Points and sections of a file: many nodes have the same."""
-    points = read_swc(path)
-    return points, import_sections(points)
 
 
 _kept: dict[tuple[Any, ...], SWCReader] = {}
@@ -194,10 +214,10 @@ def get_swc(
     use_cache : keep it, to be given again for the same cell.
     dL : um, how finely sections are cut; by default not at all.
     """
-    key = (cell.get("population", "default"), cell["node_id"], str(morphology_dir), dL)
+    path = Path(morphology_dir or ".") / cell["morphology"]
+    key = (cell["node_id"], str(path.absolute()), dL, cell.get("x"), cell.get("y"), cell.get("z"))
     if use_cache and key in _kept:
         return _kept[key]
-    path = Path(morphology_dir or ".") / cell["morphology"]
     if not path.exists() and path.suffix != ".swc":
         path = path.with_name(f"{path.name}.swc")
     swc = SWCReader(path)
