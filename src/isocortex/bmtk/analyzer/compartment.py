@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from isocortex.analysis.style import colours, new_figure, subplots
+from isocortex.analysis.style import RC, colours, new_figure, subplots
 from isocortex.bmtk.analyzer.source import Source, StrPath, only, shown, within
 from isocortex.errors import ConfigError
 from isocortex.report.lazy import open_report
@@ -38,6 +39,7 @@ def _report(
     return result.report(name, population)
 
 
+@rc_context(RC)
 def plot_traces(
     config_file: StrPath | None = None,
     report_name: str | None = None,

@@ -46,15 +46,18 @@ class Source:
             )
         return Result(self.config_file)
 
-    def spikes(self, spikes_file: StrPath | None, population: str | None) -> pd.DataFrame:
-        """Spikes of a population, of the only one if none is named."""
+    def spikes(
+        self, spikes_file: StrPath | None, population: str | None
+    ) -> tuple[str, pd.DataFrame]:
+        """A population, the only one if none is named, and its spikes."""
         if spikes_file is None:
             table = self.result.spikes
             there = self.result.spike_populations
         else:
             trains = SpikeTrains.load(spikes_file)
             table, there = trains.to_dataframe(), trains.populations
-        return table[table["population"] == only(population, there)]
+        name = only(population, there)
+        return name, table[table["population"] == name]
 
     def nodes(self, population: str) -> NodePopulation:
         """A population with all attributes of its nodes."""
@@ -95,8 +98,8 @@ def only(name: str | None, there: list[str]) -> str:
         return there[0]
     if name not in there:
         raise ConfigError(
-            "several populations" if name is None else f"there is no population {name!r}",
-            field="population", fix=f"Name one of {', '.join(there) or 'none'}.",
+            "several populations" if name is None and there else f"there is no population {name}",
+            field="population", fix=f"There are {', '.join(there) or 'none'}.",
         )  # fmt: skip
     assert name is not None
     return name

@@ -7,41 +7,34 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from isocortex.analysis import plots
 from isocortex.analysis.rates import cell_rates
-from isocortex.analysis.style import new_figure, subplots
+from isocortex.analysis.style import RC, new_figure, subplots
 from isocortex.arrays import IntArray
-from isocortex.bmtk.analyzer.source import Source, StrPath, only, shown, within
+from isocortex.bmtk.analyzer.source import Source, StrPath, shown, within
 
 Times = tuple[float, float] | None
 
 
 def _spikes(
-    source: Source, spikes_file: StrPath | None, population: str | None, times: Times
-) -> tuple[pd.DataFrame, tuple[float, float]]:
-    """Spikes of a time, and this time (ms): by default all of the simulation."""
-    table = source.spikes(spikes_file, population)
+    source: Source,
+    spikes_file: StrPath | None,
+    population: str | None,
+    times: Times,
+    group_by: str | None,
+    group_excludes: str | Sequence[str] | None,
+) -> tuple[pd.DataFrame, tuple[float, float], dict[str, IntArray] | None]:
+    """Spikes of a time, this time (ms; by default all of the simulation) and groups of nodes."""
+    name, table = source.spikes(spikes_file, population)
     if times is None and source.config_file is not None:
         times = (source.result.begin, source.result.duration)
     if times is None:
         times = (0.0, float(table["timestamps"].max()) if len(table) else 1.0)
-    return table[within(table["timestamps"].to_numpy(), times)], times
-
-
-def _groups(
-    source: Source,
-    table: pd.DataFrame,
-    population: str | None,
-    group_by: str | None,
-    group_excludes: str | Sequence[str] | None,
-) -> dict[str, IntArray] | None:
-    if group_by is None:
-        return None
-    there = [str(name) for name in table["population"].unique()]
-    name = population if population is not None else only(None, there)
-    return source.groups(name, group_by, group_excludes)
+    groups = None if group_by is None else source.groups(name, group_by, group_excludes)
+    return table[within(table["timestamps"].to_numpy(), times)], times, groups
 
 
 def plot_raster(
@@ -72,8 +65,9 @@ def plot_raster(
     with_histogram, plt_style : change nothing; the rate is always drawn.
     """
     source = Source(config_file, nodes_file, node_types_file)
-    table, (begin, end) = _spikes(source, spikes_file, population, times)
-    groups = _groups(source, table, population, group_by, group_excludes)
+    table, (begin, end), groups = _spikes(
+        source, spikes_file, population, times, group_by, group_excludes
+    )
     figure = plots.raster(table, groups, begin=begin, duration=end, title=title)
     return shown(figure, show, save_as)
 
@@ -99,12 +93,14 @@ def plot_rates(
     Parameters are those of :func:`plot_raster`; ``smoothing`` changes nothing.
     """
     source = Source(config_file, nodes_file, node_types_file)
-    table, (begin, end) = _spikes(source, spikes_file, population, times)
-    groups = _groups(source, table, population, group_by, group_excludes)
+    table, (begin, end), groups = _spikes(
+        source, spikes_file, population, times, group_by, group_excludes
+    )
     figure = plots.rates(table, groups, begin=begin, duration=end, since=begin, title=title)
     return shown(figure, show, save_as)
 
 
+@rc_context(RC)
 def plot_rates_boxplot(
     config_file: StrPath | None = None,
     population: str | None = None,
@@ -124,8 +120,9 @@ def plot_rates_boxplot(
     Without ``group_by`` the cells are those that fired.
     """
     source = Source(config_file, nodes_file, node_types_file)
-    table, (begin, end) = _spikes(source, spikes_file, population, times)
-    groups = _groups(source, table, population, group_by, group_excludes)
+    table, (begin, end), groups = _spikes(
+        source, spikes_file, population, times, group_by, group_excludes
+    )
     ids = table["node_ids"].to_numpy(np.int64)
     groups = {"all": np.unique(ids)} if groups is None else groups
     rates = [cell_rates(ids, nodes, end - begin) for nodes in groups.values()]
@@ -143,7 +140,7 @@ def to_dataframe(
     population: str | None = None,
 ) -> pd.DataFrame:
     """A row per spike: timestamps (ms), node_ids, population."""
-    return Source(config_file).spikes(spikes_file, population)
+    return Source(config_file).spikes(spikes_file, population)[1]
 
 
 def spike_statistics(
@@ -161,7 +158,7 @@ def spike_statistics(
     With a ``simulation`` (BioSimulator) also ``firing_rate`` (Hz), of silent cells too; with
     ``group_by`` their mean and standard deviation by an attribute of the nodes of ``populations``.
     """
-    table = Source(config_file).spikes(spikes_file, population)
+    _, table = Source(config_file).spikes(spikes_file, population)
     table = table.sort_values("timestamps", kind="stable")
     by_node = table.groupby(["population", "node_ids"])["timestamps"]
     counts = by_node.count().to_frame("count")
