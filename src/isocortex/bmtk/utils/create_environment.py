@@ -23,6 +23,7 @@ def create_environment(
     report_vars: Iterable[Any] = (),
     report_nodes: str | list[int] | None = None,
     spikes_inputs: Iterable[tuple[str | None, StrPath]] | None = None,
+    clamp_reports: Iterable[str] = (),
     current_clamp: Mapping[str, Any] | None = None,
     file_current_clamp: Mapping[str, Any] | None = None,
     se_voltage_clamp: Mapping[str, Any] | None = None,
@@ -52,8 +53,9 @@ def create_environment(
     name = config_file or (f"config.{config_name}.json" if config_name else "config.bionet.json")
     simulation = simulation_sections(
         environment, report_vars=report_vars, report_nodes=report_nodes,
-        current_clamp=current_clamp, file_current_clamp=file_current_clamp,
-        se_voltage_clamp=se_voltage_clamp, spikes_inputs=spikes_inputs,
+        clamp_reports=clamp_reports, current_clamp=current_clamp,
+        file_current_clamp=file_current_clamp, se_voltage_clamp=se_voltage_clamp,
+        spikes_inputs=spikes_inputs,
         run={"tstart": 0.0, "tstop": tstop, "dt": dt or 0.1, "dL": dL,
              "spike_threshold": spikes_threshold, "nsteps_block": nsteps_block},
         conditions={"celsius": celsius, "v_init": v_init},

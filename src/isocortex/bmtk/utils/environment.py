@@ -157,6 +157,7 @@ def simulation_sections(
     *,
     report_vars: Iterable[Any],
     report_nodes: str | list[int] | None,
+    clamp_reports: Iterable[str],
     current_clamp: Mapping[str, Any] | None,
     file_current_clamp: Mapping[str, Any] | None,
     se_voltage_clamp: Mapping[str, Any] | None,
@@ -191,7 +192,10 @@ def simulation_sections(
     cells: Any = "all" if report_nodes is None else {"node_id": report_nodes}
     if isinstance(report_nodes, str):
         cells = {"population": report_nodes}
-    reports = {}
+    reports: dict[str, Any] = {
+        f"{kind}_clamp_report": {"variable_name": kind, "module": "clamp_report"}
+        for kind in ([clamp_reports] if isinstance(clamp_reports, str) else clamp_reports)
+    }
     for variable in [report_vars] if isinstance(report_vars, str) else report_vars:
         of, name = variable if isinstance(variable, list | tuple) else (None, variable)
         reports[f"{name}_report"] = {

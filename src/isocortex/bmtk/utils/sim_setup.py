@@ -13,11 +13,12 @@ def build_env_bionet(
     base_dir: StrPath = ".",
     network_dir: StrPath | None = None,
     components_dir: StrPath | None = None,
-    output_dir: StrPath | None = None,
     node_sets_file: StrPath | None = None,
     include_examples: bool = False,
+    overwrite_config: bool = False,
+    tstart: float = 0.0,
     tstop: float = 1000.0,
-    dt: float = 0.1,
+    dt: float = 0.001,
     dL: float = 20.0,
     spikes_threshold: float = -15.0,
     nsteps_block: int = 5000,
@@ -25,36 +26,39 @@ def build_env_bionet(
     celsius: float = 34.0,
     report_vars: Iterable[Any] = (),
     report_nodes: str | list[int] | None = None,
+    clamp_reports: Iterable[str] = (),
     current_clamp: Mapping[str, Any] | None = None,
     file_current_clamp: Mapping[str, Any] | None = None,
     se_voltage_clamp: Mapping[str, Any] | None = None,
     spikes_inputs: Iterable[tuple[str | None, StrPath]] | None = None,
-    config_file: str = "config.json",
-    overwrite_config: bool = False,
     compile_mechanisms: bool = False,
+    use_relative_paths: bool = True,
+    config_file: str = "config.json",
 ) -> None:
     """Write configuration, circuit and simulation, node sets, folders and a run script.
 
     Parameters
     ----------
-    base_dir, network_dir, components_dir, output_dir : see
+    base_dir, network_dir, components_dir : see
         :class:`isocortex.bmtk.utils.environment.Environment`.
     include_examples : copy the components of BMTK's examples, which must be installed for it.
     tstop, dt, dL, spikes_threshold, v_init, celsius : ms, ms, um, mV, mV, degC.
     report_vars : quantities to record at somata; of ``report_nodes``, or ``(population, name)``.
     current_clamp, se_voltage_clamp : its keys in a configuration; ``gids`` are its nodes.
     spikes_inputs : (population, file) of virtual nodes.
-    compile_mechanisms : changes nothing: channels need no compiling here.
+    compile_mechanisms, use_relative_paths : change nothing: channels need no compiling here, and
+        paths inside the base are relative to it.
     """
-    environment = Environment(base_dir, network_dir, components_dir, output_dir)
+    environment = Environment(base_dir, network_dir, components_dir)
     stem = Path(config_file).stem
     names = {"network": f"circuit_{stem}.json", "simulation": f"simulation_{stem}.json"}
     manifest = environment.manifest()
     simulation = simulation_sections(
         environment, report_vars=report_vars, report_nodes=report_nodes,
-        current_clamp=current_clamp, file_current_clamp=file_current_clamp,
-        se_voltage_clamp=se_voltage_clamp, spikes_inputs=spikes_inputs,
-        run={"tstart": 0.0, "tstop": tstop, "dt": dt, "dL": dL,
+        clamp_reports=clamp_reports, current_clamp=current_clamp,
+        file_current_clamp=file_current_clamp, se_voltage_clamp=se_voltage_clamp,
+        spikes_inputs=spikes_inputs,
+        run={"tstart": tstart, "tstop": tstop, "dt": dt, "dL": dL,
              "spike_threshold": spikes_threshold, "nsteps_block": nsteps_block},
         conditions={"celsius": celsius, "v_init": v_init},
     )  # fmt: skip
