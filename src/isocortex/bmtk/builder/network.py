@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from types import GeneratorType
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from isocortex.bmtk.builder.edges import ITERATORS, ConnectionMap, Edge, EdgeTable
 from isocortex.bmtk.builder.nodes import Node, NodePool
+from isocortex.bmtk.builder.saving import (
+    make_room,
+    require_harmless,
+    save_edges,
+    save_nodes,
+    save_types,
+)
 from isocortex.circuit.columns import Row
 from isocortex.errors import ConfigError
 from isocortex.sonata.nodes import read_nodes
 from isocortex.sonata.types import read_types
-from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 logger = logging.getLogger(__name__)
 
 StrPath = str | os.PathLike[str]
-#: Arguments of BMTK about how its files are written, which change nothing here.
-HARMLESS = ("mode", "compression", "sort_by", "index_by", "sort_on_disk")
 #: First number that types are given.
 FIRST_TYPE = 100
 
@@ -307,7 +309,7 @@ class NetworkBuilder:
         **harmless: Any,
     ) -> None:
         """Write the nodes and their types."""
-        _require_harmless("save_nodes", harmless)
+        require_harmless("save_nodes", harmless)
         files = [
             Path(output_dir) / (name or f"{self.name}_{kind}")
             for name, kind in (
@@ -315,25 +317,9 @@ class NetworkBuilder:
             )
         ]  # fmt: skip
         for file in files:
-            _make_room(file, force_overwrite)
-        nodes = self.built_nodes()
-        names = [tuple(name for name in node.params if name != "node_id") for node in nodes]
-        groups = list(dict.fromkeys(names))
-        number = {group: k for k, group in enumerate(groups)}
-        of_node = np.array([number[group] for group in names], np.int64)
-        write_nodes(
-            files[0], self.name, np.array([node.node_type_id for node in nodes], np.int64),
-            [self._columns(group, of_node == k) for k, group in enumerate(groups)],
-            node_ids=np.array([node.node_id for node in nodes], np.int64), group=of_node,
-        )  # fmt: skip
-        write_types(files[1], _types_table(list(self._types.values()), "node_type_id"))
-
-    def _columns(self, names: tuple[str, ...], members: NDArray[np.bool_]) -> dict[str, Any]:
-        chosen = [self._nodes[k] for k in np.flatnonzero(members)]
-        return {
-            name: _column([node.params[name] for node in chosen], f"add_nodes {name}")
-            for name in names
-        }
+            make_room(file, force_overwrite)
+        save_nodes(files[0], self.name, self.built_nodes())
+        save_types(files[1], list(self._types.values()), "node_type_id")
 
     def save_edges(
         self,
@@ -348,7 +334,7 @@ class NetworkBuilder:
         **harmless: Any,
     ) -> None:
         """Write the edges and their types, a pair of files for each pair of populations."""
-        _require_harmless("save_edges", harmless)
+        require_harmless("save_edges", harmless)
         pairs = dict.fromkeys((m.source_network_name, m.target_network_name) for m in self._maps)
         chosen = [
             (source, target) for source, target in pairs
@@ -366,47 +352,18 @@ class NetworkBuilder:
                 )
             )  # fmt: skip
             for file in (edges_file, types_file):
-                _make_room(file, force_overwrite)
+                make_room(file, force_overwrite)
             types = [
                 m.edge_type_properties for m in self._maps
                 if (m.source_network_name, m.target_network_name) == (source, target)
             ]  # fmt: skip
-            write_types(types_file, _types_table(types, "edge_type_id"))
-            self._save_edges(edges_file, source, target, name)
-
-    def _save_edges(self, file: Path, source: str, target: str, name: str | None) -> None:
-        tables = [
-            table for table in self.edges_table()
-            if (table.source_network, table.target_network) == (source, target) and len(table)
-        ]  # fmt: skip
-        if not tables:
-            logger.warning("%s to %s: the rules made no edge, and none are saved", source, target)
-            return
-        kinds = [
-            tuple((key, values.dtype.str) for key, values in t.attributes.items()) for t in tables
-        ]
-        number = {kind: k for k, kind in enumerate(dict.fromkeys(kinds))}
-        group = np.repeat([number[kind] for kind in kinds], [len(table) for table in tables])
-        source_ids = np.concatenate([table.source for table in tables])
-        target_ids = np.concatenate([table.target for table in tables])
-        order = np.argsort(target_ids, kind="stable")
-        type_ids = np.repeat([table.properties["edge_type_id"] for table in tables],
-                             [len(table) for table in tables])  # fmt: skip
-        columns = {"source_node_id": source_ids, "target_node_id": target_ids}
-        edges = pd.DataFrame({**columns, "edge_type_id": type_ids}).iloc[order]
-        groups = []
-        for kind, k in number.items():
-            members = [table for table, each in zip(tables, kinds, strict=True) if each == kind]
-            place = np.cumsum(group == k) - 1  # of each edge among the group's, before the sorting
-            mine = place[order][group[order] == k]
-            groups.append({
-                key: np.concatenate([table.attributes[key] for table in members])[mine]
-                for key, _ in kind
-            })  # fmt: skip
-        counts = (1 + self._largest(source), 1 + self._largest(target))
-        write_edges(
-            file, source, target, counts, edges, name=name, group=group[order], groups=groups
-        )
+            save_types(types_file, types, "edge_type_id")
+            tables = [
+                table for table in self.edges_table()
+                if (table.source_network, table.target_network) == (source, target)
+            ]  # fmt: skip
+            counts = (1 + self._largest(source), 1 + self._largest(target))
+            save_edges(edges_file, (source, target), tables, counts, name)
 
     def _largest(self, network: str) -> int:
         """The largest node id of a network that edges begin or end in."""
@@ -414,45 +371,6 @@ class NetworkBuilder:
         nodes = next(end.network.built_nodes() for end in ends if end.network_name == network)
         return max(node.node_id for node in nodes)
 
-    def __iter__(self) -> Iterator[Node]:
-        return iter(self.nodes())
-
 
 #: BMTK's name for a builder with the arguments of BioNet spelt out.
 BioNetBuilder = NetworkBuilder
-
-
-def _require_harmless(what: str, options: Mapping[str, Any]) -> None:
-    unknown = [name for name in options if name not in HARMLESS]
-    if unknown:
-        raise ConfigError(
-            f"there is no argument {unknown[0]!r}", field=what, fix="Mend or remove it."
-        )
-
-
-def _make_room(file: Path, may_replace: bool) -> None:
-    if file.exists() and not may_replace:
-        raise ConfigError(
-            "exists already", file=file, fix="Use another name, or force_overwrite=True."
-        )
-    file.parent.mkdir(parents=True, exist_ok=True)
-
-
-def _types_table(types: list[dict[str, Any]], first: str) -> pd.DataFrame:
-    """Types as a table, with what one of them has as a column of all."""
-    names = dict.fromkeys([first, *(name for each in types for name in each)])
-    return pd.DataFrame([[each.get(name) for name in names] for each in types], columns=[*names],
-                        dtype=object)  # fmt: skip
-
-
-def _column(values: list[Any], where: str) -> NDArray[Any]:
-    """A property of nodes as HDF5 holds it."""
-    column = np.array(values)
-    if column.dtype.kind == "U":
-        column = np.char.encode(column, "utf-8")
-    if column.dtype.kind not in "iufbS":
-        raise ConfigError(
-            f"holds no numbers or texts: {values[0]!r}", field=where,
-            fix="Give each node a number, a text, or as many numbers as the others have.",
-        )  # fmt: skip
-    return column
