@@ -369,7 +369,7 @@ class NetworkBuilder:
         """The largest node id of a network that edges begin or end in."""
         ends = (end for m in self._maps for end in (m.source_nodes, m.target_nodes))
         nodes = next(end.network.built_nodes() for end in ends if end.network_name == network)
-        return max(node.node_id for node in nodes)
+        return max((node.node_id for node in nodes), default=-1)
 
 
 #: BMTK's name for a builder with the arguments of BioNet spelt out.
