@@ -205,4 +205,5 @@ def simulation_config(recipe: Recipe, tstop: float) -> dict[str, Any]:
 
 
 def _write_json(file: Path, value: dict[str, Any]) -> None:
-    file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    with disk_errors(file, "write it"):
+        file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -6,7 +6,10 @@ Dai et al. 2020, doi:10.1371/journal.pcbi.1007696.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import errno
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +17,21 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.errors import disk_errors
+
 if TYPE_CHECKING:
     import pandas as pd
 
 MAGIC = np.uint32(0x0A7A)
 VERSION = np.array([0, 1], dtype=np.uint32)
+#: Bytes for HDF5's own tables.
+RESERVE = 2**20
 
 
 def write_types(file: Path, types: pd.DataFrame) -> None:
     """Write a table of node or edge types: one space between columns, NULL for nothing."""
-    types.to_csv(file, sep=" ", index=False, na_rep="NULL")
+    with disk_errors(file, "write the types"):
+        types.to_csv(file, sep=" ", index=False, na_rep="NULL")
 
 
 def write_nodes(
@@ -40,7 +48,8 @@ def write_nodes(
     properties : name -> numbers or bytes [n], kept in group 0.
     """
     n = len(type_ids)
-    with _create(file) as root:
+    own = sum(np.asarray(values).nbytes for values in (properties or {}).values())
+    with _created(file, 28 * n + own) as root:
         nodes = root.create_group(f"nodes/{population}")
         nodes["node_id"] = np.arange(n, dtype=np.uint64)
         nodes["node_type_id"] = np.asarray(type_ids, dtype=np.uint64)
@@ -67,7 +76,8 @@ def write_edges(
         columns become attributes of the edges.
     """
     n = len(edges)
-    with _create(file) as root:
+    indices = 2 * 16 * n + 16 * sum(counts)
+    with _created(file, int(edges.memory_usage().sum()) + 6 * n + indices) as root:
         group = root.create_group(f"edges/{source}_to_{target}")
         for end, population in (("source", source), ("target", target)):
             ids = group.create_dataset(
@@ -93,11 +103,23 @@ def write_edges(
             group[f"indices/{name}/range_to_edge_id"] = ranges
 
 
-def _create(file: Path) -> h5py.File:
-    root = h5py.File(file, "w")
-    root.attrs["magic"] = MAGIC
-    root.attrs["version"] = VERSION
-    return root
+@contextmanager
+def _created(file: Path, n_bytes: int) -> Iterator[h5py.File]:
+    """A new file for so many bytes of data.
+
+    Raises
+    ------
+    SimulationError : the disk has no room for them. HDF5 does not survive a write that fails, so
+        it is asked before.
+    """
+    with disk_errors(file, "write the circuit"):
+        free = shutil.disk_usage(file.parent).free
+        if free < n_bytes + RESERVE:
+            raise OSError(errno.ENOSPC, f"No space left on device ({free} bytes are free)")
+        with h5py.File(file, "w") as root:
+            root.attrs["magic"] = MAGIC
+            root.attrs["version"] = VERSION
+            yield root
 
 
 def _index(
