@@ -143,7 +143,8 @@ def test_mistakes_name_the_key_and_the_fix(folder, key, value, message):
         ("output.log_level", "DEBUG"), ("output.quiet_simulator", True), ("reports", None),
         ("components.templates_dir", "x"), ("networks.gap_juncs", []), ("inputs", {}),
         ("components.point_neuron_models_dir", None), ("run.save_state", False),
-        ("description", "x" * 300), ("gid_mapping_file", None), ("output.spikes_sort_order", "by_id"),
+        ("description", "x" * 300), ("gid_mapping_file", None),
+        ("output.spikes_sort_order", "by_id"),
         ("reports.voltage.transform", {}), ("reports.voltage.buffer_size", 10),
     ],
 )  # fmt: skip
