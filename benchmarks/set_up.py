@@ -60,6 +60,7 @@ def start_up() -> list[str]:
         }  # fmt: skip
         seconds: dict[str, list[float]] = {label: [] for label in commands}
         processor: dict[str, list[float]] = {label: [] for label in commands}
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # installed packages are byte-compiled
         for command in commands.values():
             timed(command)  # whatever is to be compiled is
         for _ in range(SHORT_REPEATS):  # in turn: what else the machine does falls on all alike
@@ -71,7 +72,7 @@ def start_up() -> list[str]:
         [label, *(f"{x:.2f}" for x in (statistics.median(s), min(s), min(processor[label])))]
         for label, s in seconds.items()
     ]
-    load = os.getloadavg()[1]
+    load = os.getloadavg()[0]
     note = f"All cached, {SHORT_REPEATS} times each, in turn, while {load:.1f} processes "
     note += "wanted to run."
     return [

@@ -16,6 +16,7 @@ from isocortex.cortex.census import _sample, _standard_error, take_census
 from isocortex.cortex.cost import cost_of
 from isocortex.cortex.counts import CLASSES, class_of
 from isocortex.cortex.drive import TOLERANCE, load_drive, target_of
+from isocortex.cortex.expected import local_synapses, long_synapses
 from isocortex.cortex.export import export_tables
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
@@ -127,8 +128,8 @@ def test_synapses_between_areas_are_poisson_about_their_expectation():
 
 def test_the_share_of_local_synapses_can_be_chosen():
     cortex = CortexModel.make(Recipe(scale=0.002, local=0.6))
-    assert 2 * cortex.expected_local().sum() == pytest.approx(0.6 * 26e9)
-    assert 2 * cortex.expected_long().sum() == pytest.approx(0.4 * 26e9)
+    assert 2 * local_synapses(cortex).sum() == pytest.approx(0.6 * 26e9)
+    assert 2 * long_synapses(cortex).sum() == pytest.approx(0.4 * 26e9)
     census = take_census(cortex)
     assert census.delays["local"].sum() == pytest.approx(0.6, abs=0.01)
 
@@ -226,7 +227,7 @@ def test_connections_of_unlike_numbers_of_synapses_add_up_to_the_same_synapses()
     cortex = CortexModel.make(Recipe(scale=0.002), wiring=replace(wiring, rules=rules))
     census = take_census(cortex, sources_per_area=1_000_000)
     long = census.delays["long_range"].sum() * census.total
-    expected = 2 * cortex.expected_long().sum() * 0.002 * 0.1
+    expected = 2 * long_synapses(cortex).sum() * 0.002 * 0.1
     assert long == pytest.approx(expected, rel=0.01)
     common = census.degrees[census.degrees["neurons"] > 400]
     np.testing.assert_allclose(common["receives"], common["receives_expected"], rtol=0.08)

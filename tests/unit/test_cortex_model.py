@@ -8,6 +8,7 @@ from isocortex.cells.library import load_cell
 from isocortex.cells.place import candidates
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.counts import CLASSES, class_of, group_of
+from isocortex.cortex.expected import long_synapses
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
 from isocortex.cortex.thinning import SPREAD, Thinning, normal
@@ -142,7 +143,7 @@ def test_areas_connect_as_in_the_connectome(cortex, synapses):
     place = side * n + cortex.neurons.area
     found = np.zeros((2 * n, 2 * n))
     np.add.at(found, (place[synapses.source], place[synapses.target]), 1)
-    long = cortex.expected_long().sum(axis=0)  # (source, ipsi then contra target)
+    long = long_synapses(cortex).sum(axis=0)  # (source, ipsi then contra target)
     expected = np.block([[long[:, :n], long[:, n:]], [long[:, n:], long[:, :n]]])
     between = ~np.eye(2 * n, dtype=bool)
     assert np.corrcoef(found[between], expected[between])[0, 1] > 0.99
@@ -214,7 +215,7 @@ def test_a_factor_of_0_is_a_full_block(blocked, source):
 
 def test_fewer_synapses_than_the_local_wiring():
     with pytest.raises(ConfigError, match="fewer than the local wiring"):
-        CortexModel.make(Recipe(scale=0.0005, synapses=1e9)).expected_long()
+        long_synapses(CortexModel.make(Recipe(scale=0.0005, synapses=1e9)))
 
 
 @pytest.mark.parametrize("cell_class", [("2/3", "IT"), ("5", "Pvalb")])

@@ -17,6 +17,7 @@ from isocortex.errors import ConfigError, InputError
 from isocortex.validation import measure, rheobase, run, runs
 from isocortex.validation.conditions import FULL, SHORT, Condition, Plan, conditions
 from isocortex.validation.gates import FAILS, NAMES, UNMEASURED
+from isocortex.validation.neurons import Neurons
 
 RECIPE = Recipe(scale=0.0001, seed=2)
 TINY = Plan(settle=10.0, rest=40.0, cut=10.0, doses=(1.0,), dose=10.0,
@@ -127,6 +128,19 @@ def test_a_validation_tells_every_gate(done):
     assert "to go" in said[0] and "to go" not in said[-1]
     spikes = ic.Result(folder / "seed-2" / "gaba_block_100").spikes
     assert len(spikes)
+    assert list(found.activity) == ["rest", "no_recurrence", "gaba_block_100"]
+    rates = found.activity["rest"]
+    areas = CortexModel.make(RECIPE).atlas.areas.index[:2]
+    assert list(rates.index[:2]) == [f"{area} left" for area in areas]
+    assert list(rates.columns) == [0.0, 10.0, 20.0, 30.0]  # ms, after those that are not judged
+    nodes = Neurons.of(
+        runs.Network.of(CortexModel.make(RECIPE))
+        .simulation(Condition("rest", 10.0, 0.0))
+        .circuit.nodes["cortex"]
+    )
+    size = np.array([len(nodes.by_area[name]) for name in rates.index])
+    times = ic.Result(folder / "seed-2" / "rest").spikes.query("population == 'cortex'").timestamps
+    assert (rates.sum(axis=1) * size * 0.01).sum() == pytest.approx((times >= 10.0).sum())
 
 
 def test_the_background_is_measured_from_the_circuit(done):
@@ -232,7 +246,9 @@ def test_the_command_prints_the_table_and_writes_page_and_json(circuit, done):
     fails = FAILS in verdicts.values()
     assert ("would need" in printed) == fails
     assert json.loads((folder / "gates.json").read_text())["seeds"] == [2]
-    assert (folder / "gates.html").read_text().startswith("<!DOCTYPE html>")
+    page = (folder / "gates.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert "Rate of every area over time: rest, GABA-A blocked by 100 %" in page
 
 
 def test_ctrl_c_says_where_the_work_is_kept(circuit, tmp_path):

@@ -11,6 +11,13 @@ from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.library import load_cell
 from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, KINDS, class_of, group_of
+from isocortex.cortex.expected import (
+    connections_within,
+    long_connections,
+    pairs_within,
+    projecting,
+    target_layers,
+)
 from isocortex.cortex.sites import Sites, target_sites
 from isocortex.cortex.thinning import normal
 from isocortex.elementary import exp
@@ -99,8 +106,8 @@ def _rules(cortex: CortexModel) -> tables.Rules:
     # as many connections as the whole cortex has, among fewer neurons, each keeping its share
     there = np.zeros((len(cortex.atlas.areas), len(LAYERS), len(CLASSES)))
     there[cortex.atlas.row_area, cortex.atlas.row_layer] = cortex.layout.counts.counts
-    wanted = cortex.recipe.scale * connections * cortex.connections_within().sum(axis=(1, 2))
-    pairs = cortex.pairs_within(there, sigma, but_self=True).sum(axis=(1, 2))
+    wanted = cortex.recipe.scale * connections * connections_within(cortex).sum(axis=(1, 2))
+    pairs = pairs_within(cortex, there, sigma, but_self=True).sum(axis=(1, 2))
     peak = np.divide(wanted, pairs, out=np.zeros_like(wanted), where=pairs > 0.0)
     copies = np.maximum(np.ceil(peak), 1.0)
     probability = peak / copies
@@ -165,15 +172,15 @@ def _projections(cortex: CortexModel) -> tables.Projections:
     for k, classes in enumerate(KINDS.values()):
         for cell_class in classes:
             kind[group_of(cell_class)] = k
-    connections = cortex.long_connections()
-    sources = cortex.sources()
+    connections = long_connections(cortex)
+    sources = projecting(cortex)
     mean = np.divide(connections, sources[:, :, None], out=np.zeros_like(connections),
                      where=sources[:, :, None] > 0)  # fmt: skip
     near = _near(cortex)
     return tables.Projections(
         kind,
         mean * _drawn_far(cortex),
-        cortex.target_layers(),
+        target_layers(cortex),
         cortex.far_rule,
         near,
         _totals(cortex, near),

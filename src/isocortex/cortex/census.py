@@ -26,6 +26,14 @@ from isocortex.arrays import FloatArray
 from isocortex.compiling import compiled
 from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, HEMISPHERES, KINDS, class_of, group_of
+from isocortex.cortex.expected import (
+    between_areas,
+    connections_within,
+    local_synapses,
+    long_connections,
+    long_synapses,
+    target_layers,
+)
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.wiring import CellClass
 from isocortex.errors import disk_errors
@@ -218,24 +226,24 @@ def _expected(cortex: CortexModel) -> tuple[FloatArray, FloatArray, FloatArray]:
     n = len(cortex.atlas.areas)
     number = cortex.expected_number
     out, into = np.zeros_like(number), np.zeros_like(number)
-    within = cortex.connections_within() * np.array([rule.mean_synapses for rule in cortex.rules])
+    within = connections_within(cortex) * np.array([rule.mean_synapses for rule in cortex.rules])
     members: dict[str, list[CellClass]] = {}
     for cell_class, group in cortex.wiring.groups.items():
         members.setdefault(group, []).append(cell_class)
     for r, rule in enumerate(cortex.rules):
         for side, name, axis in ((out, rule.source, 2), (into, rule.target, 1)):
             side += _shared(within[..., r].sum(axis=axis), _only(number, members[name]))
-    between = cortex.expected_long()  # (kinds, areas, 2 * areas)
+    between = long_synapses(cortex)  # (kinds, areas, 2 * areas)
     for k, classes in enumerate(KINDS.values()):
         share = _only(number, classes)
         whole = share.sum(axis=(1, 2), keepdims=True)
         made = between[k].sum(axis=1)[:, None, None]
         out += np.divide(made * share, whole, out=np.zeros_like(share), where=whole > 0)
-    connections = cortex.long_connections().reshape(len(between), n, 2, n).sum(axis=2)
-    ends = (connections[..., None] * cortex.target_layers()).sum(axis=(0, 1))
+    connections = long_connections(cortex).reshape(len(between), n, 2, n).sum(axis=2)
+    ends = (connections[..., None] * target_layers(cortex)).sum(axis=(0, 1))
     into += cortex.far_synapses * _shared(ends, number)
     one_side: FloatArray = between.sum(axis=0)
-    one_side[:, :n] += np.diag(cortex.expected_local())
+    one_side[:, :n] += np.diag(local_synapses(cortex))
     swapped = np.concatenate([one_side[:, n:], one_side[:, :n]], axis=1)
     kept = cortex.recipe.scale * cortex.recipe.kept
     return (
@@ -262,6 +270,6 @@ def _shared(by_layer: FloatArray, number: FloatArray) -> FloatArray:
 
 def _connectome(cortex: CortexModel, sampled: FloatArray) -> FloatArray:
     """The connectome's density times target volume, 0 within areas, scaled to what was sampled."""
-    ipsi, contra = cortex.between_areas()
+    ipsi, contra = between_areas(cortex.atlas)
     whole = np.block([[ipsi, contra], [contra, ipsi]])
     return whole * (sampled[whole > 0].sum() / whole.sum())

@@ -14,26 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
-from isocortex.cortex.atlas import LAYERS, SIDES, Atlas, load_atlas
+from isocortex.cortex.atlas import LAYERS, Atlas, load_atlas
 from isocortex.cortex.axons import make_axons
-from isocortex.cortex.columns import DISTANCE_UM, distances
 from isocortex.cortex.counts import (
     CLASSES,
     EXCITATORY,
-    KINDS,
-    N_EXCITATORY,
     class_of,
     expected_neurons,
     group_of,
 )
 from isocortex.cortex.drive import Drive, load_drive
-from isocortex.cortex.laminar import target_layers_of_all
 from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neurons
 from isocortex.cortex.recipe import Recipe
 from isocortex.cortex.thinning import Thinning
 from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiring
-from isocortex.elementary import exp
-from isocortex.errors import ConfigError
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import draw_onto, draw_sources, room_to_try
 from isocortex.network.drawn.place import Synapses, place_synapses
@@ -215,21 +209,6 @@ class CortexModel:
         each = np.array([rule.mean_synapses for rule in self.rules])[self.far_rule]
         return each.reshape(len(LAYERS), len(CLASSES))
 
-    def long_connections(self) -> FloatArray:
-        """``expected_long``, in connections."""
-        number, each = self.expected_number, self.far_synapses
-        by_layer = np.divide((number * each).sum(axis=2), number.sum(axis=2),
-                             out=np.ones(number.shape[:2]), where=number.any(axis=2))  # fmt: skip
-        per_connection = (self.target_layers() * by_layer).sum(axis=3)
-        return self.expected_long() / np.tile(per_connection, 2)
-
-    def target_layers(self) -> FloatArray:
-        """(kind, source area, target area, layer of the cell): where long-range synapses are."""
-        layers = np.array([target_layers_of_all(self.atlas, kind) for kind in KINDS])
-        return (layers[..., None] * _receiving_layers(self.expected_number)).sum(axis=3)
-
-    # --- what is expected -------------------------------------------------------------------------
-
     @cached_property
     def expected_number(self) -> FloatArray:
         """(areas, layers, classes), neurons of one hemisphere at scale 1."""
@@ -237,102 +216,6 @@ class CortexModel:
         number = np.zeros((len(self.atlas.areas), len(LAYERS), len(CLASSES)))
         number[self.atlas.row_area, self.atlas.row_layer] = expected
         return number
-
-    def sources(self) -> FloatArray:
-        """Neurons of one hemisphere at scale 1, by projection class and area."""
-        number = self.expected_number.reshape(len(self.atlas.areas), -1)
-        groups = [[group_of(cell_class) for cell_class in classes] for classes in KINDS.values()]
-        return np.array([number[:, members].sum(axis=1) for members in groups])
-
-    def expected_local(self) -> FloatArray:
-        """Synapses within each area of one hemisphere at scale 1, from the local rules alone."""
-        each = np.array([rule.mean_synapses for rule in self.rules])
-        return (self.connections_within() * each).sum(axis=(1, 2, 3))
-
-    def connections_within(self) -> FloatArray:
-        """(areas, source layers, target layers, rules), of one hemisphere at scale 1."""
-        sigma = np.array([rule.sigma for rule in self.rules])
-        probability = np.array([rule.probability for rule in self.rules])
-        made = probability * self.pairs_within(self.expected_number, sigma, but_self=False)
-        if self.recipe.local is not None:
-            each = np.array([rule.mean_synapses for rule in self.rules])
-            made *= self.recipe.local * self.recipe.synapses / (2.0 * (made * each).sum())
-        return made
-
-    def pairs_within(self, number: FloatArray, sigma: FloatArray, but_self: bool) -> FloatArray:
-        """Pairs within each area that a rule joins, nearer ones counting more.
-
-        Parameters
-        ----------
-        number : (areas, layers, classes), of neurons.
-        sigma : (rules,) um; a pair at the distance d counts exp(-(d / sigma)^2).
-        but_self : leave out pairs of a neuron with itself.
-
-        Returns
-        -------
-        (areas, source layers, target layers, rules).
-        """
-        result = np.zeros((len(number), len(LAYERS), len(LAYERS), len(self.rules)))
-        by_layer = {group: np.zeros(number.shape[:2]) for group in self.wiring.groups.values()}
-        for cell_class, group in self.wiring.groups.items():
-            layer, name = divmod(group_of(cell_class), len(CLASSES))
-            by_layer[group][:, layer] += number[:, layer, name]
-        shares = distances(self.layout.columns, self.atlas)
-        for width in np.unique(sigma):
-            close = (shares * exp(-((DISTANCE_UM / width) ** 2))).sum(axis=3)
-            for r in np.flatnonzero(sigma == width):
-                source, target = by_layer[self.rules[r].source], by_layer[self.rules[r].target]
-                result[..., r] = source[:, :, None] * target[:, None, :] * close
-                if but_self and source is target:
-                    within = np.arange(len(LAYERS))
-                    result[:, within, within, r] -= source * close[:, within, within]
-        return result
-
-    def between_areas(self) -> list[FloatArray]:
-        """Ipsi- and contralateral connectome, density times target volume, 0 within areas."""
-        volume = self.atlas.areas["volume_mm3"].to_numpy()
-        matrix = self.atlas.connectome.matrix
-        whole = [matrix("wild_type", side) * volume for side in SIDES]
-        np.fill_diagonal(whole[0], 0.0)
-        return whole
-
-    def expected_long(self) -> FloatArray:
-        """(classes, areas, 2 * areas), ipsi first: synapses at scale 1 from one hemisphere.
-
-        The connectome's density times the volume of the target, scaled so that with the local
-        synapses the whole has ``recipe.synapses``. Within an area local wiring takes its place.
-        """
-        connectome = self.atlas.connectome
-        volume = self.atlas.areas["volume_mm3"].to_numpy()
-        sources = self.sources() > 0
-        result = np.zeros((len(KINDS), len(volume), 2 * len(volume)))
-        total = self.recipe.synapses / 2.0 - self.expected_local().sum()
-        if abs(total) < 1e-9 * self.recipe.synapses:
-            return result
-        if total < 0:
-            raise ConfigError(
-                f"{self.recipe.synapses:.3g} synapses are fewer than the local wiring alone makes",
-                field="synapses",
-                fix=f"Ask for more than {2 * self.expected_local().sum():.3g}.",
-            )
-        whole = self.between_areas()
-        contra = self.recipe.contra or whole[1].sum() / (whole[0].sum() + whole[1].sum())
-        for s, (side, share) in enumerate((("ipsi", 1.0 - contra), ("contra", contra))):
-            if share == 0.0:
-                continue
-            if not whole[s].any():
-                raise ConfigError(
-                    f"the connectome has no {side}lateral projections for {share:.0%} of the long-"
-                    "range synapses", field="contra", fix="Leave contra out.",
-                )  # fmt: skip
-            by_class = np.array([connectome.matrix(kind, side) for kind in KINDS])
-            by_class = by_class * sources[:, :, None]
-            none = by_class.sum(axis=0) == 0
-            by_class[:, none] = (sources[:, :, None] * np.ones_like(by_class))[:, none]
-            by_class /= by_class.sum(axis=0)
-            part = slice(s * len(volume), (s + 1) * len(volume))
-            result[:, :, part] = by_class * (whole[s] * (total * share / whole[s].sum()))
-        return result
 
 
 def _weights(
@@ -342,20 +225,3 @@ def _weights(
     factor = {"e": recipe.excitation / recipe.kept, "i": recipe.inhibition / recipe.kept}
     weight = [[factor[r.source[0]] * wiring.peak(r, model) for model in models] for r in rules]
     return np.array(weight, np.float32).reshape(len(rules), len(models))
-
-
-def _receiving_layers(expected: FloatArray) -> FloatArray:
-    """(target area, layer of the synapse, layer of the cell), shares.
-
-    Axons in layer 1 end on its own cells and on the tufts of the pyramidal cells of layers 2/3
-    and 5, in proportion to the number of these cells; elsewhere on cells of their layer.
-    """
-    number = expected.sum(axis=2)
-    excitatory = expected[:, :, :N_EXCITATORY].sum(axis=2)
-    share = np.tile(np.eye(len(LAYERS)), (len(number), 1, 1))
-    top, upper, lower = (LAYERS.index(layer) for layer in ("1", "2/3", "5"))
-    share[:, top, top] = number[:, top]
-    for layer in (upper, lower):
-        share[:, top, layer] = excitatory[:, layer]
-    share[:, top] /= share[:, top].sum(axis=1, keepdims=True)
-    return share

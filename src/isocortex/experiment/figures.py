@@ -8,72 +8,36 @@ import numpy as np
 import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from isocortex.analysis.counts import group_counts
+from isocortex.analysis import areas
+from isocortex.analysis.areas import rates_over_time
 from isocortex.analysis.spectra import band_means, population_spectrum, segment_length
 from isocortex.analysis.style import COLOURS, RC, colours, new_figure, subplots
-from isocortex.cortex.atlas import load_atlas
 from isocortex.cortex.counts import HEMISPHERES
 from isocortex.experiment.results import StudyResult
 from isocortex.experiment.statistics import paired
-from isocortex.validation.neurons import Neurons, on
+from isocortex.validation.neurons import Neurons
 
-#: ms, of pictures of areas over time.
-BIN = 10.0
-#: Share of the bins that the darkest colour is not reached in.
-BRIGHT = 0.995
 #: Inches of a row of a forest plot, and at the least of a figure of it.
 ROW, LEAST = 0.16, 2.5
 REPORT = "membrane_potential"
 
 
-@rc_context(RC)
 def areas_over_time(result: StudyResult, seed: int) -> Figure:
-    """The rate of every area of both sides over time, an arm under the other, on one scale."""
-    neurons = result.neurons(seed)
-    order = [on(area, side) for side in HEMISPHERES for area in load_atlas().areas.index]
-    groups = {name: neurons.by_area[name] for name in order if name in neurons.by_area}
-    size = np.array([len(ids) for ids in groups.values()])[:, None]
-    arms, end = result.arms, result.study.tstop
-    images = {}
-    for arm in arms:
+    """The rate of every area of both sides over time, an arm under the other, on one scale.
+
+    A dotted line is drawn where an arm begins to be compared.
+    """
+    groups, end = result.neurons(seed).in_order, result.study.tstop
+    runs, marks = {}, {}
+    for arm in result.arms:
         spikes = result.run(arm, seed).spikes(0.0, end)
-        counts = group_counts(spikes.times, spikes.ids, groups, end, BIN)
-        images[arm] = counts.to_numpy(float) / size * 1000.0 / BIN
-    top = max(float(np.quantile(np.concatenate(list(images.values()), axis=1), BRIGHT)), 1.0)
-    figure = new_figure(8.0, 0.4 + 2.3 * len(arms))
-    panels = np.atleast_1d(subplots(figure, len(arms), 1, sharex=True))
-    for axes, arm in zip(panels, arms, strict=True):
-        axes.imshow(
-            images[arm], aspect="auto", origin="upper", interpolation="nearest", cmap="magma",
-            extent=(0.0, end, len(groups), 0), vmin=0.0, vmax=top,
-        )  # fmt: skip
-        _name_areas(axes, list(groups))
-        start = result.study.differs_from(arm, result.study.control)
+        runs[arm] = rates_over_time(spikes.times, spikes.ids, groups, end)
         if arm != result.study.control:
-            axes.axvline(start, color="white", linewidth=0.8, linestyle=":")
-        axes.set_title(arm)
-    panels[-1].set_xlabel("time (ms)")
-    scale = ScalarMappable(Normalize(0.0, top), "magma")
-    figure.colorbar(scale, ax=list(panels), label="rate (Hz per cell)", shrink=0.6, pad=0.01)
-    return figure
-
-
-def _name_areas(axes: Axes, names: Sequence[str]) -> None:
-    """Every fifth area by name, and a line between the sides."""
-    ticks = range(0, len(names), 5)
-    axes.set_yticks([k + 0.5 for k in ticks], [names[k].split(" ")[0] for k in ticks], fontsize=6)
-    sides = [name.split(" ")[1] for name in names]
-    for k in range(1, len(sides)):
-        if sides[k] != sides[k - 1]:
-            axes.axhline(k, color="white", linewidth=0.6)
-    for side in dict.fromkeys(sides):
-        middle = float(np.mean([k for k, each in enumerate(sides) if each == side])) + 0.5
-        axes.annotate(side, (1.005, 1 - middle / len(names)), xycoords="axes fraction",
-                      rotation=270, va="center", fontsize=7)  # fmt: skip
+            marks[arm] = result.study.differs_from(arm, result.study.control)
+    return areas.areas_over_time(runs, marks)
 
 
 @rc_context(RC)

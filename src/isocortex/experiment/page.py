@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from isocortex import __version__
+from isocortex.analysis.areas import BIN
 from isocortex.circuit.changes import CHANGES, OURS
 from isocortex.cortex.atlas import load_atlas
 from isocortex.cortex.recipe import recipe_told
@@ -217,7 +218,7 @@ def _activity(result: StudyResult) -> Section:
             figures.areas_over_time(result, seed),
             f"Rate of every area over time in {len(result.arms)} arms of seed {seed}",
             f"Rate of every area (rows; every fifth by name) over time, in bins of "
-            f"{figures.BIN:g} ms, on one scale; seed {seed}. Dotted: when an arm begins to be "
+            f"{BIN:g} ms, on one scale; seed {seed}. Dotted: when an arm begins to be "
             "compared.",
         )
     ]

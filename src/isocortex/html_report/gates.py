@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from isocortex.analysis.areas import BIN, areas_over_time
 from isocortex.html_report.page import (
     Cell,
     Markup,
     facts,
+    figure,
     joined,
     number,
     paragraph,
@@ -46,7 +48,7 @@ SHOWN = 60
 
 def gates_page(validation: Validation) -> str:
     """The page as text; it loads nothing from anywhere."""
-    sections = [_overview(validation)]
+    sections = [_overview(validation), *_activity(validation)]
     sections += [_gate(validation, outcome) for outcome in validation.gates]
     sections.append(_facts(validation))
     lead = tag("h1", "Gates of the resting cortex") + paragraph(validation.summary)
@@ -77,6 +79,37 @@ def _overview(validation: Validation) -> tuple[str, str, Markup]:
         table("Gates and what they are judged by",
               ["gate", "", "quantity", "measured", "target", "verdict", "source"], rows, words=7),
     )  # fmt: skip
+
+
+def _activity(validation: Validation) -> Iterator[tuple[str, str, Markup]]:
+    """Areas over time: at rest and under every dose, then with a focus and with pulses."""
+    shown = {name: _title(name) for name in validation.activity}
+    doses = [name for name in shown if name == "rest" or name.startswith("gaba_block")]
+    others = [name for name in shown if name.startswith(("focus", "pulse"))]
+    drawn = []
+    for names in (doses, others):
+        if not names:
+            continue
+        end = min(float(validation.activity[name].columns[-1]) for name in names)
+        runs = {shown[name]: validation.activity[name].loc[:, :end] for name in names}
+        drawn.append(
+            figure(
+                areas_over_time(runs, columns=2 if len(runs) > 1 else 1),
+                f"Rate of every area over time: {', '.join(runs)}",
+                "Rate of every area (rows; every fifth by name) over time, in bins of "
+                f"{BIN:g} ms, colours by the root of the rate; the first network.",
+            )
+        )
+    if drawn:
+        yield section("activity", "Areas over time", *drawn)
+
+
+def _title(name: str) -> str:
+    """What a run is, in words."""
+    kind, _, rest = name.rpartition("_")
+    if kind == "gaba_block":
+        return f"GABA-A blocked by {int(rest)} %"
+    return {"focus": f"GABA-A blocked in {rest}", "pulse": f"pulses into {rest}"}.get(kind, name)
 
 
 def _first(outcome: GateOutcome) -> list[Cell]:

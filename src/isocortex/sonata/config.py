@@ -42,7 +42,7 @@ class Run(Section):
     dL: Positive = 20.0
     spike_threshold: Finite = -15.0
     tstart: Annotated[float, Field(ge=0, le=0)] = 0.0
-    random_seed: int = 0
+    random_seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = 0
     # how BMTK buffers, which of its importers it uses; nothing depends on them here
     nsteps_block: int | None = None
     overwrite_output_dir: bool | None = None
@@ -60,6 +60,8 @@ class Conditions(Section):
     modifications: Any = None
 
 
+#: Steps of a run: at a million of them per second, three centuries.
+MOST_STEPS = 1e16
 #: Where ``conditions`` are silent: degC, mV. BioNet's temperature; it has no initial voltage.
 CELSIUS, V_INIT = 34.0, -80.0
 
@@ -250,6 +252,11 @@ def check_steps(run: Run, file: Path) -> None:
             f"tstop ({run.tstop:g} ms) is shorter than one step of dt ({run.dt:g} ms)", file=file,
             field="run.tstop", fix="Choose a longer tstop or a smaller dt.",
         )  # fmt: skip
+    if run.tstop / run.dt > MOST_STEPS:
+        raise ConfigError(
+            f"tstop ({run.tstop:g} ms) is {run.tstop / run.dt:.1g} steps of dt ({run.dt:g} ms)",
+            file=file, field="run.tstop", fix=f"Choose them so that it is at most {MOST_STEPS:g}.",
+        )  # fmt: skip
 
 
 def load_output_dir(path: str | os.PathLike[str]) -> Path:
@@ -373,7 +380,9 @@ def _components(config: Config, path: Path) -> dict[str, Path]:
     for key, value in values.items():
         if key in SEARCHED and isinstance(value, str):
             folders[key] = file.parent / value
-        elif key in SEARCHED and value is not None:
+        elif key in SEARCHED and value is None:
+            continue
+        elif key in SEARCHED:
             raise ConfigError(
                 "must be the path of a folder", file=file, field=f"components.{key}", fix="Mend it."
             )

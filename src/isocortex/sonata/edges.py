@@ -34,7 +34,7 @@ OF_TYPES = (
 #: Names of parameters: as attributes of edges or edge types they would say something that is read
 #: from dynamics_params alone.
 PARAMETER = re.compile(
-    rf"{SYNAPTIC}|(decay|rise|depression|facilitation)_time|weight|syn_delay|u_syn"
+    rf"{SYNAPTIC}|u|(decay|rise|depression|facilitation)_time|weight|syn_delay|u_syn"
     r"|u_hill_coefficient|n_rrp_vesicles|stp\w*|a_(fdr|d|i|f)|pbtilde",
     re.IGNORECASE,
 )
@@ -47,6 +47,8 @@ DEFAULT_WEIGHT = "default_weight_fnc"
 #: The weight of an edge, from what is known of it, of its source and of its target.
 WeightFunction = Callable[[Row, Row, Row], float]
 INT32_MAX = 2**31 - 1
+#: No weight is as large as this, in uS or in thresholds.
+HEAVIEST = 1e15
 
 
 def read_edges(
@@ -112,6 +114,9 @@ class _Reader:
         delay = self._needed(columns, "delay", h5, m)
         self._check(delay >= 0, h5, "delay", delay, "Delays are 0 ms or more.")
         weight = self._weights(columns, h5, type_ids, (source, source_rows), (target, target_rows))
+        self._check(
+            np.abs(weight) < HEAVIEST, h5, "syn_weight", weight, f"Weights are below {HEAVIEST:g}."
+        )
         rules, rule = self.rules.of(type_ids)
         return EdgePopulation(
             name=name, source=source, target=target, source_index=source_rows,
@@ -181,6 +186,12 @@ class _Reader:
             )  # fmt: skip
             found = attributes(members, self.path, int(index.max(initial=-1)) + 1)
             self._unread(found, self.path, members.name, said)
+            for name in NUMBERS:
+                if name in members and name not in found:
+                    raise InputError(
+                        "is a single value", file=self.path, field=f"{members.name}/{name}",
+                        fix="Write one number per edge, or put it in the edge types.",
+                    )  # fmt: skip
             for name, values in found.items():
                 if name not in NUMBERS and not (self.functions and _plain_numbers(values)):
                     continue

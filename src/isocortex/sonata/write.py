@@ -6,7 +6,10 @@ Dai et al. 2020, doi:10.1371/journal.pcbi.1007696.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import errno
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
+from isocortex.errors import disk_errors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,11 +31,14 @@ VERSION = np.array([0, 1], dtype=np.uint32)
 #: Types of these numbers, BMTK's.
 GROUP_ID = {"node": np.uint32, "edge": np.uint16}
 GROUP_INDEX = {"node": np.uint64, "edge": np.uint32}
+#: Bytes for HDF5's own tables.
+RESERVE = 2**20
 
 
 def write_types(file: Path, types: pd.DataFrame) -> None:
     """Write a table of node or edge types: one space between columns, NULL for nothing."""
-    types.to_csv(file, sep=" ", index=False, na_rep="NULL")
+    with disk_errors(file, "write the types"):
+        types.to_csv(file, sep=" ", index=False, na_rep="NULL")
 
 
 def write_nodes(
@@ -55,7 +62,7 @@ def write_nodes(
     """
     n = len(type_ids)
     groups = [properties] if isinstance(properties, Mapping) else properties or [{}]
-    with _create(file) as root:
+    with _created(file, 28 * n + _bytes_of(groups)) as root:
         nodes = root.create_group(f"nodes/{population}")
         nodes["node_id"] = np.asarray(np.arange(n) if node_ids is None else node_ids, np.uint64)
         nodes["node_type_id"] = np.asarray(type_ids, dtype=np.uint64)
@@ -88,7 +95,9 @@ def write_edges(
     if group is None:
         group = np.zeros(len(edges), np.int64)
         groups = [{key: edges[key].to_numpy() for key in edges.columns if key not in own}]
-    with _create(file) as root:
+    # three ids, group and place in it; both indices
+    n_bytes = 26 * len(edges) + 2 * 16 * len(edges) + 16 * sum(counts)
+    with _created(file, n_bytes + _bytes_of(groups)) as root:
         h5 = root.create_group(f"edges/{name or f'{source}_to_{target}'}")
         for end, population in (("source", source), ("target", target)):
             ids = h5.create_dataset(
@@ -109,6 +118,10 @@ def write_edges(
             h5[f"indices/{which}/range_to_edge_id"] = ranges
 
 
+def _bytes_of(groups: Sequence[Attributes]) -> int:
+    return sum(np.asarray(values).nbytes for group in groups for values in group.values())
+
+
 def _write_groups(h5: h5py.Group, what: str, group: IntArray, groups: Sequence[Attributes]) -> None:
     """Which group each node or edge is of, its place in it, and the attributes of every group."""
     place = np.empty(len(group), np.int64)
@@ -122,11 +135,23 @@ def _write_groups(h5: h5py.Group, what: str, group: IntArray, groups: Sequence[A
     h5[f"{what}_group_index"] = place.astype(GROUP_INDEX[what])
 
 
-def _create(file: Path) -> h5py.File:
-    root = h5py.File(file, "w")
-    root.attrs["magic"] = MAGIC
-    root.attrs["version"] = VERSION
-    return root
+@contextmanager
+def _created(file: Path, n_bytes: int) -> Iterator[h5py.File]:
+    """A new file for so many bytes of data.
+
+    Raises
+    ------
+    SimulationError : the disk has no room for them. HDF5 does not survive a write that fails, so
+        it is asked before.
+    """
+    with disk_errors(file, "write the circuit"):
+        free = shutil.disk_usage(file.parent).free
+        if free < n_bytes + RESERVE:
+            raise OSError(errno.ENOSPC, f"No space left on device ({free} bytes are free)")
+        with h5py.File(file, "w") as root:
+            root.attrs["magic"] = MAGIC
+            root.attrs["version"] = VERSION
+            yield root
 
 
 def _index(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from isocortex.analysis.counts import Groups, group_counts, whole_bins
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import NodePopulation
+from isocortex.cortex.atlas import load_atlas
 from isocortex.cortex.counts import EXCITATORY, HEMISPHERES
 from isocortex.cortex.projection import POPULATION
 from isocortex.errors import InputError
@@ -126,6 +127,12 @@ class Neurons:
     def by_area(self) -> Groups:
         """``VISp right`` and the like -> node ids."""
         return self.grouped(_joined(self.area, self.side))
+
+    @cached_property
+    def in_order(self) -> Groups:
+        """``by_area`` in the order of the atlas, the left side before the right one."""
+        order = (on(area, side) for side in HEMISPHERES for area in load_atlas().areas.index)
+        return {name: self.by_area[name] for name in order if name in self.by_area}
 
     @cached_property
     def judged_areas(self) -> Groups:

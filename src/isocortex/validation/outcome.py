@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +99,7 @@ class Validation:
     seeds : of the networks; empty for results, whose seed is their circuit's.
     gates : in the order of :data:`isocortex.validation.gates.GATES`.
     tables : by name, of the first seed.
+    activity : run -> the rate of every area over time in it, of the first seed.
     """
 
     subject: str
@@ -106,6 +107,7 @@ class Validation:
     seeds: tuple[int, ...]
     gates: tuple[GateOutcome, ...]
     tables: Mapping[str, pd.DataFrame]
+    activity: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def table(self) -> pd.DataFrame:

@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import pandas as pd
+
+from isocortex.analysis.areas import rates_over_time
 from isocortex.circuit import CurrentInput
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.projection import POPULATION, CortexProjection
@@ -73,18 +76,21 @@ def validate(
     needed = conditions(plan, wanted)
     runs.plan(needed, seeds)
     numbers = tuple(recipe.seed + k for k in range(seeds))
-    measured = []
+    measured, activity = [], []
     for seed in numbers:
         if seed != recipe.seed:
             cortex = CortexModel.make(replace(recipe, seed=seed))
-        measured.append(_one_seed(runs, Network.of(cortex), plan, wanted))
+        found, seen = _one_seed(runs, Network.of(cortex), plan, wanted)
+        measured.append(found)
+        activity.append(seen)
     facts = {
         "scale": recipe.scale, "in_degree": recipe.kept, "neurons": len(cortex),
         "recipe": asdict(recipe), "plan": asdict(plan), "gates": list(wanted),
         "dt_ms": 0.1, "precision": "single",
     }  # fmt: skip
     tables = {**measured[0].tables, **over_seeds(measured).tables}
-    return Validation(str(circuit), facts, numbers, judged(measured, wanted, numbers), tables)
+    gates_of = judged(measured, wanted, numbers)
+    return Validation(str(circuit), facts, numbers, gates_of, tables, activity[0])
 
 
 def output_of(circuit: Path, output: str | os.PathLike[str] | None = None) -> Path:
@@ -117,8 +123,10 @@ def validate_result(result: Result, gates: Sequence[str] = NAMES) -> Validation:
     return Validation(str(result.directory), facts, (), judged([measured], wanted), measured.tables)
 
 
-def _one_seed(runs: Runs, network: Network, plan: Plan, gates: Sequence[str]) -> Measured:
-    """Run and measure the network of one seed."""
+def _one_seed(
+    runs: Runs, network: Network, plan: Plan, gates: Sequence[str]
+) -> tuple[Measured, dict[str, pd.DataFrame]]:
+    """Run and measure the network of one seed; beside it the rates of areas over time by run."""
     rest, *others = conditions(plan, gates)
     simulation = network.simulation(rest)
     neurons = Neurons.of(simulation.circuit.nodes[POPULATION])
@@ -127,7 +135,11 @@ def _one_seed(runs: Runs, network: Network, plan: Plan, gates: Sequence[str]) ->
     found = measure.at_rest(still, neurons, gates)
     spikes = [(each, spikes_of(runs.run(network, each), each)) for each in others]
     found.add(measure.under(spikes, still.spikes, neurons, network.cortex.atlas, plan))
-    return found
+    activity = {
+        name: rates_over_time(each.times, each.ids, neurons.in_order, each.duration)
+        for name, each in [("rest", still.spikes), *((c.name, s) for c, s in spikes)]
+    }
+    return found, activity
 
 
 def _wanted(gates: Sequence[str] | None, plan: Plan) -> tuple[str, ...]:

@@ -118,13 +118,15 @@ def _nearest(column, at, up, places):
 
 
 @compiled
-def _try_neurons(x, y, z, first, words, at, up, peak, width, key, found):
+def _try_neurons(neurons, first, words, place, rule, key, found):
     """Whether each of the neurons from ``first`` on is connected; there are ``words`` x 8 of them.
 
-    A neuron at the distance d is with the probability ``peak`` exp(-``width`` d^2).
+    A neuron at the distance d from ``place``, a point and the direction of the pia, is with the
+    probability peak exp(-width d^2), the two numbers of the ``rule``.
     """
-    n = words * WORD
-    x, y, z = x[first : first + n], y[first : first + n], z[first : first + n]
+    (at, up), (peak, width), n = place, rule, words * WORD
+    x, y, z = (neurons.x[first : first + n], neurons.y[first : first + n],
+               neurons.z[first : first + n])  # fmt: skip
     for k in range(n):
         dx, dy, dz = x[k] - at[0], y[k] - at[1], z[k] - at[2]
         over = dx * up[0] + dy * up[1] + dz * up[2]
@@ -166,9 +168,7 @@ def draw_local(source, column, begin, end, axons, out, n, room):
         width, words = np.float32(1.0) / (sigma * sigma), (last - first + WORD - 1) // WORD
         for trial in range(rules.trials[patch, rule]):
             tried = key + np.uint64(trial) * TRIAL
-            _try_neurons(
-                neurons.x, neurons.y, neurons.z, first, words, at, up, peak, width, tried, found
-            )
+            _try_neurons(neurons, first, words, (at, up), (peak, width), tried, found)
             for word in range(words):
                 if seen[word] == 0:
                     continue
