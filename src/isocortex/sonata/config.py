@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,7 +25,7 @@ from isocortex.circuit.changes import OURS, Change
 from isocortex.circuit.force import in_force
 from isocortex.errors import ConfigError
 from isocortex.sonata.changes import read_changes
-from isocortex.sonata.edges import read_edges
+from isocortex.sonata.edges import WeightFunction, read_edges
 from isocortex.sonata.inputs import read_inputs
 from isocortex.sonata.manifest import Config, files_read, load_config, read_config
 from isocortex.sonata.nodes import read_nodes
@@ -170,6 +170,7 @@ def load_simulation(
     output_dir: str | os.PathLike[str] | None = None,
     skip_unsupported_reports: bool = False,
     cells_only: bool = False,
+    weight_functions: Mapping[str, WeightFunction] | None = None,
 ) -> Simulation:
     """Load a simulation configuration, its circuit and its inputs.
 
@@ -180,6 +181,9 @@ def load_simulation(
         in ``Simulation.skipped``) instead of stopping.
     cells_only : leave out edges, changes, inputs and reports: who draws cells needs none
         of them, and of a large circuit they take long to read.
+    weight_functions : Python functions by the name that ``weight_function`` of edge types may have:
+        each is asked for the weight of every edge, given what is known of it, of its source and of
+        its target. They go before those of the same name that there are.
 
     Raises
     ------
@@ -197,7 +201,7 @@ def load_simulation(
     conditions = validated(Conditions, given, conditions_file, "conditions")
     output, folder = _output(config, path)
     check_steps(run, file)
-    circuit = _circuit(config, path, wired=not cells_only)
+    circuit = _circuit(config, path, wired=not cells_only, weight_functions=weight_functions)
     inputs: list[Input] = []
     specs: list[ReportSpec] = []
     skipped: list[str] = []
@@ -293,7 +297,13 @@ def _inside(folder: str, name: str | None) -> str | None:
         return name
 
 
-def _circuit(config: Config, path: Path, *, wired: bool = True) -> Circuit:
+def _circuit(
+    config: Config,
+    path: Path,
+    *,
+    wired: bool = True,
+    weight_functions: Mapping[str, WeightFunction] | None = None,
+) -> Circuit:
     networks, file = _object(config, "networks", path)
     components = _components(config, path)
     for key in networks:
@@ -304,7 +314,8 @@ def _circuit(config: Config, path: Path, *, wired: bool = True) -> Circuit:
     for i, entry in _entries(networks, "edges", EdgesEntry, file):
         if entry.enabled and wired:
             paths = _files(entry, ("edges_file", "edge_types_file"), file, f"networks.edges[{i}]")
-            edges += read_edges(*paths, nodes, components.get("synaptic_models_dir"))
+            models = components.get("synaptic_models_dir")
+            edges += read_edges(*paths, nodes, models, weight_functions)
     projections: list[Projection] = [*edges, *_made(config, path, nodes)]
     return Circuit(
         nodes, projections, components, _node_sets(config, path), path, _mechanisms(config, path)
