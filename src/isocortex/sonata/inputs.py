@@ -18,6 +18,7 @@ from isocortex.sonata.clamps import (
     voltage_clamp,
 )
 from isocortex.sonata.electrodes import pulses, sweep, waveform
+from isocortex.sonata.fields import comsol, xstim
 from isocortex.sonata.input_entry import Entry
 from isocortex.sonata.probes import probe
 from isocortex.sonata.replay import replay
@@ -87,7 +88,11 @@ READERS: dict[tuple[str, str], Callable[[Entry], list[Input]]] = {
     ("voltage_clamp", "seclamp"): voltage_clamp,
 }
 #: Of these the module alone counts, as in BMTK.
-BY_MODULE: dict[str, Callable[[Entry], list[Input]]] = {"ecephys_probe": probe}
+BY_MODULE: dict[str, Callable[[Entry], list[Input]]] = {
+    "ecephys_probe": probe,
+    "xstim": xstim,
+    "comsol": comsol,
+}
 #: Inputs that also make connections: given a circuit, they return the one with these. Their module
 #: says so; BMTK goes by it for a replay, and by the input_type for synapses that act.
 WIRING: dict[str, Callable[[Entry, Circuit], tuple[list[Input], Circuit]]] = {
