@@ -18,6 +18,7 @@ from isocortex.errors import IsocortexError
 from isocortex.network.build import build_network
 from isocortex.network.fields import Fields
 from isocortex.network.network import bare_network
+from isocortex.report.outside import OUTSIDE
 from isocortex.sonata.config import load_simulation
 
 ENGINES = [CpuEngine, ReferenceEngine]
@@ -340,6 +341,62 @@ def test_mistakes_in_fields(folder, entry, said):
     (folder / "table.csv").write_text("pos_x pos_y pos_z\n0 300 40\n")
     with pytest.raises(IsocortexError, match=said):
         read(folder, **entry)
+
+
+def test_a_voltage_clamp_in_a_field_is_refused(folder):
+    """It goes by the voltage inside, and not by that across the membrane."""
+    one = {"population": "cells", "node_id": [1]}
+    pull = {"input_type": "voltage_clamp", "module": "SEClamp", "node_set": one, "delay": 0.0,
+            "duration": 5.0, "voltage": -60.0}  # fmt: skip
+    for cells in (None, {**one, "node_id": [0]}):
+        inputs = {"f": {**COMSOL, "cells": cells}, "pull": pull}
+        config = write_library_circuit(folder, place=ORIGIN, inputs=inputs)
+        if cells is None:
+            with pytest.raises(IsocortexError, match="inputs.pull: inputs.f imposes.*not support"):
+                load_simulation(config)
+        else:
+            assert len(load_simulation(config).inputs) == 2
+
+
+def test_reports_of_what_is_outside_and_of_membrane_currents(folder):
+    """What the electrode injects and the field drives leaves through the membrane."""
+    config = write_library_circuit(
+        folder, edges=[(0, 0, 20)], place=ORIGIN, run={"tstop": 8.0},
+        inputs={"f": field(folder), "d": poisson(), "c": clamp(0.3)},
+        reports={name: report(name, "all") for name in ("v", *OUTSIDE)},
+    )  # fmt: skip
+    config.write_text(config.read_text().replace(
+        '"variable_name": "vext"', '"variable_name": "vext", "transform": "first_element"'
+    ))  # fmt: skip
+    result = ic.run(config, threads=1)
+    v, ahead, now, current = (result.report(name) for name in ("v", *OUTSIDE))
+    np.testing.assert_array_equal(ahead.values[:-1], now.values[1:])
+    model = ic.cell(CELL)
+    mine = v["node_id"].values == 0
+    voltages = np.full((len(v["time"]), model.n_nodes), np.nan)
+    voltages[:, model.compartments] = v.values[:, mine]
+    area = 1e-2 * model.area[model.compartments]
+    total = (current.values[:, mine] * area).sum(axis=1)
+    time = 0.1 * np.arange(len(total))
+    np.testing.assert_allclose(total, np.where(time > 0.96, 0.3, 0.0), atol=2e-4)
+    # of a tip what flows out is what comes along its branch, driven by both
+    tip = int(np.setdiff1d(np.flatnonzero(model.area > 0), model.parent)[-1])
+    parent = int(model.parent[tip])
+    assert model.area[parent] > 0
+    outside = np.full_like(voltages, np.nan)
+    outside[:, model.compartments] = now.values[:, mine]
+    inside = voltages + outside
+    expected = model.g_axial[tip] * (inside[:, parent] - inside[:, tip])
+    at = np.flatnonzero(model.compartments == tip)
+    found = (current.values[:, mine] * area)[:, at[0]]
+    assert np.ptp(expected) > 1e-4
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+
+
+def test_reports_of_what_is_outside_need_a_field(folder):
+    config = write_library_circuit(folder, place=ORIGIN, reports={"o": report("vext")})
+    with pytest.raises(IsocortexError, match="reports.o.variable_name: there is no potential"):
+        ic.run(config, threads=1)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from isocortex.network.cells import compile_cells, point_neurons
 from isocortex.network.connect import connect
 from isocortex.network.drawn.tables import Tables
 from isocortex.network.extent import Extent, extent_of
-from isocortex.network.fields import fields_of
 from isocortex.network.inputs import all_poisson, electrodes, spike_trains
 from isocortex.network.network import Network
+from isocortex.network.outside import fields_of
 from isocortex.network.plan import Rank, plan
 from isocortex.network.sources import Sources, number_sources
 from isocortex.network.touched import Watch, changed_cells, require_touched

@@ -15,9 +15,10 @@ from isocortex.engine.interface import CellSums, ProbeTable
 from isocortex.errors import ConfigError
 from isocortex.network.bodies import Bodies
 from isocortex.network.clock import Clock
-from isocortex.network.fields import FieldMaker, Fields
+from isocortex.network.fields import Fields
 from isocortex.network.inputs import electrodes
 from isocortex.network.network import CurrentSource, Network
+from isocortex.network.outside import FieldMaker
 from isocortex.network.sources import Sources, number_sources
 from isocortex.report.record import Sampling, Schedule
 
@@ -70,7 +71,7 @@ class CurrentSums:
         labels = [label(cell) for cell in self.cells]
         self.groups = list(dict.fromkeys(labels))
         self._electrodes: list[tuple[CurrentSource, int, FloatArray]] = []
-        injected = _injected(simulation, network, sources, {cell.cell for cell in self.cells})
+        injected = injected_into(simulation, network, sources, {cell.cell for cell in self.cells})
         bodies = self._bodies(simulation.seed, places)
         maker = FieldMaker(simulation, sources)
         self._fields = Fields(maker.potentials)
@@ -172,7 +173,7 @@ def _chosen(spec: ReportSpec, simulation: Simulation, sources: Sources) -> list[
     return sorted(found, key=lambda chosen: chosen.cell)
 
 
-def _injected(
+def injected_into(
     simulation: Simulation, network: Network, sources: Sources, cells: set[int]
 ) -> dict[int, list[CurrentSource]]:
     """The electrodes of some cells, whichever rank has them, by cell."""
