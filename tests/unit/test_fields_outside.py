@@ -143,7 +143,7 @@ def test_the_compiled_engine_does_as_the_reference(second_order):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("precision", ["double", "single", "mixed"])
 def test_threads_and_pieces_change_nothing(precision):
     settings = replace(AT_REST, precision=precision)
     expected = advanced(CpuEngine, several(), settings, (160,))

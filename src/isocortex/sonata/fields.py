@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 CLOSEST = 10.0
 #: A medium's resistivity (ohm cm), where nothing is said.
 RESISTANCE = 300.0
+#: Shapes of waveforms, and what they have beside an amplitude, a delay and a duration.
+SHAPES = {"dc": (), "sin": ("freq", "phase", "offset")}
 #: Keys that both modules have.
 SHARED = ("cells", "set_nrn_mechanisms")
 #: Units of a map's potentials, mV, and of its places, um.
@@ -58,7 +60,7 @@ def xstim(entry: Entry) -> list[Input]:
     for k, mesh in enumerate(_meshes(entry, table)):
         mesh = mesh @ rotation(*angles[k]).T
         points.append(mesh - mesh.mean(axis=0) + position[k])
-        # ohm cm times mA over um is 1e7 mV
+        # ohm cm times mA over um is 1e4 mV
         strength.append(np.full(len(mesh), 1e4 * resistance / (4.0 * np.pi * len(mesh))))
     electrodes = Electrodes(
         np.concatenate(points), np.concatenate(strength), _waveform(entry), CLOSEST
@@ -101,14 +103,12 @@ def _waveform(entry: Entry) -> Waveform:
     if not isinstance(values, dict):
         raise entry.fail(given, "must describe a waveform or name its file", "Add it.")
     shape = str(values.get("shape")).lower()
-    optional = {"sin": ("phase", "offset"), "dc": ()}
-    needed = {"sin": ("freq",), "dc": ()}
-    if shape not in optional:
+    if shape not in SHAPES:
         raise entry.fail(
             f"{given}.shape", f"unknown shape {values.get('shape')!r}",
             "There are dc, a step, and sin; any other is a table, a .csv file.",
         )  # fmt: skip
-    known = ("shape", "amp", "del", "dur", *needed[shape], *optional[shape])
+    known = ("shape", "amp", "del", "dur", *SHAPES[shape])
     for key in values:
         if key not in known:
             raise entry.fail(f"{given}.{key}", "unknown key", f"Known: {', '.join(known)}.")
