@@ -99,3 +99,13 @@ def potentials(folder: Path, cells="cells", **more) -> dict:
     (folder / "contacts.csv").write_text("channel x_pos y_pos z_pos\n" + rows)
     return {"module": "extracellular", "cells": cells, "variable_name": "v",
             "electrode_positions": "contacts.csv", "electrode_channels": "all", **more}  # fmt: skip
+
+
+def field(folder: Path, amp=0.02, frequency=150.0, **more) -> dict:
+    """A sine of two electrodes outside, as an entry of ``inputs``; their table is written here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "electrodes.csv").write_text("pos_x pos_y pos_z\n900 30 20\n-40 1200 90\n")
+    return {"input_type": "lfp", "module": "xstim", "node_set": "all",
+            "positions_file": "electrodes.csv",
+            "waveform": {"shape": "sin", "del": 3.0, "dur": 30.0, "amp": amp, "freq": frequency},
+            **more}  # fmt: skip

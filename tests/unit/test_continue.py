@@ -25,6 +25,7 @@ from library_circuit import (
     report,
     write_library_circuit,
 )
+from library_circuit import field as outside
 from written import contents, require_equal
 
 import isocortex as ic
@@ -61,7 +62,8 @@ def write(folder, **sections):
              "moment": {"module": "current_dipole", "cells": "cells"}}  # fmt: skip
     return write_library_circuit(
         folder, edges=EDGES, recurrent=[(0, 1, 20), (1, 0, 20)], place=ORIGIN,
-        **{"inputs": {"drive": poisson(), "clamp": clamp(0.4, (0, 1))},
+        **{"inputs": {"drive": poisson(), "clamp": clamp(0.4, (0, 1)),
+                      "outside": outside(folder)},
            "run": {"tstop": 40.0, "dt": 0.1}, "reports": {**REPORTS, **field}, **sections},
     )  # fmt: skip
 

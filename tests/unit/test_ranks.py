@@ -14,7 +14,15 @@ import pandas as pd
 import pytest
 from command_line import isocortex
 from launch import LIMIT, command, environment, launch, python
-from library_circuit import ORIGIN, clamp, poisson, potentials, report, write_library_circuit
+from library_circuit import (
+    ORIGIN,
+    clamp,
+    field,
+    poisson,
+    potentials,
+    report,
+    write_library_circuit,
+)
 from written import require_equal
 
 import isocortex as ic
@@ -40,7 +48,7 @@ def circuit(tmp_path_factory):
     config = write_library_circuit(
         folder, cells=5, drive=2, edges=NSYNS, recurrent=RECURRENT, place=ORIGIN,
         run={"tstop": 30.0}, output={"log_file": "log.txt", "spikes_file_csv": "spikes.csv"},
-        inputs={"drive": poisson(), "step": clamp(1.0, (1, 3)),
+        inputs={"drive": poisson(), "step": clamp(1.0, (1, 3)), "field": field(folder),
                 "noise": {"input_type": "current_clamp", "module": "ornstein_uhlenbeck",
                           "node_set": "cells", "delay": 2.0, "duration": 20.0, "mean": 0.1,
                           "sigma": 0.1, "tau": 3.0}},

@@ -340,7 +340,7 @@ def test_a_waveform(folder, input_type):
         ({"section_dist": 2}, "must lie in 0..1"),
         ({"input_type": "dandi"}, "not supported yet"),
         ({"module": "seclamp"}, "'seclamp' is not supported yet"),
-        ({"module": "xstim"}, "'xstim' is not supported yet"),
+        ({"module": "magnet"}, "'magnet' is not supported yet"),
         ({"module": ["IClamp"]}, "not supported yet"),
         ({"node_set": "nobody"}, "unknown node set 'nobody'"),
         ({"enabled": "no"}, "must be true or false"),

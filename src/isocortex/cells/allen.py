@@ -198,6 +198,7 @@ def _assemble(name: str, tree: Tree, compartments: Any, biophysics: _Biophysics)
     tip = np.where((tree.x > 0)[:, None], compartments.end[last], compartments.start[0])
     end = np.where(real[:, None], compartments.end[at], tip)
     start = np.where(real[:, None], compartments.start[at], end)
+    halfway = np.where(real[:, None], compartments.halfway[at], end)
     length, distance = geometry(compartments.length), compartments.distance[at]
     mechanisms = {}
     for mechanism, (has, parameters) in biophysics.mechanisms.items():
@@ -228,4 +229,5 @@ def _assemble(name: str, tree: Tree, compartments: Any, biophysics: _Biophysics)
         ek=biophysics.ek[tree.section],
         mechanisms=mechanisms,
         soma=0,
+        halfway=halfway,
     )

@@ -49,6 +49,8 @@ class CompiledCell:
     x : float64[n], position of the node in its section, 0..1.
     section_type : int8[n], SWC code: 1 soma, 2 axon, 3 basal dendrite, 4 apical dendrite.
     start, end : float64[n, 3], 3-D ends of the compartment, um (equal at zero-area nodes).
+    halfway : float64[n, 3], um, the point of the branch that is as far from both; None stands for
+        the middle between them.
     diameter : float64[n], um.
     length : float64[n], um (0 at zero-area nodes).
     distance_start, distance_end : float64[n], path distance of the compartment's ends from the
@@ -82,6 +84,7 @@ class CompiledCell:
     mechanisms: dict[str, MechanismTable]
     soma: int
     centre: FloatArray | None = None
+    halfway: FloatArray | None = None
 
     @property
     def middle(self) -> FloatArray:

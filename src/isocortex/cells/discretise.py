@@ -32,7 +32,7 @@ class Compartments:
     area : float64[n], um2.
     diameter, length : float64[n], um.
     left, right : float64[n], um-1: integral of 4 / (pi d^2) over the two halves.
-    start, end : float64[n, 3], um.
+    start, halfway, end : float64[n, 3], um, along the branch.
     distance : float64[n], path from the soma's start to the middle, um.
     """
 
@@ -44,6 +44,7 @@ class Compartments:
     left: FloatArray
     right: FloatArray
     start: FloatArray
+    halfway: FloatArray
     end: FloatArray
     distance: FloatArray
 
@@ -82,7 +83,7 @@ def discretise(sections: list[Section], dL: float) -> Compartments:
             origin[i] = origin[parent] + sections[i].parent_x * sections[parent].length
         done.add(i)
 
-    columns: list[list[FloatArray]] = [[] for _ in range(9)]
+    columns: list[list[FloatArray]] = [[] for _ in range(10)]
     for i, (section, n) in enumerate(zip(sections, counts, strict=True)):
         place(i)
         for column, values in zip(columns, _integrate(section, int(n), origin[i]), strict=True):
@@ -115,7 +116,10 @@ def _integrate(section: Section, n: int, origin: float) -> tuple[FloatArray, ...
     diameter = total(0.5 * (y1 + y2) * h)
     x = (np.arange(n) + 0.5) / n
     cuts = np.linspace(0.0, section.length, n + 1)
-    ends = np.column_stack([np.interp(cuts, arc, section.points[:, k]) for k in range(3)])
+    ends, halfway = (
+        np.column_stack([np.interp(places, arc, section.points[:, k]) for k in range(3)])
+        for places in (cuts, x * section.length)
+    )
     return (
         x,
         area[0::2] + area[1::2],
@@ -124,6 +128,7 @@ def _integrate(section: Section, n: int, origin: float) -> tuple[FloatArray, ...
         resistance[0::2],
         resistance[1::2],
         ends[:-1],
+        halfway,
         ends[1:],
         origin + x * section.length,
     )

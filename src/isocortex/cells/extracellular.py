@@ -1,4 +1,4 @@
-"""The potential outside a cell: membrane currents from axial ones, and lines as their sources.
+"""Outside a cell: its membrane currents and their potential, and what a field drives inside it.
 
 The current through the membrane of a compartment is what flows into it along the branches. So it
 follows from the voltages of a cell alone, and the potential at a place outside is a weighted sum of
@@ -63,6 +63,12 @@ def placed(
     """float64[n_nodes, 3] start and end of every node, um, where the soma's middle is a place."""
     start, end = (points - model.middle for points in (model.start, model.end))
     return start @ turn.T + position, end @ turn.T + position
+
+
+def halfway(model: CompiledCell, position: FloatArray, turn: FloatArray) -> FloatArray:
+    """float64[n_nodes, 3], um, half-way along each compartment of a cell at a place."""
+    points = model.halfway if model.halfway is not None else 0.5 * (model.start + model.end)
+    return (points - model.middle) @ turn.T + position
 
 
 def transfer_resistances(
@@ -133,3 +139,33 @@ def membrane_currents(model: CompiledCell, voltages: FloatArray) -> NDArray[np.f
     Beside an electrode the current that it injects has to be added.
     """
     return np.asarray(voltages, np.float64) @ of_voltages(model, np.eye(model.n_nodes))
+
+
+def driven_by(model: CompiledCell, potential: FloatArray) -> FloatArray:
+    """What a potential outside drives along the branches into every node.
+
+    A membrane's voltage is that inside less the potential outside. So axial currents, which go by
+    the voltage inside, have a part that is not due to voltages of membranes: the coupling times the
+    difference of the potentials outside, as if electrodes injected it. NEURON's ``extracellular``
+    comes to the same where its resistances outside are left as they are.
+
+    Parameters
+    ----------
+    potential : float64[n_nodes, w], mV; at branch points, which have no membrane, it is not read.
+
+    Returns
+    -------
+    float64[n_nodes, w], nA; of each column they add up to 0 as far as rounding allows.
+    """
+    branch = model.area == 0.0
+    outside = np.where(branch[:, None], 0.0, potential)
+    # any potential at a branch point comes to the same; its neighbours' mean injects nothing there
+    child = np.flatnonzero(model.g_axial > 0.0)
+    parent, g = model.parent[child], model.g_axial[child]
+    total, coupling = np.zeros_like(outside), np.zeros(model.n_nodes)
+    for node, other in ((child, parent), (parent, child)):
+        np.add.at(total, node, g[:, None] * outside[other])
+        np.add.at(coupling, node, g)
+    branch &= coupling > 0.0
+    outside[branch] = total[branch] / coupling[branch, None]
+    return of_voltages(model, outside)

@@ -4,6 +4,7 @@ from isocortex.circuit.circuit import MODEL_TYPES, NODE_ID, Circuit
 from isocortex.circuit.columns import Column, Columns, Text
 from isocortex.circuit.contacts import Contacts
 from isocortex.circuit.edges import EdgePopulation, SynapseRule
+from isocortex.circuit.fields import FieldInput
 from isocortex.circuit.inputs import CurrentInput, Input, PoissonInput, SpikeInput
 from isocortex.circuit.nodes import NodePopulation
 from isocortex.circuit.overrides import ConnectionOverride
@@ -21,6 +22,7 @@ __all__ = [
     "Contacts",
     "CurrentInput",
     "EdgePopulation",
+    "FieldInput",
     "Input",
     "NodePopulation",
     "PoissonInput",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
+from isocortex.circuit.fields import FieldInput
 from isocortex.circuit.signals import Course, Signal
 
 
@@ -67,4 +68,4 @@ class CurrentInput:
 
 
 #: What an entry of ``inputs`` becomes.
-Input = SpikeInput | PoissonInput | CurrentInput
+Input = SpikeInput | PoissonInput | CurrentInput | FieldInput

@@ -58,7 +58,7 @@ def _tell_run(simulation: Simulation, network: Network) -> None:
         f"{simulation.tstop:g} ms at dt {simulation.dt:g} ms, dL {simulation.dL:g} um; "
         f"{len(network.trains.time):,} input spikes, about "
         f"{network.poisson.expected(simulation.tstop):,.0f} of Poisson sources, "
-        f"{len(network.currents)} electrodes, "
+        f"{len(network.currents)} electrodes, {len(network.fields.potentials)} fields, "
         f"reports: {', '.join(r.name for r in simulation.reports) or 'none'}.",
     )
 

@@ -89,6 +89,25 @@ def clear(D, R, first, last, lanes, layout):
         store(R, at, zero)
 
 
+def impose(R, b, step, m, fields, lanes, layout):
+    """Add the currents that potentials outside drive into the nodes of block ``b`` of model ``m``.
+
+    Potentials that are known from time to time have a pattern for each, two of which act at once.
+    """
+    begin, end = element(layout.first_gathering, m), element(layout.first_gathering, m + 1)
+    here, last = element(fields.first, b), element(fields.first, b + 1)
+    now = step * fields.n
+    while here < last:
+        course = element(fields.course, now)
+        if course != 0.0:
+            for k in range(begin, end):
+                at = element(layout.gathering_node, k) * lanes
+                part = load(fields.pattern, here + (k - begin) * lanes)
+                store(R, at, load(R, at) + part * course)
+        here += (end - begin) * lanes
+        now += 1
+
+
 def invert(D, inverses, n, lanes, layout):
     """1 / d of every node of a model without channels and synapses, eliminated as by ``eliminate``.
 

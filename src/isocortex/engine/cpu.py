@@ -33,6 +33,7 @@ from isocortex.engine.interface import (
 from isocortex.engine.layout.arrangement import (
     allocate,
     arrange,
+    field_patterns,
     numerics_of,
     rest,
     soma_elements,
@@ -42,7 +43,7 @@ from isocortex.engine.layout.arrays import States
 from isocortex.engine.layout.kinetics import KineticsTables
 from isocortex.engine.loop import run_windows
 from isocortex.engine.meeting import dismiss, meeting_place
-from isocortex.engine.parts import NO_ROOM, Electrodes, Reached, Shared, Steps, Times
+from isocortex.engine.parts import NO_ROOM, Electrodes, Fields, Reached, Shared, Steps, Times
 from isocortex.engine.precision import require_precision
 from isocortex.engine.sampling import recording_of
 from isocortex.engine.state import Snapshot, State
@@ -74,6 +75,7 @@ class CpuEngine:
         self._threads = [ThreadPoolExecutor(1) for _ in self.shares]
         for thread, share in zip(self._threads, self.shares, strict=True):
             thread.submit(rest, laid, states, share.part.blocks, settings.v_init).result()
+        self._field_patterns = field_patterns(network, laid)
         self._identity = identity(network, settings, self.exchange)
         self.network = network.without_wiring()
         self.recording = recording_of(NOTHING, laid, network, settings.second_order)
@@ -126,7 +128,15 @@ class CpuEngine:
             (nodes * blocks.lanes + blocks.cell_lane[cells])[order],
             current[order],
             conductance[order],
+            self._fields(n_steps),
         )
+
+    def _fields(self, n_steps: int) -> Fields:
+        """What fields drive in the next steps."""
+        steps = np.arange(self.step, self.step + n_steps)
+        courses = self.network.fields.courses(steps, self.clock.dt)
+        course = np.ascontiguousarray(courses.T, self.laid.dtype).ravel()
+        return Fields(len(courses), *self._field_patterns, course)
 
     def record(self, probes: ProbeTable) -> None:
         self.recording = recording_of(probes, self.laid, self.network, self.settings.second_order)

@@ -17,16 +17,32 @@ from isocortex.network.points import PointState
 NO_ROOM = -1  # instead of a number of events: more spikes than anything with a memory could send
 
 
+class Fields(NamedTuple):
+    """What potentials outside drive into cells: patterns of currents times courses.
+
+    Of block b the ``n`` patterns follow each other in ``pattern[first[b]:first[b + 1]]``, each a
+    row of lanes (nA per unit of the course) for every gathering node of its model; there are none
+    where no cell of it is in a field. ``course`` is ``[step, n]``, flat, since ``origin``.
+    """
+
+    n: int
+    first: Ints
+    pattern: np.ndarray
+    course: np.ndarray
+
+
 class Electrodes(NamedTuple):
     """Sorted by block: element of the block's V, and nA and uS in every step since ``origin``.
 
-    What is injected is the amplitude less the conductance times the voltage.
+    What is injected is the amplitude less the conductance times the voltage; and what ``fields``
+    drive.
     """
 
     ptr: Ints
     element: Ints
     amplitude: np.ndarray
     conductance: np.ndarray
+    fields: Fields
 
 
 class Events(NamedTuple):

@@ -287,6 +287,10 @@ class ReferenceEngine:
             current, g = source.injects(np.array([middle]))
             injected[source.cell][source.node] += current[0]
             conductance[source.cell][source.node] += np.ravel(g)[0]
+        fields = self.network.fields
+        now = fields.courses(np.array([self.step]), self.settings.dt)[:, 0]
+        for c, current in zip(fields.cell, fields.current, strict=True):
+            injected[c] += current @ now
         self.step += 1
         for c, cell in enumerate(self.cells):
             cell.step(injected[c], conductance[c])

@@ -16,6 +16,7 @@ from isocortex.network.drawn.tables import Tables
 from isocortex.network.extent import Extent, extent_of
 from isocortex.network.inputs import all_poisson, electrodes, spike_trains
 from isocortex.network.network import Network
+from isocortex.network.outside import fields_of
 from isocortex.network.plan import Rank, plan
 from isocortex.network.sources import Sources, number_sources
 from isocortex.network.touched import Watch, changed_cells, require_touched
@@ -87,6 +88,7 @@ def build_network(
         trains=trains,
         poisson=all_poisson(simulation.inputs, sources),
         currents=electrodes(simulation, sources, models, cell_model, cells),
+        fields=fields_of(simulation, sources, models, cell_model, cells),
         populations=list(circuit.nodes),
         source_population=sources.population,
         source_node_id=sources.node_id,

@@ -15,6 +15,7 @@ from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.pool import AXONS, Pool
 from isocortex.network.drawn.tables import Axons
 from isocortex.network.factors import Factors
+from isocortex.network.fields import NO_FIELDS, Fields
 from isocortex.network.plan import Rank
 from isocortex.network.poisson import PoissonSources, no_sources
 
@@ -172,6 +173,7 @@ class Network:
     shortest : ms, of all delays of reacting sources in the whole circuit, infinite if there are
         none; where it is not given it is looked for among the connections.
     source_population, source_node_id : int64[n sources], for reports and messages.
+    fields : what potentials outside drive into cells.
     touched : what each change of the simulation is about.
     unchanged : (index, kinetics) where the synapses of ``kinetics[index]`` would be of these
         without changes; several where changes make different kinetics the same.
@@ -186,6 +188,7 @@ class Network:
     n_virtual: int
     trains: SpikeTrains
     currents: list[CurrentSource] = field(default_factory=list)
+    fields: Fields = NO_FIELDS
     populations: list[str] = field(default_factory=list)
     source_population: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     source_node_id: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -273,9 +276,14 @@ class Network:
         return list(zip(*(each.tolist() for each in found), strict=True))
 
     def electrodes(self, conductances: bool = False) -> list[IntArray]:
-        """Of each model int64[n], nodes with electrodes in some cell, or with conducting ones."""
+        """Of each model int64[n], nodes that electrodes or fields act on in some cell.
+
+        Or only those of electrodes that conduct.
+        """
         there = [s for s in self.currents if s.conductance is not None or not conductances]
         places = {(int(self.cell_model[source.cell]), source.node) for source in there}
+        if not conductances:
+            places |= self.fields.nodes(self.cell_model)
         found: list[list[int]] = [[] for _ in self.models]
         for model, node in sorted(places):
             found[model].append(node)

@@ -9,83 +9,18 @@ import numpy as np
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
-from isocortex.cells.extracellular import of_voltages, placed, rotation, towards
+from isocortex.cells.extracellular import of_voltages
 from isocortex.circuit import NodePopulation, ReportSpec, Simulation
-from isocortex.circuit.columns import numbers
 from isocortex.engine.interface import CellSums, ProbeTable
 from isocortex.errors import ConfigError
+from isocortex.network.bodies import Bodies
 from isocortex.network.clock import Clock
+from isocortex.network.fields import Fields
 from isocortex.network.inputs import electrodes
 from isocortex.network.network import CurrentSource, Network
+from isocortex.network.outside import FieldMaker
 from isocortex.network.sources import Sources, number_sources
-from isocortex.random import uniform
 from isocortex.report.record import Sampling, Schedule
-
-#: Names of a node's place, in the order in which BMTK looks for them.
-PLACES = ("positions_{}", "position_{}", "{}")
-
-
-class Bodies:
-    """Where the compartments of a population's cells are.
-
-    A cell is turned by its ``rotation_angle_*axis`` as in BMTK. Where no node has any but all have
-    a direction of the pia (``normal_x``, ``_y``, ``_z``), its apical dendrite points there, and it
-    is turned about that direction at random, by its node id.
-
-    Parameters
-    ----------
-    rows : of the cells that are asked for.
-    places : whether it matters where they are, and not only how they are turned.
-
-    Raises
-    ------
-    ConfigError : one of them has no place, or no direction where all are turned to one.
-    """
-
-    def __init__(self, nodes: NodePopulation, seed: int, rows: IntArray, *, places: bool) -> None:
-        columns, n = nodes.columns, len(nodes.node_ids)
-
-        def axes(names: list[str]) -> FloatArray:
-            found = [numbers(columns[x]) if x in columns else np.full(n, np.nan) for x in names]
-            return np.column_stack(found).astype(np.float64)
-
-        place = next((p for p in PLACES if p.format("x") in columns), PLACES[-1])
-        where = [place.format(axis) for axis in "xyz"]
-        angles = [f"rotation_angle_{axis}axis" for axis in "xyz"]
-        normals = [f"normal_{axis}" for axis in "xyz"]
-        self.upright = all(x in columns for x in normals) and not any(x in columns for x in angles)
-        position, self.normal = axes(where), axes(normals)
-        if places:
-            _require(nodes, rows, where, position, "place")
-        if self.upright:
-            somewhere = np.where(self.normal.any(axis=1, keepdims=True), self.normal, np.nan)
-            _require(nodes, rows, normals, somewhere, "direction")
-        self.position, self.angles = np.nan_to_num(position), np.nan_to_num(axes(angles))
-        key = f"turn about the normal: {nodes.name}"
-        self.twist = 2.0 * np.pi * uniform(seed, key, nodes.node_ids)
-
-    def of(self, row: int, model: CompiledCell) -> tuple[FloatArray, FloatArray]:
-        """float64[n_nodes, 3] start and end of every node of a cell, um."""
-        if self.upright:
-            turn = towards(model, self.normal[row], float(self.twist[row]))
-        else:
-            turn = rotation(*self.angles[row])
-        return placed(model, self.position[row], turn)
-
-
-def _require(
-    nodes: NodePopulation, rows: IntArray, names: list[str], values: FloatArray, what: str
-) -> None:
-    """Refuse to take the origin, or nowhere, for what some rows of a population do not tell."""
-    unknown = rows[np.flatnonzero(~np.isfinite(values[rows]).all(axis=1))]
-    if len(unknown):
-        lacking = [name for name in names if name not in nodes.columns]
-        fault = f"has no {', '.join(lacking)}" if lacking else f"{', '.join(names)} are none"
-        raise ConfigError(
-            f"node {nodes.node_ids[unknown[0]]} of {nodes.name} has no {what}: {fault}",
-            field=f"{nodes.name}.{(lacking or names)[0]}",
-            fix="Give it to the nodes, or choose other cells.",
-        )  # fmt: skip
 
 
 class Chosen(NamedTuple):
@@ -136,15 +71,24 @@ class CurrentSums:
         labels = [label(cell) for cell in self.cells]
         self.groups = list(dict.fromkeys(labels))
         self._electrodes: list[tuple[CurrentSource, int, FloatArray]] = []
-        injected = _injected(simulation, network, sources, {cell.cell for cell in self.cells})
+        injected = injected_into(simulation, network, sources, {cell.cell for cell in self.cells})
         bodies = self._bodies(simulation.seed, places)
-        weights = self._weights(network, bodies, weigh, injected)
+        maker = FieldMaker(simulation, sources)
+        self._fields = Fields(maker.potentials)
+        #: of each cell in a field float64[terms, w], what the field drives into it, weighted
+        self._driven: dict[int, FloatArray] = {}
+        weights = self._weights(network, bodies, weigh, injected, maker)
         members = [np.arange(len(labels))] if apart else _members(labels, self.groups)
         column = {name: k for k, name in enumerate(self.groups)}
         first = {c.cell: column[x] for c, x in zip(self.cells, labels, strict=True)}
         self._electrodes = [
             (source, first[cell] * row.size, row) for source, cell, row in self._electrodes
         ]
+        width = weights[0].shape[1]
+        self._of_fields = np.zeros((self._fields.n_terms, width * len(self.groups)))
+        for cell, driven in self._driven.items():
+            begin = first[cell] * width
+            self._of_fields[:, begin : begin + width] += driven
         self.probes = ProbeTable.joined([
             ProbeTable.of_whole(self._sums(part, weights, apart)) for part in members
         ])  # fmt: skip
@@ -165,18 +109,22 @@ class CurrentSums:
         bodies: dict[str, Bodies],
         weigh: Weigh,
         injected: dict[int, list[CurrentSource]],
+        maker: FieldMaker,
     ) -> list[FloatArray]:
         """Of every cell the weights on its voltages, none where it is another rank's."""
         found: list[FloatArray] = []
         here, width = network.here.cells, 0
         for chosen in self.cells:
             cell, nodes, row = chosen
-            if cell in here or cell in injected or not width:
+            if cell in here or cell in injected or maker.reaches(cell) or not width:
                 model = network.models[network.circuit_model[cell]]
                 weight = weigh(chosen, model, *bodies[nodes.name].of(row, model))
                 width = weight.shape[1]
                 for source in injected.get(cell, ()):
                     self._electrodes.append((source, cell, weight[source.node]))
+                current = maker.current(cell, model)
+                if current is not None:
+                    self._driven[cell] = current.T @ weight
             found.append(of_voltages(model, weight) if cell in here else np.zeros((0, width)))
         return found
 
@@ -189,14 +137,17 @@ class CurrentSums:
         )  # fmt: skip
 
     def due(self, first_step: int, samples: FloatArray) -> FloatArray:
-        """The rows that are due of a piece's samples, with what electrodes inject.
+        """The rows that are due of a piece's samples, with what electrodes inject and fields drive.
 
-        What an electrode injects leaves the cell through the membrane at the same place.
+        What an electrode injects leaves the cell through the membrane at the same place, and so
+        does what a field drives there along the branches.
         """
         rows = np.flatnonzero(self.schedule.due(first_step, len(samples)))
         values = samples[rows]
-        if not self._electrodes or not len(rows):
+        if not len(rows):
             return values
+        if self._driven:
+            values += self._fields.courses(first_step + rows, self.clock.dt).T @ self._of_fields
         self.clock.extend(first_step + len(samples))
         middle = self.clock.middle[first_step + rows]
         for source, column, per_nA in self._electrodes:
@@ -222,7 +173,7 @@ def _chosen(spec: ReportSpec, simulation: Simulation, sources: Sources) -> list[
     return sorted(found, key=lambda chosen: chosen.cell)
 
 
-def _injected(
+def injected_into(
     simulation: Simulation, network: Network, sources: Sources, cells: set[int]
 ) -> dict[int, list[CurrentSource]]:
     """The electrodes of some cells, whichever rank has them, by cell."""

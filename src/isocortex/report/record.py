@@ -141,13 +141,7 @@ class Recorder:
         """What the quantity is made of in a network; the number of elements of each cell."""
         spec, cells = self.spec, self.cells
         self.quantity = quantity(spec.variable, network.kinetics)
-        self.models = [network.models[network.circuit_model[c]] for c in cells]
-        nodes = [section_nodes(model, spec.sections) for model in self.models]
-        self.elements = [
-            (int(c), m, int(n))
-            for c, m, ns in zip(cells, self.models, nodes, strict=True)
-            for n in ns
-        ]
+        counts = self._find_elements(network)
         probes: list[tuple[int, int, Variable]] = []
         self.pieces: list[tuple[int, int]] = []
         for cell, model, node in self.elements:
@@ -161,6 +155,17 @@ class Recorder:
                 f"none of the chosen compartments has {spec.variable!r}",
                 fix="Choose other cells or sections.",
             )  # fmt: skip
+        return counts
+
+    def _find_elements(self, network: Network) -> list[int]:
+        """The compartments that are recorded; the number of those of each cell."""
+        self.models = [network.models[network.circuit_model[c]] for c in self.cells]
+        nodes = [section_nodes(model, self.spec.sections) for model in self.models]
+        self.elements = [
+            (int(c), m, int(n))
+            for c, m, ns in zip(self.cells, self.models, nodes, strict=True)
+            for n in ns
+        ]
         return [len(n) for n in nodes]
 
     def _of_cells(self, cells: IntArray) -> ProbeTable:

@@ -9,6 +9,7 @@ from isocortex.circuit import Simulation
 from isocortex.errors import ConfigError, located
 from isocortex.network.network import Network
 from isocortex.report.netcons import ConnectionRecorder
+from isocortex.report.outside import OUTSIDE, OutsideRecorder
 from isocortex.report.potentials import DipoleRecorder, PotentialRecorder
 from isocortex.report.record import Recorder, Sampling
 
@@ -37,7 +38,11 @@ def recorders_of(
             for population, rows in spec.cells:
                 ids = simulation.circuit.nodes[population].node_ids[rows]
                 chosen = cells_among(network, population, ids)
-                if len(chosen) and spec.connections is None:
+                if len(chosen) and spec.connections is None and spec.variable in OUTSIDE:
+                    mine.append(
+                        OutsideRecorder(spec, population, chosen, network, simulation, sampling)
+                    )
+                elif len(chosen) and spec.connections is None:
                     mine.append(Recorder(spec, population, chosen, network, sampling))
                 elif len(chosen):
                     found = ConnectionRecorder(

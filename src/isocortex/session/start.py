@@ -173,11 +173,16 @@ def inputs_of(network: Network, until: float, ranks: Ranks) -> dict[str, str]:
     ]
     currents = sorted(digest for digests in ranks.all(here) for digest in digests)
     rates = (poisson.source, poisson.mean, poisson.start, poisson.key)
+    fields = {}
+    if network.fields.potentials:
+        cells = np.concatenate(ranks.all(network.first_cell + network.fields.cell))
+        fields["fields"] = f"{len(cells):,} ({_short((cells, network.fields.potentials))})"
     return {
         "given spikes": f"{np.count_nonzero(early):,} "
         f"({_short((trains.source[early], trains.time[early]))})",
         "currents": f"{len(currents):,} ({_short(currents)})",
         "Poisson inputs": f"{len(poisson):,} ({_short(rates)})",
+        **fields,
     }
 
 

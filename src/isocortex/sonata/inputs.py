@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from isocortex.circuit import Circuit, Input
+import numpy as np
+
+from isocortex.circuit import Circuit, CurrentInput, FieldInput, Input
 from isocortex.errors import ConfigError
 from isocortex.sonata.clamps import (
     linear,
@@ -18,6 +20,7 @@ from isocortex.sonata.clamps import (
     voltage_clamp,
 )
 from isocortex.sonata.electrodes import pulses, sweep, waveform
+from isocortex.sonata.fields import comsol, xstim
 from isocortex.sonata.input_entry import Entry
 from isocortex.sonata.probes import probe
 from isocortex.sonata.replay import replay
@@ -87,7 +90,11 @@ READERS: dict[tuple[str, str], Callable[[Entry], list[Input]]] = {
     ("voltage_clamp", "seclamp"): voltage_clamp,
 }
 #: Of these the module alone counts, as in BMTK.
-BY_MODULE: dict[str, Callable[[Entry], list[Input]]] = {"ecephys_probe": probe}
+BY_MODULE: dict[str, Callable[[Entry], list[Input]]] = {
+    "ecephys_probe": probe,
+    "xstim": xstim,
+    "comsol": comsol,
+}
 #: Inputs that also make connections: given a circuit, they return the one with these. Their module
 #: says so; BMTK goes by it for a replay, and by the input_type for synapses that act.
 WIRING: dict[str, Callable[[Entry, Circuit], tuple[list[Input], Circuit]]] = {
@@ -141,4 +148,21 @@ def read_inputs(
                 f"input_type {values.get('input_type')!r} with module {values.get('module')!r} is "
                 "not supported yet", file=file, field=field, fix=f"There are {known}.",
             )  # fmt: skip
+    _require_known_voltage(found, file)
     return found, wired
+
+
+def _require_known_voltage(inputs: list[Input], file: Path) -> None:
+    """Refuse electrodes that go by the voltage inside, where a field makes that another."""
+    for field in (made for made in inputs if isinstance(made, FieldInput)):
+        driven = dict(field.cells)
+        for made in inputs:
+            if isinstance(made, CurrentInput) and made.voltage is not None:
+                both = np.intersect1d(made.rows, driven.get(made.population, made.rows[:0]))
+                if len(both):
+                    raise ConfigError(
+                        f"inputs.{field.name} imposes a potential outside cells that have this "
+                        "voltage clamp or conductance, which is not supported yet", file=file,
+                        field=f"inputs.{made.name}",
+                        fix=f"Choose other cells here, or with inputs.{field.name}.cells.",
+                    )  # fmt: skip

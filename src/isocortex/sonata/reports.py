@@ -133,7 +133,9 @@ def _specifications(
     """One specification for every variable of a report, each with a file of its own."""
     field = f"reports.{name}"
     renamed = _renamed(values)
-    if not renamed.get("transform", True):
+    # of vext BMTK takes the innermost of NEURON's layers, and here there is one
+    innermost = renamed.get("variable_name") == "vext" and renamed.get("transform")
+    if not renamed.get("transform", True) or innermost == "first_element":
         del renamed["transform"]
     report = validated(Report, renamed, file, field)
     _require_order(report, file, field)

@@ -78,12 +78,12 @@ def _input_spikes(
     """Rows and times (ms) of the spikes that the configuration gives to some of a population."""
     rows, times = [np.zeros(0, np.int64)], [np.zeros(0)]
     for made in in_force(simulation).inputs:
-        if made.population != population:
+        if not isinstance(made, SpikeInput | PoissonInput) or made.population != population:
             continue
         if isinstance(made, SpikeInput):
             rows.append(made.rows)
             times.append(made.times)
-        elif isinstance(made, PoissonInput):
+        else:
             sources = poisson_sources(made, made.rows).only(np.isin(made.rows, wanted))
             row, time = sources.begin().until(tstop)
             rows.append(row)

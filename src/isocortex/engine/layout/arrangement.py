@@ -105,6 +105,26 @@ def rest(laid: Arrangement, states: States, blocks: IntArray, v_init: float) -> 
         states.S[at.first_s[b] : at.first_s[b + 1]] = np.repeat(steady, lanes)
 
 
+def field_patterns(network: Network, laid: Arrangement) -> tuple[IntArray, np.ndarray]:
+    """Where the patterns of each block begin, and these, as :class:`..parts.Fields` has them."""
+    fields, blocks, at = network.fields, laid.blocks, laid.arrays
+    n, lanes = fields.n_terms, blocks.lanes
+    nodes = [
+        at.gathering_node[at.first_gathering[m] : at.first_gathering[m + 1]]
+        for m in range(len(network.models))
+    ]
+    there = np.zeros(len(blocks), np.int64)
+    there[blocks.cell_block[fields.cell]] = 1
+    first = _offsets(n * lanes * there * np.array([len(nodes[m]) for m in at.model], np.int64))
+    pattern = aligned(first[-1], laid.dtype)
+    pattern[:] = 0.0
+    for cell, current in zip(fields.cell.tolist(), fields.current, strict=True):
+        b, mine = blocks.cell_block[cell], nodes[network.cell_model[cell]]
+        block = pattern[first[b] : first[b + 1]].reshape(n, len(mine), lanes)
+        block[:, :, blocks.cell_lane[cell]] = current[mine].T
+    return first, pattern
+
+
 def numerics_of(settings: Settings, dtype: np.dtype) -> Numerics:
     """The settings that kernels read, in their precision."""
     real = dtype.type

@@ -71,6 +71,7 @@ def sizes(
     sources: int = 0,
     spikes: int = 0,
     kinetics: int = 0,
+    driven: int = 0,
     drawn: bool = False,
     second_order: bool = False,
 ) -> Sizes:
@@ -84,6 +85,7 @@ def sizes(
     synapses, synapse_bytes : how many are stored, and the bytes of one.
     sources, spikes : of spikes, and spikes given.
     kinetics : kinds of synapses.
+    driven : numbers that say what fields drive into cells.
     drawn : whether synapses are drawn at spikes: then blocks of a model share tables.
     """
     real, term = PRECISIONS[precision]
@@ -104,7 +106,7 @@ def sizes(
     wiring = synapse_bytes * synapses + SOURCE * sources + SPIKE * spikes
     most_nodes = max((model.n_nodes for model in models), default=1)
     cells = float(np.sum(counts))
-    tables += (CELL + NEURON * drawn) * cells
+    tables += (CELL + NEURON * drawn) * cells + (8 + real.itemsize) * driven
     places = min(PLACE * cells * most_nodes * kinetics, SLOT * synapses)
     building = SORTED * synapses + 2 * SOURCE * sources + places
     return Sizes(states, rows, tables, wiring, building)
@@ -130,6 +132,7 @@ def sizes_of(network: Network, precision: str, second_order: bool = False) -> Si
         sources=len(wiring.first),
         spikes=len(network.trains.time),
         kinetics=len(network.kinetics),
+        driven=sum(current.size for current in network.fields.current),
         drawn=network.drawn is not None,
         second_order=second_order,
     )
