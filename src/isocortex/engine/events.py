@@ -17,6 +17,7 @@ from isocortex.network.drawn.place import (
 )
 from isocortex.network.drawn.pool import AXONS, draw_from_pool, place_from_pool
 from isocortex.network.points import receive
+from isocortex.network.terminals import alike, released, weighed
 from isocortex.streams import stream
 from isocortex.targets.memory import ask_for
 from isocortex.targets.simd import row_length
@@ -201,6 +202,7 @@ def take_due(inbox, n, wiring, flight, drawn, times, first, last):
     room = max(n, 1)
     source, step = np.empty(room, np.int64), np.empty(room, np.int64)
     begin, end, time = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room)
+    share = np.empty(room)
     k = kept = 0
     for i in range(n):
         c, stop, due = inbox.cursor[i], inbox.end[i], inbox.due[i]
@@ -212,9 +214,15 @@ def take_due(inbox, n, wiring, flight, drawn, times, first, last):
                     tables.longer(end, 2 * k),
                     tables.longer(time, 2 * k),
                 )
+                share = tables.longer(share, 2 * k)
             source[k], begin[k], time[k] = inbox.source[i], c, due
             step[k] = step_of(due, times.middle, times.dt, first, last)
-            while c < stop and due == inbox.time[i] + delay_of(c, wiring, flight, drawn):
+            share[k] = released(wiring.terminals, c, step[k], due)
+            while (
+                c < stop
+                and due == inbox.time[i] + delay_of(c, wiring, flight, drawn)
+                and alike(wiring.terminals, begin[k], c)
+            ):
                 c += 1
             end[k] = c
             k += 1
@@ -223,7 +231,7 @@ def take_due(inbox, n, wiring, flight, drawn, times, first, last):
             inbox.source[kept], inbox.cursor[kept], inbox.end[kept] = inbox.source[i], c, stop
             inbox.time[kept], inbox.due[kept] = inbox.time[i], due
             kept += 1
-    return kept, Runs(k, source, step, begin, end, time)
+    return kept, Runs(k, source, step, begin, end, time, share)
 
 
 @compiled
@@ -274,7 +282,7 @@ def sort_events(blocks, wiring, flight, drawn, runs, first, last, origin, events
                     events.last[block] = at + 1
                     events.step[at] = now - origin
                     events.element[at] = target & mask
-                    events.weight[at] = wiring.weight[c]
+                    events.weight[at] = weighed(wiring.terminals, wiring.weight[c], runs.share[k])
     return events, n + n_points
 
 
