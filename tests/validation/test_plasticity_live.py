@@ -251,7 +251,7 @@ def test_every_spike_is_at_its_step(results):
 
 def test_voltages_are_neurons(results):
     bionet, ours = results
-    with h5py.File(bionet / "v.h5") as theirs, h5py.File(ours.folder / "v.h5") as file:
+    with h5py.File(bionet / "v.h5") as theirs, h5py.File(ours.directory / "v.h5") as file:
         expected, found = (f["report/cortex/data"][:] for f in (theirs, file))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
@@ -259,7 +259,10 @@ def test_voltages_are_neurons(results):
 @pytest.mark.parametrize("name", ["tau_FDR", *(f"g_{name}" for name in (*FORMS, "exp2syn_tm"))])
 def test_single_synapses_are_neurons(results, name):
     bionet, ours = results
-    with h5py.File(bionet / f"{name}.h5") as theirs, h5py.File(ours.folder / f"{name}.h5") as file:
+    with (
+        h5py.File(bionet / f"{name}.h5") as theirs,
+        h5py.File(ours.directory / f"{name}.h5") as file,
+    ):
         expected, found = (f["report/cortex/data"][:] for f in (theirs, file))
     assert found.shape == expected.shape and (expected.max(axis=0) > 0).all()
     np.testing.assert_allclose(found, expected, rtol=2.0**-22, atol=1e-9 * expected.max())

@@ -44,8 +44,8 @@ KEYS = 3
 COLUMNS = KEYS + 7
 #: By how much of itself tau_r grows in a step where steps are taken one by one.
 STEEP = 0.01
-#: Bytes of a terminal, and of every synapse of a network that has some.
-TERMINAL, OF_SYNAPSE = 88, 5
+#: Bytes of a terminal, and of every synapse of a network that has some, while it is laid out.
+TERMINAL, OF_SYNAPSE = 80, 8
 
 
 class Terminals(NamedTuple):
