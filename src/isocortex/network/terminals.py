@@ -156,19 +156,24 @@ def put_to(terminals: Terminals, table: FloatArray) -> None:
 
 
 @compiled
-def alike(terminals: Terminals | None, a: int, b: int) -> bool:
-    """Whether two synapses share a terminal, or have none; where there is none, it is left out."""
+def end_of(terminals: Terminals | None, begin: int, end: int) -> int:
+    """Where the first of some synapses that follow each other is that has another terminal."""
     if terminals is None:
-        return True
-    return a >= len(terminals.of) or bool(terminals.of[a] == terminals.of[b])
+        return end
+    if begin >= len(terminals.of):  # drawn
+        return end
+    at, mine = begin, terminals.of[begin]
+    while at < end and terminals.of[at] == mine:
+        at += 1
+    return at
 
 
 @compiled
-def weighed(terminals: Terminals | None, weight: float, share: float) -> float:
-    """A weight times what is released of it; the weight itself where nothing is plastic."""
+def share_of(terminals: Terminals | None, share: float) -> float:
+    """The share itself; 1 where nothing is plastic, by which the compiler need not multiply."""
     if terminals is None:
-        return weight
-    return weight * share
+        return 1.0
+    return share
 
 
 @compiled
