@@ -83,21 +83,28 @@ CONDUCTANCE = {
 
 
 def wire(models, cell_model, synapses, kinetics, *, n_virtual=0, trains=None, points=None):
-    """A network from a list of (source, cell or -1 - point, node, kind, weight, delay)."""
+    """A network from a list of (source, cell or -1 - point, node, kind, weight, delay).
+
+    Synapses of plastic ``kinetics`` release as these do.
+    """
     n_cells = len(cell_model)
     points = points or PointNeurons(np.zeros(0), np.zeros(0))
     real = sorted({(c, node, kind) for _, c, node, kind, _, _ in synapses if c >= 0})
     number = {slot: k for k, slot in enumerate(real)}
     columns = np.array(real, np.int64).reshape(-1, 3).T
-    ordered = sorted(synapses, key=lambda s: (s[0], s[5]))
+    releases = list(dict.fromkeys(k.release for k in kinetics if k.release is not None))
+    number_of = {None: 0} | {release: k + 1 for k, release in enumerate(releases)}
+    released = lambda s: number_of[kinetics[s[3]].release] if s[1] >= 0 else 0  # noqa: E731
+    ordered = sorted(synapses, key=lambda s: (s[0], s[5], released(s)))
     sources = np.array([s[0] for s in ordered], np.int64)
     n_sources = n_cells + len(points) + n_virtual
     delays, index = np.unique([s[5] for s in ordered], return_inverse=True)
     return Network(
         models=models,
         cell_model=np.asarray(cell_model, np.int64),
-        kinetics=kinetics,
+        kinetics=[k.conductance for k in kinetics],
         slots=Slots(*columns),
+        releases=releases,
         connections=Connections(
             first=np.searchsorted(sources, np.arange(n_sources + 1)),
             target=np.array(
@@ -106,6 +113,7 @@ def wire(models, cell_model, synapses, kinetics, *, n_virtual=0, trains=None, po
             weight=np.array([s[4] for s in ordered], float),
             delay=index.astype(np.uint16),
             delays=np.asarray(delays, float),
+            release=np.array([released(s) for s in ordered], np.uint16) if releases else None,
         ),
         points=points,
         n_virtual=n_virtual,

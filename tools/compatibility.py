@@ -26,15 +26,24 @@ from dataclasses import replace
 import isocortex as ic
 from isocortex.errors import IsocortexError
 from isocortex.network.build import build_network
+from isocortex.session.recorders import recorders_of
 path, tstop = sys.argv[1], float(sys.argv[2])
 try:
     simulation = ic.load_simulation(path, skip_unsupported_reports=True)
     network = build_network(simulation)
+    recorded, without = [], list(simulation.skipped)
+    for spec in simulation.reports:
+        try:
+            recorders_of(replace(simulation, reports=[spec]), network)
+            recorded.append(spec)
+        except IsocortexError:
+            without.append(spec.name)
+    simulation = replace(simulation, reports=recorded)
     if tstop:
         simulation = replace(simulation, tstop=min(simulation.tstop, tstop))
         with tempfile.TemporaryDirectory() as folder:
             ic.run(simulation, output_dir=folder, threads=1)
-    print("runs", "; without report " + ", ".join(simulation.skipped) if simulation.skipped else "")
+    print("runs", "; without report " + ", ".join(without) if without else "")
 except IsocortexError as error:
     print("refused", str(error).replace(chr(10), " "))
 """

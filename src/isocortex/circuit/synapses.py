@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,15 @@ from isocortex.cells.compiled import SECTION_TYPES
 from isocortex.cells.place import NodeFinder, candidates, check_found
 from isocortex.circuit.projection import Cells
 from isocortex.errors import ConfigError, ModelError
-from isocortex.mechanisms.synapses import Kinetics, exp1syn, exp2syn
+from isocortex.mechanisms.release import (
+    Release,
+    depressing,
+    desensitising,
+    hennig,
+    recovering_faster,
+    tsodyks_markram,
+)
+from isocortex.mechanisms.synapses import Kinetics, exp1syn, exp2syn, plastic
 from isocortex.random import uniform
 from isocortex.text import finite
 
@@ -24,32 +33,92 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-#: Template -> how its kinetics are made, and of which numbers of its parameter file: the names that
-#: each may have there, as BMTK's synapses differ in them.
+class Template(NamedTuple):
+    """What a ``model_template`` makes of the numbers of its parameter file.
+
+    Attributes
+    ----------
+    conductance : makes kinetics of the numbers ``of``: the names that each may have there, as
+        BMTK's synapses differ in them.
+    release : makes what plastic synapses release of the numbers ``released``, whose first names
+        are its arguments.
+    """
+
+    conductance: Callable[..., Kinetics]
+    of: tuple[tuple[str, ...], ...]
+    release: Callable[..., Release] | None = None
+    released: tuple[tuple[str, ...], ...] = ()
+
+
+_TWO = (exp2syn, (("tau1",), ("tau2",), ("erev",)))
 _ONE = (exp1syn, (("tau", "tau1", "tau_1"), ("erev",)))
-TEMPLATES: dict[str, tuple[Callable[..., Kinetics], tuple[tuple[str, ...], ...]]] = {
-    "exp2syn": (exp2syn, (("tau1",), ("tau2",), ("erev",))),
-    "exp1syn": _ONE,
-    "expsyn": _ONE,
+_VESICLES = (("tau_r",), ("p0",))
+_FASTER = (("tau_r0",), ("p0",), ("tau_FDR",))
+#: BMTK reads no a_FDR of stp2syn, nor tau_D, tau_i and tau_f of stp5syn: those are its mod files'.
+TEMPLATES = {
+    "exp2syn": Template(*_TWO),
+    "exp1syn": Template(*_ONE),
+    "expsyn": Template(*_ONE),
+    "stp1syn": Template(*_ONE, depressing, _VESICLES),
+    "stp2syn": Template(*_ONE, partial(recovering_faster, a_FDR=0.5), _FASTER),
+    "stp3syn": Template(*_ONE, desensitising, (*_FASTER, ("a_FDR",), ("tau_D",), ("a_D",))),
+    "stp4syn": Template(*_ONE, depressing, _VESICLES),
+    "stp5syn": Template(
+        *_ONE, partial(hennig, tau_D=100.0, tau_i=100.0, tau_f=10.0),
+        (("tau_r0",), ("pbtilde",), ("tau_FDR",), ("a_FDR",), ("a_D",), ("a_i",), ("a_f",)),
+    ),
+    "exp2syn_tm": Template(
+        *_TWO, tsodyks_markram,
+        (("use", "Use", "U"), ("dep", "Dep", "tau_rec"), ("fac", "Fac", "tau_facil")),
+    ),
+}  # fmt: skip
+#: Templates of BMTK that are known and not there, and why.
+NOT_YET = {
+    "stp5isyn": "its current does not depend on the voltage",
+    "exp1isyn": "its current does not depend on the voltage",
+    "tmgsyn": "it has a third state of vesicles; exp2syn_tm is the model without it",
 }
 
 
 def kinetics_of(rule: SynapseRule, edges: EdgePopulation) -> Kinetics:
-    """Time constants and reversal of the synapses of an edge type."""
-    template = (rule.model_template or "").lower()
+    """Time constants, reversal and plasticity of the synapses of an edge type."""
+    name = (rule.model_template or "").lower()
     where = {"file": rule.dynamics_file, "field": f"edges/{edges.name}"}
-    if not template:
+    if not name:
         raise ModelError(
             "its edge types have no model_template",
             fix=f"Add the column, with one of {', '.join(sorted(TEMPLATES))}.", **where,
         )  # fmt: skip
-    if template not in TEMPLATES:
-        later = " (short-term plasticity is not supported yet)" if "stp" in template else ""
+    if name not in TEMPLATES:
+        why = f": {NOT_YET[name]}" if name in NOT_YET else ""
         raise ModelError(
-            f"synapse model_template {rule.model_template!r} is not supported{later}",
+            f"synapse model_template {rule.model_template!r} is not supported{why}",
             fix=f"Use one of {', '.join(sorted(TEMPLATES))}.", **where,
         )  # fmt: skip
-    make, names = TEMPLATES[template]
+    template = TEMPLATES[name]
+    numbers = _numbers(rule, template.of, where)
+    if min(numbers[:-1]) <= 0:
+        raise ModelError(
+            f"time constants must be positive, found {numbers[:-1]}", fix="Mend them.", **where
+        )
+    made = template.conductance(*numbers)
+    if template.release is None:
+        return made
+    of_release = _numbers(rule, template.released, where)
+    names = (aliases[0] for aliases in template.released)
+    try:
+        release = template.release(**dict(zip(names, of_release, strict=True)))
+    except ValueError as error:
+        raise ModelError(
+            f"no {name} can release so: {error}", fix="Mend its dynamics_params.", **where
+        ) from error
+    return plastic(made, release, name)
+
+
+def _numbers(
+    rule: SynapseRule, names: tuple[tuple[str, ...], ...], where: dict[str, Any]
+) -> list[float]:
+    """What the parameter file says under these names."""
     numbers = []
     for aliases in names:
         given = next((rule.dynamics[a] for a in aliases if a in rule.dynamics), "missing")
@@ -58,16 +127,12 @@ def kinetics_of(rule: SynapseRule, edges: EdgePopulation) -> Kinetics:
             raise ModelError(
                 f"{rule.model_template} needs the numbers {', '.join(n for n, *_ in names)} in its "
                 f"dynamics_params, and {aliases[0]} is {given!r}",
-                fix="Add them (ms, ms, mV)." if rule.dynamics_file
-                else "Name a file that has them (ms, ms, mV) in dynamics_params of the edge types.",
+                fix="Add them (times in ms, reversal in mV)." if rule.dynamics_file
+                else "Name a file that has them in dynamics_params of the edge types.",
                 **where,
             )  # fmt: skip
         numbers.append(value)
-    if min(numbers[:-1]) <= 0:
-        raise ModelError(
-            f"time constants must be positive, found {numbers[:-1]}", fix="Mend them.", **where
-        )
-    return make(*numbers)
+    return numbers
 
 
 def sign_and_count(edges: EdgePopulation, rule: SynapseRule, at: IntArray) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from isocortex.network.drawn.tables import no_connections
 from isocortex.network.network import Network
 from isocortex.network.partition import split
 from isocortex.network.poisson import PoissonTrains
+from isocortex.network.terminals import Terminals, terminals_of
 
 
 @dataclass
@@ -66,10 +67,10 @@ def deal_out(
     wirings = split(network.connections, np.concatenate([target, points]), owner, n_parts)
     spikes = window // 2 + 1  # of a cell in a window: a spike takes two steps
     shares = []
-    for p, (first, address, weight, delay) in enumerate(wirings):
+    for p, (first, address, weight, delay, release) in enumerate(wirings):
         wiring = Wiring(
             first, address, weight, delay, network.connections.delays, laid.rows.shift,
-            laid.rows.first_point,
+            laid.rows.first_point, _terminals(network, first, delay, release, settings.dt),
         )  # fmt: skip
         part = Part(
             np.flatnonzero(part_of_block == p), wiring, no_connections(0), 0, _no_spikes(), 0,
@@ -93,6 +94,21 @@ def deal_out(
         others = network.circuit_points - len(network.points)
         room = np.append(room, cells * spikes + others * (window + 2))
     return shares, _room_for_spikes(room)
+
+
+def _terminals(
+    network: Network,
+    first: IntArray,
+    delay: NDArray[np.unsignedinteger],
+    release: NDArray[np.unsignedinteger] | None,
+    dt: float,
+) -> Terminals | None:
+    """Those of the synapses of a part."""
+    if release is None:
+        return None
+    source = np.repeat(np.arange(len(first) - 1, dtype=np.int32), np.diff(first))
+    delays = network.connections.delays[delay]
+    return terminals_of(source, delays, release, network.releases, dt)
 
 
 def balance(network: Network, laid: Arrangement, n_parts: int) -> IntArray:

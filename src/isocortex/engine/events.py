@@ -17,6 +17,7 @@ from isocortex.network.drawn.place import (
 )
 from isocortex.network.drawn.pool import AXONS, draw_from_pool, place_from_pool
 from isocortex.network.points import receive
+from isocortex.network.terminals import end_of, released, share_of
 from isocortex.streams import stream
 from isocortex.targets.memory import ask_for
 from isocortex.targets.simd import row_length
@@ -197,10 +198,11 @@ def take_due(inbox, n, wiring, flight, drawn, times, first, last):
 
     Returns the number of spikes still on their way, and the :class:`Runs`.
     """
-    until = times.middle[last - 1]
+    until, terminals = times.middle[last - 1], wiring.terminals
     room = max(n, 1)
     source, step = np.empty(room, np.int64), np.empty(room, np.int64)
     begin, end, time = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room)
+    share = np.empty(room)
     k = kept = 0
     for i in range(n):
         c, stop, due = inbox.cursor[i], inbox.end[i], inbox.due[i]
@@ -212,18 +214,20 @@ def take_due(inbox, n, wiring, flight, drawn, times, first, last):
                     tables.longer(end, 2 * k),
                     tables.longer(time, 2 * k),
                 )
+                share = tables.longer(share, 2 * k)
             source[k], begin[k], time[k] = inbox.source[i], c, due
             step[k] = step_of(due, times.middle, times.dt, first, last)
+            share[k] = released(terminals, c, step[k], due)
             while c < stop and due == inbox.time[i] + delay_of(c, wiring, flight, drawn):
                 c += 1
-            end[k] = c
+            end[k] = c = end_of(terminals, begin[k], c)
             k += 1
             due = np.inf if c == stop else inbox.time[i] + delay_of(c, wiring, flight, drawn)
         if due < np.inf:
             inbox.source[kept], inbox.cursor[kept], inbox.end[kept] = inbox.source[i], c, stop
             inbox.time[kept], inbox.due[kept] = inbox.time[i], due
             kept += 1
-    return kept, Runs(k, source, step, begin, end, time)
+    return kept, Runs(k, source, step, begin, end, time, share)
 
 
 @compiled
@@ -266,6 +270,7 @@ def sort_events(blocks, wiring, flight, drawn, runs, first, last, origin, events
                 run = (runs.source[k], runs.begin[k] - stored, runs.end[k] - stored)
                 place(run, flight, drawn, wiring.shift, now - origin, events)
                 continue
+            share = share_of(wiring.terminals, runs.share[k])
             for c in range(runs.begin[k], runs.end[k]):
                 target = wiring.target[c]
                 if target < wiring.first_point:
@@ -274,7 +279,7 @@ def sort_events(blocks, wiring, flight, drawn, runs, first, last, origin, events
                     events.last[block] = at + 1
                     events.step[at] = now - origin
                     events.element[at] = target & mask
-                    events.weight[at] = wiring.weight[c]
+                    events.weight[at] = wiring.weight[c] * share
     return events, n + n_points
 
 

@@ -85,6 +85,7 @@ class _Stored(NamedTuple):
     kind: np.ndarray
     first_cell: int
     first_point: int
+    release: np.ndarray | None
 
 
 def _told(network: Network, exchange: Exchange, sources: list[range], *made: Any) -> str:
@@ -93,7 +94,10 @@ def _told(network: Network, exchange: Exchange, sources: list[range], *made: Any
     stored = _Stored(
         wiring.first, wiring.target, wiring.weight, wiring.delay, wiring.delays,
         slots.cell, slots.node, slots.kind, network.first_cell, network.first_point,
+        wiring.release,
     )  # fmt: skip
+    if network.releases:
+        made = (*made, network.releases)
     here = sum(int(_sum(stored, some.start, some.stop)) for some in sources)
     return _hash((network.kinetics, made, exchange.sum(here) % 2**64))
 
@@ -109,10 +113,19 @@ def _sum(stored, begin, end):
             if t < n_slots:
                 onto = stored.first_cell + np.int64(stored.cell[t])
                 place = (np.int64(stored.node[t]) << 16) + np.int64(stored.kind[t])
+            place += _release(stored.release, c)
             delay = np.float64(stored.delays[stored.delay[c]]).view(np.int64)
             weight = np.float64(stored.weight[c]).view(np.int64)
             total += stream(stream(np.uint64(source), onto, place), delay, weight)
     return total
+
+
+@compiled
+def _release(release, c):
+    """How a synapse releases, beside its place; left out where nothing is plastic."""
+    if release is None:
+        return np.int64(0)
+    return np.int64(release[c]) << 48
 
 
 def _hash(value: Any) -> str:

@@ -13,6 +13,7 @@ from isocortex.network.drawn import tables
 from isocortex.network.drawn.pool import Pool
 from isocortex.network.factors import Factors
 from isocortex.network.points import PointState
+from isocortex.network.terminals import Terminals
 
 NO_ROOM = -1  # instead of a number of events: more spikes than anything with a memory could send
 
@@ -72,7 +73,8 @@ class Wiring(NamedTuple):
     """Synapses onto one part, sorted by source, then delay.
 
     ``target`` is ``block << shift | element``, or ``first_point`` + index of a point neuron.
-    ``delay`` is an index into ``delays`` (ms).
+    ``delay`` is an index into ``delays`` (ms). ``terminals`` is None, which the compiler knows,
+    where no synapse of the network is plastic.
     """
 
     first: Ints
@@ -82,6 +84,7 @@ class Wiring(NamedTuple):
     delays: Floats
     shift: int
     first_point: int
+    terminals: Terminals | None
 
 
 class Drawn(NamedTuple):
@@ -153,8 +156,8 @@ class Found(NamedTuple):
 class Runs(NamedTuple):
     """Synapses whose events are due in a window: the first ``n`` runs of one spike and delay.
 
-    The source, the step in which they act, begin and end as in :class:`Inbox`, and when they are
-    due (ms).
+    The source, the step in which they act, begin and end as in :class:`Inbox`, when they are due
+    (ms), and which share of their weights they release.
     """
 
     n: int
@@ -163,6 +166,7 @@ class Runs(NamedTuple):
     begin: Ints
     end: Ints
     due: Floats
+    share: Floats
 
 
 class Part(NamedTuple):

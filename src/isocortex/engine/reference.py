@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -26,8 +27,10 @@ from isocortex.engine.layout.models import regions_of, state_rows
 from isocortex.engine.state import Extent, Snapshot, State
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.density import EXTRAPOLATION, STAGE
+from isocortex.mechanisms.release import Release
 from isocortex.network.clock import Clock
 from isocortex.network.network import Network
+from isocortex.network.terminals import COLUMNS, KEYS, distinct, no_terminals
 
 
 class ReferenceCell:
@@ -220,6 +223,54 @@ class ReferenceCell:
             self.states[mechanism][name][self._number(mechanism, node)] = value
 
 
+class ReferenceTerminal:
+    """What one plastic synapse has left to release, advanced step by step as NEURON does."""
+
+    def __init__(self, release: Release, dt: float) -> None:
+        self.release, self.dt = release, dt
+        self.n, self.p, self.tau_r, self.D = 1.0, release.p, release.tau_r0, 1.0
+        self.pb, self.sent, self.last = release.pbtilde, release.p, 0.0
+
+    def spike(self, step: int, due: float) -> float:
+        """The share that is released at a spike which is due then, ms, and acts in a step."""
+        r = self.release
+        now = float(step) if r.in_steps else due / self.dt
+        if not r.in_steps:
+            self._advance(now - self.last)
+        elif now > self.last:
+            for _ in range(step - int(self.last)):
+                before = self.n * self.p * self.D
+                self._advance(1.0)
+            self.sent = before
+        if not r.lag:
+            self.sent = self.n * self.p * self.D
+        self.last = now
+        self.n -= self.n * self.p
+        self.p += r.a_f * (1.0 - self.p)
+        self.tau_r -= r.a_FDR * self.tau_r
+        self.D -= r.a_D * self.p * self.n * self.D
+        self.pb -= r.a_i * self.pb
+        return self.sent
+
+    def _advance(self, steps: float) -> None:
+        """What some other variable makes of each is as it was before."""
+        r, span = self.release, steps * self.dt
+        self.n += (1.0 - np.exp(-span / self.tau_r)) * (1.0 - self.n)
+        self.p += (1.0 - np.exp(-span / r.tau_f)) * (self.pb - self.p)
+        self.tau_r += (1.0 - np.exp(-span / r.tau_FDR)) * (r.tau_r0 - self.tau_r)
+        self.D += (1.0 - np.exp(-span / r.tau_D)) * (1.0 - self.D)
+        self.pb += (1.0 - np.exp(-span / r.tau_i)) * (r.pbtilde - self.pb)
+
+    @property
+    def stands_at(self) -> tuple[float, ...]:
+        """What evolves, in the order of a table of terminals."""
+        return self.n, self.p, self.tau_r, self.D, self.pb, self.sent, self.last
+
+    def put_to(self, numbers: Iterable[float]) -> None:
+        """Go on from what another stood at."""
+        self.n, self.p, self.tau_r, self.D, self.pb, self.sent, self.last = numbers
+
+
 class ReferencePoint:
     """State of one IntFire1 neuron."""
 
@@ -258,6 +309,17 @@ class ReferenceEngine:
         self.sent = itertools.count()
         self.next_train = 0
         self.poisson = network.poisson.begin()
+        self.terminals = self._terminals()
+
+    def _terminals(self) -> dict[int, ReferenceTerminal]:
+        """Of every plastic synapse, as none has spiked."""
+        release, made = self.network.connections.release, self.network.releases
+        if release is None:
+            return {}
+        return {
+            int(k): ReferenceTerminal(made[release[k] - 1], self.settings.dt)
+            for k in np.flatnonzero(release)
+        }
 
     def record(self, probes: ProbeTable) -> None:
         self.probes = probes
@@ -326,6 +388,8 @@ class ReferenceEngine:
             time, _, k, _ = heapq.heappop(self.queue)
             self.n_events += 1
             target, weight = network.connections.target[k], network.connections.weight[k]
+            if k in self.terminals:
+                weight = weight * self.terminals[k].spike(self.step, time)
             if target < len(network.slots):
                 self.cells[network.slots.cell[target]].receive(target, weight)
                 continue
@@ -401,7 +465,23 @@ class ReferenceEngine:
             due=np.array([flying[spike] for spike in spikes]),
             stream=self.poisson.stream.copy(),
             next=self.poisson.next.copy(),
+            terminals=self._used(),
         )
+
+    def _used(self) -> np.ndarray:
+        """The table of terminals that differ from what they begin with."""
+        fresh, table = self._terminals(), []
+        for k, terminal in self.terminals.items():
+            if terminal.stands_at != fresh[k].stands_at:
+                table.append((*self._key(k), *terminal.stands_at))
+        return distinct(np.array([*no_terminals(), *table]).reshape(-1, COLUMNS))
+
+    def _key(self, k: int) -> tuple[float, float, float]:
+        """Source, delay (ms) and release of a plastic synapse."""
+        c = self.network.connections
+        assert c.release is not None
+        source = np.searchsorted(c.first, k, side="right") - 1
+        return float(source), float(c.delays[c.delay[k]]), float(c.release[k] - 1)
 
     def restore(self, state: State) -> None:
         require_same(state.of, identity(self.network, self.settings))
@@ -426,6 +506,11 @@ class ReferenceEngine:
         for spike in zip(state.source, state.time, state.due, strict=True):
             self._send(*spike)
         self.poisson.stream[:], self.poisson.next[:] = state.stream, state.next
+        self.terminals = self._terminals()
+        kept = {tuple(row[:KEYS]): row[KEYS:] for row in state.terminals.tolist()}
+        for k, terminal in self.terminals.items():
+            if self._key(k) in kept:
+                terminal.put_to(kept[self._key(k)])
         heard = self.clock.middle[self.step - 1] if self.step else -np.inf
         self.next_train = int(np.searchsorted(self.network.trains.time, heard, side="right"))
 

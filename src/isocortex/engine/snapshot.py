@@ -29,6 +29,7 @@ from isocortex.engine.state import CellStates, Extent, Snapshot, State
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 from isocortex.network.points import PointState
+from isocortex.network.terminals import distinct, no_terminals, put_to, used
 
 #: Numbers of a piece at most, where a cell does not have more: with their places 25 MB.
 PIECE = 1 << 21
@@ -71,8 +72,8 @@ def take(held: Held, step: int) -> Standing:
     """The state after ``step`` steps; all ranks take theirs together."""
     shares = held.shares
     streams = [(share.chosen, share.poisson.stream, share.poisson.next) for share in shares]
-    told = held.exchange.all((_points(held.shared.points), _on_their_way(shares), streams))
-    points, entries, streams_of = zip(*told, strict=True)
+    here = (_points(held.shared.points), _on_their_way(shares), streams, _terminals(shares))
+    points, entries, streams_of, terminals = zip(*held.exchange.all(here), strict=True)
     source, time, due = _spikes(np.concatenate(entries))
     trains = held.network.poisson.begin()
     for some in streams_of:
@@ -81,7 +82,8 @@ def take(held: Held, step: int) -> Standing:
     return Standing(
         of=held.of, step=step, extent=_extent(held), unit=held.kinetics.powers(step),
         points=np.concatenate(points, axis=1), source=source, time=time, due=due,
-        stream=trains.stream, next=trains.next, held=held,
+        stream=trains.stream, next=trains.next, terminals=distinct(np.concatenate(terminals)),
+        held=held,
     )  # fmt: skip
 
 
@@ -115,6 +117,8 @@ def put_back(held: Held, state: State) -> None:
     for share in held.shares:
         share.poisson.stream[:] = state.stream[share.chosen]
         share.poisson.next[:] = state.next[share.chosen]
+        if share.part.wiring.terminals is not None:
+            put_to(share.part.wiring.terminals, state.terminals)
         flight, n_flight, inbox, n_inbox = hear_again(
             share.part, share.drawn, state.source, state.time, state.due
         )
@@ -225,6 +229,12 @@ def _on_their_way(shares: list[Share]) -> FloatArray:
         which = _nth(keys)
         entries.append(np.column_stack([inbox.time[:n], inbox.source[:n], which, inbox.due[:n]]))
     return np.concatenate(entries)
+
+
+def _terminals(shares: list[Share]) -> FloatArray:
+    """float64[t, COLUMNS], terminals of this rank that have been used."""
+    mine = [share.part.wiring.terminals for share in shares]
+    return distinct(np.concatenate([no_terminals(), *(used(t) for t in mine if t is not None)]))
 
 
 def _spikes(table: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:

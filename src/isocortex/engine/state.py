@@ -78,6 +78,8 @@ class State(ABC):
         and when their next event is due, ms.
     stream, next : uint64[r] and float64[r], of every Poisson source the position in its stream
         and its next spike, ms.
+    terminals : float64[t, 10], of terminals that have been used: source, delay (ms), number of the
+        release, and what they stand at (:mod:`isocortex.network.terminals`).
     """
 
     of: dict[str, str]
@@ -90,6 +92,7 @@ class State(ABC):
     due: FloatArray
     stream: NDArray[np.uint64]
     next: FloatArray
+    terminals: FloatArray
 
     @abstractmethod
     def pieces(self, cells: range) -> Iterator[CellStates]:

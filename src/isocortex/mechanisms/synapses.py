@@ -7,9 +7,11 @@ one compartment share one pair (A, B).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from isocortex.elementary import exp, log
+from isocortex.mechanisms.release import Release
 
 #: Synapses whose current reverses above this excite, mV: it is where cells begin to spike.
 EXCITES_ABOVE = -40.0
@@ -28,6 +30,13 @@ class Kinetics:
     tau_rise: float
     tau_decay: float
     reversal: float
+    #: How much of its weight a synapse releases: all of it.
+    release: ClassVar[Release | None] = None
+
+    @property
+    def conductance(self) -> Kinetics:
+        """What an event of a given weight leaves behind, whatever was released."""
+        return Kinetics(self.tau_rise, self.tau_decay, self.reversal)
 
     def slower(self, factor: float) -> Kinetics:
         """The same with a time constant of decay that is ``factor`` times as long."""
@@ -68,6 +77,30 @@ class Kinetics:
         """Factors by which A and B decay in one step of ``dt`` ms."""
         rise = float(exp(-dt / self.tau_rise)) if self.tau_rise > 0 else 0.0
         return rise, float(exp(-dt / self.tau_decay))
+
+
+@dataclass(frozen=True)
+class PlasticKinetics(Kinetics):
+    """The same of synapses that release a changing share of their weight.
+
+    Attributes
+    ----------
+    name : that NEURON knows such synapses by.
+    """
+
+    release: Release | None = None  # type: ignore[misc]
+    name: str = ""
+
+    def slower(self, factor: float) -> Kinetics:
+        slower = self.conductance.slower(factor)
+        return replace(self, tau_rise=slower.tau_rise, tau_decay=slower.tau_decay)
+
+
+def plastic(kinetics: Kinetics, release: Release, name: str) -> PlasticKinetics:
+    """The same conductance of synapses with short-term plasticity."""
+    return PlasticKinetics(
+        kinetics.tau_rise, kinetics.tau_decay, kinetics.reversal, release=release, name=name
+    )
 
 
 def exp2syn(tau1: float, tau2: float, erev: float) -> Kinetics:

@@ -97,6 +97,7 @@ def build_network(
         shortest=wired.shortest,
         touched=told,
         unchanged=wired.unchanged,
+        releases=wired.releases,
     )
 
 

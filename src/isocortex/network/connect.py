@@ -15,6 +15,7 @@ from isocortex.circuit import Cells, Projection, Synapses
 from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
 from isocortex.errors import ConfigError
+from isocortex.mechanisms.release import Release
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.decays import rule_kinds, with_decays
 from isocortex.network.drawn.place import first_node
@@ -50,6 +51,7 @@ class Wired:
     connections: Connections
     drawn: DrawnSynapses | None
     shortest: float
+    releases: list[Release]
 
 
 def connect(
@@ -78,6 +80,7 @@ def connect(
     index = np.min_scalar_type(max(len(delays) - 1, 0))
     most_nodes = max((m.n_nodes for m in models), default=1)
     kinetics: dict[Kinetics, int] = {}
+    releases: dict[Release | None, int] = {None: 0}
     unchanged: set[tuple[int, Kinetics]] = set()
     drawn: dict[type, _Drawn] = {}
     shortest = np.inf
@@ -91,13 +94,22 @@ def connect(
         ends = (sources.number[projection.source], sources.number[projection.target])
         factors = factors_of(overrides, projection, (len(ends[0]), len(ends[1])))
         numbered = [
-            (kinetics.setdefault(changed, len(kinetics)), before)
+            (kinetics.setdefault(changed.conductance, len(kinetics)), before.conductance)
             for changed, before in with_decays(kinds, factors)
         ]
         unchanged |= set(numbered)
         kind = np.array([number for number, _ in numbered], np.int64)
+        release = np.array(
+            [releases.setdefault(k.release, len(releases)) for k, _ in with_decays(kinds, factors)],
+            np.uint16,
+        )
         tables = projection.tables()
         if tables is not None:
+            if release.any():
+                raise ConfigError(
+                    f"the synapses of {projection.name} are plastic, and drawn at each spike",
+                    field="networks", fix="Write them as edges.",
+                )  # fmt: skip
             what = type(tables)
             if what in drawn:
                 raise ConfigError(
@@ -115,19 +127,30 @@ def connect(
                 made = watch.seen(projection, (len(ends[0]), len(ends[1])), made)
             if factors is not None:
                 made = map(factors.changed, made)
-            parts += _pieces(made, ends, numbering, kind, delay)
+            parts += _pieces(made, ends, numbering, kind, delay, release)
         elif watch is not None:
             watch.unseen(projection)
-    source, key, weight, delay = (np.concatenate(x) for x in zip(*parts, strict=True))
+    of_parts = list(zip(*parts, strict=True))
     del parts
+    release_parts = of_parts.pop()
+    released = np.concatenate(release_parts) if len(releases) > 1 else None
+    source, key, weight, delay = (np.concatenate(x) for x in of_parts)
+    del of_parts
     slots, goal = _slots(key, len(numbering.cells), most_nodes, len(kinetics))
     del key
-    order = np.lexsort((delay, source)) if len(delays) > 1 else np.argsort(source, kind="stable")
+    if released is not None:
+        order = np.lexsort((released, delay, source))
+        released = released[order]
+    elif len(delays) > 1:
+        order = np.lexsort((delay, source))
+    else:
+        order = np.argsort(source, kind="stable")
     first = np.zeros(len(sources.node_id) + 1, np.int64)
     np.cumsum(np.bincount(source, minlength=len(sources.node_id)), out=first[1:])
-    connections = Connections(first, goal[order], weight[order], delay[order], delays)
+    connections = Connections(first, goal[order], weight[order], delay[order], delays, released)
     synapses = _drawn_synapses(drawn, sources, numbering, (len(kinetics), most_nodes), store)
-    return Wired(list(kinetics), unchanged, slots, connections, synapses, shortest)
+    plastic = [each for each in releases if each is not None]
+    return Wired(list(kinetics), unchanged, slots, connections, synapses, shortest, plastic)
 
 
 class _Drawn(NamedTuple):
@@ -175,12 +198,17 @@ def _drawn_synapses(
 
 
 class _Piece(NamedTuple):
-    """Some synapses: their source, the key of what they end on, weight, and index of the delay."""
+    """Some synapses: their source, what they end on, weight, index of the delay, and release.
+
+    What they end on is a key, see :class:`_Numbering`. Where nothing is plastic the last is one
+    number, looked at as many: it takes no memory.
+    """
 
     source: NDArray[np.int32]
     key: IntArray
     weight: NDArray[np.floating]
     delay: NDArray[np.unsignedinteger]
+    release: NDArray[np.uint16]
 
     @classmethod
     def none(cls, index: np.dtype, weight: DTypeLike = np.float32) -> _Piece:
@@ -193,6 +221,7 @@ class _Piece(NamedTuple):
             np.zeros(0, np.int64),
             np.zeros(0, weight),
             np.zeros(0, index),
+            np.zeros(0, np.uint16),
         )
 
 
@@ -202,6 +231,7 @@ def _pieces(
     numbering: _Numbering,
     kind: IntArray,
     delay: NDArray[np.unsignedinteger],
+    release: NDArray[np.uint16],
 ) -> list[_Piece]:
     """What a network keeps of some synapses: they themselves are let go before it is sorted."""
     source, target = ends
@@ -211,9 +241,17 @@ def _pieces(
             numbering.key(target[made.target], made, kind),
             made.weight,
             delay[made.delay],
+            _release(made, release),
         )
         for made in synapses
     ]
+
+
+def _release(made: Synapses, release: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """What each of some synapses releases by; those on point neurons release all."""
+    if not release.any() or (len(made.node) and made.node[0] < 0):
+        return np.broadcast_to(np.uint16(0), len(made.kind))
+    return release[made.kind]
 
 
 class _Numbering(NamedTuple):

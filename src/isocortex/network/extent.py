@@ -32,6 +32,7 @@ class Extent:
     stored : the projections whose synapses are stored.
     synapses : how many these are, on average.
     kinetics : kinds of synapses.
+    terminals : of plastic synapses, at most.
     sources, spikes : of spikes, and given ones.
     """
 
@@ -42,6 +43,7 @@ class Extent:
     stored: list[Projection]
     synapses: float
     kinetics: int
+    terminals: float
     sources: int
     spikes: int
 
@@ -69,11 +71,13 @@ def extent_of(
     most_nodes = max((m.n_nodes for m in models), default=1)
     allowed = [np.zeros((1, most_nodes), bool) for _ in models]
     kinetics: set[Kinetics] = set()
+    terminals = 0.0
     for projection in projections:
         kinds = projection.kinds(cells_of(projection.target, sources, models, cell_model))
         sizes = (len(sources.number[projection.source]), len(sources.number[projection.target]))
         factors = factors_of(overrides, projection, sizes)
-        kinetics |= {changed for changed, _ in with_decays(kinds, factors)}
+        kinetics |= {changed.conductance for changed, _ in with_decays(kinds, factors)}
+        terminals += _terminals(projection, kinds, sizes[0])
         tables = projection.tables()
         if not isinstance(tables, Tables):
             continue
@@ -91,6 +95,16 @@ def extent_of(
         stored=stored,
         synapses=sum(p.expected for p in stored) / plan.ranks,
         kinetics=len(kinetics),
+        terminals=terminals,
         sources=len(sources.node_id),
         spikes=spikes,
     )
+
+
+def _terminals(projection: Projection, kinds: tuple[Kinetics, ...], n_sources: int) -> float:
+    """How many terminals the synapses of a projection have at most."""
+    releases = {kind.release for kind in kinds} - {None}
+    if not releases:
+        return 0.0
+    several = n_sources * len(projection.delays()) * len(releases)
+    return min(projection.expected, float(several))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit.signals import Course
+from isocortex.mechanisms.release import Release
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.pool import AXONS, Pool
 from isocortex.network.drawn.tables import Axons
@@ -57,6 +58,9 @@ class Connections:
     weight : float[m]; uS, or a point neuron's own unit.
     delay : unsigned integer[m], index into ``delays``.
     delays : float64[d], ms, ascending.
+    release : unsigned integer[m], one of ``Network.releases`` counted from 1, or 0 for a synapse
+        that releases all of its weight; None where all do. Those of one source and delay are
+        sorted by it.
     """
 
     first: IntArray
@@ -64,6 +68,7 @@ class Connections:
     weight: NDArray[np.floating]
     delay: NDArray[np.unsignedinteger]
     delays: FloatArray
+    release: NDArray[np.unsignedinteger] | None = None
 
 
 @dataclass(frozen=True)
@@ -175,6 +180,7 @@ class Network:
     source_population, source_node_id : int64[n sources], for reports and messages.
     fields : what potentials outside drive into cells.
     touched : what each change of the simulation is about.
+    releases : what makes synapses plastic; each is another.
     unchanged : (index, kinetics) where the synapses of ``kinetics[index]`` would be of these
         without changes; several where changes make different kinetics the same.
     """
@@ -198,6 +204,7 @@ class Network:
     shortest: float | None = None
     touched: tuple[Touched, ...] = ()
     unchanged: set[tuple[int, Kinetics]] = field(default_factory=set)
+    releases: list[Release] = field(default_factory=list)
 
     @property
     def here(self) -> Rank:

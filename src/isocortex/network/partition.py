@@ -35,7 +35,7 @@ def split(
     address: NDArray[np.integer],
     owner: NDArray[np.integer],
     n_parts: int,
-) -> list[tuple[IntArray, np.ndarray, np.ndarray, np.ndarray]]:
+) -> list[tuple[IntArray, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]]:
     """Divide synapses among the owners of their targets.
 
     Parameters
@@ -45,12 +45,16 @@ def split(
 
     Returns
     -------
-    For every part: first (int64[n_sources + 1]), address, weight and delay index of its synapses,
-    in their order.
+    For every part: first (int64[n_sources + 1]), address, weight, delay index and release of its
+    synapses, in their order.
     """
     c = connections
     if not len(c.target):  # nothing to divide
-        return [(c.first, address[:0], c.weight, c.delay)] * n_parts
+        return [(c.first, address[:0], c.weight, c.delay, c.release)] * n_parts
     return [
-        _part(c.first, c.target, c.weight, c.delay, address, owner, part) for part in range(n_parts)
+        (
+            *_part(c.first, c.target, c.weight, c.delay, address, owner, part),
+            None if c.release is None else c.release[owner[c.target] == part],
+        )
+        for part in range(n_parts)
     ]

@@ -14,6 +14,9 @@ beside the run, with the engine's recurrences, in double precision:
 ``i``              nA    current of the step, with the voltage before it
 =================  ====  =======================================================================
 
+Plastic synapses have ``e``, ``g``, ``i``, their time constants, and what they release by, such as
+``p0`` and ``tau_FDR``.
+
 Synapses are in BMTK's order: those of cells, then those of virtual nodes in order of the inputs
 that drive them. A virtual node that no input drives makes none there, and none here.
 """
@@ -41,23 +44,45 @@ from isocortex.circuit.synapses import kinetics_of, place_synapses
 from isocortex.engine.interface import ProbeTable, Variable
 from isocortex.errors import ConfigError
 from isocortex.hashes import sha256
-from isocortex.mechanisms.synapses import Kinetics
+from isocortex.mechanisms.synapses import Kinetics, PlasticKinetics
 from isocortex.network.clock import Clock
 from isocortex.network.connect import cells_of
 from isocortex.network.decays import with_decays
 from isocortex.network.factors import factors_of
 from isocortex.network.network import Network
 from isocortex.network.sources import VIRTUAL, Sources, number_sources
+from isocortex.network.terminals import released, terminals_of
 from isocortex.report.membrane import MembraneReport
 from isocortex.report.record import Sampling, Schedule
 
 #: What can be recorded, and its unit.
 VARIABLES = {
     "tau1": "ms", "tau2": "ms", "tau": "ms", "e": "mV", "A": "uS", "B": "uS", "g": "uS", "i": "nA",
+    "tau_1": "ms", "tau_r": "ms", "tau_r0": "ms", "tau_FDR": "ms", "tau_D": "ms", "tau_i": "ms",
+    "tau_f": "ms", "p0": "", "pbtilde": "", "a_FDR": "", "a_D": "", "a_i": "", "a_f": "",
 }  # fmt: skip
 #: NEURON's synapses, and which of these variables each has.
 ONE, TWO = "ExpSyn", "Exp2Syn"
 OF = {ONE: ("tau", "e", "g", "i"), TWO: ("tau1", "tau2", "e", "A", "B", "g", "i")}
+#: The same of BMTK's plastic synapses: numbers of :class:`Release` by NEURON's names.
+NUMBERS = {
+    name: number
+    for number, names in {
+        "tau_r0": ("tau_r", "tau_r0"), "p": ("p0",), "pbtilde": ("pbtilde",), "a_FDR": ("a_FDR",),
+        "tau_FDR": ("tau_FDR",), "a_D": ("a_D",), "tau_D": ("tau_D",), "a_i": ("a_i",),
+        "tau_i": ("tau_i",), "a_f": ("a_f",), "tau_f": ("tau_f",),
+    }.items()
+    for name in names
+}  # fmt: skip
+_SHARED = ("e", "tau_1", "g", "i")
+OF |= {
+    "stp1syn": (*_SHARED, "tau_r", "p0"),
+    "stp2syn": (*_SHARED, "tau_r0", "p0", "tau_FDR", "a_FDR"),
+    "stp3syn": (*_SHARED, "tau_r0", "p0", "tau_FDR", "a_FDR", "tau_D", "a_D"),
+    "stp4syn": (*_SHARED, "tau_r", "p0"),
+    "stp5syn": (*_SHARED, *(n for n in NUMBERS if n not in ("tau_r", "p0"))),
+    "exp2syn_tm": ("tau1", "tau2", "e", "A", "B", "g", "i"),
+}
 
 
 class Connected:
@@ -224,7 +249,14 @@ class ConnectionRecorder:
     def _prepare(self, network: Network, cell: IntArray, node: IntArray) -> None:
         """Factors and jumps of every synapse, and the trains of sources that are not simulated."""
         self.e = np.array([k.reversal for k in self.kinetics])
-        self.jumping = np.array([name_of(k) == ONE for k in self.kinetics], bool)
+        self.jumping = np.array([k.tau_rise == 0.0 for k in self.kinetics], bool)
+        releases = [k.release for k in self.kinetics]
+        plastic = np.array([release is not None for release in releases], bool)
+        #: every plastic synapse has its own
+        self.terminals = terminals_of(
+            np.arange(self.n_connections), self.delay, np.cumsum(plastic) * plastic,
+            [release for release in releases if release is not None], self.dt,
+        )  # fmt: skip
         self._count_on()
         self.A, self.B = np.zeros(self.n_connections), np.zeros(self.n_connections)
         order = np.argsort(self.source, kind="stable")
@@ -281,6 +313,7 @@ class ConnectionRecorder:
             "A": self.A.copy(), "B": self.B.copy(), "when": self.pending[0],
             "onto": self.pending[1], "stream": self.poisson.stream.copy(),
             "next": self.poisson.next.copy(), "of": np.frombuffer(self.of.encode(), np.uint8),
+            **({"terminals": self.terminals.state.copy()} if len(self.terminals.state) else {}),
         }  # fmt: skip
 
     def go_on(self, step: int, kept: Iterable[Mapping[str, NDArray[Any]]]) -> None:
@@ -305,6 +338,8 @@ class ConnectionRecorder:
         self.A[:], self.B[:] = mine["A"], mine["B"]
         self.pending = (mine["when"], mine["onto"])
         self.poisson.stream[:], self.poisson.next[:] = mine["stream"], mine["next"]
+        if len(self.terminals.state):
+            self.terminals.state[:] = mine["terminals"]
         self.clock.extend(step)
         ahead = self.trains[1] > self.clock.start[step]
         self.trains = (self.trains[0][ahead], self.trains[1][ahead])
@@ -338,8 +373,11 @@ class ConnectionRecorder:
             return self.e
         if self.variable == "tau1":
             return np.array([k.tau_rise for k in self.kinetics])
-        if self.variable in ("tau2", "tau"):
+        if self.variable in ("tau2", "tau", "tau_1"):
             return np.array([k.tau_decay for k in self.kinetics])
+        if self.variable in NUMBERS:
+            number = NUMBERS[self.variable]
+            return np.array([getattr(k.release, number) for k in self.kinetics])
         return None
 
     def _receive(self, end: int, sources: IntArray, times: FloatArray) -> None:
@@ -363,27 +401,37 @@ class ConnectionRecorder:
 
     def _step(self, step: int, v: FloatArray) -> FloatArray:
         """The variable of every synapse after one more step; ``v`` is the voltage before it."""
-        self._jump(self.clock.middle[step])
+        self._jump(step, self.clock.middle[step])
         g = self.B - self.A
         self.A *= self.fade_a
         self.B *= self.fade_b
         # NEURON delivers at both ends of a step: what falls into its second half is seen as it ends
-        self._jump(self.clock.start[step + 1])
+        self._jump(step + 1, self.clock.start[step + 1])
         if self.variable == "g":
             return np.where(self.jumping, self.B, g)
         return g * (v - self.e) if self.variable == "i" else getattr(self, self.variable)
 
-    def _jump(self, until: float) -> None:
-        """Deliver the events that are due until then, ms."""
+    def _jump(self, step: int, until: float) -> None:
+        """Deliver the events that are due until then, ms, which act in a step."""
         when, onto = self.pending
         n = int(np.searchsorted(when, until, side="right"))
-        np.add.at(self.A, onto[:n], self.jump_a[onto[:n]])
-        np.add.at(self.B, onto[:n], self.jump_b[onto[:n]])
+        share = self._released(step, when[:n], onto[:n])
+        np.add.at(self.A, onto[:n], self.jump_a[onto[:n]] * share)
+        np.add.at(self.B, onto[:n], self.jump_b[onto[:n]] * share)
         self.pending = (when[n:], onto[n:])
+
+    def _released(self, step: int, when: FloatArray, onto: IntArray) -> FloatArray:
+        """Share of its weight that each of some events brings, in their order."""
+        share = np.ones(len(when))
+        for k in np.flatnonzero(self.terminals.of[onto] >= 0):
+            share[k] = released(self.terminals, onto[k], step, when[k])
+        return share
 
 
 def name_of(kinetics: Kinetics) -> str:
     """NEURON's name of such a synapse."""
+    if isinstance(kinetics, PlasticKinetics):
+        return kinetics.name
     return ONE if kinetics.tau_rise == 0.0 else TWO
 
 

@@ -57,7 +57,7 @@ def recorders_of(
                 raise ConfigError(
                     f"no connection onto the chosen cells has a synapse of type "
                     f"{spec.connections or 'Exp2Syn or ExpSyn'}", field="syn_type",
-                    fix="Choose other cells, or Exp2Syn, ExpSyn or null.",
+                    fix="Choose other cells, Exp2Syn, ExpSyn, a plastic synapse's name, or null.",
                 )  # fmt: skip
     return recorders
 

@@ -69,6 +69,7 @@ def sizes_of_extent(extent: Extent, precision: str, second_order: bool = False) 
         sources=extent.sources,
         spikes=extent.spikes,
         kinetics=extent.kinetics,
+        terminals=extent.terminals,
         drawn=extent.drawn,
         second_order=second_order,
     )

@@ -25,6 +25,7 @@ from isocortex.errors import ConfigError
 from isocortex.hashes import sha256
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
+from isocortex.network.terminals import KEYS
 from isocortex.session.loop import Run
 from isocortex.session.places import Places
 from isocortex.session.ranks import Ranks
@@ -202,8 +203,9 @@ def carried(saved: Saved, network: Network, settings: Settings, ranks: Ranks) ->
     """A state as a branch goes on with it in a circuit that may have changed.
 
     Synaptic conductances stay what they are and decay, with the time constants of now; events of
-    spikes that are on their way find the synapses of now. Random trains that are the same go on,
-    all others begin at the state's time.
+    spikes that are on their way find the synapses of now. Plastic synapses that release as before
+    have left what they had. Random trains that are the same go on, all others begin at the state's
+    time.
 
     Raises
     ------
@@ -216,18 +218,20 @@ def carried(saved: Saved, network: Network, settings: Settings, ranks: Ranks) ->
     meaning = saved.meaning()
     places = Places(meaning, state.unit, network)
     places.require(state)
-    needed = np.unique(np.concatenate([state.source, meaning.poisson.source]))
+    of_terminals = state.terminals[:, 0].astype(np.int64)
+    needed = np.unique(np.concatenate([state.source, meaning.poisson.source, of_terminals]))
     number = _numbers(meaning, needed, network)
     source = number[np.searchsorted(needed, state.source)]
     order = np.lexsort((source, state.time))
     order = order[source[order] >= 0]
     then = number[np.searchsorted(needed, meaning.poisson.source)]
+    terminals = _terminals(state.terminals, number[np.searchsorted(needed, of_terminals)], meaning,
+                           network)  # fmt: skip
     stream, following = _streams(saved, meaning.poisson, then, network)
     return Carried(
         of=here, step=state.step, extent=state.extent, unit=places.unit, points=state.points,
         source=source[order], time=state.time[order], due=state.due[order],
-        stream=stream, next=following, before=state,
-        places=places,
+        stream=stream, next=following, terminals=terminals, before=state, places=places,
     )  # fmt: skip
 
 
@@ -265,6 +269,20 @@ def _numbers(meaning: Meaning, needed: IntArray, network: Network) -> IntArray:
         same = np.flatnonzero(wanted[at] == here)
         number[order[at[same]]] = some.start + same
     return number
+
+
+def _terminals(
+    table: FloatArray, source: IntArray, meaning: Meaning, network: Network
+) -> FloatArray:
+    """Terminals of a state with the numbers that sources and releases have in a network.
+
+    ``source`` is the first column as it is here. Those that are not here are left out.
+    """
+    here = [each.numbers for each in network.releases]
+    of = [here.index(n) if n in here else -1 for n in map(tuple, meaning.releases.tolist())]
+    release = np.array([*of, -1])[table[:, 2].astype(np.int64)]
+    moved = np.column_stack([source, table[:, 1], release, table[:, KEYS:]])
+    return moved[(source >= 0) & (release >= 0)]
 
 
 def _streams(

@@ -33,6 +33,8 @@ from isocortex.errors import InputError, disk_errors
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
+from isocortex.network.terminals import no_terminals
+from isocortex.network.terminals import numbers_of as numbers_of_releases
 from isocortex.report.hdf5 import reserve
 from isocortex.report.output import CHECKPOINT
 
@@ -50,6 +52,8 @@ OF = {
 
 #: What of a state is no array.
 TOLD = ("of", "step", "extent")
+#: What states of this format had not from the beginning: there was nothing plastic then.
+LATER = ("terminals",)
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -66,6 +70,7 @@ class Meaning:
     poisson : the sources whose streams the state holds.
     unchanged : float64[m, 4], the number of a kinetics, then the three of what its synapses would
         be of without changes; several where changes make different kinetics the same.
+    releases : float64[r, 13], the numbers of each release.
     """
 
     populations: list[str]
@@ -74,12 +79,14 @@ class Meaning:
     kinetics: FloatArray
     unchanged: FloatArray
     poisson: PoissonSources
+    releases: FloatArray
 
     @classmethod
     def of(cls, network: Network) -> Meaning:
         return cls(
             network.populations, network.source_population, network.source_node_id,
             numbers_of(network.kinetics), unchanged_of(network), network.poisson,
+            numbers_of_releases(network.releases),
         )  # fmt: skip
 
 
@@ -165,7 +172,7 @@ def write_state(
     arrays |= {
         "circuit/population": _narrow(meaning.population),
         "circuit/node_id": _narrow(meaning.node_id), "circuit/kinetics": meaning.kinetics,
-        "circuit/unchanged": meaning.unchanged,
+        "circuit/unchanged": meaning.unchanged, "circuit/releases": meaning.releases,
         **{f"circuit/poisson/{item.name}": getattr(meaning.poisson, item.name)
            for item in fields(PoissonSources)},
         **more,
@@ -312,8 +319,9 @@ def read_state(path: Path) -> Saved:
             state = {
                 item.name: file[f"state/{item.name}"][()]
                 for item in fields(State)
-                if item.name not in TOLD
+                if item.name not in (*TOLD, *LATER)
             }
+            state["terminals"] = file.get("state/terminals", no_terminals())[()]
             kept = Kept(
                 of=about["of"], step=about["step"], extent=Extent(*sizes), **state, path=path
             )
@@ -335,7 +343,7 @@ def _meaning(path: Path, populations: list[str]) -> Meaning:
             return Meaning(
                 populations, file["circuit/population"][()], file["circuit/node_id"][()],
                 file["circuit/kinetics"][()], file["circuit/unchanged"][()],
-                PoissonSources(**poisson),
+                PoissonSources(**poisson), file.get("circuit/releases", no_terminals())[()],
             )  # fmt: skip
         except (KeyError, TypeError, OSError) as error:
             raise _no_state(path, error) from error

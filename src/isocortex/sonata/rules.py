@@ -21,11 +21,11 @@ from isocortex.text import read_json
 logger = logging.getLogger(__name__)
 
 #: Template -> what is read of its parameter file, here and by BMTK.
-READ = {template: {*chain(*names)} for template, (_, names) in TEMPLATES.items()}
+READ = {name: {*chain(*made.of, *made.released)} for name, made in TEMPLATES.items()}
 #: Names that parameters of synapses have in one model or another.
 SYNAPTIC = (
     r"e|e_?rev|v_?rev|e_?syn|reversal\w*|tau\w*|g|g_?(max|bar|syn)|conductance|u0|use|dep|fac|p0"
-    r"|p_?release|nmda\w*|threshold"
+    r"|p_?release|nmda\w*|threshold|a_\w+|pbtilde"
 )
 #: Names of numbers that would change a synapse if they were read.
 PARAMETER = re.compile(rf"{SYNAPTIC}|(syn_?)?weight|(syn_?)?delay|u", re.IGNORECASE)

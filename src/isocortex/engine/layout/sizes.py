@@ -16,6 +16,7 @@ from isocortex.engine.layout.models import regions_of
 from isocortex.engine.precision import PRECISIONS
 from isocortex.network.memory import SORTED
 from isocortex.network.network import Network
+from isocortex.network.terminals import OF_SYNAPSE, TERMINAL
 from isocortex.targets.simd import lanes
 
 #: Python with what a run imports, and compiled code, bytes; ``benchmarks/memory.py``.
@@ -72,6 +73,7 @@ def sizes(
     spikes: int = 0,
     kinetics: int = 0,
     driven: int = 0,
+    terminals: float = 0.0,
     drawn: bool = False,
     second_order: bool = False,
 ) -> Sizes:
@@ -86,6 +88,7 @@ def sizes(
     sources, spikes : of spikes, and spikes given.
     kinetics : kinds of synapses.
     driven : numbers that say what fields drive into cells.
+    terminals : of plastic synapses.
     drawn : whether synapses are drawn at spikes: then blocks of a model share tables.
     """
     real, term = PRECISIONS[precision]
@@ -104,6 +107,8 @@ def sizes(
         patterns = 1 if drawn else in_lanes // width
         tables += patterns * (8 * model.n_nodes + ROW * np.count_nonzero(sites))
     wiring = synapse_bytes * synapses + SOURCE * sources + SPIKE * spikes
+    if terminals:
+        wiring += OF_SYNAPSE * synapses + TERMINAL * terminals
     most_nodes = max((model.n_nodes for model in models), default=1)
     cells = float(np.sum(counts))
     tables += (CELL + NEURON * drawn) * cells + (8 + real.itemsize) * driven
@@ -133,6 +138,7 @@ def sizes_of(network: Network, precision: str, second_order: bool = False) -> Si
         spikes=len(network.trains.time),
         kinetics=len(network.kinetics),
         driven=sum(current.size for current in network.fields.current),
+        terminals=0.0 if wiring.release is None else float(np.count_nonzero(wiring.release)),
         drawn=network.drawn is not None,
         second_order=second_order,
     )

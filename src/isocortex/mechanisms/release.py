@@ -1,0 +1,119 @@
+"""Short-term plasticity: which share of its weight a synapse gives at each spike of its source.
+
+One form holds all that there are here. Of the transmitter a terminal has a fraction n left, which
+is released with probability p and finds a fraction D of receptors; a spike counts n p D times its
+weight. Between spikes (Hennig 2013, doi:10.3389/fncom.2013.00045)
+
+    n' = (1 - n) / tau_r,   tau_r' = (tau_r0 - tau_r) / tau_FDR,   D' = (1 - D) / tau_D,
+    p' = (pb - p) / tau_f,  pb' = (pbtilde - pb) / tau_i
+
+and at a spike, one after the other,
+
+    n -= n p,   p += a_f (1 - p),   tau_r -= a_FDR tau_r,   D -= a_D p n D,   pb -= a_i pb.
+
+BMTK's ``stp1syn`` to ``stp4syn`` leave parts of it out. So does the model of Tsodyks and Markram:
+its u, which decays to 0 and is raised by Use (1 - u) before it is used, is p - Use over 1 - Use.
+
+All of this follows from when the source spikes. :mod:`isocortex.network.terminals` computes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, fields, replace
+
+#: What is not there recovers in any time.
+ANY = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """How synapses release; times in ms, the rest are fractions.
+
+    Attributes
+    ----------
+    p : at first; later it relaxes to ``pbtilde``.
+    lag : steps between what a spike counts by and when it does: BMTK's ``stp2syn`` and ``stp5syn``
+        take the product of n, p and D from the step before.
+    in_steps : NEURON advances the variables from step to step; else they follow from the times of
+        spikes, which need not be those of steps.
+    """
+
+    tau_r0: float
+    p: float
+    pbtilde: float
+    a_FDR: float = 0.0
+    tau_FDR: float = ANY
+    a_D: float = 0.0
+    tau_D: float = ANY
+    a_i: float = 0.0
+    tau_i: float = ANY
+    a_f: float = 0.0
+    tau_f: float = ANY
+    lag: float = 0.0
+    in_steps: float = 1.0
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """All of them, in order."""
+        numbers: tuple[float, ...] = astuple(self)
+        return numbers
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.name.startswith("tau_") and not value > 0.0:
+                raise ValueError(f"{item.name} must be positive, found {value:g}")
+            if not item.name.startswith("tau_") and not 0.0 <= value <= 1.0:
+                raise ValueError(f"{item.name} must be between 0 and 1, found {value:g}")
+        if self.a_FDR == 1.0:
+            raise ValueError("a_FDR must be less than 1: recovery would take no time")
+
+
+#: The parts of :class:`Release`, in the order of its numbers.
+(
+    TAU_R0, P_FIRST, PBTILDE, A_FDR, TAU_FDR, A_D, TAU_D, A_I, TAU_I, A_F, TAU_F, LAG, IN_STEPS,
+) = range(NUMBERS := len(fields(Release)))  # fmt: skip
+
+
+def depressing(tau_r: float, p0: float) -> Release:
+    """Vesicles that are used up and replaced: BMTK's stp1syn.
+
+    And its stp4syn, whose second variable changes nothing.
+    """
+    return Release(tau_r0=tau_r, p=p0, pbtilde=p0)
+
+
+def recovering_faster(tau_r0: float, p0: float, tau_FDR: float, a_FDR: float) -> Release:
+    """Recovery that spikes make faster: BMTK's stp2syn."""
+    return Release(tau_r0=tau_r0, p=p0, pbtilde=p0, tau_FDR=tau_FDR, a_FDR=a_FDR, lag=1.0)
+
+
+def desensitising(
+    tau_r0: float, p0: float, tau_FDR: float, a_FDR: float, tau_D: float, a_D: float
+) -> Release:
+    """Receptors that a spike desensitises, besides: BMTK's stp3syn."""
+    plain = recovering_faster(tau_r0, p0, tau_FDR, a_FDR)
+    return replace(plain, tau_D=tau_D, a_D=a_D, lag=0.0)
+
+
+def hennig(
+    tau_r0: float, pbtilde: float, tau_FDR: float, a_FDR: float, tau_D: float, a_D: float,
+    tau_i: float, a_i: float, tau_f: float, a_f: float,
+) -> Release:  # fmt: skip
+    """All of it: BMTK's stp5syn, whose p is 1 when a simulation begins."""
+    return Release(
+        tau_r0=tau_r0, p=1.0, pbtilde=pbtilde, tau_FDR=tau_FDR, a_FDR=a_FDR, tau_D=tau_D, a_D=a_D,
+        tau_i=tau_i, a_i=a_i, tau_f=tau_f, a_f=a_f, lag=1.0,
+    )  # fmt: skip
+
+
+def tsodyks_markram(use: float, dep: float, fac: float) -> Release:
+    """Depression and facilitation (Tsodyks & Markram 1997), as in the deterministic BBP synapses.
+
+    Parameters
+    ----------
+    use : fraction that a spike releases after a long pause.
+    dep, fac : times in which depression and facilitation fade, ms; 0 is no facilitation.
+    """
+    plain = Release(tau_r0=dep, p=use, pbtilde=use, in_steps=0.0)
+    return plain if fac == 0.0 else replace(plain, a_f=use, tau_f=fac)

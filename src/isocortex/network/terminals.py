@@ -1,0 +1,263 @@
+"""Axon terminals: what plastic synapses have left to release, one for all that have the same.
+
+What a synapse releases follows from when its source spikes and from its delay, since NEURON
+counts in steps and a delay decides in which one a spike acts. So synapses of one source, delay and
+:class:`Release` share one *terminal*, which is looked up once when a spike acts on all of them.
+It is advanced from spike to spike, whatever time is between: where NEURON goes step by step, the
+product or sum of all its steps has a closed form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isocortex.arrays import FloatArray, IntArray
+from isocortex.compiling import compiled
+from isocortex.mechanisms.release import (
+    A_D,
+    A_F,
+    A_FDR,
+    A_I,
+    IN_STEPS,
+    LAG,
+    NUMBERS,
+    P_FIRST,
+    PBTILDE,
+    TAU_D,
+    TAU_F,
+    TAU_FDR,
+    TAU_I,
+    TAU_R0,
+    Release,
+)
+from isocortex.streams import exp, log
+
+#: What evolves of a terminal: see :class:`Release`; then what the last spike counted by, and when
+#: that was, in steps.
+N, P, TAU_R, D, PB, SENT, LAST = range(7)
+#: Columns of a table of terminals before these: source, delay (ms) and number of the release.
+KEYS = 3
+COLUMNS = KEYS + 7
+#: By how much of itself tau_r grows in a step where steps are taken one by one.
+STEEP = 0.01
+#: Bytes of a terminal, and of every synapse of a network that has some, while it is laid out.
+TERMINAL, OF_SYNAPSE = 80, 8
+
+
+class Terminals(NamedTuple):
+    """Terminals of some synapses that are sorted by source, then delay, then release.
+
+    Attributes (m synapses, t terminals)
+    ----------
+    of : int32[m], terminal of every synapse; -1 where all of its weight is released.
+    source : int64[t].
+    delay : float64[t], ms.
+    release : int64[t], row of ``numbers``.
+    numbers : float64[releases, 13], of each :class:`Release`.
+    state : float64[t, 7], what evolves.
+    dt : ms.
+    """
+
+    of: NDArray[np.int32]
+    source: IntArray
+    delay: FloatArray
+    release: IntArray
+    numbers: FloatArray
+    state: FloatArray
+    dt: float
+
+
+def terminals_of(
+    source: NDArray[np.integer],
+    delay: FloatArray,
+    release: NDArray[np.integer],
+    releases: Sequence[Release],
+    dt: float,
+) -> Terminals:
+    """Terminals before the first spike, of synapses in their order.
+
+    Parameters
+    ----------
+    source, delay, release : of every synapse; ms; one of ``releases`` counted from 1, or 0.
+    """
+    first = np.zeros(len(source), bool)
+    first[:1] = True
+    for key in (source, delay, release):
+        first[1:] |= key[1:] != key[:-1]
+    first &= release > 0
+    of = np.where(release > 0, np.cumsum(first) - 1, -1).astype(np.int32)
+    at = np.flatnonzero(first)
+    made = Terminals(
+        of, source[at].astype(np.int64), delay[at], release[at].astype(np.int64) - 1,
+        numbers_of(releases), np.empty((len(at), COLUMNS - KEYS)), dt,
+    )  # fmt: skip
+    rest(made)
+    return made
+
+
+def numbers_of(releases: Sequence[Release]) -> FloatArray:
+    """float64[releases, 13], what each consists of."""
+    return np.array([each.numbers for each in releases], float).reshape(-1, NUMBERS)
+
+
+def rest(terminals: Terminals) -> None:
+    """Put all of them to where they begin."""
+    numbers, state = terminals.numbers[terminals.release], terminals.state
+    state[:, N] = state[:, D] = 1.0
+    state[:, P] = state[:, SENT] = numbers[:, P_FIRST]
+    state[:, TAU_R], state[:, PB] = numbers[:, TAU_R0], numbers[:, PBTILDE]
+    state[:, LAST] = 0.0
+
+
+def no_terminals() -> FloatArray:
+    """A table of none."""
+    return np.zeros((0, COLUMNS))
+
+
+def used(terminals: Terminals) -> FloatArray:
+    """float64[n, COLUMNS], those that differ from what they begin with."""
+    fresh = terminals._replace(state=np.empty_like(terminals.state))
+    rest(fresh)
+    at = np.flatnonzero((terminals.state != fresh.state).any(axis=1))
+    keys = (terminals.source[at], terminals.delay[at], terminals.release[at])
+    return np.column_stack([*keys, terminals.state[at]])
+
+
+def distinct(table: FloatArray) -> FloatArray:
+    """Terminals that several parts have are the same: one of each, by source, delay and release."""
+    return table[np.unique(table[:, :KEYS], axis=0, return_index=True)[1]]
+
+
+def put_to(terminals: Terminals, table: FloatArray) -> None:
+    """Give terminals what a table says of them; those of which it says nothing begin.
+
+    Where a delay is another than in the table, as it may be in a branch, the terminal of the same
+    source and release with the next delay stands for it.
+    """
+    rest(terminals)
+    if not len(table) or not len(terminals.source):
+        return
+    delays = np.unique(np.concatenate([table[:, 1], terminals.delay]))
+    n_releases = len(terminals.numbers)
+    kept = (table[:, 0] * n_releases + table[:, 2]).astype(np.int64)
+    wanted = terminals.source * n_releases + terminals.release
+    at_kept = kept * len(delays) + np.searchsorted(delays, table[:, 1])
+    at_wanted = wanted * len(delays) + np.searchsorted(delays, terminals.delay)
+    order = np.argsort(at_kept)
+    after = np.searchsorted(at_kept[order], at_wanted)
+    for place in (after - 1, after):  # the one that is not shorter last: it counts
+        inside = order[np.clip(place, 0, len(order) - 1)]
+        known = np.flatnonzero((kept[inside] == wanted) & (place >= 0) & (place < len(order)))
+        terminals.state[known] = table[inside[known], KEYS:]
+
+
+@compiled
+def end_of(terminals: Terminals | None, begin: int, end: int) -> int:
+    """Where the first of some synapses that follow each other is that has another terminal."""
+    if terminals is None:
+        return end
+    if begin >= len(terminals.of):  # drawn
+        return end
+    at, mine = begin, terminals.of[begin]
+    while at < end and terminals.of[at] == mine:
+        at += 1
+    return at
+
+
+@compiled
+def share_of(terminals: Terminals | None, share: float) -> float:
+    """The share itself; 1 where nothing is plastic, by which the compiler need not multiply."""
+    if terminals is None:
+        return 1.0
+    return share
+
+
+@compiled
+def released(terminals: Terminals | None, synapse: int, step: int, due: float) -> float:
+    """Share of its weight that a synapse releases at a spike, which all that share it do.
+
+    Parameters
+    ----------
+    step : in which the spike acts.
+    due : when it was to act, ms.
+    """
+    if terminals is None:
+        return 1.0
+    if synapse >= len(terminals.of) or terminals.of[synapse] < 0:  # drawn, or not plastic
+        return 1.0
+    t = terminals.of[synapse]
+    numbers, state = terminals.numbers[terminals.release[t]], terminals.state[t]
+    now = step * 1.0 if numbers[IN_STEPS] else due / terminals.dt
+    steps, lag = now - state[LAST], numbers[LAG]
+    if steps >= lag:
+        advance(state, numbers, steps - lag, terminals.dt)
+        state[SENT] = state[N] * state[P] * state[D]
+        advance(state, numbers, lag, terminals.dt)
+    share: float = state[SENT]
+    state[LAST] = now
+    state[N] -= state[N] * state[P]
+    state[P] += numbers[A_F] * (1.0 - state[P])
+    state[TAU_R] -= numbers[A_FDR] * state[TAU_R]
+    state[D] -= numbers[A_D] * state[P] * state[N] * state[D]
+    state[PB] -= numbers[A_I] * state[PB]
+    return share
+
+
+@compiled
+def advance(state: FloatArray, numbers: FloatArray, steps: float, dt: float) -> None:
+    """Let time pass without a spike: what NEURON's method (``cnexp``) makes of so many steps.
+
+    n' and p' hold the variable that they depend on for every step. Of p that makes a geometric
+    series.
+    """
+    if steps <= 0.0:
+        return
+    span = steps * dt
+    _recover(state, numbers, steps, dt)
+    if state[D] != 1.0:
+        state[D] = 1.0 - (1.0 - state[D]) * exp(-span / numbers[TAU_D])
+    pbtilde = numbers[PBTILDE]
+    below = pbtilde - state[PB]
+    if state[P] == pbtilde and below == 0.0:
+        return
+    fades = exp(-span / numbers[TAU_F])
+    follows = 0.0
+    if below != 0.0:
+        faded, of_p = exp(-span / numbers[TAU_I]), exp(-dt / numbers[TAU_F])
+        of_pb = exp(-dt / numbers[TAU_I])
+        apart = of_pb - of_p
+        series = (faded - fades) / apart if abs(apart) > 1e-9 else steps * fades / of_p
+        follows = (1.0 - of_p) * below * series
+        state[PB] = pbtilde - below * faded
+    state[P] = pbtilde + (state[P] - pbtilde) * fades - follows
+
+
+@compiled
+def _recover(state: FloatArray, numbers: FloatArray, steps: float, dt: float) -> None:
+    """n and tau_r after so many steps.
+
+    1 - n shrinks by the product of exp(-dt / tau_r) of all steps. The exponents are added up by the
+    formula of Euler and Maclaurin: the integral, half of what the ends differ by, a twelfth of
+    their slopes. Where spikes have made tau_r short, and it doubles within a few steps, these come
+    first, one by one.
+    """
+    tau_r0, tau_r, tau_FDR = numbers[TAU_R0], state[TAU_R], numbers[TAU_FDR]
+    exponent = 0.0
+    while steps >= 1.0 and dt * (tau_r0 - tau_r) > STEEP * tau_FDR * tau_r:
+        exponent += dt / tau_r
+        tau_r = tau_r0 - (tau_r0 - tau_r) * exp(-dt / tau_FDR)
+        steps -= 1.0
+    span = steps * dt
+    exponent += span / tau_r0
+    if tau_r != tau_r0:
+        later = tau_r0 - (tau_r0 - tau_r) * exp(-span / tau_FDR)
+        exponent += tau_FDR / tau_r0 * log(later / tau_r) + 0.5 * dt * (1.0 / tau_r - 1.0 / later)
+        slopes = (tau_r0 - tau_r) / (tau_r * tau_r) - (tau_r0 - later) / (later * later)
+        exponent += dt * dt / 12.0 * slopes / tau_FDR
+        tau_r = later
+    state[TAU_R] = tau_r
+    state[N] = 1.0 - (1.0 - state[N]) * exp(-exponent)

@@ -1,0 +1,147 @@
+"""Circuits with plastic synapses: read, run on threads and ranks, saved, continued, changed."""
+
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from launch import launch
+from library_circuit import clamp, poisson, report, write_library_circuit
+from written import require_equal
+
+import isocortex as ic
+from isocortex.analysis.conductance import mean_conductance
+from isocortex.errors import ConfigError, ModelError
+from isocortex.network.build import build_network
+from isocortex.sonata.write import write_types
+
+VALUES = {
+    "stp1syn": {"tau_1": 2.0, "erev": 0.0, "tau_r": 100.0, "p0": 0.3},
+    "stp2syn": {"tau_1": 2.0, "erev": 0.0, "tau_r0": 900.0, "p0": 0.4, "tau_FDR": 400.0},
+    "stp3syn": {"tau_1": 2.0, "erev": 0.0, "tau_r0": 900.0, "p0": 0.4, "tau_FDR": 400.0,
+                "a_FDR": 0.5, "tau_D": 50.0, "a_D": 0.3},
+    "stp4syn": {"tau_1": 2.0, "erev": 0.0, "tau_r": 100.0, "p0": 0.3},
+    "stp5syn": {"tau_1": 2.0, "erev": 0.0, "tau_r0": 900.0, "tau_FDR": 400.0, "a_FDR": 0.5,
+                "a_D": 0.3, "a_i": 0.3, "a_f": 0.3, "pbtilde": 0.3},
+    "exp2syn_tm": {"tau1": 0.5, "tau2": 3.0, "erev": 0.0, "Use": 0.3, "Dep": 90.0, "Fac": 40.0},
+}  # fmt: skip
+EDGES = [(0, 0, 3), (1, 1, 5), (0, 2, 9), (1, 2, 1), (0, 1, 40), (1, 0, 30)]
+RECURRENT = [(0, 2, 9), (2, 0, 9), (1, 2, 17), (2, 1, 12), (1, 0, 3), (0, 1, 20)]
+
+
+def write(folder, template="stp5syn", values=None, **sections):
+    """Three cells and two trains, with synapses of one template in two delays, and plain ones."""
+    defaults = {
+        "run": {"tstop": 60.0},
+        "inputs": {"drive": poisson(100.0), "step": clamp(0.3, (0, 1, 2))},
+        "reports": {
+            "soma": report("v"), "g": report("g_exc", "all"),
+            "one": {"module": "netcon_report", "variable_name": "g", "syn_type": template},
+        },
+    }  # fmt: skip
+    config = write_library_circuit(
+        folder, cells=3, edges=EDGES, recurrent=RECURRENT, **(defaults | sections)
+    )
+    (folder / "plastic.json").write_text(json.dumps(VALUES[template] | (values or {})))
+    types = pd.read_csv(folder / "edge_types.csv", sep=" ")
+    rows = pd.concat([types] * 3, ignore_index=True).assign(
+        edge_type_id=[0, 1, 2], syn_weight=3e-4, delay=[1.0, 1.0, 2.25],
+        model_template=["exp2syn", template, template],
+        dynamics_params=["exc.json", "plastic.json", "plastic.json"],
+    )  # fmt: skip
+    write_types(folder / "edge_types.csv", rows)
+    for name in ("drive", "cells"):
+        with h5py.File(folder / f"{name}_edges.h5", "r+") as file:
+            types = file[f"edges/{name}_to_cells/edge_type_id"]
+            types[:] = [1, 2, 1, 2, 0, 2]
+    return config
+
+
+@pytest.fixture(scope="module")
+def circuit(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("plastic")
+    config = write(folder)
+    result = ic.run(config, output_dir=folder / "alone", threads=1)
+    assert len(result.spikes) > 3
+    return config
+
+
+def test_what_is_built(circuit):
+    network = build_network(ic.load_simulation(circuit))
+    assert len(network.releases) == 1 and len(network.kinetics) == 2
+    wiring = network.connections
+    assert set(wiring.release.tolist()) == {0, 1}
+    source = np.repeat(np.arange(len(wiring.first) - 1), np.diff(wiring.first))
+    order = np.lexsort((wiring.release, wiring.delay, source))
+    np.testing.assert_array_equal(order, np.arange(len(order)))
+
+
+def test_a_circuit_without_has_nothing_of_it(tmp_path):
+    network = build_network(ic.load_simulation(write_library_circuit(tmp_path, edges=EDGES[:2])))
+    assert network.connections.release is None and not network.releases
+
+
+@pytest.mark.parametrize("template", VALUES)
+def test_every_template_runs(tmp_path, template):
+    config = write(tmp_path, template, run={"tstop": 6.0})
+    result = ic.run(config)
+    assert float(result.report("g").max()) > 0.0
+
+
+def test_threads_change_nothing(circuit, tmp_path):
+    ic.run(circuit, output_dir=tmp_path, threads=2)
+    require_equal(tmp_path, circuit.parent / "alone")
+
+
+def test_ranks_change_nothing_and_a_run_goes_on_on_them(circuit, tmp_path):
+    run = ("run", circuit, "--output-dir", tmp_path, "--threads", 1, "--checkpoint-every", 8)
+    assert launch(2, *run, "--tstop", 20)[::2] == (0, "")
+    assert launch(3, "continue", tmp_path, "--tstop", 60)[::2] == (0, "")
+    require_equal(tmp_path, circuit.parent / "alone")
+
+
+def test_a_branch_has_what_was_left(circuit, tmp_path):
+    """Without any difference it is the run itself, from then on."""
+    whole = ic.run(circuit, output_dir=tmp_path / "whole", save_at=20)
+    branch = ic.run(
+        circuit, output_dir=tmp_path / "branch", start_from=tmp_path / "whole" / "state_20ms.h5"
+    )
+    late = whole.spikes[whole.spikes["timestamps"] > 20.0].reset_index(drop=True)
+    pd.testing.assert_frame_equal(branch.spikes.reset_index(drop=True), late)
+    v = [r.report("soma").sel(time=slice(20.05, None)).to_numpy() for r in (whole, branch)]
+    np.testing.assert_array_equal(v[1][-len(v[0]) :], v[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [({"p0": 1.2}, "no stp1syn can release so: p must be between 0 and 1, found 1.2"),
+     ({"tau_r": 0.0}, "tau_r0 must be positive"), ({"p0": "x"}, "needs the numbers tau_r, p0"),
+     ({"tau_1": 0.0}, "time constants must be positive")],
+)  # fmt: skip
+def test_impossible_numbers_are_refused(tmp_path, values, message):
+    with pytest.raises(ModelError, match=message) as raised:
+        build_network(ic.load_simulation(write(tmp_path, "stp1syn", values)))
+    assert "plastic.json" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("template", "why"), [("stp5isyn", "does not depend on the voltage"), ("tmgsyn", "third state"),
+                          ("ProbAMPANMDA", "not supported")],
+)  # fmt: skip
+def test_others_are_refused_by_name(tmp_path, template, why):
+    config = write_library_circuit(tmp_path, edges=EDGES[:2], synapse={"model_template": template})
+    with pytest.raises(ModelError, match=f"'{template}' is not supported.*{why}|{why}"):
+        build_network(ic.load_simulation(config))
+
+
+def test_numbers_that_bmtk_does_not_read_are_named(tmp_path, caplog):
+    simulation = ic.load_simulation(write(tmp_path, "stp2syn", {"a_FDR": 0.53}))
+    assert "a_FDR is read by no stp2syn, here as in BMTK" in caplog.text
+    assert build_network(simulation).releases[0].a_FDR == 0.5
+
+
+def test_mean_conductances_are_refused(circuit):
+    result = ic.Result(circuit.parent / "alone")
+    with pytest.raises(ConfigError, match="are plastic"):
+        mean_conductance(ic.load_simulation(circuit), result.spikes, 0.0, 60.0)

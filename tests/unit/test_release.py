@@ -1,0 +1,178 @@
+"""Short-term plasticity: what terminals release, against formulas, step by step, and in engines."""
+
+import numpy as np
+import pytest
+from neurons import cable, wire
+
+from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.interface import ProbeTable, Settings, Variable
+from isocortex.engine.reference import ReferenceEngine, ReferenceTerminal
+from isocortex.mechanisms.release import (
+    Release,
+    depressing,
+    desensitising,
+    hennig,
+    recovering_faster,
+    tsodyks_markram,
+)
+from isocortex.mechanisms.synapses import exp1syn, exp2syn, plastic
+from isocortex.network import terminals
+from isocortex.network.network import SpikeTrains
+
+DT = 0.1
+FORMS = {
+    "stp1syn": depressing(100.0, 0.3),
+    "stp2syn": recovering_faster(2059.8, 0.27, 569.8, 0.5),
+    "stp3syn": desensitising(300.0, 0.6, 200.0, 0.5, 80.0, 0.5),
+    "stp5syn": hennig(1000.0, 0.4, 900.0, 0.5, 100.0, 0.5, 100.0, 0.5, 10.0, 0.5),
+    "equal times": hennig(50.0, 0.4, 20.0, 0.9, 10.0, 0.5, 15.0, 0.5, 15.0, 0.5),
+    "facilitating": tsodyks_markram(0.1, 80.0, 400.0),
+    "depressing": tsodyks_markram(0.5, 300.0, 0.0),
+}
+#: A burst, steps one after the other, several spikes in one step, and pauses; ms.
+TRAIN = np.array([0.0, 0.04, 3.0, 3.1, 3.2, 3.21, 3.23, 8.0, 13.0, 18.0, 60.0, 61.0, 400.0, 1900.0])
+
+
+def _terminal(release, dt=DT):
+    one = np.ones(1, np.int64)
+    return terminals.terminals_of(0 * one, 1.0 * one, one, [release], dt)
+
+
+def _shares(release, train, dt=DT):
+    made = _terminal(release, dt)
+    return [terminals.released(made, 0, round(t / dt), t) for t in train.tolist()]
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_closed_form_is_step_by_step(name):
+    plain = ReferenceTerminal(FORMS[name], DT)
+    expected = [plain.spike(round(t / DT), t) for t in TRAIN.tolist()]
+    np.testing.assert_allclose(_shares(FORMS[name], TRAIN), expected, rtol=1e-8)
+
+
+def test_depression_at_one_frequency_is_the_geometric_series():
+    use, tau, between = 0.4, 150.0, 20.0
+    keeps = np.exp(-between / tau)
+    n, expected = 1.0, []
+    for _ in range(30):
+        expected.append(use * n)
+        n = 1.0 - (1.0 - n * (1.0 - use)) * keeps
+    train = between * np.arange(30)
+    np.testing.assert_allclose(_shares(depressing(tau, use), train), expected, rtol=1e-12)
+    lasting = use * (1.0 - keeps) / (1.0 - (1.0 - use) * keeps)
+    assert expected[-1] == pytest.approx(lasting, rel=1e-3)
+
+
+def test_tsodyks_and_markram_as_they_wrote_it():
+    """u and R, updated at spikes as the deterministic synapses of the Blue Brain Project do."""
+    use, dep, fac, random = 0.2, 120.0, 300.0, np.random.default_rng(1)
+    train = np.cumsum(random.exponential(25.0, 60))
+    u, R, last, expected = 0.0, 1.0, 0.0, []
+    for t in train:
+        u *= np.exp(-(t - last) / fac)
+        u += use * (1.0 - u)
+        R = 1.0 - (1.0 - R) * np.exp(-(t - last) / dep)
+        expected.append(u * R)
+        R -= u * R
+        last = t
+    found = _shares(tsodyks_markram(use, dep, fac), train)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_a_spike_counts_by_the_step_before_where_neuron_lags():
+    """BMTK's stp2syn takes the product that its last step left behind."""
+    lagging = recovering_faster(50.0, 0.5, 100.0, 0.0)
+    n_before = 1.0 - 0.5 * np.exp(-0.9 / 50.0)
+    assert _shares(lagging, np.array([1.0, 2.0]))[1] == pytest.approx(0.5 * n_before, rel=1e-12)
+    assert _shares(lagging, np.array([1.0, 1.0])) == [0.5, 0.5]
+
+
+@pytest.mark.parametrize("change", [{"p": 1.1}, {"tau_r0": 0.0}, {"a_FDR": 1.0}, {"a_D": np.nan}])
+def test_impossible_releases_are_refused(change):
+    with pytest.raises(ValueError, match="must be"):
+        Release(**{"tau_r0": 100.0, "p": 0.5, "pbtilde": 0.5} | change)
+
+
+def _network():
+    """Cells that excite each other and virtual sources, by every form, with several delays."""
+    random = np.random.default_rng(4)
+    kinds = [exp2syn(1.0, 3.0, 0.0), exp1syn(2.0, -70.0)]
+    kinds += [plastic(exp1syn(2.0, 0.0), release, name) for name, release in FORMS.items()]
+    models = [cable(5, 200.0, 2.0)]
+    sources, synapses = 7, []
+    for _ in range(250):
+        source, cell = random.integers(0, sources), random.integers(0, 4)
+        kind, node = random.integers(0, len(kinds)), random.integers(0, 5)
+        delay = float(random.choice([0.8, 1.0, 1.55, 4.0]))
+        synapses.append((int(source), int(cell), int(node), int(kind), 0.002, delay))
+    times = np.sort(random.uniform(-2.0, 150.0, 200))
+    trains = SpikeTrains(random.integers(4, 7, 200), times)
+    return wire(models, [0, 0, 0, 0], synapses, kinds, n_virtual=3, trains=trains)
+
+
+def _settings(**more):
+    return Settings(dt=DT, v_init=-70.0, threshold=-40.0, **more)
+
+
+PROBES = ProbeTable.of([(c, 4, Variable("v")) for c in range(4)])
+
+
+def _run(engine, steps=1500):
+    engine.record(PROBES)
+    piece = engine.advance(steps)
+    return piece.source, piece.time, piece.samples
+
+
+def test_engines_agree_and_threads_change_nothing():
+    network = _network()
+    expected = _run(ReferenceEngine(network, _settings()))
+    assert len(expected[0]) > 10
+    one = _run(CpuEngine(network, _settings()))
+    np.testing.assert_array_equal(one[0], expected[0])
+    np.testing.assert_allclose(one[1], expected[1], rtol=0, atol=1e-9)
+    np.testing.assert_allclose(one[2], expected[2], rtol=0, atol=1e-8)
+    three = _run(CpuEngine(network, _settings(threads=3)))
+    for a, b in zip(one, three, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("precision", ["single", "mixed"])
+def test_other_precisions(precision):
+    network = _network()
+    expected, found = (_run(CpuEngine(network, _settings(precision=p)), 300)[2]
+                       for p in ("double", precision))  # fmt: skip
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("makes", [CpuEngine, ReferenceEngine])
+def test_a_state_has_what_is_left(makes):
+    """Continued it is the same; begun anew it is not; and it fits any number of threads."""
+    network = _network()
+    engine = makes(network, _settings())
+    _run(engine, 700)
+    state = engine.state()
+    assert len(state.terminals) > 20
+    expected = _run(engine, 600)
+    for threads in (1, 2):
+        again = CpuEngine(network, _settings(threads=threads))
+        again.restore(state)
+        np.testing.assert_array_equal(again.state().terminals, state.terminals)
+        found = _run(again, 600)
+        exact = makes is CpuEngine
+        for a, b in zip(expected, found, strict=True):
+            np.testing.assert_allclose(b, a, rtol=0, atol=0.0 if exact else 1e-8)
+    fresh = CpuEngine(network, _settings())
+    fresh.restore(state.__class__(**vars(state) | {"terminals": state.terminals[:0]}))
+    assert not np.array_equal(_run(fresh, 600)[2], expected[2])
+
+
+def test_a_terminal_with_another_delay_stands_for_one_that_is_not_there():
+    made = _terminal(FORMS["stp1syn"])
+    terminals.released(made, 0, 10, 1.0)
+    table = terminals.used(made)
+    other = made._replace(delay=made.delay + 0.5, state=made.state.copy())
+    terminals.put_to(other, table)
+    np.testing.assert_array_equal(other.state, made.state)
+    elsewhere = made._replace(source=made.source + 1, state=made.state.copy())
+    terminals.put_to(elsewhere, table)
+    assert elsewhere.state[0, terminals.N] == 1.0

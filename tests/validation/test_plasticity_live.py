@@ -1,0 +1,268 @@
+"""Short-term plasticity beside BioNet, run now: spikes, voltages, and each synapse's conductance.
+
+The mechanisms are written here anew, with the equations of BMTK's `stp1syn` to `stp5syn`, and of
+the deterministic synapses of the Blue Brain Project for `exp2syn_tm`. NEURON compiles them.
+Needs NEURON and BMTK in the same environment (`make test-oracle`).
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from bionet_case import bionet_case
+
+import isocortex as ic
+from circuit import MODELS
+from isocortex.sonata.write import write_edges, write_nodes, write_types
+
+pytest.importorskip("neuron")
+pytest.importorskip("bmtk")
+
+CELLS, DRIVE, TSTOP = 5, 4, 300.0
+FASTER = {"tau_r0": 600.0, "p0": 0.4, "tau_FDR": 300.0}
+#: template: parameters, more of the mod file, its derivatives, what a spike does to its states, and
+#: by what it counts; those of `late` take that from the step before.
+FORMS = {
+    "stp1syn": ({"tau_1": 3.0, "erev": 0.0, "tau_r": 120.0, "p0": 0.4}, {}, {"n": "(1-n)/tau_r"},
+                "n = n - n*p0", "n*p0"),
+    "stp2syn": ({"tau_1": 4.0, "erev": 0.0, **FASTER, "a_FDR": 0.1}, {"a_FDR": 0.5},
+                {"n": "(1-n)/tau_r", "tau_r": "(tau_r0-tau_r)/tau_FDR"},
+                "n = n - n*p0\ntau_r = tau_r - a_FDR*tau_r", "n*p0"),
+    "stp3syn": ({"tau_1": 5.0, "erev": -75.0, **FASTER, "a_FDR": 0.6, "tau_D": 90.0, "a_D": 0.4},
+                {},
+                {"n": "(1-n)/tau_r", "tau_r": "(tau_r0-tau_r)/tau_FDR", "D": "(1-D)/tau_D"},
+                "n = n - n*p0\ntau_r = tau_r - a_FDR*tau_r\nD = D - a_D*p0*n*D", "n*p0*D"),
+    "stp4syn": ({"tau_1": 3.0, "erev": 0.0, "tau_r": 60.0, "p0": 0.3}, {},
+                {"n": "(1-n)/tau_r", "p": "0"}, "n = n - n*p0\np = p + p0*(1-p)", "n*p0"),
+    "stp5syn": ({"tau_1": 4.0, "erev": 0.0, "tau_r0": 500.0, "tau_FDR": 200.0, "a_FDR": 0.5,
+                 "a_D": 0.3, "a_i": 0.2, "a_f": 0.4, "pbtilde": 0.3},
+                {"tau_D": 100.0, "tau_i": 100.0, "tau_f": 10.0},
+                {"n": "(1-n)/tau_r", "p": "(pb-p)/tau_f", "tau_r": "(tau_r0-tau_r)/tau_FDR",
+                 "D": "(1-D)/tau_D", "pb": "(pbtilde-pb)/tau_i"},
+                "n = n - n*p\np = p + a_f*(1-p)\ntau_r = tau_r - a_FDR*tau_r\n"
+                "D = D - a_D*p*n*D\npb = pb - a_i*pb", "n*p*D"),
+}  # fmt: skip
+LATE = ("stp2syn", "stp5syn")
+FIRST = {"tau_r": "tau_r0", "pb": "pbtilde"}  # all else begins at 1
+TM = {"tau1": 0.6, "tau2": 4.0, "erev": 0.0}
+RELEASES = {"depressing": {"Use": 0.5, "Dep": 150.0, "Fac": 0.0},
+            "facilitating": {"Use": 0.1, "Dep": 60.0, "Fac": 250.0}}  # fmt: skip
+TWO_TERMS = """
+    NEURON { POINT_PROCESS exp2syn_tm RANGE tau1, tau2, e, g, Use, Dep, Fac NONSPECIFIC_CURRENT i }
+    PARAMETER { tau1 = 0.1 tau2 = 10 e = 0 Use = 1 Dep = 100 Fac = 10 }
+    ASSIGNED { v i g factor }
+    STATE { A B }
+    INITIAL {
+        LOCAL peak
+        peak = tau1*tau2/(tau2 - tau1)*log(tau2/tau1)
+        factor = 1/(exp(-peak/tau2) - exp(-peak/tau1))
+        A = 0 B = 0
+    }
+    BREAKPOINT { SOLVE fade METHOD cnexp g = B - A i = g*(v - e) }
+    DERIVATIVE fade { A' = -A/tau1 B' = -B/tau2 }
+    NET_RECEIVE (weight, u, R, last) {
+        INITIAL { u = 0 R = 1 last = t }
+        if (Fac > 0) { u = u*exp(-(t - last)/Fac) u = u + Use*(1 - u) } else { u = Use }
+        R = 1 - (1 - R)*exp(-(t - last)/Dep)
+        A = A + weight*factor*u*R
+        B = B + weight*factor*u*R
+        R = R - u*R
+        last = t
+    }
+"""
+#: BMTK's functions for stp2syn and stp5syn are its own; those of the others it cannot call.
+CHILD = """
+import json, sys
+from bmtk.simulator import bionet
+from bmtk.simulator.bionet.pyfunction_cache import add_synapse_model
+from neuron import h
+
+def maker(name):
+    def synapse(params, x, section):
+        made = getattr(h, name)(x, sec=section)
+        for key, value in params.items():
+            setattr(made, "e" if key == "erev" else key, value)
+        return made
+    return synapse
+
+for name in ("stp1syn", "stp3syn", "stp4syn", "exp2syn_tm"):
+    add_synapse_model(maker(name), name, overwrite=True)
+config = bionet.Config.from_json(sys.argv[1], validate=True)
+config.build_env()
+network = bionet.BioNetwork.from_config(config)
+bionet.BioSimulator.from_config(config, network=network).run()
+bionet.nrn.quit_execution()
+"""
+
+
+def _mod(name):
+    """A mod file of one of the forms."""
+    given, more, derivatives, spike, counts = FORMS[name]
+    numbers = {k: v for k, v in {**given, **more}.items() if k != "erev"}
+    late = name in LATE
+    first = "\n".join(
+        f"{s} = {FIRST[s] if FIRST.get(s) in numbers else 1}"
+        for s in derivatives if s not in numbers
+    )  # fmt: skip
+    states = " ".join(s for s in derivatives if s not in numbers)
+    slopes = "\n".join(f"{s}' = {d}" for s, d in derivatives.items() if s not in numbers)
+    return dedent(f"""
+        NEURON {{ POINT_PROCESS {name} RANGE e, {", ".join(numbers)} NONSPECIFIC_CURRENT i }}
+        PARAMETER {{ e = 0 {" ".join(f"{k} = {v}" for k, v in numbers.items())} }}
+        ASSIGNED {{ v i share }}
+        STATE {{ g {states} }}
+        INITIAL {{
+        g = 0
+        {first}
+        }}
+        BREAKPOINT {{
+        SOLVE pass_time METHOD cnexp
+        i = g*(v - e)
+        {f"share = {counts}" if late else ""}
+        }}
+        DERIVATIVE pass_time {{
+        {slopes}
+        g' = -g/tau_1
+        }}
+        NET_RECEIVE (weight) {{
+        g = g + weight*{"share" if late else counts}
+        {spike}
+        }}
+    """)
+
+
+def _compile(folder):
+    """BMTK's channels and these synapses, where NEURON finds them."""
+    import bmtk
+
+    folder.mkdir()
+    channels = Path(bmtk.__file__).parent / "utils" / "scripts" / "bionet" / "mechanisms"
+    files = {file.name: file.read_text() for file in (channels / "modfiles").glob("*.mod")}
+    files |= {f"{name}.mod": _mod(name) for name in FORMS} | {"exp2syn_tm.mod": dedent(TWO_TERMS)}
+    (folder / "modfiles").mkdir()
+    for name, text in files.items():
+        (folder / "modfiles" / name).write_text(text)
+    tool = Path(sys.executable).parent / "nrnivmodl"
+    subprocess.run([tool, "modfiles"], cwd=folder, check=True, capture_output=True)
+
+
+def _types(folder):
+    """Edge types of every template with two delays each."""
+    (folder / "synapses").mkdir()
+    values = {name: (name, form[0]) for name, form in FORMS.items()}
+    values |= {name: ("exp2syn_tm", {**TM, **release}) for name, release in RELEASES.items()}
+    rows = []
+    for name, (template, numbers) in values.items():
+        (folder / "synapses" / f"{name}.json").write_text(json.dumps(numbers))
+        rows += [(template, f"{name}.json", 0.006, delay) for delay in (1.3, 2.75)]
+    table = pd.DataFrame(rows, columns=["model_template", "dynamics_params", "syn_weight", "delay"])
+    table.insert(0, "edge_type_id", range(len(table)))
+    write_types(folder / "edge_types.csv", table)
+    return len(table)
+
+
+def _write(folder):
+    """Cells that excite each other and virtual ones that burst; returns the configuration."""
+    random = np.random.default_rng(11)
+    models = [MODELS[0], MODELS[3]]
+    write_types(folder / "cortex_types.csv", pd.DataFrame({
+        "node_type_id": range(2), "model_type": "biophysical",
+        "model_template": "ctdb:Biophys1.hoc", "model_processing": "aibs_perisomatic",
+        "dynamics_params": [fit for fit, _, _ in models],
+        "morphology": [morphology for _, morphology, _ in models],
+    }))  # fmt: skip
+    virtual = pd.DataFrame({"node_type_id": [0], "model_type": "virtual"})
+    write_types(folder / "drive_types.csv", virtual)
+    write_nodes(folder / "cortex.h5", "cortex", np.arange(CELLS) % 2)
+    write_nodes(folder / "drive.h5", "drive", np.zeros(DRIVE, int))
+    n_types = _types(folder)
+    columns = ["source_node_id", "target_node_id", "edge_type_id", "afferent_section_id",
+               "afferent_section_pos"]  # fmt: skip
+    for source, n, several in (("cortex", CELLS, 2), ("drive", DRIVE, 3)):
+        rows = [(int(random.integers(n)), int(random.integers(CELLS)), kind,
+                 int(random.integers(6)), float(random.choice([0.3, 0.5, 0.9])))
+                for kind in range(n_types) for _ in range(several)]  # fmt: skip
+        table = pd.DataFrame(rows, columns=columns)
+        write_edges(folder / f"{source}_cortex.h5", source, "cortex", (n, CELLS), table)
+    with h5py.File(folder / "spikes.h5", "w") as file:
+        trains = [_bursts(random) for _ in range(DRIVE)]
+        order = np.argsort(np.concatenate(trains), kind="stable")
+        file["spikes/drive/node_ids"] = np.repeat(
+            np.arange(DRIVE, dtype=np.uint64), [len(t) for t in trains]
+        )[order]
+        file["spikes/drive/timestamps"] = np.concatenate(trains)[order]
+        file["spikes/drive/timestamps"].attrs["units"] = "ms"
+    _compile(folder / "mechanisms")
+    config = bionet_case(folder, TSTOP, ["cortex", "drive"], ["cortex_cortex", "drive_cortex"]) | {
+        "node_sets": {"biophysical": {"model_type": "biophysical"}},
+        "inputs": {
+            "s": {"input_type": "spikes", "module": "sonata", "node_set": "drive",
+                  "input_file": "$BASE/spikes.h5"},
+            "i": {"input_type": "current_clamp", "module": "IClamp", "amp": 0.25, "delay": 5.0,
+                  "duration": 290.0, "node_set": {"population": "cortex"}},
+        },
+        "output": {"output_dir": "$BASE/bionet", "spikes_file": "spikes.h5", "log_file": "log.txt",
+                   "overwrite_output_dir": True},
+        "reports": {
+            "v": {"module": "membrane_report", "variable_name": "v", "cells": "biophysical",
+                  "sections": "soma"},
+            "tau_FDR": {"module": "netcon_report", "variable_name": "tau_FDR",
+                        "syn_type": "stp2syn"},
+            **{f"g_{name}": {"module": "netcon_report", "variable_name": "g", "syn_type": name}
+               for name in (*FORMS, "exp2syn_tm")},
+        },
+    }  # fmt: skip
+    path = folder / "simulation.json"
+    path.write_text(json.dumps(config))
+    return path
+
+
+def _bursts(random):
+    """Bursts with pauses between them, anywhere within steps, some spikes in the same one."""
+    begin = np.arange(5.0, TSTOP, 45.0) + random.uniform(0.0, 20.0, 7)
+    spikes = begin[:, None] + np.cumsum(random.choice([0.03, 0.1, 1.3, 4.0, 9.7], (7, 6)), axis=1)
+    return np.sort(spikes.ravel())
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """BioNet's folder, and our result."""
+    folder = tmp_path_factory.mktemp("plastic")
+    config = _write(folder)
+    subprocess.run([sys.executable, "-c", CHILD, config], cwd=folder, check=True)
+    return folder / "bionet", ic.run(config, output_dir=folder / "ours", threads=1)
+
+
+def test_every_spike_is_at_its_step(results):
+    bionet, ours = results
+    with h5py.File(bionet / "spikes.h5") as file:
+        group = file["spikes/cortex"]
+        expected = sorted(zip(group["node_ids"][:], group["timestamps"][:], strict=True))
+    found = sorted(zip(ours.spikes["node_ids"], ours.spikes["timestamps"], strict=True))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    assert len(expected) > 30
+
+
+def test_voltages_are_neurons(results):
+    bionet, ours = results
+    with h5py.File(bionet / "v.h5") as theirs, h5py.File(ours.directory / "v.h5") as file:
+        expected, found = (f["report/cortex/data"][:] for f in (theirs, file))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["tau_FDR", *(f"g_{name}" for name in (*FORMS, "exp2syn_tm"))])
+def test_single_synapses_are_neurons(results, name):
+    bionet, ours = results
+    with (
+        h5py.File(bionet / f"{name}.h5") as theirs,
+        h5py.File(ours.directory / f"{name}.h5") as file,
+    ):
+        expected, found = (f["report/cortex/data"][:] for f in (theirs, file))
+    assert found.shape == expected.shape and (expected.max(axis=0) > 0).all()
+    np.testing.assert_allclose(found, expected, rtol=2.0**-22, atol=1e-9 * expected.max())
