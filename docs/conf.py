@@ -7,14 +7,12 @@ the lists of docs/index.md are the order of the pages.
 
 import inspect
 import re
-import sys
 from functools import cached_property
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "src"))
+from isocortex import __version__
 
-from isocortex import __version__  # noqa: E402
+ROOT = Path(__file__).parents[1]
 
 project = "Isocortex"
 author = "The Isocortex developers"
@@ -45,11 +43,11 @@ def add_contents(app, name, text):
         text[0] += toctree(f"/benchmarks/results/{file.stem}" for file in results)
 
 
-def toctree(entries, heading=""):
-    """A table of contents that is seen beside the page and not on it."""
-    caption = f":caption: {heading}\n" if heading else ""
+def toctree(entries, caption=""):
+    """A table of contents; with a caption it is seen beside the page and not on it."""
+    options = f":hidden:\n:caption: {caption}\n" if caption else ""
     listed = "\n".join(entries)
-    return f"\n\n```{{toctree}}\n:hidden:\n{caption}\n{listed}\n```\n"
+    return f"\n\n```{{toctree}}\n{options}\n{listed}\n```\n"
 
 
 def add_entrance(app, exception):
@@ -62,6 +60,7 @@ def add_entrance(app, exception):
 
 myst_heading_anchors = 4  # as forges make them
 myst_enable_extensions = ["smartquotes"]
+highlight_language = "none"  # of blocks that do not name one
 nb_execution_mode = "force"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
@@ -78,6 +77,8 @@ autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True
 maximum_signature_line_length = 80
 
+#: Arrays as their annotations are written, ``NDArray[float64]``.
+ARRAY = re.compile(r"ndarray\[tuple\[.*?\], dtype\[(?:~?\w+\.)*(\w+)\]\]")
 SECTIONS = "Parameters|Attributes|Returns|Yields|Raises"
 
 
@@ -93,6 +94,11 @@ def read_docstring(app, what, name, obj, options, lines):
     lines[:] = before.split("\n")
 
 
+def shorten_arrays(app, what, name, obj, options, signature, returned):
+    """Signatures that can be read."""
+    return tuple(text and ARRAY.sub(r"NDArray[\1]", text) for text in (signature, returned))
+
+
 def skip_fields(app, what, name, obj, skip, options):
     """Fields are told under *Attributes* of their class."""
     is_code = inspect.isroutine(obj) or isinstance(obj, (property, cached_property, type))
@@ -104,12 +110,14 @@ def setup(app):
     app.connect("source-read", add_contents)
     app.connect("build-finished", add_entrance)
     app.connect("autodoc-process-docstring", read_docstring)
+    app.connect("autodoc-process-signature", shorten_arrays)
     app.connect("autodoc-skip-member", skip_fields)
 
 
 # --- looks ------------------------------------------------------------------------------------
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = "Isocortex"
 html_static_path = ["static"]
 html_css_files = ["site.css"]

@@ -78,3 +78,8 @@ def test_every_page_is_in_the_contents():
 def test_a_module_tells_names_that_it_has_not_loaded(module):
     """What is not told by `dir` is not completed, and is missing in the reference."""
     assert set(module.__all__) <= set(dir(module))
+
+
+def test_every_public_name_is_in_the_reference():
+    text = (ROOT / "docs" / "api" / "isocortex.rst").read_text(encoding="utf-8")
+    assert set(isocortex.__all__) <= set(re.findall(r":: isocortex\.(\w+)", text))
