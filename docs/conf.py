@@ -45,7 +45,7 @@ def add_contents(app, name, text):
 
 def toctree(entries, caption=""):
     """A table of contents; with a caption it is seen beside the page and not on it."""
-    options = f":hidden:\n:caption: {caption}\n" if caption else ""
+    options = f":hidden:\n:caption: {caption}\n" if caption else ":maxdepth: 1\n"
     listed = "\n".join(entries)
     return f"\n\n```{{toctree}}\n{options}\n{listed}\n```\n"
 
@@ -78,8 +78,9 @@ python_use_unqualified_type_names = True
 maximum_signature_line_length = 80
 
 #: Arrays as their annotations are written, ``NDArray[float64]``.
-ARRAY = re.compile(r"ndarray\[tuple\[.*?\], dtype\[(?:~?\w+\.)*(\w+)\]\]")
-SECTIONS = "Parameters|Attributes|Returns|Yields|Raises"
+NUMPY = r"~?(?:numpy\.)?"
+ARRAY = re.compile(rf"{NUMPY}ndarray\[tuple\[.*?\], {NUMPY}dtype\[{NUMPY}(\w+)\]\]")
+SECTIONS = "Parameters|Attributes|Returns|Yields|Raises|Notes|Examples"
 
 
 def read_docstring(app, what, name, obj, options, lines):
