@@ -74,7 +74,5 @@ def disk_errors(path: Path, doing: str) -> Iterator[None]:
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, None)
         fix = "Free disk space or choose" if full else "Choose"
         raise SimulationError(
-            f"cannot {doing}: {reason}",
-            file=path,
-            fix=f"{fix} another output_dir; what was flushed before is kept.",
+            f"cannot {doing}: {reason}", file=path, fix=f"{fix} another place for it."
         ) from error

@@ -181,6 +181,18 @@ def test_another_version_of_the_package_is_named(built):
         build_network(load_simulation(config))
 
 
+def test_an_edited_file_of_kinetics_that_no_run_reads_is_refused(built):
+    _, config = built
+    file = sorted((config.parent / "synaptic_models").iterdir())[0]
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps(content | {"tau2": 30.0}))
+    with pytest.raises(InputError, match=r"tau2: is 30.0, but .* come from its tables") as error:
+        build_network(load_simulation(config))
+    assert error.value.file == file
+    file.write_text(json.dumps(content))
+    build_network(load_simulation(config))
+
+
 def test_neurons_of_another_cell_model_than_their_synapses_are_refused(built):
     """Circuits of before, which have no digests, are compared neuron by neuron all the same."""
     _, config = built

@@ -1,5 +1,6 @@
 import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,6 +39,29 @@ def test_a_file_in_place_of_the_folder(tmp_path):
         prepare_output(tmp_path / "output", True, ["spikes.h5"])
     with pytest.raises(SimulationError, match="output folder"):
         prepare_output(tmp_path / "output" / "deeper", True, ["spikes.h5"])
+
+
+@pytest.mark.parametrize("name", ["spikes.h5", "a/../spikes.h5", "provenance.json"])
+def test_two_outputs_may_not_be_one_file(tmp_path, name):
+    with pytest.raises(ConfigError, match="named for two outputs of the run.*of its own"):
+        prepare_output(tmp_path, True, ["spikes.h5", name])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_no_file_can_have(tmp_path):
+    with pytest.raises(SimulationError, match="File name too long. Choose another"):
+        prepare_output(tmp_path, True, ["x" * 300])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_log_on_a_full_disk_is_one_warning(caplog, capsys):
+    with log_to("/dev/full") as logger:
+        logger.info("running")
+        logger.info("still running")
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == [
+        "/dev/full: the log is not whole: No space left on device"
+    ]
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_log_file(tmp_path):

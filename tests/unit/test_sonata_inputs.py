@@ -70,6 +70,7 @@ def test_seconds(folder):
         "  timestamps node_ids\n 9 1\n  3   0\n6 1\n",
         " timestamps  node_ids \n        9        1\n        3        0\n        6        1\n",
         " timestamps, node_ids\n 9, 1\n 3, 0\n 6, 1\n",
+        ",timestamps,node_ids\n0,9,1\n1,3,0\n2,6,1\n",  # as pandas writes the numbers of rows
     ],
 )
 def test_tables(folder, text):
@@ -181,6 +182,9 @@ def test_mistakes_in_spike_files(folder, dataset, values, message):
         ("when who\n1 1\n", "no column 'timestamps'.*it has when, who"),
         ("  timestamps node_ids  node_ids\n1 1 1\n", "no distinct names"),
         (" population timestamps node_ids\n drive 1\n", "line 2: '1': has 2 entries where .* 3"),
+        ("timestamps node_ids\n9 0_1\n", "line 2, column node_ids: '0_1' is not a whole number"),
+        ("timestamps node_ids\n9_0 1\n", "line 2, column timestamps: '9_0' is not a finite"),
+        (",timestamps,,node_ids\n1,1,1,1\n", "no distinct names"),
         ("timestamps,node_ids\n,1\n", "line 2, column timestamps: '' is not"),
         ("timestamps population node_ids\n1 lgn 1\n", "has no spikes of drive.*It has lgn"),
     ],
@@ -405,6 +409,8 @@ V = {"variable_name": "v"}
         (V | {"section": "soma"}, "Did you mean 'sections'"),
         (V | {"dt": 0}, "reports.r.dt"),
         (V | {"start_time": 9, "end_time": 3}, "ends at 3 ms and starts at 9"),
+        ({"variable_name": []}, "reports.r.variable_name: names nothing to record"),
+        (V | {"sections": []}, "reports.r.sections: names nothing to record"),
         (V | {"cells": "nobody"}, "reports.r.cells: unknown node set"),
         (V | {"file_name": "/"}, "not a file name"),
         (7, "must be a JSON object"),

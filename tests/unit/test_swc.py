@@ -282,6 +282,7 @@ def test_other_line_ends_columns_and_encodings(tmp_path, imported, ending):
         (2, "1 1 0 0 0 5 -1\n2 3 5 0 0 0 1\n", "point 2 has no radius"),
         (2, "1 1 0 0 0 5 -1\n2 7 5 0 0 1 1\n", "point 2 has an unknown type"),
         (3, "1 1 0 0 0 5 -1\n2 3 5 0 0 1 1\n2 3 9 0 0 1 1\n", "point 2 appears twice"),
+        (2, "1 1 0 0 0 5 -1\n2 3 5 0 0 1 1.5\n", "the parent of point 2 is not a whole number"),
         (2, "1 1 0 0 0 5 -1\n2.5 3 5 0 0 1 1\n", "the id is not a whole number"),
     ],
 )

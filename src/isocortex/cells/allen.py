@@ -59,7 +59,8 @@ def compile_allen(
         parameters = fit
     else:
         parameters = read_fit(fit) if isinstance(fit, str | PathLike) else parameters_of(fit, "fit")
-    processing = axon_processing(processing)
+    with located(swc, "model_processing"):
+        processing = axon_processing(processing)
     sections = replace_axon(import_sections(read_swc(swc)), processing)
     with located(swc, "dL"):
         compartments = discretise(sections, dL)

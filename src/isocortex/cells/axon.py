@@ -40,7 +40,8 @@ def axon_processing(processing: str | None) -> str | None:
     if unknown:
         raise ModelError(
             f"unknown model_processing {unknown[0]!r}",
-            fix=f"Use one of {', '.join((*PROCESSINGS, *HARMLESS))}.",
+            fix="In the node types of cells with this morphology, use one of "
+            f"{', '.join((*PROCESSINGS, *HARMLESS))}.",
         )
     if len(names) > 1:
         raise ModelError(

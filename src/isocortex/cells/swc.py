@@ -119,6 +119,8 @@ def read_swc(path: str | PathLike[str]) -> Reconstruction:
     is_root = parents < 0
     for bad, message, fix in (
         (table[:, 0] != ids, "the id is not a whole number", "Number the points 1, 2, 3."),
+        (table[:, 6] != parents, "the parent of point {id} is not a whole number",
+         "Point to an existing id or -1."),
         (np.r_[False, ids[1:] == ids[:-1]], "point {id} appears twice", "Number each point once."),
         (~is_root & (ids[where] != parents), "point {id} has the missing parent {parent}",
          "Point to an existing id or -1."),

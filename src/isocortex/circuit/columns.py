@@ -8,7 +8,7 @@ a circuit needs no more than this; whoever looks at one asks for a pandas table
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,40 @@ def value_at(column: Column, row: int) -> Any:
         return column.values[code] if code >= 0 else None
     value = column[row].item()
     return None if is_missing(value) else value
+
+
+class Row(Mapping[str, Any]):
+    """What columns say of one row, by name, without what it has no value for.
+
+    Several numbers that a file holds as one attribute are columns of their own (``positions_x``,
+    ``_y``, ``_z``); by the attribute's name they are together again.
+    """
+
+    __slots__ = ("columns", "row")
+
+    def __init__(self, columns: Columns, row: int) -> None:
+        self.columns, self.row = columns, row
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.columns:
+            value = value_at(self.columns[name], self.row)
+        else:
+            axes = [f"{name}_{axis}" for axis in "xyz"]
+            values = [value_at(self.columns[x], self.row) for x in axes if x in self.columns]
+            value = np.array(values) if len(values) == len(axes) else None
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        for name in self.columns:
+            if value_at(self.columns[name], self.row) is not None:
+                yield name
+                if name.endswith("_x") and name[:-2] in self:
+                    yield name[:-2]
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def present(column: Column) -> NDArray[np.bool_]:

@@ -38,6 +38,11 @@ def kinetics_of(rule: SynapseRule, edges: EdgePopulation) -> Kinetics:
     """Time constants and reversal of the synapses of an edge type."""
     template = (rule.model_template or "").lower()
     where = {"file": rule.dynamics_file, "field": f"edges/{edges.name}"}
+    if not template:
+        raise ModelError(
+            "its edge types have no model_template",
+            fix=f"Add the column, with one of {', '.join(sorted(TEMPLATES))}.", **where,
+        )  # fmt: skip
     if template not in TEMPLATES:
         later = " (short-term plasticity is not supported yet)" if "stp" in template else ""
         raise ModelError(
@@ -53,7 +58,9 @@ def kinetics_of(rule: SynapseRule, edges: EdgePopulation) -> Kinetics:
             raise ModelError(
                 f"{rule.model_template} needs the numbers {', '.join(n for n, *_ in names)} in its "
                 f"dynamics_params, and {aliases[0]} is {given!r}",
-                fix="Add them (ms, ms, mV).", **where,
+                fix="Add them (ms, ms, mV)." if rule.dynamics_file
+                else "Name a file that has them (ms, ms, mV) in dynamics_params of the edge types.",
+                **where,
             )  # fmt: skip
         numbers.append(value)
     if min(numbers[:-1]) <= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import sys
 
@@ -9,6 +10,9 @@ from isocortex import __version__
 from isocortex.errors import IsocortexError
 from isocortex.printable import printable
 from isocortex.session.launcher import launched
+
+#: Errors of the disk are nobody's bug, wherever they come up.
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def main() -> None:
@@ -37,6 +41,9 @@ def main() -> None:
     except IsocortexError as error:
         _fail(f"Error: {error}", 1, debug)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+            where = error.filename or "cannot write"
+            _fail(f"Error: {where}: {error.strerror}. Choose another place.", 1, debug)
         _fail(
             f"Error: {type(error).__name__}: {error}. This is a bug: please report it, with the "
             "output of --debug.", 2, debug,

@@ -23,11 +23,10 @@ from isocortex.cortex.circuit import (
     attributes,
     axon_attributes,
     circuit_of,
-    dynamics_of,
-    kinetics_names,
     node_types,
 )
 from isocortex.cortex.digest import digests
+from isocortex.cortex.dynamics import FOLDER, dynamics_of, kinetics_names
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.node_sets import node_sets
 from isocortex.cortex.probe import laminar_probe, report_of_probe
@@ -64,7 +63,7 @@ def build_cortex(
     contacts = None if probe is None else laminar_probe(cortex, probe)
     with disk_errors(folder, "make the folder"):
         network.mkdir(parents=True, exist_ok=True)
-        (folder / "synaptic_models").mkdir(exist_ok=True)
+        (folder / FOLDER).mkdir(exist_ok=True)
     progress("writing neurons")
     types, type_id = node_types(cortex)
     write_types(network / "cortex_node_types.csv", types)
@@ -75,7 +74,7 @@ def build_cortex(
     none = np.zeros(len(axons["area"]), np.int64)
     write_nodes(network / "background_nodes.h5", BACKGROUND, none, axons)
     for kinetics, name in kinetics_names(cortex).items():
-        _write_json(folder / "synaptic_models" / f"{name}.json", dynamics_of(kinetics))
+        _write_json(folder / FOLDER / f"{name}.json", dynamics_of(kinetics))
     if materialize:
         circuit = circuit_of(cortex)
         for projection in circuit.projections:
@@ -152,7 +151,7 @@ def _circuit_config(cortex: CortexModel, materialize: bool) -> dict[str, Any]:
     edges = ["cortex_cortex", "background_cortex"] if materialize else []
     config: dict[str, Any] = {
         "manifest": {"$BASE_DIR": ".", "$NETWORK_DIR": "$BASE_DIR/network"},
-        "components": {"synaptic_models_dir": "$BASE_DIR/synaptic_models"},
+        "components": {"synaptic_models_dir": f"$BASE_DIR/{FOLDER}"},
         "networks": {
             "nodes": [pair("node", name) for name in ("cortex", "background")],
             "edges": [pair("edge", name) for name in edges],
@@ -205,4 +204,5 @@ def simulation_config(recipe: Recipe, tstop: float) -> dict[str, Any]:
 
 
 def _write_json(file: Path, value: dict[str, Any]) -> None:
-    file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    with disk_errors(file, "write it"):
+        file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

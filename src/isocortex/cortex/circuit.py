@@ -23,7 +23,6 @@ from isocortex.cortex.drive import Drive
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.node_sets import node_sets
 from isocortex.cortex.projection import LIBRARY_PREFIX, POPULATION, CortexProjection
-from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.pool import AXONS
 from isocortex.random import keys
 
@@ -134,21 +133,4 @@ def axon_attributes(cortex: CortexModel) -> dict[str, NDArray[Any]]:
     return {
         "area": np.tile(np.repeat(area, AXONS), len(side)),
         "hemisphere": np.repeat(side, AXONS * len(area)),
-    }
-
-
-# --- synapses ---------------------------------------------------------------------------------
-
-
-def dynamics_of(kinetics: Kinetics) -> dict[str, Any]:
-    """What a file of ``dynamics_params`` holds for these kinetics."""
-    return {"level_of_detail": "exp2syn", "tau1": kinetics.tau_rise,
-            "tau2": kinetics.tau_decay, "erev": kinetics.reversal}  # fmt: skip
-
-
-def kinetics_names(cortex: CortexModel) -> dict[Kinetics, str]:
-    """A name for each distinct kinetics of the rules."""
-    return {
-        k: f"{'AMPA' if k.excites else 'GABA'}_{k.tau_rise:g}_{k.tau_decay:g}"
-        for k in cortex.kinetics
     }

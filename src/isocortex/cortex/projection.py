@@ -17,6 +17,7 @@ from isocortex.circuit import Cells, NodePopulation, Synapses
 from isocortex.circuit.columns import coded, value_at
 from isocortex.cortex.background import BACKGROUND, BackgroundProjection
 from isocortex.cortex.digest import digests
+from isocortex.cortex.dynamics import require_unchanged
 from isocortex.cortex.made import Made
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import TABLES, Recipe
@@ -77,6 +78,8 @@ class CortexProjection:
         if self.made is not None:
             self._check_digests(self.made, model)
         self._check_nodes(model)
+        if self.file is not None:
+            require_unchanged(model, self.file.parent)
         return model
 
     def _check_digests(self, made: Made, model: CortexModel) -> None:

@@ -394,4 +394,5 @@ def _simulation_config(seed: int, tstop: float) -> dict:
 
 
 def _write_json(file: Path, value: dict) -> None:
-    file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    with disk_errors(file, "write it"):
+        file.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -66,8 +66,12 @@ def check_output(
     """
     folder = Path(output_dir)
     paths = [folder / file for file in files]
+    with disk_errors(folder, "write to the output folder"):
+        for path in paths:
+            path.exists()  # whether there can be such a name: not one of 300 characters
     if folder.exists() and not folder.is_dir():
         raise ConfigError("output_dir is a file, not a folder", file=folder)
+    _require_distinct([*paths, folder / PROVENANCE_FILE])
     for path in paths:
         if path.resolve() in files_read:
             raise ConfigError(
@@ -88,6 +92,17 @@ def check_output(
             with tempfile.TemporaryFile(dir=directory):
                 pass
     return paths
+
+
+def _require_distinct(paths: list[Path]) -> None:
+    """Two outputs in one file would be one, and which of them is chance."""
+    places = [os.path.abspath(path) for path in paths]
+    for i, path in enumerate(paths):
+        if places[i] in places[:i]:
+            raise ConfigError(
+                "is named for two outputs of the run (spikes, reports, log, state, provenance)",
+                file=path, fix="Give each a file name of its own.",
+            )  # fmt: skip
 
 
 def require_left(path: Path) -> None:
@@ -118,7 +133,7 @@ def log_to(
     """
     logger = logging.getLogger("isocortex")
     with disk_errors(Path(path), "write the log"):
-        handler = logging.FileHandler(path, mode=mode, encoding="utf-8")
+        handler = _LogFile(path, mode=mode, encoding="utf-8")
     handler.setFormatter(OneLine(LOG_FORMAT))
     handler.setLevel(level)
     previous = logger.level
@@ -129,7 +144,17 @@ def log_to(
     finally:
         logger.removeHandler(handler)
         logger.setLevel(previous)
-        handler.close()
+        try:
+            handler.close()
+        except OSError as error:
+            logger.warning("%s: the log is not whole: %s", path, error.strerror or error)
+
+
+class _LogFile(logging.FileHandler):
+    """A log that a full disk does not stop: closing it tells."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Python's own prints a traceback for every line that could not be written."""
 
 
 def provenance(

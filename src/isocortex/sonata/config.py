@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,7 +25,7 @@ from isocortex.circuit.changes import OURS, Change
 from isocortex.circuit.force import in_force
 from isocortex.errors import ConfigError
 from isocortex.sonata.changes import read_changes
-from isocortex.sonata.edges import read_edges
+from isocortex.sonata.edges import WeightFunction, read_edges
 from isocortex.sonata.inputs import read_inputs
 from isocortex.sonata.manifest import Config, files_read, load_config, read_config
 from isocortex.sonata.nodes import read_nodes
@@ -42,7 +42,7 @@ class Run(Section):
     dL: Positive = 20.0
     spike_threshold: Finite = -15.0
     tstart: Annotated[float, Field(ge=0, le=0)] = 0.0
-    random_seed: int = 0
+    random_seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] = 0
     # how BMTK buffers, which of its importers it uses; nothing depends on them here
     nsteps_block: int | None = None
     overwrite_output_dir: bool | None = None
@@ -60,6 +60,8 @@ class Conditions(Section):
     modifications: Any = None
 
 
+#: Steps of a run: at a million of them per second, three centuries.
+MOST_STEPS = 1e16
 #: Where ``conditions`` are silent: degC, mV. BioNet's temperature; it has no initial voltage.
 CELSIUS, V_INIT = 34.0, -80.0
 
@@ -168,6 +170,7 @@ def load_simulation(
     output_dir: str | os.PathLike[str] | None = None,
     skip_unsupported_reports: bool = False,
     cells_only: bool = False,
+    weight_functions: Mapping[str, WeightFunction] | None = None,
 ) -> Simulation:
     """Load a simulation configuration, its circuit and its inputs.
 
@@ -178,6 +181,9 @@ def load_simulation(
         in ``Simulation.skipped``) instead of stopping.
     cells_only : leave out edges, changes, inputs and reports: who draws cells needs none
         of them, and of a large circuit they take long to read.
+    weight_functions : Python functions by the name that ``weight_function`` of edge types may have:
+        each is asked for the weight of every edge, given what is known of it, of its source and of
+        its target. They go before those of the same name that there are.
 
     Raises
     ------
@@ -195,7 +201,7 @@ def load_simulation(
     conditions = validated(Conditions, given, conditions_file, "conditions")
     output, folder = _output(config, path)
     check_steps(run, file)
-    circuit = _circuit(config, path, wired=not cells_only)
+    circuit = _circuit(config, path, wired=not cells_only, weight_functions=weight_functions)
     inputs: list[Input] = []
     specs: list[ReportSpec] = []
     skipped: list[str] = []
@@ -246,6 +252,11 @@ def check_steps(run: Run, file: Path) -> None:
             f"tstop ({run.tstop:g} ms) is shorter than one step of dt ({run.dt:g} ms)", file=file,
             field="run.tstop", fix="Choose a longer tstop or a smaller dt.",
         )  # fmt: skip
+    if run.tstop / run.dt > MOST_STEPS:
+        raise ConfigError(
+            f"tstop ({run.tstop:g} ms) is {run.tstop / run.dt:.1g} steps of dt ({run.dt:g} ms)",
+            file=file, field="run.tstop", fix=f"Choose them so that it is at most {MOST_STEPS:g}.",
+        )  # fmt: skip
 
 
 def load_output_dir(path: str | os.PathLike[str]) -> Path:
@@ -286,7 +297,13 @@ def _inside(folder: str, name: str | None) -> str | None:
         return name
 
 
-def _circuit(config: Config, path: Path, *, wired: bool = True) -> Circuit:
+def _circuit(
+    config: Config,
+    path: Path,
+    *,
+    wired: bool = True,
+    weight_functions: Mapping[str, WeightFunction] | None = None,
+) -> Circuit:
     networks, file = _object(config, "networks", path)
     components = _components(config, path)
     for key in networks:
@@ -297,7 +314,8 @@ def _circuit(config: Config, path: Path, *, wired: bool = True) -> Circuit:
     for i, entry in _entries(networks, "edges", EdgesEntry, file):
         if entry.enabled and wired:
             paths = _files(entry, ("edges_file", "edge_types_file"), file, f"networks.edges[{i}]")
-            edges += read_edges(*paths, nodes, components.get("synaptic_models_dir"))
+            models = components.get("synaptic_models_dir")
+            edges += read_edges(*paths, nodes, models, weight_functions)
     projections: list[Projection] = [*edges, *_made(config, path, nodes)]
     return Circuit(
         nodes, projections, components, _node_sets(config, path), path, _mechanisms(config, path)
@@ -362,7 +380,9 @@ def _components(config: Config, path: Path) -> dict[str, Path]:
     for key, value in values.items():
         if key in SEARCHED and isinstance(value, str):
             folders[key] = file.parent / value
-        elif key in SEARCHED and value is not None:
+        elif key in SEARCHED and value is None:
+            continue
+        elif key in SEARCHED:
             raise ConfigError(
                 "must be the path of a folder", file=file, field=f"components.{key}", fix="Mend it."
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from isocortex.arrays import FloatArray
-from isocortex.errors import InputError
+from isocortex.errors import InputError, disk_errors
 from isocortex.sonata.tables import read_table
 
 COLUMNS = ("x_pos", "y_pos", "z_pos")
@@ -35,4 +35,5 @@ def read_contacts(path: Path) -> FloatArray:
 def write_contacts(path: Path, position: FloatArray) -> None:
     """Write contacts, float64[contacts, 3], um, so that BMTK can read them too."""
     lines = [f"{k} {x:.2f} {y:.2f} {z:.2f}\n" for k, (x, y, z) in enumerate(position)]
-    path.write_text("".join([f"channel {' '.join(COLUMNS)}\n", *lines]), encoding="utf-8")
+    with disk_errors(path, "write the contacts"):
+        path.write_text("".join([f"channel {' '.join(COLUMNS)}\n", *lines]), encoding="utf-8")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
-from isocortex.circuit import EdgePopulation, NodePopulation, Text
-from isocortex.circuit.columns import numbers, present, take, value_at
+from isocortex.circuit import Column, Columns, EdgePopulation, NodePopulation, Text
+from isocortex.circuit.columns import Row, numbers, present, take, value_at
 from isocortex.elementary import exp
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5, text_attribute
@@ -34,7 +34,7 @@ OF_TYPES = (
 #: Names of parameters: as attributes of edges or edge types they would say something that is read
 #: from dynamics_params alone.
 PARAMETER = re.compile(
-    rf"{SYNAPTIC}|(decay|rise|depression|facilitation)_time|weight|syn_delay|u_syn"
+    rf"{SYNAPTIC}|u|(decay|rise|depression|facilitation)_time|weight|syn_delay|u_syn"
     r"|u_hill_coefficient|n_rrp_vesicles|stp\w*|a_(fdr|d|i|f)|pbtilde",
     re.IGNORECASE,
 )
@@ -42,7 +42,13 @@ PARAMETER = re.compile(
 WEIGHT_FUNCTIONS = {
     "default_weight_fnc": False, "set_syn_weight": False, "wmax": False, "gaussianLL": True,
 }  # fmt: skip
+#: The one for types that name none, where others name one.
+DEFAULT_WEIGHT = "default_weight_fnc"
+#: The weight of an edge, from what is known of it, of its source and of its target.
+WeightFunction = Callable[[Row, Row, Row], float]
 INT32_MAX = 2**31 - 1
+#: No weight is as large as this, in uS or in thresholds.
+HEAVIEST = 1e15
 
 
 def read_edges(
@@ -50,12 +56,19 @@ def read_edges(
     types_file: Path | None,
     nodes: dict[str, NodePopulation],
     synaptic_models: Path | None,
+    weight_functions: Mapping[str, WeightFunction] | None = None,
 ) -> list[EdgePopulation]:
-    """All populations of an edge file. ``synaptic_models`` is the folder of dynamics_params."""
+    """All populations of an edge file.
+
+    Parameters
+    ----------
+    synaptic_models : the folder of dynamics_params.
+    weight_functions : Python functions that edge types may name.
+    """
     types = read_types(types_file, "edge_type_id")
     with open_h5(edges_file) as file:
         root = group(file, "edges", edges_file)
-        reader = _Reader(edges_file, types, nodes, synaptic_models)
+        reader = _Reader(edges_file, types, nodes, synaptic_models, weight_functions or {})
         return [reader.population(group(root, name, edges_file), name) for name in root]
 
 
@@ -66,9 +79,11 @@ class _Reader:
         types: Types,
         nodes: dict[str, NodePopulation],
         synaptic_models: Path | None,
+        functions: Mapping[str, WeightFunction],
     ) -> None:
         self.path, self.types, self.types_path = path, types, types.file
         self.nodes, self.rules = nodes, Rules(types, synaptic_models)
+        self.functions = functions
 
     def population(self, h5: h5py.Group, name: str) -> EdgePopulation:
         type_ids = array(h5, "edge_type_id", self.path, "int")
@@ -77,15 +92,15 @@ class _Reader:
         source, source_rows = self._ends(h5, "source_node_id", name, m)
         target, target_rows = self._ends(h5, "target_node_id", name, m)
         columns = self._attributes(h5, type_ids)
-        section = columns.pop("afferent_section_id", np.full(m, np.nan))
-        position = columns.pop("afferent_section_pos", np.full(m, np.nan))
+        section = columns.get("afferent_section_id", np.full(m, np.nan))
+        position = columns.get("afferent_section_pos", np.full(m, np.nan))
         if (np.isnan(section) != np.isnan(position)).any():
             row = int(np.flatnonzero(np.isnan(section) != np.isnan(position))[0])
             raise InputError(
                 f"edge {row} has only one of afferent_section_id and afferent_section_pos",
                 file=self.path, field=h5.name, fix="Give both or none.",
             )  # fmt: skip
-        nsyns = columns.pop("nsyns", np.full(m, np.nan))
+        nsyns = columns.get("nsyns", np.full(m, np.nan))
         explicit = ~np.isnan(section)
         final = explicit | np.isnan(nsyns)
         nsyns = np.where(final, 1.0, nsyns)
@@ -99,6 +114,9 @@ class _Reader:
         delay = self._needed(columns, "delay", h5, m)
         self._check(delay >= 0, h5, "delay", delay, "Delays are 0 ms or more.")
         weight = self._weights(columns, h5, type_ids, (source, source_rows), (target, target_rows))
+        self._check(
+            np.abs(weight) < HEAVIEST, h5, "syn_weight", weight, f"Weights are below {HEAVIEST:g}."
+        )
         rules, rule = self.rules.of(type_ids)
         return EdgePopulation(
             name=name, source=source, target=target, source_index=source_rows,
@@ -168,10 +186,16 @@ class _Reader:
             )  # fmt: skip
             found = attributes(members, self.path, int(index.max(initial=-1)) + 1)
             self._unread(found, self.path, members.name, said)
+            for name in NUMBERS:
+                if name in members and name not in found:
+                    raise InputError(
+                        "is a single value", file=self.path, field=f"{members.name}/{name}",
+                        fix="Write one number per edge, or put it in the edge types.",
+                    )  # fmt: skip
             for name, values in found.items():
-                if name not in NUMBERS:
+                if name not in NUMBERS and not (self.functions and _plain_numbers(values)):
                     continue
-                if isinstance(values, Text) or values.ndim != 1 or values.dtype.kind not in "iuf":
+                if not _plain_numbers(values):
                     several = "texts" if isinstance(values, Text) else f"an array {values.shape}"
                     raise InputError(
                         f"must be one number per edge, found {several}", file=self.path,
@@ -183,7 +207,7 @@ class _Reader:
                         f"{name!r}", file=self.path, field=f"{h5.name}/edge_group_index",
                     )  # fmt: skip
                 chosen = values[index].astype(np.float64)
-                if not np.isfinite(chosen).all():
+                if name in NUMBERS and not np.isfinite(chosen).all():
                     row = int(mine[np.flatnonzero(~np.isfinite(chosen))[0]])
                     raise InputError(
                         f"edge {row} is not finite", file=self.path, field=f"{members.name}/{name}"
@@ -251,12 +275,18 @@ class _Reader:
         source: tuple[str, IntArray],
         target: tuple[str, IntArray],
     ) -> FloatArray:
-        weight = self._needed(columns, "syn_weight", h5, len(type_ids)).copy()
         names = self.types.columns.get("weight_function")
         if names is None:
-            return weight
+            return self._needed(columns, "syn_weight", h5, len(type_ids))
+        weight = columns.get("syn_weight", np.full(len(type_ids), np.nan)).copy()
         for row in np.sort(self.types.rows_of(np.unique(type_ids))).tolist():
             type_id, name = int(self.types.ids[row]), value_at(names, row)
+            # BMTK asks its default, which scripts may replace, where a type names none
+            called = self.functions.get(name or DEFAULT_WEIGHT)
+            if called is not None:
+                mine = np.flatnonzero(type_ids == type_id)
+                weight[mine] = self._asked(called, mine, columns, type_ids, source, target)
+                continue
             if name is None:
                 continue
             if name not in WEIGHT_FUNCTIONS:
@@ -279,6 +309,36 @@ class _Reader:
             apart = np.abs(180.0 - np.abs(tuning_b - tuning_a) % 360.0)
             apart = np.abs(np.abs(apart - 90.0) - 90.0)  # difference of orientations, degrees
             weight[mine] *= exp(-((apart / sigma) ** 2))
+        return self._needed({"syn_weight": weight}, "syn_weight", h5, len(type_ids))
+
+    def _asked(
+        self,
+        function: WeightFunction,
+        edges: IntArray,
+        columns: dict[str, FloatArray],
+        type_ids: IntArray,
+        source: tuple[str, IntArray],
+        target: tuple[str, IntArray],
+    ) -> FloatArray:
+        """What a Python function says of each of some edges."""
+        rows = self.types.rows_of(type_ids[edges])
+        of_types = {name: take(column, rows) for name, column in self.types.columns.items()}
+        own = {name: values[edges] for name, values in columns.items()}
+        known: Columns = {**of_types, **own, "edge_type_id": type_ids[edges]}
+        ends = []
+        for population, at in (source, target):
+            nodes = self.nodes[population]
+            ends.append(({**nodes.columns, "node_id": nodes.node_ids}, at[edges]))
+        (of_sources, sources), (of_targets, targets) = ends
+        weight = np.empty(len(edges))
+        for k, (i, j) in enumerate(zip(sources.tolist(), targets.tolist(), strict=True)):
+            weight[k] = function(Row(known, k), Row(of_sources, i), Row(of_targets, j))
+        bad = np.flatnonzero(~np.isfinite(weight))
+        if len(bad):
+            raise InputError(
+                f"edge {edges[bad[0]]} gets the weight {weight[bad[0]]} from the function "
+                f"{getattr(function, '__name__', function)}", file=self.path, fix="Mend it.",
+            )  # fmt: skip
         return weight
 
     def _tuning(self, population: str, rows: IntArray, type_id: Any) -> FloatArray:
@@ -291,6 +351,10 @@ class _Reader:
                 fix="Add tuning_angle (degrees) to the nodes, or use wmax.",
             )  # fmt: skip
         return values
+
+
+def _plain_numbers(values: Column) -> TypeGuard[NDArray[Any]]:
+    return not isinstance(values, Text) and values.ndim == 1 and values.dtype.kind in "iuf"
 
 
 def _plain(name: str) -> str:

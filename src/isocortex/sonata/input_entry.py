@@ -39,8 +39,10 @@ class Entry:
     def number(self, key: str, default: float | None = None) -> float:
         given = self.values.get(key, default)
         value = finite(given)
-        if value is None or not abs(value) < LARGEST:
+        if value is None:
             raise self.fail(key, f"must be a number, found {given!r}")
+        if not abs(value) < LARGEST:
+            raise self.fail(key, f"must be below {LARGEST:g}, found {given!r}")
         return value
 
     def whole(self, key: str, default: int) -> int:

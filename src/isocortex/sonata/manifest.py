@@ -28,6 +28,8 @@ INFORMATIVE = (
     "gid_mapping_file", *COMMENTS,
 )  # fmt: skip
 
+#: Zero, and halves of surrogate pairs.
+NO_TEXT = re.compile("[\0\ud800-\udfff]")
 VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
@@ -101,9 +103,12 @@ def _resolve(value: Any, variables: dict[str, str], path: Path, field: str) -> A
     if isinstance(value, list):
         return [_resolve(v, variables, path, f"{field}[{i}]") for i, v in enumerate(value)]
     if isinstance(value, dict):
+        for key in value:
+            _require_text(key, path, field)
         return {k: _resolve(v, variables, path, f"{field}.{k}") for k, v in value.items()}
     if not isinstance(value, str):
         return value
+    _require_text(value, path, field)
     unknown = sorted(_names(value) - variables.keys())
     if unknown:
         raise ConfigError(
@@ -113,6 +118,15 @@ def _resolve(value: Any, variables: dict[str, str], path: Path, field: str) -> A
     return VARIABLE.sub(lambda match: variables[match.group(1) or match.group(2)], value)
 
 
+def _require_text(text: str, path: Path, field: str) -> None:
+    """JSON has escapes for characters that no file and no name can have."""
+    if NO_TEXT.search(text):
+        raise ConfigError(
+            "holds a character that is none, such as \\u0000", file=path, field=field,
+            fix="Remove it.",
+        )  # fmt: skip
+
+
 def files_read(config: Config, path: Path) -> Iterator[Path]:
     """Every existing file that the configuration names, other than as output."""
     yield path.resolve()
@@ -120,7 +134,7 @@ def files_read(config: Config, path: Path) -> Iterator[Path]:
         yield file.resolve()
         if key not in ("output", "reports"):
             named = (file.parent / text for text in _strings(value))
-            yield from (name.resolve() for name in named if name.is_file())
+            yield from (name.resolve() for name in named if os.path.isfile(name))  # of any length
         elif key == "reports" and isinstance(value, dict):
             read = (r.get("electrode_positions") for r in value.values() if isinstance(r, dict))
             yield from ((file.parent / name).resolve() for name in read if isinstance(name, str))

@@ -146,6 +146,12 @@ def _specifications(
             field=f"{field}.type", fix="Use it in a membrane_report with sections soma, or leave "
             "it out: every compartment then has the sum over its synapses.",
         )  # fmt: skip
+    for key in ("variable_name", "sections"):
+        if getattr(report, key) == []:
+            raise ConfigError(
+                "names nothing to record", file=file, field=f"{field}.{key}",
+                fix="Name something, or remove the report.",
+            )  # fmt: skip
     variables = report.variable_name
     variables = [variables] if isinstance(variables, str) else variables
     # BMTK takes names of sections in capitals too

@@ -36,8 +36,10 @@ COMMENTS = ("_comment", "comment")
 
 def validated(model: type[Model], values: dict[str, Any], file: Path | None, field: str) -> Model:
     """``values`` as ``model``; the first thing wrong is a ConfigError of ``file: field.key``."""
+    # what BMTK can do and is told not to do changes nothing
+    asked = {k: v for k, v in values.items() if not (k in NOT_YET and v is False)}
     try:
-        return model(**{k: v for k, v in values.items() if k not in COMMENTS})
+        return model(**{k: v for k, v in asked.items() if k not in COMMENTS})
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""

@@ -39,6 +39,24 @@ UNITS = {
 }
 
 
+#: Population -> node of every spike and its time, ms.
+Trains = dict[str, tuple[IntArray, FloatArray]]
+
+
+def all_spikes(path: Path) -> Trains:
+    """Every spike of a SONATA or CSV file, of whatever circuit."""
+    if path.suffix == ".csv":
+        ids, times, names = _csv_columns(path)
+        if names is None:
+            return {NO_POPULATION: (ids, times)}
+        return {str(p): (ids[names == p], times[names == p]) for p in dict.fromkeys(names)}
+    with open_h5(path) as file:
+        root = group(file, "spikes", path)
+        if "gids" in root or "node_ids" in root:
+            return {NO_POPULATION: _columns(root, path)}
+        return {name: _columns(group(root, name, path), path) for name in root}
+
+
 def read_h5_spikes(path: Path, chosen: Chosen, known: Collection[str]) -> list[SpikeInput]:
     """Trains of the chosen nodes from ``/spikes/<population>`` or the older ``/spikes``.
 
@@ -154,15 +172,8 @@ def read_csv_spikes(path: Path, chosen: Chosen, known: Collection[str]) -> list[
     Also the older form: ``gid`` and ``spike-times``, a comma-separated list per node. ``known``
     are the names of all populations of the circuit.
     """
-    table = read_table(path)
-    if "spike-times" in table.columns:
-        ids, times = _lists_of_times(table)
-    else:
-        times = table.numbers(table.find(*TIMES))
-        ids = table.integers(table.find(*IDS))
-    names = None
-    if "population" in table.columns:
-        names = np.array(table.columns["population"], object)
+    ids, times, names = _csv_columns(path)
+    if names is not None:
         there = set(names) - {NO_POPULATION, *NULLS}
         if chosen and there and not there & {p.name for p, _ in chosen}:
             raise InputError(
@@ -182,6 +193,18 @@ def read_csv_spikes(path: Path, chosen: Chosen, known: Collection[str]) -> list[
         mine = anyones | own
         inputs.append(_keep(population, rows, ids[mine], times[mine], path))
     return inputs
+
+
+def _csv_columns(path: Path) -> tuple[IntArray, FloatArray, np.ndarray | None]:
+    """Node, time (ms) and, where there is one, name of the population of every spike."""
+    table = read_table(path)
+    if "spike-times" in table.columns:
+        ids, times = _lists_of_times(table)
+    else:
+        times = table.numbers(table.find(*TIMES))
+        ids = table.integers(table.find(*IDS))
+    names = table.columns.get("population")
+    return ids, times, None if names is None else np.array(names, object)
 
 
 def _lists_of_times(table: Table) -> tuple[IntArray, FloatArray]:

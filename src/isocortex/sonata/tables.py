@@ -58,10 +58,13 @@ class Table:
 
     def _floats(self, name: str) -> FloatArray:
         """A column as numbers, NaN where an entry is none."""
+        entries = self.columns[name]
         try:
-            return np.array(self.columns[name], np.float64)
+            if not any("_" in entry for entry in entries):
+                return np.array(entries, np.float64)
         except ValueError:
-            return np.array([_number(entry) for entry in self.columns[name]])
+            pass
+        return np.array([_number(entry) for entry in entries])
 
     def integers(self, name: str) -> IntArray:
         """A column of whole numbers, which may be written as 3.0."""
@@ -122,6 +125,8 @@ def read_table(path: Path, separator: str | None = None) -> Table:
     ------
     InputError : with the line that has more or fewer entries than the first names.
     """
+    if path.is_dir():
+        raise InputError("is a folder", file=path, fix="Give the path of a text table.")
     if not path.is_file():
         raise InputError("file does not exist", file=path, fix="Check the path in the config.")
     lines = _lines(read_text(path))
@@ -136,7 +141,9 @@ def read_table(path: Path, separator: str | None = None) -> Table:
     while len(names) > 1 and not names[-1]:
         names.pop()
     indented = separator == " " and header[0].isspace()
-    if len(set(names)) < len(names) or not all(names):
+    # pandas puts a column without a name in front: the numbers of the rows
+    named = names[1:] if len(names) > 1 and separator != " " and not names[0] else names
+    if len(set(names)) < len(names) or not all(named):
         raise InputError(
             f"the columns have no distinct names: {header!r}", file=path, field=f"line {number}",
             fix="The first line must name every column once.",
@@ -158,7 +165,7 @@ def read_table(path: Path, separator: str | None = None) -> Table:
     columns = zip(*rows, strict=True) if rows else ([] for _ in names)
     return Table(
         path,
-        {name: list(column) for name, column in zip(names, columns, strict=True)},
+        {name: list(column) for name, column in zip(names, columns, strict=True) if name},
         np.array(numbers, np.int64),
     )
 
@@ -195,6 +202,6 @@ def _parts(entry: str) -> list[str]:
 
 def _number(entry: str) -> float:
     try:
-        return float(entry)
+        return np.nan if "_" in entry else float(entry)  # Python's 1_000 is nobody's number
     except ValueError:
         return np.nan

@@ -1,0 +1,5 @@
+"""Where older scripts find the builder."""
+
+from isocortex.bmtk.builder.network import BioNetBuilder, NetworkBuilder
+
+__all__ = ["BioNetBuilder", "NetworkBuilder"]

@@ -1,0 +1,27 @@
+from typing import Any
+
+from isocortex.bmtk.simulator.bionet.modules.sim_module import SimulatorMod
+from isocortex.errors import ConfigError
+
+__all__ = ["SimulatorMod"]
+
+#: Modules of BMTK that sections of a configuration ask for.
+IN_CONFIG = {
+    **dict.fromkeys(("SpikesMod",), "output"),
+    **dict.fromkeys(
+        ("MembraneReport", "SomaReport", "EcpMod", "NetconReport", "ClampReport"), "reports"
+    ),
+    **dict.fromkeys(
+        ("IClampMod", "SEClamp", "XStimMod", "ComsolMod", "BioECEphysUnitsModule"), "inputs"
+    ),
+    **dict.fromkeys(("SaveSynapses",), "networks"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in IN_CONFIG:
+        raise ConfigError(
+            "works on objects of NEURON", field=f"modules.{name}",
+            fix=f"Ask for it in `{IN_CONFIG[name]}` of the configuration.",
+        )  # fmt: skip
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

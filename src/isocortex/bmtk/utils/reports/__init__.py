@@ -1,0 +1,3 @@
+from isocortex.bmtk.utils.reports.spike_trains import SpikeTrains
+
+__all__ = ["SpikeTrains"]
