@@ -6,7 +6,7 @@ CORTEX ?= results/cortex
 PEERS = --peers-python $(ORACLE_VENV)/bin/python
 PIP = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test test-oracle reproducible lint format bench clean help
+.PHONY: run test test-oracle reproducible docs lint format bench clean help
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ test-oracle: $(ORACLE_VENV)/.installed  ## Validation against NEURON and BMTK, i
 
 reproducible: $(VENV)/.installed  ## The same spikes whatever BLAS, instructions, threads and compile target
 	$(VENV)/bin/python tests/reproducible.py
+
+docs: $(VENV)/.installed-docs  ## The documentation as a site, build/docs/index.html; runs its tutorials
+	$(VENV)/bin/sphinx-build -q -W --keep-going -d build/doctrees -c docs . build/docs
 
 lint: $(VENV)/.installed-dev  ## Style, types and the one-way imports
 	$(VENV)/bin/ruff check .
@@ -51,7 +54,7 @@ bench: $(VENV)/.installed $(ORACLE_VENV)/.installed  ## Compare with a C kernel,
 	$(VENV)/bin/python benchmarks/bionet.py $(PEERS) --cells 100 500 --connections 200 --tstop 200
 
 clean:  ## Remove the environments and the results
-	rm -rf $(VENV) $(ORACLE_VENV) $(CORTEX) viewer/node_modules src/isocortex/viewer/static
+	rm -rf $(VENV) $(ORACLE_VENV) $(CORTEX) build viewer/node_modules src/isocortex/viewer/static
 
 # Stamps: an environment is installed again only when pyproject.toml or the viewer's page changes.
 PAGE = hatch_build.py $(wildcard viewer/src/* viewer/*.js viewer/*.json)
@@ -65,6 +68,11 @@ $(VENV)/.installed-dev: pyproject.toml $(PAGE)
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python $(PIP) -e '.[test,dev,mpi]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml $(PAGE)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python $(PIP) -e '.[docs]'
+	@touch $@
 
 $(ORACLE_VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(ORACLE_VENV)

@@ -410,17 +410,17 @@ def test_bursts_are_not_told_against_the_rest_of_other_neurons(done):
 
 
 def test_the_tutorial_runs_as_it_stands(tmp_path, monkeypatch):
-    """Its first lines, with a smaller cortex and shorter runs."""
-    text = (Path(__file__).parents[2] / "docs" / "experiments.md").read_text(encoding="utf-8")
-    lines = text.split("```python\n")[1].split("```")[0]
+    """Its ten lines, with a smaller cortex and shorter runs."""
+    file = Path(__file__).parents[2] / "docs" / "tutorials" / "experiment.md"
+    lines = file.read_text(encoding="utf-8").split("{code-cell} python\n")[1].split("```")[0]
     for large, small in (
-        ("scale=0.001", "scale=0.0001"), ("seeds=range(1, 7)", "seeds=(1,)"),
-        ("start=500", "start=20"), ("tstop=2000", "tstop=50, settle=10"),
+        ("scale=0.0005", "scale=0.0001"), ("seeds=range(1, 3)", "seeds=(1,)"),
+        ("start=200", "start=20"), ("tstop=400, settle=100", "tstop=50, settle=10"),
     ):  # fmt: skip
         assert large in lines
         lines = lines.replace(large, small)
     assert len([line for line in lines.splitlines() if line.strip()]) <= 10
     monkeypatch.chdir(tmp_path)
     with pytest.warns(FewSeedsWarning):
-        exec(compile(lines, "experiments.md", "exec"), {})
+        exec(compile(lines, file.name, "exec"), {})
     assert (tmp_path / "pvalb.png").is_file() and (tmp_path / "pvalb/report.html").is_file()

@@ -67,3 +67,7 @@ def __getattr__(name: str) -> Any:
     module = import_module(f"{__name__}.{_MODULES.get(name, 'changes')}")
     value = globals()[name] = getattr(module, name)
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
