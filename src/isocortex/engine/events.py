@@ -88,11 +88,13 @@ def put(inbox, n, source, time, begin, end, due):
 
 
 @compiled
-def hear(source, time, inbox, n_inbox, flight, n_flight, wiring, drawn, room, earliest):
-    """A spike sets out: what its synapses on this part are goes into inbox and flight.
+def hear(spike, inbox, flight, wiring, drawn, room, earliest):
+    """A spike, source and time (ms), sets out: its synapses on this part go into inbox and flight.
 
-    Events due before ``earliest`` (ms) have acted. Returns what has changed, with its lengths.
+    Inbox and flight come with how much of them is used, and so are returned, with the room. Events
+    due before ``earliest`` (ms) have acted.
     """
+    (source, time), (inbox, n_inbox), (flight, n_flight) = spike, inbox, flight
     begin, end = wiring.first[source], wiring.first[source + 1]
     while begin < end and time + wiring.delays[wiring.delay[begin]] < earliest:
         begin += 1
@@ -100,10 +102,10 @@ def hear(source, time, inbox, n_inbox, flight, n_flight, wiring, drawn, room, ea
         due = time + wiring.delays[wiring.delay[begin]]
         inbox, n_inbox = put(inbox, n_inbox, source, time, begin, end, due)
     if drawn is None:
-        return inbox, n_inbox, flight, n_flight, room
+        return (inbox, n_inbox), (flight, n_flight), room
     room, n = draw_connections(source, drawn, room)
     if n == 0:
-        return inbox, n_inbox, flight, n_flight, room
+        return (inbox, n_inbox), (flight, n_flight), room
     stored, begin = len(wiring.target), n_flight
     flight, n_flight = by_delay(room, n, flight, n_flight)
     while begin < n_flight and time + delay_of(stored + begin, wiring, flight, drawn) < earliest:
@@ -111,7 +113,7 @@ def hear(source, time, inbox, n_inbox, flight, n_flight, wiring, drawn, room, ea
     if begin < n_flight:
         due = time + delay_of(stored + begin, wiring, flight, drawn)
         inbox, n_inbox = put(inbox, n_inbox, source, time, stored + begin, stored + n_flight, due)
-    return inbox, n_inbox, flight, n_flight, room
+    return (inbox, n_inbox), (flight, n_flight), room
 
 
 @compiled
@@ -231,8 +233,12 @@ def take_due(inbox, n, wiring, flight, drawn, times, first, last):
 
 
 @compiled
-def sort_events(blocks, wiring, flight, drawn, runs, first, last, origin, events):
-    """Events on blocks, by block, then step; returns them and the number of all events."""
+def sort_events(blocks, wiring, flight, drawn, runs, steps, events):
+    """Events on blocks, by block, then step; returns them and the number of all events.
+
+    ``steps`` are the first and last of the window, and the one that steps are counted from.
+    """
+    first, last, origin = steps
     stored = len(wiring.target)
     for b in blocks:
         events.last[b] = 0

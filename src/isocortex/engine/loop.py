@@ -79,14 +79,13 @@ def run_windows(me, part, drawn, shared, steps):
         last = min(first + window, last_step)
         while next_train < len(trains.time) and trains.time[next_train] <= times.middle[last - 1]:
             source, time = trains.source[next_train], trains.time[next_train]
-            inbox, n_inbox, flight, n_flight, room = hear(
-                source, time, inbox, n_inbox, flight, n_flight, wiring, drawn, room, -np.inf
+            (inbox, n_inbox), (flight, n_flight), room = hear(
+                (source, time), (inbox, n_inbox), (flight, n_flight), wiring, drawn, room, -np.inf
             )
             next_train += 1
         n_inbox, runs = take_due(inbox, n_inbox, wiring, flight, drawn, times, first, last)
-        events, n = sort_events(
-            blocks, wiring, flight, drawn, runs, first, last, first_step, events
-        )
+        steps_of = (first, last, first_step)
+        events, n = sort_events(blocks, wiring, flight, drawn, runs, steps_of, events)
         n_events += n
         at, last_at = found.begin[me], found.begin[me + 1]
         at = drive_points(wiring, runs, points, first_point, found, turn, at, last_at)
@@ -125,8 +124,8 @@ def run_windows(me, part, drawn, shared, steps):
             n_flight = forget(inbox, n_inbox, len(wiring.target), flight, n_flight)
         for k in range(n):
             source, time = sources[k], spikes[k]
-            inbox, n_inbox, flight, n_flight, room = hear(
-                source, time, inbox, n_inbox, flight, n_flight, wiring, drawn, room, -np.inf
+            (inbox, n_inbox), (flight, n_flight), room = hear(
+                (source, time), (inbox, n_inbox), (flight, n_flight), wiring, drawn, room, -np.inf
             )
             if me == 0:
                 log_source[n_log], log_time[n_log] = source, time
@@ -158,7 +157,8 @@ def hear_again(part, drawn, source, time, due):
     flight, n_flight, inbox, n_inbox = part.flight, 0, part.inbox, 0
     room = room_to_draw(drawn)
     for k in range(len(source)):
-        inbox, n_inbox, flight, n_flight, room = hear(
-            source[k], time[k], inbox, n_inbox, flight, n_flight, part.wiring, drawn, room, due[k]
+        spike = (source[k], time[k])
+        (inbox, n_inbox), (flight, n_flight), room = hear(
+            spike, (inbox, n_inbox), (flight, n_flight), part.wiring, drawn, room, due[k]
         )
     return flight, n_flight, inbox, n_inbox

@@ -97,7 +97,7 @@ def desensitising(
 
 
 def hennig(
-    tau_r0: float, pbtilde: float, tau_FDR: float, a_FDR: float, tau_D: float, a_D: float,
+    *, tau_r0: float, pbtilde: float, tau_FDR: float, a_FDR: float, tau_D: float, a_D: float,
     tau_i: float, a_i: float, tau_f: float, a_f: float,
 ) -> Release:  # fmt: skip
     """All of it: BMTK's stp5syn, whose p is 1 when a simulation begins."""
