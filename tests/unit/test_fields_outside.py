@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from fields_case import write_map, write_mesh
 from library_circuit import CELL, ORIGIN, clamp, field, poisson, report, write_library_circuit
@@ -20,6 +21,7 @@ from isocortex.network.fields import Fields
 from isocortex.network.network import bare_network
 from isocortex.report.outside import OUTSIDE
 from isocortex.sonata.config import load_simulation
+from isocortex.sonata.write import write_types
 
 ENGINES = [CpuEngine, ReferenceEngine]
 AT_REST = Settings(dt=0.1, v_init=-70.0)
@@ -314,6 +316,46 @@ def test_a_state_of_a_run_with_a_field_goes_on(folder):
         session.restore(state)
         session.advance(20.0)
         np.testing.assert_array_equal(session.voltage(0), expected)
+
+
+def test_a_run_does_not_go_on_where_its_cells_have_moved(folder):
+    """As their field would be another; a run of cells in no field may."""
+    config = write_library_circuit(
+        folder, place=ORIGIN, run={"tstop": 10.0}, inputs={"f": field(folder)},
+        reports={"v": report("v")},
+    )  # fmt: skip
+    ic.run(config, output_dir=folder / "out", threads=1, checkpoint_every=8, tstop=8.4)
+    types = pd.read_csv(folder / "cells_types.csv", sep=" ")
+    write_types(folder / "cells_types.csv", types.assign(x=500.0))
+    with pytest.raises(IsocortexError, match="fields"):
+        ic.continue_run(folder / "out", tstop=10.0, threads=1)
+
+
+def test_a_map_in_which_no_cell_lies_is_told(folder, caplog):
+    near = (folder / "still.txt").read_text().splitlines()
+    lines = [line if line.startswith("%") else _moved(line) for line in near]
+    (folder / "far.txt").write_text("\n".join(lines) + "\n")
+    for name, n in (("still.txt", 0), ("far.txt", 1)):
+        config = write_library_circuit(
+            folder, place=ORIGIN, inputs={"it": {**COMSOL, "comsol_files": name}}
+        )
+        caplog.clear()
+        build_network(load_simulation(config))
+        assert caplog.text.count("inputs.it drives nothing into its cells") == n
+
+
+def _moved(line):
+    """A line of a map with its place a metre away."""
+    x, *rest = line.split()
+    return " ".join([str(float(x) + 1e6), *rest])
+
+
+def test_memory_for_fields_is_asked_for_before_they_are_made(folder):
+    seen = []
+    for inputs in ({}, {"f": field(folder)}):
+        config = write_library_circuit(folder, place=ORIGIN, inputs=inputs)
+        network = build_network(load_simulation(config), fits=seen.append)
+    assert [extent.driven for extent in seen] == [0, sum(c.size for c in network.fields.current)]
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,27 @@ def test_a_branch_has_what_was_left(circuit, tmp_path):
     np.testing.assert_array_equal(v[1][-len(v[0]) :], v[0])
 
 
+def test_a_state_knows_of_terminals_that_no_spike_has_reached(tmp_path):
+    """The spike at 5 ms acts at 6 and at 25 ms: the later synapses are as full as before it."""
+    drive = {"input_type": "spikes", "module": "csv", "node_set": "drive", "input_file": "s.csv"}
+    config = write(tmp_path, "stp1syn", {"p0": 0.8}, run={"tstop": 40.0}, inputs={"drive": drive},
+                   reports={"soma": report("v")})  # fmt: skip
+    (tmp_path / "s.csv").write_text("timestamps population node_ids\n5.0 drive 0\n")
+    types = pd.read_csv(tmp_path / "edge_types.csv", sep=" ")
+    types.loc[types["edge_type_id"] == 2, "delay"] = 20.0
+    write_types(tmp_path / "edge_types.csv", types)
+    with h5py.File(tmp_path / "drive_edges.h5", "r+") as file:
+        file["edges/drive_to_cells/edge_type_id"][:] = [1, 2, 2, 2, 1, 2]
+    for engine in ("fast", "reference"):
+        whole = ic.run(config, output_dir=tmp_path / engine, save_at=15, engine=engine, threads=1)
+        state = tmp_path / engine / "state_15ms.h5"
+        branch = ic.run(config, output_dir=tmp_path / f"{engine} branch", start_from=state,
+                        engine=engine, threads=1)  # fmt: skip
+        late, again = (r.report("soma").sel(time=slice(15.05, None)) for r in (whole, branch))
+        np.testing.assert_array_equal(again.to_numpy()[-len(late) :], late.to_numpy())
+        assert float(late.max()) - float(late[0].max()) > 0.3  # they have acted
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [({"p0": 1.2}, "no stp1syn can release so: p must be between 0 and 1, found 1.2"),

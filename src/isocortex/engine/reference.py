@@ -469,11 +469,16 @@ class ReferenceEngine:
         )
 
     def _used(self) -> np.ndarray:
-        """The table of terminals that differ from what they begin with."""
-        fresh, table = self._terminals(), []
-        for k, terminal in self.terminals.items():
-            if terminal.stands_at != fresh[k].stands_at:
-                table.append((*self._key(k), *terminal.stands_at))
+        """The table of terminals of sources that have used one."""
+        fresh = self._terminals()
+        heard = {
+            self._key(k)[0] for k, terminal in self.terminals.items()
+            if terminal.stands_at != fresh[k].stands_at
+        }  # fmt: skip
+        table = [
+            (*self._key(k), *terminal.stands_at) for k, terminal in self.terminals.items()
+            if self._key(k)[0] in heard
+        ]  # fmt: skip
         return distinct(np.array([*no_terminals(), *table]).reshape(-1, COLUMNS))
 
     def _key(self, k: int) -> tuple[float, float, float]:

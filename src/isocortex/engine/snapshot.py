@@ -29,7 +29,7 @@ from isocortex.engine.state import CellStates, Extent, Snapshot, State
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 from isocortex.network.points import PointState
-from isocortex.network.terminals import distinct, no_terminals, put_to, used
+from isocortex.network.terminals import distinct, no_terminals, put_to, table_of, used
 
 #: Numbers of a piece at most, where a cell does not have more: with their places 25 MB.
 PIECE = 1 << 21
@@ -72,8 +72,8 @@ def take(held: Held, step: int) -> Standing:
     """The state after ``step`` steps; all ranks take theirs together."""
     shares = held.shares
     streams = [(share.chosen, share.poisson.stream, share.poisson.next) for share in shares]
-    here = (_points(held.shared.points), _on_their_way(shares), streams, _terminals(shares))
-    points, entries, streams_of, terminals = zip(*held.exchange.all(here), strict=True)
+    here = (_points(held.shared.points), _on_their_way(shares), streams)
+    points, entries, streams_of = zip(*held.exchange.all(here), strict=True)
     source, time, due = _spikes(np.concatenate(entries))
     trains = held.network.poisson.begin()
     for some in streams_of:
@@ -82,8 +82,7 @@ def take(held: Held, step: int) -> Standing:
     return Standing(
         of=held.of, step=step, extent=_extent(held), unit=held.kinetics.powers(step),
         points=np.concatenate(points, axis=1), source=source, time=time, due=due,
-        stream=trains.stream, next=trains.next, terminals=distinct(np.concatenate(terminals)),
-        held=held,
+        stream=trains.stream, next=trains.next, terminals=_terminals(held), held=held,
     )  # fmt: skip
 
 
@@ -231,10 +230,17 @@ def _on_their_way(shares: list[Share]) -> FloatArray:
     return np.concatenate(entries)
 
 
-def _terminals(shares: list[Share]) -> FloatArray:
-    """float64[t, COLUMNS], terminals of this rank that have been used."""
-    mine = [share.part.wiring.terminals for share in shares]
-    return distinct(np.concatenate([no_terminals(), *(used(t) for t in mine if t is not None)]))
+def _terminals(held: Held) -> FloatArray:
+    """float64[t, COLUMNS], of all ranks the terminals of sources that have used one."""
+    if not held.network.releases:
+        return no_terminals()
+    wirings = (share.part.wiring.terminals for share in held.shares)
+    mine = [terminals for terminals in wirings if terminals is not None]
+    none = np.zeros(0, np.int64)
+    heard = np.concatenate([none, *(used(each) for each in mine)])
+    sources = np.unique(np.concatenate(held.exchange.all(heard)))
+    here = np.concatenate([no_terminals(), *(table_of(each, sources) for each in mine)])
+    return distinct(np.concatenate(held.exchange.all(here)))
 
 
 def _spikes(table: FloatArray) -> tuple[IntArray, FloatArray, FloatArray]:

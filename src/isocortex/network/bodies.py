@@ -63,6 +63,11 @@ class Bodies:
         """float64[n_nodes, 3], half-way along every compartment of a cell, um."""
         return halfway(model, self.position[row], self._turn(row, model))
 
+    def told(self, rows: IntArray) -> tuple[FloatArray, ...]:
+        """What says where some cells are, and how they are turned, as it was read."""
+        turned = (self.normal, self.twist) if self.upright else (self.angles,)
+        return tuple(each[rows] for each in (self.position, *turned))
+
     def _turn(self, row: int, model: CompiledCell) -> FloatArray:
         if self.upright:
             return towards(model, self.normal[row], float(self.twist[row]))

@@ -16,7 +16,7 @@ from isocortex.network.drawn.tables import Tables
 from isocortex.network.extent import Extent, extent_of
 from isocortex.network.inputs import all_poisson, electrodes, spike_trains
 from isocortex.network.network import Network
-from isocortex.network.outside import fields_of
+from isocortex.network.outside import fields_of, numbers_driven
 from isocortex.network.plan import Rank, plan
 from isocortex.network.sources import Sources, number_sources
 from isocortex.network.touched import Watch, changed_cells, require_touched
@@ -67,6 +67,7 @@ def build_network(
         extent_of(
             circuit.projections, sources, models, cell_model, overrides=simulation.overrides,
             share=(dealt, rank), store=store, spikes=len(trains.time),
+            driven=numbers_driven(simulation, sources, models, cell_model, cells),
         )
     )  # fmt: skip
     wired = connect(

@@ -34,6 +34,7 @@ class Extent:
     kinetics : kinds of synapses.
     terminals : of plastic synapses, at most.
     sources, spikes : of spikes, and given ones.
+    driven : numbers that say what fields drive into cells.
     """
 
     models: list[CompiledCell]
@@ -46,6 +47,7 @@ class Extent:
     terminals: float
     sources: int
     spikes: int
+    driven: int
 
 
 def extent_of(
@@ -58,6 +60,7 @@ def extent_of(
     share: tuple[Plan, int],
     store: bool,
     spikes: int,
+    driven: int,
 ) -> Extent:
     """The extent of a rank's network; parameters as of :func:`isocortex.network.connect.connect`.
 
@@ -65,6 +68,7 @@ def extent_of(
     ----------
     share : who owns what, and the rank.
     spikes : given ones.
+    driven : :func:`isocortex.network.outside.numbers_driven`.
     """
     plan, rank = share
     own = plan.cells(rank)
@@ -98,6 +102,7 @@ def extent_of(
         terminals=terminals,
         sources=len(sources.node_id),
         spikes=spikes,
+        driven=driven,
     )
 
 

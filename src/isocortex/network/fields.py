@@ -19,11 +19,13 @@ class Fields:
     potentials : of each field.
     cell : int64[n], ascending, of this rank, those that a field drives something into.
     current : of each of them float64[n_nodes, terms], nA per unit of each term's course.
+    of : hash of the cells of each field, of all ranks, and of where they are.
     """
 
     potentials: tuple[Potentials, ...] = ()
     cell: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     current: tuple[FloatArray, ...] = ()
+    of: str = ""
 
     @property
     def n_terms(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from isocortex.arrays import FloatArray, IntArray
@@ -10,9 +12,12 @@ from isocortex.cells.extracellular import driven_by
 from isocortex.circuit import FieldInput, Simulation
 from isocortex.circuit.fields import Potentials
 from isocortex.errors import ConfigError, located
+from isocortex.hashes import sha256
 from isocortex.network.bodies import Bodies
 from isocortex.network.fields import NO_FIELDS, Fields
 from isocortex.network.sources import Sources
+
+logger = logging.getLogger(__name__)
 
 
 class FieldMaker:
@@ -28,6 +33,7 @@ class FieldMaker:
         self.file = simulation.config_file
         #: of each field by cell, counted in the whole circuit, where it is: its bodies and row
         self.places: list[dict[int, tuple[Bodies, int]]] = []
+        about = []
         for made in self.inputs:
             place: dict[int, tuple[Bodies, int]] = {}
             with located(self.file, f"inputs.{made.name}"):
@@ -36,6 +42,7 @@ class FieldMaker:
                     there = number < sources.n_cells
                     nodes = simulation.circuit.nodes[population]
                     bodies = Bodies(nodes, simulation.seed, rows[there], places=True)
+                    about.append((len(self.places), number[there], bodies.told(rows[there])))
                     for cell, row in zip(number[there], rows[there], strict=True):
                         place[int(cell)] = bodies, int(row)
                 if not place:
@@ -43,6 +50,8 @@ class FieldMaker:
                         "no biophysical cell is in the field", field="cells", fix="Choose some."
                     )
             self.places.append(place)
+        #: hash of which cells are in which field, and where they are
+        self.about = sha256(tuple(about))
 
     @property
     def potentials(self) -> tuple[Potentials, ...]:
@@ -65,6 +74,21 @@ class FieldMaker:
                 found.append(np.zeros((model.n_nodes, made.potentials.n_terms)))
         return np.concatenate([np.zeros((model.n_nodes, 0)), *found], axis=1)
 
+    def warn_of_none(self, own: range, driven: list[tuple[int, FloatArray]]) -> None:
+        """Say which fields drive nothing into their cells, if these are all ``own``."""
+        terms = 0
+        for made, place in zip(self.inputs, self.places, strict=True):
+            mine = slice(terms, terms + made.potentials.n_terms)
+            terms = mine.stop
+            if all(cell in own for cell in place) and not any(
+                current[:, mine].any() for cell, current in driven if cell in place
+            ):
+                logger.warning(
+                    "%s: inputs.%s drives nothing into its cells: they are outside of its map, or "
+                    "the potential is the same all over each. Are its places in um?",
+                    self.file, made.name,
+                )  # fmt: skip
+
     def current(self, cell: int, model: CompiledCell) -> FloatArray | None:
         """float64[n_nodes, terms], nA, that is driven into a cell; None if it is in no field."""
         return driven_by(model, self.potential(cell, model)) if self.reaches(cell) else None
@@ -81,10 +105,34 @@ def fields_of(
     if not any(isinstance(made, FieldInput) for made in simulation.inputs):
         return NO_FIELDS
     maker = FieldMaker(simulation, sources)
-    driven = [(cell, maker.current(cell, models[cell_model[cell]])) for cell in own]
-    there = [(cell - own.start, current) for cell, current in driven if current is not None]
+    asked = ((cell, maker.current(cell, models[cell_model[cell]])) for cell in own)
+    driven = [(cell, current) for cell, current in asked if current is not None]
+    maker.warn_of_none(own, driven)
     return Fields(
         maker.potentials,
-        np.array([cell for cell, _ in there], np.int64),
-        tuple(current for _, current in there),
+        np.array([cell - own.start for cell, _ in driven], np.int64),
+        tuple(current for _, current in driven),
+        maker.about,
     )
+
+
+def numbers_driven(
+    simulation: Simulation,
+    sources: Sources,
+    models: list[CompiledCell],
+    cell_model: IntArray,
+    own: range,
+) -> int:
+    """How many numbers say what fields drive into the cells ``own``: by node and term."""
+    inside, terms = np.zeros(sources.n_cells, bool), 0
+    for made in simulation.inputs:
+        if isinstance(made, FieldInput):
+            terms += made.potentials.n_terms
+            for population, rows in made.cells:
+                number = sources.number[population][rows]
+                inside[number[number < sources.n_cells]] = True
+    if not terms:
+        return 0
+    n_nodes = np.array([model.n_nodes for model in models])
+    mine = slice(own.start, own.stop)
+    return terms * int(n_nodes[cell_model[mine][inside[mine]]].sum())

@@ -118,11 +118,20 @@ def no_terminals() -> FloatArray:
     return np.zeros((0, COLUMNS))
 
 
-def used(terminals: Terminals) -> FloatArray:
-    """float64[n, COLUMNS], those that differ from what they begin with."""
+def used(terminals: Terminals) -> IntArray:
+    """Sources of those that differ from what they begin with."""
     fresh = terminals._replace(state=np.empty_like(terminals.state))
     rest(fresh)
-    at = np.flatnonzero((terminals.state != fresh.state).any(axis=1))
+    return np.unique(terminals.source[(terminals.state != fresh.state).any(axis=1)])
+
+
+def table_of(terminals: Terminals, sources: IntArray) -> FloatArray:
+    """float64[n, COLUMNS], all terminals of some sources.
+
+    Those that a spike has not reached yet are among them: what is not in a table has another delay
+    than was there.
+    """
+    at = np.flatnonzero(np.isin(terminals.source, sources))
     keys = (terminals.source[at], terminals.delay[at], terminals.release[at])
     return np.column_stack([*keys, terminals.state[at]])
 
@@ -133,10 +142,10 @@ def distinct(table: FloatArray) -> FloatArray:
 
 
 def put_to(terminals: Terminals, table: FloatArray) -> None:
-    """Give terminals what a table says of them; those of which it says nothing begin.
+    """Give terminals what a table says of them; sources of which it says nothing begin.
 
     Where a delay is another than in the table, as it may be in a branch, the terminal of the same
-    source and release with the next delay stands for it.
+    source and release with the next longer delay stands for it, or with the longest there is.
     """
     rest(terminals)
     if not len(table) or not len(terminals.source):

@@ -70,6 +70,7 @@ def sizes_of_extent(extent: Extent, precision: str, second_order: bool = False) 
         spikes=extent.spikes,
         kinetics=extent.kinetics,
         terminals=extent.terminals,
+        driven=extent.driven,
         drawn=extent.drawn,
         second_order=second_order,
     )

@@ -176,8 +176,8 @@ def inputs_of(network: Network, until: float, ranks: Ranks) -> dict[str, str]:
     rates = (poisson.source, poisson.mean, poisson.start, poisson.key)
     fields = {}
     if network.fields.potentials:
-        cells = np.concatenate(ranks.all(network.first_cell + network.fields.cell))
-        fields["fields"] = f"{len(cells):,} ({_short((cells, network.fields.potentials))})"
+        n = ranks.sum(len(network.fields.cell))
+        fields["fields"] = f"{n:,} ({_short((network.fields.of, network.fields.potentials))})"
     return {
         "given spikes": f"{np.count_nonzero(early):,} "
         f"({_short((trains.source[early], trains.time[early]))})",

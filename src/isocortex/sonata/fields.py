@@ -128,7 +128,9 @@ def _samples(path: Path) -> Samples:
     """A table with the columns ``time``, ms, and ``amplitude``."""
     table = read_table(path)
     times, values = (table.numbers(table.find(name)) for name in ("time", "amplitude"))
-    if not len(times) or (np.diff(times) < 0).any():
+    if not len(times):
+        raise InputError("has no samples", file=path, fix="Write lines of time and amplitude.")
+    if (np.diff(times) < 0).any():
         raise InputError(
             "needs times in ascending order", file=path, field="time", fix="Sort its lines."
         )
@@ -219,6 +221,8 @@ def _read_map(path: Path) -> tuple[Map, FloatArray | None]:
             f"its places are in {unit.strip()}", file=path, field="Length unit",
             fix="Export them in \N{MICRO SIGN}m.",
         )  # fmt: skip
+    if not any(line.strip() for line in body):
+        raise InputError("has a header and no places", file=path, fix="Export it again.")
     names = re.split(r"\s{3,}", head[-1].strip())[3:]
     columns = [COLUMN.search(name) for name in names]
     try:
