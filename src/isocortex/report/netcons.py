@@ -51,7 +51,7 @@ from isocortex.network.decays import with_decays
 from isocortex.network.factors import factors_of
 from isocortex.network.network import Network
 from isocortex.network.sources import VIRTUAL, Sources, number_sources
-from isocortex.network.terminals import released, terminals_of
+from isocortex.network.terminals import Terminals, released, terminals_of
 from isocortex.report.membrane import MembraneReport
 from isocortex.report.record import Sampling, Schedule
 
@@ -415,17 +415,18 @@ class ConnectionRecorder:
         """Deliver the events that are due until then, ms, which act in a step."""
         when, onto = self.pending
         n = int(np.searchsorted(when, until, side="right"))
-        share = self._released(step, when[:n], onto[:n])
+        share = _released(self.terminals, step, when[:n], onto[:n])
         np.add.at(self.A, onto[:n], self.jump_a[onto[:n]] * share)
         np.add.at(self.B, onto[:n], self.jump_b[onto[:n]] * share)
         self.pending = (when[n:], onto[n:])
 
-    def _released(self, step: int, when: FloatArray, onto: IntArray) -> FloatArray:
-        """Share of its weight that each of some events brings, in their order."""
-        share = np.ones(len(when))
-        for k in np.flatnonzero(self.terminals.of[onto] >= 0):
-            share[k] = released(self.terminals, onto[k], step, when[k])
-        return share
+
+def _released(terminals: Terminals, step: int, when: FloatArray, onto: IntArray) -> FloatArray:
+    """Share of its weight that each of some events brings, in their order."""
+    share = np.ones(len(when))
+    for k in np.flatnonzero(terminals.of[onto] >= 0):
+        share[k] = released(terminals, onto[k], step, when[k])
+    return share
 
 
 def name_of(kinetics: Kinetics) -> str:
