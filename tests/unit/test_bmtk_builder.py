@@ -244,6 +244,20 @@ def test_a_place_that_is_one_attribute_is_one_again(tmp_path):
                                   [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])  # fmt: skip
 
 
+def test_what_a_node_says_of_itself_goes_before_its_type(tmp_path):
+    net = NetworkBuilder("v1")
+    net.add_nodes(N=2, tuning=[1, 2])
+    net.add_nodes(N=1, tuning=[3], positions=np.array([[1.0, 2.0, 3.0]]))
+    net.save_nodes("nodes.h5", "types.csv", output_dir=tmp_path)
+    (tmp_path / "types.csv").write_text("node_type_id tuning ei\n100 50 e\n101 3 i\n")
+    again = NetworkBuilder("v1")
+    again.import_nodes(tmp_path / "nodes.h5", tmp_path / "types.csv")
+    nodes = list(again.nodes())
+    assert [(node["tuning"], node["ei"]) for node in nodes] == [(1, "e"), (2, "e"), (3, "i")]
+    assert sorted(nodes[2].params) == ["node_id", "positions"]
+    assert nodes[0].node_type_properties == {"node_type_id": 100, "tuning": 50, "ei": "e"}
+
+
 def test_what_cannot_be_saved_is_refused(tmp_path, caplog):
     net = _net()
     net.save_edges(output_dir=tmp_path)

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 StrPath = str | os.PathLike[str]
 #: First number that types are given.
 FIRST_TYPE = 100
+#: Ends of the names of numbers that a file holds together, as one attribute.
+AXES = ("_x", "_y", "_z")
 
 
 class _Numbers:
@@ -152,7 +154,11 @@ class NetworkBuilder:
         for k, number in enumerate(nodes.node_ids.tolist()):
             params = dict(Row(nodes.columns, k))
             of_type = self._types[params["node_type_id"]]
-            own = {name: value for name, value in params.items() if name not in of_type}
+            own = {
+                name: value for name, value in params.items()
+                if name != "node_type_id" and not np.array_equal(of_type.get(name), value)
+                and not (name[-2:] in AXES and name[:-2] in params)
+            }  # fmt: skip
             self._node_ids.take(number, "node_id")
             self._nodes.append(Node(number, own, of_type))
 
