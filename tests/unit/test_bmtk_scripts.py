@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import subprocess
 import sys
 
 import h5py
@@ -45,6 +46,12 @@ SYNAPSE = {
 }  # fmt: skip
 #: Options of a run that is short.
 ONE = {"threads": 1}
+#: A rank that makes its configuration.
+WRITES = """
+from isocortex.bmtk.simulator.bionet import Config
+given = {"run": {"tstop": 5.0, "dt": 0.1}, "output": {"log_file": "x" * 2**16}}
+assert all(Config.from_dict(given) == given for _ in range(100))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -372,6 +379,17 @@ def test_8_a_configuration_that_the_script_changes():
     assert conf.tstop == 5.0 and bionet.Config.load(given).tstop == 5.0
 
 
+def test_ranks_write_the_same_configuration_at_once(tmp_path):
+    given = {"run": {"tstop": 5.0, "dt": 0.1}, "output": {"log_file": "x" * 2**16}}
+    writing = [subprocess.Popen([sys.executable, "-c", WRITES]) for _ in range(2)]
+    while any(each.poll() is None for each in writing):
+        assert bionet.Config.from_dict(given) == given
+    assert [each.returncode for each in writing] == [0, 0]
+    assert [file.name for file in tmp_path.iterdir() if "json" in file.name] == [
+        "config.from_dict.json"
+    ]
+
+
 class _Counting(SimulatorMod):
     def __init__(self):
         self.blocks, self.steps, self.ends = [], [], []
@@ -480,7 +498,7 @@ def test_weights_that_are_no_numbers_are_refused():
     assert sim.simulation.circuit.edges[0].weight.tolist() == [1e-4]
 
 
-def test_objects_of_neuron_are_refused_with_what_there_is_instead():
+def test_objects_of_neuron_are_refused_with_what_there_is_instead(monkeypatch):
     cortex = _cortex(1)
     cortex.build()
     cortex.save_nodes(output_dir="network")
@@ -498,6 +516,7 @@ def test_objects_of_neuron_are_refused_with_what_there_is_instead():
         bionet.modules.SpikesMod  # noqa: B018
     with pytest.raises(ConfigError, match="no simulator 'pointnet' here"):
         create_environment("pointnet")
+    monkeypatch.setattr("isocortex.bmtk.utils.environment.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match="pip install --no-deps bmtk"):
         _environment(include_examples=True)
     with pytest.raises(ConfigError, match="no attribute 'layer'"):
