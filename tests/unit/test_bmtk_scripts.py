@@ -498,6 +498,57 @@ def test_weights_that_are_no_numbers_are_refused():
     assert sim.simulation.circuit.edges[0].weight.tolist() == [1e-4]
 
 
+def test_functions_for_weights_are_told_what_bmtk_tells_them():
+    cortex = NetworkBuilder("mcortex")
+    cortex.add_nodes(N=1, pop_name="Scnn1a", kind=None, **CELLS)
+    cortex.add_nodes(N=1, pop_name="odd", kind="x", layer=[4], **CELLS)
+    cortex.add_edges(
+        source={"pop_name": "odd"}, target={"pop_name": "Scnn1a"}, connection_rule=3,
+        **{**SYNAPSE, "weight_function": "mine", "note": None},
+    )  # fmt: skip
+    placed = cortex.add_edges(source={"pop_name": "odd"}, **{**SYNAPSE, "weight_function": "mine"})
+    placed.add_properties(["sec_id", "sec_x"], rule=(1, 0.5), dtypes=[int, float])
+    placed.add_properties("label", rule=7, dtypes=int)
+    cortex.build()
+    cortex.save(output_dir="network")
+    with h5py.File("network/mcortex_mcortex_edges.h5", "a") as file:
+        file["edges/mcortex_to_mcortex/1/text"] = np.array([b"one", b"two"])
+    _environment(tstop=5.0)
+    seen = []
+
+    @bionet.synaptic_weight(name="mine")
+    def mine(edge, source, target):
+        seen.append((edge, source, target))
+        return edge.syn_weight * len(range(edge["nsyns"] if "nsyns" in edge else 1))
+
+    conf = bionet.Config.from_json("config.json")
+    sim = bionet.BioSimulator.from_config(conf, bionet.BioNetwork.from_config(conf))
+    assert sim.simulation.circuit.edges[0].weight.tolist() == [6e-3, 2e-3, 2e-3]
+    edge, source, target = seen[0]
+    assert (edge.nsyns, edge.delay, edge.edge_type_id) == (3, 2.0, 100)
+    assert (edge.source_node_id, edge.source_population, edge.target_node_id) == (1, "mcortex", 0)
+    assert edge["target_sections"] == ["basal", "apical"] and edge["note"] is None
+    assert (source.node_id, source.model_type, source.population_name) == (
+        1, "biophysical", "mcortex"
+    )  # fmt: skip
+    assert "kind" in target and target["kind"] is None and source.kind == "x"
+    assert "none" not in target and not hasattr(target, "none")
+    with pytest.raises(AttributeError):
+        edge.delay = 3.0
+    placed, others = seen[1][0], sorted(each[0]["text"] for each in seen[1:])
+    assert (placed.nsyns, placed["sec_id"], placed["label"]) == (1, 1, 7)
+    assert isinstance(placed["label"], int) and "nsyns" not in placed and others == ["one", "two"]
+
+    def wrong(edge, source, target):
+        return edge["none"] + 1
+
+    py_modules.synaptic_weights["mine"] = wrong
+    message = "edge type 100: the function wrong failed at edge 0: KeyError: 'none'"
+    with pytest.raises(ic.IsocortexError, match=message) as error:
+        bionet.BioSimulator.from_config(conf, bionet.BioNetwork.from_config(conf))
+    assert "\n" not in str(error.value)
+
+
 def test_objects_of_neuron_are_refused_with_what_there_is_instead(monkeypatch):
     cortex = _cortex(1)
     cortex.build()

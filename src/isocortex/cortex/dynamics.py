@@ -44,7 +44,8 @@ def require_unchanged(cortex: CortexModel, folder: Path) -> None:
             if found.get(key) != wanted.get(key):
                 raise InputError(
                     f"has {_said(found, key)}, but the synapses of a circuit that is held as a "
-                    f"recipe come from its tables, which have {_said(wanted, key)}", file=path, field=key,
+                    f"recipe come from its tables, which have {_said(wanted, key)}",
+                    file=path, field=key,
                     fix="Restore it, and change synapses by isocortex.changes (decay), or build "
                     "the circuit with --materialize.",
                 )  # fmt: skip
