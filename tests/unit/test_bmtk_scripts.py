@@ -338,7 +338,7 @@ def test_7_networks_that_are_built_one_after_the_other():
     psg.add(node_ids=[0, 1], firing_rate=100.0, times=(0.0, 0.03))
     psg.to_csv("inputs/spikes.csv")
     create_environment(
-        "bionet", base_dir=".", network_dir="network", config_name="syns", tstop=30.0,
+        "bionet", base_dir=".", network_dir="network", config_name="syns", tstop=30.0, dt=0.1,
         network_filter=["slice", "ext"], report_vars=["v"], overwrite=True,
         spikes_inputs=[("EXT", "inputs/spikes.csv")],
     )  # fmt: skip
@@ -431,7 +431,7 @@ def test_9_modules(kind):
     assert sim.n_steps == 200 and sim.simulation_time("s") == 0.02
 
 
-def test_10_the_script_that_was_written_runs(monkeypatch):
+def test_10_the_script_that_was_written_runs(monkeypatch, caplog):
     cortex = _cortex(1)
     cortex.build()
     cortex.save_nodes(output_dir="network")
@@ -441,9 +441,29 @@ def test_10_the_script_that_was_written_runs(monkeypatch):
     with h5py.File("output/v_report.h5") as file:
         assert file["report/mcortex/data"].shape == (50, 1)
     _environment(tstop=6.0)  # what is there is left as it is
+    assert "config.json exists already" in caplog.text and "node_sets" not in caplog.text
     assert bionet.Config.from_json("config.json").tstop == 5.0
     _environment(tstop=6.0, overwrite_config=True)
     assert bionet.Config.from_json("config.json").tstop == 6.0
+
+
+def test_create_environment_has_the_arguments_of_bmtk_in_its_order():
+    create_environment(
+        "bionet", ".", "network", "components", "sets.json", "results", False, "go.py", None,
+        "cfg one", False, None, ["v"], None, None, None, [], None, None, None, 1.0, 5.0,
+    )  # fmt: skip
+    config = json.loads(open("cfg_one.json").read())
+    assert config["node_sets_file"] == "$BASE_DIR/sets.json"
+    assert config["manifest"]["$OUTPUT_DIR"] == "$BASE_DIR/results"
+    run = config["run"]
+    assert (run["tstart"], run["tstop"], run["dt"], list(config["reports"])) == (
+        1.0, 5.0, 0.001, ["v_report"]
+    )  # fmt: skip
+    assert "cfg_one.json" in open("go.py").read()
+    with pytest.raises(ConfigError, match="create_environment split_configs: not supported"):
+        create_environment("bionet", split_configs=True)
+    with pytest.raises(ConfigError, match="create_environment rates_inputs: not supported"):
+        create_environment("bionet", rates_inputs=[("lgn", "rates.csv")])
 
 
 # --- refused -------------------------------------------------------------------------------------
