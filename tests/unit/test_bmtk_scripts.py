@@ -137,6 +137,10 @@ def test_1_a_cell_with_a_current(tmp_path):
     plot_traces(config_file="sim/config.json", node_ids=0, report_name="cai_report")
     with pytest.raises(ConfigError, match="reports v_report, cai_report|cai_report, v_report"):
         plot_traces(config_file="sim/config.json")
+    with pytest.raises(ConfigError, match="node_ids: there is no node 7 in the report. It has 0"):
+        plot_traces(config_file="sim/config.json", node_ids=[0, 7], report_name="v_report")
+    with pytest.raises(TypeError, match="colour"):
+        plot_traces(config_file="sim/config.json", report_name="v_report", colour="red")
     types = node_types_table("sim/network/mcortex_node_types.csv")
     assert types["model_type"].tolist() == ["biophysical"]
     assert len(nodes_table("sim/network/mcortex_nodes.h5", "mcortex")) == 1
@@ -579,6 +583,8 @@ def test_objects_of_neuron_are_refused_with_what_there_is_instead(monkeypatch):
     sim = bionet.BioSimulator.from_config(conf, net)
     with pytest.raises(ConfigError, match="BioNetwork.get_cell_gid: .*sim.session"):
         net.get_cell_gid(0)
+    net.build()
+    assert not hasattr(net, "get_cell_gid") and not hasattr(sim, "h")
     with pytest.raises(ConfigError, match="sim.h: there is no NEURON"):
         sim.h  # noqa: B018
     with pytest.raises(ConfigError, match="sim.session: the simulation has not begun"):
