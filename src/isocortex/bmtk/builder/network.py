@@ -91,6 +91,11 @@ class NetworkBuilder:
         """
         own: dict[str, Any] = {}
         of_type: dict[str, Any] = {}
+        if isinstance(properties.get("node_type_id"), list | tuple | range | np.ndarray):
+            raise ConfigError(
+                "is one number for all", field="add_nodes node_type_id",
+                fix="Nodes that are added together are of one type: add those of each by itself.",
+            )  # fmt: skip
         for name, value in properties.items():
             if isinstance(value, range | GeneratorType):
                 value = list(value)
@@ -196,6 +201,8 @@ class NetworkBuilder:
                 fix=f"There are {', '.join(ITERATORS)}.",
             )  # fmt: skip
         properties = dict(edge_type_properties)
+        if properties.get("is_gap_junction"):
+            self.add_gap_junctions()
         number = properties.pop("edge_type_id", None)
         if number is None:
             number = self._edge_type_ids.give()
@@ -214,7 +221,9 @@ class NetworkBuilder:
     def add_gap_junctions(self, *_: Any, **__: Any) -> None:
         """Refused: no simulation here has them."""
         raise ConfigError(
-            "gap junctions are not supported yet", field="add_gap_junctions", fix="Remove them."
+            "gap junctions are not supported yet",
+            field="add_gap_junctions, is_gap_junction",
+            fix="Remove them.",
         )
 
     def get_connections(self) -> list[ConnectionMap]:
@@ -374,8 +383,10 @@ class NetworkBuilder:
     def _largest(self, network: str) -> int:
         """The largest node id of a network that edges begin or end in."""
         ends = (end for m in self._maps for end in (m.source_nodes, m.target_nodes))
-        nodes = next(end.network.built_nodes() for end in ends if end.network_name == network)
-        return max((node.node_id for node in nodes), default=-1)
+        # several builders may have made parts of one network
+        builders = {id(end.network): end.network for end in ends if end.network_name == network}
+        ids = (node.node_id for each in builders.values() for node in each.built_nodes())
+        return max(ids, default=-1)
 
 
 #: BMTK's name for a builder with the arguments of BioNet spelt out.
