@@ -161,7 +161,8 @@ class NetworkBuilder:
             of_type = self._types[params["node_type_id"]]
             own = {
                 name: value for name, value in params.items()
-                if name != "node_type_id" and not np.array_equal(of_type.get(name), value)
+                if name != "node_type_id"
+                and not (name in of_type and np.array_equal(of_type[name], value))
                 and not (name[-2:] in AXES and name[:-2] in params)
             }  # fmt: skip
             self._node_ids.take(number, "node_id")
