@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -19,8 +19,8 @@ from isocortex.elementary import exp
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5, text_attribute
 from isocortex.sonata.rules import SYNAPTIC, Rules
-from isocortex.sonata.told import Told, ToldEdge
-from isocortex.sonata.types import Types, parse_list, read_types
+from isocortex.sonata.told import Ends, Own, WeightFunction, weights_said
+from isocortex.sonata.types import Types, read_types
 
 #: Attributes that edges may have of their own; the group's override the type's.
 NUMBERS = (
@@ -45,8 +45,6 @@ WEIGHT_FUNCTIONS = {
 }  # fmt: skip
 #: The one for types that name none, where others name one.
 DEFAULT_WEIGHT = "default_weight_fnc"
-#: The weight of an edge, from what is known of it, of its source and of its target.
-WeightFunction = Callable[[ToldEdge, Told, Told], float]
 INT32_MAX = 2**31 - 1
 #: No weight is as large as this, in uS or in thresholds.
 HEAVIEST = 1e15
@@ -295,7 +293,13 @@ class _Reader:
             if called is not None:
                 mine = np.flatnonzero(type_ids == type_id)
                 own = self._own(h5, len(type_ids)) if own is None else own
-                weight[mine] = self._asked(called, mine, own, type_id, source, target)
+                ends = (
+                    Ends(self.nodes[source[0]], source[1]),
+                    Ends(self.nodes[target[0]], target[1]),
+                )
+                weight[mine] = weights_said(
+                    called, mine, own, self.types, type_id, *ends, self.path
+                )
                 continue
             if name is None:
                 continue
@@ -321,8 +325,8 @@ class _Reader:
             weight[mine] *= exp(-((apart / sigma) ** 2))
         return self._needed({"syn_weight": weight}, "syn_weight", h5, len(type_ids))
 
-    def _own(self, h5: h5py.Group, m: int) -> tuple[list[Columns], IntArray, IntArray]:
-        """What groups say of their members; for every edge which of these it is of, and where."""
+    def _own(self, h5: h5py.Group, m: int) -> Own:
+        """What groups say of their members."""
         groups: list[Columns] = [{}]
         which, place = np.zeros(m, np.int64), np.zeros(m, np.int64)
         for members, mine, index in self._groups(h5, m):
@@ -331,59 +335,7 @@ class _Reader:
                 self._require_inside(h5, index, name, values)
             which[mine], place[mine] = len(groups), index
             groups.append({name: values for name, values in found.items() if _is_flat(values)})
-        return groups, which, place
-
-    def _asked(
-        self,
-        function: WeightFunction,
-        edges: IntArray,
-        own: tuple[list[Columns], IntArray, IntArray],
-        type_id: int,
-        source: tuple[str, IntArray],
-        target: tuple[str, IntArray],
-    ) -> FloatArray:
-        """What a Python function says of each of some edges of one type."""
-        groups, which, place = own
-        of_type = self._of_type(type_id)
-        name = getattr(function, "__name__", str(function))
-        where: dict[str, Any] = {"file": self.path, "field": f"edge type {type_id}"}
-        from_, to = self.nodes[source[0]], self.nodes[target[0]]
-        of_sources, of_targets = _columns_of(from_), _columns_of(to)
-        source_ids, target_ids = from_.node_ids[source[1]], to.node_ids[target[1]]
-        names = {"population_name": from_.name}, {"population_name": to.name}
-        weight = np.empty(len(edges))
-        for k, at in enumerate(edges.tolist()):
-            edge = ToldEdge(
-                (groups[which[at]], place[at]), of_type,
-                (from_.name, int(source_ids[at])), (to.name, int(target_ids[at])),
-            )  # fmt: skip
-            i, j = source[1][at], target[1][at]
-            try:
-                weight[k] = function(
-                    edge, Told(of_sources, i, names[0]), Told(of_targets, j, names[1])
-                )
-            except Exception as error:
-                raise InputError(
-                    f"the function {name} failed at edge {at}: {type(error).__name__}: {error}",
-                    fix="Mend it.", **where,
-                ) from error  # fmt: skip
-        bad = np.flatnonzero(~np.isfinite(weight))
-        if len(bad):
-            raise InputError(
-                f"edge {edges[bad[0]]} gets the weight {weight[bad[0]]} from the function {name}",
-                fix="Mend it.", **where,
-            )  # fmt: skip
-        return weight
-
-    def _of_type(self, type_id: int) -> dict[str, Any]:
-        """What a type says, with None for NULL; its lists are lists, as in BMTK."""
-        row = int(self.types.rows_of(np.array([type_id]))[0])
-        said = {name: value_at(column, row) for name, column in self.types.columns.items()}
-        if said.get("nsyns") is not None:
-            said["nsyns"] = int(said["nsyns"])  # of a column with NULL it is not
-        for name in {"target_sections", "distance_range"} & said.keys():
-            said[name] = parse_list(said[name])
-        return {**said, "edge_type_id": type_id}
+        return Own(groups, which, place)
 
     def _tuning(self, population: str, rows: IntArray, type_id: Any) -> FloatArray:
         column = self.nodes[population].columns.get("tuning_angle")
@@ -404,11 +356,6 @@ def _plain_numbers(values: Column) -> TypeGuard[NDArray[Any]]:
 def _is_flat(values: Column) -> bool:
     """Whether it is one value for every member, not several."""
     return (values.codes if isinstance(values, Text) else values).ndim == 1
-
-
-def _columns_of(nodes: NodePopulation) -> Columns:
-    """What is known of nodes, as BMTK calls it."""
-    return {**nodes.columns, "node_id": nodes.node_ids}
 
 
 def _plain(name: str) -> str:
