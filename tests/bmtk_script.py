@@ -95,6 +95,7 @@ thalamus.save_nodes(output_dir="network")
 thalamus.save_edges(output_dir="network")
 
 trains = PoissonSpikeGenerator(population="thalamus", seed=9)
+trains.add(node_ids=[0, 1], firing_rate=0.0, times=(0.0, 0.3))
 trains.add(node_ids=range(10), firing_rate=40.0, times=(0.0, 0.3))
 trains.add(node_ids=range(10, 20), firing_rate=[5.0, 60.0], times=[0.0, 0.3])
 trains.to_sonata("inputs/thalamus.h5")
@@ -115,10 +116,16 @@ with open("simulation_config.json", "w") as file:
 
 
 def tuned(edge, source, target):
+    told.append([
+        source.node_id, target.node_id, source.model_type, edge.nsyns, edge.delay,
+        edge.edge_type_id, edge.source_node_id, edge.target_node_id,
+        len(range(edge["afferent_section_id"])), "tuning_angle" in target, "rate" in target,
+    ])
     apart = abs(float(target["tuning_angle"]) - float(source["tuning_angle"]))
     return edge["syn_weight"] * np.exp(-((apart / edge["weight_sigma"]) ** 2))
 
 
+told = []
 add_weight_function(tuned)
 
 
@@ -150,5 +157,6 @@ sim.run()
 table = to_dataframe(config_file="config.json").sort_values(["timestamps", "node_ids"])
 with open("facts.json", "w") as file:
     json.dump({{"spikes": table[["node_ids", "timestamps"]].values.tolist(),
-               "calls": Steps.calls, "nedges": [cortex.nedges, thalamus.nedges]}}, file)
+               "calls": Steps.calls, "nedges": [cortex.nedges, thalamus.nedges],
+               "told": told}}, file, default=lambda number: number.item())
 '''

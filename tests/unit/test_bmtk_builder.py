@@ -114,6 +114,8 @@ def test_rules_are_asked_by_source_or_by_target_as_in_bmtk():
         ([1, 2], "one_to_one", "6 numbers"),
         (lambda s, t: -1, "one_to_one", "below 0"),
         (lambda s, t: float("nan"), "one_to_one", "below 0, or none"),
+        (lambda s, t: "5", "one_to_one", "rule of edge type 100: gave '5', which is no number"),
+        (lambda ss, t: [1, None, "x"], "all_to_one", "gave 'x', which is no number of synapses"),
         (1, "each_to_each", "no iterator 'each_to_each'.*one_to_all"),
     ],
 )
@@ -149,6 +151,35 @@ def test_properties_make_one_row_a_synapse():
     cm.add_properties("few", values=[1, 2])
     with pytest.raises(ConfigError, match="add_properties few: 2 values for 6 synapses"):
         net.build()
+
+
+def test_properties_may_be_texts(tmp_path):
+    net = _net()
+    cm = net.add_edges(**EE, connection_rule=1, syn_weight=1.0)
+    cm.add_properties(["label", "n"], rule=lambda s, t: ("é", 5), dtypes=[str, int])
+    net.build()
+    net.save_edges(output_dir=tmp_path)
+    with h5py.File(tmp_path / "v1_v1_edges.h5") as file:
+        assert file["edges/v1_to_v1/0/label"][:].tolist() == ["é".encode()] * 6
+    cm.add_properties("odd", values=[{}] * 6, dtypes=object)
+    net.build()
+    with pytest.raises(ConfigError, match="odd: holds no numbers or texts: {}. Give each synapse"):
+        net.save_edges(output_dir=tmp_path)
+    cm.add_properties("size", rule=lambda s, t: "large")
+    with pytest.raises(ConfigError, match="add_properties size: .*float: 'large'.*or give dtypes"):
+        net.build()
+
+
+def test_several_builders_may_make_one_network(tmp_path):
+    first, second = NetworkBuilder("v1"), NetworkBuilder("v1")
+    first.add_nodes(N=2)
+    second.add_nodes(N=2, node_id=[5, 9])
+    first.add_edges(target=second.nodes(), delay=1.0)
+    first.build()
+    first.save_edges(output_dir=tmp_path)
+    with h5py.File(tmp_path / "v1_v1_edges.h5") as file:
+        index = file["edges/v1_to_v1/indices/target_to_source/node_id_to_range"]
+        assert len(index) == 10 and index[9].tolist() == [1, 2]
 
 
 def test_edges_can_be_looked_up():
@@ -244,6 +275,20 @@ def test_a_place_that_is_one_attribute_is_one_again(tmp_path):
                                   [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])  # fmt: skip
 
 
+def test_what_a_node_says_of_itself_goes_before_its_type(tmp_path):
+    net = NetworkBuilder("v1")
+    net.add_nodes(N=2, tuning=[1, 2])
+    net.add_nodes(N=1, tuning=[3], positions=np.array([[1.0, 2.0, 3.0]]))
+    net.save_nodes("nodes.h5", "types.csv", output_dir=tmp_path)
+    (tmp_path / "types.csv").write_text("node_type_id tuning ei\n100 50 e\n101 3 i\n")
+    again = NetworkBuilder("v1")
+    again.import_nodes(tmp_path / "nodes.h5", tmp_path / "types.csv")
+    nodes = list(again.nodes())
+    assert [(node["tuning"], node["ei"]) for node in nodes] == [(1, "e"), (2, "e"), (3, "i")]
+    assert sorted(nodes[2].params) == ["node_id", "positions"]
+    assert nodes[0].node_type_properties == {"node_type_id": 100, "tuning": 50, "ei": "e"}
+
+
 def test_what_cannot_be_saved_is_refused(tmp_path, caplog):
     net = _net()
     net.save_edges(output_dir=tmp_path)
@@ -258,6 +303,11 @@ def test_what_cannot_be_saved_is_refused(tmp_path, caplog):
         net.save_nodes(output_dir=tmp_path, compress="gzip")
     with pytest.raises(ConfigError, match="gap junctions are not supported"):
         net.add_gap_junctions()
+    with pytest.raises(ConfigError, match="gap junctions are not supported"):
+        net.add_edges(**EE, is_gap_junction=True)
+    net.add_edges(**EE, connection_rule=0, is_gap_junction=False)
+    with pytest.raises(ConfigError, match="node_type_id: is one number for all"):
+        net.add_nodes(N=2, node_type_id=[1, 2])
     net.add_nodes(N=1, odd=[{"a": 1}])
     with pytest.raises(ConfigError, match="add_nodes odd: holds no numbers or texts"):
         net.save_nodes(output_dir=tmp_path)

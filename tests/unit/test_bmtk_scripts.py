@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import subprocess
 import sys
 
 import h5py
@@ -45,6 +46,12 @@ SYNAPSE = {
 }  # fmt: skip
 #: Options of a run that is short.
 ONE = {"threads": 1}
+#: A rank that makes its configuration.
+WRITES = """
+from isocortex.bmtk.simulator.bionet import Config
+given = {"run": {"tstop": 5.0, "dt": 0.1}, "output": {"log_file": "x" * 2**16}}
+assert all(Config.from_dict(given) == given for _ in range(100))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -130,6 +137,10 @@ def test_1_a_cell_with_a_current(tmp_path):
     plot_traces(config_file="sim/config.json", node_ids=0, report_name="cai_report")
     with pytest.raises(ConfigError, match="reports v_report, cai_report|cai_report, v_report"):
         plot_traces(config_file="sim/config.json")
+    with pytest.raises(ConfigError, match="node_ids: there is no node 7 in the report. It has 0"):
+        plot_traces(config_file="sim/config.json", node_ids=[0, 7], report_name="v_report")
+    with pytest.raises(TypeError, match="colour"):
+        plot_traces(config_file="sim/config.json", report_name="v_report", colour="red")
     types = node_types_table("sim/network/mcortex_node_types.csv")
     assert types["model_type"].tolist() == ["biophysical"]
     assert len(nodes_table("sim/network/mcortex_nodes.h5", "mcortex")) == 1
@@ -331,7 +342,7 @@ def test_7_networks_that_are_built_one_after_the_other():
     psg.add(node_ids=[0, 1], firing_rate=100.0, times=(0.0, 0.03))
     psg.to_csv("inputs/spikes.csv")
     create_environment(
-        "bionet", base_dir=".", network_dir="network", config_name="syns", tstop=30.0,
+        "bionet", base_dir=".", network_dir="network", config_name="syns", tstop=30.0, dt=0.1,
         network_filter=["slice", "ext"], report_vars=["v"], overwrite=True,
         spikes_inputs=[("EXT", "inputs/spikes.csv")],
     )  # fmt: skip
@@ -370,6 +381,17 @@ def test_8_a_configuration_that_the_script_changes():
     given["run"] = {**given["run"], "tstop": 5.0}
     conf = bionet.Config.from_dict(given)
     assert conf.tstop == 5.0 and bionet.Config.load(given).tstop == 5.0
+
+
+def test_ranks_write_the_same_configuration_at_once(tmp_path):
+    given = {"run": {"tstop": 5.0, "dt": 0.1}, "output": {"log_file": "x" * 2**16}}
+    writing = [subprocess.Popen([sys.executable, "-c", WRITES]) for _ in range(2)]
+    while any(each.poll() is None for each in writing):
+        assert bionet.Config.from_dict(given) == given
+    assert [each.returncode for each in writing] == [0, 0]
+    assert [file.name for file in tmp_path.iterdir() if "json" in file.name] == [
+        "config.from_dict.json"
+    ]
 
 
 class _Counting(SimulatorMod):
@@ -413,7 +435,7 @@ def test_9_modules(kind):
     assert sim.n_steps == 200 and sim.simulation_time("s") == 0.02
 
 
-def test_10_the_script_that_was_written_runs(monkeypatch):
+def test_10_the_script_that_was_written_runs(monkeypatch, caplog):
     cortex = _cortex(1)
     cortex.build()
     cortex.save_nodes(output_dir="network")
@@ -423,9 +445,29 @@ def test_10_the_script_that_was_written_runs(monkeypatch):
     with h5py.File("output/v_report.h5") as file:
         assert file["report/mcortex/data"].shape == (50, 1)
     _environment(tstop=6.0)  # what is there is left as it is
+    assert "config.json exists already" in caplog.text and "node_sets" not in caplog.text
     assert bionet.Config.from_json("config.json").tstop == 5.0
     _environment(tstop=6.0, overwrite_config=True)
     assert bionet.Config.from_json("config.json").tstop == 6.0
+
+
+def test_create_environment_has_the_arguments_of_bmtk_in_its_order():
+    create_environment(
+        "bionet", ".", "network", "components", "sets.json", "results", False, "go.py", None,
+        "cfg one", False, None, ["v"], None, None, None, [], None, None, None, 1.0, 5.0,
+    )  # fmt: skip
+    config = json.loads(open("cfg_one.json").read())
+    assert config["node_sets_file"] == "$BASE_DIR/sets.json"
+    assert config["manifest"]["$OUTPUT_DIR"] == "$BASE_DIR/results"
+    run = config["run"]
+    assert (run["tstart"], run["tstop"], run["dt"], list(config["reports"])) == (
+        1.0, 5.0, 0.001, ["v_report"]
+    )  # fmt: skip
+    assert "cfg_one.json" in open("go.py").read()
+    with pytest.raises(ConfigError, match="create_environment split_configs: not supported"):
+        create_environment("bionet", split_configs=True)
+    with pytest.raises(ConfigError, match="create_environment rates_inputs: not supported"):
+        create_environment("bionet", rates_inputs=[("lgn", "rates.csv")])
 
 
 # --- refused -------------------------------------------------------------------------------------
@@ -480,7 +522,58 @@ def test_weights_that_are_no_numbers_are_refused():
     assert sim.simulation.circuit.edges[0].weight.tolist() == [1e-4]
 
 
-def test_objects_of_neuron_are_refused_with_what_there_is_instead():
+def test_functions_for_weights_are_told_what_bmtk_tells_them():
+    cortex = NetworkBuilder("mcortex")
+    cortex.add_nodes(N=1, pop_name="Scnn1a", kind=None, **CELLS)
+    cortex.add_nodes(N=1, pop_name="odd", kind="x", layer=[4], **CELLS)
+    cortex.add_edges(
+        source={"pop_name": "odd"}, target={"pop_name": "Scnn1a"}, connection_rule=3,
+        **{**SYNAPSE, "weight_function": "mine", "note": None},
+    )  # fmt: skip
+    placed = cortex.add_edges(source={"pop_name": "odd"}, **{**SYNAPSE, "weight_function": "mine"})
+    placed.add_properties(["sec_id", "sec_x"], rule=(1, 0.5), dtypes=[int, float])
+    placed.add_properties("label", rule=7, dtypes=int)
+    cortex.build()
+    cortex.save(output_dir="network")
+    with h5py.File("network/mcortex_mcortex_edges.h5", "a") as file:
+        file["edges/mcortex_to_mcortex/1/text"] = np.array([b"one", b"two"])
+    _environment(tstop=5.0)
+    seen = []
+
+    @bionet.synaptic_weight(name="mine")
+    def mine(edge, source, target):
+        seen.append((edge, source, target))
+        return edge.syn_weight * len(range(edge["nsyns"] if "nsyns" in edge else 1))
+
+    conf = bionet.Config.from_json("config.json")
+    sim = bionet.BioSimulator.from_config(conf, bionet.BioNetwork.from_config(conf))
+    assert sim.simulation.circuit.edges[0].weight.tolist() == [6e-3, 2e-3, 2e-3]
+    edge, source, target = seen[0]
+    assert (edge.nsyns, edge.delay, edge.edge_type_id) == (3, 2.0, 100)
+    assert (edge.source_node_id, edge.source_population, edge.target_node_id) == (1, "mcortex", 0)
+    assert edge["target_sections"] == ["basal", "apical"] and edge["note"] is None
+    assert (source.node_id, source.model_type, source.population_name) == (
+        1, "biophysical", "mcortex"
+    )  # fmt: skip
+    assert "kind" in target and target["kind"] is None and source.kind == "x"
+    assert "none" not in target and not hasattr(target, "none")
+    with pytest.raises(AttributeError):
+        edge.delay = 3.0
+    placed, others = seen[1][0], sorted(each[0]["text"] for each in seen[1:])
+    assert (placed.nsyns, placed["sec_id"], placed["label"]) == (1, 1, 7)
+    assert isinstance(placed["label"], int) and "nsyns" not in placed and others == ["one", "two"]
+
+    def wrong(edge, source, target):
+        return edge["none"] + 1
+
+    py_modules.synaptic_weights["mine"] = wrong
+    message = "edge type 100: the function wrong failed at edge 0: KeyError: 'none'"
+    with pytest.raises(ic.IsocortexError, match=message) as error:
+        bionet.BioSimulator.from_config(conf, bionet.BioNetwork.from_config(conf))
+    assert "\n" not in str(error.value)
+
+
+def test_objects_of_neuron_are_refused_with_what_there_is_instead(monkeypatch):
     cortex = _cortex(1)
     cortex.build()
     cortex.save_nodes(output_dir="network")
@@ -490,6 +583,8 @@ def test_objects_of_neuron_are_refused_with_what_there_is_instead():
     sim = bionet.BioSimulator.from_config(conf, net)
     with pytest.raises(ConfigError, match="BioNetwork.get_cell_gid: .*sim.session"):
         net.get_cell_gid(0)
+    net.build()
+    assert not hasattr(net, "get_cell_gid") and not hasattr(sim, "h")
     with pytest.raises(ConfigError, match="sim.h: there is no NEURON"):
         sim.h  # noqa: B018
     with pytest.raises(ConfigError, match="sim.session: the simulation has not begun"):
@@ -498,6 +593,7 @@ def test_objects_of_neuron_are_refused_with_what_there_is_instead():
         bionet.modules.SpikesMod  # noqa: B018
     with pytest.raises(ConfigError, match="no simulator 'pointnet' here"):
         create_environment("pointnet")
+    monkeypatch.setattr("isocortex.bmtk.utils.environment.find_spec", lambda _: None)
     with pytest.raises(ConfigError, match="pip install --no-deps bmtk"):
         _environment(include_examples=True)
     with pytest.raises(ConfigError, match="no attribute 'layer'"):

@@ -43,6 +43,8 @@ def test_spikes_are_kept_by_population():
 @pytest.mark.parametrize(("write", "name"), [("to_sonata", "s.h5"), ("to_csv", "s.csv")])
 def test_files_are_read_back(tmp_path, write, name):
     trains = _trains()
+    getattr(trains, write)(tmp_path / "new" / name, sort_order=None)
+    assert SpikeTrains.load(tmp_path / "new" / name) == trains
     getattr(trains, write)(tmp_path / "new" / name, sort_order=sort_order.by_id)
     again = SpikeTrains.load(tmp_path / "new" / name)
     assert sorted(again.spikes()) == sorted(trains.spikes())
@@ -50,6 +52,22 @@ def test_files_are_read_back(tmp_path, write, name):
     assert len(again) == 12
     with pytest.raises(ConfigError, match="mode 'a' is not supported"):
         getattr(trains, write)(tmp_path / name, mode="a")
+
+
+def test_trains_are_equal_by_their_spikes():
+    trains, same = _trains(), SpikeTrains(units="s")
+    same.add_spikes([0, 0, 2, 2], [0.005, 0.01, 0.03, 0.02], "v1")
+    assert trains != same and trains.is_equal(same, populations="v1")
+    same.add_spikes([5, 5], [0.002, 0.001 + 1e-9], "lgn")
+    assert trains == same and trains != "spikes"
+    same.add_spike(2, 0.04, "v1")
+    assert trains != same and trains.is_equal(same, time_window=(0.0, 35.0))
+    assert not trains.is_equal(same, ["lgn", "v1"]) and trains.is_equal(same, ["lgn", "none"])
+    assert len(trains.to_dataframe(sort_order=None)) == len(list(trains.spikes(sort_order=None)))
+    late, later = SpikeTrains("v1"), SpikeTrains("v1")
+    late.add_spikes([1, 2], [5.0, 6.0])
+    later.add_spikes([1, 1], [5.0, 6.0])
+    assert late != later
 
 
 def test_files_without_populations_and_of_recordings(tmp_path):
@@ -96,9 +114,12 @@ def test_rates_that_change_and_cells_that_rest():
     gamma.add(range(100), firing_rate=20.0, a=4.0, times=(0.0, 5.0))
     intervals = np.concatenate([np.diff(gamma.get_times(k)) for k in range(100)])
     assert intervals.std() / intervals.mean() == pytest.approx(0.5, abs=0.03)
-    quiet = PoissonSpikeGenerator()
+    quiet = PoissonSpikeGenerator(seed=1)
     quiet.add([1, 2], 0.0)
     assert len(quiet) == 0
+    quiet.add([3], 20.0)
+    first = np.random.RandomState(1).uniform(size=3)[2]  # noqa: NPY002
+    assert quiet.get_times(3)[0] == pytest.approx(-1000 * np.log(1 - first) / 20)
 
 
 @pytest.mark.parametrize(

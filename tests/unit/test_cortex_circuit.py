@@ -186,9 +186,22 @@ def test_an_edited_file_of_kinetics_that_no_run_reads_is_refused(built):
     file = sorted((config.parent / "synaptic_models").iterdir())[0]
     content = json.loads(file.read_text())
     file.write_text(json.dumps(content | {"tau2": 30.0}))
-    with pytest.raises(InputError, match=r"tau2: is 30.0, but .* come from its tables") as error:
+    with pytest.raises(
+        InputError, match=r"tau2: has tau2 30.0, but .* come from its tables"
+    ) as error:
         build_network(load_simulation(config))
     assert error.value.file == file
+    file.write_text(json.dumps(content | {"level_of_detail": "stp2syn"}))
+    with pytest.raises(
+        InputError, match=r"has .* 'stp2syn', but .* tables, which have .* 'exp2syn'"
+    ):
+        build_network(load_simulation(config))
+    file.write_text(json.dumps(content | {"tau2": None}))
+    with pytest.raises(InputError, match=r"has tau2 None, but .* tables, which have tau2 \d"):
+        build_network(load_simulation(config))
+    file.write_text(json.dumps(content | {"p0": 0.5}))
+    with pytest.raises(InputError, match=r"has p0 0.5, but .* tables, which have no p0"):
+        build_network(load_simulation(config))
     file.write_text(json.dumps(content))
     build_network(load_simulation(config))
 

@@ -24,6 +24,16 @@ def test_a_full_disk_is_told_before_hdf5_meets_it(tmp_path, monkeypatch, kind):
     assert not file.exists()
 
 
+def test_a_file_that_is_replaced_makes_room(tmp_path, monkeypatch):
+    file = tmp_path / "x.h5"
+    write_nodes(file, "cells", np.zeros(1000, int))
+    left = SimpleNamespace(free=2**20 + 28 * 1000 - file.stat().st_size)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: left)
+    write_nodes(file, "cells", np.zeros(1000, int))
+    with pytest.raises(SimulationError, match="No space left"):
+        write_nodes(tmp_path / "y.h5", "cells", np.zeros(1000, int))
+
+
 def test_types_that_cannot_be_written(tmp_path):
     (tmp_path / "types.csv").mkdir()
     with pytest.raises(SimulationError, match=r"types\.csv: cannot write the types: Is a dir"):

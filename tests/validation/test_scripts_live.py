@@ -71,6 +71,7 @@ def test_spikes_hooks_and_input_are_those_of_bmtk(folders):
     theirs, ours = (json.loads((folder / "facts.json").read_text()) for folder in folders)
     assert ours["nedges"] == theirs["nedges"]
     assert ours["calls"] == theirs["calls"]
+    assert sorted(ours["told"]) == sorted(theirs["told"]) and len(theirs["told"]) > 10
     assert len(theirs["spikes"]) > 20
     np.testing.assert_allclose(ours["spikes"], theirs["spikes"], rtol=0, atol=1e-6)
     trains = []

@@ -40,11 +40,16 @@ def require_unchanged(cortex: CortexModel, folder: Path) -> None:
         if not path.is_file():
             continue
         found = read_json(path)
-        for key in ("tau1", "tau2", "erev"):
-            if found.get(key) != wanted[key]:
+        for key in {**wanted, **found}:
+            if found.get(key) != wanted.get(key):
                 raise InputError(
-                    f"is {found.get(key)!r}, but the synapses of a circuit that is held as a "
-                    f"recipe come from its tables, with {wanted[key]:g}", file=path, field=key,
+                    f"has {_said(found, key)}, but the synapses of a circuit that is held as a "
+                    f"recipe come from its tables, which have {_said(wanted, key)}",
+                    file=path, field=key,
                     fix="Restore it, and change synapses by isocortex.changes (decay), or build "
                     "the circuit with --materialize.",
                 )  # fmt: skip
+
+
+def _said(values: dict[str, Any], key: str) -> str:
+    return f"{key} {values[key]!r}" if key in values else f"no {key}"

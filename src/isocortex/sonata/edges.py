@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Column, Columns, EdgePopulation, NodePopulation, Text
-from isocortex.circuit.columns import Row, numbers, present, take, value_at
+from isocortex.circuit.columns import numbers, present, take, value_at
 from isocortex.elementary import exp
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5, text_attribute
 from isocortex.sonata.rules import SYNAPTIC, Rules
+from isocortex.sonata.told import Ends, Own, WeightFunction, weights_said
 from isocortex.sonata.types import Types, read_types
 
 #: Attributes that edges may have of their own; the group's override the type's.
@@ -44,8 +45,6 @@ WEIGHT_FUNCTIONS = {
 }  # fmt: skip
 #: The one for types that name none, where others name one.
 DEFAULT_WEIGHT = "default_weight_fnc"
-#: The weight of an edge, from what is known of it, of its source and of its target.
-WeightFunction = Callable[[Row, Row, Row], float]
 INT32_MAX = 2**31 - 1
 #: No weight is as large as this, in uS or in thresholds.
 HEAVIEST = 1e15
@@ -160,6 +159,46 @@ class _Reader:
         own = {name for g in groups for name in h5[g]}
         self._unread(said, self.types_path, "edge types", own)
         columns = {name: self.types.numbers(name)[rows] for name in NUMBERS if name in types}
+        for members, mine, index in self._groups(h5, m):
+            for name in OF_TYPES:
+                if has_entries(members, name):
+                    raise ConfigError(
+                        "not supported yet for single edges", file=self.path,
+                        field=f"{members.name}/{name}", fix="Put it in the edge types.",
+                    )  # fmt: skip
+            found = attributes(members, self.path, int(index.max(initial=-1)) + 1)
+            self._unread(found, self.path, members.name, said)
+            for name in NUMBERS:
+                if name in members and name not in found:
+                    raise InputError(
+                        "is a single value", file=self.path, field=f"{members.name}/{name}",
+                        fix="Write one number per edge, or put it in the edge types.",
+                    )  # fmt: skip
+            for name, values in found.items():
+                if name not in NUMBERS:
+                    continue
+                if not _plain_numbers(values):
+                    several = "texts" if isinstance(values, Text) else f"an array {values.shape}"
+                    raise InputError(
+                        f"must be one number per edge, found {several}", file=self.path,
+                        field=f"{members.name}/{name}", fix="Write it again so.",
+                    )  # fmt: skip
+                self._require_inside(h5, index, name, values)
+                chosen = values[index].astype(np.float64)
+                if not np.isfinite(chosen).all():
+                    row = int(mine[np.flatnonzero(~np.isfinite(chosen))[0]])
+                    raise InputError(
+                        f"edge {row} is not finite", file=self.path, field=f"{members.name}/{name}"
+                    )
+                columns.setdefault(name, np.full(m, np.nan))[mine] = chosen
+        for old, new in (("sec_id", "afferent_section_id"), ("sec_x", "afferent_section_pos")):
+            if old in columns:
+                values = columns.pop(old)
+                columns[new] = np.where(np.isnan(values), columns.get(new, np.nan), values)
+        return columns
+
+    def _groups(self, h5: h5py.Group, m: int) -> Iterator[tuple[h5py.Group, IntArray, IntArray]]:
+        """Every group that is there, which edges are of it, and their places in it."""
         group_id = (
             array(h5, "edge_group_id", self.path, "int", m)
             if "edge_group_id" in h5 else np.zeros(m, np.int64)
@@ -174,50 +213,17 @@ class _Reader:
                     )  # fmt: skip
                 continue
             members = group(h5, str(g), self.path)
-            for name in OF_TYPES:
-                if has_entries(members, name):
-                    raise ConfigError(
-                        "not supported yet for single edges", file=self.path,
-                        field=f"{members.name}/{name}", fix="Put it in the edge types.",
-                    )  # fmt: skip
-            index = (
+            yield members, mine, (
                 array(h5, "edge_group_index", self.path, "int", m)[mine]
                 if "edge_group_index" in h5 else np.arange(len(mine))
             )  # fmt: skip
-            found = attributes(members, self.path, int(index.max(initial=-1)) + 1)
-            self._unread(found, self.path, members.name, said)
-            for name in NUMBERS:
-                if name in members and name not in found:
-                    raise InputError(
-                        "is a single value", file=self.path, field=f"{members.name}/{name}",
-                        fix="Write one number per edge, or put it in the edge types.",
-                    )  # fmt: skip
-            for name, values in found.items():
-                if name not in NUMBERS and not (self.functions and _plain_numbers(values)):
-                    continue
-                if not _plain_numbers(values):
-                    several = "texts" if isinstance(values, Text) else f"an array {values.shape}"
-                    raise InputError(
-                        f"must be one number per edge, found {several}", file=self.path,
-                        field=f"{members.name}/{name}", fix="Write it again so.",
-                    )  # fmt: skip
-                if len(index) and (index.min() < 0 or index.max() >= len(values)):
-                    raise InputError(
-                        f"edge_group_index {index.max()} is outside the {len(values)} entries of "
-                        f"{name!r}", file=self.path, field=f"{h5.name}/edge_group_index",
-                    )  # fmt: skip
-                chosen = values[index].astype(np.float64)
-                if name in NUMBERS and not np.isfinite(chosen).all():
-                    row = int(mine[np.flatnonzero(~np.isfinite(chosen))[0]])
-                    raise InputError(
-                        f"edge {row} is not finite", file=self.path, field=f"{members.name}/{name}"
-                    )
-                columns.setdefault(name, np.full(m, np.nan))[mine] = chosen
-        for old, new in (("sec_id", "afferent_section_id"), ("sec_x", "afferent_section_pos")):
-            if old in columns:
-                values = columns.pop(old)
-                columns[new] = np.where(np.isnan(values), columns.get(new, np.nan), values)
-        return columns
+
+    def _require_inside(self, h5: h5py.Group, index: IntArray, name: str, values: Column) -> None:
+        if len(index) and (index.min() < 0 or index.max() >= len(values)):
+            raise InputError(
+                f"edge_group_index {index.max()} is outside the {len(values)} entries of "
+                f"{name!r}", file=self.path, field=f"{h5.name}/edge_group_index",
+            )  # fmt: skip
 
     def _unread(
         self, names: Iterable[str], file: Path | None, field: str, elsewhere: Iterable[str]
@@ -279,13 +285,21 @@ class _Reader:
         if names is None:
             return self._needed(columns, "syn_weight", h5, len(type_ids))
         weight = columns.get("syn_weight", np.full(len(type_ids), np.nan)).copy()
+        own = None
         for row in np.sort(self.types.rows_of(np.unique(type_ids))).tolist():
             type_id, name = int(self.types.ids[row]), value_at(names, row)
             # BMTK asks its default, which scripts may replace, where a type names none
             called = self.functions.get(name or DEFAULT_WEIGHT)
             if called is not None:
                 mine = np.flatnonzero(type_ids == type_id)
-                weight[mine] = self._asked(called, mine, columns, type_ids, source, target)
+                own = self._own(h5, len(type_ids)) if own is None else own
+                ends = (
+                    Ends(self.nodes[source[0]], source[1]),
+                    Ends(self.nodes[target[0]], target[1]),
+                )
+                weight[mine] = weights_said(
+                    called, mine, own, self.types, type_id, *ends, self.path
+                )
                 continue
             if name is None:
                 continue
@@ -311,35 +325,17 @@ class _Reader:
             weight[mine] *= exp(-((apart / sigma) ** 2))
         return self._needed({"syn_weight": weight}, "syn_weight", h5, len(type_ids))
 
-    def _asked(
-        self,
-        function: WeightFunction,
-        edges: IntArray,
-        columns: dict[str, FloatArray],
-        type_ids: IntArray,
-        source: tuple[str, IntArray],
-        target: tuple[str, IntArray],
-    ) -> FloatArray:
-        """What a Python function says of each of some edges."""
-        rows = self.types.rows_of(type_ids[edges])
-        of_types = {name: take(column, rows) for name, column in self.types.columns.items()}
-        own = {name: values[edges] for name, values in columns.items()}
-        known: Columns = {**of_types, **own, "edge_type_id": type_ids[edges]}
-        ends = []
-        for population, at in (source, target):
-            nodes = self.nodes[population]
-            ends.append(({**nodes.columns, "node_id": nodes.node_ids}, at[edges]))
-        (of_sources, sources), (of_targets, targets) = ends
-        weight = np.empty(len(edges))
-        for k, (i, j) in enumerate(zip(sources.tolist(), targets.tolist(), strict=True)):
-            weight[k] = function(Row(known, k), Row(of_sources, i), Row(of_targets, j))
-        bad = np.flatnonzero(~np.isfinite(weight))
-        if len(bad):
-            raise InputError(
-                f"edge {edges[bad[0]]} gets the weight {weight[bad[0]]} from the function "
-                f"{getattr(function, '__name__', function)}", file=self.path, fix="Mend it.",
-            )  # fmt: skip
-        return weight
+    def _own(self, h5: h5py.Group, m: int) -> Own:
+        """What groups say of their members."""
+        groups: list[Columns] = [{}]
+        which, place = np.zeros(m, np.int64), np.zeros(m, np.int64)
+        for members, mine, index in self._groups(h5, m):
+            found = attributes(members, self.path, int(index.max(initial=-1)) + 1)
+            for name, values in found.items():
+                self._require_inside(h5, index, name, values)
+            which[mine], place[mine] = len(groups), index
+            groups.append({name: values for name, values in found.items() if _is_flat(values)})
+        return Own(groups, which, place)
 
     def _tuning(self, population: str, rows: IntArray, type_id: Any) -> FloatArray:
         column = self.nodes[population].columns.get("tuning_angle")
@@ -355,6 +351,11 @@ class _Reader:
 
 def _plain_numbers(values: Column) -> TypeGuard[NDArray[Any]]:
     return not isinstance(values, Text) and values.ndim == 1 and values.dtype.kind in "iuf"
+
+
+def _is_flat(values: Column) -> bool:
+    """Whether it is one value for every member, not several."""
+    return (values.codes if isinstance(values, Text) else values).ndim == 1
 
 
 def _plain(name: str) -> str:

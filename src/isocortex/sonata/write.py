@@ -146,6 +146,8 @@ def _created(file: Path, n_bytes: int) -> Iterator[h5py.File]:
     """
     with disk_errors(file, "write the circuit"):
         free = shutil.disk_usage(file.parent).free
+        if file.exists():
+            free += file.stat().st_size  # it is replaced
         if free < n_bytes + RESERVE:
             raise OSError(errno.ENOSPC, f"No space left on device ({free} bytes are free)")
         with h5py.File(file, "w") as root:

@@ -57,7 +57,7 @@ def plot_traces(
     show_legend: bool | None = None,
     show: bool = True,
     save_as: StrPath | None = None,
-    **style: Any,
+    plt_style: Any = None,
 ) -> Figure:
     """A recorded quantity over time: a line for each of some nodes, or means.
 
@@ -69,6 +69,7 @@ def plot_traces(
     group_by, group_excludes : means by an attribute of nodes, and values of it that are left out.
     sections : ``origin``, the first element of each node; ``all``; or ids of sections.
     times : ms, from and to.
+    plt_style : changes nothing.
     """
     source = Source(config_file, nodes_file, node_types_file)
     data = _report(source, report_name, report_path, population)
@@ -81,6 +82,12 @@ def plot_traces(
         groups = {"mean of all": np.unique(nodes)}
     else:
         chosen = np.atleast_1d(np.asarray(node_ids if np.isscalar(node_ids) else list(node_ids)))  # type: ignore[arg-type]
+        strange = np.setdiff1d(chosen, nodes)
+        if len(strange):
+            raise ConfigError(
+                f"there is no node {strange[0]} in the report", field="node_ids",
+                fix=f"It has {_some(np.unique(nodes))}.",
+            )  # fmt: skip
         groups = {"mean": chosen} if average else {f"node {i}": np.array([i]) for i in chosen}
     figure = new_figure(7.0, 3.2)
     axis, palette = subplots(figure), colours(groups)
@@ -97,6 +104,11 @@ def plot_traces(
     if named and axis.lines:
         axis.legend()
     return shown(figure, show, save_as)
+
+
+def _some(nodes: np.ndarray) -> str:
+    """The first of some nodes."""
+    return ", ".join(map(str, nodes[:MOST_NAMES])) + (", ..." if len(nodes) > MOST_NAMES else "")
 
 
 def _elements(nodes: np.ndarray, sections: np.ndarray, wanted: str | Sequence[int]) -> np.ndarray:

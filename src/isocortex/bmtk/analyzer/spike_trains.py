@@ -50,7 +50,7 @@ def plot_raster(
     spikes_file: StrPath | None = None,
     nodes_file: StrPath | None = None,
     node_types_file: StrPath | None = None,
-    **style: Any,
+    plt_style: Any = None,
 ) -> Figure:
     """Every spike as a mark, and the rate below.
 
@@ -86,11 +86,11 @@ def plot_rates(
     spikes_file: StrPath | None = None,
     nodes_file: StrPath | None = None,
     node_types_file: StrPath | None = None,
-    **style: Any,
+    plt_style: Any = None,
 ) -> Figure:
     """Mean rates of cells, and the rate over time, by group.
 
-    Parameters are those of :func:`plot_raster`; ``smoothing`` changes nothing.
+    Parameters are those of :func:`plot_raster`; ``smoothing`` and its parameters change nothing.
     """
     source = Source(config_file, nodes_file, node_types_file)
     table, (begin, end), groups = _spikes(
@@ -113,7 +113,7 @@ def plot_rates_boxplot(
     spikes_file: StrPath | None = None,
     nodes_file: StrPath | None = None,
     node_types_file: StrPath | None = None,
-    **style: Any,
+    plt_style: Any = None,
 ) -> Figure:
     """Boxes of the mean rates of cells, by group; parameters are those of :func:`plot_raster`.
 

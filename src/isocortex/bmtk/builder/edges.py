@@ -69,12 +69,21 @@ class _Property:
         else:
             values = [self.rule] * n
         if isinstance(self.names, str):
-            return {self.names: np.array(values, self.dtypes or float)}
+            return {self.names: self._array(self.names, values, self.dtypes or float)}
         dtypes = self.dtypes or [float] * len(self.names)
         return {
-            name: np.array([value[k] for value in values], dtype)
+            name: self._array(name, [value[k] for value in values], dtype)
             for k, (name, dtype) in enumerate(zip(self.names, dtypes, strict=True))
         }
+
+    def _array(self, name: str, values: list[Any], dtype: DTypeLike) -> NDArray[Any]:
+        try:
+            return np.array(values, dtype)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"gave what is not as its dtypes say ({error})", field=f"add_properties {name}",
+                fix="Mend the rule, or give dtypes: int, float or str for each name.",
+            ) from error  # fmt: skip
 
 
 @dataclass
@@ -182,8 +191,15 @@ class ConnectionMap:
         """Numbers of synapses; None is none, a fraction is cut off."""
         numbers = np.asarray(values)
         if numbers.dtype == object:
-            numbers = np.array([0 if value is None else value for value in numbers], np.float64)
+            filled = np.array([0 if value is None else value for value in numbers.flat])
+            numbers = filled.reshape(numbers.shape)
         where = f"connection_rule of edge type {self.edge_type_id}"
+        if numbers.dtype.kind not in "iufb":
+            texts = (value for value in np.array(values, object).flat if isinstance(value, str))
+            raise ConfigError(
+                f"gave {next(texts, values)!r}, which is no number of synapses", field=where,
+                fix="Give whole numbers, or None for none.",
+            )  # fmt: skip
         if numbers.shape != (wanted,):
             raise ConfigError(
                 f"{wanted} numbers of synapses are needed, and it gave an array {numbers.shape}",

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 StrPath = str | os.PathLike[str]
 #: First number that types are given.
 FIRST_TYPE = 100
+#: Ends of the names of numbers that a file holds together, as one attribute.
+AXES = ("_x", "_y", "_z")
 
 
 class _Numbers:
@@ -89,6 +91,11 @@ class NetworkBuilder:
         """
         own: dict[str, Any] = {}
         of_type: dict[str, Any] = {}
+        if isinstance(properties.get("node_type_id"), list | tuple | range | np.ndarray):
+            raise ConfigError(
+                "is one number for all", field="add_nodes node_type_id",
+                fix="Nodes that are added together are of one type: add those of each by itself.",
+            )  # fmt: skip
         for name, value in properties.items():
             if isinstance(value, range | GeneratorType):
                 value = list(value)
@@ -152,7 +159,12 @@ class NetworkBuilder:
         for k, number in enumerate(nodes.node_ids.tolist()):
             params = dict(Row(nodes.columns, k))
             of_type = self._types[params["node_type_id"]]
-            own = {name: value for name, value in params.items() if name not in of_type}
+            own = {
+                name: value for name, value in params.items()
+                if name != "node_type_id"
+                and not (name in of_type and np.array_equal(of_type[name], value))
+                and not (name[-2:] in AXES and name[:-2] in params)
+            }  # fmt: skip
             self._node_ids.take(number, "node_id")
             self._nodes.append(Node(number, own, of_type))
 
@@ -190,6 +202,8 @@ class NetworkBuilder:
                 fix=f"There are {', '.join(ITERATORS)}.",
             )  # fmt: skip
         properties = dict(edge_type_properties)
+        if properties.get("is_gap_junction"):
+            self.add_gap_junctions()
         number = properties.pop("edge_type_id", None)
         if number is None:
             number = self._edge_type_ids.give()
@@ -208,7 +222,9 @@ class NetworkBuilder:
     def add_gap_junctions(self, *_: Any, **__: Any) -> None:
         """Refused: no simulation here has them."""
         raise ConfigError(
-            "gap junctions are not supported yet", field="add_gap_junctions", fix="Remove them."
+            "gap junctions are not supported yet",
+            field="add_gap_junctions, is_gap_junction",
+            fix="Remove them.",
         )
 
     def get_connections(self) -> list[ConnectionMap]:
@@ -368,8 +384,10 @@ class NetworkBuilder:
     def _largest(self, network: str) -> int:
         """The largest node id of a network that edges begin or end in."""
         ends = (end for m in self._maps for end in (m.source_nodes, m.target_nodes))
-        nodes = next(end.network.built_nodes() for end in ends if end.network_name == network)
-        return max((node.node_id for node in nodes), default=-1)
+        # several builders may have made parts of one network
+        builders = {id(end.network): end.network for end in ends if end.network_name == network}
+        ids = (node.node_id for each in builders.values() for node in each.built_nodes())
+        return max(ids, default=-1)
 
 
 #: BMTK's name for a builder with the arguments of BioNet spelt out.

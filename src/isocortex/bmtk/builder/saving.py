@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from isocortex.bmtk.builder.edges import EdgeTable
 from isocortex.bmtk.builder.nodes import Node
@@ -75,7 +75,10 @@ def save_edges(
         place = np.cumsum(group == k) - 1  # of each edge among the group's, before they are sorted
         mine = place[order][group[order] == k]
         groups.append({
-            key: np.concatenate([table.attributes[key] for table in members])[mine]
+            key: _column(
+                np.concatenate([table.attributes[key] for table in members])[mine],
+                f"add_properties {key}", "synapse",
+            )
             for key, _ in kind
         })  # fmt: skip
     write_edges(
@@ -108,14 +111,14 @@ def make_room(file: Path, may_replace: bool) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
 
 
-def _column(values: list[Any], where: str) -> NDArray[Any]:
-    """A property of nodes as HDF5 holds it."""
+def _column(values: ArrayLike, where: str, each: str = "node") -> NDArray[Any]:
+    """A property of nodes or synapses as HDF5 holds it."""
     column = np.array(values)
     if column.dtype.kind == "U":
         column = np.char.encode(column, "utf-8")
     if column.dtype.kind not in "iufbS":
         raise ConfigError(
-            f"holds no numbers or texts: {values[0]!r}", field=where,
-            fix="Give each node a number, a text, or as many numbers as the others have.",
+            f"holds no numbers or texts: {column[0]!r}", field=where,
+            fix=f"Give each {each} a number, a text, or as many numbers as the others have.",
         )  # fmt: skip
     return column

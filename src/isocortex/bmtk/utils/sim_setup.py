@@ -69,7 +69,8 @@ def build_env_bionet(
     }  # fmt: skip
     sets = {"biophysical_nodes": {"model_type": "biophysical"},
             "point_nodes": {"model_type": "point_process"}}  # fmt: skip
-    environment.write(node_sets, sets, False)
+    if not (environment.base / node_sets).exists():  # those of one's own stay
+        environment.write(node_sets, sets, False)
     named = environment.relative(environment.base / node_sets)
     simulation = {"manifest": manifest, "node_sets_file": named, **simulation}
     here = {key: f"$BASE_DIR/{name}" for key, name in names.items()}

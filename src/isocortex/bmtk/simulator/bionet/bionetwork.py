@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from isocortex.bmtk.simulator.bionet.absent import AbsentError
 from isocortex.bmtk.simulator.bionet.config import Config
 from isocortex.circuit import NodePopulation
-from isocortex.errors import ConfigError
 from isocortex.sonata.config import load_nodes
 
 
@@ -22,6 +22,9 @@ class BioNetwork:
     @classmethod
     def from_config(cls, conf: Config, **_: Any) -> BioNetwork:
         return cls(conf)
+
+    def build(self) -> None:
+        """Nothing: the simulator builds cells and synapses."""
 
     @cached_property
     def node_populations(self) -> list[NodePopulation]:
@@ -39,7 +42,7 @@ class BioNetwork:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        raise ConfigError(
+        raise AbsentError(
             "is of NEURON's cells and connections, which are not there", field=f"BioNetwork.{name}",
             fix="Look into the simulation by sim.session (voltage, record, spikes), and change it "
             "by weights in the edges' files, `connection_overrides` or `isocortex.changes`.",

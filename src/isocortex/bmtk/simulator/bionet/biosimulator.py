@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from isocortex.bmtk.simulator.bionet.absent import AbsentError
 from isocortex.bmtk.simulator.bionet.bionetwork import BioNetwork
 from isocortex.bmtk.simulator.bionet.config import Config
 from isocortex.bmtk.simulator.bionet.modules.sim_module import SimulatorMod
@@ -78,7 +79,7 @@ class BioSimulator:
 
     @property
     def h(self) -> Any:
-        raise ConfigError(
+        raise AbsentError(
             "there is no NEURON", field="sim.h",
             fix="sim.session has voltages, spikes and what is recorded.",
         )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class Config(dict[str, Any]):
         folder, which its paths are relative to, so that the run can be repeated.
         """
         path = Path.cwd() / "config.from_dict.json"
-        path.write_text(json.dumps(dict(config_dict), indent=2))
+        _write(path, config_dict)
         return cls.from_json(path)
 
     @classmethod
@@ -63,7 +64,7 @@ class Config(dict[str, Any]):
                 fix="Change the files, or put them into one folder.",
             )  # fmt: skip
         changed = next(iter(self._folders)) / f"{self.path.stem}.changed.json"
-        changed.write_text(json.dumps(dict(self), indent=2))
+        _write(changed, self)
         return changed
 
     def validate(self) -> bool:
@@ -146,3 +147,10 @@ class Config(dict[str, Any]):
     @property
     def edges(self) -> list[dict[str, Any]]:
         return list(self.get("networks", {}).get("edges") or [])
+
+
+def _write(path: Path, sections: Mapping[str, Any]) -> None:
+    """Write a file at once: every rank of a run writes it, and others read it meanwhile."""
+    own = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
+    own.write_text(json.dumps(dict(sections), indent=2))
+    own.replace(path)

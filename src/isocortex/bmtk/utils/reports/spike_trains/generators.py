@@ -64,7 +64,8 @@ class PoissonSpikeGenerator(_Generator):
         firing_rate : Hz, or at each of ``times``.
         times : s, from and to; those of the rates where there are several.
         abs_ref, tau_ref : s, during which no spike follows another, and the time constant with
-            which the rate comes back after it; the mean rate is what is asked for.
+            which the rate comes back after it; the mean rate is what is asked for, and spikes are
+            others than BMTK's.
         """
         rate = np.asarray(firing_rate, float)
         span = np.asarray(times, float) if np.ndim(times) else np.array([0.0, float(times)])  # type: ignore[arg-type]
@@ -79,8 +80,9 @@ class PoissonSpikeGenerator(_Generator):
 
         def train() -> list[float]:
             found, now = [], float(span[0])
-            while fastest > 0:
-                interval = -np.log(1.0 - np.random.uniform()) / fastest
+            while True:
+                drawn = np.random.uniform()  # of a silent node too, as in BMTK
+                interval = -np.log(1.0 - drawn) / fastest if fastest > 0 else np.inf
                 now += interval
                 if now > span[-1]:
                     break

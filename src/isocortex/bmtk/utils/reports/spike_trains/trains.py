@@ -131,7 +131,7 @@ class SpikeTrains:
     def to_dataframe(
         self,
         populations: str | Iterable[str] | None = None,
-        sort_order: SortOrder | str = SortOrder.none,
+        sort_order: SortOrder | str | None = None,
         with_population_col: bool = True,
         **_: Any,
     ) -> pd.DataFrame:
@@ -139,7 +139,7 @@ class SpikeTrains:
         import pandas as pd
 
         names = [populations] if isinstance(populations, str) else populations or self.populations
-        column = {"by_id": "node_ids", "by_time": "timestamps"}.get(SortOrder(sort_order).value)
+        column = {"by_id": "node_ids", "by_time": "timestamps"}.get(_order(sort_order))
         frames = []
         for name in names:
             ids, times = self._of(name)
@@ -154,7 +154,7 @@ class SpikeTrains:
         self,
         populations: str | Iterable[str] | None = None,
         time_window: tuple[float, float] | None = None,
-        sort_order: SortOrder | str = SortOrder.none,
+        sort_order: SortOrder | str | None = None,
     ) -> Iterator[tuple[float, str, int]]:
         """(time, population, node) of every spike."""
         table = self.to_dataframe(populations, sort_order)
@@ -163,26 +163,75 @@ class SpikeTrains:
             yield row.timestamps, row.population, row.node_ids
 
     def to_sonata(
-        self, path: StrPath, mode: str = "w", sort_order: SortOrder | str = SortOrder.none, **_: Any
+        self, path: StrPath, mode: str = "w", sort_order: SortOrder | str | None = None, **_: Any
     ) -> None:
         """Write a SONATA file; times in ms."""
         path = _room(path, mode)
         names = self.populations or [self._default or NO_POPULATION]
-        with SpikeWriter(path, names, SortOrder(sort_order).value) as writer:
+        with SpikeWriter(path, names, _order(sort_order)) as writer:
             for name in self.populations:
                 ids, times = self._of(name)
                 writer.append(name, ids, times * UNITS[self._units])
 
     def to_csv(
-        self, path: StrPath, mode: str = "w", sort_order: SortOrder | str = SortOrder.none, **_: Any
+        self, path: StrPath, mode: str = "w", sort_order: SortOrder | str | None = None, **_: Any
     ) -> None:
         """Write BMTK's table."""
         table = self.to_dataframe(sort_order=sort_order)
         columns = ["timestamps", "population", "node_ids"]
         table[columns].to_csv(_room(path, mode), sep=" ", index=False)
 
+    def is_equal(
+        self,
+        other: SpikeTrains,
+        populations: str | Iterable[str] | None = None,
+        err: float = 1e-5,
+        time_window: tuple[float, float] | None = None,
+    ) -> bool:
+        """Whether the spikes are the same, in whatever order they were added.
+
+        Parameters
+        ----------
+        populations : which are compared; None is all, and both must have the same.
+        err : ms that times may be apart, beside 1e-5 of a time, as in BMTK.
+        time_window : ms, from and to.
+        """
+        if populations is None and set(self.populations) != set(other.populations):
+            return False
+        names = [populations] if isinstance(populations, str) else populations or self.populations
+        for name in names:
+            if (name in self.populations) != (name in other.populations):
+                return False
+            (ids, times), (other_ids, other_times) = (
+                trains._sorted(name, time_window) for trains in (self, other)
+            )
+            if not np.array_equal(ids, other_ids) or not np.allclose(times, other_times, atol=err):
+                return False
+        return True
+
+    def _sorted(
+        self, population: str, window: tuple[float, float] | None
+    ) -> tuple[IntArray, FloatArray]:
+        """Node and time (ms) of every spike, by node and then by time."""
+        ids, times = self._of(population)
+        times = times * UNITS[self._units]
+        low, high = window or (-np.inf, np.inf)
+        inside = (low <= times) & (times <= high)
+        ids, times = ids[inside], times[inside]
+        order = np.lexsort((times, ids))
+        return ids[order], times[order]
+
+    def __eq__(self, other: object) -> bool:
+        return self.is_equal(other) if isinstance(other, SpikeTrains) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # spikes may be added
+
     def __len__(self) -> int:
         return sum(map(len, self._ids.values()))
+
+
+def _order(given: SortOrder | str | None) -> str:
+    return SortOrder(given or "none").value
 
 
 def _room(path: StrPath, mode: str) -> Path:
