@@ -191,7 +191,7 @@ def test_a_state_has_what_is_left(makes):
 def test_a_terminal_with_another_delay_stands_for_one_that_is_not_there():
     made = _terminal(FORMS["stp1syn"])
     terminals.released(made, 0, 10, 1.0)
-    table = terminals.used(made)
+    table = terminals.table_of(made, terminals.used(made))
     other = made._replace(delay=made.delay + 0.5, state=made.state.copy())
     terminals.put_to(other, table)
     np.testing.assert_array_equal(other.state, made.state)

@@ -157,7 +157,7 @@ class _Reader:
         said = [name for name, column in types.items() if present(take(column, used)).any()]
         groups = [g for g in h5 if h5.get(g, getclass=True) is h5py.Group]
         own = {name for g in groups for name in h5[g]}
-        self._unread(said, self.types_path, "edge types", own)
+        _unread(said, self.types_path, "edge types", own)
         columns = {name: self.types.numbers(name)[rows] for name in NUMBERS if name in types}
         for members, mine, index in self._groups(h5, m):
             for name in OF_TYPES:
@@ -167,7 +167,7 @@ class _Reader:
                         field=f"{members.name}/{name}", fix="Put it in the edge types.",
                     )  # fmt: skip
             found = attributes(members, self.path, int(index.max(initial=-1)) + 1)
-            self._unread(found, self.path, members.name, said)
+            _unread(found, self.path, members.name, said)
             for name in NUMBERS:
                 if name in members and name not in found:
                     raise InputError(
@@ -223,40 +223,6 @@ class _Reader:
             raise InputError(
                 f"edge_group_index {index.max()} is outside the {len(values)} entries of "
                 f"{name!r}", file=self.path, field=f"{h5.name}/edge_group_index",
-            )  # fmt: skip
-
-    def _unread(
-        self, names: Iterable[str], file: Path | None, field: str, elsewhere: Iterable[str]
-    ) -> None:
-        """Stop at attributes that say something about synapses and that nothing here obeys.
-
-        ``elsewhere`` are those that the same edges have from their types or groups.
-        """
-        names = list(names)
-        plain = {_plain(name): name for name in (*NUMBERS, *OF_TYPES)}
-        for name in names:
-            if name in plain.values():
-                continue
-            meant = plain.get(_plain(name))
-            if meant is not None and meant not in (*names, *elsewhere):
-                raise InputError(
-                    "is not read, here as in BMTK", file=file, field=f"{field}/{name}",
-                    fix=f"Did you mean {meant}? If not, give it another name.",
-                )  # fmt: skip
-            if PARAMETER.fullmatch(name):
-                close = difflib.get_close_matches(name, NUMBERS, 1, 0.7)
-                raise InputError(
-                    "is not read: neither here nor in BMTK does it change a synapse", file=file,
-                    field=f"{field}/{name}",
-                    fix=f"Did you mean {close[0]}?" if close
-                    else "Put it into dynamics_params, or remove it.",
-                )  # fmt: skip
-        if "afferent_swc_id" in names and not {"afferent_section_id", "sec_id"} & {*names}:
-            raise InputError(
-                "gives places by points of the SWC file alone, which are not read", file=file,
-                field=f"{field}/afferent_swc_id",
-                fix="Add afferent_section_id and afferent_section_pos, or remove it to have places "
-                "drawn by target_sections.",
             )  # fmt: skip
 
     def _needed(
@@ -347,6 +313,39 @@ class _Reader:
                 fix="Add tuning_angle (degrees) to the nodes, or use wmax.",
             )  # fmt: skip
         return values
+
+
+def _unread(names: Iterable[str], file: Path | None, field: str, elsewhere: Iterable[str]) -> None:
+    """Stop at attributes that say something about synapses and that nothing here obeys.
+
+    ``elsewhere`` are those that the same edges have from their types or groups.
+    """
+    names = list(names)
+    plain = {_plain(name): name for name in (*NUMBERS, *OF_TYPES)}
+    for name in names:
+        if name in plain.values():
+            continue
+        meant = plain.get(_plain(name))
+        if meant is not None and meant not in (*names, *elsewhere):
+            raise InputError(
+                "is not read, here as in BMTK", file=file, field=f"{field}/{name}",
+                fix=f"Did you mean {meant}? If not, give it another name.",
+            )  # fmt: skip
+        if PARAMETER.fullmatch(name):
+            close = difflib.get_close_matches(name, NUMBERS, 1, 0.7)
+            raise InputError(
+                "is not read: neither here nor in BMTK does it change a synapse", file=file,
+                field=f"{field}/{name}",
+                fix=f"Did you mean {close[0]}?" if close
+                else "Put it into dynamics_params, or remove it.",
+            )  # fmt: skip
+    if "afferent_swc_id" in names and not {"afferent_section_id", "sec_id"} & {*names}:
+        raise InputError(
+            "gives places by points of the SWC file alone, which are not read", file=file,
+            field=f"{field}/afferent_swc_id",
+            fix="Add afferent_section_id and afferent_section_pos, or remove it to have places "
+            "drawn by target_sections.",
+        )  # fmt: skip
 
 
 def _plain_numbers(values: Column) -> TypeGuard[NDArray[Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from isocortex.bmtk.builder.network import NetworkBuilder
+    from isocortex.bmtk.builder.population import Population
 
 
 class Node(Mapping[str, Any]):
@@ -50,7 +50,7 @@ class NodePool:
     it will.
     """
 
-    def __init__(self, network: NetworkBuilder, **properties: Any) -> None:
+    def __init__(self, network: Population, **properties: Any) -> None:
         self.network, self.properties = network, properties
 
     @property
