@@ -365,6 +365,7 @@ def test_memory_for_fields_is_asked_for_before_they_are_made(folder):
         ({**XSTIM, "waveform": {"shape": "square"}}, "waveform.shape: unknown shape 'square'"),
         ({**XSTIM, "waveform": {"shape": "dc", "amp": 1}}, "waveform.del: must be a number"),
         ({**XSTIM, "waveform": {"shape": "dc", "freq": 1}}, "waveform.freq: unknown key"),
+        ({**XSTIM, "waveform": "wave.json"}, "wave.json: inputs.it.waveform.del: must be a number"),
         ({**XSTIM, "waveform": 3}, "waveform: must describe a waveform"),
         ({**XSTIM, "waveform": "wave.txt"}, "'wave.txt' is no .csv or .json file"),
         ({**XSTIM, "resistance": 0}, "resistance: must be above 0"),
@@ -380,6 +381,7 @@ def test_memory_for_fields_is_asked_for_before_they_are_made(folder):
     ],
 )
 def test_mistakes_in_fields(folder, entry, said):
+    (folder / "wave.json").write_text('{"shape": "dc", "amp": 1}')
     (folder / "table.csv").write_text("pos_x pos_y pos_z\n0 300 40\n")
     with pytest.raises(IsocortexError, match=said):
         read(folder, **entry)

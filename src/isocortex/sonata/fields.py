@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,29 +93,27 @@ def _meshes(entry: Entry, table: Table) -> list[FloatArray]:
 
 def _waveform(entry: Entry) -> Waveform:
     """A course from a description, or from a file of samples or with a description."""
-    given, values = "waveform", entry.values.get("waveform")
+    given, values, file = "waveform", entry.values.get("waveform"), entry.file
     if isinstance(values, str):
         path = entry.file.parent / values
         if path.suffix == ".csv":
             return _samples(path)
         if path.suffix != ".json":
             raise entry.fail(given, f"{values!r} is no .csv or .json file", "Name one.")
-        values = read_json(path)
+        values, file = read_json(path), path
     if not isinstance(values, dict):
         raise entry.fail(given, "must describe a waveform or name its file", "Add it.")
+    inner = replace(entry, name=f"{entry.name}.{given}", values=values, file=file)
     shape = str(values.get("shape")).lower()
     if shape not in SHAPES:
-        raise entry.fail(
-            f"{given}.shape", f"unknown shape {values.get('shape')!r}",
+        raise inner.fail(
+            "shape", f"unknown shape {values.get('shape')!r}",
             "There are dc, a step, and sin; any other is a table, a .csv file.",
         )  # fmt: skip
     known = ("shape", "amp", "del", "dur", *SHAPES[shape])
     for key in values:
         if key not in known:
-            raise entry.fail(f"{given}.{key}", "unknown key", f"Known: {', '.join(known)}.")
-    inner = Entry(
-        f"{entry.name}.{given}", values, entry.file, entry.circuit, entry.tstop, entry.seed
-    )
+            raise inner.fail(key, "unknown key", f"Known: {', '.join(known)}.")
     amp, delay, duration = (inner.number(key) for key in ("amp", "del", "dur"))
     if shape == "dc":
         return Step(amp, delay, duration)
