@@ -3,6 +3,21 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+
+from circuit import MODELS
+
+
+def two_models() -> pd.DataFrame:
+    """Node types of two perisomatic cells that BMTK ships."""
+    models = [MODELS[0], MODELS[3]]
+    return pd.DataFrame({
+        "node_type_id": range(2), "model_type": "biophysical",
+        "model_template": "ctdb:Biophys1.hoc", "model_processing": "aibs_perisomatic",
+        "dynamics_params": [fit for fit, _, _ in models],
+        "morphology": [morphology for _, morphology, _ in models],
+    })  # fmt: skip
+
 
 def bionet_case(
     folder: Path, tstop: float, nodes: Iterable[str], edges: Iterable[str]

@@ -13,12 +13,11 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from bionet_case import bionet_case
+from bionet_case import bionet_case, two_models
 from fields_case import write_map, write_mesh
 from neuron_cell import compile_channels
 
 import isocortex as ic
-from circuit import MODELS
 from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 pytest.importorskip("neuron")
@@ -39,13 +38,7 @@ def folder(tmp_path_factory):
     """Five turned cells of two models, wired, and files of potentials and electrodes."""
     folder = tmp_path_factory.mktemp("fields")
     rng = np.random.default_rng(5)
-    models = [MODELS[0], MODELS[3]]
-    write_types(folder / "cortex_types.csv", pd.DataFrame({
-        "node_type_id": range(2), "model_type": "biophysical",
-        "model_template": "ctdb:Biophys1.hoc", "model_processing": "aibs_perisomatic",
-        "dynamics_params": [fit for fit, _, _ in models],
-        "morphology": [morphology for _, morphology, _ in models],
-    }))  # fmt: skip
+    write_types(folder / "cortex_types.csv", two_models())
     places = {axis: rng.uniform(-60.0, 60.0, CELLS) for axis in "xyz"}
     angles = {f"rotation_angle_{axis}axis": rng.uniform(-3.0, 3.0, CELLS) for axis in "xyz"}
     write_nodes(folder / "cortex.h5", "cortex", np.arange(CELLS) % 2, places | angles)

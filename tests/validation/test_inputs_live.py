@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from allen_nwb import write_sweeps
-from bionet_case import bionet_case
+from bionet_case import bionet_case, two_models
 from neuron_cell import compile_channels
 
 import isocortex as ic
-from circuit import MODELS
 from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 pytest.importorskip("neuron")
@@ -37,13 +36,7 @@ EVERY = {"input_type": "current_clamp", "module": "IClamp", "node_set": "cortex"
 
 def _network(folder):
     """Five cells of two models and three virtual nodes, with edges in three files."""
-    models = [MODELS[0], MODELS[3]]
-    types = pd.DataFrame({
-        "node_type_id": range(2), "model_type": "biophysical", "ei": ["e", "i"],
-        "model_template": "ctdb:Biophys1.hoc", "model_processing": "aibs_perisomatic",
-        "dynamics_params": [fit for fit, _, _ in models],
-        "morphology": [morphology for _, morphology, _ in models],
-    })  # fmt: skip
+    types = two_models().assign(ei=["e", "i"])
     write_types(folder / "cortex_types.csv", types)
     write_nodes(folder / "cortex.h5", "cortex", np.arange(CELLS) % 2)
     virtual = pd.DataFrame({"node_type_id": [0], "model_type": "virtual"})

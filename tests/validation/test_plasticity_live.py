@@ -15,10 +15,9 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from bionet_case import bionet_case
+from bionet_case import bionet_case, two_models
 
 import isocortex as ic
-from circuit import MODELS
 from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 pytest.importorskip("neuron")
@@ -170,13 +169,7 @@ def _types(folder):
 def _write(folder):
     """Cells that excite each other and virtual ones that burst; returns the configuration."""
     random = np.random.default_rng(11)
-    models = [MODELS[0], MODELS[3]]
-    write_types(folder / "cortex_types.csv", pd.DataFrame({
-        "node_type_id": range(2), "model_type": "biophysical",
-        "model_template": "ctdb:Biophys1.hoc", "model_processing": "aibs_perisomatic",
-        "dynamics_params": [fit for fit, _, _ in models],
-        "morphology": [morphology for _, morphology, _ in models],
-    }))  # fmt: skip
+    write_types(folder / "cortex_types.csv", two_models())
     virtual = pd.DataFrame({"node_type_id": [0], "model_type": "virtual"})
     write_types(folder / "drive_types.csv", virtual)
     write_nodes(folder / "cortex.h5", "cortex", np.arange(CELLS) % 2)

@@ -21,7 +21,7 @@ from isocortex.validation import measure
 from isocortex.validation.conditions import FULL, SHORT, Plan, conditions
 from isocortex.validation.gates import NAMES
 from isocortex.validation.measured import Measured
-from isocortex.validation.neurons import Neurons
+from isocortex.validation.neurons import Neurons, Spikes
 from isocortex.validation.outcome import Validation, judged, over_seeds
 from isocortex.validation.runs import Network, Progress, Runs, spikes_of
 
@@ -76,13 +76,18 @@ def validate(
     needed = conditions(plan, wanted)
     runs.plan(needed, seeds)
     numbers = tuple(recipe.seed + k for k in range(seeds))
-    measured, activity = [], []
+    measured: list[Measured] = []
+    activity: dict[str, pd.DataFrame] = {}
     for seed in numbers:
         if seed != recipe.seed:
             cortex = CortexModel.make(replace(recipe, seed=seed))
-        found, seen = _one_seed(runs, Network.of(cortex), plan, wanted)
+        found, neurons, spikes = _one_seed(runs, Network.of(cortex), plan, wanted)
         measured.append(found)
-        activity.append(seen)
+        if not activity:
+            activity = {
+                name: rates_over_time(each.times, each.ids, neurons.in_order, each.duration)
+                for name, each in spikes.items()
+            }
     facts = {
         "scale": recipe.scale, "in_degree": recipe.kept, "neurons": len(cortex),
         "recipe": asdict(recipe), "plan": asdict(plan), "gates": list(wanted),
@@ -90,7 +95,7 @@ def validate(
     }  # fmt: skip
     tables = {**measured[0].tables, **over_seeds(measured).tables}
     gates_of = judged(measured, wanted, numbers)
-    return Validation(str(circuit), facts, numbers, gates_of, tables, activity[0])
+    return Validation(str(circuit), facts, numbers, gates_of, tables, activity)
 
 
 def output_of(circuit: Path, output: str | os.PathLike[str] | None = None) -> Path:
@@ -125,8 +130,8 @@ def validate_result(result: Result, gates: Sequence[str] = NAMES) -> Validation:
 
 def _one_seed(
     runs: Runs, network: Network, plan: Plan, gates: Sequence[str]
-) -> tuple[Measured, dict[str, pd.DataFrame]]:
-    """Run and measure the network of one seed; beside it the rates of areas over time by run."""
+) -> tuple[Measured, Neurons, dict[str, Spikes]]:
+    """Run and measure the network of one seed; beside it its neurons and the spikes of each run."""
     rest, *others = conditions(plan, gates)
     simulation = network.simulation(rest)
     neurons = Neurons.of(simulation.circuit.nodes[POPULATION])
@@ -135,11 +140,7 @@ def _one_seed(
     found = measure.at_rest(still, neurons, gates)
     spikes = [(each, spikes_of(runs.run(network, each), each)) for each in others]
     found.add(measure.under(spikes, still.spikes, neurons, network.cortex.atlas, plan))
-    activity = {
-        name: rates_over_time(each.times, each.ids, neurons.in_order, each.duration)
-        for name, each in [("rest", still.spikes), *((c.name, s) for c, s in spikes)]
-    }
-    return found, activity
+    return found, neurons, {rest.name: still.spikes, **{each.name: s for each, s in spikes}}
 
 
 def _wanted(gates: Sequence[str] | None, plan: Plan) -> tuple[str, ...]:
