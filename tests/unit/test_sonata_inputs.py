@@ -1,5 +1,8 @@
 """Spike trains, electrodes and reports of a simulation configuration."""
 
+import re
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -236,7 +239,7 @@ def test_a_seed_may_be_written_as_a_decimal_and_be_large(folder):
 
 
 def test_poisson_trains_do_not_depend_on_the_pieces_they_are_drawn_in(folder):
-    sources = PoissonSources(
+    sources = PoissonSources.steady(
         np.array([7, 3, 5]), np.array([2.0, 10.0, np.inf]), np.array([0.0, 50.0, 0.0]),
         np.array([1e3, 80.0, 1e3]), np.array([1, 2, 3], np.uint64),
     )  # fmt: skip
@@ -253,6 +256,92 @@ def test_poisson_trains_do_not_depend_on_the_pieces_they_are_drawn_in(folder):
     alone = sources.only(np.array([False, True, False])).begin().until(1e3)
     np.testing.assert_array_equal(alone[1], mine)
     assert sources.expected(1e3) == 500.0 + 3.0
+
+
+COURSE = {"sigma": 0.4, "tau": 20.0}
+
+
+def fluctuating(n=400, tau=20.0, sigma=0.4, shared=True):
+    """Trains of 100 Hz for 20 s whose rates go up and down."""
+    course = np.full(n, 9, np.uint64) if shared else np.arange(n, dtype=np.uint64)
+    steady = PoissonSources.steady(
+        np.arange(n), np.full(n, 10.0), np.zeros(n), np.full(n, 2e4), np.arange(n).astype(np.uint64)
+    )
+    return replace(steady, sigma=np.full(n, sigma), tau=np.full(n, tau), course=course)
+
+
+def test_rates_fluctuate_as_an_ornstein_uhlenbeck_process():
+    """Of many trains that share a course, each count in 4 ms tells the rate then."""
+    _, time = fluctuating().begin().until(2e4)
+    rate = np.histogram(time, np.arange(0.0, 2e4 + 1.0, 4.0))[0] / (400 * 4e-3)
+    assert rate.mean() == pytest.approx(100.0, rel=0.03)
+    noise = 100.0 / (400 * 4e-3)  # variance that Poisson trains add
+    around = rate - rate.mean()
+    assert around.var() - noise == pytest.approx((0.4 * 100.0) ** 2, rel=0.15)
+    for lag in (1, 3, 5):
+        shared = (around[:-lag] * around[lag:]).mean()
+        assert shared == pytest.approx(1600.0 * np.exp(-4.0 * lag / 20.0), rel=0.2)
+
+
+def test_trains_of_one_course_fluctuate_together_and_others_do_not():
+    def fano(shared):
+        _, time = fluctuating(tau=50.0, shared=shared).begin().until(2e4)
+        count = np.histogram(time, np.arange(0.0, 2e4 + 1.0, 50.0))[0]
+        return count.var() / count.mean()
+
+    assert fano(True) > 100.0
+    assert fano(False) < 1.8
+
+
+def test_fluctuating_trains_do_not_depend_on_the_pieces_they_are_drawn_in():
+    sources = fluctuating(30)
+    sources.stop[3], sources.sigma[5] = 900.0, 0.0
+    source, time = sources.begin().until(1e4)
+    pieces = sources.begin()
+    ends = [0.1, 0.1, 33.0, time[40], 2047.9, 2048.0, 2048.1, 6000.0, 1e4]
+    parts = [pieces.until(end) for end in ends]
+    np.testing.assert_array_equal(np.concatenate([t for _, t in parts]), time)
+    np.testing.assert_array_equal(np.concatenate([s for s, _ in parts]), source)
+    later = sources.begin()  # as one that a state is given to
+    state = sources.begin()
+    state.until(5000.0)
+    later.stream[:], later.next[:] = state.stream, state.next
+    np.testing.assert_array_equal(later.until(1e4)[1], time[time > 5000.0])
+    steady = sources.only(sources.sigma == 0.0).begin().until(1e4)[1]
+    np.testing.assert_array_equal(steady, time[source == 5])
+
+
+def course(folder, seed=3, **more):
+    """How the drive's trains fluctuate."""
+    entry = {"input_type": "spikes", "module": "poisson", "node_set": "drive", "firing_rate": 50.0}
+    (made,) = read(folder, **entry, seed=seed, fluctuation=COURSE | more)
+    return made.fluctuation
+
+
+def test_a_configuration_says_who_fluctuates_together(folder):
+    own = course(folder)
+    assert own.sigma == 0.4 and own.tau == 20.0 and len(np.unique(own.key)) == 3
+    assert len(np.unique(course(folder, shared_by="rate").key)) == 3
+    one = course(folder, shared_by=["model_type"])
+    assert len(np.unique(one.key)) == 1
+    assert not (course(folder, shared_by=["model_type"], seed=77).key == one.key).any()
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (0.5, "fluctuation"),
+        ({"sigma": 0.5}, "fluctuation"),
+        (COURSE | {"shared": "area"}, "fluctuation"),
+        (COURSE | {"sigma": -1.0}, "fluctuation.sigma"),
+        (COURSE | {"tau": "long"}, "fluctuation.tau"),
+        (COURSE | {"shared_by": "nothing"}, "fluctuation.shared_by"),
+        (COURSE | {"shared_by": 3}, "fluctuation.shared_by"),
+    ],
+)
+def test_mistakes_in_a_fluctuation_are_named(folder, given, named):
+    with pytest.raises(IsocortexError, match=re.escape(f"inputs.it.{named}")):
+        poisson(folder, fluctuation=given)
 
 
 def test_poisson_rates_from_a_node_attribute(folder):

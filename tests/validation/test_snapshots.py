@@ -28,7 +28,7 @@ def network():
     network, _ = _busy_network()
     n, first = 20, network.n_reacting
     trains = replace(network.trains, time=np.sort(np.round(network.trains.time)))
-    poisson = PoissonSources(
+    poisson = PoissonSources.steady(
         first + np.arange(n), np.full(n, 20.0), np.zeros(n), np.full(n, 90.0),
         np.arange(n, dtype=np.uint64) + np.uint64(7),
     )  # fmt: skip

@@ -5,7 +5,7 @@ from isocortex.circuit.columns import Column, Columns, Text
 from isocortex.circuit.contacts import Contacts
 from isocortex.circuit.edges import EdgePopulation, SynapseRule
 from isocortex.circuit.fields import FieldInput
-from isocortex.circuit.inputs import CurrentInput, Input, PoissonInput, SpikeInput
+from isocortex.circuit.inputs import CurrentInput, Fluctuation, Input, PoissonInput, SpikeInput
 from isocortex.circuit.nodes import NodePopulation
 from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.circuit.projection import Cells, Projection, Synapses
@@ -23,6 +23,7 @@ __all__ = [
     "CurrentInput",
     "EdgePopulation",
     "FieldInput",
+    "Fluctuation",
     "Input",
     "NodePopulation",
     "PoissonInput",

@@ -226,4 +226,8 @@ def _rates(change: RateChange, nodes: Chosen, inputs: list[Input]) -> tuple[list
 
 def _some(given: PoissonInput, mine: np.ndarray) -> PoissonInput:
     """Some trains of an input."""
-    return replace(given, rows=given.rows[mine], rate=given.rate[mine], key=given.key[mine])
+    course = given.fluctuation
+    return replace(
+        given, rows=given.rows[mine], rate=given.rate[mine], key=given.key[mine],
+        fluctuation=course and replace(course, key=course.key[mine]),
+    )  # fmt: skip

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
+from isocortex.circuit.columns import coded, take
 from isocortex.circuit.fields import FieldInput
+from isocortex.circuit.nodes import NodePopulation
 from isocortex.circuit.signals import Course, Signal
+from isocortex.random import keys, name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +26,52 @@ class SpikeInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Fluctuation:
+    """How the rates of Poisson trains go up and down: 1 + x times the rate.
+
+    x is an Ornstein-Uhlenbeck process (Uhlenbeck & Ornstein 1930), in steps of 2 ms, cut where the
+    rate would be below 0 or above twice its mean. Trains with one key go up and down together.
+
+    Attributes
+    ----------
+    sigma : standard deviation of x.
+    tau : its correlation time, ms.
+    key : uint64[n], of every train.
+    """
+
+    sigma: float
+    tau: float
+    key: NDArray[np.uint64]
+
+    @classmethod
+    def shared(
+        cls, sigma: float, tau: float, by: Sequence[str], population: NodePopulation,
+        rows: IntArray, key: str,
+    ) -> Fluctuation:  # fmt: skip
+        """Of nodes that fluctuate together where these attributes (``by``) are equal.
+
+        Without any each node has a course of its own.
+        """
+        if not by:
+            own = keys(f"{key}:{population.name}:fluctuation", population.node_ids[rows])
+            return cls(sigma, tau, own)
+        codes, values = zip(*(coded(take(population.columns[name], rows)) for name in by),
+                            strict=True)  # fmt: skip
+        distinct, of = np.unique(np.column_stack(codes), axis=0, return_inverse=True)
+        told = [
+            [
+                str(column[code]) if code >= 0 else ""
+                for column, code in zip(values, row, strict=True)
+            ]
+            for row in distinct
+        ]
+        named = np.array([name_of(f"{key}:fluctuation:{'|'.join(row)}") for row in told], np.uint64)
+        return cls(sigma, tau, named[of.ravel()])
+
+
+@dataclass(frozen=True, slots=True)
 class PoissonInput:
-    """Independent Poisson trains of nodes, to be drawn while the simulation runs.
+    """Poisson trains of nodes, to be drawn while the simulation runs; independent, given rates.
 
     Attributes
     ----------
@@ -31,6 +79,7 @@ class PoissonInput:
     rate : float64[n], Hz.
     start, stop : ms.
     key : uint64[n], names the random numbers of each node.
+    fluctuation : of the rates; None where they are constant.
     """
 
     population: str
@@ -39,6 +88,7 @@ class PoissonInput:
     start: float
     stop: float
     key: NDArray[np.uint64]
+    fluctuation: Fluctuation | None = None
 
 
 @dataclass(frozen=True, slots=True)

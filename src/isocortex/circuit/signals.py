@@ -235,10 +235,11 @@ class Drawn:
         values = np.zeros(len(t))
         noise = self.noise
         for number, at, sample in _timing(noise.delay, noise.duration, noise.dt).of(t):
-            values[at] = self._chunk(number)[sample]
+            values[at] = self.chunk(number)[sample]
         return values
 
-    def _chunk(self, number: int) -> FloatArray:
+    def chunk(self, number: int) -> FloatArray:
+        """float64[``CHUNK``], samples of the course from its beginning on."""
         before: list[State] = self._before  # type: ignore[attr-defined]
         last: tuple[int, FloatArray] = self._last  # type: ignore[attr-defined]
         if last[0] == number:

@@ -18,9 +18,10 @@ from isocortex.cortex.expected import (
     projecting,
     target_layers,
 )
+from isocortex.cortex.homeostasis import strength_by_area
 from isocortex.cortex.sites import Sites, target_sites
 from isocortex.cortex.thinning import normal
-from isocortex.elementary import exp
+from isocortex.elementary import exp, log
 from isocortex.network.drawn import tables
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ def _rules(cortex: CortexModel) -> tables.Rules:
     copies = np.maximum(np.ceil(peak), 1.0)
     probability = peak / copies
     most = max(rule.synapses[1] for rule in cortex.rules)
+    level = np.array([thinning.level for thinning in cortex.thinnings])
+    level = level + log(strength_by_area(cortex))
     return tables.Rules(
         of,
         np.concatenate([probability, probability]).astype(np.float32),
@@ -121,7 +124,7 @@ def _rules(cortex: CortexModel) -> tables.Rules:
         np.array([_filled(thinning.number, most) for thinning in cortex.thinnings]),
         connections / _drawn_far(cortex),
         np.array([thinning.spread for thinning in cortex.thinnings]),
-        np.array([thinning.level for thinning in cortex.thinnings]),
+        np.concatenate([level, level]),
         normal(),
         np.array([rule.delay for rule in cortex.rules]),
         cortex.recipe.local_velocity,

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 BACKGROUND = "background"
 #: What each axon fires, Hz.
 RATE = 20.0
+#: How the rates of the axons of an area and side go up and down together: standard deviation over
+#: the mean, correlation time (ms), and the attributes of axons that do.
+SIGMA, TAU, TOGETHER = 0.3, 50.0, ("hemisphere", "area")
 #: ms, from a background spike to its synapses.
 DELAY = 1.0
 #: Synapses that are drawn at a time.

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from isocortex.circuit import (
     Circuit,
     Column,
+    Fluctuation,
     NodePopulation,
     PoissonInput,
     Simulation,
     Text,
 )
-from isocortex.cortex.background import BACKGROUND, RATE, BackgroundProjection
+from isocortex.cortex.background import BACKGROUND, RATE, SIGMA, TAU, TOGETHER, BackgroundProjection
 from isocortex.cortex.counts import EXCITATORY, HEMISPHERES
 from isocortex.cortex.drive import Drive
 from isocortex.cortex.model import CortexModel
@@ -37,10 +38,12 @@ def simulation_of(cortex: CortexModel, drive: Drive | None = None, *, tstop: flo
     """
     circuit = circuit_of(cortex, drive)
     axons = np.arange(len(circuit.nodes[BACKGROUND].node_ids))
-    key = f"{cortex.recipe.seed}:{BACKGROUND}:{BACKGROUND}"
+    key = f"{cortex.recipe.seed}:{BACKGROUND}"
     poisson = PoissonInput(
-        BACKGROUND, axons, np.full(len(axons), RATE), 0.0, tstop, keys(key, axons)
-    )
+        BACKGROUND, axons, np.full(len(axons), RATE), 0.0, tstop,
+        keys(f"{key}:{BACKGROUND}", axons),
+        Fluctuation.shared(SIGMA, TAU, TOGETHER, circuit.nodes[BACKGROUND], axons, key),
+    )  # fmt: skip
     return Simulation(
         circuit=circuit, config_file=NOWHERE, dt=0.1, tstop=tstop, dL=cortex.recipe.dL,
         spike_threshold=-15.0, celsius=34.0, v_init=-80.0, inputs=[poisson], reports=[],

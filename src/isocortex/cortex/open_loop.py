@@ -20,6 +20,7 @@ from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import (
     Cells,
     Circuit,
+    Fluctuation,
     Input,
     NodePopulation,
     PoissonInput,
@@ -34,7 +35,7 @@ from isocortex.cortex.drive import Drive, target_of
 from isocortex.cortex.projection import POPULATION
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.tables import Tables
-from isocortex.random import keys, uniform
+from isocortex.random import keys, keys_after, uniform
 
 if TYPE_CHECKING:
     from isocortex.circuit import Projection
@@ -88,7 +89,8 @@ class OpenLoop:
         trains: list[Input] = [_trains(POPULATION, self.rates, tstop, seed)]
         for given in base.inputs:
             assert isinstance(given, PoissonInput)
-            trains.append(_trains(given.population, given.rate, tstop, seed))
+            own = _trains(given.population, given.rate, tstop, seed)
+            trains.append(replace(own, fluctuation=_another(given.fluctuation, seed)))
         return replace(base, circuit=circuit, inputs=trains)
 
     @cached_property
@@ -103,6 +105,11 @@ def _trains(population: str, rate: FloatArray, tstop: float, seed: int) -> Poiss
     return PoissonInput(
         population, rows, rate, 0.0, tstop, keys(f"{seed}:open loop:{population}", rows)
     )
+
+
+def _another(course: Fluctuation | None, seed: int) -> Fluctuation | None:
+    """A course of the same kind, which another seed gives."""
+    return course and replace(course, key=keys_after(course.key, np.full(len(course.key), seed)))
 
 
 class _Onto:

@@ -313,6 +313,7 @@ def _look_ahead(c, end, flight, drawn, shift, events):
     later = flight.target[min(c + 2 * AHEAD, end - 1)]
     ask_for(drawn.address, later)
     ask_for(drawn.axons.neurons.model, later)
+    ask_for(drawn.axons.neurons.column, later)
     soon = drawn.address[flight.target[min(c + AHEAD, end - 1)]] >> shift
     at = events.last[soon]
     ask_for(events.step, at)
@@ -336,7 +337,8 @@ def place(run, flight, drawn, shift, step, events):
         target, rule = flight.target[c], flight.rule[c]
         model, address = axons.neurons.model[target], drawn.address[target]
         state = of_connection(key, flight.key[c])
-        weight = drawn.weight[rule, model] * strength(state, rule, axons.rules)
+        patch = axons.places.patch[axons.neurons.column[target]]
+        weight = drawn.weight[rule, model] * strength(state, rule, patch, axons.rules)
         weight *= factor_of(drawn.factors, neuron, target)
         row, table = drawn.row[model, drawn.kind[rule]], rule * n_models + model
         block = address >> shift

@@ -37,7 +37,13 @@ def poisson_sources(made: PoissonInput, source: IntArray) -> PoissonSources:
     n = len(made.rows)
     with np.errstate(divide="ignore"):
         mean = 1e3 / made.rate
-    return PoissonSources(source, mean, np.full(n, made.start), np.full(n, made.stop), made.key)
+    course = made.fluctuation
+    return PoissonSources(
+        source, mean, np.full(n, made.start), np.full(n, made.stop), made.key,
+        sigma=np.full(n, course.sigma if course else 0.0),
+        tau=np.full(n, course.tau if course else 0.0),
+        course=course.key if course else np.zeros(n, np.uint64),
+    )  # fmt: skip
 
 
 def all_poisson(inputs: Iterable[Input], sources: Sources) -> PoissonSources:

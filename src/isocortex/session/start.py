@@ -9,7 +9,7 @@ compartments, the mechanisms in them, and the numerics.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -173,17 +173,17 @@ def inputs_of(network: Network, until: float, ranks: Ranks) -> dict[str, str]:
         for c in network.currents
     ]
     currents = sorted(digest for digests in ranks.all(here) for digest in digests)
-    rates = (poisson.source, poisson.mean, poisson.start, poisson.key)
-    fields = {}
+    rates = tuple(getattr(poisson, item.name) for item in fields(poisson) if item.name != "stop")
+    of_fields = {}
     if network.fields.potentials:
         n = ranks.sum(len(network.fields.cell))
-        fields["fields"] = f"{n:,} ({_short((network.fields.of, network.fields.potentials))})"
+        of_fields["fields"] = f"{n:,} ({_short((network.fields.of, network.fields.potentials))})"
     return {
         "given spikes": f"{np.count_nonzero(early):,} "
         f"({_short((trains.source[early], trains.time[early]))})",
         "currents": f"{len(currents):,} ({_short(currents)})",
         "Poisson inputs": f"{len(poisson):,} ({_short(rates)})",
-        **fields,
+        **of_fields,
     }
 
 
@@ -306,6 +306,9 @@ def _streams(
 
 
 def _bits(sources: PoissonSources, number: IntArray) -> IntArray:
-    """int64[n, 4], the same of trains that are the same."""
-    values = (sources.key, sources.mean, sources.start)
+    """int64[n, 7], the same of trains that are the same."""
+    values = [
+        getattr(sources, item.name)
+        for item in fields(sources) if item.name not in ("source", "stop")
+    ]  # fmt: skip
     return np.column_stack([number, *(np.ascontiguousarray(v).view(np.int64) for v in values)])

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from isocortex.circuit import Circuit, CurrentInput, FieldInput, Input
+from isocortex.circuit import (
+    Circuit,
+    CurrentInput,
+    FieldInput,
+    Fluctuation,
+    Input,
+    PoissonInput,
+)
 from isocortex.errors import ConfigError
 from isocortex.sonata.clamps import (
     linear,
@@ -21,7 +29,7 @@ from isocortex.sonata.clamps import (
 )
 from isocortex.sonata.electrodes import pulses, sweep, waveform
 from isocortex.sonata.fields import comsol, xstim
-from isocortex.sonata.input_entry import Entry
+from isocortex.sonata.input_entry import LARGEST, Entry
 from isocortex.sonata.probes import probe
 from isocortex.sonata.replay import replay
 from isocortex.sonata.spikes_in import (
@@ -31,6 +39,10 @@ from isocortex.sonata.spikes_in import (
     read_nwb_spikes,
 )
 from isocortex.sonata.spontaneous import SYN_ACTIVITY, spontaneous
+from isocortex.text import finite
+
+#: Words of the fluctuation of Poisson rates.
+COURSE = {"sigma", "tau", "shared_by"}
 
 
 def _h5(entry: Entry) -> list[Input]:
@@ -54,7 +66,7 @@ def _nwb(entry: Entry) -> list[Input]:
 
 
 def _poisson(entry: Entry) -> list[Input]:
-    entry.only("firing_rate", "t_start", "t_stop", "seed")
+    entry.only("firing_rate", "t_start", "t_stop", "seed", "fluctuation")
     rate = entry.values.get("firing_rate")
     rate = rate if isinstance(rate, str) else entry.number("firing_rate")
     seed = entry.whole("seed", entry.seed)
@@ -63,7 +75,34 @@ def _poisson(entry: Entry) -> list[Input]:
         raise entry.fail("t_start", f"must be 0 ms or more, found {start:g}")
     stop = min(stop, entry.tstop)
     key = f"{seed}:{entry.name}"
-    return list(poisson_inputs(entry.virtual(), rate, start, stop, key, entry.file))
+    made = poisson_inputs(entry.virtual(), rate, start, stop, key, entry.file)
+    course = entry.values.get("fluctuation")
+    if course is None:
+        return list(made)
+    return [replace(given, fluctuation=_fluctuation(entry, course, given, key)) for given in made]
+
+
+def _fluctuation(entry: Entry, course: Any, given: PoissonInput, key: str) -> Fluctuation:
+    """What ``{"sigma": 0.5, "tau": 50.0, "shared_by": ["area"]}`` says of some trains."""
+    if not isinstance(course, dict) or not {"sigma", "tau"} <= set(course) <= COURSE:
+        raise entry.fail(
+            "fluctuation", f"needs sigma and tau (ms), and may have shared_by, found {course!r}",
+            'Write {"sigma": 0.5, "tau": 50.0, "shared_by": ["area"]}.',
+        )  # fmt: skip
+    numbers = {name: finite(course[name]) for name in ("sigma", "tau")}
+    for name, number in numbers.items():
+        if number is None or not 0.0 < number < LARGEST:
+            raise entry.fail(f"fluctuation.{name}", f"must be above 0, found {course[name]!r}")
+    population, by = entry.circuit.nodes[given.population], course.get("shared_by", [])
+    by = [by] if isinstance(by, str) else by
+    for name in by if isinstance(by, list) else [by]:
+        if name not in population.columns:
+            raise entry.fail(
+                "fluctuation.shared_by", f"{population.name!r} has no attribute {name!r}",
+                f"It has {', '.join(sorted(population.columns))}.",
+            )  # fmt: skip
+    sigma, tau = float(numbers["sigma"] or 0.0), float(numbers["tau"] or 0.0)
+    return Fluctuation.shared(sigma, tau, by, population, given.rows, key)
 
 
 READERS: dict[tuple[str, str], Callable[[Entry], list[Input]]] = {

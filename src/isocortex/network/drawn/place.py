@@ -55,10 +55,11 @@ def number(state, rules, rule):
 
 
 @inlined
-def strength(state, rule, rules):
-    """Factor on the weight of a connection: lognormal, of mean 1."""
+def strength(state, rule, patch, rules):
+    """Factor on the weight of a connection onto a neuron of a patch: lognormal."""
     quantile = mix(state ^ OF_STRENGTH) & np.uint64(len(rules.normal) - 1)
-    return np.float32(exp(rules.spread[rule] * rules.normal[quantile] + rules.level[rule]))
+    level = rules.level[patch, rule]
+    return np.float32(exp(rules.spread[rule] * rules.normal[quantile] + level))
 
 
 def first_node(slot: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -98,7 +99,8 @@ def place_synapses(n, source_of, connections, axons, n_models):
         target, rule = connections.target[c], connections.rule[c]
         state = of_connection(of_source(axons.keys[2], source_of[c]), connections.key[c])
         table = rule * n_models + axons.neurons.model[target]
-        factor = strength(state, rule, axons.rules)
+        patch = axons.places.patch[axons.neurons.column[target]]
+        factor = strength(state, rule, patch, axons.rules)
         bits, later = np.uint64(0), np.uint64(0)
         for k in range(connections.synapses[c]):
             if k & 1:

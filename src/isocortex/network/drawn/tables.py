@@ -55,7 +55,7 @@ class Rules(NamedTuple):
     number: NDArray[np.float64]  # (rules, most + 1), distribution of synapses of a connection
     far: NDArray[np.float64]  # (rules), share of the drawn long-range connections that have any
     spread: NDArray[np.float64]  # (rules), sigma of the logarithm of a connection's strength
-    level: NDArray[np.float64]  # (rules), its mean, such that the mean strength is 1
+    level: NDArray[np.float64]  # (patches, rules), its mean: sets the mean strength
     normal: NDArray[np.float64]  # quantiles of the normal distribution, a power of two of them
     delay: NDArray[np.float64]  # ms
     velocity: float  # um/ms, of local axons
