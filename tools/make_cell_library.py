@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from isocortex.cells.allen import DEFAULT_RA, compile_allen
+from isocortex.cells.allen import compile_allen, resistances
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
 from isocortex.cells.fit import parameters_of
 from isocortex.cells.library import DIVISIONS, NODE_ARRAYS, SECTION_VALUES, member, unpack
@@ -149,11 +149,9 @@ def packed(swc: Reconstruction) -> dict[str, np.ndarray]:
 
 def facts(fit: dict[str, Any]) -> dict[str, Any]:
     """What compartments do not tell of a fit: resistance by SWC type, and conditions."""
-    parameters, conditions = parameters_of(fit, "fit"), fit["conditions"][0]
-    ra = dict.fromkeys(SECTION_TYPES, DEFAULT_RA if parameters.ra is None else parameters.ra)
-    ra |= {entry.section: entry.value for entry in parameters.genome if entry.name == "Ra"}
+    conditions = fit["conditions"][0]
     return {
-        "ra": {str(SECTION_TYPES[section]): value for section, value in ra.items()},
+        "ra": {str(kind): ra for kind, ra in resistances(parameters_of(fit, "fit")).items()},
         "celsius": conditions["celsius"], "v_init": conditions["v_init"],
     }  # fmt: skip
 

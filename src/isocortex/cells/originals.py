@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from isocortex.cells.compiled import SECTION_TYPES
+from isocortex.cells.fit_file import fit_file
 from isocortex.cells.library import description_of
-from isocortex.mechanisms import DENSITY
+from isocortex.cells.swc import Reconstruction
 
 #: um; SWC files of the Allen Institute have four decimals.
 STEP = 1e-4
@@ -28,9 +28,6 @@ POINT_ARRAYS = {
     "type": np.int8, "back": np.int32,
     "x": np.int32, "y": np.int32, "z": np.int32, "r": np.int32,
 }  # fmt: skip
-#: NEURON's reversal potentials, mV, where a fit says nothing of them.
-UNTOLD = {"ena": 50.0, "ek": -77.0}
-NAMES = {str(code): name for name, code in SECTION_TYPES.items()}
 
 HEADER = """\
 # Reconstruction of the Allen Cell Types model {cell_id}, (c) Allen Institute for Brain Science
@@ -51,13 +48,11 @@ def swc_of(cell_id: str) -> str:
     ------
     ModelError : there is no such cell.
     """
-    cell, arrays = description_of(cell_id), _points()
-    begin, end = _told()[cell_id]["points"]
-    own = {name: arrays[name][begin:end] for name in POINT_ARRAYS}
-    places = [np.cumsum(own[axis].astype(np.int64)) * STEP for axis in "xyzr"]
-    ids = np.arange(1, end - begin + 1)
-    parents = np.maximum(ids - own["back"], 0)
-    rows = zip(ids, own["type"], *places, np.where(parents > 0, parents, -1), strict=True)
+    cell, swc = description_of(cell_id), reconstruction_of(cell_id)
+    ids = np.arange(1, len(swc.type) + 1)
+    x, y, z, diameter = swc.xyzd.T
+    parents = np.where(swc.parent < 0, -1, swc.parent + 1)
+    rows = zip(ids, swc.type, x, y, z, 0.5 * diameter, parents, strict=True)
     header = HEADER.format(
         cell_id=cell_id, citation=cell["citation"], axon=AXONS["allactive" in cell["processing"]]
     )
@@ -65,6 +60,23 @@ def swc_of(cell_id: str) -> str:
         f"{i} {kind} {x:.4f} {y:.4f} {z:.4f} {r:.4f} {parent}\n"
         for i, kind, x, y, z, r, parent in rows
     )
+
+
+def reconstruction_of(cell_id: str) -> Reconstruction:
+    """The same as points, as they would be read from the file."""
+    description_of(cell_id)
+    begin, end = _told()[cell_id]["points"]
+    own = {name: array[begin:end] for name, array in _points().items()}
+    places = [np.cumsum(own[axis].astype(np.int64)) * STEP for axis in "xyzr"]
+    xyzd = np.column_stack(places).astype(np.float32).astype(np.float64) * [1.0, 1.0, 1.0, 2.0]
+    parent = np.maximum(np.arange(end - begin) - own["back"], -1)
+    return Reconstruction(own["type"].astype(np.int64), xyzd, parent)
+
+
+def resistances_of(cell_id: str) -> dict[int, float]:
+    """Axial resistance by SWC type, ohm cm."""
+    description_of(cell_id)
+    return {int(kind): value for kind, value in _told()[cell_id]["ra"].items()}
 
 
 def fit_of(cell_id: str) -> dict[str, Any]:
@@ -75,45 +87,12 @@ def fit_of(cell_id: str) -> dict[str, Any]:
     ModelError : there is no such cell.
     """
     cell, told = description_of(cell_id), _told()[cell_id]
-    values, ra = cell["values"], told["ra"]
-    soma = str(SECTION_TYPES["soma"])
-    passive = {
-        "ra": ra[soma],
-        "cm": [{"section": NAMES[kind], "cm": cm} for kind, cm in values["cm"].items()],
-        "e_pas": values["e_pas"][soma],
+    mechanisms = {
+        name: (entry["types"], entry["parameters"]) for name, entry in cell["mechanisms"].items()
     }
-    reversals = [
-        {"section": NAMES[kind], "ena": ena, "ek": values["ek"][kind]}
-        for kind, ena in values["ena"].items()
-        if {"ena": ena, "ek": values["ek"][kind]} != UNTOLD
-    ]
-    genome = [
-        _entry(kind, name, value)
-        for name, by_kind, usual in (
-            ("Ra", ra, ra[soma]), ("e_pas", values["e_pas"], values["e_pas"][soma]),
-            ("g_pas", values["g_pas"], None),
-        )
-        for kind, value in by_kind.items() if kind in values["cm"] and value != usual
-    ]  # fmt: skip
-    for mechanism, entry in cell["mechanisms"].items():
-        parameters = entry["parameters"] or _any_default(mechanism, entry["types"])
-        genome += [
-            _entry(kind, f"{parameter}_{mechanism}", value, mechanism)
-            for parameter, by_kind in parameters.items()
-            for kind, value in by_kind.items()
-        ]
-    conditions = {"celsius": told["celsius"], "v_init": told["v_init"], "erev": reversals}
-    return {"passive": [passive], "conditions": [conditions], "genome": genome}
-
-
-def _entry(kind: str, name: str, value: float, mechanism: str = "") -> dict[str, Any]:
-    return {"section": NAMES[kind], "name": name, "value": value, "mechanism": mechanism}
-
-
-def _any_default(mechanism: str, kinds: list[int]) -> dict[str, dict[str, float]]:
-    """A parameter to name a mechanism by that has none but its defaults."""
-    name, parameter = next(iter(DENSITY[mechanism].parameters.items()))
-    return {name: {str(kind): parameter.default for kind in kinds}}
+    return fit_file(
+        cell["values"], mechanisms, told["ra"], celsius=told["celsius"], v_init=told["v_init"]
+    )
 
 
 @cache
