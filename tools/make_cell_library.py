@@ -106,7 +106,7 @@ def main(folders: list[Path]) -> None:
             }  # fmt: skip
             check(cell, unpack(cell_id, arrays, entry, cell.soma))
         description[cell_id] = entry
-        kept = packed(without_axon(read_swc(swc), processing))
+        kept = packed(swc, processing)
         begin = sum(map(len, points["type"]))
         for name, array in kept.items():
             points[name].append(array)
@@ -120,30 +120,29 @@ def main(folders: list[Path]) -> None:
     print(f"{len(description)} cells, {nodes}, {OUTPUT.stat().st_size / 1e3:.0f} kB")
 
 
-def without_axon(swc: Reconstruction, processing: str) -> Reconstruction:
-    """What is needed of a reconstruction: of an axon that is replaced, the first point.
+def needed(swc: Reconstruction, processing: str) -> np.ndarray:
+    """Rows that are needed of a reconstruction: of an axon that is replaced, the first point.
 
     Where an axon leaves a dendrite it cuts that in two sections. All-active models take diameters
     from the axon, and keep it.
     """
     axon = swc.type == SECTION_TYPES["axon"]
-    if "allactive" in processing:
-        return swc
     begins = axon & (swc.parent >= 0) & ~axon[np.maximum(swc.parent, 0)]
-    rows = np.flatnonzero(~axon | begins)
-    number = np.full(len(axon), -1)
-    number[rows] = np.arange(len(rows))
-    parent = np.where(swc.parent[rows] < 0, -1, number[swc.parent[rows]])
-    return Reconstruction(swc.type[rows], swc.xyzd[rows], parent)
+    return np.flatnonzero(~axon | begins | ("allactive" in processing))
 
 
-def packed(swc: Reconstruction) -> dict[str, np.ndarray]:
+def packed(path: Path, processing: str) -> dict[str, np.ndarray]:
     """``POINT_ARRAYS`` of a reconstruction; stops if its numbers are finer than ``STEP``."""
-    places = np.column_stack([swc.xyzd[:, :3], 0.5 * swc.xyzd[:, 3]])
+    swc = read_swc(path)
+    rows = needed(swc, processing)
+    table = np.loadtxt(path, comments="#", usecols=range(7))
+    places = table[np.argsort(table[:, 0], kind="stable")][rows, 2:6]  # read_swc rounds them
     steps = np.rint(places / STEP)
-    np.testing.assert_array_equal((steps * STEP).astype(np.float32), places.astype(np.float32))
+    np.testing.assert_allclose(steps * STEP, places, rtol=0.0, atol=1e-9)
+    number = np.full(len(swc.type) + 1, -1)  # the last is that of no parent
+    number[rows] = np.arange(len(rows))
     arrays = dict(zip("xyzr", np.diff(steps, axis=0, prepend=0.0).T, strict=True))
-    arrays |= {"type": swc.type, "back": np.arange(len(swc.type)) - swc.parent}
+    arrays |= {"type": swc.type[rows], "back": np.arange(len(rows)) - number[swc.parent[rows]]}
     return {name: arrays[name].astype(kind) for name, kind in POINT_ARRAYS.items()}
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.fit_file import fit_file
 from isocortex.cells.library import description_of
 from isocortex.cells.swc import Reconstruction
@@ -48,11 +49,10 @@ def swc_of(cell_id: str) -> str:
     ------
     ModelError : there is no such cell.
     """
-    cell, swc = description_of(cell_id), reconstruction_of(cell_id)
-    ids = np.arange(1, len(swc.type) + 1)
-    x, y, z, diameter = swc.xyzd.T
-    parents = np.where(swc.parent < 0, -1, swc.parent + 1)
-    rows = zip(ids, swc.type, x, y, z, 0.5 * diameter, parents, strict=True)
+    cell = description_of(cell_id)
+    kind, parent, places = _points_of(cell_id)
+    ids, parents = np.arange(1, len(kind) + 1), np.where(parent < 0, -1, parent + 1)
+    rows = zip(ids, kind, *places, parents, strict=True)
     header = HEADER.format(
         cell_id=cell_id, citation=cell["citation"], axon=AXONS["allactive" in cell["processing"]]
     )
@@ -64,13 +64,19 @@ def swc_of(cell_id: str) -> str:
 
 def reconstruction_of(cell_id: str) -> Reconstruction:
     """The same as points, as they would be read from the file."""
+    kind, parent, places = _points_of(cell_id)
+    xyzd = np.column_stack(places).astype(np.float32).astype(np.float64) * [1.0, 1.0, 1.0, 2.0]
+    return Reconstruction(kind, xyzd, parent)
+
+
+def _points_of(cell_id: str) -> tuple[IntArray, IntArray, list[FloatArray]]:
+    """Type, parent (-1 of the root and of loose pieces), and x, y, z and radius (um) of points."""
     description_of(cell_id)
     begin, end = _told()[cell_id]["points"]
     own = {name: array[begin:end] for name, array in _points().items()}
-    places = [np.cumsum(own[axis].astype(np.int64)) * STEP for axis in "xyzr"]
-    xyzd = np.column_stack(places).astype(np.float32).astype(np.float64) * [1.0, 1.0, 1.0, 2.0]
+    places = [(np.cumsum(own[axis].astype(np.int64)) * STEP).astype(np.float64) for axis in "xyzr"]
     parent = np.maximum(np.arange(end - begin) - own["back"], -1)
-    return Reconstruction(own["type"].astype(np.int64), xyzd, parent)
+    return own["type"].astype(np.int64), parent, places
 
 
 def resistances_of(cell_id: str) -> dict[int, float]:

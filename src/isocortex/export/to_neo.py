@@ -50,10 +50,12 @@ def neo_block(result: Result, config: str | Path | None = None) -> neo.Block:
     attributes = {
         f"node_{key}" if key in TAKEN else key: values for key, values in units.attributes.items()
     }
+    # results of other simulators tell no duration, and reports may end before the last spike
+    stop = max(result.duration, units.times.max(initial=0.0))
     segment = neo.Segment(name=result.directory.name)
     segment.spiketrains = SpikeTrainList.from_spike_time_array(
         units.times, units.unit_of_spikes, np.arange(len(units.ends)), units="ms",
-        t_start=result.begin * pq.ms, t_stop=result.duration * pq.ms,
+        t_start=result.begin * pq.ms, t_stop=stop * pq.ms,
         population=units.population, node_id=units.node_id, **attributes,
     )  # fmt: skip
     for recording in recordings_of(result):
