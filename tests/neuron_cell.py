@@ -24,7 +24,8 @@ for file in ("stdrun.hoc", "import3d.hoc"):
     h.load_file(file)
 h.load_file(f"{bionet.__path__[0]}/default_templates/Biophys1.hoc")
 cell = h.Biophys1(swc)
-cell_models.aibs_perisomatic(cell, None, json.load(open(fit)))
+process = getattr(cell_models, given["processing"])
+process(cell, None, json.load(open(fit)))
 Morphology.load(hobj=cell).set_segment_dl(given["dL"])
 soma = cell.soma[0](0.5)
 clamp = h.IClamp(soma)
@@ -52,15 +53,25 @@ def compile_channels(folder: Path) -> Path:
     return folder
 
 
-def run_neuron(cell_id: str, channels: Path, course: str = "", **given: float) -> dict:
+def original_files(cell_id: str) -> list[Path]:
+    """Reconstruction and fit as the database has them."""
+    with open(CELLS / "index.csv", newline="") as file:
+        row = {each["id"]: each for each in csv.DictReader(file)}[cell_id]
+    return [CELLS / "morphologies" / row["swc"], CELLS / "fit" / row["fit"]]
+
+
+def run_neuron(
+    cell_id: str, channels: Path, course: str = "", *, files: list[Path] | None = None,
+    processing: str = "aibs_perisomatic", **given: float,
+) -> dict:  # fmt: skip
     """Times of spikes, ms, and the soma's voltage, mV.
 
     ``given`` are dL, amp, delay, tstop, dt and v_init; ``course`` is run after the cell is set up
-    and at rest, with ``cell``, ``h`` and ``given``.
+    and at rest, with ``cell``, ``h`` and ``given``. ``files`` are reconstruction and fit in place
+    of the database's.
     """
-    with open(CELLS / "index.csv", newline="") as file:
-        row = {each["id"]: each for each in csv.DictReader(file)}[cell_id]
-    files = [CELLS / "morphologies" / row["swc"], CELLS / "fit" / row["fit"]]
+    given["processing"] = processing
+    files = files or original_files(cell_id)
     command = [sys.executable, "-c", CHILD, *map(str, files), json.dumps(given), course]
     done = subprocess.run(command, cwd=channels, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,5 +1,7 @@
 """Build src/isocortex/data/cells.npz from Allen Cell Types models, divided at every dL of ours.
 
+Beside it, reconstructions.npz: what `isocortex cells export` writes their files from.
+
     python tools/make_cell_library.py CELLS_FOLDER [FOLDER ...]
 
 CELLS_FOLDER has index.csv (id, cre, location, ei, fit, swc), fit/ and morphologies/. The models of
@@ -16,11 +18,16 @@ from typing import Any
 
 import numpy as np
 
-from isocortex.cells.allen import compile_allen
-from isocortex.cells.compiled import CompiledCell
+from isocortex.cells.allen import compile_allen, resistances
+from isocortex.cells.compiled import SECTION_TYPES, CompiledCell
+from isocortex.cells.fit import parameters_of
 from isocortex.cells.library import DIVISIONS, NODE_ARRAYS, SECTION_VALUES, member, unpack
+from isocortex.cells.originals import POINT_ARRAYS, STEP
+from isocortex.cells.swc import Reconstruction, read_swc
+from isocortex.text import read_json
 
 OUTPUT = Path(__file__).parents[1] / "src/isocortex/data/cells.npz"
+RECONSTRUCTIONS = OUTPUT.with_name("reconstructions.npz")
 CITATION = "Gouwens et al. 2018, doi:10.1038/s41467-017-02718-3"
 
 #: From index.csv, by layer; both signs and both channel families wherever the database has them.
@@ -74,6 +81,8 @@ def main(folders: list[Path]) -> None:
     columns: dict[str, list[np.ndarray]] = {}
     description: dict[str, dict[str, Any]] = {}
     n_nodes = dict.fromkeys(DIVISIONS, 0)
+    points: dict[str, list[np.ndarray]] = {name: [] for name in POINT_ARRAYS}
+    originals: dict[str, dict[str, Any]] = {}
     for cell_id, (cre, location, ei, fit, swc, processing) in sorted(models.items()):
         cells = {dL: compile_allen(fit, swc, processing, dL=dL, name=cell_id) for dL in DIVISIONS}
         cell = cells[DIVISIONS[0]]
@@ -97,12 +106,64 @@ def main(folders: list[Path]) -> None:
             }  # fmt: skip
             check(cell, unpack(cell_id, arrays, entry, cell.soma))
         description[cell_id] = entry
+        kept = packed(swc, processing)
+        begin = sum(map(len, points["type"]))
+        for name, array in kept.items():
+            points[name].append(array)
+        originals[cell_id] = facts(read_json(fit)) | {"points": [begin, begin + len(kept["type"])]}
+    write_reconstructions(originals, points)
     text = np.frombuffer(json.dumps(description).encode(), np.uint8)
     stored = {name: np.concatenate(parts) for name, parts in columns.items()}
     OUTPUT.parent.mkdir(exist_ok=True)
     np.savez_compressed(OUTPUT, description=text, **stored)
     nodes = ", ".join(f"{n} nodes at dL {dL:g} um" for dL, n in n_nodes.items())
     print(f"{len(description)} cells, {nodes}, {OUTPUT.stat().st_size / 1e3:.0f} kB")
+
+
+def needed(swc: Reconstruction, processing: str) -> np.ndarray:
+    """Rows that are needed of a reconstruction: of an axon that is replaced, the first point.
+
+    Where an axon leaves a dendrite it cuts that in two sections. All-active models take diameters
+    from the axon, and keep it.
+    """
+    axon = swc.type == SECTION_TYPES["axon"]
+    begins = axon & (swc.parent >= 0) & ~axon[np.maximum(swc.parent, 0)]
+    return np.flatnonzero(~axon | begins | ("allactive" in processing))
+
+
+def packed(path: Path, processing: str) -> dict[str, np.ndarray]:
+    """``POINT_ARRAYS`` of a reconstruction; stops if its numbers are finer than ``STEP``."""
+    swc = read_swc(path)
+    rows = needed(swc, processing)
+    table = np.loadtxt(path, comments="#", usecols=range(7))
+    places = table[np.argsort(table[:, 0], kind="stable")][rows, 2:6]  # read_swc rounds them
+    steps = np.rint(places / STEP)
+    np.testing.assert_allclose(steps * STEP, places, rtol=0.0, atol=1e-9)
+    number = np.full(len(swc.type) + 1, -1)  # the last is that of no parent
+    number[rows] = np.arange(len(rows))
+    arrays = dict(zip("xyzr", np.diff(steps, axis=0, prepend=0.0).T, strict=True))
+    arrays |= {"type": swc.type[rows], "back": np.arange(len(rows)) - number[swc.parent[rows]]}
+    return {name: arrays[name].astype(kind) for name, kind in POINT_ARRAYS.items()}
+
+
+def facts(fit: dict[str, Any]) -> dict[str, Any]:
+    """What compartments do not tell of a fit: resistance by SWC type, and conditions."""
+    conditions = fit["conditions"][0]
+    return {
+        "ra": {str(kind): ra for kind, ra in resistances(parameters_of(fit, "fit")).items()},
+        "celsius": conditions["celsius"], "v_init": conditions["v_init"],
+    }  # fmt: skip
+
+
+def write_reconstructions(
+    originals: dict[str, dict[str, Any]], points: dict[str, list[np.ndarray]]
+) -> None:
+    """Points of all cells end to end, and as JSON where each begins and what its fit says."""
+    text = np.frombuffer(json.dumps(originals).encode(), np.uint8)
+    stored = {name: np.concatenate(parts) for name, parts in points.items()}
+    np.savez_compressed(RECONSTRUCTIONS, description=text, **stored)
+    n = len(stored["type"])
+    print(f"{n} points, {RECONSTRUCTIONS.stat().st_size / 1e3:.0f} kB")
 
 
 def find(folders: list[Path], path: str) -> Path:

@@ -401,8 +401,17 @@ def test_a_name_beside_the_one_it_resembles_is_the_users_own(case):
     with h5py.File(folder / "edges.h5", "r+") as file:
         group = file["edges/thal_to_cortex/0"]
         group["syn_weights"] = np.arange(len(group["syn_weight"]))
-        group["Delay"] = np.ones(len(group["syn_weight"]))  # of the types
     load_circuit(folder / "config.json")
+
+
+def test_a_name_in_other_capitals_is_not(case):
+    """Edges that seemed to have delays of their own had those of their types."""
+    folder = case()
+    with h5py.File(folder / "edges.h5", "r+") as file:
+        group = file["edges/thal_to_cortex/0"]
+        group["Delay"] = np.ones(len(group["syn_weight"]))
+    with pytest.raises(InputError, match="0/Delay: is not read.*delay, which is there too"):
+        load_circuit(folder / "config.json")
 
 
 def test_parameters_that_a_synapse_does_not_have_are_named_once(case, caplog):

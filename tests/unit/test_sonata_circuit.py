@@ -145,6 +145,19 @@ def test_enumerations_as_matlab_writes_them(folder, shape):
         load(folder)
 
 
+def test_enumerations_of_a_population_are_those_of_its_groups(folder):
+    with h5py.File(folder / "nodes.h5", "r+") as file:
+        file["nodes/cells/@library/layer"] = [b"L4", b"L5"]
+        file["nodes/cells/@library/side"] = [b"left", b"right"]
+        file["nodes/cells/0/layer"] = [1, 0]
+        file["nodes/cells/1/layer"] = [1, 1]
+        file["nodes/cells/1/@library/layer"] = [b"L1", b"L2"]
+        file["nodes/cells/1/side"] = [0, 1]
+    table = load(folder).nodes["cells"].table
+    assert table["layer"].tolist() == ["L4", "L5", "L2", "L2"]  # the group's own goes first
+    assert table["side"].tolist()[2:] == ["left", "right"]
+
+
 def test_several_numbers_for_each_node(folder):
     with h5py.File(folder / "drive.h5", "r+") as file:
         file["nodes/drive/0/positions"] = np.arange(9.0).reshape(3, 3)
@@ -257,6 +270,27 @@ def test_mistakes_in_types(folder, name, old, new, message):
         with h5py.File(folder / "nodes.h5", "r+") as file:
             del file["nodes/cells/1/tuning_angle"]
     with pytest.raises(IsocortexError, match=message):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new", "message"),
+    [("local_types.csv", "syn_weight", "Syn_Weight", "Did you mean syn_weight"),
+     ("edge_types.csv", "distance_range", "Syn_Weight", "syn_weight, which is there too, is"),
+     ("node_types.csv", "ei", "Morphology", "morphology, which is there too, is"),
+     ("node_types.csv", "tuning_angle", "Rotation_Angle_zaxis", "Write rotation_angle_zaxis")],
+)  # fmt: skip
+def test_other_capitals_are_not_read_and_told(folder, table, old, new, message):
+    path = folder / table
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(InputError, match=f"{table}: .*{new}: is not read.*{message}"):
+        load(folder)
+
+
+def test_other_capitals_in_a_group_beside_the_type_are_not_read_and_told(folder):
+    with h5py.File(folder / "edges.h5", "r+") as file:
+        file["edges/drive_to_cells/0/Syn_Weight"] = [1.0, 2.0]
+    with pytest.raises(InputError, match="0/Syn_Weight: is not read.*remove one of them"):
         load(folder)
 
 

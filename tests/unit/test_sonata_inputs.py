@@ -62,6 +62,17 @@ def test_seconds(folder):
     assert by_node(spikes(folder, input_file="spikes.h5")[0]) == {0: [3000.0], 1: [6000.0, 9000.0]}
 
 
+def test_units_may_stand_at_the_population(folder):
+    with h5py.File(folder / "spikes.h5", "r+") as file:
+        del file["spikes/drive/timestamps"].attrs["units"]
+        file["spikes/drive"].attrs["units"] = "s"
+    assert by_node(spikes(folder, input_file="spikes.h5")[0]) == {0: [3000.0], 1: [6000.0, 9000.0]}
+    with h5py.File(folder / "spikes.h5", "r+") as file:
+        file["spikes/drive"].attrs["units"] = "minutes"
+    with pytest.raises(IsocortexError, match="unknown units 'minutes'"):
+        spikes(folder, input_file="spikes.h5")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -289,3 +289,20 @@ def test_results_that_are_not_at_rest_are_told(circuit, tmp_path):
     status, _, error = isocortex("validate", tmp_path / "output", "-o", tmp_path / "gates")
     assert status == 0
     assert "not of a cortex at rest" in error
+
+
+def test_results_of_a_run_without_configuration_are_validated_with_one(circuit, tmp_path):
+    """The advice was an option that the command did not have."""
+    simulation = ic.load_simulation(circuit / "simulation_config.json", tstop=20.0)
+    made = replace(simulation, config_file=circuit / "(made in memory)")
+    ic.run(made, precision="single", threads=1, output_dir=tmp_path / "output", progress=None)
+    asked = ("validate", tmp_path / "output", "-o", tmp_path / "gates", "--gates", "rates")
+    one_line(isocortex(*asked), "does not say which configuration", "Give --config")
+    config = circuit / "simulation_config.json"
+    status, printed, error = isocortex(*asked, "--config", config)
+    assert status == 0 and "Rates: " in printed, error
+    one_line(isocortex("validate", circuit, "--config", config), "is a circuit already")
+    both = ("compare", tmp_path / "output", tmp_path / "output")
+    one_line(isocortex(*both), "Give --config")
+    status, printed, error = isocortex(*both, "--config", config)
+    assert (status, error) == (0, "") and "All spikes are the same" in printed

@@ -6,10 +6,11 @@ The channels are BMTK's own files, compiled here. Needs NEURON and BMTK in the s
 
 import numpy as np
 import pytest
-from neuron_cell import compile_channels, run_neuron
+from neuron_cell import compile_channels, original_files, run_neuron
 
 import isocortex as ic
 from isocortex.cells.library import DIVISIONS
+from isocortex.export import write_cells
 
 pytest.importorskip("neuron")
 pytest.importorskip("bmtk")
@@ -40,3 +41,23 @@ def test_spikes_and_voltage_equal_neurons(shared, mechanisms, cell_id, dL):
     np.testing.assert_allclose(ours.spikes[0], theirs["spikes"], atol=1e-6)
     difference = ours.v[0] - np.array(theirs["v"])[1 : len(ours.v[0]) + 1]
     assert np.sqrt(np.mean(difference**2)) < 0.05
+
+
+@pytest.mark.parametrize("cell_id", ["485836906", "471129934", "476087653", "491766131"])
+def test_neuron_finds_the_same_cell_in_exported_files(shared, mechanisms, tmp_path, cell_id):
+    """Every sample of the voltage. The axon of the third leaves a dendrite, the last keeps its."""
+    processing, originals = "aibs_perisomatic", None
+    if cell_id == "491766131":
+        processing, folder = "aibs_allactive", shared / "examples/all_active" / cell_id
+        originals = [folder / "reconstruction.swc", folder / "fit_parameters.json"]
+    write_cells([cell_id], tmp_path)
+    exported = [tmp_path / f"{cell_id}.swc", tmp_path / f"{cell_id}_fit.json"]
+    found = [
+        run_neuron(
+            cell_id, mechanisms, files=files, processing=processing,
+            dL=20.0, amp=0.4, delay=10.0, tstop=60.0, dt=DT, v_init=-85.0,
+        )
+        for files in (originals or original_files(cell_id), exported)
+    ]  # fmt: skip
+    assert len(found[0]["spikes"]) > 0
+    assert found[0] == found[1]

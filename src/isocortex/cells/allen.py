@@ -75,6 +75,13 @@ def compile_allen(
     return replace(cell, centre=np.concatenate(somata).mean(axis=0))
 
 
+def resistances(parameters: Parameters) -> dict[int, float]:
+    """Axial resistance that a fit says of each SWC type, ohm cm."""
+    ra = dict.fromkeys(SECTION_TYPES, DEFAULT_RA if parameters.ra is None else parameters.ra)
+    ra |= {entry.section: entry.value for entry in parameters.genome if entry.name == "Ra"}
+    return {SECTION_TYPES[section]: value for section, value in ra.items()}
+
+
 class _Values(NamedTuple):
     """A parameter of every section, and which of them the fit gives one."""
 

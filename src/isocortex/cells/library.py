@@ -95,8 +95,13 @@ def library_cells(dL: float = DIVISIONS[0]) -> pd.DataFrame:
     return table[list(COLUMNS)].rename_axis("id")
 
 
-@cache
-def _load(cell_id: str, dL: float) -> CompiledCell:
+def description_of(cell_id: str) -> dict[str, Any]:
+    """What is known of an embedded cell but its nodes.
+
+    Raises
+    ------
+    ModelError : there is no such cell.
+    """
     cells = _descriptions()
     if cell_id not in cells:
         close = difflib.get_close_matches(cell_id, cells, n=2, cutoff=0.7)
@@ -104,7 +109,12 @@ def _load(cell_id: str, dL: float) -> CompiledCell:
             f"there is no embedded cell {cell_id!r}",
             fix=f"Did you mean {' or '.join(close)}?" if close else "See `isocortex cells list`.",
         )
-    cell, arrays = cells[cell_id], _nodes(dL)
+    return cells[cell_id]
+
+
+@cache
+def _load(cell_id: str, dL: float) -> CompiledCell:
+    cell, arrays = description_of(cell_id), _nodes(dL)
     divided = cell["divided"][f"{dL:g}"]
     begin, end = divided["nodes"]
     own = {name: arrays[name][begin:end] for name in NODE_ARRAYS}

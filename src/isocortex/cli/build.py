@@ -186,6 +186,20 @@ def _fits(gb: float, memory: float | None) -> str:
     return " (fits)" if gb < 0.9 * memory else " (does not fit)"
 
 
+@app.command("neulite")
+def build_neulite(
+    folder: Annotated[Path, typer.Argument(help="Folder that bionetlite wrote for Neulite.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the circuit goes.")],
+    tstop: Annotated[float, typer.Option(min=0.1, help="Of the simulation, ms.")] = 1000.0,
+    dt: Annotated[float, typer.Option(help="ms")] = 0.1,
+) -> None:
+    """Read a circuit of the simulator Neulite: the same cells and synapses as SONATA files."""
+    from isocortex.neulite import read_neulite
+
+    config = read_neulite(folder, output, tstop=tstop, dt=dt)
+    out.print(f"Circuit: {output}. It has no inputs yet: add them to {config}")
+
+
 @app.command("calibrate")
 def calibrate_cortex(
     circuit: Annotated[

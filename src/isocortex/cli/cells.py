@@ -30,6 +30,22 @@ def cells_list() -> None:
     out.print(view)
 
 
+@app.command("export")
+def cells_export(
+    cell_ids: Annotated[
+        list[str], typer.Argument(help="Cell ids, see `isocortex cells list`, or `all`.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
+) -> None:
+    """Write cells as SWC and fit files, which BMTK and NEURON read."""
+    from isocortex.cells.library import library_cells
+    from isocortex.export import write_cells
+
+    written = write_cells(library_cells().index if cell_ids == ["all"] else cell_ids, output)
+    cells = sum(file.suffix == ".swc" for file in written)
+    out.print(f"Written: {cells} cell{'s' * (cells != 1)} in {output}, as {written[-1]} names them")
+
+
 @app.command("run")
 def cells_run(
     cell_id: CellId,

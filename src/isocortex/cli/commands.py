@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from isocortex.cli import build, cells, experiment, plot
 from isocortex.cli.compare import compare
+from isocortex.cli.export import export
 from isocortex.cli.info import info
 from isocortex.cli.results import data, rates, report
 from isocortex.cli.simulate import continue_, demo, run
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command("continue")(continue_)
-for command in (info, view, rates, compare, report, validate, demo, data):
+for command in (info, view, rates, compare, report, export, validate, demo, data):
     app.command()(command)
 app.add_typer(build.app, name="build")
 app.add_typer(plot.app, name="plot")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from isocortex.cli.terminal import Results, out
+from isocortex.cli.terminal import ConfigOption, Results, out
 
 
 def compare(
@@ -21,6 +21,7 @@ def compare(
         float | None, typer.Option(min=0.0, help="Leave out what is before, ms.")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="CSV to write.")] = None,
+    config: ConfigOption = None,
 ) -> None:  # fmt: skip
     """Compare two results of a cortex, group by group, and say until when they are the same.
 
@@ -33,7 +34,8 @@ def compare(
     from isocortex.experiment.pair import compare_results
     from isocortex.report.results import Result
 
-    found = compare_results(Result(first), Result(second), measure, by, start=start)
+    results = Result(first), Result(second)
+    found = compare_results(*results, measure, by, start=start, config=config)
     if np.isinf(found.same_until):
         out.print("All spikes are the same.")
     else:

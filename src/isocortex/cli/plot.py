@@ -25,7 +25,8 @@ def draw(
     tell_if_unfinished(result)
     simulation = None
     try:
-        simulation = simulation_of(result, config)
+        if kind != "lfp":  # its contacts are told by the results
+            simulation = simulation_of(result, config)
     except IsocortexError as error:
         if kind in pictures.OF_CIRCUITS or config is not None:
             raise
@@ -52,9 +53,10 @@ def plot_traces(
     results: Results,
     node: Annotated[list[int] | None, typer.Option(help="Node id; may be repeated.")] = None,
     output: Output = None,
+    config: ConfigOption = None,
 ) -> None:
     """Voltage (and calcium) of recorded cells."""
-    draw("traces", results, output, None, node_ids=node)
+    draw("traces", results, output, config, node_ids=node)
 
 
 @app.command("morphology")

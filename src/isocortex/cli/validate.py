@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isocortex.cli.terminal import err, in_pieces, out
+from isocortex.cli.terminal import ConfigOption, err, in_pieces, out
 
 if TYPE_CHECKING:
     from isocortex.validation.outcome import Validation
@@ -32,6 +32,7 @@ def validate(
                      "from what it holds. [default: CIRCUIT/validation]"),
     ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Default: all cores.")] = None,
+    config: ConfigOption = None,
 ) -> None:  # fmt: skip
     """Measure whether a cortex lives by its own connections: the table of gates."""
     from isocortex.html_report.gates import write_gates
@@ -42,7 +43,7 @@ def validate(
     with in_pieces("Validating", folder) as progress:
         found = validate(
             circuit, seeds=seeds, gates=wanted, short=short, output=folder,
-            threads=threads, progress=progress, announce=out.print,
+            threads=threads, config=config, progress=progress, announce=out.print,
         )  # fmt: skip
     _tell(found)
     if found.facts.get("currents") or found.facts.get("overrides"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +44,7 @@ def compare_results(
     by: str = "area",
     *,
     start: float | None = None,
+    config: str | os.PathLike[str] | None = None,
 ) -> Pair:
     """Compare two results of a cortex in the time that both have.
 
@@ -51,6 +53,7 @@ def compare_results(
     measure, by : see :meth:`isocortex.experiment.results.StudyResult.table`; bursts of the second
         are those above the first's baseline.
     start : ms, default when the later of both begins.
+    config : the configuration of both, if they do not name theirs.
 
     Raises
     ------
@@ -63,7 +66,7 @@ def compare_results(
     if begin >= end:
         raise ConfigError(f"nothing from {begin:g} ms on is in both", field="start",
                           fix="Begin earlier, or choose others.")  # fmt: skip
-    nodes = [_nodes(each) for each in (first, second)]
+    nodes = [_nodes(each, config) for each in (first, second)]
     if judged.against_rest and nodes[0].digest() != nodes[1].digest():
         raise ConfigError(
             f"{measure} are told against the first's rest, and the second is of other neurons",
@@ -82,8 +85,8 @@ def compare_results(
     return Pair(apart, begin, end, judged.what, judged.unit, table)
 
 
-def _nodes(result: Result) -> NodePopulation:
-    nodes = nodes_of(result)
+def _nodes(result: Result, config: str | os.PathLike[str] | None) -> NodePopulation:
+    nodes = nodes_of(result, config)
     if POPULATION not in nodes:
         raise InputError(f"has no population {POPULATION!r}", file=result.directory,
                          fix="Give results of a circuit of `isocortex build cortex`.")  # fmt: skip

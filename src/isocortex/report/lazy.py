@@ -55,7 +55,7 @@ def open_report(path: Path, population: str | None = None) -> xr.DataArray:
         start, _, dt = mapping["time"][:]
         first = data.attrs.get("first_sample", start + dt)
         coords = {
-            "time": ("time", first + dt * np.arange(data.shape[0]), {"units": "ms"}),
+            "time": _grid(first, dt, data.shape[0]),
             "node_id": ("element", np.repeat(mapping["node_ids"][:].astype(np.int64), counts)),
             "element_id": ("element", mapping["element_ids"][:].astype(np.int64)),
             "element_pos": ("element", mapping["element_pos"][:]),
@@ -99,8 +99,14 @@ def open_dipole(path: Path) -> xr.DataArray:
     return xr.DataArray(values, coords, dimensions, name=path.stem, attrs={"units": "nA um"})
 
 
-def _times(room: h5py.Group) -> tuple[str, np.ndarray, dict[str, str]]:
+def _times(room: h5py.Group) -> tuple[str, np.ndarray, dict[str, Any]]:
     """When the samples of a file that is of no population were taken, ms."""
     start, _, dt = room["time"][:]
     first = room["time"].attrs.get("first_sample", start + dt)
-    return "time", first + dt * np.arange(room["data"].shape[0]), {"units": "ms"}
+    return _grid(first, dt, room["data"].shape[0])
+
+
+def _grid(first: float, dt: float, n: int) -> tuple[str, np.ndarray, dict[str, Any]]:
+    """The coordinate ``time``, ms; a single sample tells no interval, so ``dt`` stands with it."""
+    told = {"units": "ms", "first": float(first), "dt": float(dt)}
+    return "time", first + dt * np.arange(n), told

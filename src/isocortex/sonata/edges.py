@@ -326,10 +326,12 @@ def _unread(names: Iterable[str], file: Path | None, field: str, elsewhere: Iter
         if name in plain.values():
             continue
         meant = plain.get(_plain(name))
-        if meant is not None and meant not in (*names, *elsewhere):
+        beside = meant in (*names, *elsewhere)
+        if meant is not None and (not beside or name.lower() == meant):
             raise InputError(
                 "is not read, here as in BMTK", file=file, field=f"{field}/{name}",
-                fix=f"Did you mean {meant}? If not, give it another name.",
+                fix=f"{meant}, which is there too, is: remove one of them." if beside
+                else f"Did you mean {meant}? If not, give it another name.",
             )  # fmt: skip
         if PARAMETER.fullmatch(name):
             close = difflib.get_close_matches(name, NUMBERS, 1, 0.7)

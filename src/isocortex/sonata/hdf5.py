@@ -141,7 +141,8 @@ LIBRARY = "@library"
 def attributes(parent: h5py.Group, path: Path, count: int) -> dict[str, Column]:
     """The attributes of a group's members: enumerations as the names they mean.
 
-    A dataset with a namesake in the subgroup ``@library`` holds indices into that list of names.
+    A dataset with a namesake in the subgroup ``@library`` holds indices into that list of names; so
+    it does with one in the ``@library`` of the population, which is that of all its groups.
 
     Parameters
     ----------
@@ -153,7 +154,7 @@ def attributes(parent: h5py.Group, path: Path, count: int) -> dict[str, Column]:
     Columns of one entry per member, [n], or of several, [n, k].
     """
     columns: dict[str, Column] = {}
-    library = parent.get(LIBRARY)
+    libraries = [each.get(LIBRARY) for each in (parent, parent.parent)]
     for name, item in parent.items():
         if not isinstance(item, h5py.Dataset):
             continue
@@ -164,8 +165,10 @@ def attributes(parent: h5py.Group, path: Path, count: int) -> dict[str, Column]:
             )  # fmt: skip
             continue
         columns[name] = _values(item, path, count)
-        if isinstance(library, h5py.Group) and isinstance(library.get(name), h5py.Dataset):
-            columns[name] = _decoded(columns[name], library[name], path, f"{parent.name}/{name}")
+        named = [each.get(name) for each in libraries if isinstance(each, h5py.Group)]
+        names = next((each for each in named if isinstance(each, h5py.Dataset)), None)
+        if names is not None:
+            columns[name] = _decoded(columns[name], names, path, f"{parent.name}/{name}")
         entries = columns[name]
         shape = entries.codes.shape if isinstance(entries, Text) else entries.shape
         if len(shape) > 2:

@@ -24,6 +24,11 @@ PARAMETER = re.compile(
     r"|refrac\w*|(spike_)?threshold|(holding|threshold)_current|i_?(e|hold)|celsius",
     re.IGNORECASE,
 )
+#: What cells are made of: other capitals would say it and not be read.
+KNOWN = (
+    "model_type", "model_template", "model_processing", "morphology", "dynamics_params",
+    "rotation_angle_xaxis", "rotation_angle_yaxis", "rotation_angle_zaxis",
+)  # fmt: skip
 
 
 def read_nodes(nodes_file: Path, types_file: Path | None) -> list[NodePopulation]:
@@ -56,6 +61,14 @@ def _read_population(root: h5py.Group, name: str, types: Types, path: Path) -> N
     rows = types.rows_of(type_ids)
     columns |= {key: take(column, rows) for key, column in types.columns.items()}
     _add_groups(population, columns, n, path)
+    for key in columns:
+        if key.lower() in KNOWN and key not in KNOWN:
+            where = types.file if key in types.columns else path
+            raise InputError(
+                "is not read, here as in BMTK", file=where, field=f"nodes/{name}: {key}",
+                fix=f"{key.lower()}, which is there too, is: remove one of them."
+                if key.lower() in columns else f"Write {key.lower()}.",
+            )  # fmt: skip
     unread = [
         c for c, values in columns.items() if PARAMETER.fullmatch(c) and present(values).any()
     ]

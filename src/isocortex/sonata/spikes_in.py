@@ -109,7 +109,7 @@ def _check_populations(unknown: Mapping[str, int], path: Path) -> None:
 def _columns(h5: h5py.Group, path: Path) -> tuple[IntArray, FloatArray]:
     times = array(h5, "timestamps", path, "float")
     ids = array(h5, "gids" if "gids" in h5 else "node_ids", path, "int", len(times))
-    units = text_attribute(h5["timestamps"], "units") or "ms"
+    units = text_attribute(h5["timestamps"], "units") or text_attribute(h5, "units") or "ms"
     if units not in UNITS:
         raise InputError(
             f"unknown units {units!r}", file=path, field=f"{h5.name}/timestamps", fix="Use ms."

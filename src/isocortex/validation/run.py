@@ -38,6 +38,7 @@ def validate(
     short: bool = False,
     output: str | os.PathLike[str] | None = None,
     threads: int | None = None,
+    config: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> Validation:
@@ -47,13 +48,14 @@ def validate(
     ----------
     circuit : a circuit of ``isocortex build cortex`` (folder or configuration): everything that the
         gates need is run. Or the results of a run at rest: gates that need other runs are not
-        measured then, and all but ``gates`` is left unread.
+        measured then, and all but ``gates`` and ``config`` is left unread.
     seeds : networks that are run: the recipe's seed, the next one, and so on.
     gates : names of those to measure, default all that the plan serves.
     plan : how long everything is run; ``short`` is the plan of a minute or two.
     output : folder that keeps every finished run, and from which a later call goes on; default
         ``validation`` in the circuit's folder.
     threads : default all cores.
+    config : of results, the configuration if they do not name it.
     progress : told of simulated time, ms: what is done, what there is in all, and what is run.
     announce : called with a line for every run.
 
@@ -66,7 +68,12 @@ def validate(
     plan = plan or (SHORT if short else FULL)
     wanted = _wanted(gates, plan)
     if not _is_circuit(path):
-        return validate_result(Result(path), wanted)
+        return validate_result(Result(path), wanted, config)
+    if config is not None:
+        raise ConfigError(
+            "is a circuit already: a configuration is for results", file=path, field="config",
+            fix="Leave it out, or give results.",
+        )  # fmt: skip
     if seeds < 1:
         raise ConfigError(f"{seeds} seeds", field="seeds", fix="Ask for one or more.")
     cortex = _model(_config_of(path))
@@ -104,9 +111,18 @@ def output_of(circuit: Path, output: str | os.PathLike[str] | None = None) -> Pa
     return Path(output) if output else home / "validation"
 
 
-def validate_result(result: Result, gates: Sequence[str] = NAMES) -> Validation:
-    """Those gates that follow from the spikes of a run at rest and its circuit."""
-    simulation = origin.simulation_of(result)
+def validate_result(
+    result: Result,
+    gates: Sequence[str] = NAMES,
+    config: str | os.PathLike[str] | None = None,
+) -> Validation:
+    """Those gates that follow from the spikes of a run at rest and its circuit.
+
+    Parameters
+    ----------
+    config : the configuration, if the result does not name it.
+    """
+    simulation = origin.simulation_of(result, config)
     if POPULATION not in simulation.circuit.nodes:
         raise InputError(
             f"has no population {POPULATION!r}: the gates are those of a cortex model",
