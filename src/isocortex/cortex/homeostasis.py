@@ -53,7 +53,7 @@ def strength_by_area(cortex: CortexModel) -> FloatArray:
         mean = total.sum(axis=0) / np.maximum(number.sum(axis=0), 1.0)
         needed = np.divide(mean, each, out=np.ones_like(each), where=each > 0)
         factor[:, excites == of] = np.clip(needed, *BOUNDS)[:, target[excites == of]]
-    return factor
+    return factor.round(4)  # the same on every machine, in whatever order it sums
 
 
 def _rates(cortex: CortexModel) -> FloatArray:
@@ -112,9 +112,9 @@ def _long_range(cortex: CortexModel) -> FloatArray:
     conducts, total = _each(cortex), np.zeros((n_areas, len(cortex.rules)))
     for cell_class in cortex.wiring.groups:
         group = group_of(cell_class)
-        layer, kind = divmod(group, len(CLASSES))
+        row, column = divmod(group, len(CLASSES))
         rule = cortex.far_rule[group]
         if rule >= 0:
-            synapses = each[:, layer] * number[:, layer, kind] * cortex.far_synapses[layer, kind]
+            synapses = each[:, row] * number[:, row, column] * cortex.far_synapses[row, column]
             total[:, rule] += synapses * conducts[rule]
     return total

@@ -104,10 +104,11 @@ class PoissonTrains:
 
     def until(self, end: float) -> tuple[IntArray, FloatArray]:
         """Sources and times (ms) of the spikes up to and with ``end``, by time, then source."""
-        s, found = self.sources, []
-        for last in self._ends(end):
-            of = (self.of, self.accept, self.chunk * CHUNK)
-            found.append(_draw(s.source, self.mean, s.stop, self.stream, self.next, last, *of))
+        trains = (self.sources.source, self.mean, self.sources.stop, self.stream, self.next)
+        found = [
+            _draw(trains, last, self.of, self.accept, self.chunk * CHUNK)
+            for last in self._ends(end)
+        ]
         source, time = (np.concatenate(parts) for parts in zip(*found, strict=True))
         order = np.lexsort((source, time))
         return source[order], time[order]
@@ -139,8 +140,9 @@ def _leap(next_, stream, mean):
 
 
 @compiled
-def _draw(source, mean, stop, stream, next_, end, of, accept, first):
+def _draw(trains, end, of, accept, first):
     """All spikes up to ``end``, source by source; samples of ``accept`` are from ``first`` on."""
+    source, mean, stop, stream, next_ = trains
     n = 0
     out_source, out_time = np.empty(1024, np.int64), np.empty(1024)
     for i in range(len(source)):

@@ -343,7 +343,8 @@ def _meaning(path: Path, populations: list[str]) -> Meaning:
             return Meaning(
                 populations, file["circuit/population"][()], file["circuit/node_id"][()],
                 file["circuit/kinetics"][()], file["circuit/unchanged"][()],
-                (PoissonSources if "sigma" in poisson else PoissonSources.steady)(**poisson), file.get("circuit/releases", no_terminals())[()],
+                (PoissonSources if "sigma" in poisson else PoissonSources.steady)(**poisson),
+                file.get("circuit/releases", no_terminals())[()],
             )  # fmt: skip
         except (KeyError, TypeError, OSError) as error:
             raise _no_state(path, error) from error
