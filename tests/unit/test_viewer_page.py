@@ -101,7 +101,9 @@ def look(browser, server):
         page.goto("about:blank")
         complaints.clear()
         page.goto(f"{server.url}#{state}")
-        page.wait_for_selector("body[data-ready=true][data-spikes=all]", timeout=60000)
+        page.wait_for_selector(
+            "body[data-ready=true][data-spikes=all][data-space=there]", timeout=60000
+        )
         settle(page)
         return page
 
@@ -127,7 +129,7 @@ def settle(page):
 
 def picture(page):
     """The three-dimensional view as uint8[height, width, 3]."""
-    overlays = "for (const name of ['compass', 'presets', 'key', 'labels', 'tip'])" \
+    overlays = "for (const name of ['compass', 'presets', 'cut', 'key', 'labels', 'tip'])" \
                " document.getElementById(name).style.visibility = "  # fmt: skip
     page.evaluate(overlays + "'hidden'")
     content = page.locator("#canvas").screenshot()
@@ -171,8 +173,12 @@ def test_neurons_flash_when_they_spike(look, session):
     spikes = session.feed.all()
     counts, edges = np.histogram(spikes.time, 60, (0, 120))
     busy = float(edges[np.argmax(counts) + 1])
-    quiet, loud = (picture(look(f"t={t}")) for t in (0, busy))
-    assert (loud.min(axis=2) > 200).sum() > 20 + (quiet.min(axis=2) > 200).sum()
+    quiet, loud = (picture(look(f"t={t}&colour=hemisphere")) for t in (0, busy))
+    bright, was = ((image.max(axis=2) > 235).sum() for image in (loud, quiet))
+    assert bright > 50 + was
+    # and keep the hue of their hemispheres: left is blue, right is orange
+    shining = loud[(loud.max(axis=2) > 235) & (quiet.max(axis=2) < 200)]
+    assert np.mean(shining.max(axis=1) - shining.min(axis=1)) > 80
 
 
 def test_cells_are_silent_in_the_time_that_their_rates_are_of(look, session):
@@ -335,13 +341,79 @@ def test_narrow_windows_show_the_whole_cortex_and_every_control(look, width, hei
 
 
 def test_near_neurons_leave_room_to_see_between_them(look):
-    page = look("t=0")
+    page = look("t=0&outline=false")
     home = drawn(picture(page)).mean()
     page.evaluate("isocortex.app.stage.controls.target.copy(isocortex.app.cloud.worldOf(5))")
     for nearer in (6, 6):
         page.evaluate(f"isocortex.app.stage.orbit(0, 0, {nearer})")
         settle(page)
         assert 0.003 < drawn(picture(page)).mean() < home + 0.2
+
+
+def left(page):
+    """Of every neuron, whether the cut and the peel leave it."""
+    every = "Array.from({ length: isocortex.app.population.n }, (_, i) => i)"
+    return np.array(page.evaluate(f"{every}.map((i) => isocortex.app.cloud.leaves(i))"))
+
+
+def test_a_slice_shows_what_lies_behind_its_face_and_the_layers_on_it(look, session):
+    page = look("t=0&colour=layer&slice=coronal&at=50&thick=10")
+    position = session.scene.position[:, 0]
+    first = position.min() + 0.5 * np.ptp(position)
+    inside = (position >= first - 1) & (position <= first + 0.1 * np.ptp(position) + 1)
+    assert np.mean(left(page) == inside) > 0.999
+    visible = set(page.locator("#labels .name:visible").all_inner_texts())
+    assert visible & {"SSp-bfd", "SSs", "SSp-n"} and "VISp" not in visible
+    page.get_by_role("button", name="Front", exact=True).click()
+    settle(page)
+    colours = {tuple(c // 24) for c in picture(page)[::2, ::2].reshape(-1, 3)}
+    bare = look("t=0&colour=layer&slice=coronal&hide.layer=L1~L2/3~L4~L5")
+    bare.get_by_role("button", name="Front", exact=True).click()
+    settle(bare)
+    assert len(colours) > len({tuple(c // 24) for c in picture(bare)[::2, ::2].reshape(-1, 3)})
+    bare.get_by_text("Cut and peel").click()  # it is open: a slice is asked for
+    bare.get_by_text("Cut and peel").click()
+    bare.get_by_role("button", name="Whole").click()
+    assert value(bare, "slice") == "" and left(bare).all()
+
+
+def test_layers_are_peeled_from_the_pia(look, session):
+    page = look("t=0&peel=3&outline=false")
+    deep = np.isin(session.scene.column_of("layer"), ["L5", "L6a", "L6b"])
+    assert (left(page) == deep).all()
+    assert page.locator("#cut [data-row=peel] output").inner_text() == "from L5"
+    peeled = drawn(picture(page)).mean()
+    page.locator("#cut [data-key=peel]").fill("0")
+    settle(page)
+    assert drawn(picture(page)).mean() > 1.05 * peeled
+
+
+def test_names_of_areas_come_with_their_size_and_only_from_in_front(look):
+    page = look("t=0")
+    count = page.locator("#labels .name:visible").count
+    far = count()
+    assert far > 10
+    page.evaluate("isocortex.app.stage.orbit(0, 0, 0.25)")
+    settle(page)
+    assert count() < far / 2
+    page.get_by_role("button", name="Top").click()
+    settle(page)
+    names = page.locator("#labels .name:visible").all_inner_texts()
+    assert "MOs" in names and "AIv" not in names
+    page.get_by_text("Cut and peel").click()
+    page.get_by_label("Names").uncheck()
+    assert count() == 0
+
+
+def test_the_outline_is_glass_around_all_neurons_and_can_be_put_away(look):
+    everything = "~".join(f"L{layer}" for layer in ("1", "2/3", "4", "5", "6a", "6b"))
+    page = look(f"t=0&hide.layer={everything}")
+    glass = np.abs(picture(page) - BACKGROUND).max(axis=2) > 4
+    assert 0.1 < glass.mean() < 0.7
+    page.get_by_text("Cut and peel").click()
+    page.get_by_label("Outline").uncheck()
+    settle(page)
+    assert (np.abs(picture(page) - BACKGROUND).max(axis=2) > 4).mean() < 0.001
 
 
 def test_only_covers_no_name(look):

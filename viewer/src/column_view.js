@@ -3,6 +3,7 @@
 import * as THREE from "three";
 import { Branches, Dots } from "./branches.js";
 import { html, put } from "./markup.js";
+import { vivid } from "./palettes.js";
 import { fetchPacked } from "./source.js";
 
 const BRANCHED = 64; // neurons drawn with their branches
@@ -287,11 +288,11 @@ export class ColumnView {
         if (at !== undefined) glow[at] = Math.max(glow[at], Math.exp((time[k] - now) / tau));
       }
     });
-    const hot = dark ? [255, 248, 230] : [10, 10, 20];
+    const hot = this.base.map((colour) => vivid(colour, dark));
     const rest = dark ? 0.78 : 1;
     this.members.forEach((i, k) => {
       const g = glow[k];
-      const [r, gr, b] = this.base[k].map((c, j) => (c * rest * (1 - g) + hot[j] * g) / 255);
+      const [r, gr, b] = this.base[k].map((c, j) => (c * rest * (1 - g) + hot[k][j] * g) / 255);
       this.somas.colour.set([r, gr, b, 1], 4 * k);
       const [lr, lg, lb] = this.base[k];
       this.lights.colour.set([lr / 255, lg / 255, lb / 255, 0.85 * g], 4 * k);
@@ -301,7 +302,7 @@ export class ColumnView {
     const dim = dark ? 0.62 : 0.9;
     this.grown.forEach(([, k], cell) => {
       const g = glow[k];
-      this.branches.paint(cell, this.base[k].map((c, j) => c * dim * (1 - g) + hot[j] * g), 255);
+      this.branches.paint(cell, this.base[k].map((c, j) => c * dim * (1 - g) + hot[k][j] * g), 255);
     });
   }
 

@@ -6,6 +6,7 @@ import { Asked } from "./asked.js";
 import { Cloud } from "./cloud.js";
 import { ColumnView } from "./column_view.js";
 import { CortexView } from "./cortex_view.js";
+import { CutPanel } from "./cut.js";
 import { Detail } from "./detail.js";
 import { listenToKeys, KEYS } from "./keys.js";
 import { Legend } from "./legend.js";
@@ -15,6 +16,7 @@ import { Population, rateColour, rateShade } from "./population.js";
 import { nodeSet, nodeSetText } from "./selection.js";
 import { fetchPacked, received } from "./source.js";
 import { welch } from "./spectrum.js";
+import { Space } from "./space.js";
 import { Spikes } from "./spikes.js";
 import { Stage } from "./stage.js";
 import { Heat, Raster } from "./timeline.js";
@@ -50,6 +52,7 @@ class App extends Asked {
     const { state } = this;
     this.stage = new Stage($("canvas"), state);
     this.cloud = new Cloud(this.population);
+    this.space = new Space(this);
     this.cortex = new CortexView(this.stage, this.cloud, this);
     this.column = new ColumnView(this.stage, this);
     this.neuronView = new NeuronView(this.stage, this);
@@ -57,10 +60,11 @@ class App extends Asked {
     this.paint();
     this.legend = new Legend($("legend"), this);
     this.transport = new Transport($("transport"), this);
+    this.cutPanel = new CutPanel($("cut"), this);
     this.raster = new Raster($("raster"), this);
     this.heat = new Heat($("heat"), this);
     this.detail = new Detail($("detail"), this);
-    state.on(["colour", "allen", "hidden", "theme", "picked", "view"], () => this.paint());
+    state.on(["colour", "allen", "hidden", "theme", "picked", "view", "slice", "at", "thick", "peel", "outline", "names"], () => this.paint());
     state.on(["t"], () => (this.stage.stale = true));
     state.on(["neuron"], () => (this.stage.stale = true));
     state.on(["view"], () => this.enter());
@@ -130,6 +134,9 @@ class App extends Asked {
     cloud.uniforms.colourBy.value = byRate ? 4 : population.facets.findIndex((f) => f.key === key);
     cloud.uniforms.picked.value = population.pickedCode(state.get("picked"));
     cloud.uniforms.background.value.fromArray(this.background());
+    const { axis, first, last } = this.cut();
+    cloud.cut(axis, [first, last], state.get("peel"));
+    this.space.paint();
     this.stage?.view?.repaint?.();
   }
 
@@ -155,6 +162,7 @@ class App extends Asked {
       this.ready = true;
       document.body.dataset.ready = "true";
       this.firstPicture = performance.now();
+      this.space.load();
       setTimeout(() => this.loadModels(), 500); // so that hovering can name them
     }
   }

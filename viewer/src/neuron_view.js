@@ -289,12 +289,7 @@ export class NeuronView {
   }
 
   overlay() {
-    if (!this.scaleBar) return;
-    const away = this.stage.camera.position.distanceTo(this.stage.controls.target);
-    const mm = (2 * away * Math.tan((this.stage.camera.fov * Math.PI) / 360)) / this.stage.height; // of a pixel
-    const length = [5, 10, 20, 50, 100, 200, 500].find((um) => um / 1000 / mm > 50) ?? 1000;
-    this.scaleBar.style.width = `${length / 1000 / mm}px`;
-    this.scaleBar.textContent = `${length} µm`;
+    if (this.scaleBar) this.stage.scaleBar(this.scaleBar);
   }
 
   /** What lies under the pointer, in words. */

@@ -49,3 +49,9 @@ export function onLight([r, g, b]) {
   const factor = wanted / Math.max(luminance, 1e-3);
   return [r, g, b].map((c) => Math.round(c * factor));
 }
+
+/** A colour as bright as its hue can be, a little lighter on dark and darker on light. */
+export function vivid(colour, dark) {
+  const most = Math.max(...colour, 50);
+  return colour.map((c) => (dark ? 0.7 * ((255 * c) / most) + 0.3 * 255 : (117 * c) / most));
+}

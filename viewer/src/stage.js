@@ -143,6 +143,16 @@ export class Stage {
     return true;
   }
 
+  /** Set the width and the words of a scale bar, which holds at the distance of what one looks at. */
+  scaleBar(element) {
+    const away = this.camera.position.distanceTo(this.controls.target);
+    const mm = (2 * away * Math.tan((this.camera.fov * Math.PI) / 360)) / this.height; // of a pixel
+    const lengths = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
+    const length = lengths.find((um) => um / 1000 / mm > 50) ?? 10000;
+    element.style.width = `${(length / 1000 / mm).toFixed(1)}px`;
+    element.textContent = length < 1000 ? `${length} µm` : `${length / 1000} mm`;
+  }
+
   /** Screen coordinates (CSS pixels) of a point, and whether it is in front. */
   project(point) {
     const p = point.clone().project(this.camera);

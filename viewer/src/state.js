@@ -16,6 +16,12 @@ export const DEFAULTS = {
   to: 0, // 0: the end
   theme: "", // dark or light; "": dark
   camera: "", // of the current view
+  slice: "", // axis of the cut through the cortex
+  at: 50, // where its face lies, percent of the extent along the axis
+  thick: 10, // of what is shown behind that face, percent of the extent
+  peel: 0, // layers taken off from the pia
+  outline: true, // the cortex as glass
+  names: true, // of areas
 };
 
 /** A change of one of these is a step, which the browser's Back takes back. */

@@ -84,7 +84,7 @@ def _blocks(session: Session, *, synapses: bool) -> Iterator[tuple[str, str]]:
         block = spikes.time[part].astype("<f4").tobytes()
         block += spikes.neuron[part].astype("<u4").tobytes()
         yield f"spikes/1/{number}", _compressed(block)
-    names = ["scene", "slab", "models"]
+    names = ["scene", "slab", "space", "models"]
     names += [f"neuron/{number}" for number in session.recorded]
     if synapses and session.simulation is not None:
         names += [f"synapses/{number}" for number in session.recorded]

@@ -26,6 +26,7 @@ from isocortex.viewer.feed import SpikeFeed
 from isocortex.viewer.neuron import branches, neuron_block, recorded_cells, recordings
 from isocortex.viewer.pack import pack
 from isocortex.viewer.scene import make_scene, slab_block
+from isocortex.viewer.space import space_block
 
 #: Above this many nodes the inputs of a configuration are not read for one neuron's synapses.
 MOST_NODES = 300_000
@@ -34,7 +35,7 @@ MOST_LISTED = 64
 #: What a circuit's folder calls its simulation.
 CONFIG_FILE = "simulation_config.json"
 #: All names there are.
-NAME = re.compile(r"(scene|status|slab|models|spikes/(\d+)/(\d+)|(neuron|synapses)/(\d+))")
+NAME = re.compile(r"(scene|status|slab|space|models|spikes/(\d+)/(\d+)|(neuron|synapses)/(\d+))")
 
 
 class Session:
@@ -99,6 +100,7 @@ class Session:
         """A block by its name, None if there is none of that name.
 
         ``scene`` (neurons), ``status`` (JSON), ``spikes/<epoch>/<chunk>``, ``slab`` (the column),
+        ``space`` (outline, labels and strata of a cortex),
         ``models`` (branches of every cell model), ``neuron/<number>``, ``synapses/<number>``.
         """
         match = NAME.fullmatch(name)
@@ -164,6 +166,9 @@ class Session:
 
     def _slab(self) -> bytes:
         return slab_block(self.scene)
+
+    def _space(self) -> bytes:
+        return space_block(self.scene)
 
     def _models(self) -> bytes:
         """Branches of every distinct model and the model of every neuron (0xFFFF: none)."""
