@@ -24,6 +24,7 @@ from isocortex.cortex.model import CortexModel, Recipe
 from isocortex.errors import InputError
 from isocortex.viewer.bundle import read_bundle
 from isocortex.viewer.export import write_page
+from isocortex.viewer.pack import unpack
 from isocortex.viewer.server import ViewServer
 from isocortex.viewer.session import Session, open_session
 
@@ -601,6 +602,55 @@ def test_a_neuron_is_coloured_by_its_voltage_and_shows_its_synapses(look, sessio
     assert loud[drawn(loud)].mean() > 1.2 * quiet[drawn(quiet)].mean()
     assert "excitatory" in page.locator("#key").inner_text()
     assert page.locator("#one .chart canvas").count() == 2  # voltage, and events
+
+
+def test_inputs_and_targets_of_a_neuron_are_counted_by_area_and_drawn(look, session):
+    number = session.whole[0]
+    page = look(f"neuron=cortex+{session.scene.node_id[number]}&t=0")
+    before = picture(page)
+    page.get_by_role("button", name="Inputs", exact=True).click()
+    page.get_by_role("button", name="Targets", exact=True).click()
+    until(page, "isocortex.app.wires.found.in?.rows && isocortex.app.wires.found.out?.rows")
+    settle(page)
+    assert value(page, "wires") == "both"
+    onto = session._onto[session._who(number)]
+    inputs, targets = page.locator("table.wires").all()
+    assert f"{len(onto.source):,} synapses" in inputs.inner_text()
+    cells = "rows => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
+    lines = inputs.locator("tbody tr:not(.rest)").evaluate_all(cells)
+    rows = {name: int(count) for name, _, count, _ in lines}
+    name = session.scene.populations[0]
+    mine = onto.source_population == onto.population.index(name)
+    ids = session.simulation.circuit.nodes[name].node_ids[onto.source[mine]]
+    areas = session.scene.column_of("area")[session.scene.index_of(name, ids)]
+    for area, count in rows.items():
+        if area != "background":
+            assert count == np.count_nonzero(areas == area)
+    _, arrays = unpack(session.get(f"targets/{number}"))
+    assert f"{arrays['count'].sum():,} synapses" in targets.inner_text()
+    assert np.abs(picture(page) - before).max(axis=2).mean() > 3  # lines, and others step back
+    page.get_by_role("button", name="Inputs", exact=True).click()
+    page.get_by_role("button", name="Targets", exact=True).click()
+    settle(page)
+    assert np.abs(picture(page) - before).mean() < 0.5
+
+
+def test_reports_are_named_with_the_unit_in_which_they_are_read_best(look):
+    page = look("t=0")
+    told = """(reports) => reports.map(([variable, units, low, high]) => {
+        const q = isocortex.quantity({ variable, units, low, high });
+        return [q.title, q.unit, q.text(q.at(0)), q.text(q.at(1)), q.shade(0)]; })"""
+    assert page.evaluate(told, [
+        ["v", "mV", -81.2, 31.0], ["ina_NaTs", "mA/cm2", -0.02, 1e-5], ["g_exc", "uS", 0, 2e-3],
+        ["m_NaTs", "1", 0.1, 0.9], ["i_inh", "nA", -0.004, 0.05], ["own", "", 2, 3],
+    ]) == [
+        ["Membrane voltage", "mV", "−85.0", "35.0", pytest.approx(85 / 120)],
+        ["Sodium current of NaTs", "µA/cm²", "−20", "20", 0.5],
+        ["Excitatory synaptic conductance", "nS", "0", "2", 0],
+        ["State m of NaTs", "", "0", "1", 0],
+        ["Inhibitory synaptic current", "pA", "−50", "50", 0.5],
+        ["own", "", "2", "3", -2],
+    ]  # fmt: skip
 
 
 def test_the_address_brings_back_the_view(look):

@@ -41,6 +41,7 @@ uniform vec2 depths; // of the nearest and the farthest soma
 uniform int sliceAxis; // of the places, or -1
 uniform vec2 slice; // first and last step that is shown along it
 uniform uint peel; // strata above it are taken off
+uniform float hush; // below 1 others step back behind lines
 out vec3 colour;
 out float fade;
 out float dim;
@@ -61,8 +62,8 @@ vec4 neuron(int i) {
   uvec4 place = texelFetch(places, at, 0);
   vec4 seen = modelViewMatrix * vec4(vec3(place.xyz), 1.0);
   float far = clamp((-seen.z - depths.x) / max(depths.y - depths.x, 1e-6), 0.0, 1.0);
-  fade = (1.0 - 0.62 * far) * (other ? 0.2 : 1.0);
-  dim = other ? 0.35 : 1.0;
+  fade = (1.0 - 0.62 * far) * (other ? 0.2 : 1.0) * hush;
+  dim = (other ? 0.35 : 1.0) * mix(hush, 1.0, 0.5);
   if (sliceAxis >= 0 && (float(place[sliceAxis]) < slice.x || float(place[sliceAxis]) > slice.y)) shown = 0.0;
   if (shown < 0.5 || place.w < peel) return vec4(0.0);
   return projectionMatrix * seen;
@@ -178,6 +179,7 @@ export class Cloud {
       sliceAxis: { value: -1 },
       slice: { value: new THREE.Vector2() },
       peel: { value: 0 },
+      hush: { value: 1 },
       before: { value: null },
       range: { value: new THREE.Vector2(0.1, 100) },
     };

@@ -131,10 +131,10 @@ export class ColumnView {
     this.lights.mesh.renderOrder = 4;
 
     // branches of the first few: the order is random, so they are a fair sample
-    const { model, first, start, end, radius, kind } = this.data.models.arrays;
+    const { model, first, start, end, radius, ends, kind } = this.data.models.arrays;
     const grown = chosen.map((i, k) => [i, k]).filter(([i]) => model[i] !== 0xffff).slice(0, BRANCHED);
     const total = grown.reduce((sum, [i]) => sum + first[model[i] + 1] - first[model[i]], 0);
-    const parts = { begin: new Float32Array(3 * total), end: new Float32Array(3 * total), radius: new Float32Array(total), key: new Float32Array(total) };
+    const parts = { begin: new Float32Array(3 * total), end: new Float32Array(3 * total), radius: new Float32Array(2 * total), key: new Float32Array(total) };
     let s = 0;
     grown.forEach(([i, k], cell) => {
       const [x, y, z] = points[k];
@@ -155,7 +155,7 @@ export class ColumnView {
           to[3 * s + 1] = y + (h > 0 ? above : below) * h;
           to[3 * s + 2] = z - sn * a + c * d;
         }
-        parts.radius[s] = (kind[b] === 2 ? 0.6 : 1) * radius[b] / 1000;
+        for (const k of [0, 1]) parts.radius[2 * s + k] = ((kind[b] === 2 ? 0.6 : 1) * ends[2 * b + k]) / 1000;
         parts.key[s] = cell;
       }
     });

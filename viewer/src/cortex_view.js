@@ -199,6 +199,8 @@ export class CortexView {
     renderer.clear();
     renderer.render(this.composeScene, this.flat);
     if (this.app.space.there) renderer.render(this.app.space.scene, camera);
+    this.app.wires.look(this.stage);
+    renderer.render(this.app.wires.scene, camera);
   }
 
   /** As many somas a frame as keep it near 30 frames a second. */

@@ -13,6 +13,7 @@ import { Legend } from "./legend.js";
 import { html, put } from "./markup.js";
 import { NeuronView } from "./neuron_view.js";
 import { Population, rateColour, rateShade } from "./population.js";
+import { quantity } from "./quantities.js";
 import { nodeSet, nodeSetText } from "./selection.js";
 import { fetchPacked, received } from "./source.js";
 import { welch } from "./spectrum.js";
@@ -21,6 +22,7 @@ import { Spikes } from "./spikes.js";
 import { Stage } from "./stage.js";
 import { Heat, Raster } from "./timeline.js";
 import { Transport } from "./transport.js";
+import { Wires } from "./wires.js";
 
 const POLL = 1000; // ms between looks at a run that goes on
 const REFRESH = 700; // ms between drawings of plots while spikes arrive
@@ -53,6 +55,7 @@ class App extends Asked {
     this.stage = new Stage($("canvas"), state);
     this.cloud = new Cloud(this.population);
     this.space = new Space(this);
+    this.wires = new Wires(this);
     this.cortex = new CortexView(this.stage, this.cloud, this);
     this.column = new ColumnView(this.stage, this);
     this.neuronView = new NeuronView(this.stage, this);
@@ -65,6 +68,7 @@ class App extends Asked {
     this.heat = new Heat($("heat"), this);
     this.detail = new Detail($("detail"), this);
     state.on(["colour", "allen", "hidden", "theme", "picked", "view", "slice", "at", "thick", "peel", "outline", "names"], () => this.paint());
+    this.wires.changed();
     state.on(["t"], () => (this.stage.stale = true));
     state.on(["neuron"], () => (this.stage.stale = true));
     state.on(["view"], () => this.enter());
@@ -305,7 +309,7 @@ async function main() {
     const spikes = new Spikes();
     const [scene] = await Promise.all([fetchPacked("scene"), spikes.look()]);
     const app = new App(new Population(scene), spikes);
-    window.isocortex = { app, welch, received, begun, nodeSet, nodeSetText };
+    window.isocortex = { app, welch, received, begun, nodeSet, nodeSetText, quantity };
     app.start();
   } catch (error) {
     console.error(error);

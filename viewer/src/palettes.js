@@ -24,6 +24,10 @@ export const MAGMA = map(
 // On light, too, nothing is the colour of the page and more is hotter.
 export const EMBERS = map("#fbfbfa", "#fbe3c8", "#f9bb84", "#f28a4b", "#dd5330", "#b0242a", "#761026");
 
+// On both sides of nothing: what flows in is blue, what flows out orange.
+export const CALM = map("#7fd4ff", "#3f9fd6", "#23597d", "#2b2f38", "#7a4a17", "#cf8526", "#ffc67a");
+export const CALM_LIGHT = map("#00568c", "#3f93c2", "#a9cbe0", "#dcdcda", "#ecc795", "#cf8429", "#8f4a00");
+
 export const rgb = hex;
 export const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`;
 

@@ -12,6 +12,7 @@ export const DEFAULTS = {
   side: "right", // hemisphere of the column
   neuron: -1, // in drawing order
   variable: "v", // what colours the branches
+  wires: "", // of the chosen neuron: "in", "out" or "both"
   from: 0, // span of the time axis, ms
   to: 0, // 0: the end
   theme: "", // dark or light; "": dark

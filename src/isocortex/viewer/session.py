@@ -27,6 +27,7 @@ from isocortex.viewer.neuron import branches, neuron_block, recorded_cells, reco
 from isocortex.viewer.pack import pack
 from isocortex.viewer.scene import make_scene, slab_block
 from isocortex.viewer.space import space_block
+from isocortex.viewer.targets import targets_block
 
 #: Above this many nodes the inputs of a configuration are not read for one neuron's synapses.
 MOST_NODES = 300_000
@@ -35,7 +36,9 @@ MOST_LISTED = 64
 #: What a circuit's folder calls its simulation.
 CONFIG_FILE = "simulation_config.json"
 #: All names there are.
-NAME = re.compile(r"(scene|status|slab|space|models|spikes/(\d+)/(\d+)|(neuron|synapses)/(\d+))")
+NAME = re.compile(
+    r"(scene|status|slab|space|models|spikes/(\d+)/(\d+)|(neuron|synapses|targets)/(\d+))"
+)
 
 
 class Session:
@@ -63,7 +66,7 @@ class Session:
         self._full: Simulation | None = None
         self._blocks: dict[str, bytes] = {}
         self._onto: dict[tuple[str, int], SynapsesOnto] = {}
-        self._locks = {kind: threading.Lock() for kind in (None, "neuron", "synapses")}
+        self._locks = {kind: threading.Lock() for kind in (None, "neuron", "synapses", "targets")}
         self._take(result)
 
     def _take(self, result: Result) -> None:
@@ -101,7 +104,8 @@ class Session:
 
         ``scene`` (neurons), ``status`` (JSON), ``spikes/<epoch>/<chunk>``, ``slab`` (the column),
         ``space`` (outline, labels and strata of a cortex),
-        ``models`` (branches of every cell model), ``neuron/<number>``, ``synapses/<number>``.
+        ``models`` (branches of every cell model), ``neuron/<number>``, ``synapses/<number>``,
+        ``targets/<number>``.
         """
         match = NAME.fullmatch(name)
         if match is None:
@@ -196,7 +200,7 @@ class Session:
             mine = np.flatnonzero(self.scene.population == p)
             model[mine] = number[kind[self.scene.row[mine]]]
         first = np.cumsum([0, *(len(part["radius"]) for part in parts)])
-        keys = ("start", "end", "radius", "kind")
+        keys = ("start", "end", "radius", "ends", "kind")
         arrays = {key: np.concatenate([part[key] for part in parts]) for key in keys if parts}
         return pack({"models": names}, {"model": model, "first": first.astype(np.uint32), **arrays})
 
@@ -237,6 +241,12 @@ class Session:
             return pack({"synapses": 0, "reason": str(error)}, {})
         onto = self._onto[population, node]
         return events_block(simulation, self.scene, self.feed.all(), cell, onto, self.duration)
+
+    def _targets(self, number: int) -> bytes:
+        try:
+            return targets_block(self._simulation(), self.scene, *self._who(number))
+        except IsocortexError as error:
+            return pack({"synapses": 0, "reason": str(error)}, {})
 
     def _simulation(self) -> Simulation:
         """The simulation with edges and inputs, loaded when first needed."""
