@@ -635,6 +635,37 @@ def test_inputs_and_targets_of_a_neuron_are_counted_by_area_and_drawn(look, sess
     assert np.abs(picture(page) - before).mean() < 0.5
 
 
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_a_picture_is_saved_at_its_size_with_what_it_shows(look, session, theme):
+    page = look("t=40&colour=layer&picked=VISp")
+    page.set_viewport_size({"width": 1100, "height": 480})
+    settle(page)
+    before = picture(page)
+    page.get_by_role("button", name="Save a picture").click()
+    dialog = page.locator("#photo")
+    assert dialog.locator("[name=label]").input_value() == "VISp"
+    dialog.locator("[name=label]").fill("<b>VISp</b> & others")
+    dialog.locator("[name=theme]").select_option(theme)
+    with page.expect_download() as saved:
+        dialog.get_by_role("button", name="Save PNG").click()
+    assert saved.value.suggested_filename.endswith("_cortex_40.0ms.png")
+    image = Image.open(saved.value.path())
+    assert image.width == pytest.approx(2126, abs=1)  # 180 mm
+    assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    label, view, made = image.info["Description"].split("\n")
+    assert label == "<b>VISp</b> & others" and view == "t = 40.0 ms of 120 ms"
+    for words in ("900 neurons", "scale 0.0001", "seed 1", "dt 0.1 ms", "Isocortex "):
+        assert words in made
+    pixels = np.asarray(image.convert("RGB")).astype(int)
+    ground = {"dark": BACKGROUND, "light": (251, 251, 250)}[theme]
+    assert (pixels[2, 2] == ground).all()
+    foot = pixels[round(before.shape[0] * image.width / before.shape[1]) + 4 :]
+    assert 0.01 < (np.abs(foot - ground).max(axis=2) > 60).mean() < 0.3  # words below
+    assert value(page, "theme") == ""
+    settle(page)
+    assert np.abs(picture(page) - before).mean() < 0.5
+
+
 def test_reports_are_named_with_the_unit_in_which_they_are_read_best(look):
     page = look("t=0")
     told = """(reports) => reports.map(([variable, units, low, high]) => {

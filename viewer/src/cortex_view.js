@@ -148,8 +148,13 @@ export class CortexView {
     this.stage.stale = true;
   }
 
+  /** Whether somas or shades are still to be drawn. */
+  unfinished() {
+    return this.drawn < this.cloud.n || this.plain;
+  }
+
   wants() {
-    return this.drawn < this.cloud.n || this.plain || this.app.state.get("playing");
+    return this.unfinished() || this.app.state.get("playing");
   }
 
   draw(moving) {

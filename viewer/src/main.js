@@ -12,6 +12,7 @@ import { listenToKeys, KEYS } from "./keys.js";
 import { Legend } from "./legend.js";
 import { html, put } from "./markup.js";
 import { NeuronView } from "./neuron_view.js";
+import { offerPhoto, photo } from "./photo.js";
 import { Population, rateColour, rateShade } from "./population.js";
 import { quantity } from "./quantities.js";
 import { nodeSet, nodeSetText } from "./selection.js";
@@ -79,6 +80,7 @@ class App extends Asked {
     for (const button of document.querySelectorAll(".drawer")) button.addEventListener("click", () => this.open(button.dataset.drawer));
     $("canvas").addEventListener("pointerdown", () => this.open(""));
     $("theme").addEventListener("click", () => state.set({ theme: this.dark() ? "light" : "dark" }));
+    $("camera").addEventListener("click", () => this.photograph());
     $("help").addEventListener("click", () => this.help());
     put($("keys"), KEYS);
     $("keys").addEventListener("click", () => $("keys").close());
@@ -246,6 +248,10 @@ class App extends Asked {
     this.transport.render();
   }
 
+  photograph() {
+    offerPhoto($("photo"), this);
+  }
+
   help() {
     $("keys").showModal();
   }
@@ -309,7 +315,7 @@ async function main() {
     const spikes = new Spikes();
     const [scene] = await Promise.all([fetchPacked("scene"), spikes.look()]);
     const app = new App(new Population(scene), spikes);
-    window.isocortex = { app, welch, received, begun, nodeSet, nodeSetText, quantity };
+    window.isocortex = { app, welch, received, begun, nodeSet, nodeSetText, quantity, photo };
     app.start();
   } catch (error) {
     console.error(error);

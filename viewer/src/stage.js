@@ -30,9 +30,24 @@ export class Stage {
     this.resize();
   }
 
-  resize() {
+  /** What is seen, all of it, with `ratio` pixels to one of the page; `resize` goes back to the screen. */
+  snapshot(ratio) {
+    this.resize(ratio);
+    this.moving = 0;
+    this.camera.updateMatrixWorld();
+    do this.view.draw(false);
+    while (this.view.unfinished?.());
+    this.view.overlay?.();
+    const copy = document.createElement("canvas");
+    copy.width = this.canvas.width;
+    copy.height = this.canvas.height;
+    copy.getContext("2d").drawImage(this.canvas, 0, 0); // in the same breath: it is not kept
+    return copy;
+  }
+
+  resize(ratio = Math.min(devicePixelRatio || 1, 2)) {
     const { clientWidth: width, clientHeight: height } = this.canvas.parentElement;
-    this.ratio = Math.min(devicePixelRatio || 1, 2);
+    this.ratio = ratio;
     this.width = Math.max(width, 1);
     this.height = Math.max(height, 1);
     this.renderer.setPixelRatio(this.ratio);

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from isocortex import __version__
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import NodePopulation, Simulation
+from isocortex.cortex.projection import CortexProjection
 from isocortex.errors import ConfigError, InputError, IsocortexError
 from isocortex.network.cells import MODEL_COLUMNS, compile_cell_of
 from isocortex.network.onto import SynapsesOnto, synapses_onto
@@ -146,15 +148,13 @@ class Session:
         return self.feed.chunks[chunk].bytes()
 
     def _scene(self) -> bytes:
-        run = self.result.provenance.get("run", {})
         folder = self.result.directory.resolve()
         generic = folder.name in ("output", "results")
         return self.scene.block(
             {
                 "title": folder.parent.name if generic else folder.name,
                 "folder": str(folder),
-                "simulator": self.result.provenance.get("simulator", ""),
-                "dt": run.get("dt"),
+                **self._origin(),
                 "duration": self.duration,
                 "recorded": self.recorded,
                 "whole": self.whole,
@@ -162,6 +162,18 @@ class Session:
                 "branched": self._branched(),
             }
         )
+
+    def _origin(self) -> dict[str, Any]:
+        """For captions: the program and its version, time step, seed, and scale of a recipe."""
+        facts, simulation = self.result.provenance, self.simulation
+        projections = simulation.circuit.projections if simulation is not None else []
+        scale = [p.recipe.scale for p in projections if isinstance(p, CortexProjection)]
+        return {
+            "simulator": facts.get("simulator", f"Isocortex {__version__}"),
+            "dt": facts.get("run", {}).get("dt", simulation.dt if simulation else None),
+            "seed": facts.get("seed", simulation.seed if simulation else None),
+            "scale": scale[0] if scale else None,
+        }
 
     def _branched(self) -> bool:
         """Whether any of the first few neurons has a model with branches."""
