@@ -110,9 +110,9 @@ void main() {
   float z = texture(before, 0.5 + 0.5 * at.xy / max(at.w, 1e-6)).x;
   float wall = range.x * range.y / (range.y - z * (range.y - range.x));
   float own = drawn(at.w);
-  glow *= 1.0 - 0.6 * smoothstep(1.0, 6.0, (at.w - wall) / own);
+  glow *= 1.0 - 0.45 * smoothstep(1.0, 8.0, (at.w - wall) / own);
   float size = 2.0 * own * pixels / max(at.w, 1e-3);
-  gl_PointSize = clamp(size * (1.5 + 1.5 * glow), least * crowd, 160.0);
+  gl_PointSize = clamp(size * (1.7 + 1.6 * glow), least * crowd, 160.0);
 }`;
 
 const FLASH_FRAGMENT = /* glsl */ `
@@ -134,7 +134,7 @@ void main() {
   vec3 vivid = colour / max(max(colour.r, max(colour.g, colour.b)), 0.2);
   if (dark) {
     vec3 hot = mix(vivid, vec3(1.0), 0.4 * (1.0 - smoothstep(0.0, 0.3, r)));
-    paint = vec4(hot * core + vivid * halo * 0.6, min(core + 0.25 * halo, 1.0)) * seen;
+    paint = vec4(hot * core + vivid * halo * 0.95, min(core + 0.3 * halo, 1.0)) * seen;
   } else {
     float cover = clamp(core + 0.5 * halo, 0.0, 1.0) * seen;
     paint = vec4(vivid * 0.46, 1.0) * cover;
