@@ -460,7 +460,7 @@ def test_what_is_shown_is_exported_as_a_node_set(look, session):
     ((population, rows),) = circuit.select("VISp_L4_right", "node_set")
     assert population == "cortex" and set(rows) == set(session.scene.row[mine])
     with page.expect_download() as saved:
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Save", exact=True).click()
     assert json.loads(Path(saved.value.path()).read_text()) == json.loads(text)
 
 
@@ -711,6 +711,43 @@ def test_the_export_opens_from_the_disk_and_asks_nobody(browser, session, tmp_pa
     assert drawn(picture(page)).mean() > 0.1
     page.close()
     assert complaints == [] and all(url.startswith(("file:", "data:", "blob:")) for url in asked)
+
+
+def test_two_runs_beside_each_other_have_one_clock_one_camera_and_the_same_choices(
+    browser, session, tmp_path
+):
+    write_run(tmp_path / "output", session.config, [3, 4], [1.0, 2.0], len(session.scene), 300.0)
+    server = ViewServer(session, beside=open_session(tmp_path / "output"))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page = browser.new_page(viewport={"width": WIDTH, "height": 500})
+    complaints = []
+    page.on("console", lambda m: m.type in ("error", "warning") and complaints.append(m.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{server.url}#t=20&colour=layer")
+    page.wait_for_selector("body[data-ready=true]", timeout=120000)
+    both = "isocortex.apps.map((app) => app.{})".format
+    assert page.evaluate(both("state.get('t')")) == [20, 20]
+    assert page.evaluate(both("spikes.duration")) == [session.duration, 300]
+    assert page.evaluate(both("state.get('to')")) == [300, 300]
+    first, second = page.frames[1:]
+    second.locator('#legend button[data-pick="VISp"]').evaluate("(button) => button.click()")
+    assert page.evaluate(both("state.get('picked')")) == ["VISp", "VISp"]
+    first.locator("#canvas").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("d")
+    eyes = both("stage.camera.position.toArray()")
+    until(page, f"new Set({eyes}.map(String)).size === 1")
+    assert page.evaluate(both("state.get('t')")) == [21, 21]
+    first.locator("#transport .play").click()  # the clock is the longer one's, whoever starts it
+    until(page, "isocortex.apps[0].state.get('t') > 130")
+    second.locator("#transport .play").click()
+    assert page.evaluate(both("state.get('playing')")) == [False, False]
+    one, two = page.evaluate(both("state.get('t')"))
+    assert one == two > session.duration
+    page.close()
+    server.shutdown()
+    server.server_close()
+    assert complaints == []
 
 
 def test_without_webgl_words_and_pictures_remain(browser, server):

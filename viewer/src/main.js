@@ -148,7 +148,7 @@ class App extends Asked {
 
   frame(now) {
     requestAnimationFrame((next) => this.frame(next));
-    if (this.state.get("playing")) {
+    if (this.state.get("playing") && !this.led) { // beside another run one of the two has the clock
       const passed = Math.min(now - (this.last ?? now), 250);
       const end = this.spikes.live ? Math.max(this.spikes.reached, this.state.get("t")) : this.spikes.duration;
       const t = Math.min(this.state.get("t") + (passed / 1000) * this.speed(), end);
