@@ -68,7 +68,8 @@ class Session:
         self._full: Simulation | None = None
         self._blocks: dict[str, bytes] = {}
         self._onto: dict[tuple[str, int], SynapsesOnto] = {}
-        self._locks = {kind: threading.Lock() for kind in (None, "neuron", "synapses", "targets")}
+        self._locks = {kind: threading.Lock() for kind in (None, "neuron", "synapses")}
+        self._locks["targets"] = self._locks["synapses"]  # both ask the simulation with its edges
         self._take(result)
 
     def _take(self, result: Result) -> None:
