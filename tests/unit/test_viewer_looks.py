@@ -62,6 +62,9 @@ def test_layers_are_peeled_from_the_pia(look, session):
     page.locator("#cut [data-key=peel]").fill("0")
     settle(page)
     assert drawn(picture(page)).mean() > 1.05 * peeled
+    page.locator("#cut [data-key=peel]").focus()
+    page.keyboard.press("ArrowRight")  # moves the slider, and not the time
+    assert value(page, "peel") == 0.1 and value(page, "t") == 0
 
 
 def test_names_of_areas_come_with_their_size_and_only_from_in_front(look):

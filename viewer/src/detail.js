@@ -148,9 +148,10 @@ export class Detail {
     const reports = all.filter((r, k) => all.findIndex((other) => other.variable === r.variable) === k);
     reports.sort((a, b) => (b.variable === "v") - (a.variable === "v"));
     for (const report of reports) {
-      const { factor, unit } = quantity(report);
       const name = { v: "Soma v", cai: "Ca" }[report.variable] ?? report.variable.replaceAll("_", " ");
       const values = data.arrays[`trace${report.k}`];
+      const ends = values.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [Infinity, -Infinity]);
+      const { factor, unit } = quantity({ ...report, low: ends[0], high: ends[1] }); // of the soma alone
       const plot = new Plot(box, { x: "Time (ms)", y: `${name} (${unit || "1"})`, height: report.variable === "v" ? 128 : 96, app: this.app });
       const xs = Float64Array.from(values, (_, k) => report.first + k * report.dt);
       plot.show(xs, [{ label: name, values: factor === 1 ? values : values.map((v) => v * factor), colour: colour(report.variable === "v" ? "accent" : "warm") }], { range: this.span() });

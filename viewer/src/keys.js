@@ -30,8 +30,9 @@ export function listenToKeys(app) {
   addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input[name], select, dialog[open]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.type === "range" && /^(Arrow|Home|End|Page)/.test(event.key)) return; // it moves the slider
     const by = event.shiftKey ? 10 : 1;
-    const control = event.target.closest?.("button, input");
+    const control = event.target.closest?.("button, input, summary");
     if (event.key === " " && control && tabbed) return;
     const does = {
       " ": () => {

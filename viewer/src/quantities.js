@@ -11,8 +11,8 @@ const NAMED = {
 /** Unit of a report -> those it may be shown in: [least value from which on, factor, unit]. */
 const UNITS = {
   mM: [[0.1, 1, "mM"], [0, 1e3, "µM"]],
-  "mA/cm2": [[0.1, 1, "mA/cm²"], [1e-4, 1e3, "µA/cm²"], [0, 1e6, "nA/cm²"]],
-  "S/cm2": [[0.1, 1, "S/cm²"], [1e-4, 1e3, "mS/cm²"], [0, 1e6, "µS/cm²"]],
+  "mA/cm2": [[0.1, 1, "mA/cm²"], [1e-4, 1e3, "µA/cm²"], [1e-7, 1e6, "nA/cm²"], [0, 1e9, "pA/cm²"]],
+  "S/cm2": [[0.1, 1, "S/cm²"], [1e-4, 1e3, "mS/cm²"], [1e-7, 1e6, "µS/cm²"], [0, 1e9, "nS/cm²"]],
   uS: [[0.1, 1, "µS"], [1e-4, 1e3, "nS"], [0, 1e6, "pS"]],
   nA: [[0.1, 1, "nA"], [0, 1e3, "pA"]],
 };
