@@ -47,7 +47,7 @@ export async function photo(app, { label: words, size = "print", theme: page = "
     const lines = caption ? captionLines(app) : [];
     const measure = canvas.getContext("2d");
     const legend = caption ? colours(app) : null;
-    const foot = layFoot(measure, { app, words, lines, legend, width: stage.width });
+    const foot = layFoot(measure, { words, lines, legend, width: stage.width });
     canvas.height = base.height + Math.round(foot.height * ratio);
     const pen = canvas.getContext("2d");
     pen.fillStyle = css(theme().background);
@@ -111,7 +111,7 @@ function colours(app) {
 }
 
 /** The band below the picture: its height, and what draws it. */
-function layFoot(pen, { app, words, lines, legend, width }) {
+function layFoot(pen, { words, lines, legend, width }) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
   const font = (weight, size) => `${weight} ${size}px ${getComputedStyle(document.body).fontFamily}`;
