@@ -57,7 +57,7 @@ def test_the_page_and_its_data_are_served(server):
 
 
 def test_two_runs_are_served_beside_each_other(server, monkeypatch):
-    monkeypatch.setattr(module, "read_bundle", lambda page=PAGE: PAGE if page is PAGE else PAIR)
+    monkeypatch.setattr(module, "read_bundle", lambda page=None: PAGE if page is None else PAIR)
     pair = ViewServer(server.session, beside=server.session)
     thread = threading.Thread(target=pair.serve_forever, daemon=True)
     thread.start()

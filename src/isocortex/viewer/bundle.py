@@ -23,13 +23,14 @@ PAIR = {
 }
 
 
-def read_bundle(page: Mapping[str, tuple[str, str]] = PAGE) -> dict[str, tuple[str, bytes]]:
-    """Name -> (content type, content) of a page's files.
+def read_bundle(page: Mapping[str, tuple[str, str]] | None = None) -> dict[str, tuple[str, bytes]]:
+    """Name -> (content type, content) of the files of a page, by default :data:`PAGE`.
 
     Raises
     ------
     InputError : the package was built where neither Node nor its package index could be reached.
     """
+    page = PAGE if page is None else page
     folder = files("isocortex.viewer") / "static"
     try:
         return {name: (kind, (folder / file).read_bytes()) for name, (kind, file) in page.items()}
