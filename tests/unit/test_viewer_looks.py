@@ -130,6 +130,7 @@ def test_inputs_and_targets_of_a_neuron_are_counted_by_area_and_drawn(look, sess
 def test_a_picture_is_saved_at_its_size_with_what_it_shows(look, session, theme):
     page = look("t=40&colour=layer&picked=VISp")
     page.set_viewport_size({"width": 1100, "height": 480})
+    until(page, "isocortex.app.stage.height === document.getElementById('stage').clientHeight")
     settle(page)
     before = picture(page)
     page.get_by_role("button", name="Save a picture").click()
