@@ -25,7 +25,9 @@ MACHINES = ("x86_64", "AMD64", "aarch64", "arm64")
 QUIETLY = (
     "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=30000",
 )  # fmt: skip
-BUILT = ("index.html", "viewer.js", "viewer.css", "LICENSES.txt")
+BUILT = (
+    "index.html", "viewer.js", "viewer.css", "pair.html", "pair.js", "pair.css", "LICENSES.txt",
+)  # fmt: skip
 
 
 class ViewerBuildHook(BuildHookInterface):

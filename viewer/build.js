@@ -5,7 +5,7 @@ import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 const target = process.argv[2] ?? "../src/isocortex/viewer/static";
 await mkdir(target, { recursive: true });
 await build({
-  entryPoints: { viewer: "src/main.js" },
+  entryPoints: { viewer: "src/main.js", pair: "src/pair.js" },
   bundle: true,
   minify: true,
   format: "iife", // a module script would not load from a file
@@ -14,7 +14,7 @@ await build({
   loader: { ".css": "css" },
   outdir: target,
 });
-await copyFile("src/index.html", `${target}/index.html`);
+for (const page of ["index.html", "pair.html"]) await copyFile(`src/${page}`, `${target}/${page}`);
 const licences = [];
 for (const name of ["three", "uplot"]) {
   const { version } = JSON.parse(await readFile(`node_modules/${name}/package.json`, "utf8"));

@@ -30,6 +30,21 @@ def place(session, node):
     return int(session.scene.index_of("cells", np.array([node]))[0])
 
 
+def test_a_branch_tapers_from_one_compartment_to_the_next():
+    cell = load_cell("472363762")
+    drawn = branches(cell)
+    start, end = drawn["ends"].T
+    place = {node: k for k, node in enumerate(cell.compartments)}
+    of = cell.section_type
+    for node, k in place.items():
+        up = cell.parent[node]
+        if up in place and of[up] != 1 and np.count_nonzero(cell.parent == up) == 1:
+            joint = (cell.diameter[node] + cell.diameter[up]) / 4
+            assert start[k] == pytest.approx(joint) and end[place[up]] == pytest.approx(joint)
+    assert start[drawn["kind"] == 1] == pytest.approx(drawn["radius"][drawn["kind"] == 1])
+    assert (start > 0).all() and np.mean(start != end) > 0.5
+
+
 def test_apical_dendrites_point_up_and_lengths_stay():
     for name in library_cells().index:
         cell = load_cell(name)

@@ -1,146 +1,32 @@
-"""The page in a browser: what is drawn, and what happens when one uses it.
+"""The page in a browser: what is drawn, and what happens when one uses it."""
 
-Needs Chromium, playwright (``pip install 'isocortex[viewer-test]'``) and the built page.
-"""
-
-import io
 import json
-import shutil
-import threading
-import time
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import viewer_page
 from library_circuit import poisson, write_library_circuit
-from PIL import Image
+from viewer_page import (
+    HEIGHT,
+    WIDTH,
+    drawn,
+    picture,
+    served,
+    settle,
+    until,
+    value,
+    wait_for_hash,
+)
 from viewer_run import write_run
 
-import isocortex
-from isocortex.cortex.build import build_cortex
-from isocortex.cortex.model import CortexModel, Recipe
-from isocortex.errors import InputError
-from isocortex.viewer.bundle import read_bundle
 from isocortex.viewer.export import write_page
-from isocortex.viewer.server import ViewServer
-from isocortex.viewer.session import Session, open_session
+from isocortex.viewer.session import open_session
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-OPTIONS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-]  # fmt: skip
-BACKGROUND = (11, 13, 18)
-WIDTH, HEIGHT = 1280, 800
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed")
-    try:
-        read_bundle()
-    except InputError as error:
-        pytest.skip(f"the page was not built: {error.message}")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory):
-    """A run of 900 neurons, ten of them recorded in every compartment."""
-    cortex = CortexModel.make(Recipe(scale=0.0001))
-    config = build_cortex(tmp_path_factory.mktemp("cortex"), cortex, tstop=120.0)
-    content = json.loads(config.read_text())
-    content["reports"] = {
-        "membrane_potential": {
-            "module": "membrane_report", "cells": "recorded", "variable_name": "v",
-            "sections": "all", "dt": 0.5,
-        },
-        "at_somata": {
-            "module": "membrane_report", "cells": {"population": "cortex", "node_id": [0]},
-            "variable_name": "v", "sections": "soma", "dt": 0.5,
-        },
-    }  # fmt: skip
-    config.write_text(json.dumps(content))
-    return Session(isocortex.run(config, precision="single"))
-
-
-@contextmanager
-def served(session):
-    server = ViewServer(session)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture(scope="module")
-def server(session):
-    with served(session) as server:
-        yield server
-
-
-@pytest.fixture
-def look(browser, server):
-    """Open the page at a state; afterwards nothing must have complained or asked elsewhere."""
-    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-    complaints = []
-    page.on("console", lambda m: m.type in ("error", "warning") and complaints.append(m.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda r: r.url.startswith(server.url) or complaints.append(r.url))
-
-    def open_at(state=""):
-        page.goto("about:blank")
-        complaints.clear()
-        page.goto(f"{server.url}#{state}")
-        page.wait_for_selector("body[data-ready=true][data-spikes=all]", timeout=60000)
-        settle(page)
-        return page
-
-    yield open_at
-    page.close()
-    assert complaints == []
-
-
-def until(page, what):
-    """Wait until an expression is true. The page forbids eval, so it cannot wait by itself."""
-    deadline = time.monotonic() + 60
-    while not page.evaluate(f"Boolean({what})"):
-        assert time.monotonic() < deadline, f"never: {what}"
-        page.wait_for_timeout(30)
-
-
-def settle(page):
-    """Until nothing is left to draw."""
-    a = "isocortex.app"
-    until(page, f"!{a}.stage.stale && {a}.stage.moving === 0 && !{a}.stage.view.wants?.()")
-    page.wait_for_timeout(150)
-
-
-def picture(page):
-    """The three-dimensional view as uint8[height, width, 3]."""
-    overlays = "for (const name of ['compass', 'presets', 'key', 'labels', 'tip'])" \
-               " document.getElementById(name).style.visibility = "  # fmt: skip
-    page.evaluate(overlays + "'hidden'")
-    content = page.locator("#canvas").screenshot()
-    page.evaluate(overlays + "''")
-    return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int)
-
-
-def drawn(image):
-    return np.abs(image - BACKGROUND).max(axis=2) > 20
-
-
-def value(page, key):
-    return page.evaluate(f"isocortex.app.state.get('{key}')")
+#: pytest finds fixtures by their names in a module.
+browser, session = viewer_page.browser, viewer_page.session
+server, look = viewer_page.server, viewer_page.look
 
 
 def test_the_cortex_fills_the_picture_with_the_colours_of_its_hemispheres(look):
@@ -171,8 +57,12 @@ def test_neurons_flash_when_they_spike(look, session):
     spikes = session.feed.all()
     counts, edges = np.histogram(spikes.time, 60, (0, 120))
     busy = float(edges[np.argmax(counts) + 1])
-    quiet, loud = (picture(look(f"t={t}")) for t in (0, busy))
-    assert (loud.min(axis=2) > 200).sum() > 20 + (quiet.min(axis=2) > 200).sum()
+    quiet, loud = (picture(look(f"t={t}&colour=hemisphere")) for t in (0, busy))
+    bright, was = ((image.max(axis=2) > 235).sum() for image in (loud, quiet))
+    assert bright > 50 + was
+    # and keep the hue of their hemispheres: left is blue, right is orange
+    shining = loud[(loud.max(axis=2) > 235) & (quiet.max(axis=2) < 200)]
+    assert np.mean(shining.max(axis=1) - shining.min(axis=1)) > 80
 
 
 def test_cells_are_silent_in_the_time_that_their_rates_are_of(look, session):
@@ -335,7 +225,7 @@ def test_narrow_windows_show_the_whole_cortex_and_every_control(look, width, hei
 
 
 def test_near_neurons_leave_room_to_see_between_them(look):
-    page = look("t=0")
+    page = look("t=0&outline=false")
     home = drawn(picture(page)).mean()
     page.evaluate("isocortex.app.stage.controls.target.copy(isocortex.app.cloud.worldOf(5))")
     for nearer in (6, 6):
@@ -387,7 +277,7 @@ def test_what_is_shown_is_exported_as_a_node_set(look, session):
     ((population, rows),) = circuit.select("VISp_L4_right", "node_set")
     assert population == "cortex" and set(rows) == set(session.scene.row[mine])
     with page.expect_download() as saved:
-        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Save", exact=True).click()
     assert json.loads(Path(saved.value.path()).read_text()) == json.loads(text)
 
 
@@ -467,12 +357,6 @@ def test_an_area_is_picked_and_its_numbers_are_right(look, session):
     assert f"{mine.sum():,}" in facts
     assert f"{1000 * spikes / mine.sum() / session.duration:.2f} Hz" in facts
     wait_for_hash(page, "picked=VISp")
-
-
-def wait_for_hash(page, words):
-    """The address, once it has the words: it follows the view a little later."""
-    until(page, f"/{words}/.test(location.hash)")
-    return page.evaluate("location.hash")
 
 
 def test_a_click_selects_the_neuron_that_hovering_names(look, session):

@@ -17,6 +17,7 @@ PAGE = {
     "": ("text/html; charset=utf-8", b"<title>Isocortex</title>"),
     "viewer.js": ("text/javascript; charset=utf-8", b"1"),
 }
+PAIR = {"": ("text/html; charset=utf-8", b"<title>Two</title>")}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +54,26 @@ def test_the_page_and_its_data_are_served(server):
     told = json.loads(body)
     status, _, body = ask(server, f"/{server.token}/spikes/{told['epoch']}/0")
     assert status == 200 and len(body) == 8 * told["chunks"][0]
+
+
+def test_two_runs_are_served_beside_each_other(server, monkeypatch):
+    monkeypatch.setattr(module, "read_bundle", lambda page=None: PAGE if page is None else PAIR)
+    pair = ViewServer(server.session, beside=server.session)
+    thread = threading.Thread(target=pair.serve_forever, daemon=True)
+    thread.start()
+    try:
+        _, headers, body = ask(pair, f"/{pair.token}/")
+        assert body == PAIR[""][1]
+        assert "frame-src 'self'" in headers["Content-Security-Policy"]
+        assert "frame-ancestors 'self'" in headers["Content-Security-Policy"]
+        for run in ("a", "b"):
+            assert ask(pair, f"/{pair.token}/{run}/")[2] == PAGE[""][1]
+            assert unpack(ask(pair, f"/{pair.token}/{run}/scene")[2])[0]["n"] == 900
+        for path in ("scene", "c/scene", "a/b/scene", "a/pair.js"):
+            assert ask(pair, f"/{pair.token}/{path}")[0] == 404
+    finally:
+        pair.shutdown()
+        pair.server_close()
 
 
 def test_localhost_is_this_machine_too(server):

@@ -1,5 +1,6 @@
 // What all parts of the page ask: the time, who is shown, in which colours, and what to call it.
 
+import { slice } from "./cut.js";
 import { html, put, stacked } from "./markup.js";
 import { theme } from "./palettes.js";
 import { rateColour, rateShade } from "./population.js";
@@ -62,6 +63,11 @@ export class Asked {
     // a column is of one area: unless asked for, its colours tell classes
     const classes = this.population.facets.find((f) => f.key === "cell_class")?.key;
     return (this.state.get("view") === "column" && classes) || known[0];
+  }
+
+  /** The slice that is shown: axis or -1, first and last mm. */
+  cut() {
+    return slice(this.population, this.state);
   }
 
   member() {

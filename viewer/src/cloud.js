@@ -6,6 +6,7 @@ import { lowerBound } from "./spikes.js";
 
 const WIDTH = 2048; // of textures
 const SOMA = 0.008; // mm, radius of a neuron's soma
+const STRATA = 42; // a layer
 const SHRINKS = 0.75; // power of the distance with which what is drawn larger gets smaller
 
 /** A texture with one texel a neuron. */
@@ -37,6 +38,10 @@ uniform float least; // pixels
 uniform int colourBy;
 uniform int picked; // value of facet 0, or -1
 uniform vec2 depths; // of the nearest and the farthest soma
+uniform int sliceAxis; // of the places, or -1
+uniform vec2 slice; // first and last step that is shown along it
+uniform uint peel; // strata above it are taken off
+uniform float hush; // below 1 others step back behind lines
 out vec3 colour;
 out float fade;
 out float dim;
@@ -54,11 +59,13 @@ vec4 neuron(int i) {
   if (colourBy == 4) colour = of(4u, texelFetch(shades, at, 0).x).rgb;
   else colour = of(uint(colourBy), code[colourBy]).rgb;
   bool other = picked >= 0 && int(code.x) != picked;
-  vec4 seen = modelViewMatrix * vec4(vec3(texelFetch(places, at, 0).xyz), 1.0);
+  uvec4 place = texelFetch(places, at, 0);
+  vec4 seen = modelViewMatrix * vec4(vec3(place.xyz), 1.0);
   float far = clamp((-seen.z - depths.x) / max(depths.y - depths.x, 1e-6), 0.0, 1.0);
-  fade = (1.0 - 0.62 * far) * (other ? 0.2 : 1.0);
-  dim = other ? 0.35 : 1.0;
-  if (shown < 0.5) return vec4(0.0);
+  fade = (1.0 - 0.62 * far) * (other ? 0.2 : 1.0) * hush;
+  dim = (other ? 0.35 : 1.0) * mix(hush, 1.0, 0.5);
+  if (sliceAxis >= 0 && (float(place[sliceAxis]) < slice.x || float(place[sliceAxis]) > slice.y)) shown = 0.0;
+  if (shown < 0.5 || place.w < peel) return vec4(0.0);
   return projectionMatrix * seen;
 }
 `;
@@ -89,6 +96,8 @@ const FLASH_VERTEX = /* glsl */ `${COMMON}
 uniform float now;
 uniform float tau;
 uniform float crowd; // least size of a flash, in least sizes of somas
+uniform sampler2D before; // depth of what stands before a flash
+uniform vec2 range; // near and far
 in float time;
 in uint who;
 out float glow;
@@ -97,8 +106,13 @@ void main() {
   glow = age < 0.0 ? 0.0 : exp(-age / tau);
   vec4 at = neuron(int(who));
   gl_Position = at.w > 0.0 && glow > 0.02 ? at : vec4(2.0, 2.0, 2.0, 1.0);
-  float size = 2.0 * drawn(at.w) * pixels / max(at.w, 1e-3);
-  gl_PointSize = clamp(size * (1.5 + 1.5 * glow), least * crowd, 160.0);
+  // behind others it shines through, fainter: form reads, and nothing is lost
+  float z = texture(before, 0.5 + 0.5 * at.xy / max(at.w, 1e-6)).x;
+  float wall = range.x * range.y / (range.y - z * (range.y - range.x));
+  float own = drawn(at.w);
+  glow *= 1.0 - 0.45 * smoothstep(1.0, 8.0, (at.w - wall) / own);
+  float size = 2.0 * own * pixels / max(at.w, 1e-3);
+  gl_PointSize = clamp(size * (1.7 + 1.6 * glow), least * crowd, 160.0);
 }`;
 
 const FLASH_FRAGMENT = /* glsl */ `
@@ -116,13 +130,14 @@ void main() {
   float core = 1.0 - smoothstep(0.26, 0.46, r);
   float halo = pow(1.0 - r, 2.2);
   float seen = gain * glow * dim * mix(fade, 1.0, 0.25);
+  // as bright as its hue can be; colours cover each other, so that many of them do not become white
+  vec3 vivid = colour / max(max(colour.r, max(colour.g, colour.b)), 0.2);
   if (dark) {
-    vec3 hot = mix(colour, vec3(1.0, 0.98, 0.94), 0.55);
-    paint = vec4(hot * core * seen + colour * halo * 0.8 * seen, 1.0);
+    vec3 hot = mix(vivid, vec3(1.0), 0.4 * (1.0 - smoothstep(0.0, 0.3, r)));
+    paint = vec4(hot * core + vivid * halo * 0.95, min(core + 0.3 * halo, 1.0)) * seen;
   } else {
-    vec3 deep = mix(colour * 0.55, vec3(0.0), 0.25);
     float cover = clamp(core + 0.5 * halo, 0.0, 1.0) * seen;
-    paint = vec4(deep, cover);
+    paint = vec4(vivid * 0.46, 1.0) * cover;
   }
 }`;
 
@@ -134,6 +149,7 @@ export class Cloud {
     const places = new Uint16Array(4 * n);
     const packed = new Uint8Array(4 * n);
     for (let i = 0; i < n; i++) {
+      places[4 * i + 3] = 255; // its stratum, once that is known
       for (let k = 0; k < 3; k++) places[4 * i + k] = position[3 * i + k];
       for (let f = 0; f < facets.length; f++) packed[4 * i + f] = codes[i * facets.length + f];
     }
@@ -160,6 +176,12 @@ export class Cloud {
       tau: { value: 8 },
       gain: { value: 1 },
       crowd: { value: 3 },
+      sliceAxis: { value: -1 },
+      slice: { value: new THREE.Vector2() },
+      peel: { value: 0 },
+      hush: { value: 1 },
+      before: { value: null },
+      range: { value: new THREE.Vector2(0.1, 100) },
     };
     const material = (vertexShader, fragmentShader, options) =>
       new THREE.RawShaderMaterial({
@@ -174,7 +196,10 @@ export class Cloud {
     };
     this.somas = place(new THREE.Points(new THREE.BufferGeometry(), material(SOMA_VERTEX, SOMA_FRAGMENT, {})));
     this.somas.geometry.setDrawRange(0, n);
-    this.flashMaterial = material(FLASH_VERTEX, FLASH_FRAGMENT, { transparent: true, depthTest: false, depthWrite: false });
+    this.flashMaterial = material(FLASH_VERTEX, FLASH_FRAGMENT, {
+      transparent: true, depthTest: false, depthWrite: false, premultipliedAlpha: true,
+      blending: THREE.CustomBlending, blendSrc: THREE.OneFactor, blendDst: THREE.OneMinusSrcAlphaFactor,
+    });
     this.flashes = new THREE.Group();
     this.place = place;
     this.sphere = this.bounds();
@@ -221,8 +246,32 @@ export class Cloud {
   dark(dark) {
     this.uniforms.dark.value = dark;
     this.uniforms.strength.value = dark ? 0.74 : 0.86;
-    this.flashMaterial.blending = dark ? THREE.AdditiveBlending : THREE.NormalBlending;
-    this.flashMaterial.needsUpdate = true;
+  }
+
+  /** How deep every neuron lies, in 42ths of a layer: what is peeled follows it. */
+  setStrata(strata) {
+    this.strata = strata;
+    const { places } = this.uniforms;
+    const { data } = places.value.image;
+    for (let i = 0; i < this.n; i++) data[4 * i + 3] = strata[i];
+    places.value.needsUpdate = true;
+  }
+
+  /** Show a part: `axis` of the places or -1, its first and last mm, and layers that are peeled. */
+  cut(axis, [first, last], layers) {
+    const { low, step } = this.population.head.places;
+    this.uniforms.sliceAxis.value = axis;
+    if (axis >= 0) this.uniforms.slice.value.set((1000 * first - low[axis]) / step, (1000 * last - low[axis]) / step);
+    this.uniforms.peel.value = Math.round(STRATA * layers);
+  }
+
+  /** Whether the cut or the peel leaves a neuron. */
+  leaves(number) {
+    const { sliceAxis, slice, peel } = this.uniforms;
+    if (peel.value > 0 && this.strata && this.strata[number] < peel.value) return false;
+    if (sliceAxis.value < 0) return true;
+    const at = this.population.position[3 * number + sliceAxis.value];
+    return at >= slice.value.x && at <= slice.value.y;
   }
 
   /** Make the spikes of new chunks ready to draw. */
@@ -268,6 +317,7 @@ export class Cloud {
     this.uniforms.pixels.value = 0.5 * height * camera.projectionMatrix.elements[5];
     this.uniforms.least.value = (this.n > 200000 ? 1.1 : 1.9) * ratio;
     const away = camera.position.distanceTo(this.sphere.center);
+    this.uniforms.range.value.set(camera.near, camera.far);
     this.uniforms.depths.value.set(Math.max(away - this.sphere.radius, 0.01), away + this.sphere.radius);
   }
 
@@ -283,7 +333,7 @@ export class Cloud {
     let best = -1;
     let score = Infinity;
     for (let i = 0, k = 0; i < this.n; i++, k += 3) {
-      if (member[i] === 0) continue;
+      if (member[i] === 0 || !this.leaves(i)) continue;
       const w = m[3] * p[k] + m[7] * p[k + 1] + m[11] * p[k + 2] + m[15];
       if (w <= 0) continue;
       const dx = ((m[0] * p[k] + m[4] * p[k + 1] + m[8] * p[k + 2] + m[12]) / w + 1) * 0.5 * width - x;

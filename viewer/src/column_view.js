@@ -3,6 +3,7 @@
 import * as THREE from "three";
 import { Branches, Dots } from "./branches.js";
 import { html, put } from "./markup.js";
+import { vivid } from "./palettes.js";
 import { fetchPacked } from "./source.js";
 
 const BRANCHED = 64; // neurons drawn with their branches
@@ -130,10 +131,10 @@ export class ColumnView {
     this.lights.mesh.renderOrder = 4;
 
     // branches of the first few: the order is random, so they are a fair sample
-    const { model, first, start, end, radius, kind } = this.data.models.arrays;
+    const { model, first, start, end, radius, ends, kind } = this.data.models.arrays;
     const grown = chosen.map((i, k) => [i, k]).filter(([i]) => model[i] !== 0xffff).slice(0, BRANCHED);
     const total = grown.reduce((sum, [i]) => sum + first[model[i] + 1] - first[model[i]], 0);
-    const parts = { begin: new Float32Array(3 * total), end: new Float32Array(3 * total), radius: new Float32Array(total), key: new Float32Array(total) };
+    const parts = { begin: new Float32Array(3 * total), end: new Float32Array(3 * total), radius: new Float32Array(2 * total), key: new Float32Array(total) };
     let s = 0;
     grown.forEach(([i, k], cell) => {
       const [x, y, z] = points[k];
@@ -154,7 +155,7 @@ export class ColumnView {
           to[3 * s + 1] = y + (h > 0 ? above : below) * h;
           to[3 * s + 2] = z - sn * a + c * d;
         }
-        parts.radius[s] = (kind[b] === 2 ? 0.6 : 1) * radius[b] / 1000;
+        for (const k of [0, 1]) parts.radius[2 * s + k] = ((kind[b] === 2 ? 0.6 : 1) * ends[2 * b + k]) / 1000;
         parts.key[s] = cell;
       }
     });
@@ -287,11 +288,11 @@ export class ColumnView {
         if (at !== undefined) glow[at] = Math.max(glow[at], Math.exp((time[k] - now) / tau));
       }
     });
-    const hot = dark ? [255, 248, 230] : [10, 10, 20];
+    const hot = this.base.map((colour) => vivid(colour, dark));
     const rest = dark ? 0.78 : 1;
     this.members.forEach((i, k) => {
       const g = glow[k];
-      const [r, gr, b] = this.base[k].map((c, j) => (c * rest * (1 - g) + hot[j] * g) / 255);
+      const [r, gr, b] = this.base[k].map((c, j) => (c * rest * (1 - g) + hot[k][j] * g) / 255);
       this.somas.colour.set([r, gr, b, 1], 4 * k);
       const [lr, lg, lb] = this.base[k];
       this.lights.colour.set([lr / 255, lg / 255, lb / 255, 0.85 * g], 4 * k);
@@ -301,7 +302,7 @@ export class ColumnView {
     const dim = dark ? 0.62 : 0.9;
     this.grown.forEach(([, k], cell) => {
       const g = glow[k];
-      this.branches.paint(cell, this.base[k].map((c, j) => c * dim * (1 - g) + hot[j] * g), 255);
+      this.branches.paint(cell, this.base[k].map((c, j) => c * dim * (1 - g) + hot[k][j] * g), 255);
     });
   }
 

@@ -5,6 +5,64 @@
 import * as THREE from "three";
 
 const SLICE = 40000; // somas drawn at first before looking at the clock
+const SLOW = 45; // ms a frame
+
+const WHOLE_SCREEN = "in vec3 position; out vec2 at; void main() { at = 0.5 * position.xy + 0.5; gl_Position = vec4(position.xy, 0.0, 1.0); }";
+const COPY = "precision highp float; uniform sampler2D picture; in vec2 at; out vec4 paint; void main() { paint = texture(picture, at); }";
+
+// Points have no normals: what lies lower than its surroundings in the picture is in their shade, near by
+// (so that somas stand apart) and further off (so that gyri, slopes and the rim of the whole read).
+// After Boucheny, C. (2009), Visualisation scientifique de grands volumes de données, PhD thesis, Grenoble
+// (eye-dome lighting).
+const COMPOSE = /* glsl */ `
+precision highp float;
+uniform sampler2D picture;
+uniform sampler2D depth;
+uniform vec2 size; // of the picture, pixels
+uniform vec2 range; // near and far
+uniform float pixels; // of one mm at distance 1
+uniform float ratio;
+uniform float shade;
+uniform float grain; // weight of what is near by: little where somas are points
+in vec2 at;
+out vec4 paint;
+float away(vec2 p) {
+  float z = texture(depth, p).x;
+  return range.x * range.y / (range.y - z * (range.y - range.x));
+}
+float below(vec2 p, float here, float reach) {
+  float slope = max(here - away(p), 0.0) * pixels / (here * reach);
+  return slope / (1.0 + slope);
+}
+void main() {
+  paint = texture(picture, at);
+  gl_FragDepth = texture(depth, at).x;
+  if (gl_FragDepth >= 1.0) return;
+  paint.rgb *= 0.93; // as bright as with shades, on the whole
+  if (shade <= 0.0) return;
+  float here = away(at);
+  float near = 1.6 * ratio;
+  float far = 0.022 * size.y;
+  float total = 0.0;
+  for (int k = 0; k < 8; k++) {
+    float angle = 0.785398 * float(k);
+    vec2 toward = vec2(cos(angle), sin(angle)) / size;
+    total += grain * below(at + near * toward, here, near) + (1.0 - grain) * below(at + far * toward, here, far);
+  }
+  paint.rgb *= (1.0 + 0.32 * shade) * (1.0 - shade * total / 8.0);
+}`;
+
+function fullScreen(fragmentShader, uniforms, withDepth) {
+  const mesh = new THREE.Mesh(
+    new THREE.PlaneGeometry(2, 2),
+    new THREE.RawShaderMaterial({
+      glslVersion: THREE.GLSL3, vertexShader: WHOLE_SCREEN, fragmentShader, uniforms,
+      depthTest: withDepth, depthWrite: withDepth, depthFunc: THREE.AlwaysDepth,
+    }),
+  );
+  mesh.frustumCulled = false;
+  return mesh;
+}
 
 export class CortexView {
   constructor(stage, cloud, app) {
@@ -17,27 +75,28 @@ export class CortexView {
     this.slice = SLICE;
     this.drawn = 0; // somas in the kept picture
     this.dirty = true;
-    this.copy = new THREE.Mesh(
-      new THREE.PlaneGeometry(2, 2),
-      new THREE.RawShaderMaterial({
-        glslVersion: THREE.GLSL3, depthTest: false, depthWrite: false,
-        uniforms: { picture: { value: null } },
-        vertexShader: "in vec3 position; out vec2 at; void main() { at = 0.5 * position.xy + 0.5; gl_Position = vec4(position.xy, 0.0, 1.0); }",
-        fragmentShader: "precision highp float; uniform sampler2D picture; in vec2 at; out vec4 paint; void main() { paint = texture(picture, at); }",
-      }),
-    );
-    this.copy.frustumCulled = false;
+    this.kept = null;
+    this.uniforms = {
+      picture: { value: null }, depth: { value: null }, size: { value: new THREE.Vector2() }, range: cloud.uniforms.range,
+      pixels: cloud.uniforms.pixels, ratio: { value: 1 }, shade: { value: 0.6 }, grain: { value: 0.35 },
+    };
+    this.composed = fullScreen(COMPOSE, this.uniforms, true);
+    this.copy = fullScreen(COPY, { picture: { value: null } }, false);
+    this.composeScene = new THREE.Scene().add(this.composed);
     this.copyScene = new THREE.Scene().add(this.copy);
     this.flat = new THREE.Camera();
     this.ring = document.createElement("div");
     this.ring.className = "ring";
+    this.bar = document.createElement("div");
+    this.bar.className = "label scale";
   }
 
   enter() {
     this.resize();
-    document.getElementById("labels").replaceChildren(this.ring);
+    document.getElementById("labels").replaceChildren(this.ring, this.bar);
     this.ring.hidden = true;
     this.dirty = true;
+    this.app.space.there && this.app.space.makeNames();
   }
 
   leave() {
@@ -69,9 +128,17 @@ export class CortexView {
 
   resize() {
     const { width, height, ratio } = this.stage;
+    this.target?.depthTexture.dispose();
     this.target?.dispose();
-    this.target = new THREE.WebGLRenderTarget(Math.round(width * ratio), Math.round(height * ratio));
-    this.copy.material.uniforms.picture.value = this.target.texture;
+    this.kept?.dispose();
+    const [wide, high] = [Math.max(Math.round(width * ratio), 1), Math.max(Math.round(height * ratio), 1)];
+    this.target = new THREE.WebGLRenderTarget(wide, high, { depthTexture: new THREE.DepthTexture(wide, high, THREE.UnsignedIntType) });
+    this.kept = new THREE.WebGLRenderTarget(wide, high);
+    this.uniforms.picture.value = this.target.texture;
+    this.uniforms.depth.value = this.cloud.uniforms.before.value = this.target.depthTexture;
+    this.uniforms.size.value.set(wide, high);
+    this.uniforms.ratio.value = ratio;
+    this.copy.material.uniforms.picture.value = this.kept.texture;
     this.dirty = true;
   }
 
@@ -81,13 +148,21 @@ export class CortexView {
     this.stage.stale = true;
   }
 
+  /** Whether somas or shades are still to be drawn. */
+  unfinished() {
+    return this.drawn < this.cloud.n || this.plain;
+  }
+
   wants() {
-    return this.drawn < this.cloud.n || this.app.state.get("playing");
+    return this.unfinished() || this.app.state.get("playing");
   }
 
   draw(moving) {
     const { renderer, camera } = this.stage;
     const started = performance.now();
+    if (moving && this.wasMoving) this.slow = started - this.began > SLOW;
+    this.wasMoving = moving;
+    this.began = started;
     const background = this.cloud.uniforms.background.value;
     const clear = new THREE.Color(background.x, background.y, background.z);
     this.cloud.look(camera, this.stage.height * this.stage.ratio, this.stage.ratio);
@@ -102,16 +177,35 @@ export class CortexView {
       this.cloud.somas.geometry.setDrawRange(this.drawn, count);
       renderer.render(this.base, camera);
       this.drawn += count;
-      renderer.setRenderTarget(null);
+      this.compose(clear, moving && this.slow);
       this.measure = { started, full: fresh && count === this.slice };
     }
+    if (!moving && this.plain && this.drawn === this.cloud.n) this.compose(clear); // it rests: with all shades
     this.dirty = false;
+    renderer.setRenderTarget(null);
     renderer.setClearColor(clear, 1);
     renderer.clear();
     renderer.render(this.copyScene, this.flat);
     this.cloud.show(this.app.now(), this.app.tau(), this.app.spikes.total / this.app.spikes.duration);
     renderer.render(this.top, camera);
     if (this.measure?.full) this.adapt();
+  }
+
+  /** Somas with their shade, the section and the glass, as a picture that is kept. */
+  compose(clear, plain = false) {
+    const { renderer, camera } = this.stage;
+    this.plain = plain; // a slow machine turns it without shades
+    this.uniforms.shade.value = plain ? 0 : this.app.dark() ? 0.72 : 0.5;
+    const { pixels, radius } = this.cloud.uniforms;
+    const soma = (2 * radius.value * pixels.value) / camera.position.distanceTo(this.cloud.sphere.center);
+    this.uniforms.grain.value = Math.min(Math.max(0.05 * soma, 0.1), 0.35);
+    renderer.setRenderTarget(this.kept);
+    renderer.setClearColor(clear, 1);
+    renderer.clear();
+    renderer.render(this.composeScene, this.flat);
+    if (this.app.space.there) renderer.render(this.app.space.scene, camera);
+    this.app.wires.look(this.stage);
+    renderer.render(this.app.wires.scene, camera);
   }
 
   /** As many somas a frame as keep it near 30 frames a second. */
@@ -126,8 +220,10 @@ export class CortexView {
   }
 
   overlay() {
+    this.stage.scaleBar(this.bar);
+    if (this.app.space.there) this.app.space.overlay(this.stage, this.stage.camera);
     const number = this.app.state.get("neuron");
-    this.ring.hidden = number < 0;
+    this.ring.hidden = number < 0 || !this.cloud.leaves(number);
     if (number < 0) return;
     const [x, y] = this.stage.project(this.cloud.worldOf(number));
     this.ring.style.transform = `translate(${x}px, ${y}px)`;

@@ -2,6 +2,7 @@
 
 import { html, put } from "./markup.js";
 import { Plot } from "./plots.js";
+import { quantity } from "./quantities.js";
 import { nodeSet, offer } from "./selection.js";
 import { binnedRate, smooth, welch, windowLength } from "./spectrum.js";
 
@@ -11,7 +12,7 @@ export class Detail {
   constructor(element, app) {
     this.app = app;
     put(element, html`
-      <section id="one" hidden><h2></h2><p class="sub"></p><dl></dl><div class="plots"></div><div class="actions"></div></section>
+      <section id="one" hidden><h2></h2><p class="sub"></p><dl></dl><div class="plots"></div><div class="links"></div><div class="actions"></div></section>
       <section id="many"><h2></h2><p class="sub"></p><dl></dl><div class="plots"></div><div class="actions"></div></section>
       <form id="find"><label><span>Neuron by id</span><input name="id" inputmode="numeric" autocomplete="off" placeholder="e.g. ${app.population.nodeId[0]}"></label></form>`);
     this.one = element.querySelector("#one");
@@ -28,6 +29,7 @@ export class Detail {
       if (what === "nodes") offer(document.getElementById("nodes"), nodeSet(app.population, app.state.get("hidden"), app.state.get("picked")));
       if (what === "clear") app.state.set({ picked: "" });
       if (what === "drop") app.state.set({ neuron: -1 });
+      if (what === "in" || what === "out") this.toggleWires(what);
       if (what === "area") app.state.set({ picked: event.target.closest("button").dataset.name });
     });
     element.querySelector("#find").addEventListener("submit", (event) => {
@@ -132,6 +134,7 @@ export class Detail {
        <button data-do="area" data-name="${population.value(number, 0).name}" class="quiet">Select ${population.value(number, 0).name}</button>
        <button data-do="drop" class="quiet">Close</button>`,
     );
+    this.connections();
     const data = await this.app.neuron(number);
     if (state.get("neuron") !== number) return;
     this.traces.forEach((plot) => plot.dispose());
@@ -145,11 +148,11 @@ export class Detail {
     const reports = all.filter((r, k) => all.findIndex((other) => other.variable === r.variable) === k);
     reports.sort((a, b) => (b.variable === "v") - (a.variable === "v"));
     for (const report of reports) {
-      const factor = report.units === "mM" ? 1000 : 1;
-      const unit = report.units === "mM" ? "µM" : report.units;
-      const name = { v: "Soma v", cai: "Ca" }[report.variable] ?? report.variable;
+      const name = { v: "Soma v", cai: "Ca" }[report.variable] ?? report.variable.replaceAll("_", " ");
       const values = data.arrays[`trace${report.k}`];
-      const plot = new Plot(box, { x: "Time (ms)", y: `${name} (${unit})`, height: report.variable === "v" ? 128 : 96, app: this.app });
+      const ends = values.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [Infinity, -Infinity]);
+      const { factor, unit } = quantity({ ...report, low: ends[0], high: ends[1] }); // of the soma alone
+      const plot = new Plot(box, { x: "Time (ms)", y: `${name} (${unit || "1"})`, height: report.variable === "v" ? 128 : 96, app: this.app });
       const xs = Float64Array.from(values, (_, k) => report.first + k * report.dt);
       plot.show(xs, [{ label: name, values: factor === 1 ? values : values.map((v) => v * factor), colour: colour(report.variable === "v" ? "accent" : "warm") }], { range: this.span() });
       this.traces.push(plot);
@@ -163,6 +166,21 @@ export class Detail {
       note.textContent = `${data === null ? "This page does not contain its recordings." : "Its voltage was not recorded."} ${times.length ? `Spikes at ${[...times.slice(0, 12)].map((t) => t.toFixed(1)).join(", ")}${times.length > 12 ? " …" : ""} ms.` : "It did not spike."}`;
       box.append(note);
     }
+  }
+
+  /** Show or hide the inputs or the targets of the chosen neuron. */
+  toggleWires(side) {
+    const { state } = this.app;
+    const sides = new Set(this.app.wires.asked());
+    if (!sides.delete(side)) sides.add(side);
+    state.set({ wires: sides.size === 2 ? "both" : ([...sides][0] ?? "") });
+  }
+
+  connections() {
+    const { wires } = this.app;
+    const sides = wires.asked();
+    const button = (side, name) => html`<button data-do="${side}" aria-pressed="${sides.includes(side)}" title="By area, and as lines in the cortex">${name}</button>`;
+    put(this.one.querySelector(".links"), html`<div class="actions">${button("in", "Inputs")}${button("out", "Targets")}</div>${sides.map((side) => wires.table(side))}`);
   }
 
   /** Events that arrive, a second, from excitatory and inhibitory synapses. */

@@ -12,6 +12,7 @@ const ROWS = [
   ["+ −", "nearer, farther"],
   ["F", "whole object in the picture"],
   ["T", "light or dark"],
+  ["P", "save a picture"],
   ["Esc", "select nothing"],
   ["drag", "rotate; with Shift or the right button, pan"],
   ["wheel", "zoom; over a plot of time, its span (double-click: all)"],
@@ -29,8 +30,9 @@ export function listenToKeys(app) {
   addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input[name], select, dialog[open]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.type === "range" && /^(Arrow|Home|End|Page)/.test(event.key)) return; // it moves the slider
     const by = event.shiftKey ? 10 : 1;
-    const control = event.target.closest?.("button, input");
+    const control = event.target.closest?.("button, input, summary");
     if (event.key === " " && control && tabbed) return;
     const does = {
       " ": () => {
@@ -55,6 +57,7 @@ export function listenToKeys(app) {
       "-": () => app.stage.orbit(0, 0, 1 / 1.15),
       f: () => app.stage.home(),
       t: () => app.state.set({ theme: app.dark() ? "light" : "dark" }),
+      p: () => app.photograph(),
       "?": () => app.help(),
       Escape: () => app.state.set({ picked: "", neuron: app.stage.name === "neuron" ? app.state.get("neuron") : -1 }),
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];

@@ -6,19 +6,24 @@ import { Asked } from "./asked.js";
 import { Cloud } from "./cloud.js";
 import { ColumnView } from "./column_view.js";
 import { CortexView } from "./cortex_view.js";
+import { CutPanel } from "./cut.js";
 import { Detail } from "./detail.js";
 import { listenToKeys, KEYS } from "./keys.js";
 import { Legend } from "./legend.js";
 import { html, put } from "./markup.js";
 import { NeuronView } from "./neuron_view.js";
+import { offerPhoto, photo } from "./photo.js";
 import { Population, rateColour, rateShade } from "./population.js";
+import { quantity } from "./quantities.js";
 import { nodeSet, nodeSetText } from "./selection.js";
 import { fetchPacked, received } from "./source.js";
 import { welch } from "./spectrum.js";
+import { Space } from "./space.js";
 import { Spikes } from "./spikes.js";
 import { Stage } from "./stage.js";
 import { Heat, Raster } from "./timeline.js";
 import { Transport } from "./transport.js";
+import { Wires } from "./wires.js";
 
 const POLL = 1000; // ms between looks at a run that goes on
 const REFRESH = 700; // ms between drawings of plots while spikes arrive
@@ -50,6 +55,8 @@ class App extends Asked {
     const { state } = this;
     this.stage = new Stage($("canvas"), state);
     this.cloud = new Cloud(this.population);
+    this.space = new Space(this);
+    this.wires = new Wires(this);
     this.cortex = new CortexView(this.stage, this.cloud, this);
     this.column = new ColumnView(this.stage, this);
     this.neuronView = new NeuronView(this.stage, this);
@@ -57,10 +64,12 @@ class App extends Asked {
     this.paint();
     this.legend = new Legend($("legend"), this);
     this.transport = new Transport($("transport"), this);
+    this.cutPanel = new CutPanel($("cut"), this);
     this.raster = new Raster($("raster"), this);
     this.heat = new Heat($("heat"), this);
     this.detail = new Detail($("detail"), this);
-    state.on(["colour", "allen", "hidden", "theme", "picked", "view"], () => this.paint());
+    state.on(["colour", "allen", "hidden", "theme", "picked", "view", "slice", "at", "thick", "peel", "outline", "names"], () => this.paint());
+    this.wires.changed();
     state.on(["t"], () => (this.stage.stale = true));
     state.on(["neuron"], () => (this.stage.stale = true));
     state.on(["view"], () => this.enter());
@@ -71,6 +80,7 @@ class App extends Asked {
     for (const button of document.querySelectorAll(".drawer")) button.addEventListener("click", () => this.open(button.dataset.drawer));
     $("canvas").addEventListener("pointerdown", () => this.open(""));
     $("theme").addEventListener("click", () => state.set({ theme: this.dark() ? "light" : "dark" }));
+    $("camera").addEventListener("click", () => this.photograph());
     $("help").addEventListener("click", () => this.help());
     put($("keys"), KEYS);
     $("keys").addEventListener("click", () => $("keys").close());
@@ -130,12 +140,15 @@ class App extends Asked {
     cloud.uniforms.colourBy.value = byRate ? 4 : population.facets.findIndex((f) => f.key === key);
     cloud.uniforms.picked.value = population.pickedCode(state.get("picked"));
     cloud.uniforms.background.value.fromArray(this.background());
+    const { axis, first, last } = this.cut();
+    cloud.cut(axis, [first, last], state.get("peel"));
+    this.space.paint();
     this.stage?.view?.repaint?.();
   }
 
   frame(now) {
     requestAnimationFrame((next) => this.frame(next));
-    if (this.state.get("playing")) {
+    if (this.state.get("playing") && !this.led) { // beside another run one of the two has the clock
       const passed = Math.min(now - (this.last ?? now), 250);
       const end = this.spikes.live ? Math.max(this.spikes.reached, this.state.get("t")) : this.spikes.duration;
       const t = Math.min(this.state.get("t") + (passed / 1000) * this.speed(), end);
@@ -155,6 +168,7 @@ class App extends Asked {
       this.ready = true;
       document.body.dataset.ready = "true";
       this.firstPicture = performance.now();
+      this.space.load();
       setTimeout(() => this.loadModels(), 500); // so that hovering can name them
     }
   }
@@ -234,6 +248,10 @@ class App extends Asked {
     this.transport.render();
   }
 
+  photograph() {
+    offerPhoto($("photo"), this);
+  }
+
   help() {
     $("keys").showModal();
   }
@@ -297,7 +315,7 @@ async function main() {
     const spikes = new Spikes();
     const [scene] = await Promise.all([fetchPacked("scene"), spikes.look()]);
     const app = new App(new Population(scene), spikes);
-    window.isocortex = { app, welch, received, begun, nodeSet, nodeSetText };
+    window.isocortex = { app, welch, received, begun, nodeSet, nodeSetText, quantity, photo };
     app.start();
   } catch (error) {
     console.error(error);

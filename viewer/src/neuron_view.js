@@ -3,7 +3,8 @@
 import * as THREE from "three";
 import { Branches, Dots } from "./branches.js";
 import { html, put } from "./markup.js";
-import { css, INFERNO, PLASMA } from "./palettes.js";
+import { css } from "./palettes.js";
+import { quantity, title } from "./quantities.js";
 import { fetchPacked } from "./source.js";
 import { lowerBound } from "./spikes.js";
 
@@ -106,21 +107,21 @@ export class NeuronView {
   rebuild() {
     this.clear();
     if (!this.data?.arrays.start) return;
-    const { start, end, radius, kind } = this.data.arrays;
+    const { start, end, radius, ends, kind } = this.data.arrays;
     const n = radius.length;
     const scale = (values) => values.map((v) => v / 1000);
     const key = Float32Array.from({ length: n }, (_, k) => k);
     const somatic = [...kind.keys()].filter((k) => kind[k] === 1);
     this.somatic = somatic.length ? somatic : [0];
-    const thick = scale(radius);
-    for (const k of somatic) thick[k] = 0; // a sphere stands for it
+    const thick = scale(ends);
+    for (const k of somatic) thick[2 * k] = thick[2 * k + 1] = 0; // a sphere stands for it
     this.branches = new Branches({ begin: scale(start), end: scale(end), radius: thick, key }, n);
     this.soma = new Dots(1);
     const s = this.somatic[0];
     const last = this.somatic.at(-1);
     const middle = [0, 1, 2].map((j) => (start[3 * s + j] + end[3 * last + j]) / 2000);
     this.soma.position.set(middle);
-    this.soma.size.set([(radius[s] * 1.15) / 1000, 4]);
+    this.soma.size.set([(radius[s] * 1.05) / 1000, 4]);
     this.soma.mesh.renderOrder = 2;
     this.scene.add(this.branches.mesh, this.soma.mesh);
     const box = new THREE.Box3();
@@ -168,16 +169,13 @@ export class NeuronView {
     const report = this.data && this.data.arrays.start ? this.report() : null;
     const words = [];
     if (report) {
-      const { low, high } = this.limits(report);
+      const shown = quantity(report);
       const others = this.data.head.reports.filter((r, k) => this.data.arrays[`colour${k}`]);
-      const names = { v: "Membrane voltage", cai: "Calcium" };
-      const digits = report.units === "mV" ? 0 : 3;
-      const pick = others.length > 1 ? html`<select id="variable" aria-label="Colour branches by">${others.map((r) => html`<option value="${r.variable}" ${r.variable === report.variable ? "selected" : ""}>${names[r.variable] ?? r.variable}</option>`)}</select>` : names[report.variable] ?? report.variable;
-      const unit = report.units === "mM" ? "µM" : report.units;
-      const factor = report.units === "mM" ? 1000 : 1;
-      const at = (x) => (factor * (report.variable === "v" ? low + x * (high - low) : low * (high / low) ** x)).toFixed(digits);
-      const map = this.map();
-      words.push(html`<div>${pick}</div><div class="ramp"><i data-css="background:linear-gradient(90deg,${Array.from({ length: 14 }, (_, k) => css(map(k / 13))).join()})"></i><span>${at(0)}</span><span>${at(0.5)}</span><span>${at(1)} ${unit}</span></div>`);
+      const pick = others.length > 1 ? html`<select id="variable" aria-label="Colour branches by">${others.map((r) => html`<option value="${r.variable}" ${r.variable === report.variable ? "selected" : ""}>${title(r.variable)}</option>`)}</select>` : shown.title;
+      const at = (x) => shown.text(shown.at(x)).replace(/\.0$/, "");
+      const map = shown.map(this.app.dark());
+      const note = shown.signed ? html`<div class="note">negative (blue): inwards</div>` : "";
+      words.push(html`<div>${pick}</div><div class="ramp"><i data-css="background:linear-gradient(90deg,${Array.from({ length: 14 }, (_, k) => css(map(k / 13))).join()})"></i><span>${at(0)}</span><span>${at(0.5)}</span><span>${at(1)} ${shown.unit}</span></div>${note}`);
     } else if (this.data?.arrays.start) {
       words.push(html`<div>${this.data.head.reports.length ? "Recorded at single places: colours tell branches" : this.app.spikes.awaits ? "Not run yet: colours tell branches" : "No recording: colours tell branches"}</div><div class="kinds">${[3, 4, 2].filter((k) => this.data.arrays.kind.includes(k)).map((k) => html`<span><i data-css="background:${KIND_COLOURS[k]}"></i>${KINDS[k]}</span>`)}</div>`);
     }
@@ -188,17 +186,6 @@ export class NeuronView {
     } else if (this.reason) words.push(html`<div class="note">${this.reason}</div>`);
     put(box, html`${words}`);
     box.querySelector("#variable")?.addEventListener("change", (e) => this.app.state.set({ variable: e.target.value }));
-  }
-
-  map() {
-    return this.app.dark() ? INFERNO : PLASMA;
-  }
-
-  /** Range of the colours; voltages are rounded to 5 mV, concentrations are logarithmic. */
-  limits(report) {
-    if (report.variable === "v") return { low: Math.floor(Math.max(report.low, -100) / 5) * 5, high: Math.ceil(Math.min(report.high, 60) / 5) * 5 };
-    const low = Math.max(report.low, report.high * 1e-4, 1e-12);
-    return { low, high: Math.max(report.high, low * 1.01) };
   }
 
   /** Value of every compartment at a time, in units of the report; NaN where there is none. */
@@ -246,7 +233,8 @@ export class NeuronView {
     renderer.clear();
     if (!this.branches) return;
     this.paint();
-    this.branches.look(this.stage, 1.0);
+    this.branches.look(this.stage, 1.1);
+    this.branches.fade(this.app.background(), camera.position.distanceTo(this.centre), this.radius, 0.4);
     for (const part of [this.soma, this.quiet, this.lights]) part?.look(this.stage);
     renderer.render(this.scene, camera);
   }
@@ -257,11 +245,10 @@ export class NeuronView {
     const now = this.app.now();
     const rest = this.app.dark() ? [74, 78, 88] : [178, 182, 190];
     if (report) {
-      const { low, high } = this.limits(report);
-      const map = this.map();
+      const { shade, map: maps, ...shown } = quantity(report);
+      const map = maps(this.app.dark());
       const values = this.values(report, now);
-      this.shown = { report, values };
-      const shade = (v) => (report.variable === "v" ? (v - low) / (high - low) : Math.log(Math.max(v, low) / low) / Math.log(high / low));
+      this.shown = { report, values, ...shown };
       for (let k = 0; k < kind.length; k++) this.branches.paint(k, Number.isNaN(values[k]) ? rest : map(shade(values[k])));
       const soma = values[this.somatic[0]];
       this.soma.colour.set([...(Number.isNaN(soma) ? rest : map(shade(soma))).map((c) => c / 255), 1]);
@@ -289,12 +276,7 @@ export class NeuronView {
   }
 
   overlay() {
-    if (!this.scaleBar) return;
-    const away = this.stage.camera.position.distanceTo(this.stage.controls.target);
-    const mm = (2 * away * Math.tan((this.stage.camera.fov * Math.PI) / 360)) / this.stage.height; // of a pixel
-    const length = [5, 10, 20, 50, 100, 200, 500].find((um) => um / 1000 / mm > 50) ?? 1000;
-    this.scaleBar.style.width = `${length / 1000 / mm}px`;
-    this.scaleBar.textContent = `${length} µm`;
+    if (this.scaleBar) this.stage.scaleBar(this.scaleBar);
   }
 
   /** What lies under the pointer, in words. */
@@ -324,7 +306,7 @@ export class NeuronView {
     if (best < 0) return null;
     const report = this.shown?.report;
     const value = this.shown?.values[best];
-    const read = !report ? "" : Number.isNaN(value) ? `no ${report.variable} here` : report.units === "mM" ? `${(1000 * value).toPrecision(3)} µM` : `${value.toFixed(1)} ${report.units}`;
+    const read = !report ? "" : Number.isNaN(value) ? `no ${report.variable} here` : `${this.shown.text(value)} ${this.shown.unit}`;
     return html`<b>${KINDS[kind[best]]}</b>, ${Math.round(distance[best])} µm from the soma<br>Ø ${(2 * radius[best]).toFixed(1)} µm${read ? ` · ${read}` : ""}`;
   }
 

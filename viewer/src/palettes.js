@@ -24,6 +24,10 @@ export const MAGMA = map(
 // On light, too, nothing is the colour of the page and more is hotter.
 export const EMBERS = map("#fbfbfa", "#fbe3c8", "#f9bb84", "#f28a4b", "#dd5330", "#b0242a", "#761026");
 
+// On both sides of nothing: what flows in is blue, what flows out orange.
+export const CALM = map("#7fd4ff", "#3f9fd6", "#23597d", "#2b2f38", "#7a4a17", "#cf8526", "#ffc67a");
+export const CALM_LIGHT = map("#00568c", "#3f93c2", "#a9cbe0", "#dcdcda", "#ecc795", "#cf8429", "#8f4a00");
+
 export const rgb = hex;
 export const css = ([r, g, b]) => `rgb(${r} ${g} ${b})`;
 
@@ -48,4 +52,10 @@ export function onLight([r, g, b]) {
   const wanted = luminance > 0.42 ? 0.42 + 0.35 * (luminance - 0.42) : luminance;
   const factor = wanted / Math.max(luminance, 1e-3);
   return [r, g, b].map((c) => Math.round(c * factor));
+}
+
+/** A colour as bright as its hue can be, a little lighter on dark and darker on light. */
+export function vivid(colour, dark) {
+  const most = Math.max(...colour, 50);
+  return colour.map((c) => (dark ? 0.7 * ((255 * c) / most) + 0.3 * 255 : (117 * c) / most));
 }

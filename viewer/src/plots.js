@@ -43,10 +43,10 @@ export class Plot {
       label,
       labelSize: side ? 14 : 13,
       labelGap: 0,
-      size: side ? 34 : 20,
+      size: side ? (_, values) => Math.max(34, 10 + 6 * Math.max(...(values ?? [""]).map((v) => (v ?? "").length))) : 20,
       gap: 3,
       space: side ? 26 : 52,
-      ...(!logs && !side ? { values: (_, splits) => splits.map(String) } : {}),
+      ...(!logs ? { values: (_, splits) => splits.map((v) => String(+v.toPrecision(6))) } : {}),
       ...(logs ? { values: (_, splits) => splits.map((v) => (v === null ? null : logLabel(v))) } : {}),
     });
     this.plot = new uPlot(

@@ -39,12 +39,20 @@ export class Population {
       if (this.position[k] > e[1]) e[1] = this.position[k];
     }
     const middle = extent.map(([a, b]) => (a + b) / 2);
+    /** mm, [least, most] along each axis of the circuit's coordinates */
+    this.extent = extent.map((ends, k) => ends.map((p) => (low[k] + step * p) / 1000));
     if (this.head.frame === "ccf") {
       middle[2] = (this.head.midplane - low[2]) / step;
       // anterior-posterior, dorsal-ventral, medial-lateral -> z, -y, x
       return [0, 0, s, 0, 0, -s, 0, 0, s, 0, 0, 0, -s * middle[2], s * middle[1], -s * middle[0], 1];
     }
     return [s, 0, 0, 0, 0, s, 0, 0, 0, 0, s, 0, -s * middle[0], -s * middle[1], -s * middle[2], 1];
+  }
+
+  /** A point of the atlas, um, as [right, up, back], mm; only for the atlas. */
+  fromAtlas([ap, dv, ml]) {
+    const middle = this.extent.map(([a, b]) => (a + b) / 2);
+    return [(ml - this.head.midplane) / 1000, middle[1] - dv / 1000, ap / 1000 - middle[0]];
   }
 
   /** um, in the coordinates of the circuit. */

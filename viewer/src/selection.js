@@ -61,16 +61,17 @@ export function offer(dialog, selection) {
     <div class="actions"><button data-do="save">Save</button><button data-do="copy">Copy</button><button data-do="close" class="quiet">Close</button></div>`);
   dialog.onclick = async (event) => {
     const what = event.target.closest("button")?.dataset.do;
-    if (what === "save") save(text, `${selection.name}.json`);
+    if (what === "save") save(new Blob([`${text}\n`], { type: "application/json" }), `${selection.name}.json`);
     if (what === "copy") await navigator.clipboard.writeText(text);
     if (what) dialog.close();
   };
   dialog.showModal();
 }
 
-function save(text, file) {
+/** Hand a file to the browser's downloads. */
+export function save(blob, file) {
   const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([`${text}\n`], { type: "application/json" }));
+  link.href = URL.createObjectURL(blob);
   link.download = file;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);

@@ -30,9 +30,24 @@ export class Stage {
     this.resize();
   }
 
-  resize() {
+  /** What is seen, all of it, with `ratio` pixels to one of the page; `resize` goes back to the screen. */
+  snapshot(ratio) {
+    this.resize(ratio);
+    this.moving = 0;
+    this.camera.updateMatrixWorld();
+    do this.view.draw(false);
+    while (this.view.unfinished?.());
+    this.view.overlay?.();
+    const copy = document.createElement("canvas");
+    copy.width = this.canvas.width;
+    copy.height = this.canvas.height;
+    copy.getContext("2d").drawImage(this.canvas, 0, 0); // in the same breath: it is not kept
+    return copy;
+  }
+
+  resize(ratio = Math.min(devicePixelRatio || 1, 2)) {
     const { clientWidth: width, clientHeight: height } = this.canvas.parentElement;
-    this.ratio = Math.min(devicePixelRatio || 1, 2);
+    this.ratio = ratio;
     this.width = Math.max(width, 1);
     this.height = Math.max(height, 1);
     this.renderer.setPixelRatio(this.ratio);
@@ -141,6 +156,16 @@ export class Stage {
     this.view.draw(moving);
     this.view.overlay?.();
     return true;
+  }
+
+  /** Set the width and the words of a scale bar, which holds at the distance of what one looks at. */
+  scaleBar(element) {
+    const away = this.camera.position.distanceTo(this.controls.target);
+    const mm = (2 * away * Math.tan((this.camera.fov * Math.PI) / 360)) / this.height; // of a pixel
+    const lengths = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
+    const length = lengths.find((um) => um / 1000 / mm > 50) ?? 10000;
+    element.style.width = `${(length / 1000 / mm).toFixed(1)}px`;
+    element.textContent = length < 1000 ? `${length} µm` : `${length / 1000} mm`;
   }
 
   /** Screen coordinates (CSS pixels) of a point, and whether it is in front. */

@@ -12,10 +12,17 @@ export const DEFAULTS = {
   side: "right", // hemisphere of the column
   neuron: -1, // in drawing order
   variable: "v", // what colours the branches
+  wires: "", // of the chosen neuron: "in", "out" or "both"
   from: 0, // span of the time axis, ms
   to: 0, // 0: the end
   theme: "", // dark or light; "": dark
   camera: "", // of the current view
+  slice: "", // axis of the cut through the cortex
+  at: 50, // where its face lies, percent of the extent along the axis
+  thick: 10, // of what is shown behind that face, percent of the extent
+  peel: 0, // layers taken off from the pia
+  outline: true, // the cortex as glass
+  names: true, // of areas
 };
 
 /** A change of one of these is a step, which the browser's Back takes back. */

@@ -9,8 +9,10 @@ import typer
 
 from isocortex.cli.plot import draw
 from isocortex.cli.terminal import ConfigOption, out, progress_bar
+from isocortex.errors import ConfigError
 
 if TYPE_CHECKING:
+    from isocortex.viewer.server import ViewServer
     from isocortex.viewer.session import Session
 
 
@@ -19,6 +21,9 @@ def view(
         Path,
         typer.Argument(help="Output folder, configuration or folder of a circuit; run or not yet."),
     ],
+    beside: Annotated[
+        Path | None, typer.Argument(help="A second run, beside the first and on the same clock.")
+    ] = None,
     config: ConfigOption = None,
     port: Annotated[int, typer.Option(help="On this machine; 0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
@@ -33,6 +38,14 @@ def view(
     ] = None,
 ) -> None:
     """Look at a circuit, before, during and after its run: cortex, column and neuron."""
+    if beside is not None:
+        if (export, movie, figure) != (None, None, None):
+            raise ConfigError(
+                "two runs beside each other need the server", field="--export, --movie, --figure",
+                fix="Give one run, or leave these options out.",
+            )  # fmt: skip
+        _serve_two(results, beside, config, port, browser)
+        return
     from isocortex.viewer.export import write_page
     from isocortex.viewer.session import open_session
 
@@ -52,13 +65,31 @@ def view(
 
 def _serve(session: Session, port: int, browser: bool) -> None:
     """Serve until Ctrl-C."""
-    import webbrowser
-
     from isocortex.viewer.server import ViewServer
 
-    server = ViewServer(session, port)
+    _tell(session)
+    _until_interrupted(ViewServer(session, port), browser)
+
+
+def _serve_two(first: Path, second: Path, config: Path | None, port: int, browser: bool) -> None:
+    """Serve two runs beside each other until Ctrl-C."""
+    from isocortex.viewer.server import ViewServer
+    from isocortex.viewer.session import open_session
+
+    sessions = [open_session(results, config) for results in (first, second)]
+    for session in sessions:
+        _tell(session)
+    _until_interrupted(ViewServer(sessions[0], port, sessions[1]), browser)
+
+
+def _tell(session: Session) -> None:
     run = f"{session.config}, not run yet" if session.awaits else str(session.result.directory)
     out.print(f"{len(session.scene):,} neurons of {run}")
+
+
+def _until_interrupted(server: ViewServer, browser: bool) -> None:
+    import webbrowser
+
     out.print(f"Open {server.url}")
     out.print("Only this machine can reach it. Ctrl-C ends it.")
     if browser:

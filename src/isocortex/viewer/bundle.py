@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import files
 
 from isocortex.errors import InputError
@@ -14,17 +15,25 @@ PAGE = {
     "LICENSES.txt": ("text/plain; charset=utf-8", "LICENSES.txt"),
 }
 
+#: The page around two of them.
+PAIR = {
+    "": ("text/html; charset=utf-8", "pair.html"),
+    "pair.js": ("text/javascript; charset=utf-8", "pair.js"),
+    "pair.css": ("text/css; charset=utf-8", "pair.css"),
+}
 
-def read_bundle() -> dict[str, tuple[str, bytes]]:
-    """Name -> (content type, content) of the page's files.
+
+def read_bundle(page: Mapping[str, tuple[str, str]] | None = None) -> dict[str, tuple[str, bytes]]:
+    """Name -> (content type, content) of the files of a page, by default :data:`PAGE`.
 
     Raises
     ------
     InputError : the package was built where neither Node nor its package index could be reached.
     """
+    page = PAGE if page is None else page
     folder = files("isocortex.viewer") / "static"
     try:
-        return {name: (kind, (folder / file).read_bytes()) for name, (kind, file) in PAGE.items()}
+        return {name: (kind, (folder / file).read_bytes()) for name, (kind, file) in page.items()}
     except OSError as error:
         raise InputError(
             "the viewer's page was not built when this package was installed, because Node and npm "

@@ -23,7 +23,7 @@ def page(session: Session, *, synapses: bool = True) -> str:
     """The page with the data inside it, as HTML.
 
     It holds the neurons, all spikes, the column of every area, and branches, recordings and, if
-    ``synapses``, synaptic events of the recorded neurons.
+    ``synapses``, synaptic events and targets of the recorded neurons.
     """
     bundle = read_bundle()
     html = _text(bundle, "")
@@ -84,10 +84,11 @@ def _blocks(session: Session, *, synapses: bool) -> Iterator[tuple[str, str]]:
         block = spikes.time[part].astype("<f4").tobytes()
         block += spikes.neuron[part].astype("<u4").tobytes()
         yield f"spikes/1/{number}", _compressed(block)
-    names = ["scene", "slab", "models"]
+    names = ["scene", "slab", "space", "models"]
     names += [f"neuron/{number}" for number in session.recorded]
     if synapses and session.simulation is not None:
-        names += [f"synapses/{number}" for number in session.recorded]
+        kinds = ("synapses", "targets")
+        names += [f"{kind}/{number}" for kind in kinds for number in session.recorded]
     for name in names:
         yield name, _compressed(session.get(name) or b"")
 

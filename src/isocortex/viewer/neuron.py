@@ -44,6 +44,8 @@ def branches(cell: CompiledCell) -> dict[str, NDArray[Any]]:
     -------
     start, end : float32[k, 3], um from the soma.
     radius : float32[k], um.
+    ends : float32[k, 2], um, radius at the start and at the end; where an unbranched stretch goes
+        on from one compartment to the next, halfway between theirs.
     kind : uint8[k], SWC code of the section.
     distance : float32[k], um of path from the soma.
     """
@@ -53,9 +55,25 @@ def branches(cell: CompiledCell) -> dict[str, NDArray[Any]]:
         "start": start[nodes].astype(np.float32),
         "end": end[nodes].astype(np.float32),
         "radius": (cell.diameter[nodes] / 2).astype(np.float32),
+        "ends": _ends(cell)[nodes].astype(np.float32),
         "kind": cell.section_type[nodes].astype(np.uint8),
         "distance": ((cell.distance_start + cell.distance_end)[nodes] / 2).astype(np.float32),
     }
+
+
+def _ends(cell: CompiledCell) -> NDArray[np.float64]:
+    """float64[n_nodes, 2], um, radius of every node at its start and at its end."""
+    radius = cell.diameter / 2
+    ends = np.stack([radius, radius], axis=1)
+    body = cell.area > 0
+    up = np.where(cell.parent >= 0, cell.parent, 0)
+    up = np.where(body[up], up, np.where(cell.parent[up] >= 0, cell.parent[up], 0))
+    below = np.flatnonzero(body & (cell.parent >= 0))
+    onward = np.bincount(up[below], minlength=cell.n_nodes) == 1
+    soma = cell.section_type == SECTION_TYPES["soma"]
+    on = below[onward[up[below]] & body[up[below]] & ~soma[up[below]]]
+    ends[on, 0] = ends[up[on], 1] = (radius[on] + radius[up[on]]) / 2
+    return ends
 
 
 def recorded_cells(result: Result) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from isocortex.errors import ConfigError, IsocortexError
-from isocortex.viewer.bundle import read_bundle
+from isocortex.viewer.bundle import PAIR, read_bundle
 from isocortex.viewer.policy import policy
 from isocortex.viewer.session import Session
 
@@ -30,6 +30,15 @@ HEADERS = {
 }
 
 
+#: Of two runs beside each other: the page around them holds theirs in frames.
+PAIR_HEADERS = HEADERS | {
+    "Content-Security-Policy": policy(
+        script_src="'self'", style_src="'self'", connect_src="'self'", frame_src="'self'",
+        frame_ancestors="'self'",
+    ),
+}  # fmt: skip
+
+
 class ViewServer(ThreadingHTTPServer):
     """Hands out the page and the blocks of a session.
 
@@ -42,13 +51,17 @@ class ViewServer(ThreadingHTTPServer):
     ----------
     session : what is shown.
     port : 0 takes a free one.
+    beside : a second run, shown beside the first.
     """
 
     daemon_threads = True
 
-    def __init__(self, session: Session, port: int = 0) -> None:
+    def __init__(self, session: Session, port: int = 0, beside: Session | None = None) -> None:
         self.session, self.token = session, secrets.token_urlsafe(24)
         self.page = read_bundle()
+        self.pair = read_bundle(PAIR) if beside is not None else {}
+        self.headers = HEADERS if beside is None else PAIR_HEADERS
+        self.sessions = {"": session} if beside is None else {"a/": session, "b/": beside}
         try:
             super().__init__((ADDRESS, port), _Handler)
         except (OSError, OverflowError) as error:
@@ -77,12 +90,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(HTTPStatus.FORBIDDEN, "text/plain", refusal.encode())
             return
         name = urlsplit(self.path).path.removeprefix(f"/{self.server.token}/")
-        if name in self.server.page:
-            kind, content = self.server.page[name]
-            self._answer(HTTPStatus.OK, kind, content)
+        if name in self.server.pair:
+            self._answer(HTTPStatus.OK, *self.server.pair[name])
+            return
+        run = name[:2] if self.server.pair else ""
+        name = name.removeprefix(run)
+        session = self.server.sessions.get(run)
+        if session is not None and name in self.server.page:
+            self._answer(HTTPStatus.OK, *self.server.page[name])
             return
         try:
-            block = self.server.session.get(name)
+            block = None if session is None else session.get(name)
         except IsocortexError as error:
             self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", str(error).encode())
             return
@@ -110,7 +128,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: HTTPStatus, kind: str, content: bytes) -> None:
         self.send_response(status)
-        for name, value in HEADERS.items():
+        for name, value in self.server.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))

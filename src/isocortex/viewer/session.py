@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from isocortex import __version__
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import NodePopulation, Simulation
+from isocortex.cortex.projection import CortexProjection
 from isocortex.errors import ConfigError, InputError, IsocortexError
 from isocortex.network.cells import MODEL_COLUMNS, compile_cell_of
 from isocortex.network.onto import SynapsesOnto, synapses_onto
@@ -26,6 +28,8 @@ from isocortex.viewer.feed import SpikeFeed
 from isocortex.viewer.neuron import branches, neuron_block, recorded_cells, recordings
 from isocortex.viewer.pack import pack
 from isocortex.viewer.scene import make_scene, slab_block
+from isocortex.viewer.space import space_block
+from isocortex.viewer.targets import targets_block
 
 #: Above this many nodes the inputs of a configuration are not read for one neuron's synapses.
 MOST_NODES = 300_000
@@ -34,7 +38,9 @@ MOST_LISTED = 64
 #: What a circuit's folder calls its simulation.
 CONFIG_FILE = "simulation_config.json"
 #: All names there are.
-NAME = re.compile(r"(scene|status|slab|models|spikes/(\d+)/(\d+)|(neuron|synapses)/(\d+))")
+NAME = re.compile(
+    r"(scene|status|slab|space|models|spikes/(\d+)/(\d+)|(neuron|synapses|targets)/(\d+))"
+)
 
 
 class Session:
@@ -63,6 +69,7 @@ class Session:
         self._blocks: dict[str, bytes] = {}
         self._onto: dict[tuple[str, int], SynapsesOnto] = {}
         self._locks = {kind: threading.Lock() for kind in (None, "neuron", "synapses")}
+        self._locks["targets"] = self._locks["synapses"]  # both ask the simulation with its edges
         self._take(result)
 
     def _take(self, result: Result) -> None:
@@ -99,7 +106,9 @@ class Session:
         """A block by its name, None if there is none of that name.
 
         ``scene`` (neurons), ``status`` (JSON), ``spikes/<epoch>/<chunk>``, ``slab`` (the column),
-        ``models`` (branches of every cell model), ``neuron/<number>``, ``synapses/<number>``.
+        ``space`` (outline, labels and strata of a cortex),
+        ``models`` (branches of every cell model), ``neuron/<number>``, ``synapses/<number>``,
+        ``targets/<number>``.
         """
         match = NAME.fullmatch(name)
         if match is None:
@@ -140,15 +149,13 @@ class Session:
         return self.feed.chunks[chunk].bytes()
 
     def _scene(self) -> bytes:
-        run = self.result.provenance.get("run", {})
         folder = self.result.directory.resolve()
         generic = folder.name in ("output", "results")
         return self.scene.block(
             {
                 "title": folder.parent.name if generic else folder.name,
                 "folder": str(folder),
-                "simulator": self.result.provenance.get("simulator", ""),
-                "dt": run.get("dt"),
+                **self._origin(),
                 "duration": self.duration,
                 "recorded": self.recorded,
                 "whole": self.whole,
@@ -157,6 +164,18 @@ class Session:
             }
         )
 
+    def _origin(self) -> dict[str, Any]:
+        """For captions: the program and its version, time step, seed, and scale of a recipe."""
+        facts, simulation = self.result.provenance, self.simulation
+        projections = simulation.circuit.projections if simulation is not None else []
+        scale = [p.recipe.scale for p in projections if isinstance(p, CortexProjection)]
+        return {
+            "simulator": facts.get("simulator", f"Isocortex {__version__}"),
+            "dt": facts.get("run", {}).get("dt", simulation.dt if simulation else None),
+            "seed": facts.get("seed", simulation.seed if simulation else None),
+            "scale": scale[0] if scale else None,
+        }
+
     def _branched(self) -> bool:
         """Whether any of the first few neurons has a model with branches."""
         first = range(min(4, len(self.scene)))
@@ -164,6 +183,9 @@ class Session:
 
     def _slab(self) -> bytes:
         return slab_block(self.scene)
+
+    def _space(self) -> bytes:
+        return space_block(self.scene)
 
     def _models(self) -> bytes:
         """Branches of every distinct model and the model of every neuron (0xFFFF: none)."""
@@ -191,7 +213,7 @@ class Session:
             mine = np.flatnonzero(self.scene.population == p)
             model[mine] = number[kind[self.scene.row[mine]]]
         first = np.cumsum([0, *(len(part["radius"]) for part in parts)])
-        keys = ("start", "end", "radius", "kind")
+        keys = ("start", "end", "radius", "ends", "kind")
         arrays = {key: np.concatenate([part[key] for part in parts]) for key in keys if parts}
         return pack({"models": names}, {"model": model, "first": first.astype(np.uint32), **arrays})
 
@@ -232,6 +254,12 @@ class Session:
             return pack({"synapses": 0, "reason": str(error)}, {})
         onto = self._onto[population, node]
         return events_block(simulation, self.scene, self.feed.all(), cell, onto, self.duration)
+
+    def _targets(self, number: int) -> bytes:
+        try:
+            return targets_block(self._simulation(), self.scene, *self._who(number))
+        except IsocortexError as error:
+            return pack({"synapses": 0, "reason": str(error)}, {})
 
     def _simulation(self) -> Simulation:
         """The simulation with edges and inputs, loaded when first needed."""
