@@ -95,7 +95,7 @@ def test_trees_are_those_of_the_reference(second_order):
     np.testing.assert_allclose(found, expected, atol=2e-6, rtol=1e-7)
 
 
-@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("precision", ["double", "single", "mixed"])
 def test_threads_change_nothing_and_precision_little(precision):
     models = [random_tree(seed) for seed in range(2)]
     network = _coupled(models, [0, 1, 0, 1], JUNCTIONS, 0.1)
