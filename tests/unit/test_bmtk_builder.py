@@ -19,6 +19,7 @@ from isocortex.bmtk.builder.auxi.node_params import (
 )
 from isocortex.bmtk.builder.bionet.swc_reader import SWCReader, get_swc
 from isocortex.bmtk.builder.networks import NetworkBuilder as FromNetworks
+from isocortex.circuit.gaps import apart
 from isocortex.errors import ConfigError, InputError
 from isocortex.sonata.edges import read_edges
 from isocortex.sonata.nodes import read_nodes
@@ -301,16 +302,39 @@ def test_what_cannot_be_saved_is_refused(tmp_path, caplog):
         net.save_nodes(output_dir=tmp_path, force_overwrite=False)
     with pytest.raises(ConfigError, match="no argument 'compress'"):
         net.save_nodes(output_dir=tmp_path, compress="gzip")
-    with pytest.raises(ConfigError, match="gap junctions are not supported"):
-        net.add_gap_junctions()
-    with pytest.raises(ConfigError, match="gap junctions are not supported"):
-        net.add_edges(**EE, is_gap_junction=True)
+    other = NetworkBuilder("other")
+    other.add_nodes(N=1)
+    with pytest.raises(ConfigError, match="gap junctions lead from other to v1"):
+        net.add_gap_junctions(source=other.nodes())
     net.add_edges(**EE, connection_rule=0, is_gap_junction=False)
     with pytest.raises(ConfigError, match="node_type_id: is one number for all"):
         net.add_nodes(N=2, node_type_id=[1, 2])
     net.add_nodes(N=1, odd=[{"a": 1}])
     with pytest.raises(ConfigError, match="add_nodes odd: holds no numbers or texts"):
         net.save_nodes(output_dir=tmp_path)
+
+
+def test_gap_junctions_are_edges_and_numbers_of_their_halves(tmp_path):
+    net = NetworkBuilder("v1", gj_id_start=4)
+    net.add_nodes(N=3, model_type="biophysical")
+    pairs = lambda source, target: int(source.node_id < target.node_id)  # noqa: E731
+    net.add_gap_junctions(connection_rule=pairs, resistance=500.0)
+    net.add_gap_junctions(source={"node_id": 2}, target={"node_id": 0}, conductance=1e-3,
+                          target_sections=["basal"], distance_range=[10.0, 50.0])  # fmt: skip
+    net.add_edges(connection_rule=pairs, is_gap_junction=False, syn_weight=1.0, delay=1.0)
+    net.save(output_dir=tmp_path)
+    with h5py.File(tmp_path / "v1_gap_juncs.h5") as file:
+        ids = {name: file[name][:].tolist() for name in file}
+    assert ids == {"source_ids": [0, 0, 1, 2], "target_ids": [1, 2, 2, 0],
+                   "src_gap_ids": [4, 6, 8, 10], "trg_gap_ids": [5, 7, 9, 11]}  # fmt: skip
+    nodes = read_nodes(tmp_path / "v1_nodes.h5", tmp_path / "v1_node_types.csv")
+    (edges,) = read_edges(
+        tmp_path / "v1_v1_edges.h5", tmp_path / "v1_v1_edge_types.csv", {"v1": nodes[0]}, None
+    )
+    (synapses,), (gaps,) = apart([edges])
+    assert sorted(gaps.weight) == [1e-3, 2e-3, 2e-3, 2e-3] and len(synapses.weight) == 3
+    assert gaps.rules[0].target_sections == ("somatic",)
+    assert gaps.rules[1].distance_range == (10.0, 50.0)
 
 
 def test_places_and_rules_of_bmtk():

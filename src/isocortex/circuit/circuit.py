@@ -28,7 +28,8 @@ NODE_ID = ("node_id", "node_ids", "gid")
 class Circuit:
     """All populations, who projects to whom, and where the files of their models are.
 
-    ``mechanisms`` are Python files with channels that the package does not have.
+    ``mechanisms`` are Python files with channels that the package does not have; ``gaps`` are the
+    edges that are gap junctions (:mod:`isocortex.circuit.gaps`) and make no synapses.
     """
 
     nodes: dict[str, NodePopulation]
@@ -37,6 +38,7 @@ class Circuit:
     node_sets: dict[str, Any]
     config_file: Path
     mechanisms: tuple[Path, ...] = ()
+    gaps: tuple[EdgePopulation, ...] = ()
 
     @property
     def edges(self) -> list[EdgePopulation]:

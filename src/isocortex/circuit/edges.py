@@ -18,13 +18,14 @@ from isocortex.mechanisms.synapses import Kinetics
 
 @dataclass(frozen=True, slots=True)
 class SynapseRule:
-    """What the synapses of an edge type are."""
+    """What the synapses of an edge type are, or its gap junctions (:mod:`.gaps`)."""
 
     model_template: str | None
     dynamics: dict[str, Any]
     dynamics_file: str | None = None
     target_sections: tuple[str, ...] = ()
     distance_range: tuple[float, float] | None = None
+    is_gap_junction: bool = False
 
 
 #: Attributes of an edge population that hold a number for every edge.

@@ -49,8 +49,16 @@ class NodePopulation:
     @property
     def virtual(self) -> NDArray[np.bool_]:
         """bool[n], the nodes that only send spikes that they are given."""
+        return self._of_type("virtual")
+
+    @property
+    def biophysical(self) -> NDArray[np.bool_]:
+        """bool[n], the nodes that are cells with branches."""
+        return self._of_type("biophysical")
+
+    def _of_type(self, name: str) -> NDArray[np.bool_]:
         kinds = self.columns.get("model_type")
-        return np.zeros(len(self.node_ids), bool) if kinds is None else among(kinds, ["virtual"])
+        return np.zeros(len(self.node_ids), bool) if kinds is None else among(kinds, [name])
 
     def index_of(self, node_ids: IntArray, *, file: Path, field: str) -> IntArray:
         """Rows of these node ids; an id that does not exist is an error of ``file: field``."""

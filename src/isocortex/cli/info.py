@@ -125,8 +125,9 @@ def _populations(circuit: Circuit) -> list[str]:
 def _connections(circuit: Circuit, network: Network) -> list[str]:
     """Edges that were read, and the synapses that follow from a recipe."""
     lines = [
-        f"edges {edges.name}: {len(edges.weight):,}, {edges.source} to {edges.target}"
-        for edges in circuit.edges
+        f"{what} {edges.name}: {len(edges.weight):,}, {edges.source} to {edges.target}"
+        for what, some in (("gap junctions", circuit.gaps), ("edges", circuit.edges))
+        for edges in some
     ]
     if network.drawn is not None:
         how = "drawn once and stored" if network.drawn.stored else "drawn at each spike"

@@ -22,6 +22,7 @@ from isocortex.engine.deal import deal_out
 from isocortex.engine.elsewhere import pass_spikes_on
 from isocortex.engine.exchange import Alone, Exchange
 from isocortex.engine.family import family_kernel
+from isocortex.engine.gaps import Told, gaps_of
 from isocortex.engine.identity import identity
 from isocortex.engine.interface import (
     FloatArray,
@@ -76,6 +77,8 @@ class CpuEngine:
         for thread, share in zip(self._threads, self.shares, strict=True):
             thread.submit(rest, laid, states, share.part.blocks, settings.v_init).result()
         self._field_patterns = field_patterns(network, laid)
+        self._gaps = gaps_of(network, laid)
+        self._told = None if self._gaps is None else Told(self._gaps, self.exchange)
         self._identity = identity(network, settings, self.exchange)
         self.network = network.without_wiring()
         self.recording = recording_of(NOTHING, laid, network, settings.second_order)
@@ -129,6 +132,7 @@ class CpuEngine:
             current[order],
             conductance[order],
             self._fields(n_steps),
+            self._gaps,
         )
 
     def _fields(self, n_steps: int) -> Fields:
@@ -157,6 +161,8 @@ class CpuEngine:
         shared = self.shared._replace(kinetics=self.kinetics.over(self.step, n_steps))
         times = Times(self.clock.seen, self.clock.middle, self.clock.dt)
         electrodes, probes = self._electrodes(n_steps), self.recording.room(self.step, n_steps)
+        if self._told is not None:
+            self._told.begin(self.states.V)
         given, last = self.network.trains, self._heard_until(self.step + n_steps)
         sent = slice(
             *np.searchsorted(given.time, [self._heard_until(self.step), last], side="right")
@@ -216,7 +222,7 @@ class CpuEngine:
     def _pass_spikes_on(self, n_windows: int) -> None:
         """Speak to other ranks for the threads, which wait for it at every window's end."""
         try:
-            pass_spikes_on(self.shared, n_windows, self.exchange)
+            pass_spikes_on(self.shared, n_windows, self.exchange, self._told)
         except BaseException as error:
             self.exchange.abort(error)
 

@@ -6,14 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.engine.exchange import FULL, LOST, SPIKE, Exchange
+from isocortex.engine.gaps import Told
 from isocortex.engine.meeting import dismissed, meet
 from isocortex.engine.parts import Found, Shared
 
 
-def pass_spikes_on(shared: Shared, n_windows: int, exchange: Exchange) -> None:
+def pass_spikes_on(
+    shared: Shared, n_windows: int, exchange: Exchange, told: Told | None = None
+) -> None:
     """Once per window, wait until every thread has found its spikes, and exchange them.
 
     What other ranks have found is written down as found by the last part; then the threads go on.
+    With gap junctions (``told``) the voltages at them are exchanged too.
     """
     meeting, found = shared.meeting, shared.found
     n_parts, turn = len(found.begin) - 1, 0
@@ -24,6 +28,8 @@ def pass_spikes_on(shared: Shared, n_windows: int, exchange: Exchange) -> None:
             return
         spikes, word = _found_here(found, turn)
         others, word = exchange.spikes(spikes, word)
+        if told is not None:
+            told.pass_on(1 - turn)
         begin, room = found.begin[me], found.begin[me + 1] - found.begin[me]
         found.source[turn, begin : begin + len(others)] = others["source"]
         found.time[turn, begin : begin + len(others)] = others["time"]

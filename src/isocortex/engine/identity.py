@@ -98,6 +98,8 @@ def _told(network: Network, exchange: Exchange, sources: list[range], *made: Any
     )  # fmt: skip
     if network.releases:
         made = (*made, network.releases)
+    if len(network.gaps):
+        made = (*made, network.gaps)
     here = sum(int(_sum(stored, some.start, some.stop)) for some in sources)
     return _hash((network.kinetics, made, exchange.sum(here) % 2**64))
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from isocortex.engine.gaps import Gaps
 from isocortex.engine.layout.arrays import Floats, Ints, KineticsTable, Layout, Numerics, States
 from isocortex.engine.sampling import Probes
 from isocortex.network.drawn import tables
@@ -36,7 +37,7 @@ class Electrodes(NamedTuple):
     """Sorted by block: element of the block's V, and nA and uS in every step since ``origin``.
 
     What is injected is the amplitude less the conductance times the voltage; and what ``fields``
-    drive.
+    drive, and what flows through ``gaps``.
     """
 
     ptr: Ints
@@ -44,6 +45,7 @@ class Electrodes(NamedTuple):
     amplitude: np.ndarray
     conductance: np.ndarray
     fields: Fields
+    gaps: Gaps | None
 
 
 class Events(NamedTuple):

@@ -349,6 +349,11 @@ class ReferenceEngine:
             current, g = source.injects(np.array([middle]))
             injected[source.cell][source.node] += current[0]
             conductance[source.cell][source.node] += np.ravel(g)[0]
+        gaps = self.network.gaps
+        for cells, nodes, g in zip(gaps.cell, gaps.node, gaps.conductance, strict=True):
+            for own, other in ((0, 1), (1, 0)):
+                conductance[cells[own]][nodes[own]] += g
+                injected[cells[own]][nodes[own]] += g * self.cells[cells[other]].v[nodes[other]]
         fields = self.network.fields
         now = fields.courses(np.array([self.step]), self.settings.dt)[:, 0]
         for c, current in zip(fields.cell, fields.current, strict=True):

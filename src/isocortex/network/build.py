@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from isocortex.circuit.force import in_force
 from isocortex.errors import ConfigError
 from isocortex.network.cells import compile_cells, point_neurons
 from isocortex.network.connect import connect
+from isocortex.network.coupling import cut, gap_junctions
 from isocortex.network.drawn.tables import Tables
 from isocortex.network.extent import Extent, extent_of
 from isocortex.network.inputs import all_poisson, electrodes, spike_trains
@@ -75,7 +77,8 @@ def build_network(
         share=(cells, points), seed=simulation.seed, store=store, overrides=simulation.overrides,
         watch=watch,
     )  # fmt: skip
-    told = watch.told(touched)
+    gaps, about = cut(gap_junctions(simulation, sources, models, cell_model), effects, sources)
+    told = watch.told([replace(t, gaps=n) for t, n in zip(touched, about, strict=True)])
     if ranks == 1:
         require_touched(told, simulation.config_file)
     return Network(
@@ -90,6 +93,7 @@ def build_network(
         poisson=all_poisson(simulation.inputs, sources),
         currents=electrodes(simulation, sources, models, cell_model, cells),
         fields=fields_of(simulation, sources, models, cell_model, cells),
+        gaps=gaps,
         populations=list(circuit.nodes),
         source_population=sources.population,
         source_node_id=sources.node_id,

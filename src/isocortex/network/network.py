@@ -17,6 +17,7 @@ from isocortex.network.drawn.pool import AXONS, Pool
 from isocortex.network.drawn.tables import Axons
 from isocortex.network.factors import Factors
 from isocortex.network.fields import NO_FIELDS, Fields
+from isocortex.network.gaps import NO_GAPS, GapJunctions
 from isocortex.network.plan import Rank
 from isocortex.network.poisson import PoissonSources, no_sources
 
@@ -179,6 +180,7 @@ class Network:
         none; where it is not given it is looked for among the connections.
     source_population, source_node_id : int64[n sources], for reports and messages.
     fields : what potentials outside drive into cells.
+    gaps : gap junctions between cells of the whole circuit.
     touched : what each change of the simulation is about.
     releases : what makes synapses plastic; each is another.
     unchanged : (index, kinetics) where the synapses of ``kinetics[index]`` would be of these
@@ -195,6 +197,7 @@ class Network:
     trains: SpikeTrains
     currents: list[CurrentSource] = field(default_factory=list)
     fields: Fields = NO_FIELDS
+    gaps: GapJunctions = NO_GAPS
     populations: list[str] = field(default_factory=list)
     source_population: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     source_node_id: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -262,7 +265,12 @@ class Network:
         return 0.0 if self.drawn is None or self.drawn.stored else self.drawn.expected
 
     def window(self, dt: float) -> int:
-        """Steps that can run without exchange: the shortest delay of all but virtual nodes."""
+        """Steps that can run without exchange: the shortest delay of all but virtual nodes.
+
+        With gap junctions it is one: they act from step to step.
+        """
+        if len(self.gaps):
+            return 1
         shortest = self.shortest
         if shortest is None:
             delay = self.connections.delay[: self.connections.first[self.n_reacting]]
@@ -283,12 +291,13 @@ class Network:
         return list(zip(*(each.tolist() for each in found), strict=True))
 
     def electrodes(self, conductances: bool = False) -> list[IntArray]:
-        """Of each model int64[n], nodes that electrodes or fields act on in some cell.
+        """Of each model int64[n], where electrodes, gap junctions or fields act in some cell.
 
-        Or only those of electrodes that conduct.
+        Or only gap junctions and electrodes that conduct.
         """
         there = [s for s in self.currents if s.conductance is not None or not conductances]
         places = {(int(self.cell_model[source.cell]), source.node) for source in there}
+        places |= self.gaps.nodes(self.circuit_model)
         if not conductances:
             places |= self.fields.nodes(self.cell_model)
         found: list[list[int]] = [[] for _ in self.models]

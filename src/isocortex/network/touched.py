@@ -30,6 +30,7 @@ class Touched:
     channels : compartments, by mechanism, of all cells together.
     synapses : whose weights or decay it changes.
     inputs : electrodes or random trains.
+    gaps : gap junctions that a lesion cuts; None where there are none.
     drawn : it is about synapses that are drawn at each spike, and not counted.
     """
 
@@ -40,12 +41,13 @@ class Touched:
     channels: dict[str, int] | None = None
     synapses: int | None = None
     inputs: int | None = None
+    gaps: int | None = None
     drawn: bool = False
 
     @property
     def none(self) -> bool:
         """Whether it is about nothing at all."""
-        counts = [self.synapses, self.inputs]
+        counts = [self.synapses, self.inputs, self.gaps]
         if self.channels is not None:
             counts.append(sum(self.channels.values()))
         return not any(counts) and not self.drawn
@@ -53,7 +55,7 @@ class Touched:
     def facts(self) -> dict[str, Any]:
         """What is counted, plain data."""
         named = {"cells": self.cells, "channels": self.channels, "synapses": self.synapses,
-                 "inputs": self.inputs}  # fmt: skip
+                 "inputs": self.inputs, "gap junctions": self.gaps}  # fmt: skip
         return {key: value for key, value in named.items() if value is not None}
 
     def __str__(self) -> str:
@@ -64,6 +66,8 @@ class Touched:
             parts.append(f"{self.synapses:,} synapses")
         if self.drawn:
             parts.append(UNCOUNTED)
+        if self.gaps is not None:
+            parts.append(f"{self.gaps:,} gap junctions")
         if self.inputs is not None:
             parts.append(f"{self.inputs:,} inputs")
         name = self.type if self.label == self.type else f"{self.label} ({self.type})"

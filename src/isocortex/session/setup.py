@@ -139,6 +139,8 @@ def describe(network: Network, n_synapses: int | None = None) -> str:
     if network.n_virtual:
         parts.append(f"{network.n_virtual:,} virtual nodes")
     parts += [f"{network.n_compartments:,} compartments", f"{n_synapses:,} synapses"]
+    if len(network.gaps):
+        parts.append(f"{len(network.gaps):,} gap junctions")
     line = ", ".join(parts)
     if network.n_drawn:
         line += f" (about {network.n_drawn:.3g} of them drawn at each spike, not stored)"

@@ -23,6 +23,7 @@ from isocortex.circuit import (
 )
 from isocortex.circuit.changes import OURS, Change
 from isocortex.circuit.force import in_force
+from isocortex.circuit.gaps import apart
 from isocortex.errors import ConfigError
 from isocortex.sonata.changes import read_changes
 from isocortex.sonata.edges import WeightFunction, read_edges
@@ -106,6 +107,12 @@ class EdgesEntry(Section):
     populations: Annotated[dict[str, Any], Field(max_length=0)] | None = None
 
 
+class GapJunctionsEntry(Section):
+    """One entry of ``networks.gap_juncs``: BMTK's numbers for its own use, which are not read."""
+
+    gap_juncs_file: str
+
+
 #: Folders of ``components`` that are searched.
 SEARCHED = (
     "morphologies_dir", "synaptic_models_dir", "biophysical_neuron_models_dir",
@@ -118,6 +125,8 @@ FOLDER = re.compile(r".*_dir$|alternate_morphologies$")
 MECHANISMS = "mechanisms"
 
 
+#: Lists of ``networks``.
+NETWORKS = ("nodes", "edges", "gap_juncs")
 #: Sections that a package of ours makes projections from, and the function that reads each: by
 #: name, since what makes circuits stands above what reads files.
 RECIPES = {"cortex": "isocortex.cortex.projection:read_projections"}
@@ -307,8 +316,9 @@ def _circuit(
     networks, file = _object(config, "networks", path)
     components = _components(config, path)
     for key in networks:
-        if key not in ("nodes", "edges", *COMMENTS) and networks[key]:
-            raise unknown_key(key, ("nodes", "edges"), file, "networks")
+        if key not in (*NETWORKS, *COMMENTS) and networks[key]:
+            raise unknown_key(key, NETWORKS, file, "networks")
+    list(_entries(networks, "gap_juncs", GapJunctionsEntry, file))
     nodes = _nodes(networks, file)
     edges = []
     for i, entry in _entries(networks, "edges", EdgesEntry, file):
@@ -316,10 +326,12 @@ def _circuit(
             paths = _files(entry, ("edges_file", "edge_types_file"), file, f"networks.edges[{i}]")
             models = components.get("synaptic_models_dir")
             edges += read_edges(*paths, nodes, models, weight_functions)
-    projections: list[Projection] = [*edges, *_made(config, path, nodes)]
+    synapses, gaps = apart(edges)
+    projections: list[Projection] = [*synapses, *_made(config, path, nodes)]
     return Circuit(
-        nodes, projections, components, _node_sets(config, path), path, _mechanisms(config, path)
-    )
+        nodes, projections, components, _node_sets(config, path), path, _mechanisms(config, path),
+        gaps,
+    )  # fmt: skip
 
 
 def _made(config: Config, path: Path, nodes: dict[str, NodePopulation]) -> Iterator[Projection]:

@@ -16,7 +16,8 @@ from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Column, Columns, EdgePopulation, NodePopulation, Text
 from isocortex.circuit.columns import numbers, present, take, value_at
 from isocortex.elementary import exp
-from isocortex.errors import ConfigError, InputError, ModelError
+from isocortex.errors import ConfigError, InputError, ModelError, located
+from isocortex.sonata.gaps import require_possible
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5, text_attribute
 from isocortex.sonata.rules import SYNAPTIC, Rules
 from isocortex.sonata.told import Ends, Own, WeightFunction, weights_said
@@ -110,13 +111,20 @@ class _Reader:
             self._check(good, h5, attribute, values, "Use a whole number, 0 or more.")
         good = ~explicit | ((position >= 0) & (position <= 1))
         self._check(good, h5, "afferent_section_pos", position, "Use 0 to 1.")
+        rules, rule = self.rules.of(type_ids)
+        is_gap = np.array([each.is_gap_junction for each in rules], bool)[rule]
+        if is_gap.any():  # they know no time: whatever they may have for a delay is not read
+            columns["delay"] = np.where(is_gap, 0.0, columns.get("delay", np.full(m, np.nan)))
         delay = self._needed(columns, "delay", h5, m)
         self._check(delay >= 0, h5, "delay", delay, "Delays are 0 ms or more.")
         weight = self._weights(columns, h5, type_ids, (source, source_rows), (target, target_rows))
         self._check(
             np.abs(weight) < HEAVIEST, h5, "syn_weight", weight, f"Weights are below {HEAVIEST:g}."
         )
-        rules, rule = self.rules.of(type_ids)
+        if is_gap.any():
+            ends = (self.nodes[source], source_rows), (self.nodes[target], target_rows)
+            with located(self.path, h5.name):
+                require_possible(np.flatnonzero(is_gap & (nsyns > 0)), ends, weight, nsyns)
         return EdgePopulation(
             name=name, source=source, target=target, source_index=source_rows,
             target_index=target_rows, rule=rule, rules=rules, weight=weight, delay=delay,

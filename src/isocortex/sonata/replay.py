@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.circuit import Circuit, EdgePopulation, Input, NodePopulation, SpikeInput
+from isocortex.circuit.gaps import apart
 from isocortex.circuit.stand_ins import sent_by, stand_ins, with_stand_ins
 from isocortex.sonata.edges import read_edges
 from isocortex.sonata.input_entry import Entry
@@ -71,7 +72,13 @@ def _edges(entry: Entry, circuit: Circuit) -> list[EdgePopulation]:
         paths[k] = None if name is None else entry.file.parent / name
     assert paths[0] is not None
     models = circuit.components.get("synaptic_models_dir")
-    return read_edges(paths[0], paths[1], entry.circuit.nodes, models)
+    edges, gaps = apart(read_edges(paths[0], paths[1], entry.circuit.nodes, models))
+    if gaps:
+        raise entry.fail(
+            "edges", "has gap junctions, over which no spikes are sent",
+            "Name a file of synapses alone.",
+        )  # fmt: skip
+    return edges
 
 
 def _chosen(population: NodePopulation, rows: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -53,8 +53,6 @@ class Rules:
     def _rule(self, type_id: int) -> SynapseRule:
         row = self.types.row(type_id)
         where: dict[str, Any] = {"file": self.file, "field": f"edge type {type_id}"}
-        if row.get("is_gap_junction") in (True, "True", "true", 1):
-            raise ConfigError("gap junctions are not supported yet", fix="Remove them.", **where)
         sections = parse_list(row.get("target_sections")) or []
         distance = parse_list(row.get("distance_range"))
         bounds: tuple[float, ...] | None
@@ -78,6 +76,7 @@ class Rules:
             dynamics_file=name,
             target_sections=tuple(str(s) for s in sections),
             distance_range=None if bounds is None else (bounds[0], bounds[1]),
+            is_gap_junction=_is_true(row.get("is_gap_junction"), where),
         )
 
     def _tell_unread(self, dynamics: dict[str, Any], name: str | None, template: str) -> None:
@@ -109,3 +108,14 @@ class Rules:
             value = read_json(path)
             self._json[name] = value
         return self._json[name]
+
+
+def _is_true(value: Any, where: dict[str, Any]) -> bool:
+    """What an edge type says of being a gap junction."""
+    said = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+    told = str(False if value is None else value).lower()
+    if told not in said:
+        raise ConfigError(
+            f"is_gap_junction is {value!r}", fix="Write True or False.", **where
+        )  # fmt: skip
+    return said[told]

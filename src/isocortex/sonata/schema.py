@@ -27,7 +27,7 @@ Model = TypeVar("Model", bound=Section)
 
 #: Keys of BMTK or SONATA that change the results and have no counterpart here.
 NOT_YET = {
-    "backward", "gap_juncs", "spikes_file_nwb", "transform", "populations", "file_name_nwb",
+    "backward", "spikes_file_nwb", "transform", "populations", "file_name_nwb",
     "stimulus_override", "is_gap_junction", "save_state", "start_from_state",
 }  # fmt: skip
 #: Comments are allowed in every section.

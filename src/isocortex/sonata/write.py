@@ -118,6 +118,17 @@ def write_edges(
             h5[f"indices/{which}/range_to_edge_id"] = ranges
 
 
+def write_gap_junctions(
+    file: Path, source: IntArray, target: IntArray, source_gap: IntArray, target_gap: IntArray
+) -> None:
+    """Write what BMTK needs beside the edges that are gap junctions: numbers of both halves."""
+    columns = {"source_ids": source, "target_ids": target, "src_gap_ids": source_gap,
+               "trg_gap_ids": target_gap}  # fmt: skip
+    with _created(file, 8 * sum(map(len, columns.values()))) as root:
+        for name, values in columns.items():
+            root[name] = values
+
+
 def _bytes_of(groups: Sequence[Attributes]) -> int:
     return sum(np.asarray(values).nbytes for group in groups for values in group.values())
 

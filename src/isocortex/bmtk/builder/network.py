@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from isocortex.bmtk.builder.saving import (
     make_room,
     require_harmless,
     save_edges,
+    save_gap_junctions,
     save_types,
 )
 from isocortex.errors import ConfigError
@@ -39,8 +40,10 @@ class NetworkBuilder(Population):
     >>> net.save(output_dir="network")  # doctest: +SKIP
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, gj_id_start: int = 0) -> None:
+        """Begin without nodes; ``gj_id_start`` is BMTK's first number of a half gap junction."""
         super().__init__(name)
+        self._first_half_gap = gj_id_start
         self._maps: list[ConnectionMap] = []
         self._tables: list[EdgeTable] | None = None
         self._edge_type_ids = Numbers(FIRST_TYPE)
@@ -79,8 +82,12 @@ class NetworkBuilder(Population):
                 fix=f"There are {', '.join(ITERATORS)}.",
             )  # fmt: skip
         properties = dict(edge_type_properties)
-        if properties.get("is_gap_junction"):
-            self.add_gap_junctions()
+        if properties.get("is_gap_junction") and sources.network_name != targets.network_name:
+            raise ConfigError(
+                f"gap junctions lead from {sources.network_name} to {targets.network_name}",
+                field="add_edges, add_gap_junctions",
+                fix="BMTK has them within one network: build these nodes in one.",
+            )  # fmt: skip
         number = properties.pop("edge_type_id", None)
         if number is None:
             number = self._edge_type_ids.give()
@@ -96,13 +103,34 @@ class NetworkBuilder(Population):
         self._tables = None
         return connection
 
-    def add_gap_junctions(self, *_: Any, **__: Any) -> None:
-        """Refused: no simulation here has them."""
-        raise ConfigError(
-            "gap junctions are not supported yet",
-            field="add_gap_junctions, is_gap_junction",
-            fix="Remove them.",
-        )
+    def add_gap_junctions(
+        self,
+        source: NodePool | Mapping[str, Any] | None = None,
+        target: NodePool | Mapping[str, Any] | None = None,
+        resistance: float = 1.0,
+        conductance: float | None = None,
+        distance_range: Sequence[float] = (0.0, 300.0),
+        target_sections: Sequence[str] | None = ("somatic",),
+        connection_rule: Any = 1,
+        iterator: str = "one_to_one",
+        **edge_type_properties: Any,
+    ) -> ConnectionMap:
+        """Couple some nodes with others; arguments but for these are those of ``add_edges``.
+
+        Parameters
+        ----------
+        resistance : MOhm, of each gap junction.
+        conductance : uS; takes the place of the resistance.
+        distance_range, target_sections : where both ends are, um from the soma, and in which
+            sections.
+        """
+        return self.add_edges(
+            source, target, connection_rule=connection_rule, iterator=iterator,
+            syn_weight=1 / resistance if conductance is None else conductance,
+            is_gap_junction=True, distance_range=list(distance_range),
+            target_sections=None if target_sections is None else list(target_sections),
+            **edge_type_properties,
+        )  # fmt: skip
 
     def get_connections(self) -> list[ConnectionMap]:
         return self._maps
@@ -207,6 +235,11 @@ class NetworkBuilder(Population):
         if not chosen or (self._tables is None and not force_build):
             logger.warning("%s has no edges to save, or was not built", self.name)
             return
+        gaps = [table for table in self.edges_table() if table.properties.get("is_gap_junction")]
+        if any(map(len, gaps)):
+            file = Path(output_dir) / f"{self.name}_gap_juncs.h5"
+            make_room(file, force_overwrite)
+            save_gap_junctions(file, gaps, self._first_half_gap)
         named = edges_file_name is not None or edge_types_file_name is not None
         for source, target in chosen[:1] if named else chosen:
             edges_file, types_file = (

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from isocortex.bmtk.builder.edges import EdgeTable
 from isocortex.bmtk.builder.nodes import Node
 from isocortex.errors import ConfigError
-from isocortex.sonata.write import write_edges, write_nodes, write_types
+from isocortex.sonata.write import write_edges, write_gap_junctions, write_nodes, write_types
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,17 @@ def save_edges(
     write_edges(
         file, *ends, counts, edges.iloc[order], name=name, group=group[order], groups=groups
     )
+
+
+def save_gap_junctions(file: Path, tables: list[EdgeTable], first: int) -> None:
+    """Write the numbers that BMTK gives both halves of every gap junction, from ``first`` on."""
+    ends = []
+    for table in tables:
+        number = table.attributes.get("nsyns", np.ones(len(table), np.int64))
+        ends.append(np.repeat(np.stack([table.source, table.target]), number, axis=1))
+    source, target = np.concatenate(ends, axis=1)
+    half = first + 2 * np.arange(len(source))
+    write_gap_junctions(file, source, target, half, half + 1)
 
 
 def save_types(file: Path, types: list[dict[str, Any]], first: str) -> None:

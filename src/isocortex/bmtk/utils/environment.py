@@ -28,6 +28,7 @@ NETWORK = ("network", "networks", "circuit", "circuits", "network_dir", "circuit
 FILES = {
     "_nodes": ("nodes", "nodes_file"), "_node_types": ("nodes", "node_types_file"),
     "_edges": ("edges", "edges_file"), "_edge_types": ("edges", "edge_types_file"),
+    "_gap_juncs": ("gap_juncs", "gap_juncs_file"),
 }  # fmt: skip
 SCRIPT = '''"""Runs a simulation: python {name} [configuration]."""
 
@@ -82,9 +83,9 @@ class Environment:
         return self.base / (default if given is None else given)
 
     def networks(self, only: str | Sequence[str] | None = None) -> dict[str, list[dict[str, str]]]:
-        """Files of nodes and edges in the network folder whose names hold one of ``only``."""
+        """Files of the network folder whose names hold one of ``only``, by what they are of."""
         only = [only] if isinstance(only, str) else only
-        found: dict[str, dict[str, dict[str, str]]] = {"nodes": {}, "edges": {}}
+        found: dict[str, dict[str, dict[str, str]]] = {"nodes": {}, "edges": {}, "gap_juncs": {}}
         for path in sorted(p for p in self.network.iterdir() if p.is_file()):
             mark = next((mark for mark in FILES if mark in path.name), None)
             hidden = path.name.startswith(".")
@@ -97,6 +98,7 @@ class Environment:
         return {
             section: [entry for entry in entries.values() if f"{section}_file" in entry]
             for section, entries in found.items()
+            if entries or section != "gap_juncs"
         }
 
     def make_components(self, with_examples: bool) -> dict[str, str]:
