@@ -253,7 +253,8 @@ def test_a_table_of_the_background_that_was_changed_in_its_place_is_refused(tmp_
 def test_a_background_of_other_axons_is_refused(built):
     _, config = built
     nodes = config.parent / "network" / "background_nodes.h5"
-    write_nodes(nodes, "background", np.zeros(17, np.int64))
+    places = {name: np.full(17, b"here") for name in ("hemisphere", "area")}
+    write_nodes(nodes, "background", np.zeros(17, np.int64), places)
     with pytest.raises(InputError, match=r"draws from 34,486 axons, the circuit has 17") as error:
         build_network(load_simulation(config))
     assert error.value.file == nodes and error.value.fix

@@ -9,9 +9,10 @@ from isocortex.cells.place import candidates
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.counts import CLASSES, class_of, group_of
 from isocortex.cortex.expected import long_synapses
+from isocortex.cortex.homeostasis import strength_by_area
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
-from isocortex.cortex.thinning import SPREAD, Thinning, normal
+from isocortex.cortex.thinning import SPREAD, Thinning, coherence, normal
 from isocortex.errors import ConfigError
 from isocortex.network.drawn.place import Synapses
 from isocortex.network.drawn.tables import TRIED_TOGETHER
@@ -231,6 +232,10 @@ def test_fewer_stronger_synapses_keep_the_mean_and_the_variance_of_the_input(cel
         _, connection = np.unique(pair, return_inverse=True)
         each = np.bincount(connection, weight[mine])
         n = (cortex.group == group_of(cell_class)).sum()
+        # excitation among excitatory neurons is weaker where models are crowded, see coherence
+        by = coherence(cortex.recipe.crowding) if cell_class[1] == "IT" else 1.0
+        excites = np.bincount(connection, cortex.excitatory[made.source[mine]]) > 0
+        each[excites] /= by
         sums[kept] = np.array([mine.sum() / kept, each.sum(), (each**2).sum()]) / n
     for kept in (0.1, 0.3):
         number, mean, variance = sums[kept] / sums[1.0]
@@ -238,6 +243,16 @@ def test_fewer_stronger_synapses_keep_the_mean_and_the_variance_of_the_input(cel
         assert mean == pytest.approx(1.0, rel=0.02)
         # pairs that connect several times, of too few neurons, count as one here
         assert variance == pytest.approx(1.0, rel=0.12)
+
+
+def test_excitation_among_excitatory_neurons_is_weaker_in_crowded_models():
+    assert coherence(1.0) == coherence(20.0) == 1.0
+    assert coherence(50.0) == pytest.approx(2.5**-0.14, abs=1e-4)
+    assert coherence(500.0) == coherence(5000.0) == pytest.approx(25.0**-0.14, abs=1e-4)
+    small, large = (CortexModel.make(Recipe(scale=s, in_degree=0.1)) for s in (0.001, 0.005))
+    for rule, there, here in zip(large.rules, large.weight, small.weight, strict=True):
+        factor = coherence(100.0) if rule.source[0] == rule.target[0] == "e" else 1.0
+        np.testing.assert_allclose(here, factor * there, rtol=1e-6)
 
 
 @pytest.mark.parametrize("kept", [0.02, 0.1, 0.5, 1.0])
@@ -264,8 +279,9 @@ def test_strengths_are_lognormal(cortex):
     """At in-degree 1, of single connections, as drawn."""
     whole = CortexModel.make(Recipe(scale=0.0005, in_degree=1.0))
     made = _joined(whole.synapses(range(200)))
+    strength = made.strength / strength_by_area(whole)[whole.neurons.area[made.target], made.rule]
     logs = np.log(np.unique(made.strength[made.source == 17]).astype(float))
-    every = np.log(made.strength.astype(float))
+    every = np.log(strength)
     assert every.std() == pytest.approx(1.0, rel=0.02)
     assert np.exp(every).mean() == pytest.approx(1.0, rel=0.03)
     assert len(logs) > 300

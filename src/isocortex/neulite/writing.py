@@ -296,6 +296,11 @@ def _connections(
     cell_model: IntArray,
 ) -> pd.DataFrame:
     """Every synapse from one population to another."""
+    for gaps in simulation.circuit.gaps:
+        raise InputError(
+            "there are gap junctions, which Neulite does not have", file=simulation.config_file,
+            field=gaps.name, fix="Leave these edges out of networks.edges.",
+        )  # fmt: skip
     source, target = (populations[name] for name in ends)
     cells = cells_of(ends[1], sources, models, cell_model)
     parts = []
