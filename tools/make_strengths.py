@@ -28,7 +28,7 @@ SLOW = "AMPA_NMDA_ExcToExc"
 LIKE = {("e", "i1H"): "e5"}
 #: mV, by kind of source and of target.
 WANTED = {
-    ("e", "e"): 0.45, ("e", "P"): 0.8, ("e", "S"): 0.2, ("e", "H"): 0.5,
+    ("e", "e"): 0.465, ("e", "P"): 0.8, ("e", "S"): 0.2, ("e", "H"): 0.5,
     ("P", "e"): 1.49, ("S", "e"): 0.89, ("H", "e"): 0.61,
     ("P", "P"): 0.55, ("P", "S"): 0.42, ("P", "H"): 0.5,
     ("S", "P"): 0.2, ("S", "S"): 0.22, ("S", "H"): 0.27,
@@ -36,7 +36,7 @@ WANTED = {
 }  # fmt: skip
 #: Onto single layers: as data say onto 2/3, and less onto cells of 6 and Htr3a cells of 4, which
 #: else fire more than their target without any background.
-LAYERS = {("e", "e2"): 0.27, ("e", "e4"): 0.46, ("e", "e6"): 0.25, ("e", "i4H"): 0.4}
+LAYERS = {("e", "e2"): 0.28, ("e", "e4"): 0.475, ("e", "e6"): 0.26, ("e", "i4H"): 0.4}
 #: Onto layer 6, whose rules have a quarter of the inhibitory connections that others have.
 DEEP = {("P", "e6"): 2.98, ("S", "e6"): 1.78, ("H", "e6"): 1.22}
 

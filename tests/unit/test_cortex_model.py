@@ -247,8 +247,8 @@ def test_fewer_stronger_synapses_keep_the_mean_and_the_variance_of_the_input(cel
 
 def test_excitation_among_excitatory_neurons_is_weaker_in_crowded_models():
     assert coherence(1.0) == coherence(20.0) == 1.0
-    assert coherence(50.0) == pytest.approx(2.5**-0.14, abs=1e-4)
-    assert coherence(500.0) == coherence(5000.0) == pytest.approx(25.0**-0.14, abs=1e-4)
+    assert coherence(50.0) == pytest.approx(2.5**-0.115, abs=1e-4)
+    assert coherence(500.0) == coherence(5000.0) == pytest.approx(25.0**-0.115, abs=1e-4)
     small, large = (CortexModel.make(Recipe(scale=s, in_degree=0.1)) for s in (0.001, 0.005))
     for rule, there, here in zip(large.rules, large.weight, small.weight, strict=True):
         factor = coherence(100.0) if rule.source[0] == rule.target[0] == "e" else 1.0

@@ -35,7 +35,7 @@ QUANTILES = 1024
 
 #: Crowding up to which weights are those of the tables, the most beyond which it changes nothing
 #: any more, and the power of it by which excitation among excitatory neurons is weaker between.
-SPARSE, CROWDED, WEAKENING = 20.0, 500.0, 0.14
+SPARSE, CROWDED, WEAKENING = 20.0, 500.0, 0.115
 
 
 def coherence(crowding: float) -> float:
