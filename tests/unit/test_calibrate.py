@@ -9,7 +9,7 @@ import pytest
 from command_line import isocortex, one_line
 
 import isocortex as ic
-from isocortex.calibrate import calibrate, margin, write_drive
+from isocortex.calibrate import AREA_STEP, FLOOR, _Areas, calibrate, margin, write_drive
 from isocortex.cortex.background import BACKGROUND, RATE
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.circuit import simulation_of
@@ -293,19 +293,35 @@ def test_in_closed_loop_inhibitory_neurons_learn_more_slowly():
 
 
 def test_areas_that_fire_too_little_get_more_of_the_background(cortex, tmp_path):
-    """From shares that are wrong on purpose, in closed loop; inhibitory neurons have none."""
+    """Of rates that are wrong on purpose; inhibitory neurons have no shares."""
     names = list(cortex.atlas.areas.index)
-    area = max(names, key=lambda n: (cortex.neurons.area == names.index(n)).sum())
+    much = np.argsort(np.bincount(cortex.neurons.area, minlength=len(names)))[::-1]
+    low, high, right = (names[k] for k in much[:3])
+    target = np.where(cortex.excitatory, 2.0, 5.0)
+    rate = target.copy()
+    rate[(cortex.neurons.area == names.index(low)) & cortex.excitatory] = 0.5
+    rate[(cortex.neurons.area == names.index(high)) & cortex.excitatory] = 6.0
+    rate[~cortex.excitatory] = 0.0
+    areas = _Areas(cortex, {low: 0.2})
+    areas.correct(rate, target)
+    share = areas.shares
+    step = ((2.0 + FLOOR) / (np.array([0.5, 6.0]) + FLOOR)) ** AREA_STEP
+    found = [share[low] / 0.2 / share[right], share[high] / share[right]]
+    np.testing.assert_allclose(found, step, rtol=2e-3)
+    mean = np.average([share[name] for name in names], weights=areas.neurons)
+    assert mean == pytest.approx(1.0, abs=1e-3)
+
+
+def test_shares_of_areas_are_written_and_read(cortex, tmp_path):
     drive = load_drive(None, RECIPE.crowding)
-    start = Drive(drive.inputs, drive.file, {area: 0.2})
-    done = calibrate(RECIPE, start, rounds=(0, 4), **TIMES)
-    assert done.areas[area] > 0.25
+    start = Drive(drive.inputs, drive.file, {"VISp": 0.2})
+    done = calibrate(RECIPE, start, rounds=(0, 1), **TIMES)
     write_drive(done, start, tmp_path / "mine.csv")
     assert load_drive(tmp_path / "mine.csv").areas == pytest.approx(done.areas)
     for kind in (("2/3", "IT"), ("2/3", "Pvalb")):
         model = next(m for (layer, name, m) in drive.inputs if (layer, name) == kind)
         n, nS = start.of(*kind, model)
-        number, weight = start.of(*kind, model, area)
+        number, weight = start.of(*kind, model, "VISp")
         assert number * weight == pytest.approx((0.2 if kind[1] == "IT" else 1.0) * n * nS)
 
 
