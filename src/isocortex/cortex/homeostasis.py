@@ -20,7 +20,7 @@ from isocortex.cortex.atlas import LAYERS
 from isocortex.cortex.counts import CLASSES, KINDS, group_of
 from isocortex.cortex.drive import target_of
 from isocortex.cortex.expected import connections_within, long_connections, target_layers
-from isocortex.cortex.wiring import kind_of
+from isocortex.cortex.wiring import CellClass, kind_of
 
 if TYPE_CHECKING:
     from isocortex.cortex.model import CortexModel
@@ -56,14 +56,6 @@ def strength_by_area(cortex: CortexModel) -> FloatArray:
     return factor.round(4)  # the same on every machine, in whatever order it sums
 
 
-def _rates(cortex: CortexModel) -> FloatArray:
-    """(layers, classes), Hz, at rest; 0 where there is no such class."""
-    rates = np.zeros((len(LAYERS), len(CLASSES)))
-    for layer, name in cortex.wiring.groups:
-        rates[LAYERS.index(layer), CLASSES.index(name)] = target_of(layer, name)
-    return rates
-
-
 def _each(cortex: CortexModel) -> FloatArray:
     """(rules,): what one spike through one synapse conducts, uS ms, mean over cell models."""
     found = []
@@ -78,38 +70,37 @@ def _each(cortex: CortexModel) -> FloatArray:
     return np.array(found)
 
 
+def _mean_rates(cortex: CortexModel, classes: list[CellClass]) -> FloatArray:
+    """(areas,): Hz at rest, mean over the neurons of some classes; 0 where there is none."""
+    layer, kind = np.divmod([group_of(c) for c in classes], len(CLASSES))
+    there = cortex.expected_number[:, layer, kind]
+    spikes = (there * [target_of(*c) for c in classes]).sum(axis=1)
+    n = there.sum(axis=1)
+    return np.divide(spikes, n, out=np.zeros_like(n), where=n > 0)
+
+
 def _local(cortex: CortexModel) -> FloatArray:
     """(areas, rules): conductance of a rule within every area, of one hemisphere."""
-    number, rates = cortex.expected_number, _rates(cortex)
     made = connections_within(cortex).sum(axis=2)
-    total = np.zeros((len(number), len(cortex.rules)))
+    total = np.zeros((len(made), len(cortex.rules)))
     for r, rule in enumerate(cortex.rules):
-        members = [group_of(c) for c, group in cortex.wiring.groups.items() if group == rule.source]
-        layer, kind = np.divmod(members, len(CLASSES))
-        for k in np.unique(layer):
-            there = number[:, k, kind[layer == k]]
-            spikes = there @ rates[k, kind[layer == k]]
-            mean = np.divide(spikes, there.sum(axis=1), out=np.zeros(len(there)),
-                             where=there.sum(axis=1) > 0)  # fmt: skip
-            total[:, r] += made[:, k, r] * mean
+        members = [c for c, group in cortex.wiring.groups.items() if group == rule.source]
+        for k, layer in enumerate(LAYERS):
+            there = [c for c in members if c[0] == layer]
+            if there:
+                total[:, r] += made[:, k, r] * _mean_rates(cortex, there)
     return total * [rule.mean_synapses for rule in cortex.rules] * _each(cortex)
 
 
 def _long_range(cortex: CortexModel) -> FloatArray:
     """(areas, rules): conductance that long-range axons bring by a rule, of one hemisphere."""
-    number, rates = cortex.expected_number, _rates(cortex)
-    n_areas = len(number)
-    rate = np.zeros((len(KINDS), n_areas))
-    for k, classes in enumerate(KINDS.values()):
-        layer, kind = np.divmod([group_of(c) for c in classes], len(CLASSES))
-        there = number[:, layer, kind]
-        np.divide(there @ rates[layer, kind], there.sum(axis=1), out=rate[k],
-                  where=there.sum(axis=1) > 0)  # fmt: skip
-    both = long_connections(cortex).reshape(len(KINDS), n_areas, 2, n_areas).sum(axis=2)
+    number = cortex.expected_number
+    rate = np.array([_mean_rates(cortex, list(classes)) for classes in KINDS.values()])
+    both = long_connections(cortex).reshape(len(KINDS), len(number), 2, -1).sum(axis=2)
     spikes = ((both * rate[:, :, None])[..., None] * target_layers(cortex)).sum(axis=(0, 1))
     cells = number.sum(axis=2)
     each = np.divide(spikes, cells, out=np.zeros_like(cells), where=cells > 0)
-    conducts, total = _each(cortex), np.zeros((n_areas, len(cortex.rules)))
+    conducts, total = _each(cortex), np.zeros((len(number), len(cortex.rules)))
     for cell_class in cortex.wiring.groups:
         group = group_of(cell_class)
         row, column = divmod(group, len(CLASSES))

@@ -33,12 +33,12 @@ SPREAD = 1.0
 QUANTILES = 1024
 
 
-#: Crowding up to which weights are those of the tables, the most beyond which it changes nothing
-#: any more, and the power of it by which excitation among excitatory neurons is weaker between.
-SPARSE, CROWDED, WEAKENING = 20.0, 500.0, 0.115
+#: Crowding from which on excitation among excitatory neurons is weaker than the tables say, the one
+#: beyond which it gets no weaker, and the power of crowding by which it does between.
+SPARSE, DENSE, WEAKENING = 20.0, 500.0, 0.115
 
 
-def coherence(crowding: float) -> float:
+def excitation_by_crowding(crowding: float) -> float:
     """Factor on excitation among excitatory neurons in a model of this crowding.
 
     Crowding is in-degree over scale: how much more often than in the whole cortex two neurons are
@@ -46,7 +46,7 @@ def coherence(crowding: float) -> float:
     among them does. Found at crowdings of 20, 50 and 100 such that recurrence carries as much
     there; no data.
     """
-    beyond = min(max(crowding, SPARSE), CROWDED) / SPARSE
+    beyond = min(max(crowding, SPARSE), DENSE) / SPARSE
     return round(float(exp(-WEAKENING * log(np.array(beyond)))), 4)
 
 
