@@ -122,12 +122,12 @@ def read_ions(path: Path) -> Ions:
     return found
 
 
-def write_ions(path: Path, ions: Ions) -> None:
+def ions_text(ions: Ions) -> str:
     """As :func:`read_ions` reads them; numbers with all their digits."""
     lines = [",".join(PARAMETERS)]
     for kind, values in sorted(ions.items()):
         lines.append(",".join([str(kind), *(repr(float(values[name])) for name in PARAMETERS)]))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
 
 
 def _lines(

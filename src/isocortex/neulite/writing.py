@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ from isocortex.neulite.tables import (
     CHANNELS,
     CONNECTION_COLUMNS,
     Ions,
+    ions_text,
     write_connections,
-    write_ions,
     write_population,
 )
 from isocortex.sonata.config import load_simulation
@@ -118,10 +119,13 @@ def write_neulite(
         (a, b): _connections(simulation, (a, b), populations, sources, models, cell_model)
         for a in populations for b in populations
     }  # fmt: skip
+    data: dict[str, str] = {}
     with disk_errors(folder, "write the files"):
         (folder / "data").mkdir(parents=True, exist_ok=True)
         for name, population in populations.items():
-            population.write(name, folder)
+            population.write(name, folder, data)
+        for file, text in data.items():
+            (folder / file).write_text(text, encoding="utf-8")
         for (a, b), table in tables.items():
             write_connections(folder / f"{a}_{b}_connection.csv", table)
     return folder
@@ -183,13 +187,15 @@ class _Population:
             excites = known[codes]
         return cls(nodes, lines, line, number, excites)
 
-    def write(self, name: str, folder: Path) -> None:
+    def write(self, name: str, folder: Path, data: dict[str, str]) -> None:
+        """Write the population file, and add the texts of the files that it names to ``data``."""
         counts = np.bincount(self.line[self.line >= 0], minlength=len(self.lines))
         written = []
         for line, n in zip(self.lines, counts.tolist(), strict=True):
-            swc, ions = f"data/{line.stem}.swc", f"data/{line.cell.name}.csv"
-            (folder / swc).write_text(swc_text(line.swc, 0), encoding="utf-8")
-            write_ions(folder / ions, line.ions)
+            # a fit with two morphologies may be two files: its kinds of section are those they have
+            fit, stem = line.cell.name, line.stem
+            swc = _filed(data, (stem,), ".swc", swc_text(line.swc, 0))
+            ions = _filed(data, (fit, f"{fit}_{stem}"), ".csv", ions_text(line.ions))
             written.append((n, len(line.swc.type), line.name, swc, ions))
         write_population(folder / f"{name}_population.csv", written)
         mine = np.argsort(self.number)[np.count_nonzero(self.number < 0) :]
@@ -198,6 +204,15 @@ class _Population:
                 {"nid": np.arange(len(mine)), "node_id": self.nodes.node_ids[mine]}
             )
             table.to_csv(folder / f"{name}_nodes.csv", index=False)
+
+
+def _filed(data: dict[str, str], names: tuple[str, ...], suffix: str, text: str) -> str:
+    """The first of some names, then numbered, that no file of another text has; now of this."""
+    for name in chain(names, (f"{names[-1]}_{k}" for k in count(2))):
+        file = f"data/{name}{suffix}"
+        if data.setdefault(file, text) == text:
+            return file
+    raise AssertionError  # numbers do not end
 
 
 def _line(simulation: Simulation, nodes: NodePopulation, row: int, cell: CompiledCell) -> _Line:
