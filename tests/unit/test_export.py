@@ -13,6 +13,7 @@ from library_circuit import clamp, poisson, potentials, report, write_library_ci
 import isocortex as ic
 from isocortex.errors import ConfigError, InputError
 from isocortex.export import neo_block, write_nwb
+from isocortex.export.to_neo import _quantity
 
 CELLS = {"population": "cells"}
 END = 20.0
@@ -34,6 +35,7 @@ def result(folder):
             "v": report("v", "all", CELLS),
             "calcium": report("cai", "soma", CELLS, dt=0.5, start_time=5.0, end_time=15.0),
             "current": report("ina", "soma", CELLS),
+            "gate": report("O_NaV", "soma", CELLS),
             "field": potentials(folder, CELLS),
             "far": potentials(folder, CELLS, minimum_distance=100.0, dt=0.2),
             "moment": {"module": "current_dipole", "cells": CELLS, "dt": 0.2},
@@ -81,7 +83,7 @@ def samples(result, name):
 
 
 POTENTIALS = ("field", "far")
-EVERY = ("v", "calcium", "current", "moment", *POTENTIALS)
+EVERY = ("v", "calcium", "current", "gate", "moment", *POTENTIALS)
 
 
 def series_of(file, name):
@@ -152,7 +154,7 @@ def test_units_of_measurement(file):
     told = {name: (series_of(file, name).unit, series_of(file, name).conversion) for name in EVERY}
     assert told == {
         "v": ("volts", 1e-3), "calcium": ("molar", 1e-3), "current": ("mA/cm2", 1.0),
-        "field": ("volts", 1e-3), "far": ("volts", 1e-3), "moment": ("nA um", 1.0),
+        "gate": ("1", 1.0), "field": ("volts", 1e-3), "far": ("volts", 1e-3), "moment": ("nA um", 1.0),
     }  # fmt: skip
 
 
@@ -226,8 +228,16 @@ def test_a_block_has_every_sample_to_the_bit(result, segment):
         assert float(signals[name].sampling_period) == pytest.approx(dt, rel=1e-9)
     units = {name: signal.dimensionality.string for name, signal in signals.items()}
     assert (units["v"], units["calcium"], units["current"]) == ("mV", "mM", "mA/cm**2")
+    assert units["gate"] == "dimensionless"
+    assert signals["gate"].annotations["units_told"] == result.report("gate").attrs["units"]
     nodes = signals["v"].array_annotations["node_id"]
     assert np.array_equal(nodes, result.report("v")["node_id"].values)
+
+
+@pytest.mark.parametrize("units", ["", "1", "none", "NONE", "n/a", "leagues of", "not (one", "2 3"])
+def test_units_that_neo_does_not_have_are_none(units):
+    pytest.importorskip("neo")
+    assert _quantity(units) == "dimensionless"
 
 
 def test_a_block_is_of_the_session(result):

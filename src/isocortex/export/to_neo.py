@@ -36,7 +36,8 @@ def neo_block(result: Result, config: str | Path | None = None) -> neo.Block:
     -------
     The segment's ``spiketrains`` are of every cell that could spike, in order of population and
     node id, and are annotated by ``population``, ``node_id`` and the attributes of the node; its
-    ``analogsignals`` are the reports, annotated by column (``node_id``, ``element_id`` ...).
+    ``analogsignals`` are the reports, annotated by column (``node_id``, ``element_id`` ...). The
+    annotation ``units_told`` is the text of the report: units that Neo lacks are dimensionless.
     """
     try:
         import neo
@@ -65,7 +66,9 @@ def neo_block(result: Result, config: str | Path | None = None) -> neo.Block:
             name=recording.name, description=recording.variable,
             array_annotations=recording.columns,
         )  # fmt: skip
-        signal.annotate(kind=recording.kind, population=recording.population)
+        signal.annotate(
+            kind=recording.kind, population=recording.population, units_told=recording.units
+        )
         segment.analogsignals.append(signal)
     block = neo.Block(
         name=result.directory.name, description=facts.description, file_origin=str(result.directory)
@@ -80,5 +83,16 @@ def neo_block(result: Result, config: str | Path | None = None) -> neo.Block:
 
 
 def _quantity(units: str) -> str:
-    """Units of ours as the package quantities writes them: ``mA/cm**2``, ``nA*um``."""
-    return units.replace("cm2", "cm**2").replace(" ", "*") or "dimensionless"
+    """Units of ours as the package quantities writes them: ``mA/cm**2``, ``nA*um``.
+
+    Numbers without units (``1``, ``none``) and units that it does not know are dimensionless.
+    """
+    import quantities as pq
+
+    spelled = units.replace("cm2", "cm**2").replace(" ", "*") or "dimensionless"
+    try:
+        pq.Quantity(1.0, spelled)
+    # a number in place of a unit is an AttributeError to it, other texts are SyntaxErrors
+    except (LookupError, AttributeError, SyntaxError, TypeError, ValueError):
+        return "dimensionless"
+    return spelled
