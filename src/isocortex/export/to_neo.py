@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isocortex.errors import ConfigError
-from isocortex.export.contents import facts_of, nodes_at_hand, recordings_of, units_of
+from isocortex.export.contents import (
+    end_of,
+    facts_of,
+    free_name,
+    nodes_at_hand,
+    recordings_of,
+    units_of,
+)
 from isocortex.report.results import Result
 
 if TYPE_CHECKING:
@@ -48,15 +55,12 @@ def neo_block(result: Result, config: str | Path | None = None) -> neo.Block:
             "Neo blocks need the package neo", fix="Install it: pip install 'isocortex[neo]'."
         ) from error
     units, facts = units_of(result, nodes_at_hand(result, config)), facts_of(result)
-    attributes = {
-        f"node_{key}" if key in TAKEN else key: values for key, values in units.attributes.items()
-    }
-    # results of other simulators tell no duration, and reports may end before the last spike
-    stop = max(result.duration, units.times.max(initial=0.0))
+    taken = {*TAKEN}
+    attributes = {free_name(key, taken): values for key, values in units.attributes.items()}
     segment = neo.Segment(name=result.directory.name)
     segment.spiketrains = SpikeTrainList.from_spike_time_array(
         units.times, units.unit_of_spikes, np.arange(len(units.ends)), units="ms",
-        t_start=result.begin * pq.ms, t_stop=stop * pq.ms,
+        t_start=result.begin * pq.ms, t_stop=end_of(result, units) * pq.ms,
         population=units.population, node_id=units.node_id, **attributes,
     )  # fmt: skip
     for recording in recordings_of(result):
