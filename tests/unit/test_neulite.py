@@ -1,6 +1,7 @@
 """Neulite's formats: what its documentation shows is read, and what is written is read again."""
 
 import json
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -340,6 +341,8 @@ def test_files_without_a_networks_name_are_one(documented, tmp_path):
      ("V1_V1_connection.csv", "0,1,4", "0,3,4", "connection 1 has post nid 3, and there are 3"),
      ("V1_V1_connection.csv", "0,1,4", "0,1,5", "connection 1 has post cid 5, and there are 5"),
      ("V1_V1_connection.csv", "8.3", "-8.3", "line 4: a number is missing"),
+     ("V1_V1_connection.csv", "1,i", "1,x", "line 4: .* or e/i is neither"),
+     ("V1_population.csv", "2,5", "²,5", "line 2: n_cell '²' and n_comp '5' must be whole"),
      ("V1_V1_connection.csv", "0,1,4", "0,1,x", "connection.csv: is no table of numbers"),
      ("V1_V1_connection.csv", "post cid", "cid", "line 1: .*Neulite's is #pre nid")],
 )  # fmt: skip
@@ -348,6 +351,26 @@ def test_mistakes_name_file_and_line(documented, tmp_path, file, old, new, messa
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(InputError, match=message):
         read_neulite(documented, tmp_path / "s")
+
+
+def test_a_circuit_that_is_there_is_replaced_only_when_asked(documented, tmp_path):
+    config = read_neulite(documented, tmp_path / "s")
+    config.write_text("mine")
+    with pytest.raises(ConfigError, match="already holds a circuit .*simulation_config.json"):
+        read_neulite(documented, tmp_path / "s", overwrite=False)
+    assert config.read_text() == "mine"
+    command = ("build", "neulite", documented, "-o", tmp_path / "s")
+    one_line(isocortex(*command), "--overwrite")
+    assert isocortex(*command, "--overwrite")[0] == 0 and config.read_text() != "mine"
+    with pytest.raises(ConfigError, match="is the folder that is read"):
+        read_neulite(documented, documented, overwrite=True)
+
+
+def test_names_end_in_ids_of_digits_only(documented, tmp_path):
+    (documented / "V1_population.csv").write_text(DOCUMENTED.replace("PV_101", "PV_²"))
+    read_neulite(documented, tmp_path / "s")
+    nodes = load_circuit(tmp_path / "s" / "circuit_config.json").nodes["V1"].table
+    assert nodes["pop_name"].tolist()[-1] == "PV_²"
 
 
 def test_connections_of_networks_that_are_not_there(documented, tmp_path):
@@ -373,6 +396,20 @@ def test_what_neulite_does_not_have_is_refused(tmp_path, more, error, message):
     (tmp_path / "one.json").write_text('{"tau": 2.0, "erev": 0.0}')
     with pytest.raises(error, match=message):
         write_neulite(config, tmp_path / "n")
+    assert not (tmp_path / "n").exists()
+
+
+def test_a_folder_of_another_circuit_is_refused(simulation, tmp_path):
+    (tmp_path / "V1_population.csv").write_text(DOCUMENTED)
+    with pytest.raises(ConfigError, match=r"holds another circuit \(V1_population.csv\)"):
+        write_neulite(simulation, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["V1_population.csv"]
+
+
+def test_too_many_synapses_are_refused(simulation, tmp_path):
+    with patch("isocortex.neulite.writing.MOST_SYNAPSES", 59):
+        with pytest.raises(ConfigError, match="has 60 synapses.*Write circuits of up to 59"):
+            write_neulite(simulation, tmp_path / "n")
     assert not (tmp_path / "n").exists()
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.axon import AXON
 from isocortex.cells.fit_file import fit_file
-from isocortex.errors import InputError, disk_errors
+from isocortex.errors import ConfigError, InputError, disk_errors
 from isocortex.neulite.morphology import PERISOMATIC, places_of, read_processed, swc_text
 from isocortex.neulite.tables import (
     CHANNELS,
@@ -36,6 +36,7 @@ V_INIT = -80.0  # mV
 INSIDE = 1e-3
 #: Of a folder with a single network the files may be named so; the network then has this name.
 SINGLE = "neulite"
+CONFIGURATIONS = ("circuit_config.json", "simulation_config.json")
 FOLDERS = ("network", "components/morphologies", "components/models", "components/synapses")
 
 
@@ -45,6 +46,7 @@ def read_neulite(
     *,
     tstop: float = 1000.0,
     dt: float = 0.1,
+    overwrite: bool = False,
 ) -> Path:
     """Write the networks of a folder of Neulite's as a SONATA circuit.
 
@@ -52,8 +54,9 @@ def read_neulite(
     ----------
     folder : with ``<network>_population.csv`` and ``<source>_<target>_connection.csv``, and the SWC
         and ion files that these name.
-    output : folder of the circuit; earlier files are replaced.
+    output : folder of the circuit, another one.
     tstop, dt : of its simulation, ms.
+    overwrite : a circuit that is there already, with its configurations.
 
     Returns
     -------
@@ -62,8 +65,10 @@ def read_neulite(
     Raises
     ------
     InputError : with the file and line that is not as Neulite's documentation has it.
+    ConfigError : a circuit is there already; nothing is written then.
     """
     folder, output = Path(folder), Path(output)
+    _require_free(folder, output, overwrite)
     networks = {name: read_population(path) for name, path in _populations(folder).items()}
     tables = {ends: (path, read_connections(path)) for ends, path in _connections(folder, networks)}
     with disk_errors(output, "write the circuit"):
@@ -76,6 +81,17 @@ def read_neulite(
     for (source, target), (path, table) in tables.items():
         _write_edges((source, target), table, path, networks, places, output)
     return _write_configurations(networks, list(tables), output, tstop, dt)
+
+
+def _require_free(folder: Path, output: Path, overwrite: bool) -> None:
+    if output.resolve() == folder.resolve():
+        raise ConfigError("is the folder that is read", file=output, fix="Choose another folder.")
+    there = [name for name in CONFIGURATIONS if (output / name).exists()]
+    if there and not overwrite:
+        raise ConfigError(
+            f"already holds a circuit ({', '.join(there)})", file=output,
+            fix="Choose another folder, or --overwrite it.",
+        )  # fmt: skip
 
 
 def _populations(folder: Path) -> dict[str, Path]:
@@ -200,7 +216,7 @@ def _write_nodes(
 def _number(name: str) -> int | None:
     """The id of the node type that ends the name of a model."""
     digits = name.rpartition("_")[2]
-    return int(digits) if digits.isdigit() else None
+    return int(digits) if digits.isdecimal() else None
 
 
 def _signs(
@@ -331,10 +347,10 @@ def _write_configurations(
     simulation = {
         "run": {"tstop": tstop, "dt": dt},
         "conditions": {"celsius": CELSIUS, "v_init": V_INIT},
-        "network": "circuit_config.json",
+        "network": CONFIGURATIONS[0],
         "output": {"output_dir": "output"},
     }
-    for name, value in (("circuit_config.json", circuit), ("simulation_config.json", simulation)):
+    for name, value in zip(CONFIGURATIONS, (circuit, simulation), strict=True):
         with disk_errors(output / name, "write the configuration"):
             (output / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    return output / "simulation_config.json"
+    return output / CONFIGURATIONS[1]
