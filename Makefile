@@ -66,7 +66,7 @@ $(VENV)/.installed: pyproject.toml $(PAGE)
 
 $(VENV)/.installed-dev: pyproject.toml $(PAGE)
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python $(PIP) -e '.[test,dev,mpi]'
+	$(VENV)/bin/python $(PIP) -e '.[test,dev,mpi,nwb,neo]'
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-docs: pyproject.toml $(PAGE)

@@ -13,6 +13,7 @@ from library_circuit import clamp, poisson, potentials, report, write_library_ci
 import isocortex as ic
 from isocortex.errors import ConfigError, InputError
 from isocortex.export import neo_block, write_nwb
+from isocortex.export.to_neo import _quantity
 
 CELLS = {"population": "cells"}
 END = 20.0
@@ -34,6 +35,7 @@ def result(folder):
             "v": report("v", "all", CELLS),
             "calcium": report("cai", "soma", CELLS, dt=0.5, start_time=5.0, end_time=15.0),
             "current": report("ina", "soma", CELLS),
+            "gate": report("O_NaV", "soma", CELLS),
             "field": potentials(folder, CELLS),
             "far": potentials(folder, CELLS, minimum_distance=100.0, dt=0.2),
             "moment": {"module": "current_dipole", "cells": CELLS, "dt": 0.2},
@@ -81,7 +83,7 @@ def samples(result, name):
 
 
 POTENTIALS = ("field", "far")
-EVERY = ("v", "calcium", "current", "moment", *POTENTIALS)
+EVERY = ("v", "calcium", "current", "gate", "moment", *POTENTIALS)
 
 
 def series_of(file, name):
@@ -152,7 +154,8 @@ def test_units_of_measurement(file):
     told = {name: (series_of(file, name).unit, series_of(file, name).conversion) for name in EVERY}
     assert told == {
         "v": ("volts", 1e-3), "calcium": ("molar", 1e-3), "current": ("mA/cm2", 1.0),
-        "field": ("volts", 1e-3), "far": ("volts", 1e-3), "moment": ("nA um", 1.0),
+        "gate": ("1", 1.0), "moment": ("nA um", 1.0),
+        "field": ("volts", 1e-3), "far": ("volts", 1e-3),
     }  # fmt: skip
 
 
@@ -226,8 +229,16 @@ def test_a_block_has_every_sample_to_the_bit(result, segment):
         assert float(signals[name].sampling_period) == pytest.approx(dt, rel=1e-9)
     units = {name: signal.dimensionality.string for name, signal in signals.items()}
     assert (units["v"], units["calcium"], units["current"]) == ("mV", "mM", "mA/cm**2")
+    assert units["gate"] == "dimensionless"
+    assert signals["gate"].annotations["units_told"] == result.report("gate").attrs["units"]
     nodes = signals["v"].array_annotations["node_id"]
     assert np.array_equal(nodes, result.report("v")["node_id"].values)
+
+
+@pytest.mark.parametrize("units", ["", "1", "none", "NONE", "n/a", "leagues of", "not (one", "2 3"])
+def test_units_that_neo_does_not_have_are_none(units):
+    pytest.importorskip("neo")
+    assert _quantity(units) == "dimensionless"
 
 
 def test_a_block_is_of_the_session(result):
@@ -238,9 +249,9 @@ def test_a_block_is_of_the_session(result):
     assert block.annotations["simulator"] == "Isocortex"
 
 
-def test_a_million_cells_are_no_loop(tmp_path):
-    """A loop over them would take minutes."""
-    pynwb, n = pytest.importorskip("pynwb"), 1_000_000
+def test_cells_are_no_loop(tmp_path):
+    """A loop over a million of them would take minutes."""
+    pynwb, n = pytest.importorskip("pynwb"), 10_000
     rng = np.random.default_rng(1)
     ids = rng.integers(0, n, 2 * n)
     with h5py.File(tmp_path / "spikes.h5", "w") as spikes:
@@ -250,7 +261,12 @@ def test_a_million_cells_are_no_loop(tmp_path):
         json.dumps({"simulator": "Isocortex 0", "run": {"populations": {"cells": [[0, n]]}}})
     )
     result = ic.Result(tmp_path)
-    path = write_nwb(result, tmp_path / "many.nwb")
+    looked = AssertionError("cells are added one by one")
+    with (
+        patch("pynwb.misc.Units.add_unit", side_effect=looked),
+        patch("hdmf.common.DynamicTable.add_row", side_effect=looked),
+    ):
+        path = write_nwb(result, tmp_path / "many.nwb")
     with pynwb.NWBHDF5IO(path, "r") as disk:
         units = disk.read().units
         assert len(units) == n
@@ -275,18 +291,26 @@ def test_results_of_several_populations_and_another_simulator(tmp_path, caplog):
         assert told == [("a", 3), ("b", 3), ("b", 7)]
         trains = [units.get_unit_spike_times(k).tolist() for k in range(3)]
         assert trains == [[0.001], [0.002], [0.001, 0.003]]
+        assert [units.get_unit_obs_intervals(k).tolist() for k in range(3)] == [[[0.0, 0.003]]] * 3
     assert pynwb.validate(path=path) == []
 
 
 def test_an_attribute_that_nwb_has_a_word_for_gets_another_name(tmp_path, folder, result):
     pynwb = pytest.importorskip("pynwb")
-    place = {"electrodes": [3], "name": ["one"], "two words": ["a/b"]}
+    place = {
+        "electrodes": [3], "name": ["one"], "two words": ["a/b"], "id": [4], "node_id": [5],
+        "population": ["p"], "a/b": [6], "a_b": [7], "spike_times_index": [8],
+        "node_electrodes": [9], "a_index": [10], "a": [11],
+    }  # fmt: skip
     config = write_library_circuit(tmp_path, cells=3, place=place)
     run = ic.run(config, output_dir=tmp_path / "output", tstop=1.0, progress=None)
     path = write_nwb(run, tmp_path / "words.nwb")
     with pynwb.NWBHDF5IO(path, "r") as disk:
         units = disk.read().units
-        assert set(units["node_electrodes"][:]) == {3}
+        told = {"node_electrodes": 3, "node_id": 0, "node_node_id": 4, "a_b": 6, "node_a_b": 7,
+                "node_spike_times_index": 8, "node_node_electrodes": 9, "a_index": 10,
+                "a": 11}  # fmt: skip
+        assert {name: units[name][0] for name in told} == told
         assert set(units["node_name"][:]) == {"one"}
     assert pynwb.validate(path=path) == []
 
@@ -313,7 +337,7 @@ def test_the_command_writes_the_file(result, tmp_path):
     status, printed, error = isocortex("export", result.directory, "--nwb", path)
     assert (status, printed, error) == (0, f"Written: {path}\n", "")
     assert [file.name for file in path.parent.iterdir()] == ["run.nwb"]
-    one_line(isocortex("export", result.directory, "--nwb", tmp_path / "a.h5"), "ends in .nwb")
+    one_line(isocortex("export", result.directory, "--nwb", tmp_path / "a"), "Call it a.nwb")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from library_circuit import CELL, clamp, poisson, report, write_library_circuit
 
 import isocortex as ic
 from isocortex.cells.library import DIVISIONS, NODE_ARRAYS, SECTION_VALUES, library_cells
-from isocortex.errors import ModelError
+from isocortex.errors import ConfigError, ModelError
 from isocortex.export import write_cells
 
 ALL_ACTIVE = "491766131"
@@ -97,3 +97,41 @@ def test_a_cell_that_is_not_there_is_refused_and_nothing_is_written(tmp_path):
         write_cells([CELL, 1], tmp_path / "none")
     assert not (tmp_path / "none").exists()
     one_line(isocortex("cells", "export", "1", "-o", tmp_path / "none"), "cells list")
+
+
+def test_cells_are_added_to_those_that_are_there(tmp_path):
+    write_cells(CELL, tmp_path)
+    once = (tmp_path / "node_types.csv").read_text()
+    write_cells([ALL_ACTIVE], tmp_path)
+    types = pd.read_csv(tmp_path / "node_types.csv", sep=" ", dtype=str)
+    assert types["node_type_id"].tolist() == [CELL, ALL_ACTIVE]
+    write_cells(int(CELL), tmp_path)
+    assert (tmp_path / "node_types.csv").read_text().startswith(once)
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("node_types.csv", "node_type_id pop_name\n1 Exc\n"), ("NOTICE.md", "mine\n"),
+     (f"{CELL}_fit.json", "{}")],
+)  # fmt: skip
+def test_files_of_other_contents_are_replaced_only_when_asked(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    one_line(isocortex("cells", "export", CELL, "-o", tmp_path), f"({name}). Choose another folder")
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == text
+    assert isocortex("cells", "export", CELL, "-o", tmp_path, "--overwrite")[0] == 0
+    assert (tmp_path / name).read_text() != text
+    write_cells(CELL, tmp_path)  # the same again is no other
+
+
+def test_an_edited_node_type_is_not_replaced(tmp_path):
+    write_cells(CELL, tmp_path)
+    types = tmp_path / "node_types.csv"
+    types.write_text(types.read_text().replace("aibs_perisomatic", "mine"))
+    with pytest.raises(ConfigError, match="node_types.csv"):
+        write_cells(CELL, tmp_path)
+
+
+def test_all_stands_alone(tmp_path):
+    one_line(isocortex("cells", "export", "all", CELL, "-o", tmp_path), "stands for every cell")

@@ -1,6 +1,7 @@
 """Neulite's formats: what its documentation shows is read, and what is written is read again."""
 
 import json
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from isocortex.neulite.morphology import places_of, processed
 from isocortex.neulite.tables import (
     PARAMETERS,
     read_connections,
+    read_ions,
     read_population,
 )
 from isocortex.sonata.config import load_circuit, load_simulation
@@ -118,6 +120,45 @@ def test_what_is_left_out_and_rounded_is_said(simulation, tmp_path, caplog):
     write_neulite(simulation, tmp_path)
     assert "2 nodes and 2 inputs are left out" in caplog.text
     assert "delays are rounded to whole ms" in caplog.text
+
+
+def two_morphologies(folder, order=(1, 2)):
+    """Two cells with one fit, of which the second has an apical dendrite; also as `b/cell.swc`."""
+    config = write_library_circuit(folder, cells=2)
+    points = {"a": "1 1 0 0 0 6 -1\n2 1 0 0 5 6 1\n3 3 50 0 5 0.5 2\n4 3 90 0 5 0.5 3\n"}
+    points["b"] = points["a"] + "5 4 0 60 5 0.7 2\n6 4 0 150 5 0.7 5\n"
+    for name, text in points.items():
+        (folder / name).mkdir()
+        (folder / name / "cell.swc").write_text(text)
+    kinds = ("soma", "axon", "dend", "apic")
+    cm = {"soma": 1.0, "axon": 1.0, "dend": 2.0, "apic": 3.0}
+    genome = [{"section": k, "name": "g_pas", "mechanism": "", "value": "5e-05"} for k in kinds]
+    passive = {"ra": 100.0, "e_pas": -80.0, "cm": [{"section": k, "cm": cm[k]} for k in kinds]}
+    conditions = {"celsius": 34.0, "v_init": -80.0,
+                  "erev": [{"section": "soma", "ena": 53.0, "ek": -107.0}]}  # fmt: skip
+    (folder / "shared.json").write_text(
+        json.dumps({"passive": [passive], "conditions": [conditions], "genome": genome})
+    )
+    pd.DataFrame(
+        {"node_type_id": order, "model_type": "biophysical", "pop_name": "Exc",
+         "model_template": "ctdb:Biophys1.hoc", "model_processing": "aibs_perisomatic",
+         "morphology": ["a/cell.swc", "b/cell.swc"], "dynamics_params": "shared.json"}
+    ).to_csv(folder / "cells_types.csv", sep=" ", index=False)  # fmt: skip
+    from isocortex.sonata.write import write_nodes
+
+    write_nodes(folder / "cells.h5", "cells", np.array([1, 2]))
+    return config
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_morphologies_that_share_a_fit_or_a_name_have_files_of_their_own(tmp_path, order):
+    folder = write_neulite(two_morphologies(tmp_path / "c", order), tmp_path / "n")
+    models = read_population(folder / "cells_population.csv")
+    assert len({model.swc for model in models}) == len({model.ions for model in models}) == 2
+    apical = [read_ions(model.ions)[4]["Cm"] for model in models]
+    # what the first of them lacks is as its dendrites
+    assert apical == [2.0, 3.0] if order == (1, 2) else [3.0, 2.0]
+    assert sorted(model.n_rows for model in models) == [6, 8]
 
 
 # --- what is read -------------------------------------------------------------------------------
@@ -255,6 +296,29 @@ def test_the_documentations_examples_are_read(documented, tmp_path, caplog):
     assert {e["mechanism"] for e in fit["genome"]} == {"", "NaV", "Kv3_1", "Ca_LVA", "CaDynamics"}
 
 
+def test_cells_that_share_an_ion_file_share_a_fit_of_all_their_kinds(documented, tmp_path):
+    """The last of them has the fewest kinds of section, and is of another network."""
+    (documented / "data" / "apical.swc").write_text(SWC + "5 4 0.0 60.0 5.0 0.7 1\n")
+    (documented / "V1_population.csv").write_text(
+        DOCUMENTED.replace("2,5,Scnn1a_100,data/cell.swc", "2,6,Scnn1a_100,data/apical.swc")
+    )
+    (documented / "W_population.csv").write_text(DOCUMENTED)
+    config = read_neulite(documented, tmp_path / "s")
+    fit = json.loads((tmp_path / "s" / "components" / "models" / "fit.json").read_text())
+    assert [e["section"] for e in fit["passive"][0]["cm"]] == ["soma", "axon", "dend", "apic"]
+    assert len(ic.run(config, tstop=1.0, progress=None).spikes) == 0
+
+
+def test_files_of_one_name_are_refused(documented, tmp_path):
+    (documented / "more").mkdir()
+    (documented / "more" / "fit.csv").write_text((documented / "data" / "fit.csv").read_text())
+    (documented / "V1_population.csv").write_text(
+        DOCUMENTED.replace("1,5,PV_101,data/cell.swc,data", "1,5,PV_101,data/cell.swc,more")
+    )
+    with pytest.raises(InputError, match="has the name of .*Give files of other contents"):
+        read_neulite(documented, tmp_path / "s")
+
+
 def test_files_without_a_networks_name_are_one(documented, tmp_path):
     (documented / "V1_population.csv").rename(documented / "population.csv")
     (documented / "V1_V1_connection.csv").rename(documented / "connection.csv")
@@ -277,6 +341,8 @@ def test_files_without_a_networks_name_are_one(documented, tmp_path):
      ("V1_V1_connection.csv", "0,1,4", "0,3,4", "connection 1 has post nid 3, and there are 3"),
      ("V1_V1_connection.csv", "0,1,4", "0,1,5", "connection 1 has post cid 5, and there are 5"),
      ("V1_V1_connection.csv", "8.3", "-8.3", "line 4: a number is missing"),
+     ("V1_V1_connection.csv", "1,i", "1,x", "line 4: .* or e/i is neither"),
+     ("V1_population.csv", "2,5", "²,5", "line 2: n_cell '²' and n_comp '5' must be whole"),
      ("V1_V1_connection.csv", "0,1,4", "0,1,x", "connection.csv: is no table of numbers"),
      ("V1_V1_connection.csv", "post cid", "cid", "line 1: .*Neulite's is #pre nid")],
 )  # fmt: skip
@@ -285,6 +351,26 @@ def test_mistakes_name_file_and_line(documented, tmp_path, file, old, new, messa
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(InputError, match=message):
         read_neulite(documented, tmp_path / "s")
+
+
+def test_a_circuit_that_is_there_is_replaced_only_when_asked(documented, tmp_path):
+    config = read_neulite(documented, tmp_path / "s")
+    config.write_text("mine")
+    with pytest.raises(ConfigError, match="already holds a circuit .*simulation_config.json"):
+        read_neulite(documented, tmp_path / "s", overwrite=False)
+    assert config.read_text() == "mine"
+    command = ("build", "neulite", documented, "-o", tmp_path / "s")
+    one_line(isocortex(*command), "--overwrite")
+    assert isocortex(*command, "--overwrite")[0] == 0 and config.read_text() != "mine"
+    with pytest.raises(ConfigError, match="is the folder that is read"):
+        read_neulite(documented, documented, overwrite=True)
+
+
+def test_names_end_in_ids_of_digits_only(documented, tmp_path):
+    (documented / "V1_population.csv").write_text(DOCUMENTED.replace("PV_101", "PV_²"))
+    read_neulite(documented, tmp_path / "s")
+    nodes = load_circuit(tmp_path / "s" / "circuit_config.json").nodes["V1"].table
+    assert nodes["pop_name"].tolist()[-1] == "PV_²"
 
 
 def test_connections_of_networks_that_are_not_there(documented, tmp_path):
@@ -310,6 +396,20 @@ def test_what_neulite_does_not_have_is_refused(tmp_path, more, error, message):
     (tmp_path / "one.json").write_text('{"tau": 2.0, "erev": 0.0}')
     with pytest.raises(error, match=message):
         write_neulite(config, tmp_path / "n")
+    assert not (tmp_path / "n").exists()
+
+
+def test_a_folder_of_another_circuit_is_refused(simulation, tmp_path):
+    (tmp_path / "V1_population.csv").write_text(DOCUMENTED)
+    with pytest.raises(ConfigError, match=r"holds another circuit \(V1_population.csv\)"):
+        write_neulite(simulation, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["V1_population.csv"]
+
+
+def test_too_many_synapses_are_refused(simulation, tmp_path):
+    with patch("isocortex.neulite.writing.MOST_SYNAPSES", 59):
+        with pytest.raises(ConfigError, match="has 60 synapses.*Write circuits of up to 59"):
+            write_neulite(simulation, tmp_path / "n")
     assert not (tmp_path / "n").exists()
 
 

@@ -5,14 +5,15 @@ import json
 import numpy as np
 import pytest
 from typer.testing import CliRunner
-from viewer_run import write_run
+from viewer_run import driven_cells, write_run
 
 from isocortex.cli.commands import app
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.model import CortexModel, Recipe
 from isocortex.errors import InputError
+from isocortex.report.results import Result
 from isocortex.viewer.pack import unpack
-from isocortex.viewer.session import open_session
+from isocortex.viewer.session import Session, open_session
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +33,22 @@ def test_a_built_circuit_shows_places_columns_branches_and_synapses(built, how):
     assert status["reached"] == 0.0
     head, _ = unpack(session.get("scene"))
     assert head["recorded"] == [] and head["branched"]
+    assert head["simulator"].startswith("Isocortex ") and head["seed"] == 1
     _, arrays = unpack(session.get("neuron/3"))
     assert len(arrays["start"]) > 10
     if how == "folder":
         head, arrays = unpack(session.get("synapses/3"))
         assert head["synapses"] > 10 and len(arrays["compartment"]) == head["synapses"]
         assert unpack(session.get("slab"))[0]["borders"]["VISp"]
+
+
+def test_program_and_seed_are_ours_only_of_runs_yet_to_be_made(tmp_path):
+    result = driven_cells(tmp_path)
+    head, _ = unpack(Session(result).get("scene"))
+    assert head["simulator"].startswith("Isocortex") and head["seed"] == result.provenance["seed"]
+    (result.directory / "provenance.json").unlink()
+    head, _ = unpack(Session(Result(result.directory), tmp_path / "simulation.json").get("scene"))
+    assert (head["simulator"], head["seed"]) == ("", None)
 
 
 def test_when_the_run_begins_its_spikes_and_recordings_are_taken_up(tmp_path):

@@ -143,7 +143,8 @@ def test_a_picture_is_saved_at_its_size_with_what_it_shows(look, session, theme)
     assert saved.value.suggested_filename.endswith("_cortex_40.0ms.png")
     image = Image.open(saved.value.path())
     assert image.width == pytest.approx(2126, abs=1)  # 180 mm
-    assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    wide = image.width / (180 / 25.4)  # that it is printed at its width
+    assert image.info["dpi"] == pytest.approx((wide, wide), abs=0.02)
     label, view, made = image.info["Description"].split("\n")
     assert label == "<b>VISp</b> & others" and view == "t = 40.0 ms of 120 ms"
     for words in ("900 neurons", "scale 0.0001", "seed 1", "dt 0.1 ms", "Isocortex "):
@@ -174,6 +175,11 @@ def test_reports_are_named_with_the_unit_in_which_they_are_read_best(look):
         ["Inhibitory synaptic current", "pA", "−50", "50", 0.5],
         ["own", "", "2", "3", -2],
     ]  # fmt: skip
+    currents = """(reports) => reports.map(([variable, units]) =>
+        isocortex.quantity({ variable, units, low: -1, high: 1 }).current)"""
+    assert page.evaluate(
+        currents, [["ina", "mA/cm2"], ["i_inh", "nA"], ["vext", "mV"], ["own", ""], ["i", "1"]]
+    ) == [True, True, False, False, False]
 
 
 def test_two_runs_beside_each_other_have_one_clock_one_camera_and_the_same_choices(

@@ -102,6 +102,12 @@ def test_events_are_as_many_as_the_simulation_delivered(session, result):
         assert head["synapses"] == {0: 6, 1: 6, 2: 4}[node]
         assert (np.diff(arrays["time"]) >= 0).all()
         assert (arrays["excites"] == 1).all()
+        # rows of sources: also of the virtual ones, which are not shown
+        pairs = zip(arrays["population"], arrays["row"], strict=True)
+        heard = {(head["populations"][p], int(row)) for p, row in pairs}
+        assert heard == {0: {("drive", 0), ("drive", 1), ("cells", 2)},
+                         1: {("drive", 2), ("cells", 0)},
+                         2: {("drive", 3), ("cells", 1)}}[node]  # fmt: skip
         events += np.count_nonzero(arrays["time"] <= result.duration - 0.05)
     assert abs(events - result.run_summary.n_events) <= 3  # those of the very last step
 

@@ -34,6 +34,15 @@ def test_targets_among_edges_of_files_are_counted_by_synapse(tmp_path):
         assert arrays["count"].tolist() == [synapses] and head["synapses"] == synapses
 
 
+def test_a_recipe_tells_targets_in_circuits_of_any_size(tmp_path, monkeypatch):
+    session = cortex_session(tmp_path)
+    known = session.get("targets/7")
+    again = Session(session.result)
+    monkeypatch.setattr("isocortex.viewer.session.MOST_NODES", 1)
+    assert again.get("targets/7") == known
+    assert "Synapses are shown in circuits of up to" in unpack(again.get("synapses/7"))[0]["reason"]
+
+
 def test_why_there_are_no_targets_is_told(tmp_path, monkeypatch):
     session = Session(driven_cells(tmp_path))
     monkeypatch.setattr("isocortex.viewer.session.MOST_NODES", 1)

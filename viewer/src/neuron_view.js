@@ -174,7 +174,7 @@ export class NeuronView {
       const pick = others.length > 1 ? html`<select id="variable" aria-label="Colour branches by">${others.map((r) => html`<option value="${r.variable}" ${r.variable === report.variable ? "selected" : ""}>${title(r.variable)}</option>`)}</select>` : shown.title;
       const at = (x) => shown.text(shown.at(x)).replace(/\.0$/, "");
       const map = shown.map(this.app.dark());
-      const note = shown.signed ? html`<div class="note">negative (blue): inwards</div>` : "";
+      const note = shown.current ? html`<div class="note">negative (blue): inwards</div>` : "";
       words.push(html`<div>${pick}</div><div class="ramp"><i data-css="background:linear-gradient(90deg,${Array.from({ length: 14 }, (_, k) => css(map(k / 13))).join()})"></i><span>${at(0)}</span><span>${at(0.5)}</span><span>${at(1)} ${shown.unit}</span></div>${note}`);
     } else if (this.data?.arrays.start) {
       words.push(html`<div>${this.data.head.reports.length ? "Recorded at single places: colours tell branches" : this.app.spikes.awaits ? "Not run yet: colours tell branches" : "No recording: colours tell branches"}</div><div class="kinds">${[3, 4, 2].filter((k) => this.data.arrays.kind.includes(k)).map((k) => html`<span><i data-css="background:${KIND_COLOURS[k]}"></i>${KINDS[k]}</span>`)}</div>`);

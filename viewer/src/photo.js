@@ -24,7 +24,11 @@ export function offerPhoto(dialog, app) {
     const what = event.target.closest("button")?.dataset.do;
     if (what === "save") {
       const options = { label: value("label").value, size: value("size").value, theme: value("theme").value, caption: value("caption").checked };
-      save(await photo(app, options), fileName(app));
+      try {
+        save(await photo(app, options), fileName(app));
+      } catch (error) {
+        app.notice(String(error.message));
+      }
     }
     if (what) dialog.close();
   };
@@ -35,7 +39,6 @@ export function offerPhoto(dialog, app) {
 export async function photo(app, { label: words, size = "print", theme: page = "", caption = true }) {
   const { stage, state } = app;
   const was = { theme: state.get("theme"), ratio: stage.ratio };
-  const dpi = size === "print" ? PRINT.dpi : 96;
   let ratio = size === "print" ? ((PRINT.mm / 25.4) * PRINT.dpi) / stage.width : Math.max(was.ratio, 1);
   ratio = Math.min(ratio, MOST_PIXELS / stage.width, MOST_PIXELS / stage.height);
   const canvas = document.createElement("canvas");
@@ -62,6 +65,8 @@ export async function photo(app, { label: words, size = "print", theme: page = "
     stage.resize();
   }
   const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+  if (!blob) throw new Error("The browser could not draw a picture of this size. Take it as on the screen.");
+  const dpi = size === "print" ? canvas.width / (PRINT.mm / 25.4) : 96 * ratio;
   const text = [words, ...captionLines(app)].filter(Boolean).join("\n");
   return new Blob([withFacts(new Uint8Array(await blob.arrayBuffer()), dpi, text)], { type: "image/png" });
 }

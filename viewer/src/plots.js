@@ -46,7 +46,7 @@ export class Plot {
       size: side ? (_, values) => Math.max(34, 10 + 6 * Math.max(...(values ?? [""]).map((v) => (v ?? "").length))) : 20,
       gap: 3,
       space: side ? 26 : 52,
-      ...(!logs ? { values: (_, splits) => splits.map((v) => String(+v.toPrecision(6))) } : {}),
+      ...(!logs ? { values: (_, splits, _axis, _space, step) => splits.map((v) => short(v, step)) } : {}),
       ...(logs ? { values: (_, splits) => splits.map((v) => (v === null ? null : logLabel(v))) } : {}),
     });
     this.plot = new uPlot(
@@ -86,7 +86,7 @@ export class Plot {
     const words = (label) => label.match(/^(.*) \((.*)\)$/).slice(1);
     const [name, unit] = words(y);
     const values = lines.map((values, k) => html`${lines.length > 1 ? this.plot.series[k + 1].label : name}: <b>${+values[at].toPrecision(3)}</b> ${unit}`);
-    return stacked([`${+xs[at].toPrecision(5)} ${words(x)[1]}`, ...values]);
+    return stacked([`${+xs[at].toFixed(3)} ${words(x)[1]}`, ...values]);
   }
 
   drawCursor() {
@@ -106,6 +106,9 @@ export class Plot {
     this.box.remove();
   }
 }
+
+/** A number with the digits that tell it from one a step away. */
+const short = (v, step) => String(+v.toFixed(Math.min(Math.max(1 - Math.floor(Math.log10(step)), 0), 20)));
 
 const SUPER = "⁰¹²³⁴⁵⁶⁷⁸⁹";
 

@@ -36,6 +36,7 @@ export function quantity({ variable, units, low, high }) {
   const most = Math.max(Math.abs(low), Math.abs(high));
   const [, factor, unit] = (UNITS[units] ?? []).find(([least]) => most >= least) ?? [0, 1, units === "1" ? "" : units];
   const state = title(variable).startsWith("State ");
+  const current = /^i/.test(variable) && /A/.test(units);
   const signed = /^i/.test(variable) || (low < 0 && high > 0 && variable !== "v");
   let ends;
   if (variable === "v") ends = [Math.floor(Math.max(low, -100) / 5) * 5, Math.ceil(Math.min(high, 60) / 5) * 5];
@@ -48,7 +49,7 @@ export function quantity({ variable, units, low, high }) {
   const [a, b] = ends;
   const log = variable === "cai";
   return {
-    title: title(variable), unit, factor, signed, log, low: a, high: b,
+    title: title(variable), unit, factor, signed, current, log, low: a, high: b,
     /** 0..1 of a value, and back. */
     shade: (value) => (log ? Math.log(Math.max(value, a) / a) / Math.log(b / a) : (value - a) / (b - a)),
     at: (x) => (log ? a * (b / a) ** x : a + x * (b - a)),

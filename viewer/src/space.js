@@ -104,8 +104,14 @@ export class Space {
   async load() {
     if (this.asked || this.population.head.frame !== "ccf") return;
     this.asked = true;
-    const block = await fetchPacked("space").catch(() => null);
-    if (!block?.head.rows.length) return; // an older page, or one whose server is gone
+    let block;
+    try {
+      block = await fetchPacked("space");
+    } catch (error) {
+      this.app.notice(`The outline of the cortex could not be read: ${error.message}`);
+      return;
+    }
+    if (!block?.head.rows.length) return; // an older page
     this.head = block.head;
     this.label = block.arrays.label;
     this.build(block.arrays);

@@ -76,7 +76,7 @@ export class Wires {
       const synapses = side === "in" ? 1 : arrays.count[k];
       if (who[k] === OUTSIDE) {
         const name = head.populations[arrays.population[k]];
-        add(`outside ${name}`, name, -1, excites, synapses, `${k}`);
+        add(`outside ${name}`, name, -1, excites, synapses, arrays.row[k]);
         continue;
       }
       const code = population.code(who[k], 0);

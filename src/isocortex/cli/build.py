@@ -192,11 +192,14 @@ def build_neulite(
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the circuit goes.")],
     tstop: Annotated[float, typer.Option(min=0.1, help="Of the simulation, ms.")] = 1000.0,
     dt: Annotated[float, typer.Option(help="ms")] = 0.1,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a circuit that is there.")
+    ] = False,
 ) -> None:
     """Read a circuit of the simulator Neulite: the same cells and synapses as SONATA files."""
     from isocortex.neulite import read_neulite
 
-    config = read_neulite(folder, output, tstop=tstop, dt=dt)
+    config = read_neulite(folder, output, tstop=tstop, dt=dt, overwrite=overwrite)
     out.print(f"Circuit: {output}. It has no inputs yet: add them to {config}")
 
 

@@ -36,12 +36,22 @@ def cells_export(
         list[str], typer.Argument(help="Cell ids, see `isocortex cells list`, or `all`.")
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files of other contents.")
+    ] = False,
 ) -> None:
     """Write cells as SWC and fit files, which BMTK and NEURON read."""
     from isocortex.cells.library import library_cells
     from isocortex.export import write_cells
 
-    written = write_cells(library_cells().index if cell_ids == ["all"] else cell_ids, output)
+    if "all" in cell_ids:
+        if len(cell_ids) > 1:
+            raise ConfigError(
+                "stands for every cell, and there are ids beside it", field="all",
+                fix="Give either.",
+            )  # fmt: skip
+        cell_ids = library_cells().index.tolist()
+    written = write_cells(cell_ids, output, overwrite=overwrite)
     cells = sum(file.suffix == ".swc" for file in written)
     out.print(f"Written: {cells} cell{'s' * (cells != 1)} in {output}, as {written[-1]} names them")
 

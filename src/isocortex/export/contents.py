@@ -136,6 +136,22 @@ def units_of(result: Result, nodes: Mapping[str, NodePopulation]) -> Units:
     )
 
 
+def end_of(result: Result, units: Units) -> float:
+    """Until when cells were watched, ms.
+
+    Results of other simulators tell no duration, and reports may end before the last spike.
+    """
+    return max(result.duration, float(units.times.max(initial=0.0)))
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """A name for an attribute of nodes that nothing else has; from then on it is taken."""
+    while name in taken:
+        name = f"node_{name}"
+    taken.add(name)
+    return name
+
+
 def _values(name: str, column: Column) -> dict[str, NDArray[Any]]:
     """A column as arrays of numbers or of texts; of several texts a row, one column each."""
     if not isinstance(column, Text):

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isocortex.errors import ConfigError
-from isocortex.export.contents import facts_of, nodes_at_hand, recordings_of, units_of
+from isocortex.export.contents import (
+    end_of,
+    facts_of,
+    free_name,
+    nodes_at_hand,
+    recordings_of,
+    units_of,
+)
 from isocortex.report.results import Result
 
 if TYPE_CHECKING:
@@ -36,7 +43,8 @@ def neo_block(result: Result, config: str | Path | None = None) -> neo.Block:
     -------
     The segment's ``spiketrains`` are of every cell that could spike, in order of population and
     node id, and are annotated by ``population``, ``node_id`` and the attributes of the node; its
-    ``analogsignals`` are the reports, annotated by column (``node_id``, ``element_id`` ...).
+    ``analogsignals`` are the reports, annotated by column (``node_id``, ``element_id`` ...). The
+    annotation ``units_told`` is the text of the report: units that Neo lacks are dimensionless.
     """
     try:
         import neo
@@ -47,15 +55,12 @@ def neo_block(result: Result, config: str | Path | None = None) -> neo.Block:
             "Neo blocks need the package neo", fix="Install it: pip install 'isocortex[neo]'."
         ) from error
     units, facts = units_of(result, nodes_at_hand(result, config)), facts_of(result)
-    attributes = {
-        f"node_{key}" if key in TAKEN else key: values for key, values in units.attributes.items()
-    }
-    # results of other simulators tell no duration, and reports may end before the last spike
-    stop = max(result.duration, units.times.max(initial=0.0))
+    taken = {*TAKEN}
+    attributes = {free_name(key, taken): values for key, values in units.attributes.items()}
     segment = neo.Segment(name=result.directory.name)
     segment.spiketrains = SpikeTrainList.from_spike_time_array(
         units.times, units.unit_of_spikes, np.arange(len(units.ends)), units="ms",
-        t_start=result.begin * pq.ms, t_stop=stop * pq.ms,
+        t_start=result.begin * pq.ms, t_stop=end_of(result, units) * pq.ms,
         population=units.population, node_id=units.node_id, **attributes,
     )  # fmt: skip
     for recording in recordings_of(result):
@@ -65,7 +70,9 @@ def neo_block(result: Result, config: str | Path | None = None) -> neo.Block:
             name=recording.name, description=recording.variable,
             array_annotations=recording.columns,
         )  # fmt: skip
-        signal.annotate(kind=recording.kind, population=recording.population)
+        signal.annotate(
+            kind=recording.kind, population=recording.population, units_told=recording.units
+        )
         segment.analogsignals.append(signal)
     block = neo.Block(
         name=result.directory.name, description=facts.description, file_origin=str(result.directory)
@@ -80,5 +87,16 @@ def neo_block(result: Result, config: str | Path | None = None) -> neo.Block:
 
 
 def _quantity(units: str) -> str:
-    """Units of ours as the package quantities writes them: ``mA/cm**2``, ``nA*um``."""
-    return units.replace("cm2", "cm**2").replace(" ", "*") or "dimensionless"
+    """Units of ours as the package quantities writes them: ``mA/cm**2``, ``nA*um``.
+
+    Numbers without units (``1``, ``none``) and units that it does not know are dimensionless.
+    """
+    import quantities as pq
+
+    spelled = units.replace("cm2", "cm**2").replace(" ", "*") or "dimensionless"
+    try:
+        pq.Quantity(1.0, spelled)
+    # a number in place of a unit is an AttributeError to it, other texts are SyntaxErrors
+    except (LookupError, AttributeError, SyntaxError, TypeError, ValueError):
+        return "dimensionless"
+    return spelled

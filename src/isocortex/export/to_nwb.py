@@ -16,7 +16,9 @@ from isocortex.export.contents import (
     Recording,
     SessionFacts,
     Units,
+    end_of,
     facts_of,
+    free_name,
     nodes_at_hand,
     recordings_of,
     units_of,
@@ -63,7 +65,9 @@ def write_nwb(result: Result, path: str | Path, config: str | Path | None = None
         ) from error
     path = Path(path)
     if path.suffix != ".nwb":
-        raise ConfigError("the name of an NWB file ends in .nwb", file=path, fix="Rename it.")
+        raise ConfigError(
+            "the name of an NWB file ends in .nwb", file=path, fix=f"Call it {path.stem}.nwb."
+        )
     file = _session(facts_of(result))
     units = units_of(result, nodes_at_hand(result, config))
     file.units = _units(units, result)
@@ -73,7 +77,7 @@ def write_nwb(result: Result, path: str | Path, config: str | Path | None = None
             _lfp(file).add_electrical_series(_electrical(file, recording))
         else:
             file.add_acquisition(_series(file, recording, units))
-    fresh = path.with_name(f"{path.stem}.new.nwb")
+    fresh = path.with_name(f".{path.stem}.{os.getpid()}.nwb")
     with disk_errors(path, "write the NWB file"):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -104,8 +108,10 @@ def _units(units: Units, result: Result) -> Any:
     from pynwb.misc import Units as UnitsTable
 
     n = len(units.ends)
+    taken = _words(UnitsTable)
+    attributes = {key: free_name(_spelled(key), taken) for key in units.attributes}
     times = _column("spike_times", "When the cell spiked, s.", _packed(units.times / 1000.0))
-    watched = np.tile(np.array([result.begin, result.duration]) / 1000.0, (n, 1))
+    watched = np.tile(np.array([result.begin, end_of(result, units)]) / 1000.0, (n, 1))
     observed = _column("obs_intervals", "Simulated time, s.", _packed(watched))
     columns = [
         times,
@@ -115,8 +121,8 @@ def _units(units: Units, result: Result) -> Any:
         _column("population", "Population of the node.", _packed(units.population)),
         _column("node_id", "Id of the node in its population.", _packed(units.node_id)),
         *(
-            _column(_free(key, UnitsTable), f"Attribute {key} of the node.", _packed(values))
-            for key, values in units.attributes.items()
+            _column(name, f"Attribute {key} of the node.", _packed(units.attributes[key]))
+            for key, name in attributes.items()
         ),
     ]  # fmt: skip
     dt = result.provenance.get("run", {}).get("dt")
@@ -129,12 +135,11 @@ def _units(units: Units, result: Result) -> Any:
     )
 
 
-def _free(name: str, table: type) -> str:
-    """An attribute's name as one of a column: not one that NWB has for something else."""
-    name = _spelled(name)
-    predefined = {column["name"] for column in getattr(table, "__columns__", ())}
-    taken = hasattr(table, name) or name in predefined | {"population", "id"}
-    return f"node_{name}" if taken else name
+def _words(table: type) -> set[str]:
+    """What no column of a table can be called: NWB has it for something else, or we do."""
+    columns = {column["name"] for column in getattr(table, "__columns__", ())}
+    columns |= {"id", "population", "node_id"}
+    return {*dir(table), *columns, *(f"{name}_index" for name in columns)}
 
 
 def _spelled(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.axon import AXON
 from isocortex.cells.fit_file import fit_file
-from isocortex.errors import InputError, disk_errors
+from isocortex.errors import ConfigError, InputError, disk_errors
 from isocortex.neulite.morphology import PERISOMATIC, places_of, read_processed, swc_text
 from isocortex.neulite.tables import (
     CHANNELS,
@@ -35,6 +36,7 @@ V_INIT = -80.0  # mV
 INSIDE = 1e-3
 #: Of a folder with a single network the files may be named so; the network then has this name.
 SINGLE = "neulite"
+CONFIGURATIONS = ("circuit_config.json", "simulation_config.json")
 FOLDERS = ("network", "components/morphologies", "components/models", "components/synapses")
 
 
@@ -44,6 +46,7 @@ def read_neulite(
     *,
     tstop: float = 1000.0,
     dt: float = 0.1,
+    overwrite: bool = False,
 ) -> Path:
     """Write the networks of a folder of Neulite's as a SONATA circuit.
 
@@ -51,8 +54,9 @@ def read_neulite(
     ----------
     folder : with ``<network>_population.csv`` and ``<source>_<target>_connection.csv``, and the SWC
         and ion files that these name.
-    output : folder of the circuit; earlier files are replaced.
+    output : folder of the circuit, another one.
     tstop, dt : of its simulation, ms.
+    overwrite : a circuit that is there already, with its configurations.
 
     Returns
     -------
@@ -61,19 +65,33 @@ def read_neulite(
     Raises
     ------
     InputError : with the file and line that is not as Neulite's documentation has it.
+    ConfigError : a circuit is there already; nothing is written then.
     """
     folder, output = Path(folder), Path(output)
+    _require_free(folder, output, overwrite)
     networks = {name: read_population(path) for name, path in _populations(folder).items()}
     tables = {ends: (path, read_connections(path)) for ends, path in _connections(folder, networks)}
     with disk_errors(output, "write the circuit"):
         for name in FOLDERS:
             (output / name).mkdir(parents=True, exist_ok=True)
     places = {path: _write_morphology(path, n, output) for path, n in _files(networks).items()}
+    _write_fits(networks, places, output)
     for name, models in networks.items():
-        _write_nodes(name, models, places, tables, output)
+        _write_nodes(name, models, tables, output)
     for (source, target), (path, table) in tables.items():
         _write_edges((source, target), table, path, networks, places, output)
     return _write_configurations(networks, list(tables), output, tstop, dt)
+
+
+def _require_free(folder: Path, output: Path, overwrite: bool) -> None:
+    if output.resolve() == folder.resolve():
+        raise ConfigError("is the folder that is read", file=output, fix="Choose another folder.")
+    there = [name for name in CONFIGURATIONS if (output / name).exists()]
+    if there and not overwrite:
+        raise ConfigError(
+            f"already holds a circuit ({', '.join(there)})", file=output,
+            fix="Choose another folder, or --overwrite it.",
+        )  # fmt: skip
 
 
 def _populations(folder: Path) -> dict[str, Path]:
@@ -118,13 +136,24 @@ def _files(networks: dict[str, list[Model]]) -> dict[Path, int]:
                     f"has {found[model.swc]} rows for a model and {model.n_rows} for {model.name}",
                     file=model.swc, field="n_comp", fix="Mend the population file.",
                 )  # fmt: skip
-            for path in (model.swc, model.ions):
-                if stems.setdefault(path.name, path) != path:
+            # of the same name, these would be one file of the circuit
+            for path, file in ((model.swc, _morphology(model.swc)), (model.ions, _fitted(model))):
+                if stems.setdefault(file, path) != path:
                     raise InputError(
-                        f"has the name of {stems[path.name]}", file=path,
+                        f"has the name of {stems[file]}", file=path,
                         fix="Give files of other contents other names.",
                     )  # fmt: skip
     return found
+
+
+def _morphology(path: Path) -> str:
+    """The circuit's file of a reconstruction."""
+    return f"{path.stem}.swc"
+
+
+def _fitted(model: Model) -> str:
+    """The circuit's file of a model's parameters."""
+    return f"{model.ions.stem}.json"
 
 
 #: Of each row of a file its section and place, and the kinds of section that there are.
@@ -135,7 +164,7 @@ def _write_morphology(path: Path, n_rows: int, output: Path) -> Rows:
     """A reconstruction as SONATA has it, without the stub that BMTK and we put there again."""
     swc, row = read_processed(path, n_rows)
     places, sections = places_of(swc)
-    (output / "components/morphologies" / f"{path.stem}.swc").write_text(
+    (output / "components/morphologies" / _morphology(path)).write_text(
         swc_text(swc, 1), encoding="utf-8"
     )
     stub = row < 0
@@ -145,10 +174,21 @@ def _write_morphology(path: Path, n_rows: int, output: Path) -> Rows:
     return section, x, {*swc.type.tolist(), AXON}
 
 
+def _write_fits(networks: dict[str, list[Model]], places: dict[Path, Rows], output: Path) -> None:
+    """A fit of each ion file, for the kinds of section of all the cells that share it."""
+    kinds: dict[str, set[int]] = {}
+    files: dict[str, Path] = {}
+    for model in chain.from_iterable(networks.values()):
+        kinds.setdefault(_fitted(model), set()).update(places[model.swc][2])
+        files[_fitted(model)] = model.ions
+    for name, path in files.items():
+        text = json.dumps(_fit(path, kinds[name]), indent=2) + "\n"
+        (output / "components/models" / name).write_text(text, encoding="utf-8")
+
+
 def _write_nodes(
     name: str,
     models: list[Model],
-    places: dict[Path, Rows],
     tables: dict[tuple[str, str], tuple[Path, pd.DataFrame]],
     output: Path,
 ) -> None:
@@ -159,13 +199,10 @@ def _write_nodes(
     of_type = np.repeat(np.arange(len(models)), [model.n_cells for model in models])
     rows = []
     for model, type_id in zip(models, ids, strict=True):
-        kinds = places[model.swc][2]
-        fit = output / "components/models" / f"{model.ions.stem}.json"
-        fit.write_text(json.dumps(_fit(model.ions, kinds), indent=2) + "\n", encoding="utf-8")
         rows.append(
             {"node_type_id": type_id, "model_type": "biophysical",
              "model_template": "ctdb:Biophys1.hoc", "model_processing": PERISOMATIC,
-             "morphology": f"{model.swc.stem}.swc", "dynamics_params": fit.name,
+             "morphology": _morphology(model.swc), "dynamics_params": _fitted(model),
              "pop_name": model.name.removesuffix(f"_{type_id}")}
         )  # fmt: skip
     types = pd.DataFrame(rows)
@@ -179,7 +216,7 @@ def _write_nodes(
 def _number(name: str) -> int | None:
     """The id of the node type that ends the name of a model."""
     digits = name.rpartition("_")[2]
-    return int(digits) if digits.isdigit() else None
+    return int(digits) if digits.isdecimal() else None
 
 
 def _signs(
@@ -310,10 +347,10 @@ def _write_configurations(
     simulation = {
         "run": {"tstop": tstop, "dt": dt},
         "conditions": {"celsius": CELSIUS, "v_init": V_INIT},
-        "network": "circuit_config.json",
+        "network": CONFIGURATIONS[0],
         "output": {"output_dir": "output"},
     }
-    for name, value in (("circuit_config.json", circuit), ("simulation_config.json", simulation)):
+    for name, value in zip(CONFIGURATIONS, (circuit, simulation), strict=True):
         with disk_errors(output / name, "write the configuration"):
             (output / name).write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    return output / "simulation_config.json"
+    return output / CONFIGURATIONS[1]

@@ -52,7 +52,7 @@ def read_population(path: Path) -> list[Model]:
     models = []
     for number, entries in _lines(path, POPULATION):
         cells, rows, name, swc, ions = entries
-        if not (cells.isdigit() and rows.isdigit()):
+        if not (cells.isdecimal() and rows.isdecimal()):
             raise InputError(
                 f"n_cell {cells!r} and n_comp {rows!r} must be whole numbers", file=path,
                 field=f"line {number}", fix="Write the file again.",
@@ -87,15 +87,16 @@ def read_connections(path: Path) -> pd.DataFrame:
             f"is no table of numbers ({error})", file=path, fix="Write the file again."
         ) from error
     table = pd.DataFrame({name: rows[name] for name in CONNECTION_COLUMNS})
+    table["ei"] = np.char.strip(rows["ei"])
     numbers = table[list(CONNECTION_COLUMNS[3:8])].to_numpy()
     bad = np.flatnonzero(
         ~np.isfinite(numbers).all(axis=1) | (table[["tau_decay", "tau_rise"]] <= 0).any(axis=1)
-        | (table["delay"] < 0)
+        | (table["delay"] < 0) | ~table["ei"].isin(("e", "i"))
     )  # fmt: skip
     if len(bad):
         raise InputError(
-            "a number is missing, or a time constant or delay is out of range", file=path,
-            field=f"line {header[0] + 1 + bad[0]}", fix="Mend it.",
+            "a number is missing, a time constant or delay is out of range, or e/i is neither",
+            file=path, field=f"line {header[0] + 1 + bad[0]}", fix="Mend it.",
         )  # fmt: skip
     return table
 
@@ -122,12 +123,12 @@ def read_ions(path: Path) -> Ions:
     return found
 
 
-def write_ions(path: Path, ions: Ions) -> None:
+def ions_text(ions: Ions) -> str:
     """As :func:`read_ions` reads them; numbers with all their digits."""
     lines = [",".join(PARAMETERS)]
     for kind, values in sorted(ions.items()):
         lines.append(",".join([str(kind), *(repr(float(values[name])) for name in PARAMETERS)]))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return "\n".join(lines) + "\n"
 
 
 def _lines(
@@ -143,7 +144,7 @@ def _lines(
     if not path.is_file():
         raise InputError("file does not exist", file=path, fix="Give the whole folder of Neulite.")
     named = False
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(_text_lines(path, body), start=1):
         entries = [entry.strip() for entry in line.split(",")]
         if not line.strip():
             continue
@@ -166,3 +167,16 @@ def _lines(
             yield number, entries
     if not named:
         raise InputError("is empty", file=path, fix=f"Its first line is {','.join(columns)}.")
+
+
+def _text_lines(path: Path, whole: bool) -> Iterator[str]:
+    """Lines of a file, which is read whole only where all of them are asked for."""
+    if whole:
+        yield from read_text(path).splitlines()
+        return
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            for line in file:
+                yield line.rstrip("\n")
+    except OSError as error:
+        raise InputError(f"cannot be read ({error.strerror or error})", file=path) from error

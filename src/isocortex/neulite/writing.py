@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,8 @@ from isocortex.neulite.tables import (
     CHANNELS,
     CONNECTION_COLUMNS,
     Ions,
+    ions_text,
     write_connections,
-    write_ions,
     write_population,
 )
 from isocortex.sonata.config import load_simulation
@@ -47,6 +48,8 @@ logger = logging.getLogger(__name__)
 COLUMNS = {"CaDynamics": ("gamma", "decay"), **dict.fromkeys(CHANNELS, ("gbar",))}
 #: Reversal potentials of the cell that a channel's current goes to.
 REVERSALS = {"na": ("ena", ENA), "k": ("ek", EK)}
+#: Synapses are written as text, from tables in memory: 100 bytes of each.
+MOST_SYNAPSES = 100_000_000
 #: Nearer to a whole number than this, ms, a delay is that number.
 WHOLE = 1e-9
 
@@ -77,12 +80,13 @@ class _Line:
 def write_neulite(
     config: str | os.PathLike[str] | Simulation, folder: str | os.PathLike[str]
 ) -> Path:
-    """Write a circuit of perisomatic Allen cells in Neulite's formats; earlier files are replaced.
+    """Write a circuit of perisomatic Allen cells in Neulite's formats.
 
     Parameters
     ----------
     config : a simulation configuration, whose seed places the synapses that have no place of their
         own, or the simulation.
+    folder : earlier files of the same populations are replaced.
 
     Returns
     -------
@@ -107,24 +111,57 @@ def write_neulite(
         logger.warning("Neulite's files tell no temperature: %g degC is not %g degC",
                        simulation.celsius, CELSIUS)  # fmt: skip
     sources = number_sources(simulation.circuit)
+    nodes = simulation.circuit.nodes
+    written = [name for name in nodes if (sources.kind[name] == BIOPHYSICAL).any()]
+    _require_own(folder, written)
+    _require_few(simulation, written)
     models, cell_model = compile_cells(simulation, sources)
     populations = {
-        name: _Population.of(simulation, nodes, sources, models, cell_model)
-        for name, nodes in simulation.circuit.nodes.items()
-        if (sources.kind[name] == BIOPHYSICAL).any()
+        name: _Population.of(
+            simulation, simulation.circuit.nodes[name], sources, models, cell_model
+        )
+        for name in written
     }
     _tell_left_out(simulation, sources)
     tables = {
         (a, b): _connections(simulation, (a, b), populations, sources, models, cell_model)
         for a in populations for b in populations
     }  # fmt: skip
+    data: dict[str, str] = {}
     with disk_errors(folder, "write the files"):
         (folder / "data").mkdir(parents=True, exist_ok=True)
         for name, population in populations.items():
-            population.write(name, folder)
+            population.write(name, folder, data)
+        for file, text in data.items():
+            (folder / file).write_text(text, encoding="utf-8")
         for (a, b), table in tables.items():
             write_connections(folder / f"{a}_{b}_connection.csv", table)
     return folder
+
+
+def _require_own(folder: Path, populations: list[str]) -> None:
+    """Refuse a folder of another circuit: Neulite would take its populations for ours."""
+    ours = {f"{name}_population.csv" for name in populations}
+    other = sorted(path.name for path in folder.glob("*population.csv") if path.name not in ours)
+    if other:
+        raise ConfigError(
+            f"holds another circuit ({', '.join(other)})", file=folder,
+            fix="Choose another folder.",
+        )  # fmt: skip
+
+
+def _require_few(simulation: Simulation, populations: list[str]) -> None:
+    """Refuse what does not fit into memory, before it is drawn."""
+    synapses = sum(
+        projection.expected for projection in simulation.circuit.projections
+        if projection.source in populations and projection.target in populations
+    )  # fmt: skip
+    if synapses > MOST_SYNAPSES:
+        raise ConfigError(
+            f"has {synapses:,.0f} synapses, of which each would be a line of text",
+            file=simulation.config_file,
+            fix=f"Write circuits of up to {MOST_SYNAPSES:,}.",
+        )  # fmt: skip
 
 
 def _tell_left_out(simulation: Simulation, sources: Sources) -> None:
@@ -183,21 +220,33 @@ class _Population:
             excites = known[codes]
         return cls(nodes, lines, line, number, excites)
 
-    def write(self, name: str, folder: Path) -> None:
+    def write(self, name: str, folder: Path, data: dict[str, str]) -> None:
+        """Write the population file, and add the texts of the files that it names to ``data``."""
         counts = np.bincount(self.line[self.line >= 0], minlength=len(self.lines))
         written = []
         for line, n in zip(self.lines, counts.tolist(), strict=True):
-            swc, ions = f"data/{line.stem}.swc", f"data/{line.cell.name}.csv"
-            (folder / swc).write_text(swc_text(line.swc, 0), encoding="utf-8")
-            write_ions(folder / ions, line.ions)
+            # a fit with two morphologies may be two files: its kinds of section are those they have
+            fit, stem = line.cell.name, line.stem
+            swc = _filed(data, (stem,), ".swc", swc_text(line.swc, 0))
+            ions = _filed(data, (fit, f"{fit}_{stem}"), ".csv", ions_text(line.ions))
             written.append((n, len(line.swc.type), line.name, swc, ions))
         write_population(folder / f"{name}_population.csv", written)
         mine = np.argsort(self.number)[np.count_nonzero(self.number < 0) :]
+        (folder / f"{name}_nodes.csv").unlink(missing_ok=True)
         if not np.array_equal(self.nodes.node_ids[mine], np.arange(len(mine))):
             table = pd.DataFrame(
                 {"nid": np.arange(len(mine)), "node_id": self.nodes.node_ids[mine]}
             )
             table.to_csv(folder / f"{name}_nodes.csv", index=False)
+
+
+def _filed(data: dict[str, str], names: tuple[str, ...], suffix: str, text: str) -> str:
+    """The first of some names, then numbered, that no file of another text has; now of this."""
+    for name in chain(names, (f"{names[-1]}_{k}" for k in count(2))):
+        file = f"data/{name}{suffix}"
+        if data.setdefault(file, text) == text:
+            return file
+    raise AssertionError  # numbers do not end
 
 
 def _line(simulation: Simulation, nodes: NodePopulation, row: int, cell: CompiledCell) -> _Line:

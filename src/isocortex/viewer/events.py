@@ -27,7 +27,8 @@ def events_block(
     """The synapses of a neuron and their events, for the browser.
 
     Arrays: per synapse ``compartment`` (SONATA order), ``source`` (in drawing order, 0xFFFFFFFF
-    for neurons that are not shown, such as virtual ones), ``excites``, ``delay`` (ms); per event
+    for neurons that are not shown, such as virtual ones), ``row`` (of the source in its
+    population), ``excites``, ``delay`` (ms); per event
     ``time`` (ms, ascending) and ``synapse``.
     """
     place = np.full(cell.n_nodes, 0, np.int64)
@@ -63,6 +64,7 @@ def events_block(
         {
             "compartment": place[onto.node].astype(np.uint16),
             "source": np.where(shown < 0, 0xFFFFFFFF, shown).astype(np.uint32),
+            "row": onto.source.astype(np.uint32),
             "population": onto.source_population.astype(np.uint8),
             "excites": (onto.reversal > EXCITES_ABOVE).astype(np.uint8),
             "delay": onto.delay.astype(np.float32),

@@ -23,6 +23,7 @@ from isocortex.report.origin import named_config, simulation_of
 from isocortex.report.output import PROVENANCE_FILE
 from isocortex.report.results import Result
 from isocortex.sonata.config import load_simulation
+from isocortex.sonata.manifest import load_config
 from isocortex.viewer.events import events_block
 from isocortex.viewer.feed import SpikeFeed
 from isocortex.viewer.neuron import branches, neuron_block, recorded_cells, recordings
@@ -165,14 +166,18 @@ class Session:
         )
 
     def _origin(self) -> dict[str, Any]:
-        """For captions: the program and its version, time step, seed, and scale of a recipe."""
+        """For captions: the program and its version, time step, seed, and scale of a recipe.
+
+        Where a run does not tell who made it, from which seed, nobody knows; one yet to be made
+        will be ours, from the seed of the configuration.
+        """
         facts, simulation = self.result.provenance, self.simulation
         projections = simulation.circuit.projections if simulation is not None else []
         scale = [p.recipe.scale for p in projections if isinstance(p, CortexProjection)]
         return {
-            "simulator": facts.get("simulator", f"Isocortex {__version__}"),
+            "simulator": facts.get("simulator", f"Isocortex {__version__}" if self.awaits else ""),
             "dt": facts.get("run", {}).get("dt", simulation.dt if simulation else None),
-            "seed": facts.get("seed", simulation.seed if simulation else None),
+            "seed": facts.get("seed", simulation.seed if simulation and self.awaits else None),
             "scale": scale[0] if scale else None,
         }
 
@@ -257,9 +262,20 @@ class Session:
 
     def _targets(self, number: int) -> bytes:
         try:
-            return targets_block(self._simulation(), self.scene, *self._who(number))
+            simulation = self._recipe_alone() or self._simulation()
+            return targets_block(simulation, self.scene, *self._who(number))
         except IsocortexError as error:
             return pack({"synapses": 0, "reason": str(error)}, {})
+
+    def _recipe_alone(self) -> Simulation | None:
+        """The simulation as it is at hand, if a recipe makes all synapses and no file holds any.
+
+        Whom a neuron tells is drawn for it alone then, however many others there are.
+        """
+        if self.config is None or self.simulation is None:
+            return None
+        networks, _ = load_config(self.config).get("networks", ({}, self.config))
+        return None if networks.get("edges") else self.simulation
 
     def _simulation(self) -> Simulation:
         """The simulation with edges and inputs, loaded when first needed."""

@@ -25,8 +25,8 @@ OUTLINE_VOXELS, LABEL_VOXELS = 6, 2
 BELOW_UM = 150.0
 #: Passes of the blur that takes the steps off the outline, and what counts as inside after it.
 BLURS, INSIDE = 2, 0.45
-#: Of a layer in the code of a neuron's stratum: 42 steps a layer, six layers, 255 unknown.
-STEPS_A_LAYER, UNKNOWN = 42, 255
+#: Of a layer in the code of a neuron's stratum: 42 steps a layer, six layers.
+STEPS_A_LAYER = 42
 #: Corners of a cube, and pairs of corners that share an edge.
 CORNERS = np.array([(i >> 2, (i >> 1) & 1, i & 1) for i in range(8)])
 EDGES = [(a, b) for a in range(8) for b in range(a) if np.abs(CORNERS[a] - CORNERS[b]).sum() == 1]
