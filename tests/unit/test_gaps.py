@@ -214,11 +214,24 @@ def test_ranks_are_equal(coupled, tmp_path, ranks):
     require_equal(tmp_path, whole.directory)
 
 
-def test_a_run_that_stopped_goes_on_to_the_last_bit(coupled, tmp_path):
+@pytest.mark.parametrize("tstop", [17.0, 17.3])  # the latter within what a report's row is of
+def test_a_run_that_stopped_goes_on_to_the_last_bit(coupled, tmp_path, tstop):
     config, whole = coupled
-    ic.run(config, output_dir=tmp_path, tstop=17.0, checkpoint_every=5.0, threads=2, save_at=10.0)
+    ic.run(config, output_dir=tmp_path, tstop=tstop, checkpoint_every=5.0, threads=2, save_at=10.0)
     ic.continue_run(tmp_path, tstop=40.0, threads=1)
     require_equal(tmp_path, whole.directory)
+
+
+def test_a_checkpoint_that_lacks_a_row_is_refused(coupled, tmp_path, monkeypatch):
+    """As earlier versions wrote them after the first row that a run's end leaves out."""
+    config, _ = coupled
+    with monkeypatch.context() as patch:
+        patch.setattr("isocortex.session.session.schedules_of", lambda *_: [])
+        ic.run(config, output_dir=tmp_path, tstop=17.3, checkpoint_every=5.0, threads=1)
+    spikes = (tmp_path / "spikes.h5").read_bytes()
+    with pytest.raises(ConfigError, match=r"reports.all: has 34 rows until 17.2 ms, and 35 are"):
+        ic.continue_run(tmp_path, tstop=40.0, threads=1)
+    assert (tmp_path / "spikes.h5").read_bytes() == spikes
 
 
 def test_a_state_goes_on_in_another_session_of_the_same_gap_junctions(coupled, tmp_path):
