@@ -26,6 +26,7 @@ from isocortex.hashes import sha256
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
 from isocortex.network.terminals import KEYS
+from isocortex.report.netcons import drawn_from
 from isocortex.report.skeleton import Skeleton, rows_in
 from isocortex.session.loop import Run
 from isocortex.session.places import Places
@@ -193,7 +194,6 @@ def inputs_of(network: Network, until: float, ranks: Ranks) -> dict[str, str]:
         for c in network.currents
     ]
     currents = sorted(digest for digests in ranks.all(here) for digest in digests)
-    rates = tuple(getattr(poisson, item.name) for item in fields(poisson) if item.name != "stop")
     of_fields = {}
     if network.fields.potentials:
         n = ranks.sum(len(network.fields.cell))
@@ -202,7 +202,7 @@ def inputs_of(network: Network, until: float, ranks: Ranks) -> dict[str, str]:
         "given spikes": f"{np.count_nonzero(early):,} "
         f"({_short((trains.source[early], trains.time[early]))})",
         "currents": f"{len(currents):,} ({_short(currents)})",
-        "Poisson inputs": f"{len(poisson):,} ({_short(rates)})",
+        "Poisson inputs": f"{len(poisson):,} ({_short(drawn_from(poisson))})",
         **of_fields,
     }
 
