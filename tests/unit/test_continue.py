@@ -582,6 +582,20 @@ def test_a_checkpoint_from_before_rates_fluctuated_goes_on(config, whole, tmp_pa
     same(out, whole.directory)
 
 
+def test_fluctuating_rates_go_on_without_a_seam(tmp_path):
+    """On any number of threads."""
+    drive = poisson() | {"fluctuation": {"sigma": 0.5, "tau": 10.0}}
+    inputs = {"drive": drive, "clamp": clamp(0.4, (0, 1)), "outside": outside(tmp_path)}
+    config = write(tmp_path, inputs=inputs)
+    one, two, parts = (tmp_path / name for name in ("one", "two", "parts"))
+    assert len(ic.run(config, output_dir=one, threads=1, progress=None).spikes) > 0
+    ic.run(config, output_dir=two, threads=2, progress=None)
+    same(two, one)
+    ic.run(config, output_dir=parts, tstop=17.0, checkpoint_every=5, threads=2, progress=None)
+    ic.continue_run(parts, tstop=40.0, threads=1, progress=None)
+    same(parts, one)
+
+
 def test_the_log_goes_on(tmp_path, monkeypatch):
     config = write(tmp_path / "c", output={"log_file": "log.txt"})
     out = tmp_path / "out"
