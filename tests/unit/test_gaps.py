@@ -31,6 +31,7 @@ from isocortex.errors import ConfigError, InputError, IsocortexError
 from isocortex.network.build import build_network
 from isocortex.network.gaps import GapJunctions
 from isocortex.network.network import CurrentSource, bare_network
+from isocortex.session.statefile import read_state
 from isocortex.sonata.config import load_simulation
 from isocortex.sonata.write import write_edges, write_types
 
@@ -257,6 +258,27 @@ def test_a_lesion_cuts_them(coupled):
     assert "2 gap junctions" in str(network.touched[0])
     early = with_changes(simulation, [Lesion(node_set={"population": "cells", "node_id": [0]})])
     np.testing.assert_array_equal(build_network(early).gaps.cell, [[1, 2]])
+
+
+def test_states_are_saved_where_windows_of_the_network_of_then_end(coupled, tmp_path):
+    """A lesion that cuts the last gap junctions makes a window of 1 step one of 10."""
+    late = with_changes(load_simulation(coupled[0]), [
+        Lesion(node_set={"population": "cells", "node_id": [0, 1]}, start=20.3)
+    ])  # fmt: skip
+    whole = ic.run(late, output_dir=tmp_path / "whole", threads=1)
+    moments = [15.3, 20.3, 25.3]
+    part = tmp_path / "part"
+    ic.run(late, output_dir=part, tstop=30.5, save_at=moments, checkpoint_every=4.7, threads=1)
+    times = [read_state(part / f"state_{moment}ms.h5").time for moment in moments]
+    assert times == [15.3, 21.0, 25.0]
+    assert read_state(part / "checkpoint.h5").time == 30.0
+    ic.continue_run(part, tstop=40.0, threads=1, config=late)
+    require_equal(part, whole.directory)
+    branch = ic.run(late, output_dir=tmp_path / "branch", start_from=part / "state_20.3ms.h5",
+                    threads=1)  # fmt: skip
+    assert branch.spikes.equals(
+        whole.spikes[whole.spikes["timestamps"] > 21.0].reset_index(drop=True)
+    )
 
 
 def test_the_middle_of_a_section_is_where_they_are_as_in_bmtk(tmp_path, caplog):

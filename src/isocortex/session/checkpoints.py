@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -140,14 +140,34 @@ class Checkpoints(Watching):
         self.latest = min((s.left_out for s in schedules if s.left_out is not None), default=None)
 
     def start(self, run: Run) -> None:
+        self.written, self.when = run.step, time.monotonic()
+        self._look_ahead(run, self.plan.at)
+        past = [moment for moment, step in self.states.items() if step < run.step]
+        for moment in past:  # of a run that goes on
+            del self.states[moment]
+
+    def changed(self, run: Run, simulation: Simulation) -> None:
+        """Windows of the network of now may end elsewhere."""
+        self._look_ahead(run, self.states)
+        window = run.engine.window
+        next_end = -(-run.step // window) * window
+        for moment, step in self.states.items():
+            if step < next_end:
+                self.states[moment] = next_end
+        run.pause_at([*self.states.values()])
+        if self.states and next_end >= run.n_steps:
+            logger.warning("No window ends between %g ms, where the network changes, and the end: "
+                           "no state is saved there", run.time)  # fmt: skip
+
+    def _look_ahead(self, run: Run, moments: Iterable[float]) -> None:
+        """Find the ends of windows at which states of some moments and checkpoints are written."""
         window, dt = run.engine.window, run.settings.dt
         last = (run.n_steps - 1) // window * window
 
         def window_end(moment: float) -> int:
             return min(max(int((moment / dt + 1e-6) // window), 1) * window, last)
 
-        self.states = {moment: window_end(moment) for moment in self.plan.at}
-        steps = list(self.states.values())
+        self.states = {moment: window_end(moment) for moment in moments}
         self.checkpoints: set[int] = set()
         if self.plan.every is not None:
             n = int(run.n_steps * dt / self.plan.every)
@@ -155,8 +175,7 @@ class Checkpoints(Watching):
         if self.plan.checkpoints:
             latest = last if self.latest is None else min(last, self.latest // window * window)
             self.checkpoints.add(latest)
-        run.pause_at([*steps, *self.checkpoints])
-        self.written, self.when = run.step, time.monotonic()
+        run.pause_at([*self.states.values(), *self.checkpoints])
 
     def before(self, run: Run, n_steps: int) -> None:
         """Write what is due as the next piece begins: the last one has been looked at by now."""
@@ -165,6 +184,7 @@ class Checkpoints(Watching):
         for moment in [moment for moment, step in self.states.items() if step == run.step]:
             path = self.folder / state_name(moment)
             self._write(run, path, checkpoint=False)
+            del self.states[moment]
             self.say(f"State at {run.time:g} ms: {path}")
         waited = self._waited(run)
         if self._goes_on(run) and (run.step in self.checkpoints or waited):
