@@ -333,11 +333,19 @@ def test_both_ends_are_biophysical(tmp_path):
         load_simulation(config)
 
 
-def test_one_edge_is_one_gap_junction(tmp_path):
-    config = with_gaps(write(tmp_path), [(0, 1), (1, 2)])
+EXPLICIT = {"target_sections": None, "distance_range": None, "afferent_section_id": 4,
+            "afferent_section_pos": 0.5}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", [SOMA, EXPLICIT])
+def test_one_edge_is_one_gap_junction(tmp_path, place):
+    config = with_gaps(write(tmp_path), [(0, 1), (1, 2)], **place)
     with h5py.File(tmp_path / "gaps.h5", "r+") as file:
         file["edges/gaps/0/nsyns"][:] = [0, 1]
     assert len(build_network(load_simulation(config)).gaps) == 1
+    with h5py.File(tmp_path / "gaps.h5", "r+") as file:
+        file["edges/gaps/0/nsyns"][:] = [0, 0]
+    assert load_simulation(config).circuit.gaps == ()
     with h5py.File(tmp_path / "gaps.h5", "r+") as file:
         file["edges/gaps/0/nsyns"][:] = [1, 2]
     with pytest.raises(InputError, match="edge 1 is a gap junction and has an nsyns above 1"):
