@@ -306,6 +306,10 @@ def test_what_cannot_be_saved_is_refused(tmp_path, caplog):
     other.add_nodes(N=1)
     with pytest.raises(ConfigError, match="gap junctions lead from other to v1"):
         net.add_gap_junctions(source=other.nodes())
+    with pytest.raises(ConfigError, match="resistance is 0 MOhm.*or a conductance"):
+        net.add_gap_junctions(resistance=0)
+    with pytest.raises(ConfigError, match="is_gap_junction is 'perhaps'"):
+        net.add_edges(is_gap_junction="perhaps")
     net.add_edges(**EE, connection_rule=0, is_gap_junction=False)
     with pytest.raises(ConfigError, match="node_type_id: is one number for all"):
         net.add_nodes(N=2, node_type_id=[1, 2])
@@ -321,7 +325,7 @@ def test_gap_junctions_are_edges_and_numbers_of_their_halves(tmp_path):
     net.add_gap_junctions(connection_rule=pairs, resistance=500.0)
     net.add_gap_junctions(source={"node_id": 2}, target={"node_id": 0}, conductance=1e-3,
                           target_sections=["basal"], distance_range=[10.0, 50.0])  # fmt: skip
-    net.add_edges(connection_rule=pairs, is_gap_junction=False, syn_weight=1.0, delay=1.0)
+    net.add_edges(connection_rule=pairs, is_gap_junction="False", syn_weight=1.0, delay=1.0)
     net.save(output_dir=tmp_path)
     with h5py.File(tmp_path / "v1_gap_juncs.h5") as file:
         ids = {name: file[name][:].tolist() for name in file}

@@ -31,6 +31,7 @@ from written import contents, require_equal
 import isocortex as ic
 from isocortex.engine.state import Snapshot
 from isocortex.errors import ConfigError, InputError, SimulationError
+from isocortex.hashes import sha256
 from isocortex.html_report import report_page
 from isocortex.html_report.subject import subject_of
 from isocortex.session.engines import make_settings
@@ -563,6 +564,36 @@ def test_times_between_checkpoints_are_checked(config, tmp_path, every):
         isocortex("run", config, "--output-dir", tmp_path, f"--checkpoint-every={every}"),
         "is no time between checkpoints",
     )
+
+
+def test_a_checkpoint_from_before_rates_fluctuated_goes_on(config, whole, tmp_path):
+    out = tmp_path / "out"
+    ic.run(config, output_dir=out, tstop=20.0, checkpoint_every=5, threads=1, progress=None)
+    with h5py.File(out / "checkpoint.h5", "r+") as file:
+        about = json.loads(file["about"][()].tobytes())
+        poisson = file["circuit/poisson"]
+        then = tuple(poisson[name][()] for name in ("source", "mean", "start", "key"))
+        about["inputs"]["Poisson inputs"] = f"{len(then[0])} ({sha256(then)[:12]})"
+        for name in ("sigma", "tau", "course"):
+            del poisson[name]
+        del file["about"]
+        file["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    ic.continue_run(out, tstop=40.0, threads=1, progress=None)
+    same(out, whole.directory)
+
+
+def test_fluctuating_rates_go_on_without_a_seam(tmp_path):
+    """On any number of threads."""
+    drive = poisson() | {"fluctuation": {"sigma": 0.5, "tau": 10.0}}
+    inputs = {"drive": drive, "clamp": clamp(0.4, (0, 1)), "outside": outside(tmp_path)}
+    config = write(tmp_path, inputs=inputs)
+    one, two, parts = (tmp_path / name for name in ("one", "two", "parts"))
+    assert len(ic.run(config, output_dir=one, threads=1, progress=None).spikes) > 0
+    ic.run(config, output_dir=two, threads=2, progress=None)
+    same(two, one)
+    ic.run(config, output_dir=parts, tstop=17.0, checkpoint_every=5, threads=2, progress=None)
+    ic.continue_run(parts, tstop=40.0, threads=1, progress=None)
+    same(parts, one)
 
 
 def test_the_log_goes_on(tmp_path, monkeypatch):

@@ -31,6 +31,7 @@ from isocortex.errors import ConfigError, InputError, IsocortexError
 from isocortex.network.build import build_network
 from isocortex.network.gaps import GapJunctions
 from isocortex.network.network import CurrentSource, bare_network
+from isocortex.session.statefile import read_state
 from isocortex.sonata.config import load_simulation
 from isocortex.sonata.write import write_edges, write_types
 
@@ -214,11 +215,24 @@ def test_ranks_are_equal(coupled, tmp_path, ranks):
     require_equal(tmp_path, whole.directory)
 
 
-def test_a_run_that_stopped_goes_on_to_the_last_bit(coupled, tmp_path):
+@pytest.mark.parametrize("tstop", [17.0, 17.3])  # the latter within what a report's row is of
+def test_a_run_that_stopped_goes_on_to_the_last_bit(coupled, tmp_path, tstop):
     config, whole = coupled
-    ic.run(config, output_dir=tmp_path, tstop=17.0, checkpoint_every=5.0, threads=2, save_at=10.0)
+    ic.run(config, output_dir=tmp_path, tstop=tstop, checkpoint_every=5.0, threads=2, save_at=10.0)
     ic.continue_run(tmp_path, tstop=40.0, threads=1)
     require_equal(tmp_path, whole.directory)
+
+
+def test_a_checkpoint_that_lacks_a_row_is_refused(coupled, tmp_path, monkeypatch):
+    """As earlier versions wrote them after the first row that a run's end leaves out."""
+    config, _ = coupled
+    with monkeypatch.context() as patch:
+        patch.setattr("isocortex.session.session.schedules_of", lambda *_: [])
+        ic.run(config, output_dir=tmp_path, tstop=17.3, checkpoint_every=5.0, threads=1)
+    spikes = (tmp_path / "spikes.h5").read_bytes()
+    with pytest.raises(ConfigError, match=r"reports.all: has 34 rows until 17.2 ms, and 35 are"):
+        ic.continue_run(tmp_path, tstop=40.0, threads=1)
+    assert (tmp_path / "spikes.h5").read_bytes() == spikes
 
 
 def test_a_state_goes_on_in_another_session_of_the_same_gap_junctions(coupled, tmp_path):
@@ -244,6 +258,27 @@ def test_a_lesion_cuts_them(coupled):
     assert "2 gap junctions" in str(network.touched[0])
     early = with_changes(simulation, [Lesion(node_set={"population": "cells", "node_id": [0]})])
     np.testing.assert_array_equal(build_network(early).gaps.cell, [[1, 2]])
+
+
+def test_states_are_saved_where_windows_of_the_network_of_then_end(coupled, tmp_path):
+    """A lesion that cuts the last gap junctions makes a window of 1 step one of 10."""
+    late = with_changes(load_simulation(coupled[0]), [
+        Lesion(node_set={"population": "cells", "node_id": [0, 1]}, start=20.3)
+    ])  # fmt: skip
+    whole = ic.run(late, output_dir=tmp_path / "whole", threads=1)
+    moments = [15.3, 20.3, 25.3]
+    part = tmp_path / "part"
+    ic.run(late, output_dir=part, tstop=30.5, save_at=moments, checkpoint_every=4.7, threads=1)
+    times = [read_state(part / f"state_{moment}ms.h5").time for moment in moments]
+    assert times == [15.3, 21.0, 25.0]
+    assert read_state(part / "checkpoint.h5").time == 30.0
+    ic.continue_run(part, tstop=40.0, threads=1, config=late)
+    require_equal(part, whole.directory)
+    branch = ic.run(late, output_dir=tmp_path / "branch", start_from=part / "state_20.3ms.h5",
+                    threads=1)  # fmt: skip
+    assert branch.spikes.equals(
+        whole.spikes[whole.spikes["timestamps"] > 21.0].reset_index(drop=True)
+    )
 
 
 def test_the_middle_of_a_section_is_where_they_are_as_in_bmtk(tmp_path, caplog):
@@ -298,11 +333,19 @@ def test_both_ends_are_biophysical(tmp_path):
         load_simulation(config)
 
 
-def test_one_edge_is_one_gap_junction(tmp_path):
-    config = with_gaps(write(tmp_path), [(0, 1), (1, 2)])
+EXPLICIT = {"target_sections": None, "distance_range": None, "afferent_section_id": 4,
+            "afferent_section_pos": 0.5}  # fmt: skip
+
+
+@pytest.mark.parametrize("place", [SOMA, EXPLICIT])
+def test_one_edge_is_one_gap_junction(tmp_path, place):
+    config = with_gaps(write(tmp_path), [(0, 1), (1, 2)], **place)
     with h5py.File(tmp_path / "gaps.h5", "r+") as file:
         file["edges/gaps/0/nsyns"][:] = [0, 1]
     assert len(build_network(load_simulation(config)).gaps) == 1
+    with h5py.File(tmp_path / "gaps.h5", "r+") as file:
+        file["edges/gaps/0/nsyns"][:] = [0, 0]
+    assert load_simulation(config).circuit.gaps == ()
     with h5py.File(tmp_path / "gaps.h5", "r+") as file:
         file["edges/gaps/0/nsyns"][:] = [1, 2]
     with pytest.raises(InputError, match="edge 1 is a gap junction and has an nsyns above 1"):

@@ -87,3 +87,17 @@ def test_a_state_of_expsyn_is_not_invented(tmp_path):
     (tmp_path / "exc.json").write_text(json.dumps({"tau1": 2.0, "erev": 0.0}))
     with pytest.raises(ConfigError, match="ExpSyn synapses have no 'A'"):
         ic.run(config)
+
+
+def test_a_branch_whose_rates_fluctuate_otherwise_has_no_state_of_single_synapses(tmp_path):
+    """Engines begin such trains anew, which the recorder would not."""
+
+    def config(sigma):
+        course = {"fluctuation": {"sigma": sigma, "tau": 20.0}}
+        return _write(tmp_path / str(sigma), inputs={"drive": poisson() | course})
+
+    state = tmp_path / "out" / "state_5ms.h5"
+    ic.run(config(0.5), output_dir=state.parent, save_at=5.0, threads=1)
+    ic.run(config(0.5), output_dir=tmp_path / "same", start_from=state, threads=1)
+    with pytest.raises(ConfigError, match="what these single synapses stand at"):
+        ic.run(config(0.3), output_dir=tmp_path / "other", start_from=state, threads=1)

@@ -424,6 +424,17 @@ def test_changed_synapses_are_refused(tmp_path):
         write_neulite(config, tmp_path / "n")
 
 
+def test_gap_junctions_are_refused(tmp_path):
+    """Before any cell is looked at."""
+    config = write_library_circuit(
+        tmp_path, place={"model_template": ["isocortex:491766131"]}, recurrent=[(0, 1, 1)],
+        synapse={"is_gap_junction": True},
+    )  # fmt: skip
+    with pytest.raises(InputError, match=r"cells_to_cells: there are gap junctions"):
+        write_neulite(config, tmp_path / "n")
+    assert not (tmp_path / "n").exists()
+
+
 def test_the_commands(simulation, tmp_path):
     config = simulation.config_file
     status, printed, _ = isocortex("export", config, "--neulite", tmp_path / "n")

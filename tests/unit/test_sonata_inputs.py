@@ -322,10 +322,11 @@ def test_fluctuating_trains_do_not_depend_on_the_pieces_they_are_drawn_in():
     np.testing.assert_array_equal(steady, time[source == 5])
 
 
-def course(folder, seed=3, **more):
+def course(folder, seed=3, node_set="drive", **more):
     """How the drive's trains fluctuate."""
-    entry = {"input_type": "spikes", "module": "poisson", "node_set": "drive", "firing_rate": 50.0}
-    (made,) = read(folder, **entry, seed=seed, fluctuation=COURSE | more)
+    entry = {"input_type": "spikes", "module": "poisson", "firing_rate": 50.0}
+    entry |= {"node_set": node_set, "seed": seed}
+    (made,) = read(folder, **entry, fluctuation=COURSE | more)
     return made.fluctuation
 
 
@@ -348,11 +349,36 @@ def test_a_configuration_says_who_fluctuates_together(folder):
         (COURSE | {"tau": "long"}, "fluctuation.tau"),
         (COURSE | {"shared_by": "nothing"}, "fluctuation.shared_by"),
         (COURSE | {"shared_by": 3}, "fluctuation.shared_by"),
+        (COURSE | {"shared_by": {}}, "fluctuation.shared_by"),
+        (COURSE | {"shared_by": [["rate"]]}, "fluctuation.shared_by"),
     ],
 )
 def test_mistakes_in_a_fluctuation_are_named(folder, given, named):
     with pytest.raises(IsocortexError, match=re.escape(f"inputs.it.{named}")):
         poisson(folder, fluctuation=given)
+
+
+def attribute(folder, **values):
+    """Give the nodes of the drive more attributes."""
+    with h5py.File(folder / "drive.h5", "r+") as file:
+        for name, each in values.items():
+            file[f"nodes/drive/0/{name}"] = each
+
+
+def test_who_fluctuates_together_has_all_values_in_common(folder):
+    attribute(folder, left=["a|b", "a", "a"], right=["c", "b|c", "b|c"])
+    key = course(folder, shared_by=["left", "right"]).key
+    assert key[0] != key[1] == key[2]
+
+
+def test_who_fluctuates_together_has_one_value_of_each_attribute(folder):
+    attribute(folder, side=[1.0, np.nan, 2.0], two=np.ones((3, 2)))
+    with pytest.raises(IsocortexError, match="node 1 of 'drive' has no value of 'side'"):
+        course(folder, shared_by="side")
+    some = {"population": "drive", "node_id": [0, 2]}
+    assert len(np.unique(course(folder, shared_by="side", node_set=some).key)) == 2
+    with pytest.raises(IsocortexError, match="no attribute 'two'. It has .*two_x, two_y"):
+        course(folder, shared_by="two")
 
 
 def test_poisson_rates_from_a_node_attribute(folder):

@@ -40,7 +40,9 @@ def apart(
         if not is_gap.any():
             synapses.append(edges)
             continue
-        gaps.append(edges.some(np.flatnonzero(is_gap & (edges.nsyns > 0))))
+        there = np.flatnonzero(is_gap & (edges.nsyns > 0))
+        if len(there):
+            gaps.append(edges.some(there))
         if not is_gap.all():
             synapses.append(edges.some(np.flatnonzero(~is_gap)))
     return synapses, tuple(gaps)

@@ -50,23 +50,20 @@ class Fluctuation:
     ) -> Fluctuation:  # fmt: skip
         """Of nodes that fluctuate together where these attributes (``by``) are equal.
 
-        Without any each node has a course of its own.
+        Without any each node has a course of its own. Every node has one value of each attribute.
         """
         if not by:
             own = keys(f"{key}:{population.name}:fluctuation", population.node_ids[rows])
             return cls(sigma, tau, own)
         codes, values = zip(*(coded(take(population.columns[name], rows)) for name in by),
                             strict=True)  # fmt: skip
-        distinct, of = np.unique(np.column_stack(codes), axis=0, return_inverse=True)
+        distinct, which = np.unique(np.column_stack(codes), axis=0, return_inverse=True)
         told = [
-            [
-                str(column[code]) if code >= 0 else ""
-                for column, code in zip(values, row, strict=True)
-            ]
-            for row in distinct
+            tuple((name, of[code]) for name, of, code in zip(by, values, row, strict=True))
+            for row in distinct.tolist()
         ]
-        named = np.array([name_of(f"{key}:fluctuation:{'|'.join(row)}") for row in told], np.uint64)
-        return cls(sigma, tau, named[of.ravel()])
+        named = np.array([name_of(f"{key}:fluctuation:{pairs!r}") for pairs in told], np.uint64)
+        return cls(sigma, tau, named[which.ravel()])
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,11 @@ def write_neulite(
             "changes synapses or cells, which Neulite's files do not say",
             file=simulation.config_file, fix="Leave out connection_overrides and changes.",
         )  # fmt: skip
+    for gaps in simulation.circuit.gaps:
+        raise InputError(
+            "there are gap junctions, which Neulite does not have", file=simulation.config_file,
+            field=gaps.name, fix="Leave these edges out of networks.edges.",
+        )  # fmt: skip
     if simulation.celsius != CELSIUS:
         logger.warning("Neulite's files tell no temperature: %g degC is not %g degC",
                        simulation.celsius, CELSIUS)  # fmt: skip
@@ -345,11 +350,6 @@ def _connections(
     cell_model: IntArray,
 ) -> pd.DataFrame:
     """Every synapse from one population to another."""
-    for gaps in simulation.circuit.gaps:
-        raise InputError(
-            "there are gap junctions, which Neulite does not have", file=simulation.config_file,
-            field=gaps.name, fix="Leave these edges out of networks.edges.",
-        )  # fmt: skip
     source, target = (populations[name] for name in ends)
     cells = cells_of(ends[1], sources, models, cell_model)
     parts = []

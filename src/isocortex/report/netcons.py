@@ -50,6 +50,7 @@ from isocortex.network.connect import cells_of
 from isocortex.network.decays import with_decays
 from isocortex.network.factors import factors_of
 from isocortex.network.network import Network
+from isocortex.network.poisson import PoissonSources
 from isocortex.network.sources import VIRTUAL, Sources, number_sources
 from isocortex.network.terminals import Terminals, released, terminals_of
 from isocortex.report.membrane import MembraneReport
@@ -173,6 +174,17 @@ class Connected:
         )  # fmt: skip
 
 
+def drawn_from(sources: PoissonSources) -> tuple[NDArray[Any], ...]:
+    """What the spikes of Poisson sources follow from, until they stop.
+
+    Constant rates are told as they were before there were others, so that old states go on.
+    """
+    constant = sources.source, sources.mean, sources.start, sources.key
+    if not (sources.sigma > 0.0).any():
+        return constant
+    return *constant, sources.sigma, sources.tau, sources.course
+
+
 class ConnectionRecorder:
     """One variable of every synapse onto the chosen cells, written while the run goes on.
 
@@ -266,12 +278,11 @@ class ConnectionRecorder:
         self.poisson = network.poisson.only(np.isin(network.poisson.source, self.source)).begin()
         self.clock = Clock(self.dt)
         self.pending = (np.zeros(0), np.zeros(0, np.int64))  # when, and onto which synapse
-        random = self.poisson.sources
         #: whose state it is; changes may have made weights and decays others
         self.of = sha256(
             (
                 network.source_node_id[self.source], cell, node, self.delay, self.unchanged,
-                (random.source, random.mean, random.start, random.key),
+                drawn_from(self.poisson.sources),
             )
         )  # fmt: skip
 

@@ -62,6 +62,11 @@ class Sampling:
 class Schedule:
     """Which steps a report has rows for; sample k is taken as step ``first_step + k * every`` ends.
 
+    Attributes
+    ----------
+    left_out : the first step that has no row only because the run ends; None where the report ends
+        by itself. A run cannot go on from after it: the row would be missing.
+
     Raises
     ------
     ConfigError : the report's dt is no multiple of the run's.
@@ -82,6 +87,8 @@ class Schedule:
             self.first_step += missed * self.every
             start = round(start + missed * self.every * dt, 6)
         self.n_samples = max(int((round(end / dt) - self.first_step) // self.every), 0)
+        cut = spec.end is None or round(spec.end / dt) > round(sampling.tstop / dt)
+        self.left_out = self.first_step + self.n_samples * self.every if cut else None
         #: What a report's file is told, ms.
         self.times: dict[str, Any] = {
             "start": start, "stop": max(start, end), "dt": self.every * dt, "first": start + dt,
@@ -91,6 +98,10 @@ class Schedule:
     def when(self, variables: Iterable[Variable]) -> tuple[Variable, ...]:
         """The same variables, sampled in the steps that have rows and not in those between."""
         return tuple(replace(v, first=self.first_step, every=self.every) for v in variables)
+
+    def rows_before(self, step: int) -> int:
+        """How many rows there are when a step begins."""
+        return min(max(-((self.first_step - step) // self.every), 0), self.n_samples)
 
     def due(self, first_step: int, n_steps: int) -> NDArray[np.bool_]:
         """Which of some steps are sampled."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO, NamedTuple
 
 import h5py
@@ -75,6 +76,24 @@ def put_back(path: Path, skeleton: Skeleton) -> None:
             raw.seek(int(begin))
             raw.write(piece.tobytes())
         raw.truncate(size)
+
+
+def rows_in(skeleton: Skeleton) -> list[int]:
+    """How many rows each dataset named ``data`` had when the skeleton was taken."""
+    found: list[int] = []
+
+    def visit(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if isinstance(item, h5py.Dataset) and name.endswith("/data"):
+            found.append(len(item))
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "without_rows.h5"  # sparse: it takes no room where rows would be
+        path.touch()
+        os.truncate(path, int(skeleton.size[0]))
+        put_back(path, skeleton)
+        with h5py.File(path) as file:
+            file.visititems(visit)
+    return found
 
 
 def _rows(file: h5py.File) -> IntArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from isocortex.circuit import Simulation
 from isocortex.errors import ConfigError
 from isocortex.report.output import CHECKPOINT
+from isocortex.report.record import Schedule
 from isocortex.session.loop import Run, Watching
 from isocortex.session.outputs import Account, Writers
 from isocortex.session.setup import Options
@@ -114,12 +115,13 @@ class Checkpoints(Watching):
     """Writes the state where the plan says, at ends of windows: there nothing is half exchanged.
 
     The last checkpoint of a run that ends is at the last end of a window before the end, so that it
-    can be continued as if it had been asked for more. Of several ranks the first writes what all
-    of them hold.
+    can be continued as if it had been asked for more; or earlier, where a report that goes on has
+    no row only because the run ends. Of several ranks the first writes what all of them hold.
 
     Parameters
     ----------
     about : what a state is of, see :mod:`isocortex.session.statefile`.
+    schedules : of the run's reports.
     writers : of the run's files; None on other ranks, which have none.
     """
 
@@ -128,29 +130,52 @@ class Checkpoints(Watching):
         plan: Plan,
         folder: Path,
         about: Mapping[str, Any],
+        schedules: Sequence[Schedule],
         writers: Writers | None,
         say: Callable[[str], None],
     ) -> None:
         self.plan, self.folder, self.about = plan, folder, about
         self.writers, self.say = writers, say
+        #: the last step before which a checkpoint has all rows of a run that goes on
+        self.latest = min((s.left_out for s in schedules if s.left_out is not None), default=None)
 
     def start(self, run: Run) -> None:
+        self.written, self.when = run.step, time.monotonic()
+        self._look_ahead(run, self.plan.at)
+        past = [moment for moment, step in self.states.items() if step < run.step]
+        for moment in past:  # of a run that goes on
+            del self.states[moment]
+
+    def changed(self, run: Run, simulation: Simulation) -> None:
+        """Windows of the network of now may end elsewhere."""
+        self._look_ahead(run, self.states)
+        window = run.engine.window
+        next_end = -(-run.step // window) * window
+        for moment, step in self.states.items():
+            if step < next_end:
+                self.states[moment] = next_end
+        run.pause_at([*self.states.values()])
+        if self.states and next_end >= run.n_steps:
+            logger.warning("No window ends between %g ms, where the network changes, and the end: "
+                           "no state is saved there", run.time)  # fmt: skip
+
+    def _look_ahead(self, run: Run, moments: Iterable[float]) -> None:
+        """Find the ends of windows at which states of some moments and checkpoints are written."""
         window, dt = run.engine.window, run.settings.dt
         last = (run.n_steps - 1) // window * window
 
         def window_end(moment: float) -> int:
             return min(max(int((moment / dt + 1e-6) // window), 1) * window, last)
 
-        self.states = {moment: window_end(moment) for moment in self.plan.at}
-        steps = list(self.states.values())
+        self.states = {moment: window_end(moment) for moment in moments}
         self.checkpoints: set[int] = set()
         if self.plan.every is not None:
             n = int(run.n_steps * dt / self.plan.every)
             self.checkpoints = {window_end((k + 1) * self.plan.every) for k in range(n)}
         if self.plan.checkpoints:
-            self.checkpoints.add(last)
-        run.pause_at([*steps, *self.checkpoints])
-        self.written, self.when = run.step, time.monotonic()
+            latest = last if self.latest is None else min(last, self.latest // window * window)
+            self.checkpoints.add(latest)
+        run.pause_at([*self.states.values(), *self.checkpoints])
 
     def before(self, run: Run, n_steps: int) -> None:
         """Write what is due as the next piece begins: the last one has been looked at by now."""
@@ -159,18 +184,23 @@ class Checkpoints(Watching):
         for moment in [moment for moment, step in self.states.items() if step == run.step]:
             path = self.folder / state_name(moment)
             self._write(run, path, checkpoint=False)
+            del self.states[moment]
             self.say(f"State at {run.time:g} ms: {path}")
         waited = self._waited(run)
-        if run.step > self.written and (run.step in self.checkpoints or waited):
+        if self._goes_on(run) and (run.step in self.checkpoints or waited):
             self._checkpoint(run)
 
     def finish(self, run: Run, complete: bool) -> None:
         at_end_of_window = run.step % run.engine.window == 0
         if run.stopped and self.plan.checkpoints:
-            if run.step > self.written and at_end_of_window:
+            if self._goes_on(run) and at_end_of_window:
                 self._checkpoint(run)
             if (self.folder / CHECKPOINT).exists():
                 self.say(f"It can go on: isocortex continue {self.folder}")
+
+    def _goes_on(self, run: Run) -> bool:
+        """Whether a checkpoint would be newer than the last, and a run that goes on whole."""
+        return run.step > self.written and (self.latest is None or run.step <= self.latest)
 
     def _waited(self, run: Run) -> bool:
         minutes = self.plan.minutes

@@ -11,9 +11,19 @@ from isocortex.network.network import Network
 from isocortex.report.netcons import ConnectionRecorder
 from isocortex.report.outside import OUTSIDE, OutsideRecorder
 from isocortex.report.potentials import DipoleRecorder, PotentialRecorder
-from isocortex.report.record import Recorder, Sampling
+from isocortex.report.record import Recorder, Sampling, Schedule
 
 AnyRecorder = Recorder | ConnectionRecorder | PotentialRecorder | DipoleRecorder
+
+
+def schedules_of(simulation: Simulation, begin: float = 0.0) -> list[Schedule]:
+    """When every report has rows; ``begin`` (ms) is that of the results."""
+    sampling = Sampling(simulation.dt, simulation.tstop, simulation.celsius, begin)
+    found = []
+    for spec in simulation.reports:
+        with located(simulation.config_file, f"reports.{spec.name}"):
+            found.append(Schedule(spec, sampling))
+    return found
 
 
 def recorders_of(

@@ -25,7 +25,7 @@ from isocortex.session.facts import facts_of, text_of, told_of
 from isocortex.session.loop import Observer, Run
 from isocortex.session.outputs import Files, Sampled, writers_of
 from isocortex.session.ranks import Ranks
-from isocortex.session.recorders import cells_among, recorders_of
+from isocortex.session.recorders import cells_among, recorders_of, schedules_of
 from isocortex.session.recording import Spikes, Trace
 from isocortex.session.setup import BUILDING, READING, Options, build, describe, lay_out, load
 from isocortex.session.start import Start, bounds_of
@@ -298,6 +298,7 @@ def prepare(
         state = start.state(network, settings, ranks) if start else None
         begin = start.begin if start else 0.0
         recorders = recorders_of(simulation, network, begin) if writes else {}
+        schedules = schedules_of(simulation, begin) if writes else []
         bound = bounds_of(network, simulation.tstop, ranks) if plan else {}
     stored = network.n_synapses - round(network.n_drawn)
     n_synapses = ranks.sum(stored) + round(network.n_drawn)
@@ -325,7 +326,9 @@ def prepare(
     if writes and ranks.rank:
         observers += [Sampled(recorder) for several in recorders.values() for recorder in several]
         if plan is not None:
-            observers.append(Checkpoints(plan, files.folder, bound, None, lambda line: None))
+            observers.append(
+                Checkpoints(plan, files.folder, bound, schedules, None, lambda line: None)
+            )
     elif writes:
         names = {name: getattr(options, name) for name in ("precision", "integrator", "engine")}
         names["ranks"] = ranks.size
@@ -340,7 +343,7 @@ def prepare(
         )
         if plan is not None:
             about = {**bound, **about_run(options, plan, simulation, writers.account)}
-            observers.append(Checkpoints(plan, files.folder, about, writers, say))
+            observers.append(Checkpoints(plan, files.folder, about, schedules, writers, say))
         observers = [*writers.all, *observers]
     run = Run(task, observers, clock, ranks, course)
     if start is not None:

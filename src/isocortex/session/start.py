@@ -26,9 +26,12 @@ from isocortex.hashes import sha256
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
 from isocortex.network.terminals import KEYS
+from isocortex.report.netcons import drawn_from
+from isocortex.report.skeleton import Skeleton, rows_in
 from isocortex.session.loop import Run
 from isocortex.session.places import Places
 from isocortex.session.ranks import Ranks
+from isocortex.session.recorders import schedules_of
 from isocortex.session.statefile import Meaning, Saved
 
 #: Sources looked at together.
@@ -98,6 +101,7 @@ class Start:
             )  # fmt: skip
         if not self.branches:
             self._require_changes(simulation)
+            self._require_rows(simulation)
 
     def _require_changes(self, simulation: Simulation) -> None:
         """Refuse other changes than those of the run: some are made in Python, and in no text."""
@@ -114,6 +118,23 @@ class Start:
                 fix="Give continue_run the simulation with the run's changes as config, or let a "
                 "branch begin there: run --from.",
             )  # fmt: skip
+
+    def _require_rows(self, simulation: Simulation) -> None:
+        """Refuse reports whose rows until now are not those of the run that is asked for."""
+        saved = self.saved
+        schedules = schedules_of(simulation, self.begin)
+        for number, (spec, schedule) in enumerate(zip(simulation.reports, schedules, strict=True)):
+            room = f"written/reports/{number}"
+            kept = Skeleton(**{part: saved.more[f"{room}/{part}"] for part in Skeleton._fields})
+            due = schedule.rows_before(saved.state.step)
+            for rows in rows_in(kept):
+                if rows != due:
+                    raise ConfigError(
+                        f"has {rows} rows until {saved.time:g} ms, and {due} are due by then in a "
+                        f"run to {simulation.tstop:g} ms", file=saved.path,
+                        field=f"reports.{spec.name}",
+                        fix="Give another --tstop, or run the simulation again.",
+                    )  # fmt: skip
 
     def take_up(self, run: Run) -> None:
         """Let a run that goes on count from what had been done."""
@@ -173,7 +194,6 @@ def inputs_of(network: Network, until: float, ranks: Ranks) -> dict[str, str]:
         for c in network.currents
     ]
     currents = sorted(digest for digests in ranks.all(here) for digest in digests)
-    rates = tuple(getattr(poisson, item.name) for item in fields(poisson) if item.name != "stop")
     of_fields = {}
     if network.fields.potentials:
         n = ranks.sum(len(network.fields.cell))
@@ -182,7 +202,7 @@ def inputs_of(network: Network, until: float, ranks: Ranks) -> dict[str, str]:
         "given spikes": f"{np.count_nonzero(early):,} "
         f"({_short((trains.source[early], trains.time[early]))})",
         "currents": f"{len(currents):,} ({_short(currents)})",
-        "Poisson inputs": f"{len(poisson):,} ({_short(rates)})",
+        "Poisson inputs": f"{len(poisson):,} ({_short(drawn_from(poisson))})",
         **of_fields,
     }
 

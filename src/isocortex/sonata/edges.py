@@ -100,19 +100,20 @@ class _Reader:
                 f"edge {row} has only one of afferent_section_id and afferent_section_pos",
                 file=self.path, field=h5.name, fix="Give both or none.",
             )  # fmt: skip
+        rules, rule = self.rules.of(type_ids)
+        is_gap = np.array([each.is_gap_junction for each in rules], bool)[rule]
         nsyns = columns.get("nsyns", np.full(m, np.nan))
-        explicit = ~np.isnan(section)
-        final = explicit | np.isnan(nsyns)
-        nsyns = np.where(final, 1.0, nsyns)
+        explicit, counted = ~np.isnan(section), ~np.isnan(nsyns)
+        final = explicit | ~counted
+        counted &= ~explicit | is_gap
+        nsyns = np.where(counted, nsyns, 1.0)
         for values, given, attribute in (
-            (nsyns, ~final, "nsyns"), (section, explicit, "afferent_section_id"),
+            (nsyns, counted, "nsyns"), (section, explicit, "afferent_section_id"),
         ):  # fmt: skip
             good = ~given | ((values >= 0) & (values <= INT32_MAX) & (values == np.floor(values)))
             self._check(good, h5, attribute, values, "Use a whole number, 0 or more.")
         good = ~explicit | ((position >= 0) & (position <= 1))
         self._check(good, h5, "afferent_section_pos", position, "Use 0 to 1.")
-        rules, rule = self.rules.of(type_ids)
-        is_gap = np.array([each.is_gap_junction for each in rules], bool)[rule]
         if is_gap.any():  # they know no time: whatever they may have for a delay is not read
             columns["delay"] = np.where(is_gap, 0.0, columns.get("delay", np.full(m, np.nan)))
         delay = self._needed(columns, "delay", h5, m)

@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from isocortex.arrays import IntArray
 from isocortex.circuit import (
     Circuit,
     CurrentInput,
     FieldInput,
     Fluctuation,
     Input,
+    NodePopulation,
     PoissonInput,
 )
+from isocortex.circuit.columns import present, take
 from isocortex.errors import ConfigError
 from isocortex.sonata.clamps import (
     linear,
@@ -93,16 +96,35 @@ def _fluctuation(entry: Entry, course: Any, given: PoissonInput, key: str) -> Fl
     for name, number in numbers.items():
         if number is None or not 0.0 < number < LARGEST:
             raise entry.fail(f"fluctuation.{name}", f"must be above 0, found {course[name]!r}")
-    population, by = entry.circuit.nodes[given.population], course.get("shared_by", [])
-    by = [by] if isinstance(by, str) else by
-    for name in by if isinstance(by, list) else [by]:
-        if name not in population.columns:
-            raise entry.fail(
-                "fluctuation.shared_by", f"{population.name!r} has no attribute {name!r}",
-                f"It has {', '.join(sorted(population.columns))}.",
-            )  # fmt: skip
+    population = entry.circuit.nodes[given.population]
+    by = _shared_by(entry, course.get("shared_by", []), population, given.rows)
     sigma, tau = float(numbers["sigma"] or 0.0), float(numbers["tau"] or 0.0)
     return Fluctuation.shared(sigma, tau, by, population, given.rows, key)
+
+
+def _shared_by(entry: Entry, given: Any, population: NodePopulation, rows: IntArray) -> list[str]:
+    """Names of attributes, of which each of some nodes has one value."""
+    field = "fluctuation.shared_by"
+    by = [given] if isinstance(given, str) else given
+    if not isinstance(by, list) or not all(isinstance(name, str) for name in by):
+        raise entry.fail(
+            field, f"must be an attribute of nodes or a list of them, found {given!r}",
+            'Write "area" or ["area", "layer"].',
+        )  # fmt: skip
+    for name in by:
+        column = population.columns.get(name)
+        if column is None:
+            raise entry.fail(
+                field, f"{population.name!r} has no attribute {name!r}",
+                f"It has {', '.join(sorted(population.columns))}.",
+            )  # fmt: skip
+        without = rows[~present(take(column, rows))]
+        if len(without):
+            raise entry.fail(
+                field, f"node {population.node_ids[without[0]]} of {population.name!r} has no "
+                f"value of {name!r}", "Give it one, or choose nodes that have one by node_set.",
+            )  # fmt: skip
+    return by
 
 
 READERS: dict[tuple[str, str], Callable[[Entry], list[Input]]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ class Rules:
             dynamics_file=name,
             target_sections=tuple(str(s) for s in sections),
             distance_range=None if bounds is None else (bounds[0], bounds[1]),
-            is_gap_junction=_is_true(row.get("is_gap_junction"), where),
+            is_gap_junction=is_gap_junction(row, where),
         )
 
     def _tell_unread(self, dynamics: dict[str, Any], name: str | None, template: str) -> None:
@@ -110,9 +111,10 @@ class Rules:
         return self._json[name]
 
 
-def _is_true(value: Any, where: dict[str, Any]) -> bool:
-    """What an edge type says of being a gap junction."""
+def is_gap_junction(row: Mapping[str, Any], where: dict[str, Any]) -> bool:
+    """What an edge type says of being a gap junction; texts are as in tables."""
     said = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+    value = row.get("is_gap_junction")
     told = str(False if value is None else value).lower()
     if told not in said:
         raise ConfigError(

@@ -21,6 +21,7 @@ from isocortex.bmtk.builder.saving import (
     save_types,
 )
 from isocortex.errors import ConfigError
+from isocortex.sonata.rules import is_gap_junction
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ class NetworkBuilder(Population):
                 fix=f"There are {', '.join(ITERATORS)}.",
             )  # fmt: skip
         properties = dict(edge_type_properties)
-        if properties.get("is_gap_junction") and sources.network_name != targets.network_name:
+        if _are_gaps(properties) and sources.network_name != targets.network_name:
             raise ConfigError(
                 f"gap junctions lead from {sources.network_name} to {targets.network_name}",
                 field="add_edges, add_gap_junctions",
@@ -124,6 +125,11 @@ class NetworkBuilder(Population):
         distance_range, target_sections : where both ends are, um from the soma, and in which
             sections.
         """
+        if conductance is None and not resistance > 0.0:
+            raise ConfigError(
+                f"resistance is {resistance:g} MOhm", field="add_gap_junctions",
+                fix="Give one above 0, or a conductance (uS), which may be 0.",
+            )  # fmt: skip
         return self.add_edges(
             source, target, connection_rule=connection_rule, iterator=iterator,
             syn_weight=1 / resistance if conductance is None else conductance,
@@ -235,7 +241,7 @@ class NetworkBuilder(Population):
         if not chosen or (self._tables is None and not force_build):
             logger.warning("%s has no edges to save, or was not built", self.name)
             return
-        gaps = [table for table in self.edges_table() if table.properties.get("is_gap_junction")]
+        gaps = [table for table in self.edges_table() if _are_gaps(table.properties)]
         if any(map(len, gaps)):
             file = Path(output_dir) / f"{self.name}_gap_juncs.h5"
             make_room(file, force_overwrite)
@@ -269,6 +275,11 @@ class NetworkBuilder(Population):
         builders = {id(end.network): end.network for end in ends if end.network_name == network}
         ids = (node.node_id for each in builders.values() for node in each.built_nodes())
         return max(ids, default=-1)
+
+
+def _are_gaps(properties: Mapping[str, Any]) -> bool:
+    """Whether edges of these properties are gap junctions."""
+    return is_gap_junction(properties, {"field": "add_edges"})
 
 
 #: BMTK's name for a builder with the arguments of BioNet spelt out.
