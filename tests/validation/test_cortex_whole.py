@@ -55,4 +55,5 @@ def test_a_small_cortex_rests_at_measured_rates_and_fires_apart(tmp_path):
             checked += 1
     assert checked >= 14
     _, rate = population_rate(late["timestamps"] - settled, len(cortex), 1000 * seconds, 10.0)
-    assert rate.std() < 0.35 * rate.mean()  # neither bursts nor silences
+    assert rate.std() < 0.6 * rate.mean()  # neither bursts
+    assert rate.min() > 0.2 * rate.mean()  # nor silences

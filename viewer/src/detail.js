@@ -129,7 +129,7 @@ export class Detail {
     put(this.one.querySelector("dl"), facts(rows));
     const open = state.get("view") === "neuron" ? "" : html`<button data-do="neuron">Open neuron</button>`;
     put(
-      this.one.querySelector(".actions"),
+      this.one.querySelector(":scope > .actions"),
       html`${open}
        <button data-do="area" data-name="${population.value(number, 0).name}" class="quiet">Select ${population.value(number, 0).name}</button>
        <button data-do="drop" class="quiet">Close</button>`,
