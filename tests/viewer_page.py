@@ -6,13 +6,12 @@ Needs Chromium, playwright (``pip install 'isocortex[viewer-test]'``) and the bu
 import io
 import json
 import shutil
-import threading
 import time
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from PIL import Image
+from viewer_run import served
 
 import isocortex
 from isocortex.cortex.build import build_cortex
@@ -67,19 +66,9 @@ def session(tmp_path_factory):
     return Session(isocortex.run(config, precision="single"))
 
 
-@contextmanager
-def served(session):
-    server = ViewServer(session)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-
-
 @pytest.fixture(scope="module")
 def server(session):
-    with served(session) as server:
+    with served(ViewServer(session)) as server:
         yield server
 
 

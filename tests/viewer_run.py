@@ -1,5 +1,8 @@
 """For the viewer: a cortex of 900 neurons with invented spikes, and a run of three cells."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from isocortex.cortex.model import CortexModel, Recipe
 from isocortex.report.output import provenance, write_provenance
 from isocortex.report.spikes import SpikeWriter
 from isocortex.report.summary import Summary
+from isocortex.viewer.server import ViewServer
 from isocortex.viewer.session import Session, open_session
 
 SPIKES = 4000
@@ -18,6 +22,19 @@ SPIKES = 4000
 FINISHED = Summary(*[1] * 7, tstop=1.0, n_steps=1, setup_seconds=0.0, compile_seconds=0.0,
                    run_seconds=1.0, peak_memory_mb=1.0).facts()  # fmt: skip
 DURATION = 500.0  # ms
+
+
+@contextmanager
+def served(server: ViewServer) -> Iterator[ViewServer]:
+    """A server that answers until the block ends."""
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def cortex_session(folder: Path, spikes: int = SPIKES, seed: int = 1) -> Session:

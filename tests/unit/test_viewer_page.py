@@ -13,15 +13,15 @@ from viewer_page import (
     WIDTH,
     drawn,
     picture,
-    served,
     settle,
     until,
     value,
     wait_for_hash,
 )
-from viewer_run import write_run
+from viewer_run import served, write_run
 
 from isocortex.viewer.export import write_page
+from isocortex.viewer.server import ViewServer
 from isocortex.viewer.session import open_session
 
 #: pytest finds fixtures by their names in a module.
@@ -182,7 +182,7 @@ def test_a_run_without_spikes_waits_for_none_and_is_as_long_as_it_was(browser, s
     write_run(tmp_path / "output", config, [], [], len(session.scene), duration=0.4)
     silent = open_session(tmp_path / "output")
     assert silent.duration == 0.4
-    with served(silent) as server:
+    with served(ViewServer(silent)) as server:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.goto(server.url)
         page.wait_for_selector("body[data-ready=true][data-spikes=all]", timeout=60000)
@@ -305,7 +305,7 @@ def test_a_page_of_a_circuit_takes_up_the_run_when_it_begins(browser, session, t
         (tmp_path / name).symlink_to(session.config.parent / name)
     (tmp_path / "synaptic_models").symlink_to(session.config.parent / "synaptic_models")
     config = tmp_path / "simulation_config.json"
-    with served(open_session(tmp_path)) as server:
+    with served(ViewServer(open_session(tmp_path))) as server:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.goto(f"{server.url}#picked=VISp")
         page.wait_for_selector("body[data-ready=true]", timeout=60000)
@@ -320,7 +320,7 @@ def test_a_few_cells_open_with_their_branches_before_they_were_run(browser, tmp_
     config = write_library_circuit(
         tmp_path, cells=5, drive=1, edges=[(0, 0, 3)], inputs={"noise": poisson(20.0)}
     )
-    with served(open_session(config)) as server:
+    with served(ViewServer(open_session(config))) as server:
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.goto(server.url)
         page.wait_for_selector("body[data-ready=true]", timeout=60000)

@@ -3,10 +3,9 @@
 import http.client
 import json
 import socket
-import threading
 
 import pytest
-from viewer_run import cortex_session
+from viewer_run import cortex_session, served
 
 from isocortex.errors import ConfigError
 from isocortex.viewer import server as module
@@ -26,12 +25,8 @@ def server(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "read_bundle", lambda: PAGE)
         server = ViewServer(session)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with served(server):
+        yield server
 
 
 def ask(server, path, method="GET", **headers):
@@ -58,10 +53,7 @@ def test_the_page_and_its_data_are_served(server):
 
 def test_two_runs_are_served_beside_each_other(server, monkeypatch):
     monkeypatch.setattr(module, "read_bundle", lambda page=None: PAGE if page is None else PAIR)
-    pair = ViewServer(server.session, beside=server.session)
-    thread = threading.Thread(target=pair.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with served(ViewServer(server.session, beside=server.session)) as pair:
         _, headers, body = ask(pair, f"/{pair.token}/")
         assert body == PAIR[""][1]
         assert "frame-src 'self'" in headers["Content-Security-Policy"]
@@ -71,9 +63,6 @@ def test_two_runs_are_served_beside_each_other(server, monkeypatch):
             assert unpack(ask(pair, f"/{pair.token}/{run}/scene")[2])[0]["n"] == 900
         for path in ("scene", "c/scene", "a/b/scene", "a/pair.js"):
             assert ask(pair, f"/{pair.token}/{path}")[0] == 404
-    finally:
-        pair.shutdown()
-        pair.server_close()
 
 
 def test_localhost_is_this_machine_too(server):

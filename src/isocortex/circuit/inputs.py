@@ -45,21 +45,21 @@ class Fluctuation:
 
     @classmethod
     def shared(
-        cls, sigma: float, tau: float, by: Sequence[str], population: NodePopulation,
+        cls, sigma: float, tau: float, shared_by: Sequence[str], population: NodePopulation,
         rows: IntArray, key: str,
     ) -> Fluctuation:  # fmt: skip
-        """Of nodes that fluctuate together where these attributes (``by``) are equal.
+        """Of nodes that fluctuate together where these attributes are equal.
 
         Without any each node has a course of its own. Every node has one value of each attribute.
         """
-        if not by:
+        if not shared_by:
             own = keys(f"{key}:{population.name}:fluctuation", population.node_ids[rows])
             return cls(sigma, tau, own)
-        codes, values = zip(*(coded(take(population.columns[name], rows)) for name in by),
-                            strict=True)  # fmt: skip
+        columns = (coded(take(population.columns[name], rows)) for name in shared_by)
+        codes, values = zip(*columns, strict=True)
         distinct, which = np.unique(np.column_stack(codes), axis=0, return_inverse=True)
         told = [
-            tuple((name, of[code]) for name, of, code in zip(by, values, row, strict=True))
+            tuple((name, of[code]) for name, of, code in zip(shared_by, values, row, strict=True))
             for row in distinct.tolist()
         ]
         named = np.array([name_of(f"{key}:fluctuation:{pairs!r}") for pairs in told], np.uint64)

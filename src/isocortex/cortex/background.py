@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 BACKGROUND = "background"
 #: What each axon fires, Hz.
 RATE = 20.0
-#: How the rates of the axons of an area and side go up and down together: standard deviation over
-#: the mean, correlation time (ms), and the attributes of axons that do.
-SIGMA, TAU, TOGETHER = 0.3, 50.0, ("hemisphere", "area")
+#: How the rates of the axons of an area and side go up and down together, in the words of a
+#: configuration: standard deviation over the mean, correlation time (ms), attributes of who does.
+FLUCTUATION: dict[str, Any] = {"sigma": 0.3, "tau": 50.0, "shared_by": ["hemisphere", "area"]}
 #: ms, from a background spike to its synapses.
 DELAY = 1.0
 #: Synapses that are drawn at a time.

@@ -18,7 +18,7 @@ import pandas as pd
 from isocortex import __version__
 from isocortex.cells.library import load_cell
 from isocortex.circuit import Cells, Projection
-from isocortex.cortex.background import BACKGROUND, RATE, SIGMA, TAU, TOGETHER
+from isocortex.cortex.background import BACKGROUND, FLUCTUATION, RATE
 from isocortex.cortex.circuit import (
     attributes,
     axon_attributes,
@@ -180,7 +180,7 @@ def simulation_config(recipe: Recipe, tstop: float) -> dict[str, Any]:
             "background": {
                 "input_type": "spikes", "module": "poisson", "node_set": "background",
                 "firing_rate": RATE, "seed": recipe.seed,
-                "fluctuation": {"sigma": SIGMA, "tau": TAU, "shared_by": list(TOGETHER)},
+                "fluctuation": FLUCTUATION,
             }
         },
         "output": {

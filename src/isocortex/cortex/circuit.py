@@ -18,7 +18,7 @@ from isocortex.circuit import (
     Simulation,
     Text,
 )
-from isocortex.cortex.background import BACKGROUND, RATE, SIGMA, TAU, TOGETHER, BackgroundProjection
+from isocortex.cortex.background import BACKGROUND, FLUCTUATION, RATE, BackgroundProjection
 from isocortex.cortex.counts import EXCITATORY, HEMISPHERES
 from isocortex.cortex.drive import Drive
 from isocortex.cortex.model import CortexModel
@@ -39,10 +39,12 @@ def simulation_of(cortex: CortexModel, drive: Drive | None = None, *, tstop: flo
     circuit = circuit_of(cortex, drive)
     axons = np.arange(len(circuit.nodes[BACKGROUND].node_ids))
     key = f"{cortex.recipe.seed}:{BACKGROUND}"
+    course = Fluctuation.shared(
+        **FLUCTUATION, population=circuit.nodes[BACKGROUND], rows=axons, key=key
+    )
     poisson = PoissonInput(
         BACKGROUND, axons, np.full(len(axons), RATE), 0.0, tstop,
-        keys(f"{key}:{BACKGROUND}", axons),
-        Fluctuation.shared(SIGMA, TAU, TOGETHER, circuit.nodes[BACKGROUND], axons, key),
+        keys(f"{key}:{BACKGROUND}", axons), course,
     )  # fmt: skip
     return Simulation(
         circuit=circuit, config_file=NOWHERE, dt=0.1, tstop=tstop, dL=cortex.recipe.dL,

@@ -44,8 +44,8 @@ from isocortex.sonata.spikes_in import (
 from isocortex.sonata.spontaneous import SYN_ACTIVITY, spontaneous
 from isocortex.text import finite
 
-#: Words of the fluctuation of Poisson rates.
-COURSE = {"sigma", "tau", "shared_by"}
+#: What the fluctuation of Poisson rates needs.
+NUMBERS = ("sigma", "tau")
 
 
 def _h5(entry: Entry) -> list[Input]:
@@ -87,19 +87,22 @@ def _poisson(entry: Entry) -> list[Input]:
 
 def _fluctuation(entry: Entry, course: Any, given: PoissonInput, key: str) -> Fluctuation:
     """What ``{"sigma": 0.5, "tau": 50.0, "shared_by": ["area"]}`` says of some trains."""
-    if not isinstance(course, dict) or not {"sigma", "tau"} <= set(course) <= COURSE:
+    if not isinstance(course, dict) or not set(NUMBERS) <= set(course) <= {*NUMBERS, "shared_by"}:
         raise entry.fail(
             "fluctuation", f"needs sigma and tau (ms), and may have shared_by, found {course!r}",
             'Write {"sigma": 0.5, "tau": 50.0, "shared_by": ["area"]}.',
         )  # fmt: skip
-    numbers = {name: finite(course[name]) for name in ("sigma", "tau")}
-    for name, number in numbers.items():
-        if number is None or not 0.0 < number < LARGEST:
-            raise entry.fail(f"fluctuation.{name}", f"must be above 0, found {course[name]!r}")
+    sigma, tau = (_above_zero(entry, f"fluctuation.{name}", course[name]) for name in NUMBERS)
     population = entry.circuit.nodes[given.population]
     by = _shared_by(entry, course.get("shared_by", []), population, given.rows)
-    sigma, tau = float(numbers["sigma"] or 0.0), float(numbers["tau"] or 0.0)
     return Fluctuation.shared(sigma, tau, by, population, given.rows, key)
+
+
+def _above_zero(entry: Entry, field: str, given: Any) -> float:
+    value = finite(given)
+    if value is None or not 0.0 < value < LARGEST:
+        raise entry.fail(field, f"must be above 0, found {given!r}")
+    return value
 
 
 def _shared_by(entry: Entry, given: Any, population: NodePopulation, rows: IntArray) -> list[str]:
