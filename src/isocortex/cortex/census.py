@@ -207,9 +207,11 @@ def _standard_error(stands_for: FloatArray, patch: NDArray[np.integer], made: Fl
 def _count(sources, stands_for, axons, matrix, onto, made, delays):
     """Add the synapses of some neurons to the totals."""
     neurons, places = axons.neurons, axons.places
-    made_here, room = no_connections(1 << 12), room_to_try(axons)
+    made_here, trials = no_connections(1 << 12), room_to_try(axons)
     for i in range(len(sources)):
-        made_here, n = draw_onto(sources[i], 0, len(neurons.group), axons, made_here, 0, room)
+        made_here, trials, n = draw_onto(
+            sources[i], 0, len(neurons.group), axons, made_here, 0, trials
+        )
         home = places.patch[neurons.column[sources[i]]]
         for c in range(n):
             target, synapses = made_here.target[c], made_here.synapses[c]

@@ -148,7 +148,7 @@ class CortexModel:
         made, n = no_connections(1 << 10), 0
         if first < last:
             room = room_to_try(self.axons)
-            made, n = draw_onto(source, first, last, self.axons, made, 0, room)
+            made, _, n = draw_onto(source, first, last, self.axons, made, 0, room)
         return place_synapses(n, np.full(n, source), made, self.axons, len(self.models))
 
     @cached_property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from isocortex.compiling import compiled
+from isocortex.compiling import compiled, leaf
 from isocortex.engine.parts import NO_ROOM, Events, Inbox, Runs
 from isocortex.network.drawn import tables
 from isocortex.network.drawn.draw import draw_onto
@@ -50,7 +50,7 @@ def sort(time, number, n):
         width *= 2
 
 
-@compiled
+@leaf
 def delay_of(c, wiring, flight, drawn):
     """Delay (ms) of a synapse, or of a connection in flight."""
     stored = len(wiring.target)
@@ -122,7 +122,7 @@ def draw_connections(source, drawn, room):
     out, trials = room
     neuron, axon, n = source - drawn.first_source, source - drawn.first_axon, 0
     if 0 <= neuron < len(drawn.axons.neurons.group):
-        out, n = draw_onto(neuron, drawn.begin, drawn.end, drawn.axons, out, 0, trials)
+        out, trials, n = draw_onto(neuron, drawn.begin, drawn.end, drawn.axons, out, 0, trials)
     elif drawn.pool is not None:
         if 0 <= axon < (len(drawn.pool.patch_first) - 1) * AXONS:
             n = draw_from_pool(axon, drawn.begin, drawn.end, drawn.pool, out, 0)
@@ -138,7 +138,13 @@ def by_delay(room, n, flight, end):
     made, _ = room
     if end + n > len(flight.target):
         flight = tables.with_room(flight, (end + n) * 5 // 4 + 1024)
-    place = np.zeros(257, np.int64)
+    _append_by_delay(made, n, flight, end, np.zeros(257, np.int64))
+    return flight, end + n
+
+
+@leaf
+def _append_by_delay(made, n, flight, end, place):
+    """A sort by counting; ``place`` is of every delay and one more, zeros to begin with."""
     for c in range(n):
         place[made.delay[c] + 1] += 1
     place[0] = end
@@ -147,11 +153,14 @@ def by_delay(room, n, flight, end):
     for c in range(n):
         at = place[made.delay[c]]
         place[made.delay[c]] = at + 1
-        flight.target[at], flight.rule[at], flight.key[at] = (
-            made.target[c], made.rule[c], made.key[c]
-        )  # fmt: skip
-        flight.synapses[at], flight.delay[at] = made.synapses[c], made.delay[c]
-    return flight, end + n
+        _copy(made, c, flight, at)
+
+
+@leaf
+def _copy(made, c, to, at):
+    """Put one connection where another was."""
+    to.target[at], to.rule[at], to.key[at] = made.target[c], made.rule[c], made.key[c]
+    to.synapses[at], to.delay[at] = made.synapses[c], made.delay[c]
 
 
 @compiled
@@ -166,24 +175,24 @@ def forget(inbox, n_inbox, stored, flight, end):
             needed += inbox.end[i] - inbox.cursor[i]
     if 2 * needed > end:
         return end
+    return _close_gaps(np.argsort(inbox.cursor[:n_inbox]), inbox, stored, flight)
+
+
+@leaf
+def _close_gaps(order, inbox, stored, flight):
+    """Move what is left in flight together, in the order of their spikes' cursors."""
     at = 0
-    for i in np.argsort(inbox.cursor[:n_inbox]):
+    for i in order:
         begin, size = inbox.cursor[i] - stored, inbox.end[i] - inbox.cursor[i]
         if begin >= 0:
             for k in range(size):
-                flight.target[at + k], flight.rule[at + k] = (
-                    flight.target[begin + k], flight.rule[begin + k]
-                )  # fmt: skip
-                flight.synapses[at + k] = flight.synapses[begin + k]
-                flight.delay[at + k], flight.key[at + k] = (
-                    flight.delay[begin + k], flight.key[begin + k]
-                )  # fmt: skip
+                _copy(flight, begin + k, flight, at + k)
             inbox.cursor[i], inbox.end[i] = stored + at, stored + at + size
             at += size
     return at
 
 
-@compiled
+@leaf
 def step_of(time, middle, dt, first, last):
     """First step in ``first:last`` whose middle is not before ``time``: where an event acts."""
     step = min(max(int(time / dt), first), last - 1)
@@ -200,36 +209,53 @@ def take_due(inbox, n, wiring, flight, drawn, times, first, last):
 
     Returns the number of spikes still on their way, and the :class:`Runs`.
     """
+    room, window = max(n, 1), (times, first, last)
+    runs = Runs(
+        0, np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64),
+        np.empty(room, np.int64), np.empty(room), np.empty(room),
+    )  # fmt: skip
+    i = kept = k = 0
+    while True:
+        i, kept, k = _take(inbox, (i, kept, n), wiring, flight, drawn, window, runs, k)
+        if i == n:
+            return kept, Runs(k, runs.source, runs.step, runs.begin, runs.end, runs.due, runs.share)
+        room = 2 * k
+        runs = Runs(
+            0, tables.longer(runs.source, room), tables.longer(runs.step, room),
+            tables.longer(runs.begin, room), tables.longer(runs.end, room),
+            tables.longer(runs.due, room), tables.longer(runs.share, room),
+        )  # fmt: skip
+
+
+@leaf
+def _take(inbox, spikes, wiring, flight, drawn, window, runs, k):
+    """Append the runs of some spikes to ``k`` that are there, until there is no more room.
+
+    ``spikes`` are the first of them, how many before it are still on their way, and the last.
+    Returns the first two and the number of runs after that: what is left of a spike stands in the
+    inbox.
+    """
+    (begin, kept, n), (times, first, last) = spikes, window
     until, terminals = times.middle[last - 1], wiring.terminals
-    room = max(n, 1)
-    source, step = np.empty(room, np.int64), np.empty(room, np.int64)
-    begin, end, time = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room)
-    share = np.empty(room)
-    k = kept = 0
-    for i in range(n):
+    for i in range(begin, n):
         c, stop, due = inbox.cursor[i], inbox.end[i], inbox.due[i]
         while due <= until:
-            if k == len(step):
-                source, step = tables.longer(source, 2 * k), tables.longer(step, 2 * k)
-                begin, end, time = (
-                    tables.longer(begin, 2 * k),
-                    tables.longer(end, 2 * k),
-                    tables.longer(time, 2 * k),
-                )
-                share = tables.longer(share, 2 * k)
-            source[k], begin[k], time[k] = inbox.source[i], c, due
-            step[k] = step_of(due, times.middle, times.dt, first, last)
-            share[k] = released(terminals, c, step[k], due)
+            if k == len(runs.step):
+                inbox.cursor[i], inbox.due[i] = c, due
+                return i, kept, k
+            runs.source[k], runs.begin[k], runs.due[k] = inbox.source[i], c, due
+            runs.step[k] = step_of(due, times.middle, times.dt, first, last)
+            runs.share[k] = released(terminals, c, runs.step[k], due)
             while c < stop and due == inbox.time[i] + delay_of(c, wiring, flight, drawn):
                 c += 1
-            end[k] = c = end_of(terminals, begin[k], c)
+            runs.end[k] = c = end_of(terminals, runs.begin[k], c)
             k += 1
             due = np.inf if c == stop else inbox.time[i] + delay_of(c, wiring, flight, drawn)
         if due < np.inf:
             inbox.source[kept], inbox.cursor[kept], inbox.end[kept] = inbox.source[i], c, stop
             inbox.time[kept], inbox.due[kept] = inbox.time[i], due
             kept += 1
-    return kept, Runs(k, source, step, begin, end, time, share)
+    return n, kept, k
 
 
 @compiled
@@ -238,7 +264,20 @@ def sort_events(blocks, wiring, flight, drawn, runs, steps, events):
 
     ``steps`` are the first and last of the window, and the one that steps are counted from.
     """
-    first, last, origin = steps
+    n, n_points = _count(blocks, wiring, flight, drawn, runs, events)
+    if n > len(events.step):
+        room = n + n // 8 + 1024
+        events = Events(
+            events.first, events.last, np.empty(room, np.int32), np.empty(room, np.int32),
+            np.empty(room, events.weight.dtype),
+        )  # fmt: skip
+    _place_all(wiring, flight, drawn, runs, steps, events)
+    return events, n + n_points
+
+
+@leaf
+def _count(blocks, wiring, flight, drawn, runs, events):
+    """Where the events of each block will begin; returns the number of all, and of points'."""
     stored = len(wiring.target)
     for b in blocks:
         events.last[b] = 0
@@ -261,13 +300,14 @@ def sort_events(blocks, wiring, flight, drawn, runs, steps, events):
         count = events.last[b]
         events.first[b] = events.last[b] = n
         n += count
-    if n > len(events.step):
-        room = n + n // 8 + 1024
-        events = Events(
-            events.first, events.last, np.empty(room, np.int32), np.empty(room, np.int32),
-            np.empty(room, events.weight.dtype),
-        )  # fmt: skip
-    mask = (1 << wiring.shift) - 1
+    return n, n_points
+
+
+@leaf
+def _place_all(wiring, flight, drawn, runs, steps, events):
+    """Put every event where it belongs, and tell where those of each block end."""
+    first, last, origin = steps
+    stored, mask = len(wiring.target), (1 << wiring.shift) - 1
     for now in range(first, last):
         for k in range(runs.n):
             if runs.step[k] != now:
@@ -286,10 +326,9 @@ def sort_events(blocks, wiring, flight, drawn, runs, steps, events):
                     events.step[at] = now - origin
                     events.element[at] = target & mask
                     events.weight[at] = wiring.weight[c] * share
-    return events, n + n_points
 
 
-@compiled
+@leaf
 def factor_of(factors, neuron, target):
     """Factor on the weights of a connection; where there are none, the compiler leaves it out."""
     if factors is None:
@@ -298,7 +337,7 @@ def factor_of(factors, neuron, target):
     return factors.factor[groups] * kept(factors.removed, groups, factors.key, neuron, target)
 
 
-@compiled
+@leaf
 def kept(removed, groups, key, neuron, target):
     """1, or 0 for a connection that is among the share removed; left out where there is none."""
     if removed is None:
@@ -307,7 +346,7 @@ def kept(removed, groups, key, neuron, target):
     return 0.0 if place < removed[groups] else 1.0
 
 
-@compiled
+@leaf
 def _look_ahead(c, end, flight, drawn, shift, events):
     """Ask for what the next connections need: targets are all over memory, and far away in it."""
     later = flight.target[min(c + 2 * AHEAD, end - 1)]
@@ -321,7 +360,7 @@ def _look_ahead(c, end, flight, drawn, shift, events):
     ask_for(events.weight, at)
 
 
-@compiled
+@leaf
 def place(run, flight, drawn, shift, step, events):
     """The synapses of a run of connections in flight, as events of their blocks."""
     source, begin, end = run
@@ -354,7 +393,7 @@ def place(run, flight, drawn, shift, step, events):
         events.last[block] = at
 
 
-@compiled
+@leaf
 def _place_from_pool(run, flight, drawn, shift, step, events):
     """The same of a run of connections of a shared axon, each of one synapse."""
     source, begin, end = run
@@ -374,20 +413,28 @@ def _place_from_pool(run, flight, drawn, shift, step, events):
         events.weight[at] = pool.weight[kind] * factor_of(drawn.pool_factors, axon, target)
 
 
-@compiled
-def drive_points(wiring, runs, state, first_source, found, turn, at, room):
-    """Point neurons receive their events in order of time; returns where the next spike goes."""
+@leaf
+def _onto_points(wiring, runs, synapse, time):
+    """Stored synapses onto point neurons and when their events are due, as far as there is room.
+
+    Returns how many there are.
+    """
     n, stored = 0, len(wiring.target)
     for k in range(runs.n):
         for c in range(runs.begin[k], min(runs.end[k], stored)):
-            n += wiring.target[c] >= wiring.first_point
-    synapse, number, time = np.empty(n, np.int64), np.arange(n), np.empty(n)
-    n = 0
-    for k in range(runs.n):
-        for c in range(runs.begin[k], min(runs.end[k], stored)):
             if wiring.target[c] >= wiring.first_point:
-                synapse[n], time[n] = c, runs.due[k]
+                if n < len(synapse):
+                    synapse[n], time[n] = c, runs.due[k]
                 n += 1
+    return n
+
+
+@compiled
+def drive_points(wiring, runs, state, first_source, found, turn, at, room):
+    """Point neurons receive their events in order of time; returns where the next spike goes."""
+    n = _onto_points(wiring, runs, np.empty(0, np.int64), np.empty(0))
+    synapse, number, time = np.empty(n, np.int64), np.arange(n), np.empty(n)
+    _onto_points(wiring, runs, synapse, time)
     sort(time, number, n)
     for k in range(n):
         c = synapse[number[k]]
@@ -399,7 +446,7 @@ def drive_points(wiring, runs, state, first_source, found, turn, at, room):
     return at
 
 
-@compiled
+@leaf
 def is_lost(b, layout, states):
     """Whether a soma of this block has a voltage that is no number."""
     lanes = row_length(states.V)

@@ -267,7 +267,9 @@ def family_kernel(
     family: Family, second_order: bool, arguments: tuple[numba.types.Type, ...]
 ) -> int:
     """Address of the family's ``advance_block`` compiled for these argument types."""
-    compile_ = numba.cfunc(numba.int64(*arguments), cache=True, error_model="numpy")
+    compile_ = numba.cfunc(
+        numba.int64(*arguments), cache=True, error_model="numpy", _nrt=False
+    )
     try:
         kernel = compile_(family_module(family, second_order).advance_block)
     except NumbaError as error:

@@ -105,7 +105,7 @@ def add_columns(
             total += part[:, k * width : (k + 1) * width]
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", _nrt=False)
 def weigh(weighted, block, due, out, V, lanes):
     """Add the weighted voltages of a block's cells to ``out``, one step's samples."""
     for k in range(weighted.begin[block], weighted.begin[block + 1]):

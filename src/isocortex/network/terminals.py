@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
-from isocortex.compiling import compiled
+from isocortex.compiling import leaf
 from isocortex.mechanisms.release import (
     A_D,
     A_F,
@@ -164,7 +164,7 @@ def put_to(terminals: Terminals, table: FloatArray) -> None:
         terminals.state[known] = table[inside[known], KEYS:]
 
 
-@compiled
+@leaf
 def end_of(terminals: Terminals | None, begin: int, end: int) -> int:
     """Where the first of some synapses that follow each other is that has another terminal."""
     if terminals is None:
@@ -177,7 +177,7 @@ def end_of(terminals: Terminals | None, begin: int, end: int) -> int:
     return at
 
 
-@compiled
+@leaf
 def share_of(terminals: Terminals | None, share: float) -> float:
     """The share itself; 1 where nothing is plastic, by which the compiler need not multiply."""
     if terminals is None:
@@ -185,7 +185,7 @@ def share_of(terminals: Terminals | None, share: float) -> float:
     return share
 
 
-@compiled
+@leaf
 def released(terminals: Terminals | None, synapse: int, step: int, due: float) -> float:
     """Share of its weight that a synapse releases at a spike, which all that share it do.
 
@@ -216,7 +216,7 @@ def released(terminals: Terminals | None, synapse: int, step: int, due: float) -
     return share
 
 
-@compiled
+@leaf
 def advance(state: FloatArray, numbers: FloatArray, steps: float, dt: float) -> None:
     """Let time pass without a spike: what NEURON's method (``cnexp``) makes of so many steps.
 
@@ -245,7 +245,7 @@ def advance(state: FloatArray, numbers: FloatArray, steps: float, dt: float) -> 
     state[P] = pbtilde + (state[P] - pbtilde) * fades - follows
 
 
-@compiled
+@leaf
 def _recover(state: FloatArray, numbers: FloatArray, steps: float, dt: float) -> None:
     """n and tau_r after so many steps.
 

@@ -541,4 +541,4 @@ MEANINGS = {
 @cache
 def jit(function):
     """A text in :mod:`isocortex.targets.words`, compiled into whatever calls it."""
-    return njit(error_model="numpy", forceinline=True)(words.bound(function, MEANINGS, jit))
+    return njit(error_model="numpy", forceinline=True, _nrt=False)(words.bound(function, MEANINGS, jit))

@@ -19,7 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from isocortex.compiling import compiled
+from isocortex.compiling import compiled, leaf
 from isocortex.network.drawn.place import HALF, LOW_HALF, number, of_connection, of_source
 from isocortex.network.drawn.tables import DELAY_STEP, TRIED_TOGETHER, longer, with_room
 from isocortex.streams import exp, inlined, mix, uniform
@@ -106,7 +106,7 @@ def _along(point, at, up):
     return np.sqrt(max(x * x + y * y + z * z - over * over, np.float32(0.0)))
 
 
-@compiled
+@leaf
 def _nearest(column, at, up, places):
     """No neuron of the column is nearer than this along the surface at ``at``, um."""
     centre, normal = places.centre, places.normal
@@ -117,7 +117,7 @@ def _nearest(column, at, up, places):
     return max(_along(point, at, up) - reach, 0.0)
 
 
-@compiled
+@leaf
 def _try_neurons(neurons, first, words, place, rule, key, found):
     """Whether each of the neurons from ``first`` on is connected; there are ``words`` x 8 of them.
 
@@ -135,8 +135,8 @@ def _try_neurons(neurons, first, words, place, rule, key, found):
         found[k] = (u < peak * decay(q)) & (q < FARTHEST_SQUARED)
 
 
-@compiled
-def draw_local(source, column, begin, end, axons, out, n, room):
+@leaf
+def draw_local(source, column, begin, end, axons, out, n, trials):
     """Append connections of ``source`` onto one column of its own area; returns their number.
 
     Only those onto neurons ``begin:end`` are kept. Every neuron of the column is tried once, or
@@ -151,8 +151,7 @@ def draw_local(source, column, begin, end, axons, out, n, room):
     if nearest > FARTHEST * rules.widest:
         return n
     key, synapses = of_source(axons.keys[0], source), of_source(axons.keys[2], source)
-    found = room.found
-    seen = found.view(np.uint64)
+    found, seen = trials.found, trials.seen
     ids, other = places.first[column * n_groups : (column + 1) * n_groups + 1], 0
     while other < n_groups:
         rule, low = rules.of[group, other], ids[other]
@@ -166,8 +165,8 @@ def draw_local(source, column, begin, end, axons, out, n, room):
         if peak == 0.0 or nearest > FARTHEST * sigma:
             continue
         width, words = np.float32(1.0) / (sigma * sigma), (last - first + WORD - 1) // WORD
-        for trial in range(rules.trials[patch, rule]):
-            tried = key + np.uint64(trial) * TRIAL
+        for again in range(rules.trials[patch, rule]):
+            tried = key + np.uint64(again) * TRIAL
             _try_neurons(neurons, first, words, (at, up), (peak, width), tried, found)
             for word in range(words):
                 if seen[word] == 0:
@@ -188,7 +187,7 @@ def draw_local(source, column, begin, end, axons, out, n, room):
     return n
 
 
-@compiled
+@leaf
 def _expect(source, patch, begin, end, axons, each, mean):
     """How many long-range connections of ``source`` are expected in columns of one area.
 
@@ -218,7 +217,7 @@ def _expect(source, patch, begin, end, axons, each, mean):
         mean[k] *= near[k]
 
 
-@compiled
+@leaf
 def _try_columns(first, words, mean, key, found):
     """Whether there are long-range connections in each of ``words`` x 8 columns."""
     for k in range(words * WORD):
@@ -226,7 +225,7 @@ def _try_columns(first, words, mean, key, found):
         found[k] = in_unit(scattered(first + k, key)) >= decay(q)
 
 
-@compiled
+@leaf
 def _poisson(u, mean):
     """The Poisson number that a uniform one stands for."""
     n, p = 0, exp(-mean)
@@ -238,19 +237,20 @@ def _poisson(u, mean):
     return n
 
 
-@compiled
-def draw_long(source, patches, begin, end, axons, out, n, room):
-    """Append connections of ``source`` onto some areas and sides; returns room and number.
+@leaf
+def draw_long(source, patches, begin, end, axons, out, n, trials):
+    """Append connections of ``source`` onto some areas and sides; returns their number.
 
     Only those onto neurons ``begin:end`` are kept. How many reach a column is a Poisson number,
     in proportion to its neurons and to how near it is on the map of the area to the source.
+    Returns -1 if ``out`` or ``trials`` is too small.
     """
     neurons, places = axons.neurons, axons.places
     if axons.projections.kind[neurons.group[source]] < 0:
-        return out, n
+        return n
     first_column, last_column = np.int64(neurons.column[begin]), np.int64(neurons.column[end - 1])
-    found, mean, each, target, state = room
-    seen, key, ends = found.view(np.uint64), of_source(axons.keys[1], source), 0
+    found, seen, mean, each, target, state = trials
+    key, ends = of_source(axons.keys[1], source), 0
     for patch in range(patches[0], patches[1]):
         first = max(first_column, places.patch_first[patch])
         last = min(last_column + 1, places.patch_first[patch + 1])
@@ -268,8 +268,7 @@ def draw_long(source, patches, begin, end, axons, out, n, room):
                 u = np.float64(in_unit(scattered(first + k, key)))
                 stream, wanted = _how_many(key, first + k, u, np.float64(mean[k]))
                 if ends + wanted > len(target):
-                    target = longer(target, 2 * (ends + wanted))
-                    state = longer(state, len(target))
+                    return -1
                 for _ in range(wanted):
                     stream, target[ends] = _somebody(stream, first + k, each, places)
                     state[ends] = stream
@@ -288,7 +287,7 @@ def _how_many(key, column, u, mean):
     return state, wanted + _poisson(u, mean)
 
 
-@compiled
+@leaf
 def _somebody(state, column, each, places):
     """The stream, and a neuron of a column, of a layer in proportion to ``each``; -1 for none."""
     n_layers, whole, first = len(each), 0.0, places.layer_first[column]
@@ -307,15 +306,16 @@ def _somebody(state, column, each, places):
     return state, first[layer] + min(np.int64(place * size), size - 1) if size else -1
 
 
-@compiled
+@leaf
 def _reach(source, target, state, n_ends, axons, out, n):
     """Append long-range connections onto ``n_ends`` neurons, but for those that are thinned out.
 
     One thing after the other for all of them: what is far away in memory is asked for at once.
+    Returns their number, or -1 if ``out`` is too small.
     """
     neurons, rules, projections = axons.neurons, axons.rules, axons.projections
     if n + n_ends > len(out.target):
-        out = with_room(out, 2 * (n + n_ends))
+        return -1
     begin = n
     for k in range(n_ends):
         out.rule[begin + k] = projections.rule[neurons.group[target[k]]]
@@ -336,17 +336,19 @@ def _reach(source, target, state, n_ends, axons, out, n):
     synapses = of_source(axons.keys[2], source)
     for c in range(begin, n):
         out.synapses[c] = number(of_connection(synapses, out.key[c]), rules, out.rule[c])
-    return out, n
+    return n
 
 
 class Trials(NamedTuple):
     """Room for the outcomes of trials, and for those that long-range connections end on.
 
-    Of a rule's neurons in a column or of an area's columns: whether there is a connection; of
-    columns and layers, how many are expected; target and stream of each connection.
+    Of a rule's neurons in a column or of an area's columns: whether there is a connection, by byte
+    and eight at once; of columns and layers, how many are expected; target and stream of each
+    connection.
     """
 
     found: NDArray[np.uint8]
+    seen: NDArray[np.uint64]
     mean: NDArray[np.float32]
     each: NDArray[np.float32]
     target: NDArray[np.int64]
@@ -359,18 +361,19 @@ def room_to_try(axons):
     places, layers = axons.places, axons.places.layer_first
     columns = np.diff(places.patch_first).max()
     most = max((layers[:, -1] - layers[:, 0]).max(), columns)  # neurons of a column, or columns
+    found = np.zeros(most + WORD + (-most) % WORD, np.uint8)
     return Trials(
-        np.zeros(most + WORD + (-most) % WORD, np.uint8), np.zeros(columns + WORD, np.float32),
+        found, found.view(np.uint64), np.zeros(columns + WORD, np.float32),
         np.zeros(len(places.number), np.float32), np.zeros(1 << 12, np.int64),
         np.zeros(1 << 12, np.uint64),
     )  # fmt: skip
 
 
-@compiled
-def draw_onto(source, begin, end, axons, out, n, room):
-    """Append all connections of ``source`` onto neurons ``begin:end``; returns room and number.
+@leaf
+def _draw(source, begin, end, axons, out, n, trials):
+    """Append all connections of ``source`` onto neurons ``begin:end``; returns their number.
 
-    ``room`` is that of ``room_to_try``.
+    Returns -1 if there is not enough room.
     """
     places = axons.places
     first, last = axons.neurons.column[begin], axons.neurons.column[end - 1]
@@ -378,14 +381,28 @@ def draw_onto(source, begin, end, axons, out, n, room):
     for column in range(
         max(first, places.patch_first[home]), min(last + 1, places.patch_first[home + 1])
     ):
-        more = draw_local(source, column, begin, end, axons, out, n, room)
-        while more < 0:  # it comes out the same again
-            out = with_room(out, 2 * len(out.target))
-            more = draw_local(source, column, begin, end, axons, out, n, room)
-        n = more
-    return draw_long(
-        source, (places.patch[first], places.patch[last] + 1), begin, end, axons, out, n, room
-    )
+        n = draw_local(source, column, begin, end, axons, out, n, trials)
+        if n < 0:
+            return -1
+    patches = (places.patch[first], places.patch[last] + 1)
+    return draw_long(source, patches, begin, end, axons, out, n, trials)
+
+
+@compiled
+def draw_onto(source, begin, end, axons, out, n, trials):
+    """Append all connections of ``source`` onto neurons ``begin:end``.
+
+    ``trials`` is of ``room_to_try``. Returns ``out`` and ``trials``, longer where need be, and the
+    number of connections.
+    """
+    while True:
+        more = _draw(source, begin, end, axons, out, n, trials)
+        if more >= 0:
+            return out, trials, more
+        out = with_room(out, 2 * len(out.target))  # and it comes out the same again
+        found, seen, mean, each, target, state = trials
+        room = 2 * len(target)
+        trials = Trials(found, seen, mean, each, longer(target, room), longer(state, room))
 
 
 @compiled
@@ -396,9 +413,9 @@ def draw_sources(first, last, begin, end, axons, out, at_least):
     connection, and their number.
     """
     n, source = 0, first
-    source_of, room = np.empty(len(out.target), np.int64), room_to_try(axons)
+    source_of, trials = np.empty(len(out.target), np.int64), room_to_try(axons)
     while source < last and n < at_least:
-        out, more = draw_onto(source, begin, end, axons, out, n, room)
+        out, trials, more = draw_onto(source, begin, end, axons, out, n, trials)
         if len(source_of) < len(out.target):
             source_of = longer(source_of, len(out.target))
         source_of[n:more] = source

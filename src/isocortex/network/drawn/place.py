@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.compiling import compiled
+from isocortex.compiling import compiled, leaf
 from isocortex.streams import GOLDEN, exp, inlined, mix
 
 #: Tells the numbers that make a connection's strength from those that place its synapses.
@@ -94,6 +94,13 @@ def place_synapses(n, source_of, connections, axons, n_models):
         np.empty(total, np.int64), np.empty(total, np.int64), np.empty(total, np.int32),
         np.empty(total, np.int16), np.empty(total, np.float32), np.empty(total, np.uint8),
     )  # fmt: skip
+    _fill(made, n, source_of, connections, axons, n_models)
+    return made
+
+
+@leaf
+def _fill(made, n, source_of, connections, axons, n_models):
+    """Put the synapses of the first ``n`` connections where there is room for them."""
     at = 0
     for c in range(n):
         target, rule = connections.target[c], connections.rule[c]
@@ -111,4 +118,3 @@ def place_synapses(n, source_of, connections, axons, n_models):
             made.node[at], made.rule[at] = node_at(bits, table, axons.sites), rule
             made.strength[at], made.delay[at] = factor, connections.delay[c]
             at += 1
-    return made

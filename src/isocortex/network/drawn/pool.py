@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
-from isocortex.compiling import compiled
+from isocortex.compiling import compiled, leaf
 from isocortex.network.drawn.place import (
     HALF,
     LOW_HALF,
@@ -88,7 +88,7 @@ def _permutation(key, tile, nth):
     return bits, np.int64(factor), np.int64(shift)
 
 
-@compiled
+@leaf
 def draw_from_pool(axon, begin, end, pool, out, n):
     """Append the connections of an axon onto neurons ``begin:end``; returns their number.
 
@@ -137,6 +137,13 @@ def synapses_of_pool(targets, rank, tile_of, pool, axons: Axons, n_models) -> Sy
         np.empty(total, np.int16), np.empty(total, np.float32),
         np.full(total, pool.delay, np.uint8),
     )  # fmt: skip
+    _fill(made, targets, rank, tile_of, pool, axons, n_models)
+    return made
+
+
+@leaf
+def _fill(made, targets, rank, tile_of, pool, axons, n_models):
+    """Put the synapses onto some neurons where there is room for them."""
     at = 0
     for target in targets:
         tile = tile_of[target]
@@ -149,4 +156,3 @@ def synapses_of_pool(targets, rank, tile_of, pool, axons: Axons, n_models) -> Sy
             made.node[at] = place_from_pool(axon, key, kind, pool, axons.sites, n_models)
             made.rule[at], made.strength[at] = pool.rule[kind], pool.weight[kind]
             at += 1
-    return made
