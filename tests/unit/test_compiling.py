@@ -8,11 +8,17 @@ import pkgutil
 import sys
 import typing
 
+import numba
+import numpy as np
+import pytest
 from numba.core.dispatcher import Dispatcher
 
 import isocortex
 from isocortex import compiling
+from isocortex.engine import events, gaps, sampling
 from isocortex.engine.parts import Drawn, Part, Shared, Steps
+from isocortex.network import terminals
+from isocortex.network.drawn import draw, pool
 
 
 def _named_tuples(kind):
@@ -100,3 +106,38 @@ def test_code_that_was_given_a_class_that_is_gone_is_compiled_again(tmp_path):
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     after, two = loaded("after", "Two")
     assert after(two(1.0, 2.0)) == 3.0
+
+
+class _Table(typing.NamedTuple):
+    place: np.ndarray
+    value: np.ndarray
+
+
+def test_a_leaf_counts_no_references_and_is_no_call():
+    """An atomic operation for every array of a table, at every call, took longer than the work."""
+
+    def at(k, table):
+        return table.value[table.place[k]]
+
+    def total(table):
+        found, k = 0.0, 0
+        while k < len(table.place) and at(k, table) >= 0.0:
+            found += at(k, table)
+            k += 1
+        return found
+
+    at, table = compiling.leaf(at), _Table(np.arange(3), np.arange(3.0))
+    made = numba.njit(_nrt=False)(total)
+    assert made(table) == 3.0
+    body = made.inspect_llvm(made.signatures[0]).split("\ndefine")[1].split("\n}")[0]
+    assert "total" in body and "NRT_" not in body and " call " not in body
+
+
+@pytest.mark.parametrize(
+    "function",
+    [events.place, events.delay_of, events._take, events._count, events._place_all,
+     events._append_by_delay, draw._draw, draw.draw_local, draw.draw_long,
+     pool.draw_from_pool, terminals.released, gaps.couple, sampling.sample],
+)  # fmt: skip
+def test_what_is_done_for_every_event_or_trial_is_a_leaf(function):
+    assert function.targetoptions["_nrt"] is False and function.targetoptions["forceinline"]
