@@ -21,6 +21,8 @@ import numba
 #: named tuples it is given.
 ROOMS = ("engine", "mechanisms", "network", "targets")
 FILES = ("arrays.py", "compiling.py", "elementary.py", "streams.py")
+#: How Numba is to compile a :func:`leaf`.
+LEAF: dict[str, Any] = {"error_model": "numpy", "forceinline": True, "_nrt": False}
 
 
 @cache
@@ -58,11 +60,10 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 
 def leaf(function: Callable[..., Any]) -> Any:
-    """The same, for what allocates nothing and returns no array.
+    """A function that is compiled into whatever calls it; allocates nothing and returns no array.
 
-    Its machine code is put in the place of every call, and references to arrays are not counted. A
-    call with the tables of a network passes on hundreds of numbers, and counting the uses of an
-    array is an atomic operation: where one is made for every connection or event, these two take
-    longer than the work itself.
+    References to arrays are not counted. A call with the tables of a network passes on hundreds of
+    numbers, and counting the uses of an array is an atomic operation: where one is made for every
+    connection or event, these two take longer than the work itself.
     """
-    return compiled(function, forceinline=True, _nrt=False)
+    return numba.njit(**LEAF)(function)

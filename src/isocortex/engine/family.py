@@ -16,6 +16,7 @@ import sys
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numba
 from numba.core.errors import NumbaError
@@ -267,9 +268,8 @@ def family_kernel(
     family: Family, second_order: bool, arguments: tuple[numba.types.Type, ...]
 ) -> int:
     """Address of the family's ``advance_block`` compiled for these argument types."""
-    compile_ = numba.cfunc(
-        numba.int64(*arguments), cache=True, error_model="numpy", _nrt=False
-    )
+    options: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+    compile_ = numba.cfunc(numba.int64(*arguments), cache=True, **options)
     try:
         kernel = compile_(family_module(family, second_order).advance_block)
     except NumbaError as error:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from isocortex.arrays import IntArray
+from isocortex.compiling import leaf
 from isocortex.engine.exchange import Exchange
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.arrays import Ints
@@ -74,7 +74,7 @@ class Told:
             voltage[ends] = told
 
 
-@njit(error_model="numpy", forceinline=True, _nrt=False)
+@leaf
 def couple(gaps, b, step, v0, V, D, R):
     """Add conductances and currents of the gap junctions of block ``b`` to its nodes' equations."""
     if gaps is None:
@@ -85,7 +85,7 @@ def couple(gaps, b, step, v0, V, D, R):
         R[at - v0] += g * (gaps.voltage[step & 1, gaps.end[k] ^ 1] - V[at])
 
 
-@njit(error_model="numpy", forceinline=True, _nrt=False)
+@leaf
 def tell(gaps, b, step, V):
     """Tell the other ends of block ``b``'s gap junctions the voltages at the end of a step."""
     if gaps is None:

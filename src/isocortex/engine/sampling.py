@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from isocortex.compiling import leaf
 from isocortex.engine.cable import KINETICS, POWER_A, POWER_B, SILENT
 from isocortex.engine.exchange import Exchange
 from isocortex.engine.interface import CellSums, FloatArray, IntArray, ProbeTable
@@ -248,7 +248,7 @@ def _state_row(
     return row
 
 
-@njit(error_model="numpy", forceinline=True, _nrt=False)
+@leaf
 def _conductance(synapses, at, step):
     """Of the synapses of one row, uS; 0 where a cell has none and others of its block have."""
     A, B, row_kind, kinds, kinetics, lanes = synapses
@@ -258,7 +258,7 @@ def _conductance(synapses, at, step):
     return 0.0 if abs(g) <= SILENT else g
 
 
-@njit(error_model="numpy", forceinline=True, _nrt=False)
+@leaf
 def sample(probes, block, late, step, V, S, synapses):
     """Add what the probes of a block read that are due to this step's samples.
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from isocortex.compiling import leaf
 from isocortex.engine.interface import CellSums, FloatArray, IntArray
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.network.network import Network
@@ -105,7 +105,7 @@ def add_columns(
             total += part[:, k * width : (k + 1) * width]
 
 
-@njit(error_model="numpy", _nrt=False)
+@leaf
 def weigh(weighted, block, due, out, V, lanes):
     """Add the weighted voltages of a block's cells to ``out``, one step's samples."""
     for k in range(weighted.begin[block], weighted.begin[block + 1]):

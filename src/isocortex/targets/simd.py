@@ -19,12 +19,13 @@ from functools import cache
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.core.datamodel import PrimitiveModel
 from numba.core.imputils import lower_builtin
 from numba.extending import intrinsic, overload, register_model, type_callable
 
+from isocortex.compiling import leaf
 from isocortex.mechanisms import maths
 from isocortex.targets import words
 from isocortex.targets.half import rounded_by_chance, target_machine
@@ -541,4 +542,4 @@ MEANINGS = {
 @cache
 def jit(function):
     """A text in :mod:`isocortex.targets.words`, compiled into whatever calls it."""
-    return njit(error_model="numpy", forceinline=True, _nrt=False)(words.bound(function, MEANINGS, jit))
+    return leaf(words.bound(function, MEANINGS, jit))
