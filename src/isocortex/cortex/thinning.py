@@ -35,7 +35,7 @@ QUANTILES = 1024
 
 #: Crowding at which excitation among excitatory neurons is what the tables say, and the power of
 #: crowding by which it is weaker above and stronger below; those beyond which it stays.
-AS_TOLD, WEAKENING, SPARSE, DENSE = 23.4, 0.1275, 20.0, 500.0
+AS_TOLD, WEAKENING, SPARSE, DENSE = 21.7, 0.1212, 20.0, 500.0
 
 
 def excitation_by_crowding(crowding: float) -> float:
