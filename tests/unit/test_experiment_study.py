@@ -165,6 +165,19 @@ def test_arms_that_are_alike_at_first_begin_with_one_state(done):
     assert len(tables["pulse"]) > len(tables["control"])
 
 
+def test_electrodes_on_the_skull_see_every_run_unless_voltages_are_clamped(done):
+    _, result, folder, _ = done
+    found = result.run("block", 1).result.potential("eeg")
+    assert list(found["name"].values)[:2] == ["MOs_left", "MOs_right"] and found.shape[1] == 6
+    assert float(np.abs(found).max()) > 0
+    clamp = {"inputs": {"clamp": {"input_type": "voltage_clamp", "module": "SEClamp",
+                                  "node_set": "VISp", "voltage": -60.0, "delay": 20.0,
+                                  "duration": 10.0}}}  # fmt: skip
+    clamped = study(arms={"control": [], "clamped": [clamp]})
+    for made, there in ((study(), True), (clamped, False)):
+        assert ("eeg" in made.config_of(1, (), 70.0)["reports"]) is there
+
+
 def test_what_is_done_is_not_done_again(done):
     made, _, folder, said = done
     assert len(said) == 10 and "to go" in said[1] and said[-1].startswith("block, seed 2")

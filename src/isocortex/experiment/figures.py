@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,16 +14,24 @@ from matplotlib.figure import Figure
 
 from isocortex.analysis import areas
 from isocortex.analysis.areas import rates_over_time
+from isocortex.analysis.potentials import spectra_by_contact
 from isocortex.analysis.spectra import band_means, population_spectrum, segment_length
 from isocortex.analysis.style import COLOURS, RC, colours, new_figure, subplots
 from isocortex.cortex.counts import HEMISPHERES
 from isocortex.experiment.results import StudyResult
 from isocortex.experiment.statistics import paired
+from isocortex.experiment.study import EEG
+from isocortex.pictures import SETTLING
 from isocortex.validation.neurons import Neurons
+
+if TYPE_CHECKING:
+    from xarray import DataArray
 
 #: Inches of a row of a forest plot, and at the least of a figure of it.
 ROW, LEAST = 0.16, 2.5
 REPORT = "membrane_potential"
+SHORTEST = 200.0  # ms, of a spectrum
+HIGHEST = 150.0  # Hz
 
 
 def areas_over_time(result: StudyResult, seed: int) -> Figure:
@@ -123,6 +132,82 @@ def spectra(result: StudyResult) -> Figure | None:
              xlim=(0.9 * frequency[0], 200.0))  # fmt: skip
     axes.legend()
     return figure
+
+
+@rc_context(RC)
+def eeg(result: StudyResult, seed: int) -> Figure | None:
+    """Potential at the skull in every arm, and its spectrum over seeds; None without a report.
+
+    Arms lie under each other on one scale, each with its electrodes.
+    """
+    found = {arm: _potential(result, arm, seed) for arm in result.arms}
+    settled = min(SETTLING, result.study.tstop / 3)
+    traces = {
+        arm: 1e3 * (data - data.sel(time=slice(settled, None)).median("time"))
+        for arm, data in found.items() if data is not None
+    }  # fmt: skip
+    if len(traces) < len(found):
+        return None
+    start = max(result.study.differs_from(arm, result.study.control) for arm in result.arms)
+    shade = colours(result.arms)
+    figure = new_figure(10.0, 0.9 + 1.25 * len(traces))
+    grid = figure.add_gridspec(len(traces), 2, width_ratios=[3, 1.4])
+    panels = [figure.add_subplot(grid[k, 0]) for k in range(len(traces))]
+    most = max(
+        float(np.percentile(np.abs(data.sel(time=slice(settled, None))), 99.5))
+        for data in traces.values()
+    ) or 1.0  # fmt: skip
+    for axes, (arm, data) in zip(panels, traces.items(), strict=True):
+        for k, values in enumerate(data.values.T):
+            axes.plot(data["time"], values / (2 * most) - k, color=shade[arm], linewidth=0.5)
+        names = [str(name).replace("_", " ") for name in data["name"].values]
+        axes.set_yticks(-np.arange(len(names)), names, fontsize=6)
+        axes.set(xlim=(0.0, result.study.tstop), ylim=(0.4 - len(names), 0.6), title=arm)
+        axes.tick_params(labelbottom=axes is panels[-1])
+    panels[-1].set_xlabel(f"time (ms); rows are {2 * most:.2g} µV apart")
+    _eeg_spectra(result, figure.add_subplot(grid[:, 1]), start, shade)
+    return figure
+
+
+def _eeg_spectra(
+    result: StudyResult, axes: Axes, start: float, shade: Mapping[Hashable, str]
+) -> None:
+    """Of every arm the mean over electrodes, and its interval over seeds."""
+    length = result.study.tstop - start
+    if length < SHORTEST:
+        axes.set_axis_off()
+        return
+    for arm, colour in shade.items():
+        rows, frequency = [], np.zeros(0)
+        for seed in result.seeds:
+            data = _potential(result, str(arm), seed)
+            if data is None:
+                continue
+            late = 1e3 * data.sel(time=slice(start, None))  # µV
+            step = float(late["time"][1] - late["time"][0])
+            frequency, power = spectra_by_contact(late.values, step, length / 2)
+            rows.append(10.0 * np.log10(np.maximum(power.mean(axis=1), 1e-30)))
+        judged = [paired(column) for column in np.transpose(rows)]
+        mean, low, high = (
+            np.array([getattr(each, name) for each in judged]) for name in ("mean", "low", "high")
+        )
+        shown = (frequency > 0) & (frequency <= HIGHEST)
+        axes.plot(frequency[shown], mean[shown], color=colour, linewidth=1.0, label=str(arm))
+        axes.fill_between(frequency[shown], low[shown], high[shown], color=colour, alpha=0.2,
+                          linewidth=0)  # fmt: skip
+    axes.set(xscale="log", xlabel="frequency (Hz)", ylabel="power (dB re 1 µV²/Hz)")
+    axes.legend(fontsize=6)
+
+
+def _potential(result: StudyResult, arm: str, seed: int) -> DataArray | None:
+    """Potential at the skull of a run, with what it has in common with others, mV."""
+    from xarray import concat
+
+    run = result.run(arm, seed)
+    parts = [each for each in (run.stem, run.result) if each is not None]
+    if any(EEG not in each.potentials for each in parts):
+        return None
+    return concat([each.potential(EEG) for each in parts], "time")
 
 
 @rc_context(RC)

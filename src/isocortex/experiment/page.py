@@ -60,6 +60,7 @@ def study_page(result: StudyResult) -> str:
         *spread_sections(result),
         _differences(result),
         _rhythms(result),
+        *_fields(result),
         _lacks(result, judged),
         _made(result),
     ]
@@ -301,6 +302,20 @@ def _rhythms(result: StudyResult) -> Section:
                "cells (0 dB), by arm, from when all arms differ: mean and 95 % interval over "
                "seeds."),
     )  # fmt: skip
+
+
+def _fields(result: StudyResult) -> Iterator[Section]:
+    drawing = figures.eeg(result, result.seeds[0])
+    if drawing is not None:
+        yield section(
+            "fields", "Field potentials",
+            figure(drawing, "Potential at electrodes on the skull in every arm, and its spectra",
+                   "Left: potential at electrodes on the outside of the skull over MOs, SSp-bfd "
+                   f"and VISp, in a head of four spheres, seed {result.seeds[0]}. Right: power, "
+                   "mean over electrodes with its 95 % interval over seeds, from when all arms "
+                   "differ. A small cortex has few neurons and so small potentials: arms can be "
+                   "compared, amplitudes with recordings cannot."),
+        )  # fmt: skip
 
 
 # --- what must be known of it -----------------------------------------------------------------
