@@ -89,7 +89,7 @@ def test_no_overrides_at_all(folder, nothing):
         ({"spont_minis": 0.1}, r"\[0\].spont_minis: not supported: .*`weight` alone. Remove it"),
         ({"synapse_configure": "%s.Use = 0"}, r"\[0\].synapse_configure: not supported"),
         ({"modoverride": "GluSynapse"}, r"\[0\].modoverride: not supported"),
-        ({"synapse_delay_override": 1.0}, r"\[0\].synapse_delay_override: not supported"),
+        ({"synapse_delay_override": 0.0}, r"\[0\].synapse_delay_override: .*greater than 0"),
         ({"neuromodulation_dtc": 1.0}, r"\[0\].neuromodulation_dtc: not supported"),
         ({"neuromodulation_strength": 1.0}, r"\[0\].neuromodulation_strength: not supported"),
     ],

@@ -169,9 +169,7 @@ def test_a_random_conductance_is_of_the_membrane_and_a_voltage_clamp_is_refused(
     assert np.abs(expected).max() > 1.0
     np.testing.assert_allclose(found.dipole("of_zero").values[:, 0], expected, atol=2e-3)
     clamped = {**held, "input_type": "voltage_clamp", "module": "SEClamp", "voltage": -60.0}
-    config.write_text(
-        json.dumps(json.loads(config.read_text()) | {"inputs": {"clamp": clamped}})
-    )
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"inputs": {"clamp": clamped}}))
     with pytest.raises(ConfigError, match="has a voltage clamp"):
         ic.run(config, output_dir=tmp_path / "clamped", progress=None)
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from isocortex.experiment.changes import (
         background,
         channel,
+        clamp,
+        conductance,
         current,
         lesion,
         lose,
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
         scattered,
         section,
         synapses,
+        temperature,
     )
     from isocortex.experiment.figures import forest
     from isocortex.experiment.files import read_study
@@ -33,6 +36,8 @@ __all__ = [
     "StudyResult",
     "background",
     "channel",
+    "clamp",
+    "conductance",
     "current",
     "forest",
     "judge",
@@ -46,6 +51,7 @@ __all__ = [
     "scattered",
     "section",
     "synapses",
+    "temperature",
 ]
 
 #: Where each name comes from, imported when it is asked for, as in :mod:`isocortex`.

@@ -23,10 +23,13 @@ from isocortex.circuit.changes import (
     OURS,
     Change,
     ChannelChange,
+    ClampChange,
+    ConductanceChange,
     CurrentChange,
     Lesion,
     RateChange,
     SynapseChange,
+    TemperatureChange,
 )
 from isocortex.circuit.near import NEAR, read_near
 
@@ -34,6 +37,8 @@ __all__ = [
     "Change",
     "background",
     "channel",
+    "clamp",
+    "conductance",
     "current",
     "lesion",
     "lose",
@@ -41,6 +46,7 @@ __all__ = [
     "scattered",
     "section",
     "synapses",
+    "temperature",
 ]
 
 
@@ -51,6 +57,7 @@ def synapses(
     weight: float = 1.0,
     removed: float = 0.0,
     decay: float = 1.0,
+    delay: float = 1.0,
     start: float = 0.0,
     stop: float | None = None,
     name: str = "",
@@ -60,11 +67,11 @@ def synapses(
     Parameters
     ----------
     removed : share of the connections, 0..1; a larger share has all of a smaller one.
-    decay : factor on the time constant of decay.
+    decay, delay : factors on the time constant of decay, and on the delays.
     """
     return SynapseChange(
-        source=source, target=target, weight=weight, removed=removed, decay=decay, start=start,
-        stop=stop, name=name,
+        source=source, target=target, weight=weight, removed=removed, decay=decay, delay=delay,
+        start=start, stop=stop, name=name,
     )  # fmt: skip
 
 
@@ -118,6 +125,50 @@ def current(
 ) -> CurrentChange:
     """A constant current (nA) into the somata of some cells."""
     return CurrentChange(node_set=node_set, amp=amp, start=start, stop=stop, name=name)
+
+
+def conductance(
+    node_set: Any,
+    mean: float,
+    sigma: float,
+    *,
+    tau: float = 3.0,
+    reversal: float = 0.0,
+    start: float = 0.0,
+    stop: float | None = None,
+    name: str = "",
+) -> ConductanceChange:
+    """A random conductance (Ornstein-Uhlenbeck) in the somata of some cells, each its own.
+
+    Parameters
+    ----------
+    mean, sigma : uS; tau : ms; reversal : mV.
+    """
+    return ConductanceChange(
+        node_set=node_set, mean=mean, sigma=sigma, tau=tau, reversal=reversal, start=start,
+        stop=stop, name=name,
+    )  # fmt: skip
+
+
+def clamp(
+    node_set: Any,
+    voltage: float,
+    *,
+    resistance: float = 0.01,
+    start: float = 0.0,
+    stop: float | None = None,
+    name: str = "",
+) -> ClampChange:
+    """The somata of some cells held at a voltage (mV) through a resistance (MOhm)."""
+    return ClampChange(node_set=node_set, voltage=voltage, resistance=resistance, start=start,
+                       stop=stop, name=name)  # fmt: skip
+
+
+def temperature(
+    celsius: float, *, start: float = 0.0, stop: float | None = None, name: str = ""
+) -> TemperatureChange:
+    """The temperature of all cells, degC: rates of their channels."""
+    return TemperatureChange(celsius=celsius, start=start, stop=stop, name=name)
 
 
 def background(

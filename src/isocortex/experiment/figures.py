@@ -17,7 +17,9 @@ from isocortex.analysis.areas import rates_over_time
 from isocortex.analysis.potentials import spectra_by_contact
 from isocortex.analysis.spectra import band_means, population_spectrum, segment_length
 from isocortex.analysis.style import COLOURS, RC, colours, new_figure, subplots
+from isocortex.arrays import FloatArray
 from isocortex.cortex.counts import HEMISPHERES
+from isocortex.experiment.measures import MEASURES
 from isocortex.experiment.results import StudyResult
 from isocortex.experiment.statistics import paired
 from isocortex.experiment.study import EEG
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
 #: Inches of a row of a forest plot, and at the least of a figure of it.
 ROW, LEAST = 0.16, 2.5
-REPORT = "membrane_potential"
+REPORT, CALCIUM = "membrane_potential", "calcium"
 SHORTEST = 200.0  # ms, of a spectrum
 HIGHEST = 150.0  # Hz
 
@@ -196,6 +198,8 @@ def _eeg_spectra(
         axes.fill_between(frequency[shown], low[shown], high[shown], color=colour, alpha=0.2,
                           linewidth=0)  # fmt: skip
     axes.set(xscale="log", xlabel="frequency (Hz)", ylabel="power (dB re 1 µV²/Hz)")
+    axes.set_xticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
+    axes.minorticks_off()
     axes.legend(fontsize=6)
 
 
@@ -244,26 +248,73 @@ def recruitment_map(neurons: Neurons, latency: pd.Series, area: str) -> Figure:
 
 @rc_context(RC)
 def one_cell(result: StudyResult, seed: int) -> Figure | None:
-    """Voltage at the soma of one recorded cell in every arm; None where none was recorded."""
+    """Voltage and calcium at the soma of one recorded cell in every arm; None without reports."""
     if any(REPORT not in result.run(arm, seed).result.reports for arm in result.arms):
         return None
-    figure = new_figure(8.0, 0.5 + 1.1 * len(result.arms))
-    panels = np.atleast_1d(subplots(figure, len(result.arms), 1, sharex=True, sharey=True))
     cells = result.neurons(seed)
     recorded = result.run(result.arms[0], seed).result.report(REPORT)["node_id"].values
     rows = np.searchsorted(cells.ids, recorded)
     element = int(np.argmax(cells.excitatory[rows]))  # the first excitatory one, if there is any
-    row = rows[element]
-    for axes, arm in zip(panels, result.arms, strict=True):
-        run = result.run(arm, seed)
-        for each in (run.stem, run.result):
-            if each is not None:
-                data = each.report(REPORT).isel(element=element)
-                axes.plot(data["time"], data.values, color=COLOURS[0], linewidth=0.6)
+    row, n = rows[element], len(result.arms)
+    figure = new_figure(8.0, 0.9 + 1.1 * n)
+    panels = subplots(
+        figure, n + 1, 1, sharex=True, squeeze=False, height_ratios=[*n * [1.0], 0.8]
+    )[:, 0]  # fmt: skip
+    for axes, (arm, shade) in zip(panels, colours(result.arms).items(), strict=False):
+        for name, of in ((REPORT, axes), (CALCIUM, panels[-1])):
+            for data in _reports(result, str(arm), seed, name):
+                values = data.isel(element=element)
+                scale = 1e6 if name == CALCIUM else 1.0  # mM -> nM
+                of.plot(data["time"], scale * values.values, color=shade, linewidth=0.6)
         axes.set_title(f"{arm}: {cells.area[row]}, {cells.layer[row]} {cells.cell_class[row]}")
         axes.set_ylabel("v (mV)")
-    panels[-1].set(xlabel="time (ms)", xlim=(0.0, result.study.tstop))
+        axes.sharey(panels[0])
+    panels[-1].set(xlabel="time (ms)", xlim=(0.0, result.study.tstop), ylabel="Ca (nM)")
     return figure
+
+
+def _reports(result: StudyResult, arm: str, seed: int, name: str) -> list[DataArray]:
+    """A report of a run, after what the run has in common with others."""
+    run = result.run(arm, seed)
+    parts = [each for each in (run.stem, run.result) if each is not None]
+    return [each.report(name) for each in parts if name in each.reports]
+
+
+@rc_context(RC)
+def doses(result: StudyResult, measure: str = "rate") -> Figure:
+    """A measure of excitatory and of inhibitory cells in every arm: a point per seed, and means.
+
+    Each arm has the time in which it differs from the control, which has that of the first arm.
+    """
+    figure = new_figure(7.0, 2.8)
+    panels = subplots(figure, 1, 2)
+    arms = [arm for arm in result.arms if arm == result.arms[0] or result.differ(arm)]
+    start = result.study.differs_from(arms[1], arms[0]) if len(arms) > 1 else None
+    tables = [
+        result.table(measure, "sign", arm=arm, start=start if arm == arms[0] else None)
+        for arm in arms
+    ]
+    at = np.arange(len(arms))
+    for axes, sign, what in zip(panels, "EI", ("excitatory", "inhibitory"), strict=True):
+        values = np.array([table.loc[sign].to_numpy(float) for table in tables])
+        axes.plot(at, values, color="0.8", linewidth=0.7, marker=".", markersize=4)
+        judged = [paired(each) for each in values]
+        means = np.array([each.mean for each in judged])
+        sides = np.array([[each.mean - each.low, each.high - each.mean] for each in judged]).T
+        axes.errorbar(at, means, yerr=sides, color=COLOURS[0], fmt="o-", markersize=4,
+                      elinewidth=1.0)  # fmt: skip
+        _room(axes, values)
+        axes.set_xticks(at, arms, rotation=30, ha="right", fontsize=7)
+        axes.set_title(f"{what} cells")
+    unit = MEASURES[measure].unit
+    panels[0].set_ylabel(measure + (f" ({unit})" if unit else ""))
+    return figure
+
+
+def _room(axes: Axes, values: FloatArray) -> None:
+    """The axis fits what was measured: intervals of two seeds would leave nothing to be seen."""
+    top = float(np.nanmax(values, initial=0.0))
+    axes.set_ylim(0.0, 1.25 * top if top > 0 else 1.0)
 
 
 def mean_latency(tables: Mapping[int, pd.DataFrame]) -> pd.DataFrame:

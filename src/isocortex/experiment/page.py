@@ -48,6 +48,8 @@ Section = tuple[str, str, Markup]
 STYLES = {AGREES: "fine", DIFFERS: "off", UNTOLD: "soft", CANNOT: "soft"}
 #: Values of a list that are told, as of points.
 MANY = 12
+#: Arms beyond which they are drawn side by side too, as doses are.
+FEW = 2
 
 
 def study_page(result: StudyResult) -> str:
@@ -226,9 +228,9 @@ def _activity(result: StudyResult) -> Section:
     cell = figures.one_cell(result, seed)
     if cell is not None:
         parts.append(
-            figure(cell, "Voltage of one cell in every arm",
+            figure(cell, "Voltage and calcium of one cell in every arm",
                    f"The same cell in every arm, seed {seed}: voltage at its soma, sampled every "
-                   "half millisecond.")
+                   "half millisecond, and below the calcium there, of all arms in their colours.")
         )  # fmt: skip
     return section("activity", "Activity", *parts)
 
@@ -246,6 +248,13 @@ def _differences(result: StudyResult) -> Section:
             "correction over the groups of the arm."
         )
     ]
+    if len(result.arms) > FEW:
+        parts.append(
+            figure(figures.doses(result), "Rates in every arm, by seed and mean",
+                   "Mean rates in every arm, in their order, as of a dose curve: grey a line for "
+                   "each seed, blue means with 95 % intervals over seeds, which contain what "
+                   "differs between animals; the differences below do not.")
+        )  # fmt: skip
     for by, what in (("area", "area, both sides together"), ("layer class", "layer and class")):
         found = result.compare("rate", by, warn=False)
         names = _order(found, by)
@@ -386,4 +395,6 @@ def _commands(result: StudyResult) -> Iterator[str]:
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{number(low)} to {number(high)}" if np.isfinite([low, high]).all() else "–"
+    if not np.isfinite([low, high]).all():
+        return "–"
+    return f"{number(low)} to {number(high)}".replace(" ", "\u00a0")  # on one line

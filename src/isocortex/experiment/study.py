@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from isocortex.circuit.changes import CHANGES, OURS, ClampChange
 from isocortex.cortex.build import simulation_config
 from isocortex.cortex.head import TABLE, report_of_eeg
 from isocortex.cortex.recipe import Recipe
@@ -134,11 +135,11 @@ class Study:
     @property
     def clamps(self) -> bool:
         """Whether an arm has a voltage clamp, of which no field is known."""
-        return any(
-            entry.get("module") == CLAMP
-            for arm in self.arms
-            for piece in self.pieces(arm)
-            for entry in piece.sections.get("inputs", {}).values()
+        pieces = [piece.sections for arm in self.arms for piece in self.pieces(arm)]
+        inputs = [each for piece in pieces for each in piece.get("inputs", {}).values()]
+        changes = [each for piece in pieces for each in piece.get(OURS, {}).get(CHANGES) or ()]
+        return any(each.get("module") == CLAMP for each in inputs) or any(
+            each.get("type") == ClampChange.TYPE for each in changes
         )
 
     def config_of(self, seed: int, pieces: Sequence[Piece], tstop: float) -> dict[str, Any]:
