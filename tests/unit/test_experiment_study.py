@@ -350,7 +350,7 @@ def test_fields_are_drawn_of_whole_runs(done):
     """A branch has what it has in common with others before it."""
     _, result, _, _ = done
     *arms, spectra = figures.eeg(result, 1).axes
-    assert [axes.get_title() for axes in arms] == list(result.arms)
+    assert [axes.get_title(loc="left") for axes in arms] == list(result.arms)
     for axes in arms:
         assert len(axes.lines) == 6 and axes.lines[0].get_xdata()[0] < 1.0
         assert axes.lines[0].get_xdata()[-1] > 69.0

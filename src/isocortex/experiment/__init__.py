@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         near,
         scattered,
         section,
+        shells,
         synapses,
         temperature,
     )
@@ -50,6 +51,7 @@ __all__ = [
     "read_study",
     "scattered",
     "section",
+    "shells",
     "synapses",
     "temperature",
 ]

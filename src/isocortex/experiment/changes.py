@@ -45,6 +45,7 @@ __all__ = [
     "near",
     "scattered",
     "section",
+    "shells",
     "synapses",
     "temperature",
 ]
@@ -206,6 +207,31 @@ def near(points: Any, um: float = math.inf, *, beyond: float = 0.0, **query: Any
         told["beyond"] = beyond
     read_near(told, None, NEAR)
     return {**query, NEAR: told}
+
+
+def shells(
+    points: Any, values: Mapping[float, float], **query: Any
+) -> list[tuple[dict[str, Any], float]]:
+    """Node sets about points, farther and farther from them, each with a value: a gradient.
+
+    Parameters
+    ----------
+    points : float[n, 3], um; or :func:`scattered` ones.
+    values : by the distance up to which they hold, um; infinite for all the rest.
+    query : what else the nodes must be, such as ``area="VISp"``.
+
+    Examples
+    --------
+    >>> plaques = scattered(500, what="plaques")
+    >>> loss = {20: 0.5, 50: 0.35, math.inf: 0.25}
+    >>> [synapses(target=nodes, removed=share) for nodes, share in shells(plaques, loss)][0].removed
+    0.5
+    """
+    borders = sorted(values)
+    return [
+        (near(points, um, beyond=inner, **query), values[um])
+        for inner, um in zip([0.0, *borders], borders, strict=False)
+    ]
 
 
 def scattered(density_mm3: float, *, seed: int = 0, what: str = "points") -> dict[str, Any]:
