@@ -86,7 +86,7 @@ def test_no_overrides_at_all(folder, nothing):
          r"\[0\]: no edges lead from cells to drive. .* edges from drive to cells, cells to cells"),
         ({"source": "point_neuron"}, r"\[0\]: no edges lead from any node to cells"),
         ({"delay": -1.0}, r"\[0\].delay: input should be greater than or equal to 0"),
-        ({"spont_minis": 0.1}, r"\[0\].spont_minis: not supported: .*`weight` alone. Remove it"),
+        ({"spont_minis": 0.1}, r"\[0\].spont_minis: not supported: .*`weight` and .*Remove it"),
         ({"synapse_configure": "%s.Use = 0"}, r"\[0\].synapse_configure: not supported"),
         ({"modoverride": "GluSynapse"}, r"\[0\].modoverride: not supported"),
         ({"synapse_delay_override": 0.0}, r"\[0\].synapse_delay_override: .*greater than 0"),
