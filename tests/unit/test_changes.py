@@ -356,6 +356,13 @@ def test_rates_change_from_a_time_to_a_time_and_trains_are_as_before(recipe, tmp
         assert unchanged.inputs == [plain] and unchanged.effects[0].inputs == len(plain.rows)
 
 
+def test_a_rate_that_changes_after_the_end_is_no_error(tmp_path):
+    """As all changes: a study of pulses had been refused where its runs were cut short."""
+    late = write(tmp_path / "a", ex.background("drive", 2.0, start=50))
+    assert build_network(ic.load_simulation(late)).touched[0].inputs == 2
+    require_same(simulated(late), simulated(write(tmp_path / "b")))
+
+
 def test_random_numbers_of_a_changed_rate_are_those_of_its_time_however_it_is_written(recipe):
     made = [in_force(with_changes(recipe, [ex.background("background", 2.0, start=a, stop=b)]))
             for a, b in ((20, 30), (20.0, np.float64(30)))]  # fmt: skip

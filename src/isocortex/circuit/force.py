@@ -153,7 +153,7 @@ def _effect(
         count = sum(len(clamp.rows) for clamp in made)
         return Effect(change, holds, nodes, inputs=count), [*inputs, *made]
     assert isinstance(change, RateChange)
-    changed, count = _rates(change, nodes, inputs)
+    changed, count = _rates(change, nodes, inputs, simulation.tstop)
     return Effect(change, holds, nodes, inputs=count), changed
 
 
@@ -210,8 +210,12 @@ def _currents(
             yield CurrentInput(name, mine, signal, voltage, name=change.label)
 
 
-def _rates(change: RateChange, nodes: Chosen, inputs: list[Input]) -> tuple[list[Input], int]:
+def _rates(
+    change: RateChange, nodes: Chosen, inputs: list[Input], tstop: float
+) -> tuple[list[Input], int]:
     """The inputs with other rates for some time, and how many trains that is about.
+
+    A change that begins after the run's end (``tstop``, ms) is about those that it would change.
 
     A train is cut where its rate changes; its part until the first change keeps its random
     numbers, each later one has its own. A factor of 1 cuts nothing.
@@ -227,6 +231,7 @@ def _rates(change: RateChange, nodes: Chosen, inputs: list[Input]) -> tuple[list
         begin = max(change.start, getattr(given, "start", 0.0))
         end = min(stop, getattr(given, "stop", 0.0))
         if not mine.any() or begin >= end or not isinstance(given, PoissonInput):
+            count += int(np.count_nonzero(mine)) if change.start >= tstop else 0
             found.append(given)
             continue
         count += int(np.count_nonzero(mine))
