@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from isocortex.analysis import brain, plots, plots_potentials
 from isocortex.analysis.groups import CLASS_COLUMNS
@@ -20,6 +22,9 @@ from isocortex.errors import ConfigError, InputError, disk_errors
 from isocortex.network.cells import compile_cell_of
 from isocortex.report.origin import named_config, simulation_of
 from isocortex.report.results import Result
+
+if TYPE_CHECKING:
+    from xarray import DataArray
 
 #: ms at the beginning, when all cells leave the same voltage at once, that are no potential of a
 #: cortex; of a shorter run a third.
@@ -297,8 +302,7 @@ def lfp(result: Result, simulation: Simulation | None = None, report: str | None
         except (KeyError, ValueError) as error:  # no places, or on no line
             reason = error
             continue
-        start = result.begin + min(SETTLING, (result.duration - result.begin) / 3)
-        late = data["time"].values >= start
+        late = _settled(result, data)
         return plots_potentials.laminar(
             data["time"].values[late], along, data.values[late], title=str(data.name)
         )
@@ -322,10 +326,39 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
+def eeg(result: Result, simulation: Simulation | None = None, report: str | None = None) -> Figure:
+    """Potential at electrodes over time, and its spectra.
+
+    Parameters
+    ----------
+    report : of potentials; None takes the first of electrodes of a head.
+    """
+    names = [name for name in result.potentials if "head" in result.potential(name).attrs]
+    if report is None and not names:
+        raise InputError(
+            "has no potentials at electrodes of a head", file=result.directory,
+            fix="Give a report of module extracellular a head, or name one with --report.",
+        )  # fmt: skip
+    data = result.potential(report or names[0])
+    late = _settled(result, data)
+    channels = data["name" if "name" in data.coords else "channel"].values
+    return plots_potentials.electrodes(
+        data["time"].values[late], data.values[late],
+        [str(each).replace("_", " ") for each in channels], title=str(data.name),
+    )  # fmt: skip
+
+
+def _settled(result: Result, data: DataArray) -> NDArray[np.bool_]:
+    """bool[samples], when cells have left the voltage that they all begin with."""
+    start = result.begin + min(SETTLING, (result.duration - result.begin) / 3)
+    return np.asarray(data["time"].values >= start)
+
+
 #: Pictures of a run by their name; those in ``OF_CIRCUITS`` need the configuration too.
 PICTURES: dict[str, Callable[..., Figure]] = {
     "raster": raster, "rates": rates, "traces": traces, "morphology": morphology,
     "areas": raster_by_area, "views": cortex_views, "cortex": cortex, "lfp": lfp,
+    "eeg": eeg,
 }  # fmt: skip
 OF_CIRCUITS = ("morphology", "areas", "views", "cortex")
 

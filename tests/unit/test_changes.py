@@ -75,7 +75,10 @@ def require_same(one, other):
 
 EVERY = [
     ex.synapses(source=CELLS, target="all", weight=0.5, removed=0.25, start=3, stop=4, name="s"),
-    ex.synapses(target=CELLS, decay=2.0),
+    ex.synapses(target=CELLS, decay=2.0, delay=3.0),
+    ex.conductance(CELLS, 0.01, 0.003, tau=2.7, reversal=-75.0, start=3, name="noise"),
+    ex.clamp(ONE, -70.0, resistance=5.0, stop=9),
+    ex.temperature(38.5, start=2),
     ex.synapses(),
     ex.channel({"ei": "e"}, "NaTs NaV", "soma", gbar=0.8, to={"x": 1.0}, start=2000),
     ex.channel("cells", "pas", e=1.1),
@@ -115,6 +118,10 @@ def test_an_entry_of_a_configuration_is_the_change(change, tmp_path):
          r"\[0\].section: unknown section 'leg'. Use soma, axon"),
         ({"type": "channels", "mechanisms": "NaV", "times": {"g": 1}, "to": {"g": 1}},
          r"\[0\].to: must be of other parameters than times"),
+        ({"type": "synapses", "delay": 0}, r"\[0\].delay: must be above 0"),
+        ({"type": "temperature", "celsius": 200}, r"\[0\].celsius: must be from -50 to 100 degC"),
+        ({"type": "conductance", "sigma": 0}, r"\[0\].sigma: must be above 0, uS"),
+        ({"type": "voltage", "resistance": 0}, r"\[0\].resistance: must be above 0, MOhm"),
         ({"type": "lesion", "share": 0}, r"\[0\].share: must be a share above 0"),
         ({"type": "lesion", "share": 1e-9}, r"\[0\].node_set: lesion is about no node"),
         ({"type": "configure_all_sections", "section_configure": "%s.L"},
@@ -143,6 +150,7 @@ def test_mistakes_name_the_entry_the_key_and_the_fix(tmp_path, entry, message):
         (ex.synapses(source="drive", removed=1e-9), "synapses is about no synapse"),
         (ex.background("cells", 0.5), "rate is about no cell or random train"),
         (ex.current("drive", 0.5), "current is about no cell or random train"),
+        (ex.clamp("drive", -70), "voltage is about no cell or random train"),
     ],
 )
 def test_a_change_that_is_about_nothing_is_an_error_even_if_it_begins_later(
@@ -348,6 +356,13 @@ def test_rates_change_from_a_time_to_a_time_and_trains_are_as_before(recipe, tmp
         assert unchanged.inputs == [plain] and unchanged.effects[0].inputs == len(plain.rows)
 
 
+def test_a_rate_that_changes_after_the_end_is_no_error(tmp_path):
+    """As all changes: a study of pulses had been refused where its runs were cut short."""
+    late = write(tmp_path / "a", ex.background("drive", 2.0, start=50))
+    assert build_network(ic.load_simulation(late)).touched[0].inputs == 2
+    require_same(simulated(late), simulated(write(tmp_path / "b")))
+
+
 def test_random_numbers_of_a_changed_rate_are_those_of_its_time_however_it_is_written(recipe):
     made = [in_force(with_changes(recipe, [ex.background("background", 2.0, start=a, stop=b)]))
             for a, b in ((20, 30), (20.0, np.float64(30)))]  # fmt: skip
@@ -385,6 +400,71 @@ def test_slower_decay_is_that_of_a_parameter_file_that_was_edited(tmp_path):
     assert [k.tau_decay > 2 for k in single.kinetics] == (single.source >= 2).tolist()
 
 
+def test_later_synapses_are_those_of_edges_that_were_edited(tmp_path):
+    """Of all, and of those of one origin alone; the window is as long as the shortest of now."""
+    late = write(tmp_path / "a", synapse={"delay": 2.5})
+    require_same(simulated(write(tmp_path / "b", ex.synapses(delay=2.5))), simulated(late))
+    override = {"name": "late", "source": "all", "target": "cells", "weight": 1.0,
+                "synapse_delay_override": 2.5}  # fmt: skip
+    held = with_sections(write(tmp_path / "c"), connection_overrides=[override])
+    require_same(simulated(held), simulated(late))
+    assert not simulated(late)[0].equals(simulated(write(tmp_path / "d"))[0])
+    some = write(tmp_path / "e", ex.synapses(source="drive", delay=3.0),
+                 ex.synapses(target=ONE, delay=0.5))  # fmt: skip
+    simulation = ic.load_simulation(some)
+    network = build_network(simulation)
+    single = Connected(in_force(simulation), network, "cells", np.arange(2))
+    of_drive, onto_one = single.source >= 2, single.cell == 0
+    expected = np.where(of_drive, 3.0, 1.0) * np.where(onto_one, 0.5, 1.0)
+    np.testing.assert_allclose(single.delay, expected)
+    assert network.shortest == 0.5  # of 0.5 and 1.0 between cells
+
+
+def test_delays_of_a_recipe_change_where_synapses_are_stored(recipe, files):
+    slow = [ex.synapses(source=INHIBITORY, target=AREA, delay=2.0)]
+    one, other = (build_network(with_changes(each, slow), True) for each in (recipe, files))
+    c, d = one.connections, other.connections
+    np.testing.assert_array_equal(c.delays[c.delay], d.delays[d.delay])
+    plain = build_network(recipe, True).connections
+    assert c.delays[c.delay].sum() > plain.delays[plain.delay].sum()
+    with pytest.raises(ConfigError, match="drawn at each spike, with the delays of their rule"):
+        build_network(with_changes(recipe, slow), False)
+
+
+@pytest.mark.parametrize(
+    ("change", "entry"),
+    [
+        (ex.conductance(ONE, 0.004, 0.002, tau=5.0, reversal=-20.0, start=5, stop=25, name="held"),
+         {"input_type": "conductance", "module": "ornstein_uhlenbeck", "mean": 0.004,
+          "sigma": 0.002, "tau": 5.0, "reversal": -20.0}),
+        (ex.clamp(ONE, -60.0, resistance=2.0, start=5, stop=25, name="held"),
+         {"input_type": "voltage_clamp", "module": "SEClamp", "voltage": -60.0,
+          "series_resistance": 2.0}),
+    ],
+)  # fmt: skip
+def test_conductances_and_clamps_are_inputs(tmp_path, change, entry):
+    drive = {"drive": poisson()}
+    held = {**entry, "node_set": ONE, "delay": 5.0, "duration": 20.0}
+    ours = simulated(write(tmp_path / "a", change, inputs=drive))
+    theirs = simulated(write(tmp_path / "b", inputs={**drive, "held": held}))
+    require_same(ours, theirs)
+    assert (ours[1] != simulated(write(tmp_path / "c", inputs=drive))[1]).any()
+
+
+def test_a_temperature_is_that_of_the_conditions(tmp_path):
+    """From the beginning; and that of the beginning comes back where a change ends."""
+    warm = {"celsius": 38.0, "v_init": -80.0}
+    ours = simulated(write(tmp_path / "a", ex.temperature(38.0)))
+    require_same(ours, simulated(write(tmp_path / "b", conditions=warm)))
+    once = simulated(write(tmp_path / "c", ex.temperature(38.0, start=10, stop=20)))
+    back = [ex.temperature(38.0, start=10), ex.temperature(34.0, start=20)]
+    require_same(once, simulated(write(tmp_path / "d", *back)))
+    assert not once[0].equals(ours[0])
+    network = build_network(ic.load_simulation(write(tmp_path / "e", ex.temperature(38, start=9))))
+    told = network.touched[0].channels
+    assert told["NaV"] == 2 and "Ih" not in told  # whose rates are the same at any
+
+
 def test_of_what_is_drawn_a_rule_has_one_decay(recipe):
     some = with_changes(recipe, [ex.synapses(source=INHIBITORY, decay=2.0)])
     stored, drawn = (build_network(some, store) for store in (True, False))
@@ -410,6 +490,7 @@ LATE = [
     ex.synapses(source="drive", target="cells", weight=2.0, start=20),
     ex.channel(ONE, "pas", e=0.97, start=26.3, stop=31),
     ex.synapses(source="cells", decay=1.5, start=20, stop=35),
+    ex.temperature(37.0, start=28, stop=33),
 ]
 
 
@@ -450,7 +531,26 @@ def test_a_change_after_the_onset_is_a_branch_from_then(config, control, changed
     assert touched == [
         {"cells": 2, "channels": {"NaV": 2}}, {"synapses": 80},
         {"cells": 1, "channels": {"pas": 123}}, {"synapses": 40},
+        {"channels": touched[-1]["channels"]},
     ]  # fmt: skip
+
+
+def test_delays_that_change_on_the_way_are_a_branch_from_then(tmp_path):
+    """Also where the run is stopped in between; single synapses cannot be followed."""
+    late = ex.synapses(source="drive", delay=2.5, start=20, stop=30)
+    options = {"threads": 1, "progress": None}
+    whole = ic.run(write(tmp_path / "a", late), output_dir=tmp_path / "whole", **options)
+    plain = ic.run(write(tmp_path / "b"), save_at=20, **options)
+    state = plain.directory / "state_20ms.h5"
+    branch = ic.run(write(tmp_path / "c", late), start_from=state, **options)
+    after, before = (r.report("soma").values[-200:] for r in (whole, plain))
+    np.testing.assert_array_equal(branch.report("soma").values, after)
+    assert (after != before).any()
+    path, part = write(tmp_path / "d", late), tmp_path / "part"
+    ic.run(path, output_dir=part, tstop=26, checkpoint_every=10, **options)
+    require_equal(ic.continue_run(part, tstop=40, **options).directory, whole.directory)
+    with pytest.raises(ConfigError, match=r"reports.single: delays change on the way"):
+        ic.run(write(tmp_path / "e", late, reports=REPORTS), **options)
 
 
 @pytest.mark.parametrize("precision", ["double", "mixed"])

@@ -171,6 +171,18 @@ def test_every_change_takes_it(recipe, change):
     np.testing.assert_array_equal(rows, expected[0][1])
 
 
+def test_shells_have_all_nodes_once(recipe):
+    """A gradient: each value up to its distance, whatever order they are given in."""
+    points = ex.scattered(300, seed=3, what="plaques")
+    shells = ex.shells(points, {np.inf: 0.1, 40.0: 0.5, 90.0: 0.3}, ei="e")
+    assert [value for _, value in shells] == [0.5, 0.3, 0.1]
+    inner, middle, rest = (ids(recipe.circuit, nodes)["cortex"] for nodes, _ in shells)
+    both = ids(recipe.circuit, ex.near(points, 90.0, ei="e"))["cortex"]
+    assert inner and middle and sorted([*inner, *middle]) == sorted(both)
+    everybody = ids(recipe.circuit, {"population": "cortex", "ei": "e"})["cortex"]
+    assert sorted([*both, *rest]) == sorted(everybody)
+
+
 def test_it_is_plain_data_in_a_study_and_in_a_file_of_ones_own():
     told = {"lose": {"node_set": {"area": "VISp", "near": {"points": PLAQUES, "um": 20}},
                      "share": 0.5}}  # fmt: skip

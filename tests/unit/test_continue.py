@@ -468,7 +468,6 @@ def test_what_a_branch_cannot_carry_is_refused_by_name(config, saved, tmp_path):
     cases = [
         ({"dt": 0.05}, {}, "other time step: 0.1 ms, here 0.05 ms"),
         ({"integrator": "crank-nicolson"}, {}, "other integrator"),
-        ({}, {"conditions": {"celsius": 30.0, "v_init": -80.0}}, "other temperature: 34 degC"),
         ({}, {"reports": {"fresh": single}}, "reports.fresh: the state does not hold"),
         ({"tstop": 15.0}, {}, "the run ends at 15 ms"),
         ({"output_dir": saved[1].parent}, {}, "whose results a branch would replace"),

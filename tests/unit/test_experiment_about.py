@@ -284,7 +284,7 @@ def test_the_page_tells_all_of_it_and_loads_nothing(done):
         "A &lt;pulse&gt; into VISp", "its neighbours", "Somebody 2001", "agrees",
         "cannot be asked", "nobody sleeps", "current_clamp", "Thalamus.", "2 seeds are few",
         "isocortex experiment run study.json",
-        "--from ../until_30ms/output/state_30ms.h5", "smallest visible",
+        "--from ../until_30ms/output/state_30ms.h5", "smallest visible", "Field potentials",
     ):  # fmt: skip
         assert text in page, text
     assert page.count("<figure>") >= 3 and "<pulse>" not in page
@@ -353,7 +353,9 @@ def test_the_commands_of_the_page_repeat_a_run(done, tmp_path):
         "../until_30ms/output/state_30ms.h5"
     )
     build = jobs["circuit of seed 1"].command
-    assert build == "isocortex build cortex -o . --scale 0.0001"
+    assert build == (
+        "isocortex build cortex -o . --scale 0.0001 --eeg MOs --eeg SSp-bfd --eeg VISp"
+    )
 
 
 def test_experiments_are_listed_shown_and_reported(done, tmp_path):

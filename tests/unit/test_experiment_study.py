@@ -14,7 +14,7 @@ import pytest
 import isocortex as ic
 from isocortex import experiment as ex
 from isocortex.errors import ConfigError, InputError
-from isocortex.experiment import jobs, results, running, workers
+from isocortex.experiment import figures, jobs, results, running, workers
 from isocortex.experiment.measures import MEASURES, Look
 from isocortex.experiment.pieces import Piece, with_pieces
 from isocortex.experiment.statistics import FewSeedsWarning
@@ -163,6 +163,19 @@ def test_arms_that_are_alike_at_first_begin_with_one_state(done):
     early = {arm: trains(table[table["timestamps"] < 40.0]) for arm, table in tables.items()}
     np.testing.assert_array_equal(early["control"], early["pulse"])
     assert len(tables["pulse"]) > len(tables["control"])
+
+
+def test_electrodes_on_the_skull_see_every_run_unless_voltages_are_clamped(done):
+    _, result, folder, _ = done
+    found = result.run("block", 1).result.potential("eeg")
+    assert list(found["name"].values)[:2] == ["MOs_left", "MOs_right"] and found.shape[1] == 6
+    assert float(np.abs(found).max()) > 0
+    clamp = {"inputs": {"clamp": {"input_type": "voltage_clamp", "module": "SEClamp",
+                                  "node_set": "VISp", "voltage": -60.0, "delay": 20.0,
+                                  "duration": 10.0}}}  # fmt: skip
+    clamped = study(arms={"control": [], "clamped": [clamp]})
+    for made, there in ((study(), True), (clamped, False)):
+        assert ("eeg" in made.config_of(1, (), 70.0)["reports"]) is there
 
 
 def test_what_is_done_is_not_done_again(done):
@@ -318,6 +331,30 @@ def test_arms_are_compared_within_seeds(done):
         table.loc["block"][[1, 2]], (rates["block"] - rates["control"]).loc[["E", "I"]]
     )
     assert "2 seeds" in table.attrs["note"] and table.attrs["unit"] == "Hz"
+
+
+def test_arms_are_drawn_side_by_side_as_doses_are(done):
+    """Each in the time in which it differs; the control in that of the first."""
+    _, result, _, _ = done
+    excitatory, inhibitory = figures.doses(result).axes
+    assert [each.get_text() for each in excitatory.get_xticklabels()] == list(result.arms)
+    for axes, sign in ((excitatory, "E"), (inhibitory, "I")):
+        seeds = np.transpose([line.get_ydata() for line in axes.lines[:2]])
+        block = result.compare("rate", "sign", arm="block", warn=False).loc["block", sign]
+        np.testing.assert_allclose(seeds[2].mean(), block["arm"])
+        pulse = result.compare("rate", "sign", arm="pulse", warn=False).loc["pulse", sign]
+        np.testing.assert_allclose(seeds[:2].mean(axis=1), pulse[["control", "arm"]])
+
+
+def test_fields_are_drawn_of_whole_runs(done):
+    """A branch has what it has in common with others before it."""
+    _, result, _, _ = done
+    *arms, spectra = figures.eeg(result, 1).axes
+    assert [axes.get_title(loc="left") for axes in arms] == list(result.arms)
+    for axes in arms:
+        assert len(axes.lines) == 6 and axes.lines[0].get_xdata()[0] < 1.0
+        assert axes.lines[0].get_xdata()[-1] > 69.0
+    assert not spectra.axison  # 60 ms are too short for them
 
 
 def test_rates_are_those_of_the_spikes(done):

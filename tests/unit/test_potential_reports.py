@@ -20,14 +20,18 @@ import isocortex as ic
 from isocortex import pictures
 from isocortex.analysis.potentials import dipole_moment
 from isocortex.cells.extracellular import membrane_currents, of_voltages, transfer_resistances
+from isocortex.cells.head import Head
 from isocortex.errors import ConfigError, InputError
 from isocortex.network.build import build_network
 from isocortex.session.recorders import recorders_of
+from isocortex.sonata.contacts import write_contacts
 
 CELLS = {"population": "cells"}
 ZERO, ONE = {**CELLS, "node_id": [0]}, {**CELLS, "node_id": [1]}
 CONTACTS = np.array([[0.0, 60.0, 15.0], [20.0, 10.0, 15.0], [40.0, -40.0, 15.0]])
 END = 20.0
+HEAD = {"centre": [0.0, -4500.0, 0.0], "radii": [5000.0, 5100.0, 5400.0, 5900.0]}
+ELECTRODES = np.array([[0.0, 900.0, 0.0], [3000.0, -800.0, 500.0]])
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def result(folder):
     """Two cells in one place, one of them under an electrode; all their voltages and fields."""
+    write_contacts(folder / "eeg.csv", ELECTRODES, ["one", "two"])
     config = write_library_circuit(
         folder, edges=[(0, 0, 40), (1, 1, 40)], run={"tstop": END}, place=ORIGIN,
         inputs={"drive": poisson(), "clamp": clamp(0.4, (1,), duration=15.0)},
@@ -52,6 +57,9 @@ def result(folder):
             "by_type": {"module": "current_dipole", "cells": CELLS, "by": "node_type_id",
                         "dt": 0.2},
             "of_zero": {"module": "current_dipole", "cells": ZERO},
+            "eeg": potentials(folder, ZERO, electrode_positions="eeg.csv", head=HEAD),
+            "shallow": potentials(folder, CELLS, electrode_positions="eeg.csv", head=HEAD,
+                                  minimum_distance=800.0, dt=0.2),
         },
     )  # fmt: skip
     return ic.run(config, output_dir=folder / "output", progress=None)
@@ -121,13 +129,49 @@ def test_moments_are_those_of_the_recorded_voltages(result):
     np.testing.assert_allclose(both.values[::2], by_type.values, atol=1e-12)
 
 
+def test_electrodes_of_a_head_see_the_moment_from_where_the_cell_is(result):
+    """At 0, 0, 0: 4500 um from the centre; what is less deep than 800 um counts as at 4200."""
+    head = Head(np.array(HEAD["centre"]), tuple(HEAD["radii"]))
+    found, moment = result.potential("eeg"), result.dipole("of_zero").values[:, 0]
+    expected = moment @ head.lead_field(np.zeros((1, 3)), ELECTRODES)[:, 0].T
+    np.testing.assert_allclose(found, expected, atol=1e-9 * np.abs(expected).max())
+    assert list(found["name"].values) == ["one", "two"]
+    np.testing.assert_allclose(found.attrs["head"], [*HEAD["centre"], *HEAD["radii"]])
+    deep = head.lead_field(np.array([[0.0, -300.0, 0.0]]), ELECTRODES)[:, 0]
+    both = result.dipole("moment").values[::2, 0]
+    np.testing.assert_allclose(
+        result.potential("shallow"), both @ deep.T, atol=1e-9 * np.abs(both @ deep.T).max()
+    )
+
+
 def test_the_summary_tells_them(result):
     assert "potential field: 3 channels, 200 samples" in result.summary
     assert "dipole moments moment: 1 groups, 200 samples" in result.summary
-    assert result.potentials[:2] == ["bounds", "far"]
+    assert result.potentials[:3] == ["bounds", "eeg", "far"]
     assert result.dipoles == ["by_type", "moment", "of_zero"]
     with pytest.raises(InputError, match="field"):
         result.potential("none")
+
+
+def test_a_random_conductance_is_of_the_membrane_and_a_voltage_clamp_is_refused(tmp_path):
+    """As synapses are: nothing is injected, and the moment is that of the voltages alone."""
+    held = {"node_set": "cells", "delay": 1.0, "duration": 9.0}
+    noise = {**held, "input_type": "conductance", "module": "ornstein_uhlenbeck", "mean": 0.02,
+             "sigma": 0.01, "tau": 2.0}  # fmt: skip
+    config = write_library_circuit(
+        tmp_path, run={"tstop": 10.0}, place=ORIGIN, inputs={"noise": noise},
+        reports={"all": report("v", "all", CELLS), "of_zero": {"module": "current_dipole",
+                                                               "cells": ZERO}},
+    )  # fmt: skip
+    found = ic.run(config, progress=None)
+    model, v = voltages(found, 0)
+    expected = dipole_moment(model, v, model.start, model.end)
+    assert np.abs(expected).max() > 1.0
+    np.testing.assert_allclose(found.dipole("of_zero").values[:, 0], expected, atol=2e-3)
+    clamped = {**held, "input_type": "voltage_clamp", "module": "SEClamp", "voltage": -60.0}
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"inputs": {"clamp": clamped}}))
+    with pytest.raises(ConfigError, match="has a voltage clamp"):
+        ic.run(config, output_dir=tmp_path / "clamped", progress=None)
 
 
 def changed(folder, **more):
@@ -148,6 +192,11 @@ def changed(folder, **more):
         ({"end_time": 3.0, "start_time": 5.0}, "ends at 3 ms"),
         ({"cells": "drive"}, "no biophysical cell"),
         ({"dt": 0.15}, "no multiple"),
+        ({"head": {"centre": [0, 0, 0], "radii": [5.0, 4.0, 6.0, 7.0]}}, "head.radii.*ascending"),
+        ({"head": {"radii": [5.0, 4.0, 6.0, 7.0]}}, "head.centre"),
+        ({"head": HEAD, "minimum_distance": "auto"}, "minimum_distance.*Give um"),
+        ({"head": HEAD}, "field.electrode_positions.*electrode 2 lies 4460.2 um"),
+        ({"head": {**HEAD, "radii": [50.0, 60.0, 70.0, 80.0]}}, "head.radii.*outside the brain"),
         ({"module": "current_dipole"}, "variable_name: unknown key"),
     ],
 )
@@ -230,6 +279,16 @@ def test_a_probe_is_drawn_by_depth(folder, result, tmp_path):
     assert field.get_ylim()[0] > field.get_ylim()[1]  # the pia is above
     assert sources.get_xlabel() == "time (ms)" and spectrum.get_xlabel() == "frequency (Hz)"
     assert field.get_xlim()[0] == pytest.approx(END / 3, abs=1.0)  # without the beginning
+
+
+def test_electrodes_are_drawn_with_their_names(folder, result, tmp_path):
+    status, printed, error = isocortex("plot", "eeg", result.directory, "-o", tmp_path / "e.png")
+    assert (status, error) == (0, "")
+    traces, spectrum = pictures.eeg(result).axes
+    assert [each.get_text() for each in traces.get_yticklabels()] == ["one", "two"]
+    assert len(spectrum.lines) == 2 and spectrum.get_xlabel() == "frequency (Hz)"
+    ic.run(changed(folder), tstop=2.0, output_dir=tmp_path / "none", progress=None)
+    one_line(isocortex("plot", "eeg", tmp_path / "none"), "head")
 
 
 def test_what_is_no_probe_is_not_drawn(folder, result, tmp_path):

@@ -1,6 +1,8 @@
-"""The potential along a probe: over time, its sources and sinks, and its spectrum by depth."""
+"""Potentials: along a probe with sources, sinks and spectra by depth, and at electrodes."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import rc_context
@@ -10,7 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from isocortex.analysis.potentials import current_source_density, spectra_by_contact
-from isocortex.analysis.style import RC, new_figure, subplots
+from isocortex.analysis.style import RC, colours, new_figure, subplots
 from isocortex.arrays import FloatArray
 from isocortex.printable import printable
 
@@ -49,6 +51,35 @@ def laminar(time: ArrayLike, depth: ArrayLike, potential: ArrayLike, *, title: s
     figure.colorbar(image, ax=spectrum, label="µV²/Hz", location="top", shrink=0.9)
     spectrum.set(xlabel="frequency (Hz)", xscale="log")
     field.set(ylabel="depth (µm)", ylim=(z[-1] + 25.0, z[0] - 25.0))
+    figure.suptitle(printable(title), x=0.01, ha="left", fontsize=10)
+    return figure
+
+
+@rc_context(RC)
+def electrodes(
+    time: ArrayLike, potential: ArrayLike, names: Sequence[str], *, title: str = ""
+) -> Figure:
+    """Potential at electrodes over time, one under the other on one scale, and their spectra.
+
+    Parameters
+    ----------
+    time : float[samples], ms, evenly spaced.
+    potential : float[samples, electrodes], mV.
+    """
+    t, values = np.asarray(time, np.float64), np.asarray(potential, np.float64)
+    figure = new_figure(10.0, max(2.6, 0.7 + 0.42 * len(names)))
+    traces, spectrum = subplots(figure, 1, 2, width_ratios=[3, 1.3])
+    uV = 1e3 * (values - values.mean(axis=0))
+    gap = 2.0 * float(np.percentile(np.abs(uV), SHOWN)) or 1.0
+    frequency, power = spectra_by_contact(values, float(t[1] - t[0]), min(500.0, np.ptp(t) / 2))
+    shown = (frequency > 0) & (frequency <= max(HIGHEST, 3.0 * frequency[1]))
+    for k, shade in enumerate(colours(names).values()):
+        traces.plot(t, uV[:, k] - k * gap, color=shade, linewidth=0.6)
+        spectrum.loglog(frequency[shown], 1e6 * power[shown, k], color=shade, linewidth=0.9)
+    traces.set_yticks(-gap * np.arange(len(names)), [printable(name) for name in names])
+    traces.set(xlabel="time (ms)", xlim=(t[0], t[-1]), ylim=(-gap * (len(names) - 0.4), 0.6 * gap))
+    traces.set_title(f"rows are {gap:.2g} µV apart", loc="right", fontsize=8)
+    spectrum.set(xlabel="frequency (Hz)", ylabel="µV²/Hz")
     figure.suptitle(printable(title), x=0.01, ha="left", fontsize=10)
     return figure
 

@@ -95,7 +95,7 @@ class Change:
 
 @dataclass(frozen=True)
 class SynapseChange(Change):
-    """The synapses from some nodes onto some: weaker, stronger, fewer, slower or faster.
+    """The synapses from some nodes onto some: weaker, stronger, fewer, slower, faster or later.
 
     Attributes
     ----------
@@ -105,6 +105,7 @@ class SynapseChange(Change):
         function of the two nodes alone: a larger share has all of a smaller one.
     decay : factor on the time constant with which their conductances decay, above 0. An event of
         then peaks at its weight as before.
+    delay : factor on the delays, above 0.
     """
 
     TYPE: ClassVar[str] = "synapses"
@@ -114,12 +115,14 @@ class SynapseChange(Change):
     weight: float = 1.0
     removed: float = 0.0
     decay: float = 1.0
+    delay: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require(math.isfinite(self.weight) and self.weight >= 0, "weight", "0 or more")
         self.require(0 <= self.removed <= 1, "removed", "a share from 0 to 1")
         self.require(math.isfinite(self.decay) and self.decay > 0, "decay", "above 0")
+        self.require(math.isfinite(self.delay) and self.delay > 0, "delay", "above 0")
 
 
 @dataclass(frozen=True)
@@ -237,10 +240,97 @@ class RateChange(Change):
         self.require(math.isfinite(self.factor) and self.factor >= 0, "factor", "0 or more")
 
 
+@dataclass(frozen=True)
+class TemperatureChange(Change):
+    """The temperature of all cells: rates of channels, and the reversal potential of calcium.
+
+    Synapses, conductances and delays stay as they are.
+
+    Attributes
+    ----------
+    celsius : degC.
+    """
+
+    TYPE: ClassVar[str] = "temperature"
+
+    celsius: float = 34.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(-50 < self.celsius < 100, "celsius", "from -50 to 100 degC")
+
+
+@dataclass(frozen=True)
+class ConductanceChange(Change):
+    """A random conductance in the soma of every cell of a node set, as of many small synapses.
+
+    An Ornstein-Uhlenbeck process, each cell's own, cut at 0 and new every 0.25 ms. Virtual nodes
+    are left out, point neurons refused.
+
+    Attributes
+    ----------
+    mean, sigma : uS, of the process.
+    tau : ms, its correlation time.
+    reversal : mV.
+    """
+
+    TYPE: ClassVar[str] = "conductance"
+    REBUILDS: ClassVar[bool] = False
+
+    node_set: Any = None
+    mean: float = 0.0
+    sigma: float = 0.0
+    tau: float = 3.0
+    reversal: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(math.isfinite(self.mean), "mean", "a finite number, uS")
+        self.require(math.isfinite(self.sigma) and self.sigma > 0, "sigma", "above 0, uS")
+        self.require(math.isfinite(self.tau) and self.tau >= 0, "tau", "0 ms or more")
+        self.require(math.isfinite(self.reversal), "reversal", "a finite number, mV")
+
+
+@dataclass(frozen=True)
+class ClampChange(Change):
+    """The somata of a node set held at a voltage through a resistance, by NEURON's SEClamp.
+
+    Virtual nodes are left out, point neurons refused.
+
+    Attributes
+    ----------
+    voltage : mV.
+    resistance : MOhm.
+    """
+
+    TYPE: ClassVar[str] = "voltage"
+    REBUILDS: ClassVar[bool] = False
+
+    node_set: Any = None
+    voltage: float = -65.0
+    resistance: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(math.isfinite(self.voltage), "voltage", "a finite number, mV")
+        right = math.isfinite(self.resistance) and self.resistance > 0
+        self.require(right, "resistance", "above 0, MOhm")
+
+
 #: All of them by what their entries say they are.
 TYPES: dict[str, type[Change]] = {
     kind.TYPE: kind
-    for kind in (SynapseChange, ChannelChange, SectionChange, Lesion, CurrentChange, RateChange)
+    for kind in (
+        SynapseChange,
+        ChannelChange,
+        SectionChange,
+        Lesion,
+        CurrentChange,
+        ConductanceChange,
+        ClampChange,
+        RateChange,
+        TemperatureChange,
+    )
 }
 
 

@@ -15,16 +15,19 @@ from isocortex.circuit.changes import (
     OURS,
     Change,
     ChannelChange,
+    ClampChange,
+    ConductanceChange,
     CurrentChange,
     Lesion,
     RateChange,
     SectionChange,
     SynapseChange,
+    TemperatureChange,
 )
 from isocortex.circuit.circuit import Circuit
 from isocortex.circuit.inputs import CurrentInput, Input, PoissonInput
 from isocortex.circuit.overrides import ConnectionOverride
-from isocortex.circuit.signals import held
+from isocortex.circuit.signals import Noise, OrnsteinUhlenbeck, Pulses, held
 from isocortex.errors import ConfigError, located
 from isocortex.random import keys, unit
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 Chosen = list[tuple[str, IntArray]]
 #: A step begins when a change's time is nearest to it; times are told with this much doubt, steps.
 DOUBT = 1e-6
+SAMPLE = 0.25  # ms, that a random conductance holds for
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Effect:
     holds : whether it is in force; if not, it is known whom it will be about.
     nodes : whom it is about, for those that are not about synapses between two sets.
     inputs : how many electrodes or random trains it is about.
+    celsius : degC, that it makes of all cells; None leaves them.
     """
 
     change: Change
@@ -61,6 +66,7 @@ class Effect:
     overrides: tuple[ConnectionOverride, ...] = ()
     membrane: Membrane | None = None
     inputs: int = 0
+    celsius: float | None = None
 
 
 def with_changes(simulation: Simulation, changes: Iterable[Change]) -> Simulation:
@@ -99,8 +105,12 @@ def in_force(simulation: Simulation, time: float = 0.0) -> Simulation:
             effect, inputs = _effect(simulation, change, holds, inputs, where)
         effects.append(effect)
     delayed = sorted((o for o in simulation.overrides if o.start < now), key=lambda o: o.start)
-    held = [o for effect in effects if effect.holds for o in effect.overrides]
-    return replace(simulation, overrides=[*delayed, *held], inputs=inputs, effects=effects)
+    of_changes = [o for effect in effects if effect.holds for o in effect.overrides]
+    warmth = [effect.celsius for effect in effects if effect.holds and effect.celsius is not None]
+    return replace(
+        simulation, overrides=[*delayed, *of_changes], inputs=inputs, effects=effects,
+        celsius=warmth[-1] if warmth else simulation.celsius,
+    )  # fmt: skip
 
 
 def rebuilt_at(simulation: Simulation) -> list[int]:
@@ -122,8 +132,13 @@ def _effect(
         between = ConnectionOverride.between(
             circuit, change.source, change.target, change.weight, name=change.label, where=where,
         )  # fmt: skip
-        between = replace(between, multiplies=True, removed=change.removed, decay=change.decay)
+        between = replace(
+            between, multiplies=True, removed=change.removed, decay=change.decay,
+            slower=change.delay,
+        )  # fmt: skip
         return Effect(change, holds, [], (between,)), inputs
+    if isinstance(change, TemperatureChange):
+        return Effect(change, holds, [], celsius=change.celsius), inputs
     nodes = _whom(circuit, change, where)
     if isinstance(change, Lesion):
         everybody = circuit.select(None, where)
@@ -133,12 +148,12 @@ def _effect(
     if isinstance(change, ChannelChange | SectionChange):
         membrane = Membrane(nodes, membrane_of(change))
         return Effect(change, holds, nodes, membrane=membrane), inputs
-    if isinstance(change, CurrentChange):
+    if isinstance(change, CurrentChange | ConductanceChange | ClampChange):
         made = list(_currents(simulation, change, nodes))
         count = sum(len(clamp.rows) for clamp in made)
         return Effect(change, holds, nodes, inputs=count), [*inputs, *made]
     assert isinstance(change, RateChange)
-    changed, count = _rates(change, nodes, inputs)
+    changed, count = _rates(change, nodes, inputs, simulation.tstop)
     return Effect(change, holds, nodes, inputs=count), changed
 
 
@@ -174,21 +189,33 @@ def membrane_of(change: ChannelChange | SectionChange) -> MembraneChange:
 
 
 def _currents(
-    simulation: Simulation, change: CurrentChange, nodes: Chosen
+    simulation: Simulation, change: CurrentChange | ConductanceChange | ClampChange, nodes: Chosen
 ) -> Iterable[CurrentInput]:
     """Electrodes in the somata of all that are not virtual; without end they are of no run's."""
-    stop = np.inf if change.stop is None else change.stop
+    lasts = (np.inf if change.stop is None else change.stop) - change.start
+    signal: Pulses | Noise
+    voltage = None
+    if isinstance(change, CurrentChange):
+        signal = held(change.amp, change.start, lasts)
+    elif isinstance(change, ConductanceChange):
+        process = OrnsteinUhlenbeck(change.mean, change.sigma, change.tau)
+        signal = Noise(process, change.start, lasts, SAMPLE, simulation.seed)
+        voltage = held(change.reversal, change.start, lasts)
+    else:
+        signal = held(1.0 / change.resistance, change.start, lasts)
+        voltage = held(change.voltage, change.start, lasts)
     for name, rows in nodes:
         mine = rows[~simulation.circuit.nodes[name].virtual[rows]]
         if len(mine):
-            yield CurrentInput(
-                name, mine, held(change.amp, change.start, stop - change.start),
-                name=change.label,
-            )  # fmt: skip
+            yield CurrentInput(name, mine, signal, voltage, name=change.label)
 
 
-def _rates(change: RateChange, nodes: Chosen, inputs: list[Input]) -> tuple[list[Input], int]:
+def _rates(
+    change: RateChange, nodes: Chosen, inputs: list[Input], tstop: float
+) -> tuple[list[Input], int]:
     """The inputs with other rates for some time, and how many trains that is about.
+
+    A change that begins after the run's end (``tstop``, ms) is about those that it would change.
 
     A train is cut where its rate changes; its part until the first change keeps its random
     numbers, each later one has its own. A factor of 1 cuts nothing.
@@ -204,6 +231,7 @@ def _rates(change: RateChange, nodes: Chosen, inputs: list[Input]) -> tuple[list
         begin = max(change.start, getattr(given, "start", 0.0))
         end = min(stop, getattr(given, "stop", 0.0))
         if not mine.any() or begin >= end or not isinstance(given, PoissonInput):
+            count += int(np.count_nonzero(mine)) if change.start >= tstop else 0
             found.append(given)
             continue
         count += int(np.count_nonzero(mine))

@@ -32,6 +32,8 @@ class ConnectionOverride:
     removed : share of the connections whose synapses weigh nothing, 0..1. Of several that are about
         the same synapse the largest holds, which has the connections of all others.
     decay : factor on the time constant of decay; those of several multiply.
+    slower : factor on the delays; those of several multiply.
+    delay : ms, that takes the place of the delays; of several the last, and then the factors.
     """
 
     name: str
@@ -42,6 +44,8 @@ class ConnectionOverride:
     multiplies: bool = False
     removed: float = 0.0
     decay: float = 1.0
+    slower: float = 1.0
+    delay: float | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.weight) and self.weight >= 0):

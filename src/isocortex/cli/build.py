@@ -62,6 +62,10 @@ def build_cortex(
         str | None,
         typer.Option(help="An area, e.g. VISp: record the potential at a laminar probe there."),
     ] = None,
+    eeg: Annotated[
+        list[str] | None,
+        typer.Option(help="An area with electrodes on the skull over it; may be repeated."),
+    ] = None,
     annotation: Annotated[
         Path | None, typer.Option(help="CCFv3 annotation (NRRD) for the embedded one.")
     ] = None,
@@ -115,7 +119,7 @@ def build_cortex(
         config = None
         if output is not None and not dry_run:
             config = build.build_cortex(
-                output, cortex, tstop=tstop, materialize=materialize, probe=probe,
+                output, cortex, tstop=tstop, materialize=materialize, probe=probe, eeg=eeg or (),
                 progress=lambda what: out.print(f"{what[0].upper()}{what[1:]} ..."),
             )  # fmt: skip
         out.print("Counting synapses ...")

@@ -25,7 +25,7 @@ def draw(
     tell_if_unfinished(result)
     simulation = None
     try:
-        if kind != "lfp":  # its contacts are told by the results
+        if kind not in ("lfp", "eeg"):  # contacts are told by the results
             simulation = simulation_of(result, config)
     except IsocortexError as error:
         if kind in pictures.OF_CIRCUITS or config is not None:
@@ -97,3 +97,13 @@ def plot_lfp(
 ) -> None:
     """Potential along a probe, with sources, sinks and spectra by depth."""
     draw("lfp", results, output, None, report=report)
+
+
+@app.command("eeg")
+def plot_eeg(
+    results: Results,
+    report: Annotated[str | None, typer.Option(help="Its name, if there are several.")] = None,
+    output: Output = None,
+) -> None:
+    """Potential at electrodes of a head over time, with spectra."""
+    draw("eeg", results, output, None, report=report)

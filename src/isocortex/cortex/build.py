@@ -7,7 +7,7 @@ configuration holds the recipe, and whoever loads it draws the same synapses aga
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from isocortex.cortex.circuit import (
 )
 from isocortex.cortex.digest import digests
 from isocortex.cortex.dynamics import FOLDER, dynamics_of, kinetics_names
+from isocortex.cortex.head import TABLE, electrodes_over, report_of_eeg
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.node_sets import node_sets
 from isocortex.cortex.probe import laminar_probe, report_of_probe
@@ -45,6 +46,7 @@ def build_cortex(
     tstop: float = 1000.0,
     materialize: bool = False,
     probe: str | None = None,
+    eeg: Sequence[str] = (),
     progress: Progress = lambda what: None,
 ) -> Path:
     """Write circuit, background and configuration; returns the path of simulation_config.json.
@@ -56,11 +58,13 @@ def build_cortex(
     tstop : ms, of the simulation that the configuration describes.
     materialize : write every synapse to an edge file.
     probe : an area: the potential at a laminar probe in its right half will be recorded.
+    eeg : areas over which electrodes on the skull, one on either side, will record all cells.
     progress : told what is being done.
     """
     folder = Path(folder)
     network = folder / "network"
     contacts = None if probe is None else laminar_probe(cortex, probe)
+    electrodes = electrodes_over(cortex, eeg)
     with disk_errors(folder, "make the folder"):
         network.mkdir(parents=True, exist_ok=True)
         (folder / FOLDER).mkdir(exist_ok=True)
@@ -91,6 +95,10 @@ def build_cortex(
             probe, "right", f"$BASE_DIR/probe_{probe}.csv", cortex.recipe.scale
         )
         simulation["reports"][f"lfp_{probe}"] = report
+    if eeg:
+        names, places = electrodes
+        write_contacts(folder / TABLE, places, names)
+        simulation["reports"]["eeg"] = report_of_eeg(f"$BASE_DIR/{TABLE}")
     _write_json(config, simulation)
     return config
 

@@ -13,13 +13,17 @@ if TYPE_CHECKING:
     from isocortex.experiment.changes import (
         background,
         channel,
+        clamp,
+        conductance,
         current,
         lesion,
         lose,
         near,
         scattered,
         section,
+        shells,
         synapses,
+        temperature,
     )
     from isocortex.experiment.figures import forest
     from isocortex.experiment.files import read_study
@@ -33,6 +37,8 @@ __all__ = [
     "StudyResult",
     "background",
     "channel",
+    "clamp",
+    "conductance",
     "current",
     "forest",
     "judge",
@@ -45,7 +51,9 @@ __all__ = [
     "read_study",
     "scattered",
     "section",
+    "shells",
     "synapses",
+    "temperature",
 ]
 
 #: Where each name comes from, imported when it is asked for, as in :mod:`isocortex`.

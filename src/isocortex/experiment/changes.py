@@ -23,10 +23,13 @@ from isocortex.circuit.changes import (
     OURS,
     Change,
     ChannelChange,
+    ClampChange,
+    ConductanceChange,
     CurrentChange,
     Lesion,
     RateChange,
     SynapseChange,
+    TemperatureChange,
 )
 from isocortex.circuit.near import NEAR, read_near
 
@@ -34,13 +37,17 @@ __all__ = [
     "Change",
     "background",
     "channel",
+    "clamp",
+    "conductance",
     "current",
     "lesion",
     "lose",
     "near",
     "scattered",
     "section",
+    "shells",
     "synapses",
+    "temperature",
 ]
 
 
@@ -51,6 +58,7 @@ def synapses(
     weight: float = 1.0,
     removed: float = 0.0,
     decay: float = 1.0,
+    delay: float = 1.0,
     start: float = 0.0,
     stop: float | None = None,
     name: str = "",
@@ -60,11 +68,11 @@ def synapses(
     Parameters
     ----------
     removed : share of the connections, 0..1; a larger share has all of a smaller one.
-    decay : factor on the time constant of decay.
+    decay, delay : factors on the time constant of decay, and on the delays.
     """
     return SynapseChange(
-        source=source, target=target, weight=weight, removed=removed, decay=decay, start=start,
-        stop=stop, name=name,
+        source=source, target=target, weight=weight, removed=removed, decay=decay, delay=delay,
+        start=start, stop=stop, name=name,
     )  # fmt: skip
 
 
@@ -120,6 +128,50 @@ def current(
     return CurrentChange(node_set=node_set, amp=amp, start=start, stop=stop, name=name)
 
 
+def conductance(
+    node_set: Any,
+    mean: float,
+    sigma: float,
+    *,
+    tau: float = 3.0,
+    reversal: float = 0.0,
+    start: float = 0.0,
+    stop: float | None = None,
+    name: str = "",
+) -> ConductanceChange:
+    """A random conductance (Ornstein-Uhlenbeck) in the somata of some cells, each its own.
+
+    Parameters
+    ----------
+    mean, sigma : uS; tau : ms; reversal : mV.
+    """
+    return ConductanceChange(
+        node_set=node_set, mean=mean, sigma=sigma, tau=tau, reversal=reversal, start=start,
+        stop=stop, name=name,
+    )  # fmt: skip
+
+
+def clamp(
+    node_set: Any,
+    voltage: float,
+    *,
+    resistance: float = 0.01,
+    start: float = 0.0,
+    stop: float | None = None,
+    name: str = "",
+) -> ClampChange:
+    """The somata of some cells held at a voltage (mV) through a resistance (MOhm)."""
+    return ClampChange(node_set=node_set, voltage=voltage, resistance=resistance, start=start,
+                       stop=stop, name=name)  # fmt: skip
+
+
+def temperature(
+    celsius: float, *, start: float = 0.0, stop: float | None = None, name: str = ""
+) -> TemperatureChange:
+    """The temperature of all cells, degC: rates of their channels."""
+    return TemperatureChange(celsius=celsius, start=start, stop=stop, name=name)
+
+
 def background(
     node_set: Any,
     rate_factor: float,
@@ -155,6 +207,31 @@ def near(points: Any, um: float = math.inf, *, beyond: float = 0.0, **query: Any
         told["beyond"] = beyond
     read_near(told, None, NEAR)
     return {**query, NEAR: told}
+
+
+def shells(
+    points: Any, values: Mapping[float, float], **query: Any
+) -> list[tuple[dict[str, Any], float]]:
+    """Node sets about points, farther and farther from them, each with a value: a gradient.
+
+    Parameters
+    ----------
+    points : float[n, 3], um; or :func:`scattered` ones.
+    values : by the distance up to which they hold, um; infinite for all the rest.
+    query : what else the nodes must be, such as ``area="VISp"``.
+
+    Examples
+    --------
+    >>> plaques = scattered(500, what="plaques")
+    >>> loss = {20: 0.5, 50: 0.35, math.inf: 0.25}
+    >>> [synapses(target=nodes, removed=share) for nodes, share in shells(plaques, loss)][0].removed
+    0.5
+    """
+    borders = sorted(values)
+    return [
+        (near(points, um, beyond=inner, **query), values[um])
+        for inner, um in zip([0.0, *borders], borders, strict=False)
+    ]
 
 
 def scattered(density_mm3: float, *, seed: int = 0, what: str = "points") -> dict[str, Any]:

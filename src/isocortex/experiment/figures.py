@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,16 +14,26 @@ from matplotlib.figure import Figure
 
 from isocortex.analysis import areas
 from isocortex.analysis.areas import rates_over_time
+from isocortex.analysis.potentials import spectra_by_contact
 from isocortex.analysis.spectra import band_means, population_spectrum, segment_length
 from isocortex.analysis.style import COLOURS, RC, colours, new_figure, subplots
+from isocortex.arrays import FloatArray
 from isocortex.cortex.counts import HEMISPHERES
+from isocortex.experiment.measures import MEASURES
 from isocortex.experiment.results import StudyResult
 from isocortex.experiment.statistics import paired
+from isocortex.experiment.study import EEG
+from isocortex.pictures import SETTLING
 from isocortex.validation.neurons import Neurons
+
+if TYPE_CHECKING:
+    from xarray import DataArray
 
 #: Inches of a row of a forest plot, and at the least of a figure of it.
 ROW, LEAST = 0.16, 2.5
-REPORT = "membrane_potential"
+REPORT, CALCIUM = "membrane_potential", "calcium"
+SHORTEST = 200.0  # ms, of a spectrum
+HIGHEST = 150.0  # Hz
 
 
 def areas_over_time(result: StudyResult, seed: int) -> Figure:
@@ -126,6 +137,84 @@ def spectra(result: StudyResult) -> Figure | None:
 
 
 @rc_context(RC)
+def eeg(result: StudyResult, seed: int) -> Figure | None:
+    """Potential at the skull in every arm, and its spectrum over seeds; None without a report.
+
+    Arms lie under each other on one scale, each with its electrodes.
+    """
+    found = {arm: _potential(result, arm, seed) for arm in result.arms}
+    settled = min(SETTLING, result.study.tstop / 3)
+    traces = {
+        arm: 1e3 * (data - data.sel(time=slice(settled, None)).median("time"))
+        for arm, data in found.items() if data is not None
+    }  # fmt: skip
+    if len(traces) < len(found):
+        return None
+    start = max(result.study.differs_from(arm, result.study.control) for arm in result.arms)
+    shade = colours(result.arms)
+    figure = new_figure(10.0, 0.9 + 1.25 * len(traces))
+    grid = figure.add_gridspec(len(traces), 2, width_ratios=[3, 1.4])
+    panels = [figure.add_subplot(grid[k, 0]) for k in range(len(traces))]
+    most = max(
+        float(np.percentile(np.abs(data.sel(time=slice(settled, None))), 99.5))
+        for data in traces.values()
+    ) or 1.0  # fmt: skip
+    for axes, (arm, data) in zip(panels, traces.items(), strict=True):
+        for k, values in enumerate(data.values.T):
+            axes.plot(data["time"], values / (2 * most) - k, color=shade[arm], linewidth=0.5)
+        names = [str(name).replace("_", " ") for name in data["name"].values]
+        axes.set_yticks(-np.arange(len(names)), names, fontsize=6)
+        axes.set(xlim=(0.0, result.study.tstop), ylim=(0.4 - len(names), 0.6), title=arm)
+        axes.tick_params(labelbottom=axes is panels[-1])
+    panels[-1].set_xlabel(f"time (ms); rows are {2 * most:.2g} µV apart")
+    _eeg_spectra(result, figure.add_subplot(grid[:, 1]), start, shade)
+    return figure
+
+
+def _eeg_spectra(
+    result: StudyResult, axes: Axes, start: float, shade: Mapping[Hashable, str]
+) -> None:
+    """Of every arm the mean over electrodes, and its interval over seeds."""
+    length = result.study.tstop - start
+    if length < SHORTEST:
+        axes.set_axis_off()
+        return
+    for arm, colour in shade.items():
+        rows, frequency = [], np.zeros(0)
+        for seed in result.seeds:
+            data = _potential(result, str(arm), seed)
+            if data is None:
+                continue
+            late = 1e3 * data.sel(time=slice(start, None))  # µV
+            step = float(late["time"][1] - late["time"][0])
+            frequency, power = spectra_by_contact(late.values, step, length / 2)
+            rows.append(10.0 * np.log10(np.maximum(power.mean(axis=1), 1e-30)))
+        judged = [paired(column) for column in np.transpose(rows)]
+        mean, low, high = (
+            np.array([getattr(each, name) for each in judged]) for name in ("mean", "low", "high")
+        )
+        shown = (frequency > 0) & (frequency <= HIGHEST)
+        axes.plot(frequency[shown], mean[shown], color=colour, linewidth=1.0, label=str(arm))
+        axes.fill_between(frequency[shown], low[shown], high[shown], color=colour, alpha=0.2,
+                          linewidth=0)  # fmt: skip
+    axes.set(xscale="log", xlabel="frequency (Hz)", ylabel="power (dB re 1 µV²/Hz)")
+    axes.set_xticks([5, 10, 20, 50, 100], ["5", "10", "20", "50", "100"])
+    axes.minorticks_off()
+    axes.legend(fontsize=6)
+
+
+def _potential(result: StudyResult, arm: str, seed: int) -> DataArray | None:
+    """Potential at the skull of a run, with what it has in common with others, mV."""
+    from xarray import concat
+
+    run = result.run(arm, seed)
+    parts = [each for each in (run.stem, run.result) if each is not None]
+    if any(EEG not in each.potentials for each in parts):
+        return None
+    return concat([each.potential(EEG) for each in parts], "time")
+
+
+@rc_context(RC)
 def recruitment_map(neurons: Neurons, latency: pd.Series, area: str) -> Figure:
     """Both flattened sides, each area in the colour of the time at which it joins.
 
@@ -159,26 +248,73 @@ def recruitment_map(neurons: Neurons, latency: pd.Series, area: str) -> Figure:
 
 @rc_context(RC)
 def one_cell(result: StudyResult, seed: int) -> Figure | None:
-    """Voltage at the soma of one recorded cell in every arm; None where none was recorded."""
+    """Voltage and calcium at the soma of one recorded cell in every arm; None without reports."""
     if any(REPORT not in result.run(arm, seed).result.reports for arm in result.arms):
         return None
-    figure = new_figure(8.0, 0.5 + 1.1 * len(result.arms))
-    panels = np.atleast_1d(subplots(figure, len(result.arms), 1, sharex=True, sharey=True))
     cells = result.neurons(seed)
     recorded = result.run(result.arms[0], seed).result.report(REPORT)["node_id"].values
     rows = np.searchsorted(cells.ids, recorded)
     element = int(np.argmax(cells.excitatory[rows]))  # the first excitatory one, if there is any
-    row = rows[element]
-    for axes, arm in zip(panels, result.arms, strict=True):
-        run = result.run(arm, seed)
-        for each in (run.stem, run.result):
-            if each is not None:
-                data = each.report(REPORT).isel(element=element)
-                axes.plot(data["time"], data.values, color=COLOURS[0], linewidth=0.6)
+    row, n = rows[element], len(result.arms)
+    figure = new_figure(8.0, 0.9 + 1.1 * n)
+    panels = subplots(
+        figure, n + 1, 1, sharex=True, squeeze=False, height_ratios=[*n * [1.0], 0.8]
+    )[:, 0]  # fmt: skip
+    for axes, (arm, shade) in zip(panels, colours(result.arms).items(), strict=False):
+        for name, of in ((REPORT, axes), (CALCIUM, panels[-1])):
+            for data in _reports(result, str(arm), seed, name):
+                values = data.isel(element=element)
+                scale = 1e6 if name == CALCIUM else 1.0  # mM -> nM
+                of.plot(data["time"], scale * values.values, color=shade, linewidth=0.6)
         axes.set_title(f"{arm}: {cells.area[row]}, {cells.layer[row]} {cells.cell_class[row]}")
         axes.set_ylabel("v (mV)")
-    panels[-1].set(xlabel="time (ms)", xlim=(0.0, result.study.tstop))
+        axes.sharey(panels[0])
+    panels[-1].set(xlabel="time (ms)", xlim=(0.0, result.study.tstop), ylabel="Ca (nM)")
     return figure
+
+
+def _reports(result: StudyResult, arm: str, seed: int, name: str) -> list[DataArray]:
+    """A report of a run, after what the run has in common with others."""
+    run = result.run(arm, seed)
+    parts = [each for each in (run.stem, run.result) if each is not None]
+    return [each.report(name) for each in parts if name in each.reports]
+
+
+@rc_context(RC)
+def doses(result: StudyResult, measure: str = "rate") -> Figure:
+    """A measure of excitatory and of inhibitory cells in every arm: a point per seed, and means.
+
+    Each arm has the time in which it differs from the control, which has that of the first arm.
+    """
+    figure = new_figure(7.0, 2.8)
+    panels = subplots(figure, 1, 2)
+    arms = [arm for arm in result.arms if arm == result.arms[0] or result.differ(arm)]
+    start = result.study.differs_from(arms[1], arms[0]) if len(arms) > 1 else None
+    tables = [
+        result.table(measure, "sign", arm=arm, start=start if arm == arms[0] else None)
+        for arm in arms
+    ]
+    at = np.arange(len(arms))
+    for axes, sign, what in zip(panels, "EI", ("excitatory", "inhibitory"), strict=True):
+        values = np.array([table.loc[sign].to_numpy(float) for table in tables])
+        axes.plot(at, values, color="0.8", linewidth=0.7, marker=".", markersize=4)
+        judged = [paired(each) for each in values]
+        means = np.array([each.mean for each in judged])
+        sides = np.array([[each.mean - each.low, each.high - each.mean] for each in judged]).T
+        axes.errorbar(at, means, yerr=sides, color=COLOURS[0], fmt="o-", markersize=4,
+                      elinewidth=1.0)  # fmt: skip
+        _room(axes, values)
+        axes.set_xticks(at, arms, rotation=30, ha="right", fontsize=7)
+        axes.set_title(f"{what} cells")
+    unit = MEASURES[measure].unit
+    panels[0].set_ylabel(measure + (f" ({unit})" if unit else ""))
+    return figure
+
+
+def _room(axes: Axes, values: FloatArray) -> None:
+    """The axis fits what was measured: intervals of two seeds would leave nothing to be seen."""
+    top = float(np.nanmax(values, initial=0.0))
+    axes.set_ylim(0.0, 1.25 * top if top > 0 else 1.0)
 
 
 def mean_latency(tables: Mapping[int, pd.DataFrame]) -> pd.DataFrame:

@@ -17,7 +17,17 @@ from isocortex.text import read_json, read_text
 #: Functions that the arms of a file may name.
 MAKERS = {
     name: getattr(changes, name)
-    for name in ("background", "channel", "current", "lesion", "lose", "synapses")
+    for name in (
+        "background",
+        "channel",
+        "clamp",
+        "conductance",
+        "current",
+        "lesion",
+        "lose",
+        "synapses",
+        "temperature",
+    )
 }
 #: What a file says of the study itself.
 OF_STUDY = ("scale", "seeds", "tstop", "settle", "control", "precision", "recipe")

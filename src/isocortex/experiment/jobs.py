@@ -23,6 +23,8 @@ from isocortex.text import read_json, read_text
 CONFIG, OUTPUT, CIRCUIT = "simulation_config.json", "output", "circuit"
 #: Say, in a job's folder, what it was begun with and what it is of once it is whole.
 ASKED, DONE = "asked.json", "done.json"
+#: Areas that have electrodes on the skull over them, on both sides.
+ELECTRODES = ("MOs", "SSp-bfd", "VISp")
 #: Wall-clock between states from which a run that was stopped goes on.
 EVERY = "10min"
 
@@ -62,7 +64,8 @@ class Job:
         here = Path(self.folder)
         facts: dict[str, Any] = {"isocortex": __version__}
         if self.recipe is not None:
-            return dict(json.loads(json.dumps({**facts, "recipe": self.recipe})))
+            facts |= {"recipe": self.recipe, "electrodes": ELECTRODES}
+            return dict(json.loads(json.dumps(facts)))
         circuit = here.parent / CIRCUIT
         files = {"config": here / CONFIG, "circuit": circuit / "circuit_config.json",
                  "node_sets": circuit / "node_sets.json"}  # fmt: skip
@@ -97,7 +100,7 @@ class Job:
         goes_on = (here / OUTPUT / CHECKPOINT).is_file() and _told(here / ASKED) == mark
         (here / DONE).unlink(missing_ok=True)
         if self.recipe is not None:
-            build_cortex(here, CortexModel.make(Recipe(**self.recipe)))
+            build_cortex(here, CortexModel.make(Recipe(**self.recipe)), eeg=ELECTRODES)
         else:
             write_json(here / ASKED, mark)
             self._run(goes_on, told)
@@ -127,8 +130,9 @@ class Job:
         if self.recipe is not None:
             changed = {name: value for name, value in self.recipe.items()
                        if value != Recipe.__dataclass_fields__[name].default}  # fmt: skip
-            options = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in changed.items())
-            return f"isocortex build cortex -o . {options}".rstrip()
+            told = [*changed.items(), *(("eeg", area) for area in ELECTRODES)]
+            options = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in told)
+            return f"isocortex build cortex -o . {options}"
         more = f" --save-at {self.saves_at:g}" if self.saves_at is not None else ""
         if self.begins_at is not None and self.needs is not None:
             more = f" --from ../{Path(self.needs).name}/{OUTPUT}/{state_name(self.begins_at)}"

@@ -48,6 +48,8 @@ Section = tuple[str, str, Markup]
 STYLES = {AGREES: "fine", DIFFERS: "off", UNTOLD: "soft", CANNOT: "soft"}
 #: Values of a list that are told, as of points.
 MANY = 12
+#: Arms beyond which they are drawn side by side too, as doses are.
+FEW = 2
 
 
 def study_page(result: StudyResult) -> str:
@@ -60,6 +62,7 @@ def study_page(result: StudyResult) -> str:
         *spread_sections(result),
         _differences(result),
         _rhythms(result),
+        *_fields(result),
         _lacks(result, judged),
         _made(result),
     ]
@@ -225,9 +228,9 @@ def _activity(result: StudyResult) -> Section:
     cell = figures.one_cell(result, seed)
     if cell is not None:
         parts.append(
-            figure(cell, "Voltage of one cell in every arm",
+            figure(cell, "Voltage and calcium of one cell in every arm",
                    f"The same cell in every arm, seed {seed}: voltage at its soma, sampled every "
-                   "half millisecond.")
+                   "half millisecond, and below the calcium there, of all arms in their colours.")
         )  # fmt: skip
     return section("activity", "Activity", *parts)
 
@@ -245,6 +248,13 @@ def _differences(result: StudyResult) -> Section:
             "correction over the groups of the arm."
         )
     ]
+    if len(result.arms) > FEW:
+        parts.append(
+            figure(figures.doses(result), "Rates in every arm, by seed and mean",
+                   "Mean rates in every arm, in their order, as of a dose curve: grey a line for "
+                   "each seed, blue means with 95 % intervals over seeds, which contain what "
+                   "differs between animals; the differences below do not.")
+        )  # fmt: skip
     for by, what in (("area", "area, both sides together"), ("layer class", "layer and class")):
         found = result.compare("rate", by, warn=False)
         names = _order(found, by)
@@ -301,6 +311,20 @@ def _rhythms(result: StudyResult) -> Section:
                "cells (0 dB), by arm, from when all arms differ: mean and 95 % interval over "
                "seeds."),
     )  # fmt: skip
+
+
+def _fields(result: StudyResult) -> Iterator[Section]:
+    drawing = figures.eeg(result, result.seeds[0])
+    if drawing is not None:
+        yield section(
+            "fields", "Field potentials",
+            figure(drawing, "Potential at electrodes on the skull in every arm, and its spectra",
+                   "Left: potential at electrodes on the outside of the skull over MOs, SSp-bfd "
+                   f"and VISp, in a head of four spheres, seed {result.seeds[0]}. Right: power, "
+                   "mean over electrodes with its 95 % interval over seeds, from when all arms "
+                   "differ. A small cortex has few neurons and so small potentials: arms can be "
+                   "compared, amplitudes with recordings cannot."),
+        )  # fmt: skip
 
 
 # --- what must be known of it -----------------------------------------------------------------
@@ -371,4 +395,6 @@ def _commands(result: StudyResult) -> Iterator[str]:
 
 
 def _interval(low: float, high: float) -> str:
-    return f"{number(low)} to {number(high)}" if np.isfinite([low, high]).all() else "–"
+    if not np.isfinite([low, high]).all():
+        return "–"
+    return f"{number(low)} to {number(high)}".replace(" ", "\u00a0")  # on one line

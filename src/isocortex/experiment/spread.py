@@ -42,7 +42,7 @@ def _recruited(result: StudyResult, arm: str, by: str) -> Iterator[Cell]:
     yield _quantities(found, RECRUITMENT, f"focus.{area}", "Recruitment, by seed.")
     tables = {s: m.tables[f"focus.{area}"] for s, m in found.items() if f"focus.{area}" in m.tables}
     if not tables:
-        yield paragraph("In no seed did it discharge before the runs end.")
+        yield paragraph("In no seed was a discharge of it found before the runs end.")
         return
     order = figures.mean_latency(tables)
     drawing = figures.recruitment_map(result.neurons(result.seeds[0]), order["latency_ms"], area)

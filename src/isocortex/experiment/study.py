@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from isocortex.circuit.changes import CHANGES, OURS, ClampChange
 from isocortex.cortex.build import simulation_config
+from isocortex.cortex.head import TABLE, report_of_eeg
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError
 from isocortex.experiment.changes import Change
@@ -27,6 +29,8 @@ STUDY = "study.json"
 #: Reports of a built cortex that runs of studies keep: the rest is the larger part of the disk.
 KEPT_REPORTS = ("membrane_potential", "calcium")
 REPORT_STEP = 0.5  # ms
+#: Report of what electrodes on the skull see, and the module of inputs with which there is none.
+EEG, CLAMP = "eeg", "SEClamp"
 #: Names that arms may not have: they are folders beside those of arms.
 TAKEN = (CIRCUIT, "until")
 
@@ -128,6 +132,16 @@ class Study:
         at = self.branch_at
         return None if at is None else folder / f"seed_{seed}" / f"until_{at:.10g}ms"
 
+    @property
+    def clamps(self) -> bool:
+        """Whether an arm has a voltage clamp, of which no field is known."""
+        pieces = [piece.sections for arm in self.arms for piece in self.pieces(arm)]
+        inputs = [each for piece in pieces for each in piece.get("inputs", {}).values()]
+        changes = [each for piece in pieces for each in piece.get(OURS, {}).get(CHANGES) or ()]
+        return any(each.get("module") == CLAMP for each in inputs) or any(
+            each.get("type") == ClampChange.TYPE for each in changes
+        )
+
     def config_of(self, seed: int, pieces: Sequence[Piece], tstop: float) -> dict[str, Any]:
         """The SONATA configuration of a run."""
         config = simulation_config(self.recipe_of(seed), tstop)
@@ -136,6 +150,8 @@ class Study:
         config["reports"] = {
             name: {**config["reports"][name], "dt": REPORT_STEP} for name in KEPT_REPORTS
         }
+        if not self.clamps:
+            config["reports"][EEG] = report_of_eeg(f"$BASE_DIR/../{CIRCUIT}/{TABLE}")
         return with_pieces(config, pieces)
 
     def jobs(self, folder: Path, threads: int = 1) -> Iterator[Job]:

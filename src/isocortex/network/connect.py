@@ -76,7 +76,13 @@ def connect(
     overrides : of weights, of stored and of drawn synapses.
     watch : sees all synapses that are stored.
     """
-    delays = np.unique(np.concatenate([np.zeros(0), *(p.delays() for p in projections)]))
+    changes = [_factors(overrides, projection, sources) for projection in projections]
+    late = [
+        projection.delays() if factors is None else factors.delays_of(projection.delays())
+        for projection, factors in zip(projections, changes, strict=True)
+    ]
+    everything = [np.zeros(0), *late, *(p.delays() for p in projections)]
+    delays = np.unique(np.concatenate(everything))
     index = np.min_scalar_type(max(len(delays) - 1, 0))
     most_nodes = max((m.n_nodes for m in models), default=1)
     kinetics: dict[Kinetics, int] = {}
@@ -86,13 +92,15 @@ def connect(
     shortest = np.inf
     numbering = _Numbering(sources, *share, most_nodes)
     parts = [_Piece.none(index)]
-    for projection in projections:
+    for projection, factors, own_delays in zip(projections, changes, late, strict=True):
         cells = cells_of(projection.target, sources, models, cell_model)
         kinds = projection.kinds(cells)
         delay = np.searchsorted(delays, projection.delays()).astype(index)
-        shortest = min(shortest, projection.shortest(sources.kind[projection.source] != VIRTUAL))
         ends = (sources.number[projection.source], sources.number[projection.target])
-        factors = factors_of(overrides, projection, (len(ends[0]), len(ends[1])))
+        least = projection.shortest(sources.kind[projection.source] != VIRTUAL)
+        shortest = min(shortest, least)
+        if factors is not None and factors.laws is not None and np.isfinite(least):
+            shortest = min(shortest, float(factors.delays_of(np.array([least])).min()))
         numbered = [
             (kinetics.setdefault(changed.conductance, len(kinetics)), before.conductance)
             for changed, before in with_decays(kinds, factors)
@@ -109,6 +117,12 @@ def connect(
                 raise ConfigError(
                     f"the synapses of {projection.name} are plastic, and drawn at each spike",
                     field="networks", fix="Write them as edges.",
+                )  # fmt: skip
+            if factors is not None and factors.laws is not None and not store:
+                raise ConfigError(
+                    f"the synapses of {projection.name} are drawn at each spike, with the delays "
+                    "of their rule", field="isocortex.changes",
+                    fix="Let them be stored (--store-synapses), or leave delays as they are.",
                 )  # fmt: skip
             what = type(tables)
             if what in drawn:
@@ -127,7 +141,8 @@ def connect(
                 made = watch.seen(projection, (len(ends[0]), len(ends[1])), made)
             if factors is not None:
                 made = map(factors.changed, made)
-            parts += _pieces(made, ends, numbering, kind, delay, release)
+            own = np.searchsorted(delays, own_delays).astype(index)
+            parts += _pieces(made, ends, numbering, kind, own, release)
         elif watch is not None:
             watch.unseen(projection)
     of_parts = list(zip(*parts, strict=True))
@@ -151,6 +166,13 @@ def connect(
     synapses = _drawn_synapses(drawn, sources, numbering, (len(kinetics), most_nodes), store)
     plastic = [each for each in releases if each is not None]
     return Wired(list(kinetics), unchanged, slots, connections, synapses, shortest, plastic)
+
+
+def _factors(
+    overrides: Sequence[ConnectionOverride], projection: Projection, sources: Sources
+) -> Factors | None:
+    sizes = (len(sources.number[projection.source]), len(sources.number[projection.target]))
+    return factors_of(overrides, projection, sizes)
 
 
 class _Drawn(NamedTuple):

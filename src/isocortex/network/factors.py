@@ -25,6 +25,8 @@ class Factors(NamedTuple):
     removed : the same of the shares of connections that weigh nothing; None where there are none.
     key : names the random numbers that say which connections these are.
     decay : the same of factors on the time constant of decay; None where all are 1.
+    law : the same of which of the ``laws`` the delays follow; None where all are as they were.
+    laws : float64[laws, 2], a factor on delays, and ms that they all are before, NaN for none.
     """
 
     source: NDArray[np.unsignedinteger]
@@ -33,6 +35,8 @@ class Factors(NamedTuple):
     removed: FloatArray | None = None
     key: np.uint64 = np.uint64(0)
     decay: FloatArray | None = None
+    law: IntArray | None = None
+    laws: FloatArray | None = None
 
     def of(self, source: NDArray[np.integer], target: NDArray[np.integer]) -> FloatArray:
         """float64[m], factors of synapses between these rows."""
@@ -46,9 +50,12 @@ class Factors(NamedTuple):
         """Synapses as they are changed.
 
         Weights are products in double precision, kept to the last bit. Kinds count kinetics and,
-        within each, the ``decays``.
+        within each, the ``decays``, and delays those of the projection and, within each, the laws.
         """
         made = made._replace(weight=compact(made.weight * self.of(made.source, made.target)))
+        if self.law is not None and self.laws is not None:
+            law = self.law[self.source[made.source], self.target[made.target]]
+            made = made._replace(delay=made.delay.astype(np.int64) * len(self.laws) + law)
         if self.decay is None:
             return made
         of = self.decay_of(made.source, made.target)
@@ -67,6 +74,23 @@ class Factors(NamedTuple):
             return np.zeros(len(source), np.int64)
         number = np.searchsorted(self.decays, self.decay)
         return number[self.source[source], self.target[target]]
+
+    def delays_of(self, delays: FloatArray) -> FloatArray:
+        """float64[delays * laws], ms, what laws make of delays, as :meth:`changed` counts them."""
+        if self.laws is None:
+            return delays
+        factor, held = self.laws.T
+        return (np.where(np.isnan(held), delays[:, None], held) * factor).reshape(-1)
+
+    def late(
+        self, source: NDArray[np.integer], target: NDArray[np.integer], delay: FloatArray
+    ) -> FloatArray:
+        """float64[m], ms, what is made of the delays (float64[m]) of synapses between rows."""
+        if self.law is None or self.laws is None:
+            return delay
+        factor, held = self.laws[self.law[self.source[source], self.target[target]]].T
+        late: FloatArray = np.where(np.isnan(held), delay, held) * factor
+        return late
 
     @property
     def exact(self) -> bool:
@@ -103,24 +127,36 @@ def factors_of(
         return None
     sent, senders = _groups([mask_of(o.source, projection.source, sizes[0]) for o in here])
     received, receivers = _groups([mask_of(o.target, projection.target, sizes[1]) for o in here])
-    table = np.ones((len(senders), len(receivers), 3))  # factor, share removed, slowness
-    table[..., 1] = 0.0
+    # factor, share removed, slowness of decays, of delays, and delays that are set (-1: none)
+    table = np.ones((len(senders), len(receivers), 5))
+    table[..., 1], table[..., 4] = 0.0, -1.0
     for k, override in enumerate(here):
         both = np.ix_(senders[:, k], receivers[:, k])
-        factor, removed, decay = (table[..., column] for column in range(3))
+        factor, removed, decay, slower, held = (table[..., column] for column in range(5))
         factor[both] = override.weight * (factor[both] if override.multiplies else 1.0)
         removed[both] = np.maximum(removed[both], override.removed)
         decay[both] *= override.decay
+        if override.delay is not None:
+            held[both], slower[both] = override.delay, 1.0
+        slower[both] *= override.slower
     # what comes to the same is the same, whichever overrides it is of
     table, source = _merged(table, sent)
     table, target = _merged(table.transpose(1, 0, 2), received)
-    factor, removed, decay = (np.ascontiguousarray(table[..., k].T) for k in range(3))
+    factor, removed, decay, slower, held = (np.ascontiguousarray(table[..., k].T) for k in range(5))
     lasting = bool((decay == 1.0).all())
-    if (factor == 1.0).all() and not removed.any() and lasting:
+    timely = bool((slower == 1.0).all() and (held < 0.0).all())
+    if (factor == 1.0).all() and not removed.any() and lasting and timely:
         return None
-    key = removal_key(projection)
-    shares = removed if removed.any() else None
-    return Factors(source, target, factor, shares, key, None if lasting else decay)
+    found = Factors(
+        source, target, factor, removed if removed.any() else None, removal_key(projection),
+        None if lasting else decay,
+    )  # fmt: skip
+    if timely:
+        return found
+    pairs = np.column_stack([slower.ravel(), held.ravel()])
+    laws, law = np.unique(pairs, axis=0, return_inverse=True)
+    laws[laws[:, 1] < 0.0, 1] = np.nan
+    return found._replace(law=law.reshape(slower.shape), laws=laws)
 
 
 def mask_of(chosen: list[tuple[str, IntArray]], population: str, n: int) -> NDArray[np.bool_]:

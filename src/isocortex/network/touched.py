@@ -15,6 +15,7 @@ from isocortex.circuit import Projection, Synapses
 from isocortex.circuit.changes import UNCOUNTED
 from isocortex.circuit.force import Chosen, Effect
 from isocortex.errors import ConfigError, located
+from isocortex.mechanisms import DENSITY
 from isocortex.network.factors import mask_of, place_of, removal_key
 from isocortex.network.sources import BIOPHYSICAL, Sources
 
@@ -107,10 +108,22 @@ def changed_cells(
             told = replace(told, cells=int(n_cells), channels=channels)
             if effect.holds:
                 holding.append((effect.membrane.change, mine & hit[cell_model]))
+        if effect.celsius is not None:
+            told = replace(told, channels=_warmed(models, cell_model))
         touched.append(told)
     for change, mine in holding:
         models, cell_model = _with_change(models, cell_model, change.of, mine)
     return models, cell_model, touched
+
+
+def _warmed(models: list[CompiledCell], cell_model: IntArray) -> dict[str, int]:
+    """Compartments with mechanisms whose rates go by the temperature, by name."""
+    found: dict[str, int] = {}
+    for model, n in zip(models, np.bincount(cell_model, minlength=len(models)), strict=True):
+        for name, table in model.mechanisms.items():
+            if n and DENSITY[name].temperature.factor != 1.0:
+                found[name] = found.get(name, 0) + len(table.nodes) * int(n)
+    return found
 
 
 def _begun(effect: Effect, number: int) -> Touched:

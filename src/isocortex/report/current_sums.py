@@ -11,6 +11,7 @@ from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.cells.extracellular import of_voltages
 from isocortex.circuit import NodePopulation, ReportSpec, Simulation
+from isocortex.circuit.signals import Drawn
 from isocortex.engine.interface import CellSums, ProbeTable
 from isocortex.errors import ConfigError
 from isocortex.network.bodies import Bodies
@@ -66,13 +67,13 @@ class CurrentSums:
     ) -> None:
         self.schedule, self.clock = Schedule(spec, sampling), Clock(sampling.dt)
         sources = number_sources(simulation.circuit)
-        self.cells = _chosen(spec, simulation, sources)
+        self.cells = chosen_of(spec, simulation, sources)
         label = (lambda cell: cell.cell) if apart else group or (lambda cell: None)
         labels = [label(cell) for cell in self.cells]
         self.groups = list(dict.fromkeys(labels))
         self._electrodes: list[tuple[CurrentSource, int, FloatArray]] = []
         injected = injected_into(simulation, network, sources, {cell.cell for cell in self.cells})
-        bodies = self._bodies(simulation.seed, places)
+        bodies = bodies_of(self.cells, simulation.seed, places)
         maker = FieldMaker(simulation, sources)
         self._fields = Fields(maker.potentials)
         #: of each cell in a field float64[terms, w], what the field drives into it, weighted
@@ -92,16 +93,6 @@ class CurrentSums:
         self.probes = ProbeTable.joined([
             ProbeTable.of_whole(self._sums(part, weights, apart)) for part in members
         ])  # fmt: skip
-
-    def _bodies(self, seed: int, places: bool) -> dict[str, Bodies]:
-        """By population, of all cells, so that every rank refuses what one cannot place."""
-        rows: dict[str, list[int]] = {}
-        nodes = {chosen.nodes.name: chosen.nodes for chosen in self.cells}
-        for chosen in self.cells:
-            rows.setdefault(chosen.nodes.name, []).append(chosen.row)
-        return {
-            name: Bodies(nodes[name], seed, np.array(rows[name]), places=places) for name in rows
-        }
 
     def _weights(
         self,
@@ -161,7 +152,16 @@ def _members(labels: list[Hashable], groups: list[Hashable]) -> list[IntArray]:
     return [np.flatnonzero(of == k) for k in range(len(groups))]
 
 
-def _chosen(spec: ReportSpec, simulation: Simulation, sources: Sources) -> list[Chosen]:
+def bodies_of(cells: list[Chosen], seed: int, places: bool) -> dict[str, Bodies]:
+    """By population, of all cells, so that every rank refuses what one cannot place."""
+    rows: dict[str, list[int]] = {}
+    nodes = {chosen.nodes.name: chosen.nodes for chosen in cells}
+    for chosen in cells:
+        rows.setdefault(chosen.nodes.name, []).append(chosen.row)
+    return {name: Bodies(nodes[name], seed, np.array(rows[name]), places=places) for name in rows}
+
+
+def chosen_of(spec: ReportSpec, simulation: Simulation, sources: Sources) -> list[Chosen]:
     """The biophysical cells among a report's nodes, in order."""
     found: list[Chosen] = []
     for population, rows in spec.cells:
@@ -176,17 +176,21 @@ def _chosen(spec: ReportSpec, simulation: Simulation, sources: Sources) -> list[
 def injected_into(
     simulation: Simulation, network: Network, sources: Sources, cells: set[int]
 ) -> dict[int, list[CurrentSource]]:
-    """The electrodes of some cells, whichever rank has them, by cell."""
+    """The electrodes of some cells, whichever rank has them, by cell.
+
+    A random conductance stands for synapses: its current is one of the membrane, as theirs.
+    """
     everybody = range(network.circuit_cells)
     found: dict[int, list[CurrentSource]] = {}
     placed_ones = electrodes(simulation, sources, network.models, network.circuit_model, everybody)
     for source in placed_ones:
-        if source.cell in cells and source.conductance is not None:
+        if source.cell not in cells or isinstance(source.conductance, Drawn):
+            continue
+        if source.conductance is not None:
             raise ConfigError(
-                f"{network.label(source.cell)} has a voltage clamp or a conductance for an input: "
-                "what that injects follows from the voltage, and is not known here yet",
+                f"{network.label(source.cell)} has a voltage clamp: what that injects follows from "
+                "the voltage, and is not known here yet",
                 field="cells", fix="Choose other cells, or inject a current.",
             )  # fmt: skip
-        if source.cell in cells:
-            found.setdefault(source.cell, []).append(source)
+        found.setdefault(source.cell, []).append(source)
     return found

@@ -75,16 +75,24 @@ def open_report(path: Path, population: str | None = None) -> xr.DataArray:
 
 
 def open_potential(path: Path) -> xr.DataArray:
-    """A file of potentials outside cells, mV, over ``time`` (ms) and ``channel``."""
+    """A file of potentials outside cells, mV, over ``time`` (ms) and ``channel``.
+
+    The attribute ``head`` holds centre and radii (um) of a head in which they were computed.
+    """
     with h5py.File(path, "r", locking=False) as file:
         data, channel = file["ecp/data"], file["ecp/channel_id"]
         coords: dict[str, Any] = {"time": _times(file["ecp"]), "channel": channel[:]}
         if "position" in channel.attrs:
             places = zip("xyz", channel.attrs["position"].T, strict=True)
             coords |= {axis: ("channel", place, {"units": "um"}) for axis, place in places}
+        if "name" in channel.attrs:
+            coords["name"] = ("channel", [str(each) for each in channel.attrs["name"]])
+        told = {"units": "mV"}
+        if "head" in channel.attrs:
+            told["head"] = channel.attrs["head"]
         lazy = indexing.LazilyIndexedArray(_Dataset(path, data.name, data.shape, data.dtype))
     variable = xr.Variable(("time", "channel"), lazy)
-    return xr.DataArray(variable, coords=coords, name=path.stem, attrs={"units": "mV"})
+    return xr.DataArray(variable, coords=coords, name=path.stem, attrs=told)
 
 
 def open_dipole(path: Path) -> xr.DataArray:

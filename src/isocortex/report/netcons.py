@@ -140,6 +140,7 @@ class Connected:
             made = list(projection.onto(rows, cells, seed))
             if factors is not None:
                 made = list(map(factors.changed, made))
+                delays = factors.delays_of(delays)
             both = with_decays(kinds, factors)
             if not made:
                 return (*(np.zeros(0, np.int64) for _ in range(5)), [])
@@ -163,13 +164,14 @@ class Connected:
         source, target = edges.source_index[edge], edges.target_index[edge]
         weight = edges.weight[edge]
         unchanged = [kinetics_of(edges.rules[r], edges) for r in edges.rule[edge]]
-        kinetics = unchanged
+        kinetics, delay = unchanged, edges.delay[edge]
         if factors is not None:
+            delay = factors.late(source, target, delay)
             weight = weight * factors.of(source, target)
             decay = factors.decays[factors.decay_of(source, target)]
             kinetics = [k.slower(f) for k, f in zip(unchanged, decay.tolist(), strict=True)]
         return (
-            sender[source], number[target], node, weight, edges.delay[edge],
+            sender[source], number[target], node, weight, delay,
             list(zip(kinetics, unchanged, strict=True)),
         )  # fmt: skip
 

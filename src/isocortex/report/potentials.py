@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.cells.extracellular import transfer_resistances
+from isocortex.cells.head import Head
 from isocortex.circuit import Contacts, ReportSpec, Simulation
 from isocortex.circuit.columns import value_at
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
-from isocortex.report.current_sums import Chosen, CurrentSums
+from isocortex.network.sources import number_sources
+from isocortex.report.current_sums import Chosen, CurrentSums, bodies_of, chosen_of
 from isocortex.report.record import Sampling
 from isocortex.report.samples_file import SamplesFile
 
@@ -43,8 +46,11 @@ class PotentialRecorder:
     def renew(self, network: Network, simulation: Simulation) -> None:
         """Go on with the same cells in a network with other electrodes or parameters."""
         spec, sampling = self._when
+        head = self.contacts.head
+        self._leads = None if head is None else self._led(head, network, simulation)
         self.sums = CurrentSums(
-            spec, network, simulation, sampling, weigh=self._transfer,
+            spec, network, simulation, sampling,
+            weigh=self._transfer if head is None else self._in_the_head,
             apart=self.contacts.contributions is not None, places=True,
         )  # fmt: skip
         self.probes = self.sums.probes
@@ -65,6 +71,24 @@ class PotentialRecorder:
             )  # fmt: skip
         return found.T
 
+    def _led(self, head: Head, network: Network, simulation: Simulation) -> Leads:
+        """What dipoles make at the contacts, by cell; of all cells that are known to be needed.
+
+        Cells of other ranks are needed only where an electrode injects something into them.
+        """
+        cells = chosen_of(self._when[0], simulation, number_sources(simulation.circuit))
+        bodies = bodies_of(cells, simulation.seed, places=True)
+        places = np.array([bodies[cell.nodes.name].position[cell.row] for cell in cells])
+        mine = np.array([cell.cell in network.here.cells for cell in cells])
+        number = {cell.cell: k for k, cell in enumerate(cells)}
+        return Leads(head, self.contacts, places, number, mine)
+
+    def _in_the_head(
+        self, chosen: Chosen, model: CompiledCell, start: FloatArray, end: FloatArray
+    ) -> FloatArray:
+        assert self._leads is not None
+        return _from_the_soma(chosen, model, start, end) @ self._leads.of(chosen.cell).T
+
     def beside(self, path: Path) -> list[Path]:
         """The files of single cells that go with the report's file."""
         if self.contacts.contributions is None:
@@ -80,7 +104,12 @@ class PotentialRecorder:
             more={"channel_id": np.arange(n)}, provenance=provenance,
         )  # fmt: skip
         # BMTK's files do not tell
-        self.report.group["channel_id"].attrs["position"] = self.contacts.position
+        told = self.report.group["channel_id"].attrs
+        told["position"] = self.contacts.position
+        if self.contacts.names:
+            told["name"] = self.contacts.names
+        if self.contacts.head is not None:
+            told["head"] = [*self.contacts.head.centre, *self.contacts.head.radii]
         self._of_cells = [
             SamplesFile(single, "ecp", n, "mV", times=None, mode=mode, provenance=provenance)
             for single in self.beside(path)
@@ -103,6 +132,38 @@ class PotentialRecorder:
     def close(self) -> None:
         for file in (self.report, *self._of_cells):
             file.close()
+
+
+class Leads:
+    """By cell float64[contacts, 3]: mV at the contacts per nA um of its dipole moment.
+
+    Parameters
+    ----------
+    places : float64[cells, 3], um; number : of every cell among them.
+    mine : bool[cells], those that are computed at once: one after the other takes much longer.
+    """
+
+    def __init__(
+        self,
+        head: Head,
+        contacts: Contacts,
+        places: FloatArray,
+        number: dict[int, int],
+        mine: NDArray[np.bool_],
+    ) -> None:
+        self.head, self.contacts, self.places, self.number = head, contacts, places, number
+        self.depth = contacts.closest or 0.0
+        head.require(places, contacts.position, self.depth)  # on every rank alike
+        self.row = np.where(mine, np.cumsum(mine) - 1, -1)
+        self.found = head.lead_field(places[mine], contacts.position, self.depth)
+
+    def of(self, cell: int) -> FloatArray:
+        """Of one cell."""
+        k = self.number[cell]
+        if self.row[k] >= 0:
+            return self.found[:, self.row[k]]
+        place = self.places[k : k + 1]
+        return self.head.lead_field(place, self.contacts.position, self.depth)[:, 0]
 
 
 class DipoleRecorder:

@@ -146,6 +146,7 @@ class Recorder:
 
     def renew(self, network: Network, simulation: Simulation) -> None:
         """Go on with the same cells in a network where their parameters are others."""
+        self.celsius = simulation.celsius
         self._look_up(network)
 
     def _look_up(self, network: Network) -> list[int]:

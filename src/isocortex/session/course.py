@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -76,14 +76,19 @@ class Course:
         """The simulation as it is in the step that begins then."""
         return in_force(self.simulation, step * self.settings.dt)
 
+    def settings_of(self, now: Simulation) -> Settings:
+        """The settings of then: its temperature may be another."""
+        return replace(self.settings, celsius=now.celsius)
+
     def take_over(self, run: Run) -> None:
         """Go on with the network of now from the state that the one before had."""
         run.clock.lap(CHANGING)
         before, step = held(run.network, run.engine.state(), self.settings), run.step
         gone = _let_go(run)  # before the next is built: so its memory can be used
         now, network = self._built(step)
-        self._install(run, network, gone)
-        run.engine.restore(carried(before, network, self.settings, self.ranks))
+        settings = self.settings_of(now)
+        self._install(run, network, settings, gone)
+        run.engine.restore(carried(before, network, settings, self.ranks))
         run.clock.lap(CHANGING)
         run.changed(now)
 
@@ -95,8 +100,9 @@ class Course:
         ConfigError : the state is not of this network; nothing has changed then.
         """
         now, network = self._built(state.step)
-        require_same(state.of, identity(network, self.settings, self.ranks))
-        self._install(run, network, _let_go(run))
+        settings = self.settings_of(now)
+        require_same(state.of, identity(network, settings, self.ranks))
+        self._install(run, network, settings, _let_go(run))
         run.changed(now)
 
     def _built(self, step: int) -> tuple[Simulation, Network]:
@@ -106,12 +112,12 @@ class Course:
         now = self.at(step)
         return now, build(now, self.options, self.ranks)
 
-    def _install(self, run: Run, network: Network, gone: Between) -> None:
+    def _install(self, run: Run, network: Network, settings: Settings, gone: Between) -> None:
         """Give a run a network, in an engine that counts on."""
-        engine = make_engine(network, self.settings, self.options.engine, self.ranks)
+        engine = make_engine(network, settings, self.options.engine, self.ranks)
         engine.n_events = gone.n_events
         engine.compile_seconds += gone.compile_seconds
-        run.engine, run.network = engine, network.without_wiring()
+        run.engine, run.network, run.settings = engine, network.without_wiring(), settings
 
 
 def _let_go(run: Run) -> Between:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.circuit import Simulation
+from isocortex.circuit.changes import SynapseChange
 from isocortex.errors import ConfigError, located
 from isocortex.network.network import Network
 from isocortex.report.netcons import ConnectionRecorder
@@ -24,6 +25,31 @@ def schedules_of(simulation: Simulation, begin: float = 0.0) -> list[Schedule]:
         with located(simulation.config_file, f"reports.{spec.name}"):
             found.append(Schedule(spec, sampling))
     return found
+
+
+def require_steady_delays(simulation: Simulation) -> None:
+    """Refuse to follow single synapses whose delays change on the way.
+
+    What is on its way to them then is known by spikes, not by synapses.
+
+    Parameters
+    ----------
+    simulation : none of its changes in force.
+    """
+    single = next((spec for spec in simulation.reports if spec.connections is not None), None)
+    changes = any(
+        isinstance(change, SynapseChange)
+        and change.delay != 1.0
+        and (change.start > 0.0 or change.stop is not None)
+        for change in simulation.changes
+    )
+    overridden = any(o.delay is not None and o.start > 0.0 for o in simulation.overrides)
+    if single is not None and (changes or overridden):
+        raise ConfigError(
+            "delays change on the way, and single synapses cannot be followed then",
+            file=simulation.config_file, field=f"reports.{single.name}",
+            fix="Leave the report out, or let the delays be changed from the beginning.",
+        )  # fmt: skip
 
 
 def recorders_of(

@@ -25,7 +25,12 @@ from isocortex.session.facts import facts_of, text_of, told_of
 from isocortex.session.loop import Observer, Run
 from isocortex.session.outputs import Files, Sampled, writers_of
 from isocortex.session.ranks import Ranks
-from isocortex.session.recorders import cells_among, recorders_of, schedules_of
+from isocortex.session.recorders import (
+    cells_among,
+    recorders_of,
+    require_steady_delays,
+    schedules_of,
+)
 from isocortex.session.recording import Spikes, Trace
 from isocortex.session.setup import BUILDING, READING, Options, build, describe, lay_out, load
 from isocortex.session.start import Start, bounds_of
@@ -117,7 +122,7 @@ class Session:
         name, cells = self._cells(nodes, population)
         simulation = self.simulation
         spec = ReportSpec(variable, variable, [], sections)
-        sampling = Sampling(simulation.dt, simulation.tstop, simulation.celsius)
+        sampling = Sampling(simulation.dt, simulation.tstop, self.run.settings.celsius)
         trace = Trace(Recorder(spec, name, cells, self.network, sampling), variable, name)
         self.run.observe(trace)
         return trace
@@ -283,6 +288,8 @@ def prepare(
         clock.lap(READING)
         files = Files.of(simulation, options.overwrite, plan.states if plan else ())
         text = text_of(simulation.config_file)
+        if writes:
+            require_steady_delays(simulation)
         if plan is not None:
             plan.check(simulation.tstop)
         if start is not None:
@@ -292,7 +299,7 @@ def prepare(
     with ranks.together():
         step = start.saved.state.step if start else 0
         changes, simulation = simulation.changes, whole.at(step)
-        overrides = whole.simulation.overrides
+        overrides, settings = whole.simulation.overrides, whole.settings_of(simulation)
         del whole  # with its synapses, unless the network is to be built from them again
         network = build(simulation, options, ranks)
         state = start.state(network, settings, ranks) if start else None

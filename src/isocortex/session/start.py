@@ -1,9 +1,9 @@
 """Where a run goes on that does not begin at rest: in its own circuit, or as a branch in another.
 
 A run that is *continued* is the same in everything that its results follow from. A *branch* is a
-run of its own from a state on: weights, delays, channels' parameters, inputs and reports may be
-others. What cannot be others is what the state is made of: the cells that react, their
-compartments, the mechanisms in them, and the numerics.
+run of its own from a state on: weights, delays, channels' parameters, temperature, inputs and
+reports may be others. What cannot be others is what the state is made of: the cells that react,
+their compartments, the mechanisms in them, and the numerics.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from isocortex.session.statefile import Meaning, Saved
 #: Sources looked at together.
 PIECE = 1 << 18
 #: Words of an identity that a state is bound to, whatever the circuit.
-NUMERICS = ("time step", "integrator", "temperature")
+NUMERICS = ("time step", "integrator")
 
 
 @dataclass(frozen=True)

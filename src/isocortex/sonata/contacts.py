@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from isocortex.errors import InputError, disk_errors
 from isocortex.sonata.tables import read_table
 
 COLUMNS = ("x_pos", "y_pos", "z_pos")
+NAME = "name"
 
 
 def read_contacts(path: Path) -> FloatArray:
@@ -32,8 +34,20 @@ def read_contacts(path: Path) -> FloatArray:
     return np.column_stack(columns)
 
 
-def write_contacts(path: Path, position: FloatArray) -> None:
-    """Write contacts, float64[contacts, 3], um, so that BMTK can read them too."""
-    lines = [f"{k} {x:.2f} {y:.2f} {z:.2f}\n" for k, (x, y, z) in enumerate(position)]
+def read_names(path: Path) -> tuple[str, ...]:
+    """Names of the contacts, of a table that has a column ``name``; none of others."""
+    return tuple(read_table(path).columns.get(NAME, ()))
+
+
+def write_contacts(path: Path, position: FloatArray, names: Sequence[str] = ()) -> None:
+    """Write contacts, float64[contacts, 3], um, so that BMTK can read them too.
+
+    Parameters
+    ----------
+    names : of the contacts, without blanks; none writes no column of them.
+    """
+    head = ["channel", *COLUMNS, *([NAME] if names else [])]
+    lines = [f"{k} {x:.2f} {y:.2f} {z:.2f}" for k, (x, y, z) in enumerate(position)]
+    lines = [f"{line} {name}" for line, name in zip(lines, names, strict=True)] if names else lines
     with disk_errors(path, "write the contacts"):
-        path.write_text("".join([f"channel {' '.join(COLUMNS)}\n", *lines]), encoding="utf-8")
+        path.write_text("\n".join([" ".join(head), *lines, ""]), encoding="utf-8")

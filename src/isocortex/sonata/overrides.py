@@ -1,4 +1,4 @@
-"""The ``connection_overrides`` of a simulation configuration: SONATA's extension, weights alone."""
+"""The ``connection_overrides`` of a configuration: SONATA's extension, weights and delays."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from isocortex.circuit import Circuit, ConnectionOverride
 from isocortex.circuit.overrides import OVERRIDES
 from isocortex.errors import ConfigError
-from isocortex.sonata.schema import Section, Time, validated
+from isocortex.sonata.schema import Positive, Section, Time, validated
 
 #: What else the extension lets an override change.
 OTHERS = (
-    "spont_minis", "synapse_configure", "modoverride", "synapse_delay_override",
-    "neuromodulation_dtc", "neuromodulation_strength",
+    "spont_minis", "synapse_configure", "modoverride", "neuromodulation_dtc",
+    "neuromodulation_strength",
 )  # fmt: skip
 #: Of these, what says nothing where it is 0: no spontaneous release.
 NOTHING_AT_ZERO = ("spont_minis",)
@@ -28,6 +28,7 @@ class Override(Section):
     target: Any
     weight: Time
     delay: Time | None = None  # ms, from when on it holds
+    synapse_delay_override: Positive | None = None  # ms
 
 
 def read_overrides(entries: Any, file: Path, circuit: Circuit) -> list[ConnectionOverride]:
@@ -35,7 +36,7 @@ def read_overrides(entries: Any, file: Path, circuit: Circuit) -> list[Connectio
 
     Raises
     ------
-    ConfigError : an entry is wrong, changes anything but weights, or is about no edges.
+    ConfigError : an entry is wrong, changes anything but weights and delays, or is about no edges.
     """
     if entries is None:
         return []
@@ -51,7 +52,7 @@ def _read(values: Any, file: Path, field: str, circuit: Circuit) -> ConnectionOv
         if values.get(key) is None or (key in NOTHING_AT_ZERO and values[key] == 0):
             continue
         raise ConfigError(
-            "not supported: an override changes `weight` alone", file=file,
+            "not supported: an override changes `weight` and `synapse_delay_override`", file=file,
             field=f"{field}.{key}", fix="Remove it.",
         )  # fmt: skip
     known = {key: value for key, value in values.items() if key not in OTHERS}
@@ -59,4 +60,4 @@ def _read(values: Any, file: Path, field: str, circuit: Circuit) -> ConnectionOv
     override = ConnectionOverride.between(
         circuit, entry.source, entry.target, entry.weight, name=entry.name, where=field
     )
-    return replace(override, start=entry.delay or 0.0)
+    return replace(override, start=entry.delay or 0.0, delay=entry.synapse_delay_override)

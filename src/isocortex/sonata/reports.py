@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
+from isocortex.cells.head import CONDUCTIVITIES, Head
 from isocortex.circuit import Circuit, Contacts, ReportSpec
 from isocortex.errors import ConfigError, located
-from isocortex.sonata.contacts import read_contacts
-from isocortex.sonata.schema import Positive, Section, Time, validated
+from isocortex.sonata.contacts import read_contacts, read_names
+from isocortex.sonata.schema import Finite, Positive, Section, Time, validated
 
 
 class Recorded(Section):
@@ -39,9 +42,23 @@ class Report(Recorded):
     buffer_size: int | None = None
 
 
+class Spheres(Section):
+    """A head of four spheres: brain, fluid, skull and scalp, um and S/m."""
+
+    centre: list[Finite]
+    radii: list[Finite]
+    conductivities: list[Finite] = list(CONDUCTIVITIES)
+
+    @property
+    def head(self) -> Head:
+        """Raises ConfigError where there can be no such head."""
+        return Head(np.array(self.centre), tuple(self.radii), tuple(self.conductivities))
+
+
 class Potentials(Recorded):
     """A report of potentials outside the cells. Absent keys mean what they mean to BMTK.
 
+    A ``head`` is not BMTK's: of electrodes on the brain, in the skull or on the scalp.
     ``electrode_channels`` and ``variable_name`` change nothing, there as here: all contacts are
     recorded.
     """
@@ -53,6 +70,7 @@ class Potentials(Recorded):
     contributions_dir: str | None = None
     electrode_channels: Any = None
     variable_name: Any = None
+    head: dict[str, Any] | None = None
 
     @property
     def closest(self) -> float | None:
@@ -63,13 +81,14 @@ class Potentials(Recorded):
         ConfigError : it is no distance.
         """
         asked = self.minimum_distance
-        if asked == "auto":
+        if asked == "auto" and self.head is None:
             return None
         if asked is None:
             return 0.0
         if isinstance(asked, int | float) and 0.0 <= asked < float("inf"):
             return float(asked)
-        raise ConfigError(f"no distance: {asked!r}", fix='Give um, or "auto" for the radius.')
+        fix = 'Give um, or "auto" for the radius.' if self.head is None else "Give um."
+        raise ConfigError(f"no distance: {asked!r}", fix=fix)
 
 
 class Dipoles(Recorded):
@@ -192,6 +211,11 @@ def _potentials(name: str, values: dict[str, Any], file: Path, circuit: Circuit)
         cells = list(range(first, last + 1))
     with located(file, f"{field}.minimum_distance"):
         closest = report.closest
+    head = None
+    if report.head is not None:
+        spheres = validated(Spheres, report.head, file, f"{field}.head")
+        with located(file, f"{field}.head"):
+            head = spheres.head
     table = file.parent / report.electrode_positions
     return ReportSpec(
         name=name,
@@ -201,7 +225,13 @@ def _potentials(name: str, values: dict[str, Any], file: Path, circuit: Circuit)
         end=report.end_time,
         dt=report.dt,
         file_name=str(_path(report.file_name or name, file, field)),
-        contacts=Contacts(read_contacts(table), closest, report.contributions_dir or None),
+        contacts=Contacts(
+            read_contacts(table),
+            closest,
+            report.contributions_dir or None,
+            head,
+            read_names(table),
+        ),  # fmt: skip
     )
 
 
