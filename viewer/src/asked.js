@@ -1,9 +1,11 @@
 // What all parts of the page ask: the time, who is shown, in which colours, and what to call it.
 
 import { slice } from "./cut.js";
+import { inLoops, read } from "./lasso.js";
 import { html, put, stacked } from "./markup.js";
 import { theme } from "./palettes.js";
 import { rateColour, rateShade } from "./population.js";
+import { nodeSet } from "./selection.js";
 import { fetchPacked } from "./source.js";
 import { State } from "./state.js";
 import { packed } from "./timeline.js";
@@ -14,14 +16,14 @@ const FEW = 64; // neurons that are shown with their branches at first
 const $ = (id) => document.getElementById(id);
 
 export class Asked {
-  constructor(population, spikes) {
+  constructor(population, spikes, address) {
     this.population = population;
     this.spikes = spikes;
     // places in the order of drawing are nobody's business: links hold population and node id
     const first = population.branched && population.n <= FEW ? { view: "column" } : {};
     this.state = new State(first, { neuron: { write: (i) => population.name(i), read: (text) => population.find(text) } });
     this.state.on(["theme"], () => this.applyTheme()); // first of all: others ask for its colours
-    this.state.fromHash(location.hash);
+    this.state.fromHash(address);
     this.neurons = new Map();
     this.applyTheme();
   }
@@ -70,13 +72,55 @@ export class Asked {
     return slice(this.population, this.state);
   }
 
+  /** Least and most Hz of neurons that are shown; null where rates hide none. */
+  rateRange() {
+    const [least, most] = this.state.get("rates").split("_").map((text) => (text === "" ? NaN : +text));
+    const range = [Number.isFinite(least) ? least : 0, Number.isFinite(most) ? most : Infinity];
+    return this.spikes.awaits || (range[0] <= 0 && range[1] === Infinity) ? null : range;
+  }
+
+  /** Uint8Array[n]: 1 for neurons that are shown. */
   member() {
-    const key = JSON.stringify(this.state.get("hidden"));
+    const range = this.rateRange();
+    const rates = range && this.rates();
+    const key = JSON.stringify([this.state.get("hidden"), range, range && this.rateKey]);
     if (this.memberKey !== key) {
       this.memberKey = key;
       this.members = this.population.members(this.state.get("hidden"));
+      if (range) rates.forEach((hz, i) => (this.members[i] &= hz >= range[0] && hz <= range[1]));
     }
     return this.members;
+  }
+
+  /** Uint8Array[n]: 1 for neurons within the loops that were drawn; null where there are none. */
+  lassoed() {
+    const key = [this.state.get("lasso"), Boolean(this.cloud.strata)].join();
+    if (this.lassoKey !== key) {
+      this.lassoKey = key;
+      this.inLasso = inLoops(read(this.state.get("lasso")), this.cloud);
+    }
+    return this.inLasso;
+  }
+
+  /** Uint8Array[n]: 1 for neurons that are shown and in what is selected, all that are shown if nothing is. */
+  selected() {
+    const shown = this.member();
+    const lassoed = this.lassoed();
+    const code = this.population.pickedCode(this.state.get("picked"));
+    const key = [this.memberKey, this.lassoKey, code].join();
+    if (this.selectedKey !== key) {
+      this.selectedKey = key;
+      this.chosen = shown.map((yes, i) => (yes && (code < 0 || this.population.code(i, 0) === code) && (!lassoed || lassoed[i]) ? 1 : 0));
+    }
+    return this.chosen;
+  }
+
+  /** The selection as a node set: by id where its attributes do not tell it. */
+  nodeSet() {
+    const { population, state } = this;
+    const range = this.rateRange();
+    const words = [...(range ? [range[1] === Infinity ? `from ${range[0]} Hz` : `${range[0]} to ${range[1]} Hz`] : []), ...(this.lassoed() ? ["lasso"] : [])];
+    return nodeSet(population, state.get("hidden"), state.get("picked"), words.length ? { words, member: this.selected() } : {});
   }
 
   counts() {
