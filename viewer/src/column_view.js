@@ -9,6 +9,7 @@ import { fetchPacked } from "./source.js";
 const BRANCHED = 64; // neurons drawn with their branches
 const MOST = 6000; // somas
 const LABELS = 46; // px, room for names of layers
+const BELOW = 16; // px, for the words of the scale bar
 const WANTED = 160;
 const THICKEST = 250; // um, half of what is drawn
 
@@ -60,7 +61,9 @@ export class ColumnView {
     const height = (this.depth - this.top) / 2;
     const half = this.stage.width / 2;
     const wide = (this.halfU * half) / Math.max(half - LABELS, 40);
-    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), [[wide, 1.12 * height, 0]]);
+    const tall = this.stage.height / 2;
+    const high = (1.08 * height * tall) / Math.max(tall - BELOW, 40);
+    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), [[wide, high, 0]]);
   }
 
   area() {

@@ -124,6 +124,7 @@ export async function figure(app, { addresses = [], page = "" }) {
     const shares = shown.length === SHARES.length ? SHARES : shown.map(() => 1 / shown.length);
     const high = shown.length === 1 ? 1.6 * HIGH : HIGH;
     const panels = [];
+    let below = null;
     for (const [k, address] of shown.entries()) {
       const width = Math.floor(shares[k] * (WIDE - (shown.length - 1) * GAP));
       size(app, width, high, ratio);
@@ -131,15 +132,15 @@ export async function figure(app, { addresses = [], page = "" }) {
       turn(app);
       const lines = captionLines(app);
       panels.push({ width, image: shot(app, ratio), title: title(app), legend: colours(app), lines });
+      if (k === 0 && app.spikes.total > 0) below = spikesBelow(app);
     }
     const measure = document.createElement("canvas").getContext("2d");
     const feet = panels.map(({ legend, width }) => layFoot(measure, { legend, lines: [], width: width - GAP, margin: 2 }));
     const foot = Math.max(...feet.map(({ height }) => height));
-    const spikes = app.spikes.total > 0 ? 74 : 0;
     const caption = layFoot(measure, { lines: panels[0].lines, width: WIDE });
     const top = 26;
     const canvas = document.createElement("canvas");
-    const height = top + high + foot + spikes + caption.height;
+    const height = top + high + foot + (below ? below.height / ratio : 0) + caption.height;
     [canvas.width, canvas.height] = [Math.round(WIDE * ratio), Math.ceil(height * ratio)];
     const pen = canvas.getContext("2d");
     pen.scale(ratio, ratio);
@@ -155,12 +156,7 @@ export async function figure(app, { addresses = [], page = "" }) {
       pen.restore();
       x += width + GAP;
     });
-    if (spikes) {
-      size(app, WIDE, high, ratio);
-      const { canvas: drawn } = strip(app, WIDE - GAP - EDGE, spikes);
-      pen.drawImage(drawn, EDGE, top + high + foot, WIDE - GAP - EDGE, spikes);
-      cursor(pen, app, EDGE, top + high + foot, WIDE - GAP - EDGE, spikes);
-    }
+    if (below) pen.drawImage(below, 0, top + high + foot, WIDE, below.height / ratio);
     pen.translate(0, height - caption.height);
     caption.draw(pen);
     const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
@@ -169,6 +165,25 @@ export async function figure(app, { addresses = [], page = "" }) {
   } finally {
     leave(app, before);
   }
+}
+
+/** The raster with its title and the time that is shown, as wide as a figure. */
+function spikesBelow(app) {
+  const [width, height, above] = [WIDE - GAP - EDGE, 74, 17];
+  const { canvas, title: { textContent: words } } = strip(app, width, height);
+  const all = document.createElement("canvas");
+  const { ratio } = app.stage;
+  [all.width, all.height] = [Math.round(WIDE * ratio), Math.ceil((above + height) * ratio)];
+  const pen = all.getContext("2d");
+  pen.scale(ratio, ratio);
+  pen.fillStyle = css(theme().background);
+  pen.fillRect(0, 0, WIDE, above + height);
+  pen.fillStyle = theme().faint;
+  pen.font = fonts(400, 11);
+  pen.fillText(words, EDGE + app.raster.left, 11);
+  pen.drawImage(canvas, EDGE, above, width, height);
+  cursor(pen, app, EDGE, above, width, height);
+  return all;
 }
 
 /** Look at a cortex from the side of the chosen neuron, unless a camera was chosen. */
