@@ -23,15 +23,19 @@ export function offerPhoto(dialog, app) {
     <label class="check"><input type="checkbox" name="caption" checked> Caption, colours and clock</label>
     <div class="actions"><button data-do="save">Save PNG</button><button data-do="close" class="quiet">Close</button></div>`);
   const value = (name) => dialog.querySelector(`[name=${name}]`);
+  value("show").onchange = () => {
+    for (const name of ["label", "size", "caption"]) value(name).disabled = value("show").value === "figure"; // it has its own
+  };
   dialog.onclick = async (event) => {
     const what = event.target.closest("button")?.dataset.do;
     if (what === "save") {
-      if (value("show").value === "figure") app.notice("Drawing the figure …");
       const options = { label: value("label").value, size: value("size").value, theme: value("theme").value, caption: value("caption").checked };
       try {
-        const blob = value("show").value === "figure" ? await figure(app, { addresses: [app.state.toHash()], page: options.theme }) : await photo(app, options);
-        save(blob, fileName(app));
-        app.notice("");
+        if (value("show").value === "photo") save(await photo(app, options), fileName(app));
+        else {
+          put(dialog, html`<p>Drawing the figure …</p>`);
+          save(await figure(app, { addresses: [app.state.toHash()], page: options.theme }), fileName(app).replace(/_[^_]*_[^_]*$/, "_figure.png"));
+        }
       } catch (error) {
         app.notice(String(error.message));
       }

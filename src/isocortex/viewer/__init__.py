@@ -9,6 +9,8 @@ from __future__ import annotations
 import html
 import os
 import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,6 +46,16 @@ class View:
         from isocortex.viewer.export import write_page
 
         return write_page(self.session, Path(path))
+
+    def figure(
+        self, path: str | os.PathLike[str], addresses: Sequence[str] = (), *, theme: str = ""
+    ) -> Path:
+        """Draw a figure, see :func:`isocortex.viewer.studio.write_figure`."""
+        from isocortex.viewer.studio import write_figure
+
+        with ThreadPoolExecutor(1) as elsewhere:  # notebooks have a loop, beside which it cannot be
+            drawn = elsewhere.submit(write_figure, self.session, Path(path), addresses, theme=theme)
+            return drawn.result()
 
     def serve(self, port: int = 0) -> ViewServer:
         """Start the server in the background; ``url`` is its address, ``shutdown()`` ends it."""
