@@ -141,12 +141,14 @@ def test_counts_by_attribute_are_those_of_the_selection(look, session):
         assert {name: told[name] for name in names} == dict(zip(names, counts, strict=True))
 
 
-def saved_study(page, path, change, number=None):
+def saved_study(page, path, change, number=None, whom=None):
     """The file that the dialog saves, at a path, and the command it names."""
     page.get_by_role("button", name="As a node set").click()
     dialog = page.locator("#nodes")
     dialog.get_by_role("tab", name="Experiment").click()
     dialog.locator("[name=change]").select_option(change)
+    if whom is not None:
+        dialog.locator("[name=whom]").select_option(whom)
     if number is not None:
         dialog.locator("[name=number]").fill(str(number))
     command = dialog.locator(".hint code").last.inner_text()
@@ -178,7 +180,7 @@ def test_a_study_of_neurons_by_id_is_of_their_animal_alone(look, session, tmp_pa
     x, y = box["width"] / 2, box["height"] / 2
     draw_loop(page, "Lasso", [(x - 60, y - 60), (x + 60, y - 60), (x, y + 60)])
     one = selected(page)
-    saved_study(page, tmp_path / "mine.toml", "inhibition", 0)
+    saved_study(page, tmp_path / "mine.toml", "inhibition", 0, "ids")
     study = read_study(tmp_path / "mine.toml")
     assert study.seeds == (1,)
     assert study.recipe_of(1) == session.simulation.circuit.projections[0].recipe
@@ -186,6 +188,25 @@ def test_a_study_of_neurons_by_id_is_of_their_animal_alone(look, session, tmp_pa
     assert change["source"] == {"ei": "i"} and change["weight"] == 0.0
     ((_, rows),) = session.simulation.circuit.select(change["target"], "here")
     assert set(rows) == set(session.scene.row[one])
+
+
+def test_a_lasso_is_a_place_in_every_animal(look, session, tmp_path):
+    page = look("t=0&hide.layer=L1")
+    box = page.locator("#canvas").bounding_box()
+    x, y = box["width"] / 2, box["height"] / 2
+    corners = [(-90, -90), (90, -90), (90, 90), (-90, 90)]
+    draw_loop(page, "Lasso", [(x + a, y + b) for a, b in corners])
+    one = selected(page)
+    saved_study(page, tmp_path / "mine.toml", "lesion")
+    told = page.locator("#nodes .note").text_content()
+    study = read_study(tmp_path / "mine.toml")
+    assert len(study.seeds) > 1
+    (change,) = study.pieces("changed")[0].sections["isocortex"]["changes"]
+    assert "L1" not in change["node_set"]["layer"]
+    ((_, rows),) = session.simulation.circuit.select(change["node_set"], "here")
+    both = np.isin(session.scene.row[one], rows).sum()
+    assert f"here {len(rows):,} neurons, {both:,} of them among the {one.sum():,}" in told
+    assert both > 0.8 * one.sum() and both > 0.5 * len(rows)
 
 
 def test_of_another_circuit_a_script_runs_it_changed(browser, tmp_path, monkeypatch):

@@ -1,8 +1,10 @@
 // What all parts of the page ask: the time, who is shown, in which colours, and what to call it.
 
+import { CLOSE } from "./cloud.js";
 import { slice } from "./cut.js";
 import { inLoops, read } from "./lasso.js";
 import { html, put, stacked } from "./markup.js";
+import { place } from "./near.js";
 import { theme } from "./palettes.js";
 import { rateColour, rateShade } from "./population.js";
 import { nodeSet } from "./selection.js";
@@ -120,7 +122,11 @@ export class Asked {
     const { population, state } = this;
     const range = this.rateRange();
     const words = [...(range ? [range[1] === Infinity ? `from ${range[0]} Hz` : `${range[0]} to ${range[1]} Hz`] : []), ...(this.lassoed() ? ["lasso"] : [])];
-    return nodeSet(population, state.get("hidden"), state.get("picked"), words.length ? { words, member: this.selected() } : {});
+    const { radius } = this.cloud.uniforms;
+    const also = { words, member: this.selected() };
+    // a place is one in every animal of a recipe; a rate is of this run
+    if (!range && population.head.recipe) also.place = (member) => place(population, member, population.members(state.get("hidden"), population.pickedCode(state.get("picked"))), (1000 * radius.value) / CLOSE);
+    return nodeSet(population, state.get("hidden"), state.get("picked"), words.length ? also : {});
   }
 
   counts() {
@@ -271,10 +277,13 @@ export class Asked {
     tip.style.transform = `translate(${Math.max(left, 4)}px, ${Math.max(top, 4)}px)`;
   }
 
-  /** The recorded neuron with most spikes, of those with all compartments if there are any. */
+  /** The recorded neuron with most spikes, of those in the picked area and with all compartments if there are any. */
   liveliest() {
     const counts = this.counts();
-    const choice = this.population.whole.length ? this.population.whole : this.population.recorded;
+    const { whole, recorded } = this.population;
+    const code = this.population.pickedCode(this.state.get("picked"));
+    const there = (i) => this.population.code(i, 0) === code;
+    const choice = [whole.filter(there), whole, recorded].find((numbers) => numbers.length);
     return choice.reduce((best, i) => (counts[i] > counts[best] ? i : best), choice[0]);
   }
 }

@@ -7,6 +7,7 @@ import { lowerBound } from "./spikes.js";
 const WIDTH = 2048; // of textures
 const SOMA = 0.008; // mm, radius of a neuron's soma
 const STRATA = 42; // a layer
+export const CLOSE = 0.36; // radius of a soma as drawn from afar, of the way to the next
 const SHRINKS = 0.75; // power of the distance with which what is drawn larger gets smaller
 
 /** A texture with one texel a neuron. */
@@ -206,7 +207,7 @@ export class Cloud {
     this.sphere = this.bounds();
     // so that neighbours at this density nearly touch
     const volume = 123.3 * (this.sphere.radius / 5.9) ** 3;
-    this.uniforms.radius.value = Math.min(0.36 * Math.cbrt(volume / n), 0.06 * this.sphere.radius);
+    this.uniforms.radius.value = Math.min(CLOSE * Math.cbrt(volume / n), 0.06 * this.sphere.radius);
     this.uniforms.whole.value = 2.6 * this.sphere.radius;
   }
 

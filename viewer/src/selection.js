@@ -7,8 +7,9 @@ import { study, studyForm } from "./study.js";
  * The neurons that are shown, and in the picked value if one is: by attribute, which holds at every
  * scale of a circuit, or by id where attributes do not tell them exactly.
  *
- * @param {{words?: string[], member?: Uint8Array}} also what else chooses: its name, and who is left
- * @returns {{name: string, query: Object, count: number}}
+ * @param {{words?: string[], member?: Uint8Array, place?: Function}} also what else chooses: its name, who is left,
+ *   and how to tell them by where they are
+ * @returns {{name: string, query: Object, count: number, place: Function | null}}
  */
 export function nodeSet(population, hidden, picked, also = {}) {
   const member = also.member ?? population.members(hidden, population.pickedCode(picked));
@@ -21,7 +22,7 @@ export function nodeSet(population, hidden, picked, also = {}) {
     }
   const query = { population: names.size === 1 ? [...names][0] : [...names] };
   const words = [];
-  let exact = !also.member;
+  let exact = true;
   for (const [f, facet] of population.facets.entries()) {
     const away = new Set(hidden[facet.key] ?? []);
     const alone = f === 0 && picked;
@@ -34,7 +35,11 @@ export function nodeSet(population, hidden, picked, also = {}) {
     query[facet.key] = left.length === 1 ? left[0] : left;
   }
   const name = [...words, ...(also.words ?? [])].join("_").replace(/\W+/g, "_") || "selection";
-  return { name, query: exact ? query : ids(population, member), count };
+  const placed = () => {
+    const place = also.place(member);
+    return { ...place, query: { ...query, near: place.near } };
+  };
+  return { name, query: exact && !also.member ? query : ids(population, member), count, place: exact && also.place ? placed : null };
 }
 
 function ids(population, member) {
@@ -55,10 +60,12 @@ export function nodeSetText({ name, query }) {
 }
 
 /** Show the selection as a node set and as the target of an experiment, to copy or to save. */
-export function offer(dialog, selection, head) {
+export function offer(dialog, chosen, head) {
+  const selection = { ...chosen, place: chosen.place?.() ?? null };
   const asSet = { name: `${selection.name}.json`, text: nodeSetText(selection) };
   let kind = "lesion";
   let file = asSet;
+  let placed = selection.place !== null;
   const show = (made) => {
     file = made;
     dialog.querySelector("pre").textContent = made.text.length > 2000 ? `${made.text.slice(0, 2000)} …` : made.text;
@@ -69,7 +76,7 @@ export function offer(dialog, selection, head) {
   const showStudy = () => {
     const number = dialog.querySelector("[name=number]");
     if (number && !number.validity.valid) return;
-    show(study(head, selection, kind, number && +number.value));
+    show(study(head, placed ? { ...selection, query: selection.place.query } : selection, kind, number && +number.value));
   };
   put(dialog, html`<h2>${selection.count.toLocaleString()} neurons: “${selection.name}”</h2>
     <div class="tabs" role="tablist"><button role="tab" data-tab="set">Node set</button><button role="tab" data-tab="study">Experiment</button></div>
@@ -78,16 +85,15 @@ export function offer(dialog, selection, head) {
   const form = dialog.querySelector("form");
   const turn = (tab) => {
     for (const button of dialog.querySelectorAll("[data-tab]")) button.setAttribute("aria-selected", button.dataset.tab === tab);
-    put(form, tab === "set" ? "" : studyForm(kind));
+    put(form, tab === "set" ? "" : studyForm(kind, selection, placed));
     if (tab === "set") show(asSet);
     else showStudy();
   };
   form.onsubmit = (event) => event.preventDefault();
   form.oninput = ({ target }) => {
-    if (target.name === "change") {
-      kind = target.value;
-      put(form, studyForm(kind));
-    }
+    if (target.name === "change") kind = target.value;
+    if (target.name === "whom") placed = target.value === "place";
+    if (target.name !== "number") put(form, studyForm(kind, selection, placed));
     showStudy();
   };
   dialog.onclick = async (event) => {

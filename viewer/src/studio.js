@@ -86,6 +86,12 @@ function other(address, words) {
   return all.toString();
 }
 
+/** Addresses that tell no time show that of the first. */
+function atOneTime(addresses) {
+  const t = where(addresses[0]).get("t");
+  return addresses.map((address) => other(address, t === null || where(address).has("t") ? {} : { t }));
+}
+
 /** Cortex, column and neuron as far as the circuit has them, at one moment: a spike of the neuron. */
 async function panelsOf(app, address) {
   await app.filled;
@@ -118,7 +124,7 @@ export async function figure(app, { addresses = [], page = "" }) {
   const before = app.state.toHash();
   size(app, WIDE, HIGH, ratio);
   try {
-    let shown = addresses.length > 1 ? addresses : await panelsOf(app, addresses[0] ?? "");
+    let shown = addresses.length > 1 ? atOneTime(addresses) : await panelsOf(app, addresses[0] ?? "");
     if (page) shown = shown.map((address) => other(address, { theme: page }));
     document.body.classList.add("panels");
     const shares = shown.length === SHARES.length ? SHARES : shown.map(() => 1 / shown.length);
@@ -160,6 +166,7 @@ export async function figure(app, { addresses = [], page = "" }) {
     pen.translate(0, height - caption.height);
     caption.draw(pen);
     const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
+    if (!blob) throw new Error("The browser could not draw a picture of this size.");
     const text = [panels.map((p) => p.title).join("; "), ...panels[0].lines].join("\n");
     return new Blob([withFacts(new Uint8Array(await blob.arrayBuffer()), PRINT.dpi, text)], { type: "image/png" });
   } finally {
