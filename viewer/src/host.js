@@ -29,9 +29,10 @@ class Host {
     let told = "";
     let timer = 0;
     const tell = () => {
+      if (app.state.get("playing") || app.studio) return; // what comes and goes
       const address = app.state.toHash();
       const words = JSON.stringify([address, nodeSet()]);
-      if (words === told || app.state.get("playing")) return;
+      if (words === told) return;
       told = words;
       parent.postMessage({ address, nodeSet: JSON.parse(words)[1] }, "*");
     };
