@@ -26,7 +26,8 @@ QUIETLY = (
     "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=30000",
 )  # fmt: skip
 BUILT = (
-    "index.html", "viewer.js", "viewer.css", "pair.html", "pair.js", "pair.css", "LICENSES.txt",
+    "index.html", "viewer.js", "viewer.css", "pair.html", "pair.js", "pair.css", "widget.js",
+    "LICENSES.txt",
 )  # fmt: skip
 
 

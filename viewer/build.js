@@ -14,6 +14,9 @@ await build({
   loader: { ".css": "css" },
   outdir: target,
 });
+await build({
+  entryPoints: ["src/widget.js"], bundle: true, minify: true, format: "esm", target: ["es2022"], outdir: target,
+});
 for (const page of ["index.html", "pair.html"]) await copyFile(`src/${page}`, `${target}/${page}`);
 const licences = [];
 for (const name of ["three", "uplot"]) {

@@ -4,12 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, StepPatch
 
 from isocortex.analysis import fi_curve, morphology, raster, rates, traces
-from isocortex.analysis.style import COLOURS
+from isocortex.analysis.palette import CLASSES, group_colours, on_light
+from isocortex.analysis.style import COLOURS, colours
 from isocortex.cells.compiled import CompiledCell
+from isocortex.viewer.scene import _values
 
 SPIKES = pd.DataFrame(
     {"timestamps": [10.0, 20.0, 30.0, 95.0], "node_ids": [1, 1, 4, 7], "population": "v1"}
@@ -58,6 +61,19 @@ def test_no_two_groups_of_a_raster_share_a_colour():
     groups = {f"class {k}": [k] for k in range(20)}
     top, _ = saved(raster(SPIKES, groups, duration=100.0)).axes
     assert len({line.get_color() for line in top.lines}) == 20
+
+
+def test_groups_of_a_cortex_have_the_colours_of_the_viewer():
+    classes = ["IT", "Pvalb", "Sst"]
+    viewer = [value["colour"] for value in _values("cell_class", classes)[0]]
+    assert [on_light(c) for c in viewer] == list(group_colours(classes).values())
+    mixed = ["L6a E", "L5 E", "L2/3 E", "Inh", "Pvalb", "Sst", "Vip"]
+    shades = group_colours(mixed)
+    assert list(shades) == mixed and len(set(shades.values())) == len(mixed)
+    assert shades["Sst"] == on_light(CLASSES["Sst"])
+    light = [sum(to_rgb(shades[name])) for name in mixed[:3]]
+    assert light == sorted(light)  # deeper is darker
+    assert group_colours(["Sst", "mine"]) == colours(["Sst", "mine"])
 
 
 def test_a_few_spikes_make_no_high_rates_and_no_grey_block():

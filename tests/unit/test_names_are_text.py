@@ -5,6 +5,7 @@ import hashlib
 import logging
 import re
 import shutil
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -156,7 +157,8 @@ def test_errors_warnings_and_logs_hold_no_name_that_a_terminal_would_obey(tmp_pa
     assert (tmp_path / "log.txt").read_text().endswith(f"{told} is odd\n")
 
 
-def test_a_browser_shows_names_and_runs_none(result, exported, tmp_path):
+def test_a_browser_shows_names_and_runs_none(result, exported, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "anywidget", None)  # a cell holds the page
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed")
@@ -205,4 +207,8 @@ def look_everywhere(page):
             page.mouse.move(box["x"] + x, box["y"] + box["height"] / 2)
             page.wait_for_selector("#tip:not([hidden])")
             assert page.locator("#tip img, #tip script").count() == 0
+    page.locator(".counts summary").click()
+    page.wait_for_selector(".counts td")
+    page.get_by_role("button", name="As a node set").click()
+    page.get_by_role("tab", name="Experiment").click()
     assert page.evaluate("document.querySelectorAll('img, [onerror], [onfocus]').length") == 0

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import sys
 import zlib
 
 import numpy as np
@@ -66,7 +67,8 @@ def test_a_page_too_large_for_a_browser_is_refused(tmp_path, monkeypatch, built)
         export.page(cortex_session(tmp_path))
 
 
-def test_a_notebook_shows_the_page_in_a_frame(built, tmp_path):
+def test_without_widgets_a_notebook_shows_the_page_in_a_frame(built, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "anywidget", None)
     result = driven_cells(tmp_path)
     shown = ic.view(result)._repr_html_()
     assert shown.startswith("<iframe srcdoc=") and 'sandbox="allow-scripts"' in shown

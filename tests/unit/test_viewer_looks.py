@@ -217,3 +217,22 @@ def test_two_runs_beside_each_other_have_one_clock_one_camera_and_the_same_choic
     server.shutdown()
     server.server_close()
     assert complaints == []
+
+
+def test_the_page_draws_a_figure_and_goes_on_as_it_was(look):
+    page = look("t=40&picked=VISp&theme=light")
+    before = picture(page)
+    page.get_by_role("button", name="Save a picture").click()
+    dialog = page.locator("#photo")
+    dialog.locator("[name=show]").select_option("figure")
+    assert dialog.locator("[name=label]").is_disabled()
+    with page.expect_download(timeout=120000) as saved:
+        dialog.get_by_role("button", name="Save PNG").click()
+    assert saved.value.suggested_filename.endswith("_figure.png")
+    image = Image.open(saved.value.path())
+    assert image.width == 2126 and image.info["Description"].startswith("VISp; VISp, right")
+    until(page, "!document.querySelector('#photo').open")
+    settle(page)
+    assert np.abs(picture(page) - before).mean() < 0.5
+    page.keyboard.press("ArrowRight")
+    assert value(page, "t") == 41 and page.evaluate("isocortex.app.stage.ratio") == 1

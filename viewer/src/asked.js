@@ -1,9 +1,13 @@
 // What all parts of the page ask: the time, who is shown, in which colours, and what to call it.
 
+import { CLOSE } from "./cloud.js";
 import { slice } from "./cut.js";
+import { inLoops, read } from "./lasso.js";
 import { html, put, stacked } from "./markup.js";
+import { place } from "./near.js";
 import { theme } from "./palettes.js";
 import { rateColour, rateShade } from "./population.js";
+import { nodeSet } from "./selection.js";
 import { fetchPacked } from "./source.js";
 import { State } from "./state.js";
 import { packed } from "./timeline.js";
@@ -14,14 +18,14 @@ const FEW = 64; // neurons that are shown with their branches at first
 const $ = (id) => document.getElementById(id);
 
 export class Asked {
-  constructor(population, spikes) {
+  constructor(population, spikes, address) {
     this.population = population;
     this.spikes = spikes;
     // places in the order of drawing are nobody's business: links hold population and node id
     const first = population.branched && population.n <= FEW ? { view: "column" } : {};
     this.state = new State(first, { neuron: { write: (i) => population.name(i), read: (text) => population.find(text) } });
     this.state.on(["theme"], () => this.applyTheme()); // first of all: others ask for its colours
-    this.state.fromHash(location.hash);
+    this.state.fromHash(address);
     this.neurons = new Map();
     this.applyTheme();
   }
@@ -70,13 +74,59 @@ export class Asked {
     return slice(this.population, this.state);
   }
 
+  /** Least and most Hz of neurons that are shown; null where rates hide none. */
+  rateRange() {
+    const [least, most] = this.state.get("rates").split("_").map((text) => (text === "" ? NaN : +text));
+    const range = [Number.isFinite(least) ? least : 0, Number.isFinite(most) ? most : Infinity];
+    return this.spikes.awaits || (range[0] <= 0 && range[1] === Infinity) ? null : range;
+  }
+
+  /** Uint8Array[n]: 1 for neurons that are shown. */
   member() {
-    const key = JSON.stringify(this.state.get("hidden"));
+    const range = this.rateRange();
+    const rates = range && this.rates();
+    const key = JSON.stringify([this.state.get("hidden"), range, range && this.rateKey]);
     if (this.memberKey !== key) {
       this.memberKey = key;
       this.members = this.population.members(this.state.get("hidden"));
+      if (range) rates.forEach((hz, i) => (this.members[i] &= hz >= range[0] && hz <= range[1]));
     }
     return this.members;
+  }
+
+  /** Uint8Array[n]: 1 for neurons within the loops that were drawn; null where there are none. */
+  lassoed() {
+    const key = [this.state.get("lasso"), Boolean(this.cloud.strata)].join();
+    if (this.lassoKey !== key) {
+      this.lassoKey = key;
+      this.inLasso = inLoops(read(this.state.get("lasso")), this.cloud);
+    }
+    return this.inLasso;
+  }
+
+  /** Uint8Array[n]: 1 for neurons that are shown and in what is selected, all that are shown if nothing is. */
+  selected() {
+    const shown = this.member();
+    const lassoed = this.lassoed();
+    const code = this.population.pickedCode(this.state.get("picked"));
+    const key = [this.memberKey, this.lassoKey, code].join();
+    if (this.selectedKey !== key) {
+      this.selectedKey = key;
+      this.chosen = shown.map((yes, i) => (yes && (code < 0 || this.population.code(i, 0) === code) && (!lassoed || lassoed[i]) ? 1 : 0));
+    }
+    return this.chosen;
+  }
+
+  /** The selection as a node set: by id where its attributes do not tell it. */
+  nodeSet() {
+    const { population, state } = this;
+    const range = this.rateRange();
+    const words = [...(range ? [range[1] === Infinity ? `from ${range[0]} Hz` : `${range[0]} to ${range[1]} Hz`] : []), ...(this.lassoed() ? ["lasso"] : [])];
+    const { radius } = this.cloud.uniforms;
+    const also = { words, member: this.selected() };
+    // a place is one in every animal of a recipe; a rate is of this run
+    if (!range && population.head.recipe) also.place = (member) => place(population, member, population.members(state.get("hidden"), population.pickedCode(state.get("picked"))), (1000 * radius.value) / CLOSE);
+    return nodeSet(population, state.get("hidden"), state.get("picked"), words.length ? also : {});
   }
 
   counts() {
@@ -227,10 +277,13 @@ export class Asked {
     tip.style.transform = `translate(${Math.max(left, 4)}px, ${Math.max(top, 4)}px)`;
   }
 
-  /** The recorded neuron with most spikes, of those with all compartments if there are any. */
+  /** The recorded neuron with most spikes, of those in the picked area and with all compartments if there are any. */
   liveliest() {
     const counts = this.counts();
-    const choice = this.population.whole.length ? this.population.whole : this.population.recorded;
+    const { whole, recorded } = this.population;
+    const code = this.population.pickedCode(this.state.get("picked"));
+    const there = (i) => this.population.code(i, 0) === code;
+    const choice = [whole.filter(there), whole, recorded].find((numbers) => numbers.length);
     return choice.reduce((best, i) => (counts[i] > counts[best] ? i : best), choice[0]);
   }
 }

@@ -7,6 +7,7 @@ import { lowerBound } from "./spikes.js";
 const WIDTH = 2048; // of textures
 const SOMA = 0.008; // mm, radius of a neuron's soma
 const STRATA = 42; // a layer
+export const CLOSE = 0.36; // radius of a soma as drawn from afar, of the way to the next
 const SHRINKS = 0.75; // power of the distance with which what is drawn larger gets smaller
 
 /** A texture with one texel a neuron. */
@@ -58,14 +59,15 @@ vec4 neuron(int i) {
   float shown = of(0u, code.x).a * of(1u, code.y).a * of(2u, code.z).a * of(3u, code.w).a;
   if (colourBy == 4) colour = of(4u, texelFetch(shades, at, 0).x).rgb;
   else colour = of(uint(colourBy), code[colourBy]).rgb;
-  bool other = picked >= 0 && int(code.x) != picked;
-  uvec4 place = texelFetch(places, at, 0);
+  uvec4 place = texelFetch(places, at, 0); // and its stratum, 256 where a lasso leaves it out, 512 where its rate hides it
+  bool other = (picked >= 0 && int(code.x) != picked) || (place.w & 256u) != 0u;
   vec4 seen = modelViewMatrix * vec4(vec3(place.xyz), 1.0);
   float far = clamp((-seen.z - depths.x) / max(depths.y - depths.x, 1e-6), 0.0, 1.0);
   fade = (1.0 - 0.62 * far) * (other ? 0.2 : 1.0) * hush;
   dim = (other ? 0.35 : 1.0) * mix(hush, 1.0, 0.5);
   if (sliceAxis >= 0 && (float(place[sliceAxis]) < slice.x || float(place[sliceAxis]) > slice.y)) shown = 0.0;
-  if (shown < 0.5 || place.w < peel) return vec4(0.0);
+  if ((place.w & 512u) != 0u) shown = 0.0;
+  if (shown < 0.5 || (place.w & 255u) < peel) return vec4(0.0);
   return projectionMatrix * seen;
 }
 `;
@@ -205,7 +207,7 @@ export class Cloud {
     this.sphere = this.bounds();
     // so that neighbours at this density nearly touch
     const volume = 123.3 * (this.sphere.radius / 5.9) ** 3;
-    this.uniforms.radius.value = Math.min(0.36 * Math.cbrt(volume / n), 0.06 * this.sphere.radius);
+    this.uniforms.radius.value = Math.min(CLOSE * Math.cbrt(volume / n), 0.06 * this.sphere.radius);
     this.uniforms.whole.value = 2.6 * this.sphere.radius;
   }
 
@@ -251,10 +253,25 @@ export class Cloud {
   /** How deep every neuron lies, in 42ths of a layer: what is peeled follows it. */
   setStrata(strata) {
     this.strata = strata;
+    this.code((was, i) => (was & ~255) | strata[i]);
+  }
+
+  /** Let what a lasso leaves out step back, and hide what `shown` does not have; null: none. */
+  mark(lassoed, shown) {
+    this.code((was, i) => (was & 255) | (lassoed && !lassoed[i] ? 256 : 0) | (shown && !shown[i] ? 512 : 0));
+  }
+
+  /** Change the code of every neuron. */
+  code(change) {
     const { places } = this.uniforms;
     const { data } = places.value.image;
-    for (let i = 0; i < this.n; i++) data[4 * i + 3] = strata[i];
+    for (let i = 0; i < this.n; i++) data[4 * i + 3] = change(data[4 * i + 3], i);
     places.value.needsUpdate = true;
+  }
+
+  /** Whether so many layers taken off take a neuron with them. */
+  peels(number, layers) {
+    return this.strata[number] < Math.round(STRATA * layers);
   }
 
   /** Show a part: `axis` of the places or -1, its first and last mm, and layers that are peeled. */

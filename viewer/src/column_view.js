@@ -9,6 +9,7 @@ import { fetchPacked } from "./source.js";
 const BRANCHED = 64; // neurons drawn with their branches
 const MOST = 6000; // somas
 const LABELS = 46; // px, room for names of layers
+const BELOW = 16; // px, for the words of the scale bar
 const WANTED = 160;
 const THICKEST = 250; // um, half of what is drawn
 
@@ -25,14 +26,17 @@ export class ColumnView {
     this.ring.className = "ring";
     this.centre = new THREE.Vector3();
     this.fov = 7; // nearly parallel: depths can be compared across the slab
-    app.state.on(["picked", "side", "hidden", "colour", "allen", "theme"], () => this.active && this.build());
+    app.state.on(["picked", "side", "hidden", "rates", "colour", "allen", "theme"], () => this.active && this.build());
   }
 
-  async enter() {
+  enter() {
     this.active = true;
     this.box = document.getElementById("labels");
     this.build();
-    if (this.data) return;
+    this.ready = this.data ? Promise.resolve() : this.read();
+  }
+
+  async read() {
     this.app.notice("Reading cell models …");
     const [slab, models] = await Promise.all([fetchPacked("slab"), this.app.loadModels()]);
     this.data = { slab, models };
@@ -57,7 +61,9 @@ export class ColumnView {
     const height = (this.depth - this.top) / 2;
     const half = this.stage.width / 2;
     const wide = (this.halfU * half) / Math.max(half - LABELS, 40);
-    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), [[wide, 1.12 * height, 0]]);
+    const tall = this.stage.height / 2;
+    const high = (1.08 * height * tall) / Math.max(tall - BELOW, 40);
+    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), [[wide, high, 0]]);
   }
 
   area() {
@@ -68,21 +74,31 @@ export class ColumnView {
     return population.primary.key === "area" ? Math.max(names.indexOf("VISp"), 0) : -1;
   }
 
+  /** um, of the lowest border of the area's layers. */
+  deepest() {
+    const name = this.app.population.primary.values[this.area()]?.name;
+    const bottoms = Object.values(this.data.slab.head.borders[name] ?? {}).map(([, bottom]) => bottom);
+    return bottoms.length ? Math.max(...bottoms) : Infinity;
+  }
+
   /** Neurons of the area and side, and those of them inside the slab. */
   choose() {
     const { population, state } = this.app;
     const { places } = this.data.slab.head;
     const raw = this.data.slab.arrays.slab;
     const at = (i, k) => places.low[k] + places.step * raw[3 * i + k];
-    const member = population.members(state.get("hidden"), this.area());
+    const member = this.app.member();
+    const area = this.area();
     const side = population.sided < 0 ? -1 : population.facets[population.sided].values.findIndex((v) => v.name === state.get("side"));
     const all = [];
     for (let i = 0; i < population.n; i++)
-      if (member[i] && (side < 0 || population.code(i, population.sided) === side)) all.push(i);
+      if (member[i] && (area < 0 || population.code(i, 0) === area) && (side < 0 || population.code(i, population.sided) === side)) all.push(i);
     const sorted = [0, 1].map((k) => Float64Array.from(all, (i) => at(i, k)).sort());
     const middle = sorted.map((s) => s[s.length >> 1] ?? 0);
     const reach = sorted.map((s, k) => (s.length ? Math.max(middle[k] - s[0], s[s.length - 1] - middle[k]) : 1));
-    let [halfU, halfV] = [450, 120];
+    // a panel of a figure has its shape: the column fills it
+    if (this.app.studio) reach[0] = Math.min(reach[0], 0.42 * this.deepest() * this.stage.camera.aspect);
+    let [halfU, halfV] = [Math.min(450, reach[0]), 120];
     const inside = () => all.filter((i) => Math.abs(at(i, 0) - middle[0]) <= halfU && Math.abs(at(i, 1) - middle[1]) <= halfV);
     let chosen = inside();
     while (chosen.length < Math.min(WANTED, all.length) && (halfU < reach[0] || halfV < reach[1])) {

@@ -115,7 +115,11 @@ export class CortexView {
       side: [-1, 0.06, 0.001],
       front: ccf ? [0, 0.12, -1] : [0, 0, 1],
     };
-    const direction = new THREE.Vector3(...directions[name]).normalize();
+    this.seeFrom(new THREE.Vector3(...directions[name]).normalize());
+  }
+
+  /** All of it, from a direction. */
+  seeFrom(direction) {
     const right = new THREE.Vector3(0, 1, 0).cross(direction).normalize();
     const up = direction.clone().cross(right);
     const size = this.cloud.uniforms.radius.value;

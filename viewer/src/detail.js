@@ -1,33 +1,36 @@
 // The right panel: rate and spectrum of what is selected, and the chosen neuron.
 
 import { html, put } from "./markup.js";
+import { css } from "./palettes.js";
 import { Plot } from "./plots.js";
 import { quantity } from "./quantities.js";
-import { nodeSet, offer } from "./selection.js";
+import { offer } from "./selection.js";
 import { binnedRate, smooth, welch, windowLength } from "./spectrum.js";
 
 const BIN = 2; // ms, of rates and spectra
+const COUNTED = 9; // values of a facet with their counts
 
 export class Detail {
   constructor(element, app) {
     this.app = app;
     put(element, html`
       <section id="one" hidden><h2></h2><p class="sub"></p><dl></dl><div class="plots"></div><div class="links"></div><div class="actions"></div></section>
-      <section id="many"><h2></h2><p class="sub"></p><dl></dl><div class="plots"></div><div class="actions"></div></section>
+      <section id="many"><h2></h2><p class="sub"></p><dl></dl><details class="counts"><summary>Counts</summary><div></div></details><div class="plots"></div><div class="actions"></div></section>
       <form id="find"><label><span>Neuron by id</span><input name="id" inputmode="numeric" autocomplete="off" placeholder="e.g. ${app.population.nodeId[0]}"></label></form>`);
     this.one = element.querySelector("#one");
     this.many = element.querySelector("#many");
     this.rate = new Plot(this.many.querySelector(".plots"), { x: "Time (ms)", y: "Rate (Hz)", app, zero: true, height: 116 });
     this.spectrum = new Plot(this.many.querySelector(".plots"), { x: "Frequency (Hz)", y: "Power (Hz²/Hz)", app, logs: true, height: 132 });
     this.traces = [];
-    app.state.on(["picked", "hidden", "theme", "from", "to", "view"], () => (this.stale = true));
+    app.state.on(["picked", "hidden", "theme", "from", "to", "view", "lasso", "rates"], () => (this.stale = true));
+    element.querySelector(".counts").addEventListener("toggle", () => (this.stale = true));
     app.state.on(["neuron", "theme"], () => this.neuronChanged());
     element.addEventListener("click", (event) => {
       const what = event.target.closest("button")?.dataset.do;
       if (what === "column") app.state.set({ view: "column" });
       if (what === "neuron") app.state.set({ view: "neuron" });
-      if (what === "nodes") offer(document.getElementById("nodes"), nodeSet(app.population, app.state.get("hidden"), app.state.get("picked")));
-      if (what === "clear") app.state.set({ picked: "" });
+      if (what === "nodes") offer(document.getElementById("nodes"), app.nodeSet(), app.population.head);
+      if (what === "clear") app.state.set({ picked: "", lasso: "" });
       if (what === "drop") app.state.set({ neuron: -1 });
       if (what === "in" || what === "out") this.toggleWires(what);
       if (what === "area") app.state.set({ picked: event.target.closest("button").dataset.name });
@@ -65,7 +68,8 @@ export class Detail {
     const { population, state, spikes } = this.app;
     const name = state.get("picked");
     const code = population.pickedCode(name);
-    const member = code < 0 ? this.app.member() : population.members(state.get("hidden"), code);
+    const lasso = state.get("lasso") !== "";
+    const member = this.app.selected();
     let [n, total, rate, silent] = [0, 0, 0, 0];
     const counts = this.app.counts();
     const rates = this.app.rates();
@@ -78,8 +82,8 @@ export class Detail {
       }
     const value = population.primary.values[code];
     const all = n === population.n;
-    this.many.querySelector("h2").textContent = value ? value.name : all ? "All neurons" : "Neurons shown";
-    this.many.querySelector(".sub").textContent = value ? (value.title === value.name ? population.primary.title : value.title) : `Click ${["area", "pop_name"].includes(population.primary.key) ? "a neuron or a row of the rates" : "a neuron"} for more`;
+    this.many.querySelector("h2").textContent = value ? value.name : lasso ? "Selected neurons" : all ? "All neurons" : "Neurons shown";
+    this.many.querySelector(".sub").textContent = lasso ? (value ? "within the lasso" : "by lasso") : value ? (value.title === value.name ? population.primary.title : value.title) : `Click ${["area", "pop_name"].includes(population.primary.key) ? "a neuron or a row of the rates" : "a neuron"} for more`;
     put(this.many.querySelector("dl"), facts([
       ["neurons", n.toLocaleString()],
       ...(spikes.awaits ? [["activity", "not run yet"]] : [
@@ -87,11 +91,12 @@ export class Detail {
         ["silent", n ? `${((100 * silent) / n).toFixed(0)} %` : "–"],
       ]),
     ]));
+    this.counts(member, n);
     this.many.querySelector(".plots").hidden = spikes.awaits;
     const column = state.get("view") === "column" ? "" : html`<button data-do="column">Open column</button>`;
-    const clear = population.primary.key === "area" ? "All areas" : "All";
-    const asSet = n ? html`<button data-do="nodes" title="These neurons, for inputs, reports and changes to name">As a node set</button>` : "";
-    put(this.many.querySelector(".actions"), html`${value ? column : ""}${asSet}${value ? html`<button data-do="clear" class="quiet">${clear}</button>` : ""}`);
+    const clear = lasso ? "Select nothing" : population.primary.key === "area" ? "All areas" : "All";
+    const asSet = n ? html`<button data-do="nodes" title="These neurons, for inputs, reports and changes to name, or as the target of an experiment">As a node set</button>` : "";
+    put(this.many.querySelector(".actions"), html`${value ? column : ""}${asSet}${value || lasso ? html`<button data-do="clear" class="quiet">${clear}</button>` : ""}`);
     const duration = spikes.reached || spikes.duration;
     const raw = binnedRate(spikes, member, BIN, duration);
     const xs = Float64Array.from(raw, (_, k) => (k + 0.5) * BIN);
@@ -107,6 +112,28 @@ export class Detail {
     }
     this.spectrum.box.classList.toggle("empty", !enough);
     this.accent = accent;
+  }
+
+  /** How many neurons of each value there are, as long as that is open. */
+  counts(member, total) {
+    const { population } = this.app;
+    const box = this.many.querySelector(".counts");
+    const facets = population.facets.map((facet, f) => ({ ...facet, f })).filter(({ values }) => values.length > 1);
+    box.hidden = facets.length === 0 || total === 0;
+    if (box.hidden || !box.open) return;
+    put(box.querySelector("div"), html`${facets.map((facet) => {
+      const found = new Uint32Array(facet.values.length);
+      for (let i = 0; i < population.n; i++) if (member[i]) found[population.code(i, facet.f)]++;
+      const colours = population.colours(facet, { allen: this.app.state.get("allen"), dark: this.app.dark() });
+      const most = Math.max(...found);
+      let rows = facet.values.map((value, k) => ({ name: value.name, count: found[k], colour: css(colours[k]) })).filter(({ count }) => count > 0);
+      if (rows.length > COUNTED) rows.sort((a, b) => b.count - a.count);
+      const rest = rows.slice(COUNTED).reduce((sum, { count }) => sum + count, 0);
+      const others = rest ? html`<tr class="rest"><th>${rows.length - COUNTED} more</th><td></td><td>${rest.toLocaleString()}</td></tr>` : "";
+      rows = rows.slice(0, COUNTED);
+      return html`<table class="wires"><caption>${facet.title}</caption><tbody>${rows.map(({ name, count, colour }) => html`<tr><th title="${name}">${name}</th>
+        <td><span class="bar"><i data-css="width:${((100 * count) / most).toFixed(1)}%;background:${colour}"></i></span></td><td>${count.toLocaleString()}</td></tr>`)}${others}</tbody></table>`;
+    })}`);
   }
 
   /** The card of the chosen neuron. */

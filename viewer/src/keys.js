@@ -12,6 +12,7 @@ const ROWS = [
   ["+ −", "nearer, farther"],
   ["F", "whole object in the picture"],
   ["T", "light or dark"],
+  ["L", "draw a loop around neurons"],
   ["P", "save a picture"],
   ["Esc", "select nothing"],
   ["drag", "rotate; with Shift or the right button, pan"],
@@ -57,9 +58,10 @@ export function listenToKeys(app) {
       "-": () => app.stage.orbit(0, 0, 1 / 1.15),
       f: () => app.stage.home(),
       t: () => app.state.set({ theme: app.dark() ? "light" : "dark" }),
+      l: () => app.stage.name === "cortex" && app.lasso.begin(app.lasso.kind ? "" : "new"),
       p: () => app.photograph(),
       "?": () => app.help(),
-      Escape: () => app.state.set({ picked: "", neuron: app.stage.name === "neuron" ? app.state.get("neuron") : -1 }),
+      Escape: () => app.lasso.kind ? app.lasso.begin("") : app.state.set({ picked: "", lasso: "", neuron: app.stage.name === "neuron" ? app.state.get("neuron") : -1 }),
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!does) return;
     event.preventDefault();

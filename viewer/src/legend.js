@@ -9,10 +9,15 @@ export class Legend {
     this.element = element;
     this.app = app;
     app.state.on(["colour", "allen", "hidden", "theme", "picked", "view"], () => this.render());
+    app.state.on(["rates"], () => this.showRates());
     element.addEventListener("click", (event) => this.click(event));
     element.addEventListener("change", (event) => {
       if (event.target.id === "colour") app.state.set({ colour: event.target.value });
       if (event.target.id === "allen") app.state.set({ allen: event.target.checked });
+      if (event.target.closest(".rates")) {
+        const [least, most] = [...element.querySelectorAll(".rates input")].map(({ value }) => value);
+        app.state.set({ rates: least || most ? `${least}_${most}` : "" });
+      }
     });
     this.render();
   }
@@ -38,9 +43,26 @@ export class Legend {
       ${allen ? html`<label class="check"><input type="checkbox" id="allen" data-focus="allen" ${state.get("allen") ? "checked" : ""}> Allen atlas colours</label>` : ""}
       ${scale}
       ${population.facets.map((f, k) => [f, k]).sort(([a], [b]) => a.values.length - b.values.length)
-        .map(([f, k]) => this.facet(f, k, new Set(hidden[f.key] ?? []), colour))}`);
+        .map(([f, k]) => [...(k === 0 ? [this.rates()] : []), this.facet(f, k, new Set(hidden[f.key] ?? []), colour)])}`);
+    this.showRates();
     this.element.scrollTop = scroll;
     if (focus) this.element.querySelector(`[data-focus="${CSS.escape(focus)}"]`)?.focus();
+  }
+
+  /** Neurons are shown from a rate up to a rate. */
+  rates() {
+    if (this.app.spikes.awaits) return "";
+    const input = (name, empty) => html`<input type="number" min="0" step="any" name="${name}" placeholder="${empty}" data-focus="${name}" aria-label="${name}, Hz">`;
+    return html`<section class="facet rates" title="Mean rate ${this.app.sinceWords()}"><h2><span>Rate <small>Hz</small></span>
+      <button class="all" data-all="rates" data-focus="rates/all">show all</button></h2>
+      <div>${input("least rate", "0")} to ${input("most rate", "any")}</div></section>`;
+  }
+
+  /** The fields are not made anew: one of them may have the focus. */
+  showRates() {
+    const values = this.app.state.get("rates").split("_");
+    this.element.querySelectorAll(".rates input").forEach((input, k) => (input.value = values[k] ?? ""));
+    for (const button of this.element.querySelectorAll(".rates .all")) button.hidden = !this.app.rateRange();
   }
 
   /** Few values are chips; the many of the first facet are a list, whose names select. */
@@ -73,6 +95,7 @@ export class Legend {
     const { state, population } = this.app;
     const hidden = structuredClone(state.get("hidden"));
     if (pick) state.set({ picked: state.get("picked") === pick ? "" : pick });
+    else if (all === "rates") state.set({ rates: "" });
     else if (all) {
       delete hidden[all];
       state.set({ hidden });

@@ -8,7 +8,9 @@ import { ColumnView } from "./column_view.js";
 import { CortexView } from "./cortex_view.js";
 import { CutPanel } from "./cut.js";
 import { Detail } from "./detail.js";
+import { host } from "./host.js";
 import { listenToKeys, KEYS } from "./keys.js";
+import { Lasso } from "./lasso.js";
 import { Legend } from "./legend.js";
 import { html, put } from "./markup.js";
 import { NeuronView } from "./neuron_view.js";
@@ -16,11 +18,13 @@ import { offerPhoto, photo } from "./photo.js";
 import { Population, rateColour, rateShade } from "./population.js";
 import { quantity } from "./quantities.js";
 import { nodeSet, nodeSetText } from "./selection.js";
+import { study } from "./study.js";
 import { fetchPacked, received } from "./source.js";
 import { welch } from "./spectrum.js";
 import { Space } from "./space.js";
 import { Spikes } from "./spikes.js";
 import { Stage } from "./stage.js";
+import { figure, Film } from "./studio.js";
 import { Heat, Raster } from "./timeline.js";
 import { Transport } from "./transport.js";
 import { Wires } from "./wires.js";
@@ -65,10 +69,11 @@ class App extends Asked {
     this.legend = new Legend($("legend"), this);
     this.transport = new Transport($("transport"), this);
     this.cutPanel = new CutPanel($("cut"), this);
+    this.lasso = new Lasso(this);
     this.raster = new Raster($("raster"), this);
     this.heat = new Heat($("heat"), this);
     this.detail = new Detail($("detail"), this);
-    state.on(["colour", "allen", "hidden", "theme", "picked", "view", "slice", "at", "thick", "peel", "outline", "names"], () => this.paint());
+    state.on(["colour", "allen", "hidden", "theme", "picked", "view", "slice", "at", "thick", "peel", "outline", "names", "lasso", "rates"], () => this.paint());
     this.wires.changed();
     state.on(["t"], () => (this.stage.stale = true));
     state.on(["neuron"], () => (this.stage.stale = true));
@@ -90,6 +95,7 @@ class App extends Asked {
       state.fromHash(location.hash);
       this.stage.place();
     });
+    host?.follow(this, () => JSON.parse(nodeSetText(this.nodeSet())));
     this.filled = new Promise((done) => (this.allThere = done));
     this.enter();
     this.head();
@@ -118,8 +124,9 @@ class App extends Asked {
 
   presets() {
     const sides = [["home", "3-D"], ["top", "Top"], ["side", "Side"], ["front", "Front"]];
-    put($("presets"), html`${sides.map(([key, title]) => html`<button data-home="${key}">${title}</button>`)}`);
-    for (const button of $("presets").children) button.addEventListener("click", () => this.stage.home(button.dataset.home));
+    put($("presets"), html`${sides.map(([key, title]) => html`<button data-home="${key}">${title}</button>`)}<span id="lasso"></span>`);
+    this.lasso.render();
+    for (const button of $("presets").querySelectorAll("[data-home]")) button.addEventListener("click", () => this.stage.home(button.dataset.home));
   }
 
   /** Colours, filters and selection to the shaders. */
@@ -139,6 +146,8 @@ class App extends Asked {
     cloud.dark(dark);
     cloud.uniforms.colourBy.value = byRate ? 4 : population.facets.findIndex((f) => f.key === key);
     cloud.uniforms.picked.value = population.pickedCode(state.get("picked"));
+    const marks = [this.lassoed(), this.rateRange() && this.member()];
+    if (marks.some((mark, k) => mark !== (this.marked?.[k] ?? null))) cloud.mark(...(this.marked = marks));
     cloud.uniforms.background.value.fromArray(this.background());
     const { axis, first, last } = this.cut();
     cloud.cut(axis, [first, last], state.get("peel"));
@@ -147,7 +156,8 @@ class App extends Asked {
   }
 
   frame(now) {
-    requestAnimationFrame((next) => this.frame(next));
+    if (this.studio) return; // a figure or film has the stage
+    this.loop = requestAnimationFrame((next) => this.frame(next));
     if (this.state.get("playing") && !this.led) { // beside another run one of the two has the clock
       const passed = Math.min(now - (this.last ?? now), 250);
       const end = this.spikes.live ? Math.max(this.spikes.reached, this.state.get("t")) : this.spikes.duration;
@@ -243,7 +253,7 @@ class App extends Asked {
   refresh() {
     this.spikes.version++;
     this.raster.stale = this.heat.stale = this.stage.stale = true;
-    if (this.colourKey() === "rate") this.paint();
+    if (this.colourKey() === "rate" || this.rateRange()) this.paint();
     this.head();
     this.transport.render();
   }
@@ -295,7 +305,8 @@ class App extends Asked {
 
   /** A neuron was clicked: it and its area are selected. */
   choose(number) {
-    const picked = this.stage.name === "cortex" ? this.population.value(number, 0).name : this.state.get("picked");
+    const whole = this.stage.name === "cortex" && !this.state.get("lasso"); // a loop that was drawn stays what it is
+    const picked = whole ? this.population.value(number, 0).name : this.state.get("picked");
     this.state.set({ neuron: number, picked });
   }
 }
@@ -313,9 +324,10 @@ async function main() {
   if (!document.createElement("canvas").getContext("webgl2")) return withoutPicture();
   try {
     const spikes = new Spikes();
-    const [scene] = await Promise.all([fetchPacked("scene"), spikes.look()]);
-    const app = new App(new Population(scene), spikes);
-    window.isocortex = { app, welch, received, begun, nodeSet, nodeSetText, quantity, photo };
+    const address = host ? host.ask("address") : location.hash;
+    const [scene, first] = await Promise.all([fetchPacked("scene"), address, spikes.look()]);
+    const app = new App(new Population(scene), spikes, first);
+    window.isocortex = { app, welch, received, begun, nodeSet, nodeSetText, quantity, photo, study, figure, Film };
     app.start();
   } catch (error) {
     console.error(error);

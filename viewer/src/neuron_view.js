@@ -21,7 +21,7 @@ export class NeuronView {
     this.scene = new THREE.Scene();
     this.centre = new THREE.Vector3();
     this.radius = 0.3;
-    app.state.on(["neuron"], () => this.active && this.load());
+    app.state.on(["neuron"], () => this.active && (this.ready = this.load()));
     app.state.on(["variable", "theme"], () => this.active && this.rebuild());
   }
 
@@ -31,7 +31,7 @@ export class NeuronView {
     const { state, population, filled } = this.app;
     if (state.get("neuron") < 0 && population.recorded.length)
       filled.then(() => this.active && state.get("neuron") < 0 && state.set({ neuron: this.app.liveliest() }, { step: false }));
-    else this.load();
+    else this.ready = this.load();
     this.controls();
   }
 
@@ -186,6 +186,21 @@ export class NeuronView {
     } else if (this.reason) words.push(html`<div class="note">${this.reason}</div>`);
     put(box, html`${words}`);
     box.querySelector("#variable")?.addEventListener("change", (e) => this.app.state.set({ variable: e.target.value }));
+  }
+
+  /** The same for a figure: a range of colours, and kinds. */
+  legend() {
+    const report = this.report();
+    const ramp = {};
+    if (report) {
+      const shown = quantity(report);
+      const map = shown.map(this.app.dark());
+      const at = (x) => shown.text(shown.at(x)).replace(/\.0$/, "");
+      Object.assign(ramp, { title: shown.title, ramp: Array.from({ length: 14 }, (_, k) => css(map(k / 13))), marks: [at(0), at(0.5), `${at(1)} ${shown.unit}`.trim()] });
+    }
+    const kinds = report ? [] : [3, 4, 2].filter((k) => this.data.arrays.kind.includes(k)).map((k) => [KINDS[k], KIND_COLOURS[k]]);
+    const synapses = this.synapses ? [["excitatory synapse", css(EXCITES)], ["inhibitory", css(INHIBITS)]] : [];
+    return { title: "Branches", ...ramp, named: [...kinds, ...synapses] };
   }
 
   /** Value of every compartment at a time, in units of the report; NaN where there is none. */

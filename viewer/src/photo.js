@@ -5,8 +5,10 @@ import { peelWords } from "./cut.js";
 import { css, theme } from "./palettes.js";
 import { rateColour, rateShade } from "./population.js";
 import { save } from "./selection.js";
+import { figure } from "./studio.js";
 
-const PRINT = { mm: 180, dpi: 300 }; // width of a page's two columns
+export const PRINT = { mm: 180, dpi: 300 }; // width of a page's two columns
+const RAMP = 150; // px, of a range of colours
 const MOST_COLOURS = 9; // values of a facet that a legend names
 const MOST_PIXELS = 4096; // of a side, which every graphics card can draw
 
@@ -15,17 +17,25 @@ export function offerPhoto(dialog, app) {
   const wide = Math.floor((PRINT.mm / 25.4) * PRINT.dpi);
   put(dialog, html`<h2>Picture</h2>
     <label class="row"><span>Label</span><input name="label" value="${label(app)}" maxlength="120"></label>
+    <label class="row"><span>Show</span><select name="show"><option value="photo">what is on the screen</option><option value="figure">cortex, column and neuron</option></select></label>
     <label class="row"><span>Size</span><select name="size"><option value="print">${PRINT.mm} mm at ${PRINT.dpi} dpi (${wide} px)</option><option value="screen">as on the screen</option></select></label>
     <label class="row"><span>Page</span><select name="theme"><option value="">as on the screen</option><option value="dark">dark</option><option value="light">light</option></select></label>
     <label class="check"><input type="checkbox" name="caption" checked> Caption, colours and clock</label>
     <div class="actions"><button data-do="save">Save PNG</button><button data-do="close" class="quiet">Close</button></div>`);
   const value = (name) => dialog.querySelector(`[name=${name}]`);
+  value("show").onchange = () => {
+    for (const name of ["label", "size", "caption"]) value(name).disabled = value("show").value === "figure"; // it has its own
+  };
   dialog.onclick = async (event) => {
     const what = event.target.closest("button")?.dataset.do;
     if (what === "save") {
       const options = { label: value("label").value, size: value("size").value, theme: value("theme").value, caption: value("caption").checked };
       try {
-        save(await photo(app, options), fileName(app));
+        if (value("show").value === "photo") save(await photo(app, options), fileName(app));
+        else {
+          put(dialog, html`<p>Drawing the figure …</p>`);
+          save(await figure(app, { addresses: [app.state.toHash()], page: options.theme }), fileName(app).replace(/_[^_]*_[^_]*$/, "_figure.png"));
+        }
       } catch (error) {
         app.notice(String(error.message));
       }
@@ -78,7 +88,7 @@ function fileName(app) {
 }
 
 /** What is shown, in a few words. */
-function label(app) {
+export function label(app) {
   const { population, state, stage } = app;
   if (stage.name === "neuron" && state.get("neuron") >= 0) return app.describe(state.get("neuron"));
   if (stage.name === "column") return [document.getElementById("area")?.value, document.getElementById("side")?.value].filter(Boolean).join(", ") || "Branches";
@@ -104,31 +114,32 @@ export function captionLines(app) {
 }
 
 /** What the colours of the neurons mean, where they are few enough to be named. */
-function colours(app) {
-  if (app.stage.name === "neuron") return null; // it is on the picture
+export function colours(app) {
+  if (app.stage.name === "neuron") return app.studio ? app.neuronView.legend() : null; // it is on the picture
   const key = app.colourKey();
   const { population } = app;
-  if (key === "rate") return { title: `Rate, ${app.sinceWords()}`, ramp: [0.3, 1, 4, 13, 50].map((hz) => [css(rateColour(rateShade(hz), app.dark())), `${hz}`]), unit: "Hz" };
+  if (key === "rate") return { title: `Rate, ${app.sinceWords()}`, ramp: Array.from({ length: 12 }, (_, k) => css(rateColour(rateShade(0.3 * (50 / 0.3) ** (k / 11)), app.dark()))), marks: ["0.3", "4", "50 Hz"] };
   const facet = population.facets.find((f) => f.key === key);
   const away = new Set(app.state.get("hidden")[key] ?? []);
   const named = facet.values.map((v, k) => [v.name, css(app.colourTable()[k])]).filter(([name]) => !away.has(name));
   return named.length <= MOST_COLOURS ? { title: facet.title, named } : { title: `Colours: ${facet.title.toLowerCase()}`, named: [] };
 }
 
+/** A font of the page. */
+export const fonts = (weight, size) => `${weight} ${size}px ${getComputedStyle(document.body).fontFamily}`;
+
 /** The band below the picture: its height, and what draws it. */
-function layFoot(pen, { words, lines, legend, width }) {
+export function layFoot(pen, { words, lines, legend, width, margin = 14 }) {
   const style = getComputedStyle(document.documentElement);
   const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-  const font = (weight, size) => `${weight} ${size}px ${getComputedStyle(document.body).fontFamily}`;
   const marks = []; // [x, y, what to draw]
-  const margin = 14;
   let y = 10;
   const put = (text, weight, size, ink) => {
-    pen.font = font(weight, size);
+    pen.font = fonts(weight, size);
     let line = "";
     const flush = () => {
       const [now, at] = [line, (y += size + 4)];
-      marks.push((p) => ((p.font = font(weight, size)), (p.fillStyle = ink), p.fillText(now, margin, at)));
+      marks.push((p) => ((p.font = fonts(weight, size)), (p.fillStyle = ink), p.fillText(now, margin, at)));
       line = "";
     };
     for (const word of text.split(" ")) {
@@ -139,16 +150,29 @@ function layFoot(pen, { words, lines, legend, width }) {
   };
   if (words) put(words, 600, 14, colour("ink"));
   if (legend) {
-    pen.font = font(400, 11);
+    pen.font = fonts(400, 11);
     let x = margin;
     y += 18;
     const write = (text, ink) => {
       const [at, line] = [x, y];
-      marks.push((p) => ((p.font = font(400, 11)), (p.fillStyle = ink), p.fillText(text, at, line)));
+      marks.push((p) => ((p.font = fonts(400, 11)), (p.fillStyle = ink), p.fillText(text, at, line)));
       x += pen.measureText(text).width + 6;
     };
     write(legend.title, colour("faint"));
-    for (const [name, shade] of legend.named ?? legend.ramp.map(([shade, name]) => [name, shade])) {
+    if (legend.ramp) {
+      const [at, line, wide] = [x, y, Math.min(RAMP, width - margin - x)];
+      marks.push((p) => {
+        p.fillStyle = p.createLinearGradient(at, 0, at + wide, 0);
+        legend.ramp.forEach((shade, k) => p.fillStyle.addColorStop(k / (legend.ramp.length - 1), shade));
+        p.fillRect(at, line - 8, wide, 7);
+        p.font = fonts(400, 11);
+        p.fillStyle = colour("ink");
+        legend.marks.forEach((text, k) => p.fillText(text, at + (k / (legend.marks.length - 1)) * (wide - p.measureText(text).width), line + 11));
+      });
+      y += 14;
+      if (legend.named) [x, y] = [margin, y + 17];
+    }
+    for (const [name, shade] of legend.named ?? []) {
       if (x + 16 + pen.measureText(name).width > width - margin) {
         x = margin;
         y += 15;
@@ -163,7 +187,6 @@ function layFoot(pen, { words, lines, legend, width }) {
       x += 12;
       write(name, colour("ink"));
     }
-    if (legend.unit) write(legend.unit, colour("ink"));
     y += 2;
   }
   for (const line of lines) put(line, 400, 11, colour("faint"));
@@ -172,7 +195,7 @@ function layFoot(pen, { words, lines, legend, width }) {
 }
 
 /** Names, bars, rings, colours and axes that lie over the picture as elements of the page. */
-function overlays(pen, app) {
+export function overlays(pen, app) {
   const { canvas } = app.stage;
   const { left, top } = canvas.getBoundingClientRect();
   const background = css(theme().background);
@@ -285,7 +308,7 @@ function chunk(type, data) {
 }
 
 /** The PNG with its resolution, so that it is printed at its size, and with its caption as text. */
-function withFacts(png, dpi, text) {
+export function withFacts(png, dpi, text) {
   const density = new Uint8Array(9);
   const view = new DataView(density.buffer);
   view.setUint32(0, Math.round(dpi / 0.0254));

@@ -1,15 +1,18 @@
 // What is shown, as a node set of SONATA: an input, a report or a change can name it.
 
 import { html, put } from "./markup.js";
+import { study, studyForm } from "./study.js";
 
 /**
  * The neurons that are shown, and in the picked value if one is: by attribute, which holds at every
  * scale of a circuit, or by id where attributes do not tell them exactly.
  *
- * @returns {{name: string, query: Object, count: number}}
+ * @param {{words?: string[], member?: Uint8Array, place?: Function}} also what else chooses: its name, who is left,
+ *   and how to tell them by where they are
+ * @returns {{name: string, query: Object, count: number, place: Function | null}}
  */
-export function nodeSet(population, hidden, picked) {
-  const member = population.members(hidden, population.pickedCode(picked));
+export function nodeSet(population, hidden, picked, also = {}) {
+  const member = also.member ?? population.members(hidden, population.pickedCode(picked));
   const names = new Set();
   let count = 0;
   for (let i = 0; i < population.n; i++)
@@ -31,8 +34,12 @@ export function nodeSet(population, hidden, picked) {
     exact &&= facet.exact;
     query[facet.key] = left.length === 1 ? left[0] : left;
   }
-  const name = words.join("_").replace(/\W+/g, "_") || "selection";
-  return { name, query: exact ? query : ids(population, member), count };
+  const name = [...words, ...(also.words ?? [])].join("_").replace(/\W+/g, "_") || "selection";
+  const placed = () => {
+    const place = also.place(member);
+    return { ...place, query: { ...query, near: place.near } };
+  };
+  return { name, query: exact && !also.member ? query : ids(population, member), count, place: exact && also.place ? placed : null };
 }
 
 function ids(population, member) {
@@ -52,19 +59,51 @@ export function nodeSetText({ name, query }) {
   return JSON.stringify({ ...parts, [name]: Object.keys(parts) }, null, 2);
 }
 
-/** Show the node set, to copy or to save. */
-export function offer(dialog, selection) {
-  const text = nodeSetText(selection);
-  put(dialog, html`<h2>Node set “${selection.name}”: ${selection.count.toLocaleString()} neurons</h2>
-    <pre>${text.length > 2000 ? `${text.slice(0, 2000)} …` : text}</pre>
-    <p>Put it into the simulation's <code>node_sets_file</code>; then inputs, reports and changes can name it.</p>
+/** Show the selection as a node set and as the target of an experiment, to copy or to save. */
+export function offer(dialog, chosen, head) {
+  const selection = { ...chosen, place: chosen.place?.() ?? null };
+  const asSet = { name: `${selection.name}.json`, text: nodeSetText(selection) };
+  let kind = "lesion";
+  let file = asSet;
+  let placed = selection.place !== null;
+  const show = (made) => {
+    file = made;
+    dialog.querySelector("pre").textContent = made.text.length > 2000 ? `${made.text.slice(0, 2000)} …` : made.text;
+    put(dialog.querySelector(".hint"), made.command
+      ? html`Save it as <code>${made.name}</code>, then <code>${made.command}</code>`
+      : html`Put it into the simulation's <code>node_sets_file</code>; then inputs, reports and changes can name it.`);
+  };
+  const showStudy = () => {
+    const number = dialog.querySelector("[name=number]");
+    if (number && !number.validity.valid) return;
+    show(study(head, placed ? { ...selection, query: selection.place.query } : selection, kind, number && +number.value));
+  };
+  put(dialog, html`<h2>${selection.count.toLocaleString()} neurons: “${selection.name}”</h2>
+    <div class="tabs" role="tablist"><button role="tab" data-tab="set">Node set</button><button role="tab" data-tab="study">Experiment</button></div>
+    <form></form><pre></pre><p class="hint"></p>
     <div class="actions"><button data-do="save">Save</button><button data-do="copy">Copy</button><button data-do="close" class="quiet">Close</button></div>`);
+  const form = dialog.querySelector("form");
+  const turn = (tab) => {
+    for (const button of dialog.querySelectorAll("[data-tab]")) button.setAttribute("aria-selected", button.dataset.tab === tab);
+    put(form, tab === "set" ? "" : studyForm(kind, selection, placed));
+    if (tab === "set") show(asSet);
+    else showStudy();
+  };
+  form.onsubmit = (event) => event.preventDefault();
+  form.oninput = ({ target }) => {
+    if (target.name === "change") kind = target.value;
+    if (target.name === "whom") placed = target.value === "place";
+    if (target.name !== "number") put(form, studyForm(kind, selection, placed));
+    showStudy();
+  };
   dialog.onclick = async (event) => {
-    const what = event.target.closest("button")?.dataset.do;
-    if (what === "save") save(new Blob([`${text}\n`], { type: "application/json" }), `${selection.name}.json`);
-    if (what === "copy") await navigator.clipboard.writeText(text);
+    const { do: what, tab } = event.target.closest("button")?.dataset ?? {};
+    if (tab) turn(tab);
+    if (what === "save") save(new Blob([`${file.text}\n`], { type: "text/plain" }), file.name);
+    if (what === "copy") await navigator.clipboard.writeText(file.text);
     if (what) dialog.close();
   };
+  turn("set");
   dialog.showModal();
 }
 

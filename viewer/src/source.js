@@ -1,9 +1,11 @@
-// Where the data come from: the server that handed out this page, or the page itself (an export).
+// Where the data come from: the server that handed out this page, the page itself (an export), or a
+// notebook's kernel.
+
+import { host } from "./host.js";
 
 const inline = (name) => document.getElementById(`block:${name}`);
 
-async function inflate(text) {
-  const packed = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+async function inflate(packed) {
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).arrayBuffer();
 }
@@ -18,7 +20,12 @@ export const received = { bytes: 0 };
 export async function fetchBlock(name) {
   if (exported()) {
     const element = inline(name);
-    return element ? inflate(element.textContent) : null;
+    return element ? inflate(Uint8Array.from(atob(element.textContent), (c) => c.charCodeAt(0))) : null;
+  }
+  if (host) {
+    const packed = await host.ask(name);
+    received.bytes += packed?.byteLength ?? 0;
+    return packed && inflate(packed);
   }
   const answer = await fetch(name);
   if (answer.status === 404) return null;

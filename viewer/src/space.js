@@ -101,9 +101,12 @@ export class Space {
   }
 
   /** Read it, once; it comes after the first picture. */
-  async load() {
-    if (this.asked || this.population.head.frame !== "ccf") return;
-    this.asked = true;
+  load() {
+    return (this.loading ??= this.read());
+  }
+
+  async read() {
+    if (this.population.head.frame !== "ccf") return;
     let block;
     try {
       block = await fetchPacked("space");

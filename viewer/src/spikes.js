@@ -1,5 +1,6 @@
 // All spikes there are, in chunks that are sorted by time each; chunks of a run that goes on may overlap.
 
+import { host } from "./host.js";
 import { exported, fetchBlock, fetchStatus } from "./source.js";
 
 /** Index of the first element of a sorted array that is not below `value`. */
@@ -41,7 +42,7 @@ export class Spikes {
     this.duration = status.duration;
     const begun = this.awaits && !status.awaits;
     this.awaits = status.awaits; // the circuit was not run yet
-    if (begun) location.reload(); // what it records is known now; the address keeps the view
+    if (begun) (host ?? location).reload(); // what it records is known now; the address keeps the view
     this.strangers = status.strangers;
     this.promised = status.chunks.length;
     this.expected = status.chunks.reduce((a, b) => a + b, 0);

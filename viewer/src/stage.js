@@ -7,6 +7,9 @@ THREE.ColorManagement.enabled = false; // colours are given as they shall appear
 
 const MARGIN = 1.08; // of the picture to what is in it
 
+/** Pixels to one of the page: of the screen, or as a figure or film wants them. */
+export const pixelRatio = () => +document.body.dataset.ratio || Math.min(devicePixelRatio || 1, 2);
+
 export class Stage {
   constructor(canvas, state) {
     this.canvas = canvas;
@@ -32,9 +35,10 @@ export class Stage {
 
   /** What is seen, all of it, with `ratio` pixels to one of the page; `resize` goes back to the screen. */
   snapshot(ratio) {
-    this.resize(ratio);
+    if (ratio !== this.ratio) this.resize(ratio);
     this.moving = 0;
-    this.camera.updateMatrixWorld();
+    this.view.repaint?.(); // what is kept of the picture may be of another camera
+    this.planes();
     do this.view.draw(false);
     while (this.view.unfinished?.());
     this.view.overlay?.();
@@ -45,7 +49,7 @@ export class Stage {
     return copy;
   }
 
-  resize(ratio = Math.min(devicePixelRatio || 1, 2)) {
+  resize(ratio = pixelRatio()) {
     const { clientWidth: width, clientHeight: height } = this.canvas.parentElement;
     this.ratio = ratio;
     this.width = Math.max(width, 1);
@@ -147,15 +151,20 @@ export class Stage {
     if (moving) this.moving--;
     if (!this.view || !(this.stale || this.view.wants?.())) return false;
     this.stale = moving;
+    this.planes();
+    this.view.draw(moving);
+    this.view.overlay?.();
+    return true;
+  }
+
+  /** What lies between the nearest and the farthest that is drawn follows the camera. */
+  planes() {
     const { near } = this.camera;
     const away = this.camera.position.distanceTo(this.controls.target);
     this.camera.near = Math.max(away / 500, 1e-4);
     this.camera.far = away + 60 * this.view.extent();
     if (near !== this.camera.near) this.camera.updateProjectionMatrix();
     this.camera.updateMatrixWorld();
-    this.view.draw(moving);
-    this.view.overlay?.();
-    return true;
   }
 
   /** Set the width and the words of a scale bar, which holds at the distance of what one looks at. */

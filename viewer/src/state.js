@@ -9,6 +9,8 @@ export const DEFAULTS = {
   allen: false, // the Allen Institute's colours of areas
   hidden: {}, // facet -> values that are not drawn
   picked: "", // value of the first facet
+  rates: "", // least and most Hz of neurons that are drawn, "1_10"; "": all
+  lasso: "", // loops around neurons, see lasso.js
   side: "right", // hemisphere of the column
   neuron: -1, // in drawing order
   variable: "v", // what colours the branches
@@ -26,7 +28,7 @@ export const DEFAULTS = {
 };
 
 /** A change of one of these is a step, which the browser's Back takes back. */
-const STEPS = ["view", "neuron", "picked"];
+const STEPS = ["view", "neuron", "picked", "lasso"];
 
 export class State {
   /**

@@ -3,6 +3,7 @@
 import { html, put } from "./markup.js";
 import { css, EMBERS, MAGMA, theme } from "./palettes.js";
 import { smooth } from "./spectrum.js";
+import { pixelRatio } from "./stage.js";
 
 const GUTTER = 74; // px, for labels
 const AXIS = 18;
@@ -19,7 +20,7 @@ class Timeline {
     this.cursor = element.querySelector(".cursor");
     this.stale = true;
     new ResizeObserver(() => (this.stale = true)).observe(this.plot);
-    app.state.on(["from", "to", "hidden", "colour", "allen", "theme", "picked", "view", "neuron"], () => (this.stale = true));
+    app.state.on(["from", "to", "hidden", "colour", "allen", "theme", "picked", "view", "neuron", "lasso", "rates"], () => (this.stale = true));
     this.listen();
   }
 
@@ -81,11 +82,12 @@ class Timeline {
     this.stale = false;
     this.width = width;
     this.height = this.plot.clientHeight;
-    this.ratio = Math.min(devicePixelRatio || 1, 2);
+    this.ratio = pixelRatio();
     this.canvas.width = Math.round(this.width * this.ratio);
     this.canvas.height = Math.round(this.height * this.ratio);
     this.theme = theme();
     const context = this.canvas.getContext("2d");
+    this.left = GUTTER;
     this.rows = this.height - AXIS;
     if (this.width > GUTTER + 20 && this.rows > 10) this.paint(context);
   }
@@ -167,10 +169,9 @@ export class Raster extends Timeline {
   arrange() {
     const { population, state } = this.app;
     const picked = population.pickedCode(state.get("picked"));
-    const member = picked < 0 ? this.app.member() : population.members(state.get("hidden"), picked);
-    const key = [state.get("picked"), JSON.stringify(state.get("hidden"))].join();
-    if (this.key === key) return;
-    this.key = key;
+    const member = this.app.selected();
+    if (this.key === this.app.selectedKey) return;
+    this.key = this.app.selectedKey;
     const rank = population.rank();
     const sorted = new Uint32Array(population.n);
     for (let i = 0; i < population.n; i++) sorted[rank[i]] = i;
@@ -298,12 +299,12 @@ export class Heat extends Timeline {
 
   /** Mean rate of every value of the first facet, Hz a neuron, in bins of `bin` ms. */
   compute() {
-    const { population, spikes, state } = this.app;
-    const key = [spikes.version, JSON.stringify(state.get("hidden"))].join();
+    const { population, spikes } = this.app;
+    const member = this.app.member();
+    const key = [spikes.version, this.app.memberKey].join();
     if (this.key === key) return;
     this.key = key;
     const values = population.facets[0].values;
-    const member = this.app.member();
     const duration = spikes.duration;
     this.bin = Math.max(1, duration / 8000);
     const bins = Math.max(Math.ceil(duration / this.bin - 1e-6), 1);

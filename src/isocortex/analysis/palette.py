@@ -6,10 +6,12 @@ They are told apart with any kind of colour vision, on dark and, through :func:`
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
+from isocortex.analysis.style import colours
+from isocortex.cortex.atlas import LAYERS as LAYER_NAMES
 from isocortex.cortex.atlas import Atlas
 
 #: Okabe and Ito's hues, lightened where they would be too dark on black.
@@ -62,6 +64,24 @@ def area_colours(atlas: Atlas, names: Sequence[str]) -> list[str]:
         light = float(np.clip(light + 0.26 * shade, 0.35, 0.85))
         result.append(_hex(*colorsys.hls_to_rgb(hue, light, saturation)))
     return result
+
+
+def group_colours(names: Iterable[Hashable]) -> dict[Hashable, str]:
+    """Colours on white of groups of cells: classes, layers, E and I as the viewer has them.
+
+    Excitatory cells of a layer (``L5 E``), beside inhibitory classes, share the hue of excitation
+    and are darker the deeper they lie. Groups of any other name get a colour each.
+    """
+    names = list(names)
+    layers = [f"L{layer}" for layer in LAYER_NAMES]
+    known = {**dict(zip(layers, LAYERS, strict=True)), **CLASSES, **EI}
+    deep = [f"{layer} E" for layer in layers if f"{layer} E" in names]
+    hue, _, saturation = colorsys.rgb_to_hls(*_rgb(EI["e"]))
+    for name, light in zip(deep, np.linspace(0.56, 0.24, len(deep)), strict=True):
+        known[name] = _hex(*colorsys.hls_to_rgb(hue, float(light), 0.8 * saturation))
+    if not all(name in known for name in names):
+        return colours(names)
+    return {n: known[str(n)] if n in deep else on_light(known[str(n)]) for n in names}
 
 
 def allen_colours(atlas: Atlas, names: Sequence[str]) -> list[str]:

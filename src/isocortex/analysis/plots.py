@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from isocortex.analysis.morphology import morphology
+from isocortex.analysis.palette import group_colours
 from isocortex.analysis.rates import cell_rates, population_rate, settled
 from isocortex.analysis.style import COLOURS, RC, colours, new_figure, subplots
 from isocortex.printable import printable
@@ -60,7 +61,7 @@ def raster(
         bins = f", rate in bins of {bin_width:g} ms" if bin_width > SHORTEST else ""
     figure = new_figure(7.0, 4.8)
     top, below = subplots(figure, 2, 1, sharex=True, height_ratios=[3, 1])
-    palette, offset, centres = colours(parts), 0, []
+    palette, offset, centres = group_colours(parts), 0, []
     n_rows = sum(len(nodes) for nodes, _, _ in parts.values())
     size = float(np.clip(260.0 / max(n_rows, 1), 1.0, 9.0))
     for k, (name, (nodes, ids, times)) in enumerate(parts.items()):
@@ -184,7 +185,7 @@ def rates(
     grid = subplots(
         figure, n_groups, 2, sharex="col", sharey="col", squeeze=False, width_ratios=[1, 1.6]
     )
-    palette = colours(parts)
+    palette = group_colours(parts)
     since = settled(begin, duration) if since is None else since
     length = duration - since
     means = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from isocortex.cli.plot import draw
-from isocortex.cli.terminal import ConfigOption, out, progress_bar
+from isocortex.cli.terminal import ConfigOption, err, out, progress_bar
 from isocortex.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,15 +27,26 @@ def view(
     config: ConfigOption = None,
     port: Annotated[int, typer.Option(help="On this machine; 0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page.")] = True,
+    *,
     export: Annotated[
         Path | None, typer.Option(help="Write one HTML file that needs no server.")
     ] = None,
     movie: Annotated[
-        Path | None, typer.Option(help="Render a flight through the run: .mp4 or .gif.")
+        Path | None, typer.Option(help="Film a flight through the run: .mp4 or .gif.")
     ] = None,
     figure: Annotated[
-        Path | None, typer.Option(help="Draw the cortex, a column and a neuron as a picture.")
+        Path | None, typer.Option(help="Draw the cortex, a column and a neuron: .png or .pdf.")
     ] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What --figure and --movie show: an address of the page. Repeated: a panel each, "
+            "or the way from one to the next."
+        ),
+    ] = None,
+    theme: Annotated[str, typer.Option(help="Of --figure and --movie: dark or light.")] = "",
+    size: Annotated[str, typer.Option(help="Of --movie: 720p, 1080p or 4k.")] = "1080p",
+    seconds: Annotated[float, typer.Option(help="Of --movie: its length.")] = 14.0,
 ) -> None:
     """Look at a circuit, before, during and after its run: cortex, column and neuron."""
     if beside is not None:
@@ -49,18 +60,38 @@ def view(
     from isocortex.viewer.export import write_page
     from isocortex.viewer.session import open_session
 
-    if figure is not None:
-        draw("cortex", results, figure, config)
-    if export is None and movie is None:
-        if figure is None:
-            _serve(open_session(results, config), port, browser)
+    if theme not in ("", "dark", "light"):
+        raise ConfigError(f"there is no theme {theme!r}", field="--theme", fix="Use dark or light.")
+    if (export, movie, figure) == (None, None, None):
+        if at or theme:
+            raise ConfigError("are of pictures", field="--at, --theme",
+                              fix="Give --figure or --movie too.")  # fmt: skip
+        _serve(open_session(results, config), port, browser)
         return
     session = open_session(results, config)
     if export is not None:
         path = write_page(session, export)
         out.print(f"Page: {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    at = at or []
+    if figure is not None and _as_the_page_draws(at, theme):
+        from isocortex.viewer.studio import write_figure
+
+        out.print(f"Picture: {write_figure(session, figure, at, theme=theme)}")
+    elif figure is not None:
+        draw("cortex", results, figure, config)
     if movie is not None:
-        _render(session, movie)
+        _film(session, movie, at, theme, size, seconds)
+
+
+def _as_the_page_draws(at: list[str], theme: str) -> bool:
+    """Whether there is a browser to draw with; what only it can draw needs it anyway."""
+    from isocortex.viewer.studio import can_draw
+
+    if can_draw() or at or theme:
+        return True
+    err.print("Drawn without a browser. As the page draws it: pip install 'isocortex[movie]' && "
+              "playwright install chromium")  # fmt: skip
+    return False
 
 
 def _serve(session: Session, port: int, browser: bool) -> None:
@@ -102,11 +133,23 @@ def _until_interrupted(server: ViewServer, browser: bool) -> None:
         server.server_close()
 
 
-def _render(session: Session, path: Path) -> None:
-    """Write a movie with progress on the terminal."""
+def _film(
+    session: Session, path: Path, at: list[str], theme: str, size: str, seconds: float
+) -> None:
+    """Write a film with progress on the terminal."""
     from isocortex.viewer.movie import write_movie
+    from isocortex.viewer.studio import write_film
 
+    drawn = path.suffix.lower() != ".gif" or at or theme
     with progress_bar() as bar:
         task = bar.add_task("Rendering", total=None)
-        write_movie(session, path, progress=lambda k, n: bar.update(task, completed=k, total=n))
+
+        def progress(k: int, n: int) -> None:
+            bar.update(task, completed=k, total=n)
+
+        if drawn and _as_the_page_draws(at, theme):
+            write_film(session, path, at, theme=theme, size=size, seconds=seconds,
+                       progress=progress)  # fmt: skip
+        else:
+            write_movie(session, path, seconds=seconds, progress=progress)
     out.print(f"Movie: {path} ({path.stat().st_size / 1e6:.1f} MB)")

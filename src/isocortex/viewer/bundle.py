@@ -15,6 +15,9 @@ PAGE = {
     "LICENSES.txt": ("text/plain; charset=utf-8", "LICENSES.txt"),
 }
 
+#: What shows the page in a cell of a notebook.
+WIDGET = {"": ("text/javascript; charset=utf-8", "widget.js")}
+
 #: The page around two of them.
 PAIR = {
     "": ("text/html; charset=utf-8", "pair.html"),

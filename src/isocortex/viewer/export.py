@@ -25,6 +25,21 @@ def page(session: Session, *, synapses: bool = True) -> str:
     It holds the neurons, all spikes, the column of every area, and branches, recordings and, if
     ``synapses``, synaptic events and targets of the recorded neurons.
     """
+    blocks = "".join(
+        f'<script type="application/octet-stream" id="block:{name}">{text}</script>\n'
+        for name, text in _blocks(session, synapses=synapses)
+    )
+    return in_one(blocks)
+
+
+def in_one(blocks: str = "", host: str = "") -> str:
+    """The page as HTML that names no other file.
+
+    Parameters
+    ----------
+    blocks : markup of the data.
+    host : what hands it the data, if it is neither a server nor the page itself: ``notebook``.
+    """
     bundle = read_bundle()
     html = _text(bundle, "")
     style = _text(bundle, "viewer.css")
@@ -32,11 +47,8 @@ def page(session: Session, *, synapses: bool = True) -> str:
     script = _text(bundle, "viewer.js").replace("</script", "<\\/script")
     script = script.replace("<!--", "<\\!--")
     rules = policy(script_src=fingerprint(script), style_src=fingerprint(style))
-    blocks = "".join(
-        f'<script type="application/octet-stream" id="block:{name}">{text}</script>\n'
-        for name, text in _blocks(session, synapses=synapses)
-    )
     replacements = {
+        '<html lang="en">': f'<html lang="en" data-host="{host}">',
         '<link rel="stylesheet" href="viewer.css" />': f"<style>{style}</style>",
         '<script src="viewer.js"></script>': f"{blocks}<script>{script}</script>",
         '<meta charset="utf-8" />': '<meta charset="utf-8" />\n    '

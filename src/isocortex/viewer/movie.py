@@ -87,7 +87,7 @@ def write_movie(
                           fix="Use .mp4 or .gif.")  # fmt: skip
     gif = suffix == ".gif"
     size, rate = (GIF_SIZE, GIF_RATE) if gif else ((WIDTH, HEIGHT), RATE)
-    encoder = None if gif else _encoder()
+    program = "" if gif else encoder()
     count = max(int(round(seconds * rate)), 2)
     frames = _counted(render(session, count, size, seconds), count, progress)
     with disk_errors(path, "write the movie"):
@@ -95,7 +95,8 @@ def write_movie(
         if gif:
             _write_gif(path, frames, rate)
         else:
-            _write_mp4(path, frames, size, rate, str(encoder))
+            raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}"]
+            write_mp4(path, (frame.tobytes() for frame in frames), raw, rate, program)
     return path
 
 
@@ -289,7 +290,7 @@ def _write_gif(path: Path, frames: Iterator[NDArray[np.uint8]], rate: int) -> No
     )  # fmt: skip
 
 
-def _encoder() -> str:
+def encoder() -> str:
     """The program ffmpeg of the extra ``movie``."""
     try:
         import imageio_ffmpeg
@@ -301,21 +302,35 @@ def _encoder() -> str:
     return imageio_ffmpeg.get_ffmpeg_exe()
 
 
-def _write_mp4(
-    path: Path, frames: Iterator[NDArray[np.uint8]], size: tuple[int, int], rate: int, ffmpeg: str
+def write_mp4(
+    path: Path,
+    frames: Iterator[bytes],
+    form: list[str],
+    rate: int,
+    ffmpeg: str,
+    *,
+    comment: str = "",
 ) -> None:
-    """H.264, which every browser and presentation program plays."""
+    """H.264, which every browser and presentation program plays.
+
+    Parameters
+    ----------
+    form : of the frames, as ffmpeg's options.
+    rate : frames a second.
+    comment : what the file says of itself.
+    """
     command = [
-        ffmpeg, "-y", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24",
-        "-s", f"{size[0]}x{size[1]}", "-r", str(rate), "-i", "-", "-c:v", "libx264",
-        "-preset", "medium", "-crf", "20", "-pix_fmt", "yuv420p", "-movflags", "+faststart",
-        str(path),
+        ffmpeg, "-y", "-loglevel", "error", *form, "-r", str(rate), "-i", "-", "-c:v", "libx264",
+        "-preset", "medium", "-crf", "18", "-movflags", "+faststart",
+        "-vf", "scale=out_color_matrix=bt709:out_range=limited,format=yuv420p",
+        "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709",
+        "-metadata", f"comment={comment}", str(path),
     ]  # fmt: skip
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin is not None and process.stderr is not None
         try:
             for frame in frames:
-                process.stdin.write(frame.tobytes())
+                process.stdin.write(frame)
             process.stdin.close()
         except BrokenPipeError:
             pass  # its words follow

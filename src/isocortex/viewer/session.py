@@ -6,6 +6,8 @@ import json
 import re
 import threading
 from contextlib import suppress
+from dataclasses import asdict
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from isocortex import __version__
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import NodePopulation, Simulation
 from isocortex.cortex.projection import CortexProjection
+from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError, InputError, IsocortexError
 from isocortex.network.cells import MODEL_COLUMNS, compile_cell_of
 from isocortex.network.onto import SynapsesOnto, synapses_onto
@@ -166,19 +169,21 @@ class Session:
         )
 
     def _origin(self) -> dict[str, Any]:
-        """For captions: the program and its version, time step, seed, and scale of a recipe.
+        """For captions and experiments: the program and its version, time step, seed and recipe.
 
         Where a run does not tell who made it, from which seed, nobody knows; one yet to be made
         will be ours, from the seed of the configuration.
         """
         facts, simulation = self.result.provenance, self.simulation
         projections = simulation.circuit.projections if simulation is not None else []
-        scale = [p.recipe.scale for p in projections if isinstance(p, CortexProjection)]
+        recipes = [_given(p.recipe) for p in projections if isinstance(p, CortexProjection)]
         return {
             "simulator": facts.get("simulator", f"Isocortex {__version__}" if self.awaits else ""),
             "dt": facts.get("run", {}).get("dt", simulation.dt if simulation else None),
             "seed": facts.get("seed", simulation.seed if simulation and self.awaits else None),
-            "scale": scale[0] if scale else None,
+            "scale": recipes[0]["scale"] if recipes else None,
+            "recipe": recipes[0] if recipes else None,
+            "config": None if self.config is None else str(self.config.resolve()),
         }
 
     def _branched(self) -> bool:
@@ -290,6 +295,15 @@ class Session:
                 )
             self._full = load_simulation(self.config, skip_unsupported_reports=True)
         return self._full
+
+
+def _given(recipe: Recipe) -> dict[str, Any]:
+    """Seed, scale and whatever else of a recipe is not as it is by default."""
+    return {
+        key: str(value) if isinstance(value, PathLike) else value
+        for key, value in asdict(recipe).items()
+        if key in ("seed", "scale") or value != getattr(Recipe, key)
+    }
 
 
 def open_session(results: Path, config: Path | None = None) -> Session:

@@ -1,0 +1,158 @@
+"""The viewer in a cell: what it asks the kernel for, and what Python sees of what is chosen."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import viewer_page
+from viewer_page import until
+from viewer_run import cortex_session
+
+import isocortex as ic
+from isocortex.errors import ConfigError
+from isocortex.viewer import View
+
+#: pytest finds fixtures by their names in a module.
+browser = viewer_page.browser
+VISP = {"VISp": {"population": "cortex", "area": "VISp"}}
+CELLS = [
+    "import isocortex as ic\nview = ic.view('run/output')\nview",
+    "import json; print(json.dumps({name: ids.tolist() for name, ids in view.selected.items()}))",
+    "view.address = 'http://somewhere/#view=column&picked=MOp'",
+    "print(view.address)",
+]
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory):
+    return cortex_session(tmp_path_factory.mktemp("lab") / "run")
+
+
+def test_without_widgets_a_cell_holds_the_page_and_python_is_told_of_the_extra(
+    session, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "anywidget", None)
+    view = View(session)
+    with pytest.raises(ConfigError, match=r"isocortex\[notebook\]"):
+        _ = view.selected
+    assert view._repr_mimebundle_() is None
+
+
+def test_a_cell_is_sent_the_blocks_it_asks_for_and_the_page_without_data(session, monkeypatch):
+    pytest.importorskip("anywidget", reason="the extra notebook is not installed")
+    view = View(session)
+    widget, sent = view.widget, []
+    assert view._repr_html_() is None and view.widget is widget
+    monkeypatch.setattr(widget, "send", lambda words, parts=(): sent.append((words, *parts)))
+    for k, name in enumerate(["page", "scene", "nothing", "../../etc/passwd"]):
+        widget._answer(widget, {"name": name, "id": k, "view": "a"}, [])
+    (page, text), (scene, block), *nothing = sent
+    assert (
+        page["name"] == "page"
+        and b'data-host="notebook"' in text
+        and b'id="block:scene' not in text
+    )
+    assert scene == {"name": "scene", "id": 1, "view": "a"}
+    assert zlib.decompress(block) == session.get("scene")
+    assert all(len(answer) == 1 for answer in nothing)
+
+
+def test_python_reads_who_is_selected(session):
+    pytest.importorskip("anywidget", reason="the extra notebook is not installed")
+    view = View(session)
+    view.widget.node_set = VISP
+    mine = session.scene.column_of("area") == "VISp"
+    assert set(view.selected["cortex"]) == set(session.scene.node_id[mine])
+    view.widget.node_set = {  # as the page has it of several populations
+        "one": {"population": "cortex", "node_id": [4, 2]}, "both": ["one"],
+    }  # fmt: skip
+    assert sorted(view.selected["cortex"]) == [2, 4]
+
+
+@pytest.fixture
+def lab(session, tmp_path):
+    """The address of a JupyterLab whose notebook has :data:`CELLS`."""
+    for package in ("anywidget", "jupyterlab"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    root = session.config.parent.parent
+    cells = [
+        {"cell_type": "code", "id": f"c{k}", "metadata": {}, "outputs": [], "source": source,
+         "execution_count": None}
+        for k, source in enumerate(CELLS)
+    ]  # fmt: skip
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    (root / "look.ipynb").write_text(json.dumps(notebook))
+    folders = {f"JUPYTER_{kind}_DIR": str(tmp_path / kind) for kind in ("CONFIG", "RUNTIME")}
+    source = str(Path(ic.__file__).parents[1])
+    environment = {**os.environ, **folders, "PYTHONPATH": source}
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--port=0", "--allow-root",
+        "--IdentityProvider.token=secret", f"--ServerApp.root_dir={root}",
+        "--LabApp.news_url=None", f"--LabApp.user_settings_dir={tmp_path}",
+        f"--LabApp.workspaces_dir={tmp_path}",
+    ]  # fmt: skip
+    with (tmp_path / "log.txt").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            deadline = time.monotonic() + 120
+            while not (told := list((tmp_path / "RUNTIME").glob("jpserver-*.json"))):
+                assert process.poll() is None and time.monotonic() < deadline
+                time.sleep(0.2)
+            time.sleep(0.5)  # until it is written
+            yield f"{json.loads(told[0].read_text())['url']}lab/tree/look.ipynb?token=secret"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def test_in_jupyterlab_a_cell_shows_the_viewer_and_python_sees_what_is_chosen(
+    browser, session, lab
+):
+    page = browser.new_page(viewport={"width": 1400, "height": 1100})
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+
+    def heard(message):
+        mine = message.location["url"].startswith("about:srcdoc")  # and not the notebook's
+        if mine and message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    page.on("console", heard)
+    page.goto(lab)
+    page.locator(".jp-Cell").first.locator(".cm-content").click(timeout=120000)
+    page.keyboard.press("Shift+Enter")
+    page.wait_for_selector("iframe[title=Isocortex]", timeout=120000)
+    frame = page.frame_locator("iframe[title=Isocortex]")
+    frame.locator("body[data-ready=true][data-spikes=all]").wait_for(timeout=120000)
+    frame.locator('#legend [data-pick="VISp"]').evaluate("(button) => button.click()")
+
+    def run(number):
+        cell = page.locator(".jp-CodeCell").nth(number)
+        cell.locator(".cm-content").click()
+        page.keyboard.press("Shift+Enter")
+        output = cell.locator(".jp-OutputArea-output pre")
+        return output.inner_text(timeout=60000) if CELLS[number].find("print") >= 0 else None
+
+    mine = session.scene.column_of("area") == "VISp"
+    visp = {"cortex": sorted(session.scene.node_id[mine].tolist())}
+    deadline = time.monotonic() + 60
+    while json.loads(run(1)) != visp:  # the kernel may have blocks to make first
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(500)
+    run(2)
+    inner = next(f for f in page.frames if f.name == "" and f.url.startswith("about:srcdoc"))
+    until(inner, "isocortex.app.state.get('view') === 'column'")
+    until(inner, "isocortex.app.column.branches")
+    assert inner.evaluate("isocortex.app.state.get('picked')") == "MOp"
+    assert run(3).strip().startswith("view=column&picked=MOp")
+    image = np.frombuffer(page.screenshot(path=os.environ.get("SHOT")), np.uint8)
+    assert len(image) > 10000
+    page.close()
+    assert complaints == []
