@@ -15,7 +15,7 @@ from isocortex.mechanisms.release import (
     recovering_faster,
     tsodyks_markram,
 )
-from isocortex.mechanisms.synapses import exp1syn, exp2syn, plastic
+from isocortex.mechanisms.synapses import exp1syn, exp2syn, receptor
 from isocortex.network import terminals
 from isocortex.network.network import SpikeTrains
 
@@ -119,7 +119,7 @@ def _network():
     """Cells that excite each other and virtual sources, by every form, with several delays."""
     random = np.random.default_rng(4)
     kinds = [exp2syn(1.0, 3.0, 0.0), exp1syn(2.0, -70.0)]
-    kinds += [plastic(exp1syn(2.0, 0.0), release, name) for name, release in FORMS.items()]
+    kinds += [receptor(exp1syn(2.0, 0.0), release, name) for name, release in FORMS.items()]
     models = [cable(5, 200.0, 2.0)]
     sources, synapses = 7, []
     for _ in range(250):
