@@ -50,23 +50,28 @@ TYPES = {
     "inhibiting_sites": ("ProbGABAAB_EMS", {"Use": 0.3, "Dep": 90.0, "Fac": 100.0, "Nrrp": 3,
                                             "GABAB_ratio": 0.5, "e_GABAA": -75.0}, 5.0),
 }  # fmt: skip
-#: BMTK has a function for none of them: users register theirs. A synapse that releases at random has
-#: a place of its own, by which its stream is found.
+#: Attributes of edges, and what each is in a mod file.
+OWN = {"u_syn": "Use", "depression_time": "Dep", "facilitation_time": "Fac",
+       "n_rrp_vesicles": "Nrrp", "decay_time": "tau_d_{0}",
+       "conductance_scale_factor": "{1}_ratio"}  # fmt: skip
+#: BMTK has a function for none of them: users register theirs. Every synapse has a place of its
+#: own, by which the numbers and the stream of random numbers of its edge are found.
 CHILD = """
 import json, sys
 from bmtk.simulator import bionet
 from bmtk.simulator.bionet.pyfunction_cache import add_synapse_model
 from neuron import h
 
-streams = json.load(open(sys.argv[2]))
+edges = json.load(open(sys.argv[2]))
 
 def maker(name):
     def synapse(params, x, section):
         made = getattr(h, name)(x, sec=section)
-        for what, value in params.items():
+        own, stream = edges[f"{x:.6f}"]
+        for what, value in {**params, **own}.items():
             setattr(made, what, value)
         if name.startswith("Prob"):
-            made.start(*streams[f"{x:.6f}"])
+            made.start(*stream)
         return made
     return synapse
 
@@ -224,6 +229,14 @@ def _write(folder):
                 ends = int(random.integers(senders)), int(random.integers(CELLS))
                 rows.append((*ends, kind, *place))
         table = pd.DataFrame(rows, columns=columns).sort_values("target_node_id", kind="stable")
+        if source == "drive":  # numbers of their own
+            several = random.uniform(size=(6, len(table)))
+            table = table.assign(
+                u_syn=0.1 + 0.8 * several[0], depression_time=20.0 + 300.0 * several[1],
+                facilitation_time=np.where(several[2] < 0.3, 0.0, 400.0 * several[2]),
+                n_rrp_vesicles=1 + (4 * several[3]).astype(int), decay_time=1.0 + 9.0 * several[4],
+                conductance_scale_factor=2.0 * several[5],
+            )  # fmt: skip
         write_edges(folder / f"{source}_cortex.h5", source, "cortex", (senders, CELLS), table)
     with h5py.File(folder / "spikes.h5", "w") as file:
         trains = [_bursts(random) for _ in range(DRIVE)]
@@ -265,14 +278,17 @@ def _bursts(random):
     return np.sort(spikes.ravel())
 
 
-def _streams(simulation):
-    """The stream of every edge by its place, as high and low half."""
+def _of_edges(simulation):
+    """By the place of every edge its own numbers, and its stream as high and low half."""
     found = {}
     for edges in simulation.circuit.projections:
         keys = keys_of(edges, np.arange(len(edges.delay)))
-        for x, key in zip(edges.section_pos, keys.tolist(), strict=True):
+        for k, (x, key) in enumerate(zip(edges.section_pos, keys.tolist(), strict=True)):
             begin = int(stream(name_of(f"release {simulation.seed}"), key, 0))
-            found[f"{x:.6f}"] = (begin >> 32, begin & 0xFFFFFFFF)
+            name = edges.rules[edges.rule[k]].model_template
+            own = {OWN[a].format(*FORMS[name][0]): float(v[k]) for a, v in edges.own.items()
+                   if a != "n_rrp_vesicles" or FORMS[name][1]}  # fmt: skip
+            found[f"{x:.6f}"] = own, (begin >> 32, begin & 0xFFFFFFFF)
     return found
 
 
@@ -281,9 +297,9 @@ def results(tmp_path_factory):
     """BioNet's folder, and our result."""
     folder = tmp_path_factory.mktemp("bbp")
     config = _write(folder)
-    streams = folder / "streams.json"
-    streams.write_text(json.dumps(_streams(ic.load_simulation(config))))
-    subprocess.run([sys.executable, "-c", CHILD, config, streams, *FORMS], cwd=folder, check=True)
+    edges = folder / "edges.json"
+    edges.write_text(json.dumps(_of_edges(ic.load_simulation(config))))
+    subprocess.run([sys.executable, "-c", CHILD, config, edges, *FORMS], cwd=folder, check=True)
     return folder / "bionet", ic.run(config, output_dir=folder / "ours", threads=1)
 
 

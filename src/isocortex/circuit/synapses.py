@@ -23,6 +23,7 @@ from isocortex.mechanisms.release import (
     depressing,
     desensitising,
     hennig,
+    of_three_states,
     recovering_faster,
     tsodyks_markram,
 )
@@ -90,22 +91,31 @@ def _jahr_stevens(
     return nmda(tau1, tau2, erev, mg / scale, slope)
 
 
+#: Attributes of edges that are numbers of synapses, in SONATA's words.
+OF_EDGES = (
+    "u_syn", "depression_time", "facilitation_time", "decay_time", "n_rrp_vesicles",
+    "conductance_scale_factor",
+)  # fmt: skip
 #: Weights of the synapses of the Blue Brain Project are nS; names and numbers are those of its mod
 #: files (BlueBrain/neurodamus-models), and of its attributes of edges.
 _GMAX: Names = ("gmax", 1e-3)
-_AMPA_NMDA = (
-    Part(
-        exp2syn,
-        (("tau_r_AMPA", 0.2), ("decay_time", "tau_d_AMPA", 1.7), ("e", "erev", 0.0)),
-        (_GMAX,), "AMPA",
-    ),
-    Part(
-        _jahr_stevens,
-        (("tau_r_NMDA", 0.29), ("tau_d_NMDA", 43.0), ("e", "erev", 0.0), ("mg", 1.0),
-         ("slope_mg", 0.062), ("scale_mg", 3.57)),
-        (_GMAX, ("conductance_scale_factor", "NMDA_ratio", 0.71)), "NMDA",
-    ),
-)  # fmt: skip
+#: A factor that the versions of the Nair lab (tjbanks, Glickert) have besides.
+_INIT: Names = ("initW", 1.0)
+
+
+def _ampa_nmda(of_ampa: tuple[Names, ...], of_nmda: tuple[Names, ...]) -> tuple[Part, ...]:
+    """Both conductances, with these factors on their weights."""
+    ampa = (("tau_r_AMPA", 0.2), ("decay_time", "tau_d_AMPA", 1.7), ("e", "erev", 0.0))
+    nmda = (("tau_r_NMDA", 0.29), ("tau_d_NMDA", 43.0), ("e", "erev", 0.0), ("mg", 1.0),
+            ("slope_mg", 0.062), ("scale_mg", 3.57))  # fmt: skip
+    ratio = ("conductance_scale_factor", "NMDA_ratio", 0.71)
+    return (
+        Part(exp2syn, ampa, of_ampa, "AMPA"),
+        Part(_jahr_stevens, nmda, (*of_nmda, ratio), "NMDA"),
+    )
+
+
+_AMPA_NMDA = _ampa_nmda((_GMAX,), (_GMAX,))
 _GABA_AB = (
     Part(
         exp2syn,
@@ -140,6 +150,20 @@ TEMPLATES = {
         _TWO, tsodyks_markram,
         (("use", "Use", "U"), ("dep", "Dep", "tau_rec"), ("fac", "Fac", "tau_facil")),
     ),
+    "tmgsyn": Template(
+        (Part(exp1syn, (("tau", "tau_1", 3.0), ("e", "erev", -90.0))),), of_three_states,
+        (("tau", "tau_1", 3.0), ("U", 0.04), ("tau_rec", 100.0), ("tau_facil", 1000.0),
+         ("u0", 0.0)),
+    ),
+    "AMPA_NMDA_STP": Template(
+        _ampa_nmda((("gmax_AMPA", 1e-3), _INIT), (("gmax_NMDA", 1e-3), _INIT)), *_MEAN,
+    ),
+    "GABA_A_STP": Template(
+        (Part(
+            exp2syn, (("tau_r_GABAA", 0.2), ("tau_d_GABAA", 8.0), ("e_GABAA", -75.0)),
+            (_GMAX, _INIT),
+        ),), *_MEAN,
+    ),
     "DetAMPANMDA": Template(_AMPA_NMDA, *_MEAN),
     "DetGABAAB": Template(_GABA_AB, *_MEAN),
     "ProbAMPANMDA_EMS": Template(_AMPA_NMDA, *_AT_RANDOM),
@@ -151,13 +175,20 @@ _NAMED = {name.lower(): name for name in TEMPLATES}
 NOT_YET = {
     "stp5isyn": "its current does not depend on the voltage",
     "exp1isyn": "its current does not depend on the voltage",
-    "tmgsyn": "it has a third state of vesicles; exp2syn_tm is the model without it",
+    "bg2pyr": "its conductance saturates",
+    **dict.fromkeys(("pyr2pyr", "pyr2int", "int2pyr", "int2int"), "its weight learns"),
 }
 
 
 def template_of(model_template: str | None) -> Template | None:
     """That of a name, if there is one."""
     return TEMPLATES.get(_NAMED.get(str(model_template).lower(), ""))
+
+
+def in_nanosiemens(rule: SynapseRule) -> bool:
+    """Whether weights of the synapses of an edge type are nS, as ``conductance`` of edges is."""
+    template = template_of(rule.model_template)
+    return template is not None and "gmax" in template.names
 
 
 def parts_of(rule: SynapseRule) -> int:
@@ -213,6 +244,11 @@ def _conductances(
             fix=f"Use one of {', '.join(sorted(TEMPLATES))}.", **where,
         )  # fmt: skip
     name = _NAMED[rule.model_template.lower()]
+    if _INIT[0] in template.names and dynamics.get("stdevW"):
+        raise ModelError(
+            "initW is drawn with stdevW by a function of a user's own, which is not read",
+            fix="Remove stdevW, and put what is drawn into the weights of the edges.", **where,
+        )  # fmt: skip
     release = None
     if template.release is not None:
         numbers = _numbers(rule, dynamics, template.released, where)

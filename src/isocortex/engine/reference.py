@@ -242,10 +242,12 @@ class ReferenceTerminal:
     random : the stream of its random numbers.
     """
 
-    def __init__(self, release: Release, dt: float, random: np.uint64 = np.uint64(0)) -> None:
-        self.release, self.dt, self.random = release, dt, random
+    def __init__(self, release: Release, dt: float, random: int | np.uint64 = 0) -> None:
+        self.release, self.dt, self.random = release, dt, np.uint64(random)
         self.n, self.p, self.tau_r, self.D = 1.0, release.p, release.tau_r0, 1.0
         self.pb, self.last = release.pbtilde, 0.0
+        if release.tau_active:
+            self.D = 0.0  # what is active
         #: what the last spike counted by; or how many random numbers have been drawn
         self.sent = 0.0 if release.sites else release.p
 
@@ -254,6 +256,8 @@ class ReferenceTerminal:
         r = self.release
         if r.sites:
             return self._at_random(due / self.dt)
+        if r.tau_active:
+            return self._of_three_states(due / self.dt)
         now = float(step) if r.in_steps else due / self.dt
         if not r.in_steps:
             self._advance(now - self.last)
@@ -274,7 +278,7 @@ class ReferenceTerminal:
 
     def _at_random(self, now: float) -> float:
         """The share of sites that release at a spike, each one asked."""
-        r, span = self.release, (now - self.last) * self.dt
+        r, span = self.release, max(now - self.last, 0.0) * self.dt
         self.p = r.pbtilde + (self.p - r.pbtilde) * np.exp(-span / r.tau_f)
         full = round(self.n * r.sites)
         full += sum(self._draw() > np.exp(-span / r.tau_r0) for _ in range(int(r.sites) - full))
@@ -282,6 +286,20 @@ class ReferenceTerminal:
         self.n, self.last = (full - gone) / r.sites, now
         self.p += r.a_f * (1.0 - self.p)
         return gone / r.sites
+
+    def _of_three_states(self, now: float) -> float:
+        """The share that becomes active; the rest is active still, inactive, or ready."""
+        r, span = self.release, max(now - self.last, 0.0) * self.dt
+        active, back = np.exp(-span / r.tau_active), np.exp(-span / r.tau_r0)
+        inactive = (1.0 - self.n - self.D) * back
+        inactive += self.D * (active - back) / (r.tau_active / r.tau_r0 - 1.0)
+        self.p = r.pbtilde + (self.p - r.pbtilde) * np.exp(-span / r.tau_f)
+        self.D *= active
+        self.n = 1.0 - self.D - inactive
+        share = self.n * self.p
+        self.n, self.D, self.last = self.n - share, self.D + share, now
+        self.p += r.a_f * (1.0 - self.p)
+        return share
 
     def _draw(self) -> float:
         _, number = uniform(self.random + GOLDEN * np.uint64(self.sent))

@@ -31,6 +31,7 @@ from isocortex.mechanisms.release import (
     P_FIRST,
     PBTILDE,
     SITES,
+    TAU_ACTIVE,
     TAU_D,
     TAU_F,
     TAU_FDR,
@@ -65,7 +66,7 @@ class Terminals(NamedTuple):
     delay : float64[t], ms.
     release : int64[t], row of ``numbers``.
     key : int64[t], of synapses that release at random, 0 of others.
-    numbers : float64[releases, 14], of each :class:`Release`.
+    numbers : float64[releases, 15], of each :class:`Release`.
     state : float64[t, 7], what evolves.
     dt : ms.
     seed : of random numbers.
@@ -115,14 +116,14 @@ def terminals_of(
 
 
 def numbers_of(releases: Sequence[Release]) -> FloatArray:
-    """float64[releases, 14], what each consists of."""
+    """float64[releases, 15], what each consists of."""
     return np.array([each.numbers for each in releases], float).reshape(-1, NUMBERS)
 
 
 def rest(terminals: Terminals) -> None:
     """Put all of them to where they begin."""
     numbers, state = terminals.numbers[terminals.release], terminals.state
-    state[:, N] = state[:, D] = 1.0
+    state[:, N], state[:, D] = 1.0, numbers[:, TAU_ACTIVE] == 0.0
     state[:, P] = numbers[:, P_FIRST]
     state[:, SENT] = np.where(numbers[:, SITES] > 0.0, 0.0, numbers[:, P_FIRST])
     state[:, TAU_R], state[:, PB] = numbers[:, TAU_R0], numbers[:, PBTILDE]
@@ -219,6 +220,8 @@ def released(terminals: Terminals | None, synapse: int, step: int, due: float) -
     if numbers[SITES] > 0.0:
         return at_random(state, numbers, due / terminals.dt, terminals.dt,
                          stream(terminals.seed, terminals.key[t], 0))  # fmt: skip
+    if numbers[TAU_ACTIVE] > 0.0:
+        return of_three_states(state, numbers, due / terminals.dt, terminals.dt)
     now = step * 1.0 if numbers[IN_STEPS] else due / terminals.dt
     steps, lag = now - state[LAST], numbers[LAG]
     if steps >= lag:
@@ -246,7 +249,7 @@ def at_random(
     now : when the spike acts, in steps.
     numbers_drawn : the stream of random numbers, as it begins.
     """
-    sites, span = int(numbers[SITES]), (now - state[LAST]) * dt
+    sites, span = int(numbers[SITES]), max(now - state[LAST], 0.0) * dt
     empty = exp(-span / numbers[TAU_R0])
     p = numbers[PBTILDE] + (state[P] - numbers[PBTILDE]) * exp(-span / numbers[TAU_F])
     full = int(state[N] * sites + 0.5)
@@ -265,6 +268,22 @@ def at_random(
     state[P] = p + numbers[A_F] * (1.0 - p)
     state[LAST] = now
     return gone / sites
+
+
+@compiled
+def of_three_states(state: FloatArray, numbers: FloatArray, now: float, dt: float) -> float:
+    """Share that becomes active at a spike; ``now`` is when it acts, in steps."""
+    span = max(now - state[LAST], 0.0) * dt
+    active, back = exp(-span / numbers[TAU_ACTIVE]), exp(-span / numbers[TAU_R0])
+    inactive = (1.0 - state[N] - state[D]) * back
+    inactive += state[D] * (active - back) / (numbers[TAU_ACTIVE] / numbers[TAU_R0] - 1.0)
+    p = numbers[PBTILDE] + (state[P] - numbers[PBTILDE]) * exp(-span / numbers[TAU_F])
+    ready = 1.0 - state[D] * active - inactive
+    share = ready * p
+    state[N], state[D] = ready - share, state[D] * active + share
+    state[P] = p + numbers[A_F] * (1.0 - p)
+    state[LAST] = now
+    return share
 
 
 @compiled

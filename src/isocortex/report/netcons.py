@@ -95,6 +95,7 @@ OF |= {
     "stp5syn": (*_SHARED, *(n for n in NUMBERS if n not in ("tau_r", "p0", "Use", "Dep"))),
     "exp2syn_tm": ("tau1", "tau2", "e", "A", "B", "g", "i"),
 }
+OF |= {"tmgsyn": ("e", "g", "i"), "AMPA_NMDA_STP": ("i",), "GABA_A_STP": ("g", "i")}
 OF |= {
     name: ("g", "i", "Use", "Dep", *(f"{what}_{part}" for what in OF_PART for part in parts),
            *(["e"] if "NMDA" in parts else []))

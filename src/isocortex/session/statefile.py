@@ -73,7 +73,7 @@ class Meaning:
     poisson : the sources whose streams the state holds.
     unchanged : float64[m, 6], the number of a kinetics, then the five of what its synapses would
         be of without changes; several where changes make different kinetics the same.
-    releases : float64[r, 14], the numbers of each release.
+    releases : float64[r, 15], the numbers of each release.
     """
 
     populations: list[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
-from isocortex.circuit import Column, Columns, EdgePopulation, NodePopulation, Text
+from isocortex.circuit import Column, Columns, EdgePopulation, NodePopulation, SynapseRule, Text
 from isocortex.circuit.columns import numbers, present, take, value_at
+from isocortex.circuit.synapses import OF_EDGES, in_nanosiemens, template_of
 from isocortex.elementary import exp
 from isocortex.errors import ConfigError, InputError, ModelError, located
 from isocortex.sonata.gaps import require_possible
@@ -26,8 +28,13 @@ from isocortex.sonata.types import Types, read_types
 #: Attributes that edges may have of their own; the group's override the type's.
 NUMBERS = (
     "syn_weight", "delay", "nsyns", "weight_sigma",
-    "afferent_section_id", "afferent_section_pos", "sec_id", "sec_x",
+    "afferent_section_id", "afferent_section_pos", "sec_id", "sec_x", "conductance", "syn_type_id",
+    *OF_EDGES,
 )  # fmt: skip
+#: Numbers of single edges by the names that parameter files have for them, SONATA's group of these.
+DYNAMICS = "dynamics_params"
+#: Synapses of a ``syn_type_id`` from here on excite.
+EXCITATORY = 100
 #: Attributes that only types may have.
 OF_TYPES = (
     "model_template", "dynamics_params", "target_sections", "distance_range", "weight_function",
@@ -36,8 +43,7 @@ OF_TYPES = (
 #: Names of parameters: as attributes of edges or edge types they would say something that is read
 #: from dynamics_params alone.
 PARAMETER = re.compile(
-    rf"{SYNAPTIC}|u|(decay|rise|depression|facilitation)_time|weight|syn_delay|u_syn"
-    r"|u_hill_coefficient|n_rrp_vesicles|stp\w*|a_(fdr|d|i|f)|pbtilde",
+    rf"{SYNAPTIC}|u|rise_time|weight|syn_delay|stp\w*|a_(fdr|d|i|f)|pbtilde",
     re.IGNORECASE,
 )
 #: weight_function -> whether it depends on the tuning of both cells.
@@ -100,7 +106,8 @@ class _Reader:
                 f"edge {row} has only one of afferent_section_id and afferent_section_pos",
                 file=self.path, field=h5.name, fix="Give both or none.",
             )  # fmt: skip
-        rules, rule = self.rules.of(type_ids)
+        rules, rule = self._templates(*self.rules.of(type_ids), columns)
+        own = self._numbers(h5, columns, rules, rule)
         is_gap = np.array([each.is_gap_junction for each in rules], bool)[rule]
         nsyns = columns.get("nsyns", np.full(m, np.nan))
         explicit, counted = ~np.isnan(section), ~np.isnan(nsyns)
@@ -131,8 +138,58 @@ class _Reader:
             target_index=target_rows, rule=rule, rules=rules, weight=weight, delay=delay,
             nsyns=nsyns.astype(np.int32),
             section_id=np.where(explicit, section, -1).astype(np.int32),
-            section_pos=np.where(explicit, position, np.nan), weight_is_final=final,
+            section_pos=np.where(explicit, position, np.nan), weight_is_final=final, own=own,
         )  # fmt: skip
+
+    def _templates(
+        self, rules: list[SynapseRule], rule: NDArray[np.int32], columns: dict[str, FloatArray]
+    ) -> tuple[list[SynapseRule], NDArray[np.int32]]:
+        """Rules, and those of edges; types without a template have those that syn_type_id means."""
+        kinds = columns.pop("syn_type_id", None)
+        if kinds is None:
+            return rules, rule
+        rules, rule = list(rules), rule.copy()
+        for r, plain in enumerate(tuple(rules)):
+            for excites, name in ((True, "ProbAMPANMDA_EMS"), (False, "ProbGABAAB_EMS")):
+                meant = (rule == r) & ~np.isnan(kinds) & ((kinds >= EXCITATORY) == excites)
+                if plain.model_template is None and meant.any():
+                    rule[meant] = len(rules)
+                    rules.append(replace(plain, model_template=name))
+        return rules, rule
+
+    def _numbers(
+        self,
+        h5: h5py.Group,
+        columns: dict[str, FloatArray],
+        rules: list[SynapseRule],
+        rule: NDArray[np.int32],
+    ) -> dict[str, FloatArray]:
+        """Numbers of synapses that edges have of their own; and weights that are conductances."""
+        own = {name: columns.pop(name) for name in OF_EDGES if name in columns}
+        prefix = f"{DYNAMICS}/"
+        own |= {name.removeprefix(prefix): columns.pop(name)
+                for name in tuple(columns) if name.startswith(prefix)}  # fmt: skip
+        given = own | {n: columns[n] for n in ("conductance",) if n in columns}
+        for name, values in given.items():
+            for r in np.unique(rule[~np.isnan(values)]).tolist():
+                if name not in _read_of_edges(rules[r]):
+                    raise InputError(
+                        f"is read by no synapse of model_template {rules[r].model_template!r}",
+                        file=self.path, field=f"{h5.name}/{name}",
+                        fix="Put it into dynamics_params by the name that these have for it, or "
+                        "remove it.",
+                    )  # fmt: skip
+        conductance = columns.pop("conductance", None)
+        if conductance is not None:
+            weight = columns.get("syn_weight", np.full(len(rule), np.nan))
+            twice = np.flatnonzero(~np.isnan(weight) & ~np.isnan(conductance))
+            if len(twice):
+                raise InputError(
+                    f"edge {twice[0]} has both conductance and syn_weight", file=self.path,
+                    field=h5.name, fix="Remove one of them: both are the weight.",
+                )  # fmt: skip
+            columns["syn_weight"] = np.where(np.isnan(weight), conductance, weight)
+        return own
 
     def _check(
         self, good: NDArray[np.bool_], h5: h5py.Group, name: str, values: FloatArray, fix: str
@@ -169,22 +226,30 @@ class _Reader:
         _unread(said, self.types_path, "edge types", own)
         columns = {name: self.types.numbers(name)[rows] for name in NUMBERS if name in types}
         for members, mine, index in self._groups(h5, m):
+            dynamics = members.get(DYNAMICS)
             for name in OF_TYPES:
-                if has_entries(members, name):
+                if has_entries(members, name) and not isinstance(members[name], h5py.Group):
                     raise ConfigError(
                         "not supported yet for single edges", file=self.path,
                         field=f"{members.name}/{name}", fix="Put it in the edge types.",
                     )  # fmt: skip
-            found = attributes(members, self.path, int(index.max(initial=-1)) + 1)
+            count = int(index.max(initial=-1)) + 1
+            found = attributes(members, self.path, count)
             _unread(found, self.path, members.name, said)
+            of_synapses: dict[str, Column] = {}
+            if isinstance(dynamics, h5py.Group):
+                of_synapses = {
+                    f"{DYNAMICS}/{name}": values
+                    for name, values in attributes(dynamics, self.path, count).items()
+                }
             for name in NUMBERS:
                 if name in members and name not in found:
                     raise InputError(
                         "is a single value", file=self.path, field=f"{members.name}/{name}",
                         fix="Write one number per edge, or put it in the edge types.",
                     )  # fmt: skip
-            for name, values in found.items():
-                if name not in NUMBERS:
+            for name, values in (found | of_synapses).items():
+                if name not in NUMBERS and name not in of_synapses:
                     continue
                 if not _plain_numbers(values):
                     several = "texts" if isinstance(values, Text) else f"an array {values.shape}"
@@ -322,6 +387,14 @@ class _Reader:
                 fix="Add tuning_angle (degrees) to the nodes, or use wmax.",
             )  # fmt: skip
         return values
+
+
+def _read_of_edges(rule: SynapseRule) -> set[str]:
+    """Names of numbers that synapses of an edge type may have of their own."""
+    template = template_of(rule.model_template)
+    if template is None:
+        return set()
+    return template.names | ({"conductance", *OF_EDGES} if in_nanosiemens(rule) else set())
 
 
 def _unread(names: Iterable[str], file: Path | None, field: str, elsewhere: Iterable[str]) -> None:
