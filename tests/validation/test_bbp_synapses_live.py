@@ -2,8 +2,9 @@
 
 The mechanisms are written here anew, with the equations of `DetAMPANMDA`, `DetGABAAB`,
 `ProbAMPANMDA_EMS` and `ProbGABAAB_EMS` (BlueBrain/neurodamus-models; Fuhrmann et al. 2002, Jahr &
-Stevens 1990). Those that release at random take their numbers from Isocortex's streams, so that
-both release the same vesicles. Needs NEURON and BMTK in the same environment (`make test-oracle`).
+Stevens 1990), and of the Nair lab's `AMPA_NMDA_STP` and `GABA_A_STP`. Those that release at random
+take their numbers from Isocortex's streams, so that both release the same vesicles. Needs NEURON
+and BMTK in the same environment (`make test-oracle`).
 """
 
 import json
@@ -32,10 +33,16 @@ CELLS, DRIVE, TSTOP = 4, 4, 300.0
 FORMS = {
     "DetAMPANMDA": (("AMPA", "NMDA"), False), "DetGABAAB": (("GABAA", "GABAB"), False),
     "ProbAMPANMDA_EMS": (("AMPA", "NMDA"), True), "ProbGABAAB_EMS": (("GABAA", "GABAB"), True),
+    "AMPA_NMDA_STP": (("AMPA", "NMDA"), False), "GABA_A_STP": (("GABAA",), False),
 }  # fmt: skip
 DEFAULTS = {
     "AMPA": (0.2, 1.7), "NMDA": (0.29, 43.0), "GABAA": (0.2, 8.0), "GABAB": (3.5, 260.9)
 }  # fmt: skip
+#: What is recorded of each; those of the Nair lab keep a g without a factor of its current.
+RECORDED = [
+    (name, variable) for name, (parts, _) in FORMS.items()
+    for variable in (["i"] if name.endswith("_STP") else ["g", "i", f"g_{parts[-1]}"])
+]  # fmt: skip
 #: edge types: template, parameters, weight (nS)
 TYPES = {
     "default": ("DetAMPANMDA", {}, 6.0),
@@ -49,6 +56,8 @@ TYPES = {
                                    "tau_r_AMPA": 0.3}, 9.0),
     "inhibiting_sites": ("ProbGABAAB_EMS", {"Use": 0.3, "Dep": 90.0, "Fac": 100.0, "Nrrp": 3,
                                             "GABAB_ratio": 0.5, "e_GABAA": -75.0}, 5.0),
+    "scaled": ("AMPA_NMDA_STP", {"initW": 3.0, "Use": 0.5, "gmax_NMDA": 0.002}, 2.0),
+    "scaled_inhibition": ("GABA_A_STP", {"initW": 0.5, "Use": 0.5}, 9.0),
 }  # fmt: skip
 #: Attributes of edges, and what each is in a mod file.
 OWN = {"u_syn": "Use", "depression_time": "Dep", "facilitation_time": "Fac",
@@ -122,14 +131,17 @@ def _mod(name):
     parts, random = FORMS[name]
     blocked = "NMDA" in parts
     times = {f"tau_{end}_{part}": DEFAULTS[part][k] for part in parts for k, end in enumerate("rd")}
-    numbers = {**times, "Use": 1.0, "Dep": 100.0, "Fac": 10.0, "u0": 0.0, "gmax": 0.001}
+    scaled = name.endswith("_STP")
+    numbers = {**times, "Use": 1.0, "Dep": 100.0, "Fac": 10.0, "u0": 0.0}
+    gmax = {part: f"gmax_{part}" if scaled and blocked else "gmax" for part in parts}
+    numbers |= dict.fromkeys(gmax.values(), 0.001) | ({"initW": 1.0} if scaled else {})
     if blocked:
         numbers |= {"e": 0.0, "mg": 1.0, "slope_mg": 0.062, "scale_mg": 3.57, "NMDA_ratio": 0.71}
     else:
-        numbers |= {"e_GABAA": -80.0, "e_GABAB": -97.0, "GABAB_ratio": 0.0}
+        numbers |= {"e_GABAA": -75.0 if scaled else -80.0, "e_GABAB": -97.0, "GABAB_ratio": 0.0}
     if random:
         numbers |= {"Nrrp": 1.0}
-    ratio = {parts[0]: "1", parts[1]: f"{parts[1]}_ratio"}
+    ratio = dict(zip(parts, ["1", f"{parts[-1]}_ratio"], strict=False))
     gate = {part: "*opened" if part == "NMDA" else "" for part in parts}
     reversal = {part: "e" if blocked else f"e_{part}" for part in parts}
     each = [f"{what}_{part}" for what in ("g", "i", "scale") for part in parts]
@@ -139,7 +151,7 @@ def _mod(name):
             f"scale_{p} = 1/(exp(-peak/tau_d_{p}) - exp(-peak/tau_r_{p}))\nA_{p} = 0\nB_{p} = 0"
             for p in parts),
         "currents": "\n".join(
-            f"g_{p} = gmax*(B_{p} - A_{p}){gate[p]}\ni_{p} = g_{p}*(v - {reversal[p]})"
+            f"g_{p} = {gmax[p]}*(B_{p} - A_{p}){gate[p]}\ni_{p} = g_{p}*(v - {reversal[p]})"
             for p in parts),
         "slopes": "\n".join(f"A_{p}' = -A_{p}/tau_r_{p}\nB_{p}' = -B_{p}/tau_d_{p}"
                             for p in parts),
@@ -167,8 +179,8 @@ BREAKPOINT {{
 SOLVE fade METHOD cnexp
 {opened}
 {lines["currents"]}
-g = g_{parts[0]} + g_{parts[1]}
-i = i_{parts[0]} + i_{parts[1]}
+g = {"initW*" if scaled else ""}({" + ".join(f"g_{part}" for part in parts)})
+i = {"initW*" if scaled else ""}({" + ".join(f"i_{part}" for part in parts)})
 }}
 DERIVATIVE fade {{
 {lines["slopes"]}
@@ -222,14 +234,15 @@ def _write(folder):
                "afferent_section_pos"]  # fmt: skip
     for source, senders, several in (("cortex", CELLS, 2), ("drive", DRIVE, 2)):
         rows = []
-        for kind in range(n_types):
+        # numbers of edges' own are read of all but the last two, which have two delays each
+        for kind in range(n_types if source == "cortex" else n_types - 4):
             for _ in range(several):
                 n += 1
                 place = int(random.integers(6)), 0.2 + 0.005 * n
                 ends = int(random.integers(senders)), int(random.integers(CELLS))
                 rows.append((*ends, kind, *place))
         table = pd.DataFrame(rows, columns=columns).sort_values("target_node_id", kind="stable")
-        if source == "drive":  # numbers of their own
+        if source == "drive":
             several = random.uniform(size=(6, len(table)))
             table = table.assign(
                 u_syn=0.1 + 0.8 * several[0], depression_time=20.0 + 300.0 * several[1],
@@ -262,8 +275,7 @@ def _write(folder):
                   "sections": "soma"},
             **{f"{variable}_of_{name}": {"module": "netcon_report", "variable_name": variable,
                                          "syn_type": name}
-               for name, (parts, _) in FORMS.items()
-               for variable in ("g", "i", f"g_{parts[1]}")},
+               for name, variable in RECORDED},
         },
     }  # fmt: skip
     path = folder / "simulation.json"
@@ -320,8 +332,7 @@ def test_voltages_are_neurons(results):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", [f"{what}_of_{name}" for name, (parts, _) in FORMS.items()
-                                  for what in ("g", "i", f"g_{parts[1]}")])  # fmt: skip
+@pytest.mark.parametrize("name", [f"{what}_of_{name}" for name, what in RECORDED])
 def test_single_synapses_are_neurons(results, name):
     bionet, ours = results
     with (
