@@ -169,9 +169,9 @@ def test_exp2syn_with_kinetics_of_single_edges(tmp_path):
 
 @pytest.mark.parametrize(
     ("template", "own", "dynamics", "message"),
-    [("exp2syn", {"u_syn": 0.5}, {}, "u_syn: is read by no synapse of model_template 'exp2syn'"),
-     ("exp2syn", {"conductance": 0.5}, {}, "conductance: is read by no synapse"),
-     ("exp2syn", {}, {"tau_d_NMDA": 1.0}, "tau_d_NMDA: is read by no synapse"),
+    [("exp2syn", {"u_syn": 0.5}, {}, "u_syn is read by no synapse of model_template 'exp2syn'"),
+     ("exp2syn", {"conductance": 0.5}, {}, "conductance is read by no synapse"),
+     ("exp2syn", {}, {"tau_d_NMDA": 1.0}, "tau_d_NMDA is read by no synapse"),
      ("ProbAMPANMDA_EMS", {"tau1": 1.0}, {}, "tau1: is not read")],
 )  # fmt: skip
 def test_numbers_that_nothing_reads_are_refused(tmp_path, template, own, dynamics, message):

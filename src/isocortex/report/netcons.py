@@ -236,7 +236,7 @@ class ConnectionRecorder:
         simulation: Simulation,
         sampling: Sampling,
     ) -> None:
-        self.variable, self.schedule = spec.variable, Schedule(spec, sampling)
+        self.schedule = Schedule(spec, sampling)
         if spec.variable not in VARIABLES:
             raise ConfigError(
                 f"synapses have no {spec.variable!r}", field="variable_name",
@@ -245,13 +245,9 @@ class ConnectionRecorder:
         found = Connected(simulation, network, population, cells)
         names = [name_of(k) for k in found.kinetics]
         keep = np.array([name.startswith(spec.connections or "") for name in names], bool)
-        self._check({name for name, kept in zip(names, keep, strict=True) if kept})
-        what, _, part = spec.variable.rpartition("_")
-        if what in OF_PART and any(part in parts for parts in PARTS.values()):
-            self.variable = OF_PART[what]
-            keep &= np.array([part == getattr(k, "part", "") for k in found.kinetics], bool)
-        elif spec.variable not in ("g", "i"):
-            keep &= found.part == 0
+        _require(spec.variable, {name for name, kept in zip(names, keep, strict=True) if kept})
+        self.variable, of_it = _conductances_with(spec.variable, found)
+        keep &= of_it
         self._whose = (population, cells, keep)
         self.n_conductances = int(keep.sum())
         #: where each synapse begins among these
@@ -288,16 +284,6 @@ class ConnectionRecorder:
         by_voltage = self.variable == "i" or (self.variable == "g" and self.ratio.any())
         voltages = [(*p, before) for p in places] if by_voltage else []
         self.probes = ProbeTable.of(voltages)
-
-    def _check(self, chosen: set[str]) -> None:
-        """Every chosen synapse must have the variable."""
-        without = sorted(name for name in chosen if self.variable not in OF[name])
-        if without:
-            others = [name for name in OF if self.variable in OF[name]]
-            raise ConfigError(
-                f"{without[0]} synapses have no {self.variable!r}", field="variable_name",
-                fix=f"Use one of {', '.join(OF[without[0]])}, or syn_type {others[0]!r}.",
-            )  # fmt: skip
 
     def _prepare(self, network: Network, cell: IntArray, node: IntArray) -> None:
         """Factors and jumps of every synapse, and the trains of sources that are not simulated."""
@@ -477,6 +463,25 @@ class ConnectionRecorder:
         np.add.at(self.A, onto[:n], self.jump_a[onto[:n]] * share)
         np.add.at(self.B, onto[:n], self.jump_b[onto[:n]] * share)
         self.pending = (when[n:], onto[n:])
+
+
+def _require(variable: str, chosen: set[str]) -> None:
+    """Every chosen synapse must have the variable."""
+    without = sorted(name for name in chosen if variable not in OF[name])
+    if without:
+        others = [name for name in OF if variable in OF[name]]
+        raise ConfigError(
+            f"{without[0]} synapses have no {variable!r}", field="variable_name",
+            fix=f"Use one of {', '.join(OF[without[0]])}, or syn_type {others[0]!r}.",
+        )  # fmt: skip
+
+
+def _conductances_with(variable: str, found: Connected) -> tuple[str, NDArray[np.bool_]]:
+    """What a variable is of a single conductance, and which conductances it is of."""
+    what, _, part = variable.rpartition("_")
+    if what in OF_PART and any(part in parts for parts in PARTS.values()):
+        return OF_PART[what], np.array([part == getattr(k, "part", "") for k in found.kinetics])
+    return variable, np.ones(len(found.part), bool) if variable in ("g", "i") else found.part == 0
 
 
 def _released(terminals: Terminals, step: int, when: FloatArray, onto: IntArray) -> FloatArray:

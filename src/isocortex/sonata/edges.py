@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -14,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
-from isocortex.circuit import Column, Columns, EdgePopulation, NodePopulation, SynapseRule, Text
+from isocortex.circuit import Column, Columns, EdgePopulation, NodePopulation, Text
 from isocortex.circuit.columns import numbers, present, take, value_at
-from isocortex.circuit.synapses import OF_EDGES, in_nanosiemens, template_of
+from isocortex.circuit.synapses import OF_EDGES
 from isocortex.elementary import exp
 from isocortex.errors import ConfigError, InputError, ModelError, located
+from isocortex.sonata.edge_numbers import dynamics_of, numbers_of_edges, with_templates
 from isocortex.sonata.gaps import require_possible
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5, text_attribute
 from isocortex.sonata.rules import SYNAPTIC, Rules
@@ -31,10 +31,6 @@ NUMBERS = (
     "afferent_section_id", "afferent_section_pos", "sec_id", "sec_x", "conductance", "syn_type_id",
     *OF_EDGES,
 )  # fmt: skip
-#: Numbers of single edges by the names that parameter files have for them, SONATA's group of these.
-DYNAMICS = "dynamics_params"
-#: Synapses of a ``syn_type_id`` from here on excite.
-EXCITATORY = 100
 #: Attributes that only types may have.
 OF_TYPES = (
     "model_template", "dynamics_params", "target_sections", "distance_range", "weight_function",
@@ -106,8 +102,9 @@ class _Reader:
                 f"edge {row} has only one of afferent_section_id and afferent_section_pos",
                 file=self.path, field=h5.name, fix="Give both or none.",
             )  # fmt: skip
-        rules, rule = self._templates(*self.rules.of(type_ids), columns)
-        own = self._numbers(h5, columns, rules, rule)
+        rules, rule = with_templates(*self.rules.of(type_ids), columns)
+        with located(self.path, h5.name):
+            own = numbers_of_edges(columns, rules, rule)
         is_gap = np.array([each.is_gap_junction for each in rules], bool)[rule]
         nsyns = columns.get("nsyns", np.full(m, np.nan))
         explicit, counted = ~np.isnan(section), ~np.isnan(nsyns)
@@ -140,56 +137,6 @@ class _Reader:
             section_id=np.where(explicit, section, -1).astype(np.int32),
             section_pos=np.where(explicit, position, np.nan), weight_is_final=final, own=own,
         )  # fmt: skip
-
-    def _templates(
-        self, rules: list[SynapseRule], rule: NDArray[np.int32], columns: dict[str, FloatArray]
-    ) -> tuple[list[SynapseRule], NDArray[np.int32]]:
-        """Rules, and those of edges; types without a template have those that syn_type_id means."""
-        kinds = columns.pop("syn_type_id", None)
-        if kinds is None:
-            return rules, rule
-        rules, rule = list(rules), rule.copy()
-        for r, plain in enumerate(tuple(rules)):
-            for excites, name in ((True, "ProbAMPANMDA_EMS"), (False, "ProbGABAAB_EMS")):
-                meant = (rule == r) & ~np.isnan(kinds) & ((kinds >= EXCITATORY) == excites)
-                if plain.model_template is None and meant.any():
-                    rule[meant] = len(rules)
-                    rules.append(replace(plain, model_template=name))
-        return rules, rule
-
-    def _numbers(
-        self,
-        h5: h5py.Group,
-        columns: dict[str, FloatArray],
-        rules: list[SynapseRule],
-        rule: NDArray[np.int32],
-    ) -> dict[str, FloatArray]:
-        """Numbers of synapses that edges have of their own; and weights that are conductances."""
-        own = {name: columns.pop(name) for name in OF_EDGES if name in columns}
-        prefix = f"{DYNAMICS}/"
-        own |= {name.removeprefix(prefix): columns.pop(name)
-                for name in tuple(columns) if name.startswith(prefix)}  # fmt: skip
-        given = own | {n: columns[n] for n in ("conductance",) if n in columns}
-        for name, values in given.items():
-            for r in np.unique(rule[~np.isnan(values)]).tolist():
-                if name not in _read_of_edges(rules[r]):
-                    raise InputError(
-                        f"is read by no synapse of model_template {rules[r].model_template!r}",
-                        file=self.path, field=f"{h5.name}/{name}",
-                        fix="Put it into dynamics_params by the name that these have for it, or "
-                        "remove it.",
-                    )  # fmt: skip
-        conductance = columns.pop("conductance", None)
-        if conductance is not None:
-            weight = columns.get("syn_weight", np.full(len(rule), np.nan))
-            twice = np.flatnonzero(~np.isnan(weight) & ~np.isnan(conductance))
-            if len(twice):
-                raise InputError(
-                    f"edge {twice[0]} has both conductance and syn_weight", file=self.path,
-                    field=h5.name, fix="Remove one of them: both are the weight.",
-                )  # fmt: skip
-            columns["syn_weight"] = np.where(np.isnan(weight), conductance, weight)
-        return own
 
     def _check(
         self, good: NDArray[np.bool_], h5: h5py.Group, name: str, values: FloatArray, fix: str
@@ -226,7 +173,6 @@ class _Reader:
         _unread(said, self.types_path, "edge types", own)
         columns = {name: self.types.numbers(name)[rows] for name in NUMBERS if name in types}
         for members, mine, index in self._groups(h5, m):
-            dynamics = members.get(DYNAMICS)
             for name in OF_TYPES:
                 if has_entries(members, name) and not isinstance(members[name], h5py.Group):
                     raise ConfigError(
@@ -236,12 +182,7 @@ class _Reader:
             count = int(index.max(initial=-1)) + 1
             found = attributes(members, self.path, count)
             _unread(found, self.path, members.name, said)
-            of_synapses: dict[str, Column] = {}
-            if isinstance(dynamics, h5py.Group):
-                of_synapses = {
-                    f"{DYNAMICS}/{name}": values
-                    for name, values in attributes(dynamics, self.path, count).items()
-                }
+            of_synapses = dynamics_of(members, self.path, count)
             for name in NUMBERS:
                 if name in members and name not in found:
                     raise InputError(
@@ -352,8 +293,10 @@ class _Reader:
             if not WEIGHT_FUNCTIONS[name]:
                 continue
             mine = np.flatnonzero(type_ids == type_id)
-            tuning_a = self._tuning(source[0], source[1][mine], type_id)
-            tuning_b = self._tuning(target[0], target[1][mine], type_id)
+            tuning_a, tuning_b = (
+                _tuning(self.nodes[name], rows[mine], self.types_path, type_id)
+                for name, rows in (source, target)
+            )
             sigma = columns.get("weight_sigma", np.full(len(type_ids), np.nan))[mine]
             if np.isnan(sigma).any() or (sigma == 0).any():
                 raise InputError(
@@ -377,24 +320,20 @@ class _Reader:
             groups.append({name: values for name, values in found.items() if _is_flat(values)})
         return Own(groups, which, place)
 
-    def _tuning(self, population: str, rows: IntArray, type_id: Any) -> FloatArray:
-        column = self.nodes[population].columns.get("tuning_angle")
-        values = np.full(len(rows), np.nan) if column is None else numbers(take(column, rows))
-        if np.isnan(values).any():
-            raise InputError(
-                f"gaussianLL needs the tuning_angle of every node of {population!r}",
-                file=self.types_path, field=f"edge type {type_id}",
-                fix="Add tuning_angle (degrees) to the nodes, or use wmax.",
-            )  # fmt: skip
-        return values
 
-
-def _read_of_edges(rule: SynapseRule) -> set[str]:
-    """Names of numbers that synapses of an edge type may have of their own."""
-    template = template_of(rule.model_template)
-    if template is None:
-        return set()
-    return template.names | ({"conductance", *OF_EDGES} if in_nanosiemens(rule) else set())
+def _tuning(
+    nodes: NodePopulation, rows: IntArray, types_path: Path | None, type_id: int
+) -> FloatArray:
+    """The tuning of every node at the ends of some edges, degrees."""
+    column = nodes.columns.get("tuning_angle")
+    values = np.full(len(rows), np.nan) if column is None else numbers(take(column, rows))
+    if np.isnan(values).any():
+        raise InputError(
+            f"gaussianLL needs the tuning_angle of every node of {nodes.name!r}",
+            file=types_path, field=f"edge type {type_id}",
+            fix="Add tuning_angle (degrees) to the nodes, or use wmax.",
+        )  # fmt: skip
+    return values
 
 
 def _unread(names: Iterable[str], file: Path | None, field: str, elsewhere: Iterable[str]) -> None:
