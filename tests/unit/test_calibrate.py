@@ -135,8 +135,8 @@ def test_the_background_of_an_area_is_shared(cortex):
     """Neurons draw from the axons of their own area and side, each as often as its drive says."""
     circuit = simulation_of(cortex, tstop=1.0).circuit
     background = next(p for p in circuit.projections if p.source == BACKGROUND)
-    made = [np.concatenate(x) for x in zip(*background.onto(None, None, 1), strict=True)]
-    source, target, _, _, weight, _ = made
+    pieces = [(m.source, m.target, m.weight) for m in background.onto(None, None, 1)]
+    source, target, weight = (np.concatenate(x) for x in zip(*pieces, strict=True))
     kinds, areas = cortex.kinds, cortex.atlas.areas.index[cortex.neurons.area]
     each = [cortex.drive.of(*kinds[0][k], area) for k, area in zip(kinds[1], areas, strict=True)]
     number, nS = np.array(each).T
@@ -145,7 +145,8 @@ def test_the_background_of_an_area_is_shared(cortex):
     assert len(source) == background.expected
     np.testing.assert_allclose(weight, 1e-3 * nS[target], rtol=1e-6)
     onto = next(background.onto(np.array([7, 300]), None, 1))
-    for one, other in zip(onto, made, strict=True):
+    some = onto.source, onto.target, onto.weight
+    for one, other in zip(some, (source, target, weight), strict=True):
         np.testing.assert_array_equal(one, other[np.isin(target, [7, 300])])
     area = circuit.nodes[BACKGROUND].table["area"]
     assert (

@@ -258,13 +258,13 @@ def test_every_synapse_belongs_to_one_part(synapses, n_parts):
     source, target, delay = np.array(synapses, np.int64).reshape(-1, 3).T
     weight = np.arange(len(synapses), dtype=float)
     first = np.searchsorted(source, np.arange(6))
-    release = delay.astype(np.uint16) // 2
+    release, key = delay.astype(np.uint16) // 2, delay + 7
     connections = Connections(
-        first, target, weight, delay.astype(np.uint16), np.arange(4.0), release
+        first, target, weight, delay.astype(np.uint16), np.arange(4.0), release, key
     )
     owner, address = np.arange(10) % n_parts, 100 + np.arange(10)
     parts = split(connections, address, owner, n_parts)
-    for part, (part_first, where, w, d, r) in enumerate(parts):
+    for part, (part_first, where, w, d, r, n) in enumerate(parts):
         for s in range(5):
             mine = [k for k in range(first[s], first[s + 1]) if owner[target[k]] == part]
             k = slice(part_first[s], part_first[s + 1])
@@ -272,6 +272,7 @@ def test_every_synapse_belongs_to_one_part(synapses, n_parts):
             assert where[k].tolist() == address[target[mine]].tolist()
             assert d[k].tolist() == delay[mine].tolist()
             assert r[k].tolist() == release[mine].tolist()
+            assert n[k].tolist() == key[mine].tolist()
 
 
 @pytest.mark.parametrize(

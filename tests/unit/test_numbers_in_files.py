@@ -3,10 +3,11 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from isocortex.circuit.edges import SynapseRule
-from isocortex.circuit.synapses import kinetics_of
+from isocortex.circuit.synapses import conductances_of
 from isocortex.cortex.drive import load_drive
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError, InputError, ModelError
@@ -32,14 +33,14 @@ def rule(**dynamics):
 
 @pytest.mark.parametrize("value", NO_NUMBERS)
 def test_parameters_of_synapses(value):
-    edges = SimpleNamespace(name="a_to_b")
+    edges = SimpleNamespace(name="a_to_b", own={})
     with pytest.raises(ModelError, match=r"exc\.json: edges/a_to_b: .* erev is ") as caught:
-        kinetics_of(rule(tau1=1.0, tau2=2.0, erev=value), edges)
+        conductances_of(rule(tau1=1.0, tau2=2.0, erev=value), edges, np.zeros(1, int))
     assert caught.value.fix
     with pytest.raises(ModelError, match="erev is 'missing'"):
-        kinetics_of(rule(tau1=1.0, tau2=2.0), edges)
+        conductances_of(rule(tau1=1.0, tau2=2.0), edges, np.zeros(1, int))
     with pytest.raises(ModelError, match="time constants must be positive"):
-        kinetics_of(rule(tau1=0.0, tau2=2.0, erev=0), edges)
+        conductances_of(rule(tau1=0.0, tau2=2.0, erev=0), edges, np.zeros(1, int))
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS)

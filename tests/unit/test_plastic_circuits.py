@@ -147,7 +147,7 @@ def test_impossible_numbers_are_refused(tmp_path, values, message):
 
 
 @pytest.mark.parametrize(
-    ("template", "why"), [("stp5isyn", "does not depend on the voltage"), ("tmgsyn", "third state"),
+    ("template", "why"), [("stp5isyn", "does not depend on the voltage"), ("bg2pyr", "saturates"),
                           ("ProbAMPANMDA", "not supported")],
 )  # fmt: skip
 def test_others_are_refused_by_name(tmp_path, template, why):

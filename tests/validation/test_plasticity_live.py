@@ -75,6 +75,29 @@ TWO_TERMS = """
         last = t
     }
 """
+#: NEURON's tmgsyn: y is active, z inactive.
+THREE = {"tau": 4.0, "tau_rec": 120.0, "tau_facil": 200.0, "U": 0.15, "u0": 0.1, "erev": 0.0}
+THREE_STATES = """
+    NEURON { POINT_PROCESS tmgsyn RANGE tau, e, g, tau_rec, tau_facil, U, u0 NONSPECIFIC_CURRENT i }
+    PARAMETER { tau = 3 e = -90 tau_rec = 100 tau_facil = 1000 U = 0.04 u0 = 0 }
+    ASSIGNED { v i x }
+    STATE { g }
+    INITIAL { g = 0 }
+    BREAKPOINT { SOLVE fade METHOD cnexp i = g*(v - e) }
+    DERIVATIVE fade { g' = -g/tau }
+    NET_RECEIVE (weight, y, z, u, last) {
+        INITIAL { y = 0 z = 0 u = u0 last = t }
+        z = z*exp(-(t - last)/tau_rec)
+        z = z + y*(exp(-(t - last)/tau) - exp(-(t - last)/tau_rec))/(tau/tau_rec - 1)
+        y = y*exp(-(t - last)/tau)
+        x = 1 - y - z
+        u = u*exp(-(t - last)/tau_facil)
+        u = u + U*(1 - u)
+        g = g + weight*x*u
+        y = y + x*u
+        last = t
+    }
+"""
 #: BMTK's functions for stp2syn and stp5syn are its own; those of the others it cannot call.
 CHILD = """
 import json, sys
@@ -90,7 +113,7 @@ def maker(name):
         return made
     return synapse
 
-for name in ("stp1syn", "stp3syn", "stp4syn", "exp2syn_tm"):
+for name in ("stp1syn", "stp3syn", "stp4syn", "exp2syn_tm", "tmgsyn"):
     add_synapse_model(maker(name), name, overwrite=True)
 config = bionet.Config.from_json(sys.argv[1], validate=True)
 config.build_env()
@@ -143,7 +166,8 @@ def _compile(folder):
     folder.mkdir()
     channels = Path(bmtk.__file__).parent / "utils" / "scripts" / "bionet" / "mechanisms"
     files = {file.name: file.read_text() for file in (channels / "modfiles").glob("*.mod")}
-    files |= {f"{name}.mod": _mod(name) for name in FORMS} | {"exp2syn_tm.mod": dedent(TWO_TERMS)}
+    files |= {f"{name}.mod": _mod(name) for name in FORMS}
+    files |= {"exp2syn_tm.mod": dedent(TWO_TERMS), "tmgsyn.mod": dedent(THREE_STATES)}
     (folder / "modfiles").mkdir()
     for name, text in files.items():
         (folder / "modfiles" / name).write_text(text)
@@ -156,6 +180,7 @@ def _types(folder):
     (folder / "synapses").mkdir()
     values = {name: (name, form[0]) for name, form in FORMS.items()}
     values |= {name: ("exp2syn_tm", {**TM, **release}) for name, release in RELEASES.items()}
+    values["tmgsyn"] = ("tmgsyn", THREE)
     rows = []
     for name, (template, numbers) in values.items():
         (folder / "synapses" / f"{name}.json").write_text(json.dumps(numbers))
@@ -208,7 +233,7 @@ def _write(folder):
             "tau_FDR": {"module": "netcon_report", "variable_name": "tau_FDR",
                         "syn_type": "stp2syn"},
             **{f"g_{name}": {"module": "netcon_report", "variable_name": "g", "syn_type": name}
-               for name in (*FORMS, "exp2syn_tm")},
+               for name in (*FORMS, "exp2syn_tm", "tmgsyn")},
         },
     }  # fmt: skip
     path = folder / "simulation.json"
@@ -249,7 +274,7 @@ def test_voltages_are_neurons(results):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["tau_FDR", *(f"g_{name}" for name in (*FORMS, "exp2syn_tm"))])
+@pytest.mark.parametrize("name", ["tau_FDR", *(f"g_{n}" for n in (*FORMS, "exp2syn_tm", "tmgsyn"))])
 def test_single_synapses_are_neurons(results, name):
     bionet, ours = results
     with (

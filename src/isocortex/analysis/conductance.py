@@ -330,10 +330,10 @@ class _Part(NamedTuple):
             (len(sources.kind[projection.source]), len(cells.model)),
         )  # fmt: skip
         kinds = [changed for changed, _ in with_decays(projection.kinds(cells), factors)]
-        if any(kind.release is not None for kind in kinds):
+        if any(kind.release is not None or kind.block is not None for kind in kinds):
             raise ConfigError(
-                f"synapses of {projection.name} are plastic: what they bring does not follow from "
-                "rates", file=simulation.config_file, field=f"edges/{projection.name}",
+                f"synapses of {projection.name} are plastic or blocked: what they bring does not "
+                "follow from rates", file=simulation.config_file, field=f"edges/{projection.name}",
                 fix="Record g_syn of some cells instead.",
             )  # fmt: skip
         virtual = sources.kind[projection.source] == VIRTUAL

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray, compact
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE, Cells, Synapses
-from isocortex.circuit.synapses import kinetics_of, place_synapses, sign_and_count
+from isocortex.circuit.synapses import (
+    conductances_of,
+    is_random,
+    keys_of,
+    parts_of,
+    place_synapses,
+    sign_and_count,
+)
 from isocortex.errors import InputError, located
 from isocortex.mechanisms.synapses import Kinetics
 
@@ -50,6 +57,8 @@ class EdgePopulation:
         neuron whose group gives a location, or no ``nsyns``.
     number : int64[m], which edges of their file these are, where they are some of it: the places
         that are drawn for an edge are those of its number.
+    own : by name float64[m], numbers of single edges that stand in place of those that their types'
+        parameter files give, or NaN.
     """
 
     name: str
@@ -66,11 +75,14 @@ class EdgePopulation:
     section_pos: FloatArray
     weight_is_final: NDArray[np.bool_]
     number: IntArray | None = None
+    own: dict[str, FloatArray] = field(default_factory=dict)
 
     def some(self, at: IntArray) -> EdgePopulation:
         """Some of these edges, which remain what they are, to the places of their synapses."""
         values = {name: getattr(self, name)[at] for name in PER_EDGE}
-        return replace(self, number=at if self.number is None else self.number[at], **values)
+        own = {name: of_edges[at] for name, of_edges in self.own.items()}
+        number = at if self.number is None else self.number[at]
+        return replace(self, number=number, own=own, **values)
 
     @property
     def dL(self) -> None:
@@ -79,8 +91,12 @@ class EdgePopulation:
 
     @property
     def expected(self) -> float:
-        """Number of synapses onto biophysical cells, and of edges to point neurons at most."""
-        return float(self.nsyns.sum(dtype=np.int64))
+        """Number of synapses onto biophysical cells, and of edges to point neurons at most.
+
+        Those with two conductances count twice.
+        """
+        parts = np.array([parts_of(rule) for rule in self.rules], np.int64)
+        return float((self.nsyns * parts[self.rule]).sum())
 
     def delays(self) -> FloatArray:
         return np.unique(self.delay)
@@ -91,8 +107,13 @@ class EdgePopulation:
 
     def kinds(self, cells: Cells) -> tuple[Kinetics, ...]:
         on_cell = cells.model[self.target_index] >= 0
-        used = np.unique(self.rule[on_cell])
-        return tuple(dict.fromkeys(kinetics_of(self.rules[r], self) for r in used))
+        kinds: dict[Kinetics, None] = {}
+        for r, rule in enumerate(self.rules):
+            at = np.flatnonzero(on_cell & (self.rule == r))
+            if len(at):
+                made, _ = conductances_of(rule, self, at)
+                kinds |= dict.fromkeys(part.kinetics for parts in made for part in parts)
+        return tuple(kinds)
 
     def onto(self, rows: IntArray | None, cells: Cells, seed: int) -> Iterator[Synapses]:
         model = cells.model[self.target_index]
@@ -102,9 +123,8 @@ class EdgePopulation:
                 "an edge ends on a virtual node", field=f"edges/{self.name}",
                 fix=f"Population {self.target!r} must be biophysical or point neurons.",
             )  # fmt: skip
-        kinds = self.kinds(cells)
+        kinds = {kinetics: k for k, kinetics in enumerate(self.kinds(cells))}
         delay = np.searchsorted(self.delays(), self.delay)
-        weight = compact(self.weight)
         for r, rule in enumerate(self.rules):
             mine = wanted & (self.rule == r)
             at = np.flatnonzero(mine & (model == POINT_NEURON))
@@ -117,13 +137,18 @@ class EdgePopulation:
             at = np.flatnonzero(mine & (model >= 0))
             if len(at) == 0:
                 continue
-            kind = kinds.index(kinetics_of(rule, self))
+            made, which = conductances_of(rule, self, at)
             with located(self.name, "target_sections"):
                 edge, node = place_synapses(self, rule, at, cells, seed)
-            yield Synapses(
-                self.source_index[edge], self.target_index[edge], node,
-                np.full(len(edge), kind), weight[edge], delay[edge],
-            )  # fmt: skip
+            which = which[np.searchsorted(at, edge)]
+            key = keys_of(self, edge) if is_random(made) else None
+            for parts in zip(*made, strict=True):
+                kind = np.array([kinds[part.kinetics] for part in parts])[which]
+                factor = np.array([part.factor for part in parts])[which]
+                yield Synapses(
+                    self.source_index[edge], self.target_index[edge], node, kind,
+                    compact(self.weight[edge] * factor), delay[edge], key,
+                )  # fmt: skip
 
     def tables(self) -> None:
         """None: what is stored need not be drawn."""

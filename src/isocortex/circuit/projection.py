@@ -44,6 +44,8 @@ class Synapses(NamedTuple):
     kind : int[m], index into the projection's ``kinds``; -1 on a point neuron.
     weight : float[m], uS, or a point neuron's own unit.
     delay : unsigned integer[m], index into the projection's ``delays``.
+    key : int64[m], which names each synapse that releases at random, the same for all of its
+        conductances; None where none does.
     """
 
     source: NDArray[np.integer]
@@ -52,6 +54,7 @@ class Synapses(NamedTuple):
     kind: NDArray[np.integer]
     weight: NDArray[np.floating]
     delay: NDArray[np.integer]
+    key: IntArray | None = None
 
 
 class Projection(Protocol):

@@ -24,6 +24,7 @@ to add to a row for its kinetics in ``row_kind``, which blocks may share; lanes.
 
 from __future__ import annotations
 
+from isocortex.mechanisms.maths import exp
 from isocortex.targets.words import (
     add,
     broadcast,
@@ -59,6 +60,13 @@ DIAGONAL, LEAK, LEAKAGE, COUPLING, INVERSE, FACTOR, COEFFICIENTS = range(7)
 RISE, POWER_A, JUMP_A, DECAY, POWER_B, JUMP_B, REVERSAL = range(7)
 KINETICS = 8
 NOT_NOW = -1.0
+
+# Numbers of what blocks the channels of one kinetics: ratio and slope (/mV) of its Magnesium; and
+# exp(-slope h), with the h by which NEURON moves the voltage to have the slope of a current, and by
+# how much per mV that is less than 1.
+RATIO, SLOPE, MOVED, FALL, BLOCK = range(5)
+# mV
+MOVE = 0.001
 
 
 def deliver(A, B, block, waiting, step, events, layout, kinetics):
@@ -167,7 +175,8 @@ def eliminate(V, D, R, terms, block, layout, kinetics, step):
                 d = d + load(D, at)
             for _ in range((word & ROWS) >> ROW_SHIFT):
                 row -= 1
-                kind, here = now + element(layout.row_kind, row + kinds) * KINETICS, row * lanes
+                which, here = element(layout.row_kind, row + kinds), row * lanes
+                kind = now + which * KINETICS
                 b = load(B, here)
                 g = scaled(B, b, element(kinetics.number, kind + POWER_B))
                 decay = element(kinetics.number, kind + DECAY)
@@ -176,8 +185,8 @@ def eliminate(V, D, R, terms, block, layout, kinetics, step):
                 g = g - scaled(A, a, element(kinetics.number, kind + POWER_A))
                 rise = element(kinetics.number, kind + RISE)
                 store_due(A, here, a * rise + TINY, rise != NOT_NOW)
-                d = d + g
-                r = r + g * (element(kinetics.number, kind + REVERSAL) - v)
+                driving = element(kinetics.number, kind + REVERSAL) - v
+                d, r = _conduct(d, r, g, driving, v, which, kinetics.block)
             inverse = 1.0 / d
             f = inverse * coupling
             store(D, at, f)
@@ -197,6 +206,25 @@ def eliminate(V, D, R, terms, block, layout, kinetics, step):
             store(R, up, load(R, up) + carried_r)
             carried_d = broadcast(0.0, v)
             carried_r = carried_d
+
+
+def _conduct(d, r, g, driving, v, which, block):
+    """Add a synaptic row to a node's equation; ``block`` is None where nothing is blocked.
+
+    Of blocked channels the slope of the current at v is that between v and v + h, as in NEURON,
+    without the difference of nearly equal numbers.
+    """
+    if block is None:
+        return d + g, r + g * driving
+    k = which * BLOCK
+    ratio = element(block, k + RATIO)
+    if ratio == 0.0:
+        return d + g, r + g * driving
+    blocking = exp(v * -element(block, k + SLOPE)) * ratio
+    opened = 1.0 / (blocking + 1.0)
+    moved = 1.0 / (blocking * element(block, k + MOVED) + 1.0)
+    steeper = driving * blocking * opened * element(block, k + FALL)
+    return d + g * moved * (1.0 - steeper), r + g * opened * driving
 
 
 def substitute(V, D, R, block, layout, extrapolate):

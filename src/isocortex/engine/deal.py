@@ -67,10 +67,10 @@ def deal_out(
     wirings = split(network.connections, np.concatenate([target, points]), owner, n_parts)
     spikes = window // 2 + 1  # of a cell in a window: a spike takes two steps
     shares = []
-    for p, (first, address, weight, delay, release) in enumerate(wirings):
+    for p, (first, address, weight, delay, release, key) in enumerate(wirings):
         wiring = Wiring(
             first, address, weight, delay, network.connections.delays, laid.rows.shift,
-            laid.rows.first_point, _terminals(network, first, delay, release, settings.dt),
+            laid.rows.first_point, _terminals(network, first, delay, (release, key), settings.dt),
         )  # fmt: skip
         part = Part(
             np.flatnonzero(part_of_block == p), wiring, no_connections(0), 0, _no_spikes(), 0,
@@ -100,15 +100,18 @@ def _terminals(
     network: Network,
     first: IntArray,
     delay: NDArray[np.unsignedinteger],
-    release: NDArray[np.unsignedinteger] | None,
+    released: tuple[NDArray[np.unsignedinteger] | None, IntArray | None],
     dt: float,
 ) -> Terminals | None:
-    """Those of the synapses of a part."""
+    """Those of the synapses of a part; ``released`` are their releases and keys."""
+    release, key = released
     if release is None:
         return None
     source = np.repeat(np.arange(len(first) - 1, dtype=np.int32), np.diff(first))
-    delays = network.connections.delays[delay]
-    return terminals_of(source, delays, release, network.releases, dt)
+    wiring = network.connections
+    return terminals_of(
+        source, wiring.delays[delay], release, network.releases, dt, key, wiring.seed
+    )
 
 
 def balance(network: Network, laid: Arrangement, n_parts: int) -> IntArray:

@@ -86,6 +86,7 @@ class _Stored(NamedTuple):
     first_cell: int
     first_point: int
     release: np.ndarray | None
+    key: np.ndarray | None
 
 
 def _told(network: Network, exchange: Exchange, sources: list[range], *made: Any) -> str:
@@ -94,10 +95,12 @@ def _told(network: Network, exchange: Exchange, sources: list[range], *made: Any
     stored = _Stored(
         wiring.first, wiring.target, wiring.weight, wiring.delay, wiring.delays,
         slots.cell, slots.node, slots.kind, network.first_cell, network.first_point,
-        wiring.release,
+        wiring.release, wiring.key,
     )  # fmt: skip
     if network.releases:
         made = (*made, network.releases)
+    if wiring.key is not None:
+        made = (*made, wiring.seed)
     if len(network.gaps):
         made = (*made, network.gaps)
     here = sum(int(_sum(stored, some.start, some.stop)) for some in sources)
@@ -115,7 +118,7 @@ def _sum(stored, begin, end):
             if t < n_slots:
                 onto = stored.first_cell + np.int64(stored.cell[t])
                 place = (np.int64(stored.node[t]) << 16) + np.int64(stored.kind[t])
-            place += _release(stored.release, c)
+            place += _release(stored.release, c) + _key(stored.key, c)
             delay = np.float64(stored.delays[stored.delay[c]]).view(np.int64)
             weight = np.float64(stored.weight[c]).view(np.int64)
             total += stream(stream(np.uint64(source), onto, place), delay, weight)
@@ -128,6 +131,14 @@ def _release(release, c):
     if release is None:
         return np.int64(0)
     return np.int64(release[c]) << 48
+
+
+@compiled
+def _key(key, c):
+    """What names a synapse that releases at random; left out where none does."""
+    if key is None:
+        return np.int64(0)
+    return key[c]
 
 
 def _hash(value: Any) -> str:

@@ -31,6 +31,8 @@ from isocortex.mechanisms.release import Release
 from isocortex.network.clock import Clock
 from isocortex.network.network import Network
 from isocortex.network.terminals import COLUMNS, KEYS, distinct, no_terminals
+from isocortex.random import name_of
+from isocortex.streams import GOLDEN, stream, uniform
 
 
 class ReferenceCell:
@@ -131,10 +133,17 @@ class ReferenceCell:
                 self.ica[nodes] += current
                 gca[nodes] += self._call(name, "conductance")
         for k, (node, kind) in enumerate(zip(self.node, self.kind, strict=True)):
-            kinetics = self.kinetics[kind]
-            g = self.B[k] - self.A[k]
-            d[node] += g
-            r[node] += g * kinetics.reversal
+            kinetics, v = self.kinetics[kind], self.v[node]
+            g, e = self.B[k] - self.A[k], kinetics.reversal
+            if kinetics.block is None:
+                d[node] += g
+                r[node] += g * e
+            else:
+                current = g * kinetics.block.open(v) * (v - e)
+                shifted = g * kinetics.block.open(v + 0.001) * (v + 0.001 - e)
+                slope = (shifted - current) / 0.001
+                d[node] += slope
+                r[node] += slope * v - current
             rise, decay = kinetics.factors(self.dt)
             self.A[k] *= rise
             self.B[k] *= decay
@@ -195,10 +204,12 @@ class ReferenceCell:
             return float(self.v[node])
         if variable.mechanism == "synapse":
             here = (self.node == node) & np.isin(self.kind, variable.kinds)
-            g = (self.B - self.A)[here]
+            of = [self.kinetics[kind] for kind in self.kind[here]]
+            opened = [1.0 if k.block is None else k.block.open(self.v[node]) for k in of]
+            g = (self.B - self.A)[here] * np.array(opened)
             if variable.name == "g":
                 return float(g.sum())
-            reversal = np.array([self.kinetics[kind].reversal for kind in self.kind[here]])
+            reversal = np.array([k.reversal for k in of])
             return float((g * (self.v[node] - reversal)).sum())
         mechanism = variable.mechanism or "CaDynamics"
         k = self._number(mechanism, node)
@@ -224,16 +235,29 @@ class ReferenceCell:
 
 
 class ReferenceTerminal:
-    """What one plastic synapse has left to release, advanced step by step as NEURON does."""
+    """What one plastic synapse has left to release, advanced step by step as NEURON does.
 
-    def __init__(self, release: Release, dt: float) -> None:
-        self.release, self.dt = release, dt
+    Parameters
+    ----------
+    random : the stream of its random numbers.
+    """
+
+    def __init__(self, release: Release, dt: float, random: int | np.uint64 = 0) -> None:
+        self.release, self.dt, self.random = release, dt, np.uint64(random)
         self.n, self.p, self.tau_r, self.D = 1.0, release.p, release.tau_r0, 1.0
-        self.pb, self.sent, self.last = release.pbtilde, release.p, 0.0
+        self.pb, self.last = release.pbtilde, 0.0
+        if release.tau_active:
+            self.D = 0.0  # what is active
+        #: what the last spike counted by; or how many random numbers have been drawn
+        self.sent = 0.0 if release.sites else release.p
 
     def spike(self, step: int, due: float) -> float:
         """The share that is released at a spike which is due then, ms, and acts in a step."""
         r = self.release
+        if r.sites:
+            return self._at_random(due / self.dt)
+        if r.tau_active:
+            return self._of_three_states(due / self.dt)
         now = float(step) if r.in_steps else due / self.dt
         if not r.in_steps:
             self._advance(now - self.last)
@@ -251,6 +275,36 @@ class ReferenceTerminal:
         self.D -= r.a_D * self.p * self.n * self.D
         self.pb -= r.a_i * self.pb
         return self.sent
+
+    def _at_random(self, now: float) -> float:
+        """The share of sites that release at a spike, each one asked."""
+        r, span = self.release, max(now - self.last, 0.0) * self.dt
+        self.p = r.pbtilde + (self.p - r.pbtilde) * np.exp(-span / r.tau_f)
+        full = round(self.n * r.sites)
+        full += sum(self._draw() > np.exp(-span / r.tau_r0) for _ in range(int(r.sites) - full))
+        gone = sum(self._draw() < self.p for _ in range(full))
+        self.n, self.last = (full - gone) / r.sites, now
+        self.p += r.a_f * (1.0 - self.p)
+        return gone / r.sites
+
+    def _of_three_states(self, now: float) -> float:
+        """The share that becomes active; the rest is active still, inactive, or ready."""
+        r, span = self.release, max(now - self.last, 0.0) * self.dt
+        active, back = np.exp(-span / r.tau_active), np.exp(-span / r.tau_r0)
+        inactive = (1.0 - self.n - self.D) * back
+        inactive += self.D * (active - back) / (r.tau_active / r.tau_r0 - 1.0)
+        self.p = r.pbtilde + (self.p - r.pbtilde) * np.exp(-span / r.tau_f)
+        self.D *= active
+        self.n = 1.0 - self.D - inactive
+        share = self.n * self.p
+        self.n, self.D, self.last = self.n - share, self.D + share, now
+        self.p += r.a_f * (1.0 - self.p)
+        return share
+
+    def _draw(self) -> float:
+        _, number = uniform(self.random + GOLDEN * np.uint64(self.sent))
+        self.sent += 1.0
+        return float(number)
 
     def _advance(self, steps: float) -> None:
         """What some other variable makes of each is as it was before."""
@@ -313,12 +367,13 @@ class ReferenceEngine:
 
     def _terminals(self) -> dict[int, ReferenceTerminal]:
         """Of every plastic synapse, as none has spiked."""
-        release, made = self.network.connections.release, self.network.releases
-        if release is None:
+        c, made = self.network.connections, self.network.releases
+        if c.release is None:
             return {}
+        seed, dt = name_of(f"release {c.seed}"), self.settings.dt
         return {
-            int(k): ReferenceTerminal(made[release[k] - 1], self.settings.dt)
-            for k in np.flatnonzero(release)
+            k: ReferenceTerminal(made[c.release[k] - 1], dt, stream(seed, int(self._key(k)[3]), 0))
+            for k in np.flatnonzero(c.release).tolist()
         }
 
     def record(self, probes: ProbeTable) -> None:
@@ -486,12 +541,13 @@ class ReferenceEngine:
         ]  # fmt: skip
         return distinct(np.array([*no_terminals(), *table]).reshape(-1, COLUMNS))
 
-    def _key(self, k: int) -> tuple[float, float, float]:
-        """Source, delay (ms) and release of a plastic synapse."""
+    def _key(self, k: int) -> tuple[float, float, float, float]:
+        """Source, delay (ms), release and key of a plastic synapse."""
         c = self.network.connections
         assert c.release is not None
         source = np.searchsorted(c.first, k, side="right") - 1
-        return float(source), float(c.delays[c.delay[k]]), float(c.release[k] - 1)
+        key = 0.0 if c.key is None else float(c.key[k])
+        return float(source), float(c.delays[c.delay[k]]), float(c.release[k] - 1), key
 
     def restore(self, state: State) -> None:
         require_same(state.of, identity(self.network, self.settings))

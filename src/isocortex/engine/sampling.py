@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.compiling import leaf
-from isocortex.engine.cable import KINETICS, POWER_A, POWER_B, SILENT
+from isocortex.engine.cable import BLOCK, KINETICS, POWER_A, POWER_B, RATIO, SILENT, SLOPE
 from isocortex.engine.exchange import Exchange
 from isocortex.engine.interface import CellSums, FloatArray, IntArray, ProbeTable
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.models import state_rows
 from isocortex.engine.weighted import Weighted, add_columns, weigh, weighted_of
 from isocortex.network.network import Network
+from isocortex.streams import exp
 
 #: What a probe reads: a voltage, a channel's state, a conductance or current of synapses.
 N_ARRAYS = 4
@@ -32,7 +33,7 @@ class Probes(NamedTuple):
     begin, end : int64[blocks, 2, g, 4], of those read as a step begins, then as it ends, by what
         they read.
     due : bool[steps, g], which groups are read.
-    element, voltage : int64[n]; of a current ``voltage`` is the element of that which drives it.
+    element, voltage : int64[n]; of synapses ``voltage`` is the element of that at their place.
     reversal : float64[n], of currents, mV.
     weight, sum : float64[n], int64[n].
     weighted : sums over whole cells, as a step ends.
@@ -249,13 +250,23 @@ def _state_row(
 
 
 @leaf
-def _conductance(synapses, at, step):
+def _conductance(synapses, at, step, v):
     """Of the synapses of one row, uS; 0 where a cell has none and others of its block have."""
     A, B, row_kind, kinds, kinetics, lanes = synapses
-    kind = step * kinetics.stride + row_kind[at // lanes + kinds] * KINETICS
+    which = row_kind[at // lanes + kinds]
+    kind = step * kinetics.stride + which * KINETICS
     power_a, power_b = kinetics.number[kind + POWER_A], kinetics.number[kind + POWER_B]
     g = np.float64(B[at] * power_b - A[at] * power_a)
-    return 0.0 if abs(g) <= SILENT else g
+    return 0.0 if abs(g) <= SILENT else g * _opened(kinetics.block, which, v)
+
+
+@leaf
+def _opened(block, which, v):
+    """Share of the channels of one kinetics that magnesium leaves open at a voltage, mV."""
+    if block is None:
+        return 1.0
+    ratio, slope = block[which * BLOCK + RATIO], block[which * BLOCK + SLOPE]
+    return 1.0 / (1.0 + np.float64(ratio) * exp(-np.float64(slope) * v))
 
 
 @leaf
@@ -273,11 +284,13 @@ def sample(probes, block, late, step, V, S, synapses):
         for k in range(begin[block, late, g, OF_STATE], end[block, late, g, OF_STATE]):
             samples[step, probes.sum[k]] += probes.weight[k] * np.float64(S[probes.element[k]])
         for k in range(begin[block, late, g, OF_CONDUCTANCE], end[block, late, g, OF_CONDUCTANCE]):
-            held = _conductance(synapses, probes.element[k], step + late)
+            v = np.float64(V[probes.voltage[k]])
+            held = _conductance(synapses, probes.element[k], step + late, v)
             samples[step, probes.sum[k]] += probes.weight[k] * held
         for k in range(begin[block, late, g, OF_CURRENT], end[block, late, g, OF_CURRENT]):
-            held = _conductance(synapses, probes.element[k], step + late)
-            driving = np.float64(V[probes.voltage[k]]) - probes.reversal[k]
+            v = np.float64(V[probes.voltage[k]])
+            held = _conductance(synapses, probes.element[k], step + late, v)
+            driving = v - probes.reversal[k]
             samples[step, probes.sum[k]] += probes.weight[k] * held * driving
     if late:
         weigh(probes.weighted, block, probes.due[step], samples[step], V, synapses[-1])

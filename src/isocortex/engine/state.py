@@ -78,8 +78,8 @@ class State(ABC):
         and when their next event is due, ms.
     stream, next : uint64[r] and float64[r], of every Poisson source the position in its stream
         and its next spike, ms.
-    terminals : float64[t, 10], of all terminals of sources that have used one: source, delay (ms),
-        number of the release, and what they stand at (:mod:`isocortex.network.terminals`).
+    terminals : float64[t, 11], of all terminals of sources that have used one: source, delay (ms),
+        number of the release, key, and what they stand at (:mod:`isocortex.network.terminals`).
     """
 
     of: dict[str, str]

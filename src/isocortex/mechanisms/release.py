@@ -14,6 +14,14 @@ and at a spike, one after the other,
 BMTK's ``stp1syn`` to ``stp4syn`` leave parts of it out. So does the model of Tsodyks and Markram:
 its u, which decays to 0 and is raised by Use (1 - u) before it is used, is p - Use over 1 - Use.
 
+Where vesicles have three states (Tsodyks, Uziel & Markram 2000, J. Neurosci. 20:RC50), what is
+released stays active for a time, is inactive after it, and only then ready again; D is what is
+active.
+
+Release at random (Fuhrmann et al. 2002, doi:10.1152/jn.00258.2001, with several sites) has that as
+its mean: of some *sites*, each that is occupied releases its vesicle with probability p at a spike,
+and each that is empty has been filled again since the last spike with the probability that n says.
+
 All of this follows from when the source spikes. :mod:`isocortex.network.terminals` computes it.
 """
 
@@ -36,6 +44,8 @@ class Release:
         take the product of n, p and D from the step before.
     in_steps : NEURON advances the variables from step to step; else they follow from the times of
         spikes, which need not be those of steps.
+    sites : how many release at random; 0 where what is released is their mean.
+    tau_active : time in which what is released becomes inactive, ms; 0 where it recovers at once.
     """
 
     tau_r0: float
@@ -51,6 +61,8 @@ class Release:
     tau_f: float = ANY
     lag: float = 0.0
     in_steps: float = 1.0
+    sites: float = 0.0
+    tau_active: float = 0.0
 
     @property
     def numbers(self) -> tuple[float, ...]:
@@ -61,9 +73,17 @@ class Release:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name.startswith("tau_") and not value > 0.0:
+            if item.name.startswith("tau_") and item.name != "tau_active" and not value > 0.0:
                 raise ValueError(f"{item.name} must be positive, found {value:g}")
-            if not item.name.startswith("tau_") and not 0.0 <= value <= 1.0:
+            if item.name == "sites":
+                if value < 0.0 or value != int(value):
+                    raise ValueError(f"the number of sites must be whole, found {value:g}")
+            elif item.name == "tau_active":
+                if value < 0.0 or value == self.tau_r0:
+                    raise ValueError(
+                        f"tau_active must be positive and not be tau_r0, found {value:g}"
+                    )
+            elif not item.name.startswith("tau_") and not 0.0 <= value <= 1.0:
                 raise ValueError(f"{item.name} must be between 0 and 1, found {value:g}")
         if self.a_FDR == 1.0:
             raise ValueError("a_FDR must be less than 1: recovery would take no time")
@@ -72,6 +92,7 @@ class Release:
 #: The parts of :class:`Release`, in the order of its numbers.
 (
     TAU_R0, P_FIRST, PBTILDE, A_FDR, TAU_FDR, A_D, TAU_D, A_I, TAU_I, A_F, TAU_F, LAG, IN_STEPS,
+    SITES, TAU_ACTIVE,
 ) = range(NUMBERS := len(fields(Release)))  # fmt: skip
 
 
@@ -107,13 +128,28 @@ def hennig(
     )  # fmt: skip
 
 
-def tsodyks_markram(use: float, dep: float, fac: float) -> Release:
-    """Depression and facilitation (Tsodyks & Markram 1997), as in the deterministic BBP synapses.
+def tsodyks_markram(use: float, dep: float, fac: float, u0: float = 0.0) -> Release:
+    """Depression and facilitation (Tsodyks & Markram 1997), as in the synapses of the BBP.
 
     Parameters
     ----------
     use : fraction that a spike releases after a long pause.
     dep, fac : times in which depression and facilitation fade, ms; 0 is no facilitation.
+    u0 : facilitation when a simulation begins.
     """
     plain = Release(tau_r0=dep, p=use, pbtilde=use, in_steps=0.0)
-    return plain if fac == 0.0 else replace(plain, a_f=use, tau_f=fac)
+    if fac == 0.0:
+        return plain
+    return replace(plain, p=use + u0 * (1.0 - use), a_f=use, tau_f=fac)
+
+
+def of_three_states(tau: float, U: float, tau_rec: float, tau_facil: float, u0: float) -> Release:
+    """The same with a third state: NEURON's tmgsyn, whose conductance is what is active."""
+    return replace(tsodyks_markram(U, tau_rec, tau_facil, u0), tau_active=tau)
+
+
+def at_random(use: float, dep: float, fac: float, u0: float, sites: float) -> Release:
+    """The same of single sites, as in the stochastic synapses of the BBP."""
+    if sites < 1.0:
+        raise ValueError(f"there must be one site or more, found {sites:g}")
+    return replace(tsodyks_markram(use, dep, fac, u0), sites=sites)

@@ -2,19 +2,43 @@
 
 A conductance is the difference of two decaying exponentials, g = B - A, and both jump by
 ``weight * scale`` at an event. The equations are linear, so all synapses of the same kinetics on
-one compartment share one pair (A, B).
+one compartment share one pair (A, B). Where magnesium blocks the channels, what conducts is g times
+the share that is open at the compartment's voltage; the pair is shared all the same.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from isocortex.elementary import exp, log
 from isocortex.mechanisms.release import Release
 
 #: Synapses whose current reverses above this excite, mV: it is where cells begin to spike.
 EXCITES_ABOVE = -40.0
+
+
+@dataclass(frozen=True)
+class Magnesium:
+    """Block of NMDA receptors by magnesium outside (Jahr & Stevens 1990).
+
+    Attributes
+    ----------
+    ratio : mg / scale, magnesium by the concentration that blocks half of them at 0 mV.
+    slope : /mV.
+    """
+
+    ratio: float
+    slope: float
+
+    def open(self, v: Any) -> Any:
+        """The share that is open at a voltage, mV."""
+        return opened(self.ratio, self.slope, v)
+
+
+def opened(ratio: Any, slope: Any, v: Any) -> Any:
+    """The share of channels that magnesium leaves open, see :class:`Magnesium`."""
+    return 1.0 / (1.0 + ratio * exp(-slope * v))
 
 
 @dataclass(frozen=True)
@@ -32,19 +56,24 @@ class Kinetics:
     reversal: float
     #: How much of its weight a synapse releases: all of it.
     release: ClassVar[Release | None] = None
+    #: What keeps its channels closed: nothing.
+    block: ClassVar[Magnesium | None] = None
 
     @property
     def conductance(self) -> Kinetics:
         """What an event of a given weight leaves behind, whatever was released."""
-        return Kinetics(self.tau_rise, self.tau_decay, self.reversal)
+        if self.block is None:
+            return Kinetics(self.tau_rise, self.tau_decay, self.reversal)
+        return Blocked(self.tau_rise, self.tau_decay, self.reversal, self.block)
 
     def slower(self, factor: float) -> Kinetics:
         """The same with a time constant of decay that is ``factor`` times as long."""
         if factor == 1.0:
             return self
         if self.tau_rise == 0.0:
-            return exp1syn(self.tau_decay * factor, self.reversal)
-        return exp2syn(self.tau_rise, self.tau_decay * factor, self.reversal)
+            return replace(self, tau_decay=self.tau_decay * factor)
+        slower = exp2syn(self.tau_rise, self.tau_decay * factor, self.reversal)
+        return replace(self, tau_rise=slower.tau_rise, tau_decay=slower.tau_decay)
 
     @property
     def scale(self) -> float:
@@ -80,27 +109,43 @@ class Kinetics:
 
 
 @dataclass(frozen=True)
-class PlasticKinetics(Kinetics):
-    """The same of synapses that release a changing share of their weight.
+class Blocked(Kinetics):
+    """The same of channels that magnesium blocks."""
+
+    block: Magnesium  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class Receptor(Kinetics):
+    """A conductance of synapses that NEURON knows by a name, with all that is particular to them.
 
     Attributes
     ----------
-    name : that NEURON knows such synapses by.
+    release : what share of their weight they release; None for all of it.
+    name : of the synapses.
+    part : of a synapse with several conductances the name of this one.
     """
 
+    block: Magnesium | None = None  # type: ignore[misc]
     release: Release | None = None  # type: ignore[misc]
     name: str = ""
-
-    def slower(self, factor: float) -> Kinetics:
-        slower = self.conductance.slower(factor)
-        return replace(self, tau_rise=slower.tau_rise, tau_decay=slower.tau_decay)
+    part: str = ""
 
 
-def plastic(kinetics: Kinetics, release: Release, name: str) -> PlasticKinetics:
-    """The same conductance of synapses with short-term plasticity."""
-    return PlasticKinetics(
-        kinetics.tau_rise, kinetics.tau_decay, kinetics.reversal, release=release, name=name
-    )
+def receptor(kinetics: Kinetics, release: Release | None, name: str, part: str = "") -> Receptor:
+    """A conductance of synapses of this name."""
+    return Receptor(
+        kinetics.tau_rise, kinetics.tau_decay, kinetics.reversal, block=kinetics.block,
+        release=release, name=name, part=part,
+    )  # fmt: skip
+
+
+def nmda(tau1: float, tau2: float, erev: float, ratio: float, slope: float) -> Kinetics:
+    """Two exponentials behind a block by magnesium; see :class:`Magnesium` for the last two."""
+    plain = exp2syn(tau1, tau2, erev)
+    if ratio == 0.0:
+        return plain
+    return Blocked(plain.tau_rise, plain.tau_decay, erev, Magnesium(ratio, slope))
 
 
 def exp2syn(tau1: float, tau2: float, erev: float) -> Kinetics:

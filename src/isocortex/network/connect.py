@@ -28,6 +28,8 @@ from isocortex.network.touched import Watch
 
 #: With fewer synapses than this part of all places, the places in use are sorted, not marked.
 FEW = 16
+#: Kinetics are numbered in 16 bits where there are many numbers.
+MOST_KINDS = 1 << 16
 
 
 def cells_of(
@@ -109,7 +111,7 @@ def connect(
         kind = np.array([number for number, _ in numbered], np.int64)
         release = np.array(
             [releases.setdefault(k.release, len(releases)) for k, _ in with_decays(kinds, factors)],
-            np.uint16,
+            np.uint32,
         )
         tables = projection.tables()
         if tables is not None:
@@ -147,24 +149,34 @@ def connect(
             watch.unseen(projection)
     of_parts = list(zip(*parts, strict=True))
     del parts
-    release_parts = of_parts.pop()
-    released = np.concatenate(release_parts) if len(releases) > 1 else None
+    key_parts, release_parts = of_parts.pop(), of_parts.pop()
+    plastic = [each for each in releases if each is not None]
+    released = np.concatenate(release_parts) if plastic else None
+    random = np.concatenate(key_parts) if any(each.sites for each in plastic) else None
     source, key, weight, delay = (np.concatenate(x) for x in of_parts)
     del of_parts
+    if len(kinetics) > MOST_KINDS:
+        raise ConfigError(
+            f"synapses have {len(kinetics):,} different kinetics, of {MOST_KINDS:,} at most",
+            field="networks.edges", fix="Round decay_time, for instance to 0.01 ms.",
+        )  # fmt: skip
     slots, goal = _slots(key, len(numbering.cells), most_nodes, len(kinetics))
     del key
     if released is not None:
-        order = np.lexsort((released, delay, source))
-        released = released[order]
+        names = (released, delay, source)
+        order = np.lexsort(names if random is None else (random, *names))
+        released = released[order].astype(np.min_scalar_type(len(plastic)))
+        random = random if random is None else random[order]
     elif len(delays) > 1:
         order = np.lexsort((delay, source))
     else:
         order = np.argsort(source, kind="stable")
     first = np.zeros(len(sources.node_id) + 1, np.int64)
     np.cumsum(np.bincount(source, minlength=len(sources.node_id)), out=first[1:])
-    connections = Connections(first, goal[order], weight[order], delay[order], delays, released)
+    connections = Connections(
+        first, goal[order], weight[order], delay[order], delays, released, random, seed
+    )
     synapses = _drawn_synapses(drawn, sources, numbering, (len(kinetics), most_nodes), store)
-    plastic = [each for each in releases if each is not None]
     return Wired(list(kinetics), unchanged, slots, connections, synapses, shortest, plastic)
 
 
@@ -220,17 +232,18 @@ def _drawn_synapses(
 
 
 class _Piece(NamedTuple):
-    """Some synapses: their source, what they end on, weight, index of the delay, and release.
+    """Some synapses: their source, what they end on, weight, index of the delay, release, and key.
 
-    What they end on is a key, see :class:`_Numbering`. Where nothing is plastic the last is one
-    number, looked at as many: it takes no memory.
+    What they end on is a key too, see :class:`_Numbering`. Where nothing is plastic, or releases at
+    random, the last two are one number, looked at as many: it takes no memory.
     """
 
     source: NDArray[np.int32]
     key: IntArray
     weight: NDArray[np.floating]
     delay: NDArray[np.unsignedinteger]
-    release: NDArray[np.uint16]
+    release: NDArray[np.uint32]
+    random: IntArray
 
     @classmethod
     def none(cls, index: np.dtype, weight: DTypeLike = np.float32) -> _Piece:
@@ -243,7 +256,8 @@ class _Piece(NamedTuple):
             np.zeros(0, np.int64),
             np.zeros(0, weight),
             np.zeros(0, index),
-            np.zeros(0, np.uint16),
+            np.zeros(0, np.uint32),
+            np.zeros(0, np.int64),
         )
 
 
@@ -253,7 +267,7 @@ def _pieces(
     numbering: _Numbering,
     kind: IntArray,
     delay: NDArray[np.unsignedinteger],
-    release: NDArray[np.uint16],
+    release: NDArray[np.uint32],
 ) -> list[_Piece]:
     """What a network keeps of some synapses: they themselves are let go before it is sorted."""
     source, target = ends
@@ -264,15 +278,16 @@ def _pieces(
             made.weight,
             delay[made.delay],
             _release(made, release),
+            np.broadcast_to(0, len(made.source)) if made.key is None else made.key,
         )
         for made in synapses
     ]
 
 
-def _release(made: Synapses, release: NDArray[np.uint16]) -> NDArray[np.uint16]:
+def _release(made: Synapses, release: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """What each of some synapses releases by; those on point neurons release all."""
     if not release.any() or (len(made.node) and made.node[0] < 0):
-        return np.broadcast_to(np.uint16(0), len(made.kind))
+        return np.broadcast_to(np.uint32(0), len(made.kind))
     return release[made.kind]
 
 

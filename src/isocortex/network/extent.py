@@ -108,8 +108,10 @@ def extent_of(
 
 def _terminals(projection: Projection, kinds: tuple[Kinetics, ...], n_sources: int) -> float:
     """How many terminals the synapses of a projection have at most."""
-    releases = {kind.release for kind in kinds} - {None}
+    releases = {kind.release for kind in kinds if kind.release is not None}
     if not releases:
         return 0.0
+    if any(release.sites for release in releases):
+        return projection.expected
     several = n_sources * len(projection.delays()) * len(releases)
     return min(projection.expected, float(several))

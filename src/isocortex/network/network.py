@@ -61,7 +61,10 @@ class Connections:
     delays : float64[d], ms, ascending.
     release : unsigned integer[m], one of ``Network.releases`` counted from 1, or 0 for a synapse
         that releases all of its weight; None where all do. Those of one source and delay are
-        sorted by it.
+        sorted by it, then by the key.
+    key : int64[m], which names each synapse that releases at random, 0 for others; None where none
+        does.
+    seed : of what is released at random.
     """
 
     first: IntArray
@@ -70,6 +73,8 @@ class Connections:
     delay: NDArray[np.unsignedinteger]
     delays: FloatArray
     release: NDArray[np.unsignedinteger] | None = None
+    key: IntArray | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.arrays import IntArray
 from isocortex.compiling import compiled
 from isocortex.network.network import Connections
 
@@ -31,11 +32,11 @@ def _part(first, target, weight, delay, address, owner, part):
 
 
 def split(
-    connections: Connections,
+    c: Connections,
     address: NDArray[np.integer],
     owner: NDArray[np.integer],
     n_parts: int,
-) -> list[tuple[IntArray, np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]]:
+) -> list[tuple[Any, ...]]:
     """Divide synapses among the owners of their targets.
 
     Parameters
@@ -45,16 +46,14 @@ def split(
 
     Returns
     -------
-    For every part: first (int64[n_sources + 1]), address, weight, delay index and release of its
-    synapses, in their order.
+    For every part: first (int64[n_sources + 1]), address, weight, delay index, release and key of
+    its synapses, in their order.
     """
-    c = connections
     if not len(c.target):  # nothing to divide
-        return [(c.first, address[:0], c.weight, c.delay, c.release)] * n_parts
-    return [
-        (
-            *_part(c.first, c.target, c.weight, c.delay, address, owner, part),
-            None if c.release is None else c.release[owner[c.target] == part],
-        )
-        for part in range(n_parts)
-    ]
+        return [(c.first, address[:0], c.weight, c.delay, c.release, c.key)] * n_parts
+    parts = []
+    for part in range(n_parts):
+        made = _part(c.first, c.target, c.weight, c.delay, address, owner, part)
+        both = (None if x is None else x[owner[c.target] == part] for x in (c.release, c.key))
+        parts.append((*made, *both))
+    return parts

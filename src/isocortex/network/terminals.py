@@ -5,6 +5,9 @@ counts in steps and a delay decides in which one a spike acts. So synapses of on
 :class:`Release` share one *terminal*, which is looked up once when a spike acts on all of them.
 It is advanced from spike to spike, whatever time is between: where NEURON goes step by step, the
 product or sum of all its steps has a closed form.
+
+A synapse that releases at random has a terminal of its own, for all of its conductances. Its random
+numbers are those of a stream that its key and the seed begin, one after the other.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from isocortex.mechanisms.release import (
     NUMBERS,
     P_FIRST,
     PBTILDE,
+    SITES,
+    TAU_ACTIVE,
     TAU_D,
     TAU_F,
     TAU_FDR,
@@ -34,22 +39,25 @@ from isocortex.mechanisms.release import (
     TAU_R0,
     Release,
 )
-from isocortex.streams import exp, log
+from isocortex.random import name_of
+from isocortex.streams import GOLDEN, exp, log, stream, uniform
 
 #: What evolves of a terminal: see :class:`Release`; then what the last spike counted by, and when
 #: that was, in steps.
 N, P, TAU_R, D, PB, SENT, LAST = range(7)
-#: Columns of a table of terminals before these: source, delay (ms) and number of the release.
-KEYS = 3
+#: In place of what the last spike counted by: how many random numbers have been drawn.
+DRAWN = SENT
+#: Columns of a table of terminals before these: source, delay (ms), number of the release, key.
+KEYS = 4
 COLUMNS = KEYS + 7
 #: By how much of itself tau_r grows in a step where steps are taken one by one.
 STEEP = 0.01
 #: Bytes of a terminal, and of every synapse of a network that has some, while it is laid out.
-TERMINAL, OF_SYNAPSE = 80, 8
+TERMINAL, OF_SYNAPSE = 88, 8
 
 
 class Terminals(NamedTuple):
-    """Terminals of some synapses that are sorted by source, then delay, then release.
+    """Terminals of some synapses that are sorted by source, then delay, then release, then key.
 
     Attributes (m synapses, t terminals)
     ----------
@@ -57,18 +65,22 @@ class Terminals(NamedTuple):
     source : int64[t].
     delay : float64[t], ms.
     release : int64[t], row of ``numbers``.
-    numbers : float64[releases, 13], of each :class:`Release`.
+    key : int64[t], of synapses that release at random, 0 of others.
+    numbers : float64[releases, 15], of each :class:`Release`.
     state : float64[t, 7], what evolves.
     dt : ms.
+    seed : of random numbers.
     """
 
     of: NDArray[np.int32]
     source: IntArray
     delay: FloatArray
     release: IntArray
+    key: IntArray
     numbers: FloatArray
     state: FloatArray
     dt: float
+    seed: np.uint64
 
 
 def terminals_of(
@@ -77,38 +89,43 @@ def terminals_of(
     release: NDArray[np.integer],
     releases: Sequence[Release],
     dt: float,
+    key: IntArray | None = None,
+    seed: int = 0,
 ) -> Terminals:
     """Terminals before the first spike, of synapses in their order.
 
     Parameters
     ----------
-    source, delay, release : of every synapse; ms; one of ``releases`` counted from 1, or 0.
+    source, delay, release, key : of every synapse; ms; one of ``releases`` counted from 1, or 0;
+        see :class:`Terminals`.
     """
+    key = np.zeros(len(source), np.int64) if key is None else key
     first = np.zeros(len(source), bool)
     first[:1] = True
-    for key in (source, delay, release):
-        first[1:] |= key[1:] != key[:-1]
+    for values in (source, delay, release, key):
+        first[1:] |= values[1:] != values[:-1]
     first &= release > 0
     of = np.where(release > 0, np.cumsum(first) - 1, -1).astype(np.int32)
     at = np.flatnonzero(first)
     made = Terminals(
-        of, source[at].astype(np.int64), delay[at], release[at].astype(np.int64) - 1,
-        numbers_of(releases), np.empty((len(at), COLUMNS - KEYS)), dt,
+        of, source[at].astype(np.int64), delay[at], release[at].astype(np.int64) - 1, key[at],
+        numbers_of(releases), np.empty((len(at), COLUMNS - KEYS)), dt, name_of(f"release {seed}"),
     )  # fmt: skip
     rest(made)
     return made
 
 
 def numbers_of(releases: Sequence[Release]) -> FloatArray:
-    """float64[releases, 13], what each consists of."""
+    """float64[releases, 15], what each consists of."""
     return np.array([each.numbers for each in releases], float).reshape(-1, NUMBERS)
 
 
 def rest(terminals: Terminals) -> None:
     """Put all of them to where they begin."""
     numbers, state = terminals.numbers[terminals.release], terminals.state
-    state[:, N] = state[:, D] = 1.0
-    state[:, P] = state[:, SENT] = numbers[:, P_FIRST]
+    state[:, N], state[:, D] = 1.0, numbers[:, TAU_ACTIVE] == 0.0
+    state[:, P] = numbers[:, P_FIRST]
+    state[:, SENT] = np.where(numbers[:, SITES] > 0.0, 0.0, numbers[:, P_FIRST])
     state[:, TAU_R], state[:, PB] = numbers[:, TAU_R0], numbers[:, PBTILDE]
     state[:, LAST] = 0.0
 
@@ -132,12 +149,12 @@ def table_of(terminals: Terminals, sources: IntArray) -> FloatArray:
     than was there.
     """
     at = np.flatnonzero(np.isin(terminals.source, sources))
-    keys = (terminals.source[at], terminals.delay[at], terminals.release[at])
+    keys = (terminals.source[at], terminals.delay[at], terminals.release[at], terminals.key[at])
     return np.column_stack([*keys, terminals.state[at]])
 
 
 def distinct(table: FloatArray) -> FloatArray:
-    """Terminals that several parts have are the same: one of each, by source, delay and release."""
+    """Terminals that several parts have are the same: one of each, by what names it."""
     return table[np.unique(table[:, :KEYS], axis=0, return_index=True)[1]]
 
 
@@ -145,15 +162,15 @@ def put_to(terminals: Terminals, table: FloatArray) -> None:
     """Give terminals what a table says of them; sources of which it says nothing begin.
 
     Where a delay is another than in the table, as it may be in a branch, the terminal of the same
-    source and release with the next longer delay stands for it, or with the longest there is.
+    source, release and key with the next longer delay stands for it, or with the longest there is.
     """
     rest(terminals)
     if not len(table) or not len(terminals.source):
         return
     delays = np.unique(np.concatenate([table[:, 1], terminals.delay]))
-    n_releases = len(terminals.numbers)
-    kept = (table[:, 0] * n_releases + table[:, 2]).astype(np.int64)
-    wanted = terminals.source * n_releases + terminals.release
+    here = np.column_stack([terminals.source, terminals.release, terminals.key])
+    names = np.concatenate([table[:, [0, 2, 3]], here])
+    kept, wanted = np.split(np.unique(names, axis=0, return_inverse=True)[1].ravel(), [len(table)])
     at_kept = kept * len(delays) + np.searchsorted(delays, table[:, 1])
     at_wanted = wanted * len(delays) + np.searchsorted(delays, terminals.delay)
     order = np.argsort(at_kept)
@@ -200,6 +217,11 @@ def released(terminals: Terminals | None, synapse: int, step: int, due: float) -
         return 1.0
     t = terminals.of[synapse]
     numbers, state = terminals.numbers[terminals.release[t]], terminals.state[t]
+    if numbers[SITES] > 0.0:
+        return at_random(state, numbers, due / terminals.dt, terminals.dt,
+                         stream(terminals.seed, terminals.key[t], 0))  # fmt: skip
+    if numbers[TAU_ACTIVE] > 0.0:
+        return of_three_states(state, numbers, due / terminals.dt, terminals.dt)
     now = step * 1.0 if numbers[IN_STEPS] else due / terminals.dt
     steps, lag = now - state[LAST], numbers[LAG]
     if steps >= lag:
@@ -213,6 +235,54 @@ def released(terminals: Terminals | None, synapse: int, step: int, due: float) -
     state[TAU_R] -= numbers[A_FDR] * state[TAU_R]
     state[D] -= numbers[A_D] * state[P] * state[N] * state[D]
     state[PB] -= numbers[A_I] * state[PB]
+    return share
+
+
+@leaf
+def at_random(
+    state: FloatArray, numbers: FloatArray, now: float, dt: float, numbers_drawn: np.uint64
+) -> float:
+    """Share of all sites that release at a spike: those that have been empty are asked first.
+
+    Parameters
+    ----------
+    now : when the spike acts, in steps.
+    numbers_drawn : the stream of random numbers, as it begins.
+    """
+    sites, span = int(numbers[SITES]), max(now - state[LAST], 0.0) * dt
+    empty = exp(-span / numbers[TAU_R0])
+    p = numbers[PBTILDE] + (state[P] - numbers[PBTILDE]) * exp(-span / numbers[TAU_F])
+    full = int(state[N] * sites + 0.5)
+    drawn = numbers_drawn + GOLDEN * np.uint64(state[DRAWN])
+    draws = sites - full
+    for _ in range(sites - full):
+        drawn, u = uniform(drawn)
+        full += u > empty
+    draws += full
+    gone = 0
+    for _ in range(full):
+        drawn, u = uniform(drawn)
+        gone += u < p
+    state[DRAWN] += draws
+    state[N] = (full - gone) / sites
+    state[P] = p + numbers[A_F] * (1.0 - p)
+    state[LAST] = now
+    return gone / sites
+
+
+@leaf
+def of_three_states(state: FloatArray, numbers: FloatArray, now: float, dt: float) -> float:
+    """Share that becomes active at a spike; ``now`` is when it acts, in steps."""
+    span = max(now - state[LAST], 0.0) * dt
+    active, back = exp(-span / numbers[TAU_ACTIVE]), exp(-span / numbers[TAU_R0])
+    inactive = (1.0 - state[N] - state[D]) * back
+    inactive += state[D] * (active - back) / (numbers[TAU_ACTIVE] / numbers[TAU_R0] - 1.0)
+    p = numbers[PBTILDE] + (state[P] - numbers[PBTILDE]) * exp(-span / numbers[TAU_F])
+    ready = 1.0 - state[D] * active - inactive
+    share = ready * p
+    state[N], state[D] = ready - share, state[D] * active + share
+    state[P] = p + numbers[A_F] * (1.0 - p)
+    state[LAST] = now
     return share
 
 

@@ -23,7 +23,7 @@ from isocortex.cells.originals import reconstruction_of, resistances_of
 from isocortex.cells.swc import Reconstruction, read_swc
 from isocortex.circuit import EdgePopulation, NodePopulation, Projection, Simulation
 from isocortex.circuit.columns import Row, coded, take
-from isocortex.circuit.synapses import kinetics_of
+from isocortex.circuit.synapses import conductances_of
 from isocortex.errors import ConfigError, InputError, ModelError, disk_errors
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.synapses import Kinetics
@@ -390,7 +390,7 @@ def _placed(
         yield _table(
             target, projection.source_index[explicit], projection.target_index[explicit],
             (projection.section_id[explicit], projection.section_pos[explicit]),
-            [kinetics_of(projection.rules[r], projection) for r in rules], of_rule,
+            [_plain_kinetics(projection, r, explicit) for r in rules], of_rule,
             projection.weight[explicit], projection.delay[explicit],
         )  # fmt: skip
         projection = projection.some(np.flatnonzero(projection.section_id < 0))
@@ -409,6 +409,17 @@ def _placed(
         )  # fmt: skip
 
 
+def _plain_kinetics(edges: EdgePopulation, rule: int, at: IntArray) -> Kinetics:
+    """Those of the edges of a type: Neulite's synapses have one conductance."""
+    made, _ = conductances_of(edges.rules[rule], edges, at[edges.rule[at] == rule])
+    if len(made) > 1 or len(made[0]) > 1:
+        raise ModelError(
+            f"{edges.rules[rule].model_template} synapses have several conductances, Neulite's one",
+            field="model_template", fix="Use exp2syn.",
+        )  # fmt: skip
+    return made[0][0].kinetics
+
+
 def _table(
     target: _Population,
     pre: NDArray[np.integer],
@@ -421,7 +432,7 @@ def _table(
 ) -> pd.DataFrame:
     """Synapses at places of their cells."""
     for each in kinds:
-        if each.release is not None or each.tau_rise == 0.0:
+        if each.release is not None or each.block is not None or each.tau_rise == 0.0:
             raise ModelError(
                 "Neulite's synapses are exp2syn: none of one exponential, and none is plastic",
                 field="model_template", fix="Use exp2syn.",

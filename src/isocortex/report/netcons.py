@@ -15,7 +15,8 @@ beside the run, with the engine's recurrences, in double precision:
 =================  ====  =======================================================================
 
 Plastic synapses have ``e``, ``g``, ``i``, their time constants, and what they release by, such as
-``p0`` and ``tau_FDR``.
+``p0`` and ``tau_FDR``. Of synapses with several conductances ``g`` and ``i`` are the sums, and
+``g_NMDA`` that of one, as far as magnesium leaves it open at the voltage before the step.
 
 Synapses are in BMTK's order: those of cells, then those of virtual nodes in order of the inputs
 that drive them. A virtual node that no input drives makes none there, and none here.
@@ -40,11 +41,11 @@ from isocortex.circuit import (
     Simulation,
     SpikeInput,
 )
-from isocortex.circuit.synapses import kinetics_of, place_synapses
+from isocortex.circuit.synapses import conductances_of, is_random, keys_of, place_synapses
 from isocortex.engine.interface import ProbeTable, Variable
 from isocortex.errors import ConfigError
 from isocortex.hashes import sha256
-from isocortex.mechanisms.synapses import Kinetics, PlasticKinetics
+from isocortex.mechanisms.synapses import Kinetics, Receptor, opened
 from isocortex.network.clock import Clock
 from isocortex.network.connect import cells_of
 from isocortex.network.decays import with_decays
@@ -61,6 +62,15 @@ VARIABLES = {
     "tau1": "ms", "tau2": "ms", "tau": "ms", "e": "mV", "A": "uS", "B": "uS", "g": "uS", "i": "nA",
     "tau_1": "ms", "tau_r": "ms", "tau_r0": "ms", "tau_FDR": "ms", "tau_D": "ms", "tau_i": "ms",
     "tau_f": "ms", "p0": "", "pbtilde": "", "a_FDR": "", "a_D": "", "a_i": "", "a_f": "",
+    "Use": "", "Dep": "ms",
+}  # fmt: skip
+#: Of one of several conductances, before its name: what it is of a synapse that has but one.
+OF_PART = {"g": "g", "i": "i", "tau_r": "tau1", "tau_d": "tau2", "e": "e"}
+PARTS = {"DetAMPANMDA": ("AMPA", "NMDA"), "DetGABAAB": ("GABAA", "GABAB")}
+PARTS |= {f"{name.replace('Det', 'Prob')}_EMS": parts for name, parts in PARTS.items()}
+VARIABLES |= {
+    f"{what}_{part}": VARIABLES[plain]
+    for parts in PARTS.values() for part in parts for what, plain in OF_PART.items()
 }  # fmt: skip
 #: NEURON's synapses, and which of these variables each has.
 ONE, TWO = "ExpSyn", "Exp2Syn"
@@ -69,7 +79,8 @@ OF = {ONE: ("tau", "e", "g", "i"), TWO: ("tau1", "tau2", "e", "A", "B", "g", "i"
 NUMBERS = {
     name: number
     for number, names in {
-        "tau_r0": ("tau_r", "tau_r0"), "p": ("p0",), "pbtilde": ("pbtilde",), "a_FDR": ("a_FDR",),
+        "tau_r0": ("tau_r", "tau_r0", "Dep"), "p": ("p0",), "pbtilde": ("pbtilde", "Use"),
+        "a_FDR": ("a_FDR",),
         "tau_FDR": ("tau_FDR",), "a_D": ("a_D",), "tau_D": ("tau_D",), "a_i": ("a_i",),
         "tau_i": ("tau_i",), "a_f": ("a_f",), "tau_f": ("tau_f",),
     }.items()
@@ -81,19 +92,27 @@ OF |= {
     "stp2syn": (*_SHARED, "tau_r0", "p0", "tau_FDR", "a_FDR"),
     "stp3syn": (*_SHARED, "tau_r0", "p0", "tau_FDR", "a_FDR", "tau_D", "a_D"),
     "stp4syn": (*_SHARED, "tau_r", "p0"),
-    "stp5syn": (*_SHARED, *(n for n in NUMBERS if n not in ("tau_r", "p0"))),
+    "stp5syn": (*_SHARED, *(n for n in NUMBERS if n not in ("tau_r", "p0", "Use", "Dep"))),
     "exp2syn_tm": ("tau1", "tau2", "e", "A", "B", "g", "i"),
 }
+OF |= {"tmgsyn": ("e", "g", "i"), "AMPA_NMDA_STP": ("i",), "GABA_A_STP": ("g", "i")}
+OF |= {
+    name: ("g", "i", "Use", "Dep", *(f"{what}_{part}" for what in OF_PART for part in parts),
+           *(["e"] if "NMDA" in parts else []))
+    for name, parts in PARTS.items()
+}  # fmt: skip
 
 
 class Connected:
-    """Single synapses onto some cells of a population, cell by cell.
+    """Conductances of single synapses onto some cells of a population, cell by cell.
 
-    Attributes (m synapses)
+    Attributes (m conductances)
     ----------
     source, cell, node : int64[m]; number of the source, cell of the network, node of its model.
     weight : float64[m], uS.
     delay : float64[m], ms.
+    part : int64[m], which of its synapse's conductances each is: a synapse begins with every 0.
+    key : int64[m], see :class:`isocortex.network.network.Connections`.
     kinetics, unchanged : m kinetics, and what they would be without changes.
     """
 
@@ -108,8 +127,8 @@ class Connected:
         driven = _driven(simulation)
         onto.sort(key=lambda p: _rank(p.source, sources, driven))
         parts = [self._of(p, rows, sources, network, simulation) for p in onto]
-        none: list[Any] = [np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.int64),
-                           np.zeros(0), np.zeros(0)]  # fmt: skip
+        none: list[Any] = [*np.zeros((3, 0), np.int64), *np.zeros((2, 0)),
+                           *np.zeros((2, 0), np.int64)]  # fmt: skip
         columns = [np.concatenate(c) for c in zip(none, *(p[:-1] for p in parts), strict=True)]
         kinetics = [k for part in parts for k in part[-1]]
         place = np.full(network.circuit_cells, -1, np.int64)
@@ -119,7 +138,9 @@ class Connected:
         ]
         order = np.argsort(place[columns[1]], kind="stable")
         order = order[~np.isin(columns[0][order], np.concatenate([[], *silent]))]
-        self.source, self.cell, self.node, self.weight, self.delay = (c[order] for c in columns)
+        self.source, self.cell, self.node, self.weight, self.delay, self.part, self.key = (
+            c[order] for c in columns
+        )
         self.kinetics, self.unchanged = ([kinetics[i][k] for i in order] for k in range(2))
 
     @staticmethod
@@ -130,7 +151,7 @@ class Connected:
         network: Network,
         simulation: Simulation,
     ) -> tuple[Any, ...]:
-        """Source, cell, node, weight, delay and kinetics of a projection's synapses."""
+        """Source, cell, node, weight, delay, part, key and kinetics of a projection's synapses."""
         sender, number = sources.number[projection.source], sources.number[projection.target]
         factors = factors_of(simulation.overrides, projection, (len(sender), len(number)))
         seed = simulation.seed
@@ -143,27 +164,36 @@ class Connected:
                 delays = factors.delays_of(delays)
             both = with_decays(kinds, factors)
             if not made:
-                return (*(np.zeros(0, np.int64) for _ in range(5)), [])
+                return (*(np.zeros(0, np.int64) for _ in range(7)), [])
             source, target, node, kind, weight, delay = (
-                np.concatenate(c) for c in zip(*made, strict=True)
+                np.concatenate(c) for c in zip(*(m[:6] for m in made), strict=True)
             )
-            return (sender[source], number[target], node,
-                    weight.astype(float), delays[delay], [both[k] for k in kind])  # fmt: skip
+            none = np.zeros(len(node), np.int64)
+            return (sender[source], number[target], node, weight.astype(float), delays[delay],
+                    none, none, [both[k] for k in kind])  # fmt: skip
         edges = projection
         mine = np.isin(edges.target_index, rows)
-        edge_parts, node_parts = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        columns = [np.zeros((6, 0))]
+        unchanged: list[Kinetics] = []
         for r, rule in enumerate(edges.rules):
             at = np.flatnonzero(mine & (edges.rule == r))
-            if len(at):
-                edge, node = place_synapses(edges, rule, at, cells, seed)
-                edge_parts.append(edge)
-                node_parts.append(node)
-        edge, node = np.concatenate(edge_parts), np.concatenate(node_parts)
-        order = np.argsort(edge, kind="stable")  # as the file has them
-        edge, node = edge[order], node[order]
+            if not len(at):
+                continue
+            several, which = conductances_of(rule, edges, at)
+            edge, node = place_synapses(edges, rule, at, cells, seed)
+            which = which[np.searchsorted(at, edge)]
+            key = keys_of(edges, edge) if is_random(several) else np.zeros(len(edge))
+            for part, conductances in enumerate(zip(*several, strict=True)):
+                factor = np.array([each.factor for each in conductances])[which]
+                copy, parts = np.arange(len(edge)), np.full(len(edge), part)
+                columns.append(np.stack([edge, node, copy, parts, key, factor]))
+                unchanged += [conductances[k].kinetics for k in which]
+        table = np.concatenate(columns, axis=1)
+        order = np.lexsort((table[3], table[2], table[0]))  # as the file has them
+        edge, node, _, part_of, key = table[:5, order].astype(np.int64)
+        unchanged = [unchanged[k] for k in order]
         source, target = edges.source_index[edge], edges.target_index[edge]
-        weight = edges.weight[edge]
-        unchanged = [kinetics_of(edges.rules[r], edges) for r in edges.rule[edge]]
+        weight = edges.weight[edge] * table[5, order]
         kinetics, delay = unchanged, edges.delay[edge]
         if factors is not None:
             delay = factors.late(source, target, delay)
@@ -171,7 +201,7 @@ class Connected:
             decay = factors.decays[factors.decay_of(source, target)]
             kinetics = [k.slower(f) for k, f in zip(unchanged, decay.tolist(), strict=True)]
         return (
-            sender[source], number[target], node, weight, delay,
+            sender[source], number[target], node, weight, delay, part_of, key,
             list(zip(kinetics, unchanged, strict=True)),
         )  # fmt: skip
 
@@ -208,7 +238,7 @@ class ConnectionRecorder:
         simulation: Simulation,
         sampling: Sampling,
     ) -> None:
-        self.variable, self.schedule = spec.variable, Schedule(spec, sampling)
+        self.schedule = Schedule(spec, sampling)
         if spec.variable not in VARIABLES:
             raise ConfigError(
                 f"synapses have no {spec.variable!r}", field="variable_name",
@@ -217,29 +247,35 @@ class ConnectionRecorder:
         found = Connected(simulation, network, population, cells)
         names = [name_of(k) for k in found.kinetics]
         keep = np.array([name.startswith(spec.connections or "") for name in names], bool)
+        _require(spec.variable, {name for name, kept in zip(names, keep, strict=True) if kept})
+        self.variable, of_it = _conductances_with(spec.variable, found)
+        keep &= of_it
         self._whose = (population, cells, keep)
-        self._check({name for name, kept in zip(names, keep, strict=True) if kept})
-        self.n_connections = int(keep.sum())
+        self.n_conductances = int(keep.sum())
+        #: where each synapse begins among these
+        self.first = np.flatnonzero(np.diff(np.cumsum(found.part == 0)[keep], prepend=0))
         self.source, self.weight = found.source[keep], found.weight[keep]
         self.delay, self.kinetics = found.delay[keep], [
             k for k, kept in zip(found.kinetics, keep, strict=True) if kept
         ]  # fmt: skip
         self.unchanged = [k for k, kept in zip(found.unchanged, keep, strict=True) if kept]
-        cell, node = found.cell[keep], found.node[keep]
+        cell, node, self.key = found.cell[keep], found.node[keep], found.key[keep]
+        self.seed = simulation.seed
         self.dt, self.n_cells = sampling.dt, network.circuit_cells
         self._prepare(network, cell, node)
+        of_cell, of_node = cell[self.first], node[self.first]
         there = np.unique(cell)
         there = there[np.argsort(network.source_node_id[there])]
-        models: list[CompiledCell] = [network.models[network.circuit_model[c]] for c in cell]
+        models: list[CompiledCell] = [network.models[network.circuit_model[c]] for c in of_cell]
         self.create = {
             "population": population, "variable": spec.variable, "units": VARIABLES[spec.variable],
             "node_ids": network.source_node_id[there],
             "index_pointer": np.concatenate(
-                [[0], np.cumsum([np.count_nonzero(cell == c) for c in there])]
+                [[0], np.cumsum([np.count_nonzero(of_cell == c) for c in there])]
             ),
-            "element_ids": [m.section[n] for m, n in zip(models, node, strict=True)],
-            "element_pos": [m.x[n] for m, n in zip(models, node, strict=True)],
-            "more": _ends(self.source, cell, network),
+            "element_ids": [m.section[n] for m, n in zip(models, of_node, strict=True)],
+            "element_pos": [m.x[n] for m, n in zip(models, of_node, strict=True)],
+            "more": _ends(self.source[self.first], of_cell, network),
             **self.schedule.times,
         }  # fmt: skip
         before = Variable("v", at_start=True)
@@ -247,32 +283,26 @@ class ConnectionRecorder:
         self.column = np.array(
             [places.index((int(c), int(n))) for c, n in zip(cell, node, strict=True)], np.int64
         )
-        voltages = [(*p, before) for p in places] if spec.variable == "i" else []
+        by_voltage = self.variable == "i" or (self.variable == "g" and self.ratio.any())
+        voltages = [(*p, before) for p in places] if by_voltage else []
         self.probes = ProbeTable.of(voltages)
-
-    def _check(self, chosen: set[str]) -> None:
-        """Every chosen synapse must have the variable."""
-        without = sorted(name for name in chosen if self.variable not in OF[name])
-        if without:
-            others = [name for name in OF if self.variable in OF[name]]
-            raise ConfigError(
-                f"{without[0]} synapses have no {self.variable!r}", field="variable_name",
-                fix=f"Use one of {', '.join(OF[without[0]])}, or syn_type {others[0]!r}.",
-            )  # fmt: skip
 
     def _prepare(self, network: Network, cell: IntArray, node: IntArray) -> None:
         """Factors and jumps of every synapse, and the trains of sources that are not simulated."""
         self.e = np.array([k.reversal for k in self.kinetics])
         self.jumping = np.array([k.tau_rise == 0.0 for k in self.kinetics], bool)
+        blocks = [(0.0, 0.0) if k.block is None else (k.block.ratio, k.block.slope)
+                  for k in self.kinetics]  # fmt: skip
+        self.ratio, self.slope = np.array(blocks).reshape(-1, 2).T
         releases = [k.release for k in self.kinetics]
         plastic = np.array([release is not None for release in releases], bool)
         #: every plastic synapse has its own
         self.terminals = terminals_of(
-            np.arange(self.n_connections), self.delay, np.cumsum(plastic) * plastic,
-            [release for release in releases if release is not None], self.dt,
+            np.arange(self.n_conductances), self.delay, np.cumsum(plastic) * plastic,
+            [release for release in releases if release is not None], self.dt, self.key, self.seed,
         )  # fmt: skip
         self._count_on()
-        self.A, self.B = np.zeros(self.n_connections), np.zeros(self.n_connections)
+        self.A, self.B = np.zeros((2, self.n_conductances))
         order = np.argsort(self.source, kind="stable")
         self.by_source, self.of_source = self.source[order], order
         used = np.isin(network.trains.source, self.source)
@@ -371,14 +401,15 @@ class ConnectionRecorder:
         due = self.schedule.due(first_step, n_steps)
         constant = self._constant()
         if constant is not None:
-            self.report.append(np.broadcast_to(constant, (int(due.sum()), self.n_connections)))
+            self.report.append(np.broadcast_to(constant, (int(due.sum()), self.n_conductances)))
             return
         self._receive(first_step + n_steps, sources, times)
-        rows = np.empty((n_steps, self.n_connections))
+        rows = np.empty((n_steps, self.n_conductances))
         v = samples[:, self.column] if len(self.probes) else np.zeros((n_steps, 1))
         for k in range(n_steps):
             rows[k] = self._step(first_step + k, v[k])
-        self.report.append(rows[due])
+        several = len(self.first) < self.n_conductances
+        self.report.append(np.add.reduceat(rows[due], self.first, axis=1) if several else rows[due])
 
     def _constant(self) -> FloatArray | None:
         """The variable of every synapse, if it does not change."""
@@ -416,6 +447,8 @@ class ConnectionRecorder:
         """The variable of every synapse after one more step; ``v`` is the voltage before it."""
         self._jump(step, self.clock.middle[step])
         g = self.B - self.A
+        if self.ratio.any():
+            g = g * opened(self.ratio, self.slope, v)
         self.A *= self.fade_a
         self.B *= self.fade_b
         # NEURON delivers at both ends of a step: what falls into its second half is seen as it ends
@@ -434,6 +467,25 @@ class ConnectionRecorder:
         self.pending = (when[n:], onto[n:])
 
 
+def _require(variable: str, chosen: set[str]) -> None:
+    """Every chosen synapse must have the variable."""
+    without = sorted(name for name in chosen if variable not in OF[name])
+    if without:
+        others = [name for name in OF if variable in OF[name]]
+        raise ConfigError(
+            f"{without[0]} synapses have no {variable!r}", field="variable_name",
+            fix=f"Use one of {', '.join(OF[without[0]])}, or syn_type {others[0]!r}.",
+        )  # fmt: skip
+
+
+def _conductances_with(variable: str, found: Connected) -> tuple[str, NDArray[np.bool_]]:
+    """What a variable is of a single conductance, and which conductances it is of."""
+    what, _, part = variable.rpartition("_")
+    if what in OF_PART and any(part in parts for parts in PARTS.values()):
+        return OF_PART[what], np.array([part == getattr(k, "part", "") for k in found.kinetics])
+    return variable, np.ones(len(found.part), bool) if variable in ("g", "i") else found.part == 0
+
+
 def _released(terminals: Terminals, step: int, when: FloatArray, onto: IntArray) -> FloatArray:
     """Share of its weight that each of some events brings, in their order."""
     share = np.ones(len(when))
@@ -444,7 +496,7 @@ def _released(terminals: Terminals, step: int, when: FloatArray, onto: IntArray)
 
 def name_of(kinetics: Kinetics) -> str:
     """NEURON's name of such a synapse."""
-    if isinstance(kinetics, PlasticKinetics):
+    if isinstance(kinetics, Receptor):
         return kinetics.name
     return ONE if kinetics.tau_rise == 0.0 else TWO
 

@@ -64,7 +64,7 @@ class Places:
                 at = gone[0]
                 found = int(first + cell[at]), int(piece.node[at]), int(piece.kind[at])
         if found is not None:
-            rise, decay, reversal = self.meaning.kinetics[found[2]]
+            rise, decay, reversal = self.meaning.kinetics[found[2], :3]
             raise ConfigError(
                 f"the state has {lost:,} open conductances without a synapse here, the first on "
                 f"{self.network.label(found[0])} (compartment {found[1]}, {rise:g} and {decay:g} "

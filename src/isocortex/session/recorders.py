@@ -84,7 +84,7 @@ def recorders_of(
                     found = ConnectionRecorder(
                         spec, population, chosen, network, simulation, sampling
                     )
-                    mine += [found] if found.n_connections else []
+                    mine += [found] if found.n_conductances else []
             if not mine and spec.connections is None:
                 raise ConfigError(
                     "no biophysical cell is chosen", field="cells", fix="Choose one or more."

@@ -25,7 +25,6 @@ from isocortex.errors import ConfigError
 from isocortex.hashes import sha256
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
-from isocortex.network.terminals import KEYS
 from isocortex.report.netcons import drawn_from
 from isocortex.report.skeleton import Skeleton, rows_in
 from isocortex.session.loop import Run
@@ -301,7 +300,7 @@ def _terminals(
     here = [each.numbers for each in network.releases]
     of = [here.index(n) if n in here else -1 for n in map(tuple, meaning.releases.tolist())]
     release = np.array([*of, -1])[table[:, 2].astype(np.int64)]
-    moved = np.column_stack([source, table[:, 1], release, table[:, KEYS:]])
+    moved = np.column_stack([source, table[:, 1], release, table[:, 3:]])
     return moved[(source >= 0) & (release >= 0)]
 
 

@@ -50,6 +50,8 @@ OF = {
     "node": "synapses", "kind": "synapses", "terms": "synapses",
 }  # fmt: skip
 
+#: Numbers of a kinetics.
+KINETICS = 5
 #: What of a state is no array.
 TOLD = ("of", "step", "extent")
 #: What states of this format had not from the beginning: there was nothing plastic then.
@@ -66,11 +68,12 @@ class Meaning:
     ----------
     populations : their names.
     population, node_id : unsigned[n], of every source the population's index and its id there.
-    kinetics : float64[k, 3], time constants of rise and decay, ms, and reversal, mV.
+    kinetics : float64[k, 5], time constants of rise and decay, ms, reversal, mV, and what blocks
+        them: ratio and slope of :class:`isocortex.mechanisms.synapses.Magnesium`.
     poisson : the sources whose streams the state holds.
-    unchanged : float64[m, 4], the number of a kinetics, then the three of what its synapses would
+    unchanged : float64[m, 6], the number of a kinetics, then the five of what its synapses would
         be of without changes; several where changes make different kinetics the same.
-    releases : float64[r, 13], the numbers of each release.
+    releases : float64[r, 15], the numbers of each release.
     """
 
     populations: list[str]
@@ -91,13 +94,18 @@ class Meaning:
 
 
 def numbers_of(kinetics: Iterable[Kinetics]) -> FloatArray:
-    """float64[k, 3], time constants of rise and decay, ms, and reversal, mV."""
-    numbers = [(k.tau_rise, k.tau_decay, k.reversal) for k in kinetics]
-    return np.array(numbers, float).reshape(-1, 3)
+    """float64[k, 5], what kinetics are: see :class:`Meaning`."""
+    numbers = [(k.tau_rise, k.tau_decay, k.reversal, *_block(k)) for k in kinetics]
+    return np.array(numbers, float).reshape(-1, KINETICS)
+
+
+def _block(kinetics: Kinetics) -> tuple[float, float]:
+    """Ratio and slope of the block by magnesium; zeros where there is none."""
+    return (0.0, 0.0) if kinetics.block is None else (kinetics.block.ratio, kinetics.block.slope)
 
 
 def unchanged_of(network: Network) -> FloatArray:
-    """float64[m, 4], see :class:`Meaning`."""
+    """float64[m, 6], see :class:`Meaning`."""
     number = np.array([number for number, _ in network.unchanged], float)
     pairs = np.column_stack([number, numbers_of(kinetics for _, kinetics in network.unchanged)])
     return pairs[np.lexsort(pairs.T[::-1])]
@@ -342,12 +350,18 @@ def _meaning(path: Path, populations: list[str]) -> Meaning:
             poisson = {name: item[()] for name, item in file["circuit/poisson"].items()}
             return Meaning(
                 populations, file["circuit/population"][()], file["circuit/node_id"][()],
-                file["circuit/kinetics"][()], file["circuit/unchanged"][()],
+                _wide(file["circuit/kinetics"][()], KINETICS),
+                _wide(file["circuit/unchanged"][()], 1 + KINETICS),
                 (PoissonSources if "sigma" in poisson else PoissonSources.steady)(**poisson),
                 file.get("circuit/releases", no_terminals())[()],
             )  # fmt: skip
         except (KeyError, TypeError, OSError) as error:
             raise _no_state(path, error) from error
+
+
+def _wide(table: FloatArray, columns: int) -> FloatArray:
+    """A table of a state from before there was a block, with the zeros that it says nothing of."""
+    return np.pad(table, ((0, 0), (0, columns - table.shape[1])))
 
 
 def _take(item: h5py.Group | h5py.Dataset, into: dict[str, NDArray[Any]]) -> None:

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Column, Columns, EdgePopulation, NodePopulation, Text
 from isocortex.circuit.columns import numbers, present, take, value_at
+from isocortex.circuit.synapses import OF_EDGES
 from isocortex.elementary import exp
 from isocortex.errors import ConfigError, InputError, ModelError, located
+from isocortex.sonata.edge_numbers import dynamics_of, numbers_of_edges, with_templates
 from isocortex.sonata.gaps import require_possible
 from isocortex.sonata.hdf5 import array, attributes, group, has_entries, open_h5, text_attribute
 from isocortex.sonata.rules import SYNAPTIC, Rules
@@ -26,7 +28,8 @@ from isocortex.sonata.types import Types, read_types
 #: Attributes that edges may have of their own; the group's override the type's.
 NUMBERS = (
     "syn_weight", "delay", "nsyns", "weight_sigma",
-    "afferent_section_id", "afferent_section_pos", "sec_id", "sec_x",
+    "afferent_section_id", "afferent_section_pos", "sec_id", "sec_x", "conductance", "syn_type_id",
+    *OF_EDGES,
 )  # fmt: skip
 #: Attributes that only types may have.
 OF_TYPES = (
@@ -36,8 +39,7 @@ OF_TYPES = (
 #: Names of parameters: as attributes of edges or edge types they would say something that is read
 #: from dynamics_params alone.
 PARAMETER = re.compile(
-    rf"{SYNAPTIC}|u|(decay|rise|depression|facilitation)_time|weight|syn_delay|u_syn"
-    r"|u_hill_coefficient|n_rrp_vesicles|stp\w*|a_(fdr|d|i|f)|pbtilde",
+    rf"{SYNAPTIC}|u|rise_time|weight|syn_delay|stp\w*|a_(fdr|d|i|f)|pbtilde",
     re.IGNORECASE,
 )
 #: weight_function -> whether it depends on the tuning of both cells.
@@ -100,7 +102,9 @@ class _Reader:
                 f"edge {row} has only one of afferent_section_id and afferent_section_pos",
                 file=self.path, field=h5.name, fix="Give both or none.",
             )  # fmt: skip
-        rules, rule = self.rules.of(type_ids)
+        rules, rule = with_templates(*self.rules.of(type_ids), columns)
+        with located(self.path, h5.name):
+            own = numbers_of_edges(columns, rules, rule)
         is_gap = np.array([each.is_gap_junction for each in rules], bool)[rule]
         nsyns = columns.get("nsyns", np.full(m, np.nan))
         explicit, counted = ~np.isnan(section), ~np.isnan(nsyns)
@@ -131,7 +135,7 @@ class _Reader:
             target_index=target_rows, rule=rule, rules=rules, weight=weight, delay=delay,
             nsyns=nsyns.astype(np.int32),
             section_id=np.where(explicit, section, -1).astype(np.int32),
-            section_pos=np.where(explicit, position, np.nan), weight_is_final=final,
+            section_pos=np.where(explicit, position, np.nan), weight_is_final=final, own=own,
         )  # fmt: skip
 
     def _check(
@@ -170,21 +174,23 @@ class _Reader:
         columns = {name: self.types.numbers(name)[rows] for name in NUMBERS if name in types}
         for members, mine, index in self._groups(h5, m):
             for name in OF_TYPES:
-                if has_entries(members, name):
+                if has_entries(members, name) and not isinstance(members[name], h5py.Group):
                     raise ConfigError(
                         "not supported yet for single edges", file=self.path,
                         field=f"{members.name}/{name}", fix="Put it in the edge types.",
                     )  # fmt: skip
-            found = attributes(members, self.path, int(index.max(initial=-1)) + 1)
+            count = int(index.max(initial=-1)) + 1
+            found = attributes(members, self.path, count)
             _unread(found, self.path, members.name, said)
+            of_synapses = dynamics_of(members, self.path, count)
             for name in NUMBERS:
                 if name in members and name not in found:
                     raise InputError(
                         "is a single value", file=self.path, field=f"{members.name}/{name}",
                         fix="Write one number per edge, or put it in the edge types.",
                     )  # fmt: skip
-            for name, values in found.items():
-                if name not in NUMBERS:
+            for name, values in (found | of_synapses).items():
+                if name not in NUMBERS and name not in of_synapses:
                     continue
                 if not _plain_numbers(values):
                     several = "texts" if isinstance(values, Text) else f"an array {values.shape}"
@@ -287,8 +293,10 @@ class _Reader:
             if not WEIGHT_FUNCTIONS[name]:
                 continue
             mine = np.flatnonzero(type_ids == type_id)
-            tuning_a = self._tuning(source[0], source[1][mine], type_id)
-            tuning_b = self._tuning(target[0], target[1][mine], type_id)
+            tuning_a, tuning_b = (
+                _tuning(self.nodes[name], rows[mine], self.types_path, type_id)
+                for name, rows in (source, target)
+            )
             sigma = columns.get("weight_sigma", np.full(len(type_ids), np.nan))[mine]
             if np.isnan(sigma).any() or (sigma == 0).any():
                 raise InputError(
@@ -312,16 +320,20 @@ class _Reader:
             groups.append({name: values for name, values in found.items() if _is_flat(values)})
         return Own(groups, which, place)
 
-    def _tuning(self, population: str, rows: IntArray, type_id: Any) -> FloatArray:
-        column = self.nodes[population].columns.get("tuning_angle")
-        values = np.full(len(rows), np.nan) if column is None else numbers(take(column, rows))
-        if np.isnan(values).any():
-            raise InputError(
-                f"gaussianLL needs the tuning_angle of every node of {population!r}",
-                file=self.types_path, field=f"edge type {type_id}",
-                fix="Add tuning_angle (degrees) to the nodes, or use wmax.",
-            )  # fmt: skip
-        return values
+
+def _tuning(
+    nodes: NodePopulation, rows: IntArray, types_path: Path | None, type_id: int
+) -> FloatArray:
+    """The tuning of every node at the ends of some edges, degrees."""
+    column = nodes.columns.get("tuning_angle")
+    values = np.full(len(rows), np.nan) if column is None else numbers(take(column, rows))
+    if np.isnan(values).any():
+        raise InputError(
+            f"gaussianLL needs the tuning_angle of every node of {nodes.name!r}",
+            file=types_path, field=f"edge type {type_id}",
+            fix="Add tuning_angle (degrees) to the nodes, or use wmax.",
+        )  # fmt: skip
+    return values
 
 
 def _unread(names: Iterable[str], file: Path | None, field: str, elsewhere: Iterable[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from isocortex.text import read_json
 logger = logging.getLogger(__name__)
 
 #: Template -> what is read of its parameter file, here and by BMTK.
-READ = {name: {*chain(*made.of, *made.released)} for name, made in TEMPLATES.items()}
+READ = {name.lower(): made.names for name, made in TEMPLATES.items()}
 #: Names that parameters of synapses have in one model or another.
 SYNAPTIC = (
     r"e|e_?rev|v_?rev|e_?syn|reversal\w*|tau\w*|g|g_?(max|bar|syn)|conductance|u0|use|dep|fac|p0"

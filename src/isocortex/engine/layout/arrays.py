@@ -52,12 +52,14 @@ class KineticsTable(NamedTuple):
     """Per step and kinetics, the numbers named in cable.py; ``stride`` from one step to the next.
 
     Where that is 0 they are the same in all steps, of which the first is step ``origin`` of the
-    simulation.
+    simulation. ``block`` has the numbers of what blocks each; None, which the compiler knows, where
+    nothing blocks any.
     """
 
     number: np.ndarray
     stride: int
     origin: int
+    block: np.ndarray | None = None
 
 
 class Numerics(NamedTuple):

@@ -53,6 +53,7 @@ class KineticsTables:
         # Crank-Nicolson wants the conductance in the middle of the step: let it jump there
         ahead = 0.5 * settings.dt if settings.second_order else 0.0
         self.jumps = [k.jumps(ahead) for k in kinetics]
+        self.block = _blocks(kinetics, dtype)
         if self.in_half:
             for k in kinetics:
                 _require_in_half(k)
@@ -73,12 +74,25 @@ class KineticsTables:
                 number[:, k, A_NUMBERS] = factors[0], 1.0, jumps[0]
                 number[:, k, B_NUMBERS] = factors[1], 1.0, jumps[1]
         stride = number[0].size if self.in_half else 0
-        return KineticsTable(number.ravel().astype(self.dtype), stride, first)
+        return KineticsTable(number.ravel().astype(self.dtype), stride, first, self.block)
 
     def powers(self, step: int) -> FloatArray:
         """float64[kinetics, 2], what A and B in memory are to be multiplied by after some steps."""
         number = self.over(step, 0).number.reshape(-1, cable.KINETICS)
         return number[:, [cable.POWER_A, cable.POWER_B]].astype(np.float64)
+
+
+def _blocks(kinetics: list[Kinetics], dtype: np.dtype) -> np.ndarray | None:
+    """What kernels read of what blocks channels; None where nothing does."""
+    if all(k.block is None for k in kinetics):
+        return None
+    numbers = np.zeros((len(kinetics), cable.BLOCK))
+    for k, each in enumerate(kinetics):
+        if each.block is not None:
+            ratio, slope = each.block.ratio, each.block.slope
+            moved = exp(-slope * cable.MOVE)
+            numbers[k] = ratio, slope, moved, (1.0 - moved) / cable.MOVE
+    return numbers.ravel().astype(dtype)
 
 
 def _halves(rate: float, jump: float, steps: IntArray) -> FloatArray:

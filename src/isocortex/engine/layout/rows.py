@@ -13,6 +13,8 @@ from isocortex.engine.layout.blocks import Blocks
 from isocortex.engine.layout.models import ModelTables, parent_words
 from isocortex.network.network import Network
 
+#: With fewer slots than this part of all places, the places in use are sorted, not marked.
+FEW = 16
 PIECE = 1 << 20  # slots laid out at a time: temporary arrays stay small
 
 
@@ -76,20 +78,11 @@ def rows_of(network: Network, blocks: Blocks) -> Rows:
     kinds = max(len(network.kinetics), 1)
     most_nodes = max((m.n_nodes for m in network.models), default=1)
     pattern, n_patterns = _patterns(network, blocks)
-    present = np.zeros((n_patterns, most_nodes, kinds), bool)
-    for k in range(0, len(slots), PIECE):
-        piece = slice(k, k + PIECE)
-        block = blocks.cell_block[slots.cell[piece]]
-        present[pattern[block], slots.node[piece], slots.kind[piece]] = True
-    if network.drawn is not None:
-        pairs = np.array(network.models_of_drawn(), np.int64).reshape(-1, 2)
-        for a in np.unique(pairs[:, 0]).tolist():
-            allowed = network.drawn.allowed[a]
-            models = pairs[pairs[:, 0] == a, 1]  # drawing knows one table of rows for all of them
-            alike = [pattern[np.flatnonzero(blocks.model == m)[0]] for m in models]
-            present[alike] = present[alike].any(axis=0)
-            present[alike, : allowed.shape[1], : len(allowed)] |= allowed.T
-    key = np.flatnonzero(present)
+    if network.drawn is None and len(slots) < n_patterns * most_nodes * kinds // FEW:
+        block = blocks.cell_block[slots.cell]
+        key = np.unique((pattern[block] * most_nodes + slots.node) * kinds + slots.kind)
+    else:
+        key = _marked(network, blocks, pattern, (n_patterns, most_nodes, kinds))
     first_of = np.searchsorted(key // kinds // most_nodes, np.arange(n_patterns + 1))
     sizes = np.diff(first_of)[pattern]
     first = np.concatenate([[0], np.cumsum(sizes)])
@@ -106,6 +99,26 @@ def rows_of(network: Network, blocks: Blocks) -> Rows:
         shift=shift,
         first_point=len(blocks) << shift,
     )
+
+
+def _marked(
+    network: Network, blocks: Blocks, pattern: IntArray, sizes: tuple[int, int, int]
+) -> IntArray:
+    """Keys of rows, found without sorting; ``sizes`` are numbers of patterns, nodes and kinds."""
+    present, slots = np.zeros(sizes, bool), network.slots
+    for k in range(0, len(slots), PIECE):
+        piece = slice(k, k + PIECE)
+        block = blocks.cell_block[slots.cell[piece]]
+        present[pattern[block], slots.node[piece], slots.kind[piece]] = True
+    if network.drawn is not None:
+        pairs = np.array(network.models_of_drawn(), np.int64).reshape(-1, 2)
+        for a in np.unique(pairs[:, 0]).tolist():
+            allowed = network.drawn.allowed[a]
+            models = pairs[pairs[:, 0] == a, 1]  # drawing knows one table of rows for all of them
+            alike = [pattern[np.flatnonzero(blocks.model == m)[0]] for m in models]
+            present[alike] = present[alike].any(axis=0)
+            present[alike, : allowed.shape[1], : len(allowed)] |= allowed.T
+    return np.flatnonzero(present)
 
 
 def _patterns(network: Network, blocks: Blocks) -> tuple[IntArray, int]:
