@@ -1,9 +1,9 @@
-"""Make cortex/data/drive.csv, the background by class, cell model and crowding, and its areas.
+"""Make cortex/data/drive.csv, the background by class, cell model and scale, and its areas.
 
-    python tools/make_drive.py CROWDING=TABLE ...
+    python tools/make_drive.py SCALE=TABLE ...
 
-Each TABLE is what `isocortex build calibrate` wrote for a model whose in-degree over scale is
-CROWDING; the shares of areas are those of the first. docs/cortex_model.md tells of which models.
+Each TABLE is what `isocortex build calibrate` wrote for a model of that scale with a tenth of the
+synapses; the shares of areas are those of the first. docs/cortex_model.md tells of which models.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import pandas as pd
 from isocortex.cortex.drive import areas_beside
 
 DATA = Path(__file__).parent.parent / "src/isocortex/cortex/data"
-KEYS = ["layer", "class", "model", "crowding"]
+KEYS = ["layer", "class", "model", "scale"]
 
 
 def main(given: list[str]) -> None:
     """Join the tables."""
     tables = []
-    for crowding, file in (argument.split("=", 1) for argument in given):
+    for scale, file in (argument.split("=", 1) for argument in given):
         table = pd.read_csv(file, dtype={"layer": str, "model": str})
-        tables.append(table.assign(crowding=float(crowding))[[*KEYS, "synapses", "nS"]])
+        tables.append(table.assign(scale=float(scale))[[*KEYS, "synapses", "nS"]])
     joined = pd.concat(tables).sort_values(KEYS)
     shares = areas_beside(Path(given[0].split("=", 1)[1]))
     shutil.copy(shares, areas_beside(DATA / "drive.csv"))

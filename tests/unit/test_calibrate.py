@@ -247,35 +247,32 @@ def test_impossible_tables_of_the_background(tmp_path, row, message):
     assert error.value.file == file
 
 
-def test_between_two_crowdings_the_background_lies_between(tmp_path):
-    """Its logarithm follows that of the crowding, beyond the table it stays."""
+def test_between_two_scales_the_background_lies_between(tmp_path):
+    """Its logarithm follows that of the scale, beyond the table it stays."""
     file = tmp_path / "drive.csv"
     file.write_text(
-        "layer,class,model,crowding,synapses,nS\n"
-        "2/3,IT,1,10,40,0.8\n2/3,IT,1,1000,20,0.4\n5,Pvalb,2,10,30,1.5\n"
+        "layer,class,model,scale,synapses,nS\n"
+        "2/3,IT,1,0.001,40,0.8\n2/3,IT,1,0.1,20,0.4\n5,Pvalb,2,0.001,30,1.5\n"
     )
     kind = ("2/3", "IT", "1")
-    for crowding, given in (
-        (1.0, (40, 0.8)),
-        (10.0, (40, 0.8)),
-        (1e3, (20, 0.4)),
-        (1e4, (20, 0.4)),
+    for scale, given in (
+        (0.0001, (40, 0.8)),
+        (0.001, (40, 0.8)),
+        (0.1, (20, 0.4)),
+        (1.0, (20, 0.4)),
     ):
-        assert load_drive(file, crowding).inputs[kind] == pytest.approx(given)
-    assert load_drive(file, 100.0).inputs[kind] == pytest.approx((20, 0.8))  # 16 nS
+        assert load_drive(file, scale).inputs[kind] == pytest.approx(given)
+    assert load_drive(file, 0.01).inputs[kind] == pytest.approx((20, 0.8))  # 16 nS
     amount = 32.0 ** (1 - np.log10(2.5) / 2) * 8.0 ** (np.log10(2.5) / 2)
-    number, weight = load_drive(file, 25.0).inputs[kind]
+    number, weight = load_drive(file, 0.0025).inputs[kind]
     assert number == np.ceil(amount) and number * weight == pytest.approx(amount, rel=1e-5)
-    assert load_drive(file, 500.0).inputs["5", "Pvalb", "2"] == (30, 1.5)
+    assert load_drive(file, 0.05).inputs["5", "Pvalb", "2"] == (30, 1.5)
 
 
-def test_the_background_of_a_recipe_is_that_of_its_crowding():
-    assert Recipe(scale=0.005).crowding == pytest.approx(20.0)
-    assert Recipe(scale=0.002, in_degree=1.0).crowding == pytest.approx(500.0)
-    between = Recipe(scale=0.0005, in_degree=0.02)
-    inputs = CortexModel.make(between).drive.inputs
-    assert inputs == load_drive(None, between.crowding).inputs
-    assert inputs != load_drive(None, 20.0).inputs and inputs != load_drive(None, 50.0).inputs
+def test_the_background_of_a_recipe_is_that_of_its_scale():
+    inputs = CortexModel.make(Recipe(scale=0.0015, in_degree=0.02)).drive.inputs
+    assert inputs == load_drive(None, 0.0015).inputs
+    assert inputs != load_drive(None, 0.001).inputs and inputs != load_drive(None, 0.002).inputs
 
 
 def test_in_closed_loop_inhibitory_neurons_learn_more_slowly():
@@ -314,7 +311,7 @@ def test_areas_that_fire_too_little_get_more_of_the_background(cortex, tmp_path)
 
 
 def test_shares_of_areas_are_written_and_read(cortex, tmp_path):
-    drive = load_drive(None, RECIPE.crowding)
+    drive = load_drive(None, RECIPE.scale)
     start = Drive(drive.inputs, drive.file, {"VISp": 0.2})
     done = calibrate(RECIPE, start, rounds=(0, 1), **TIMES)
     write_drive(done, start, tmp_path / "mine.csv")

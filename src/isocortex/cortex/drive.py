@@ -25,10 +25,10 @@ from isocortex.sonata.tables import read_table
 #: excitatory and on inhibitory cells: synapses as they are measured.
 FEWEST, STRONGEST = 20, (1.0, 2.0)
 
-#: Crowding of the smallest of models, scale 0.001 with a tenth of the synapses, see `load_drive`.
-CROWDED = 100.0
+#: Scale of the smallest model that a background is calibrated for, see `load_drive`.
+SMALL = 0.001
 
-#: Least background of a neuron between two crowdings, nS: none has no logarithm.
+#: Least background of a neuron between two scales, nS: none has no logarithm.
 LEAST = 1e-3
 
 #: Columns of a table of the background that say what its conductances are of.
@@ -105,30 +105,29 @@ def as_synapses(amount: float, name: str) -> tuple[int, float]:
     return number, min(round(amount / number, 6), most)
 
 
-def load_drive(file: str | Path | None = None, crowding: float = CROWDED) -> Drive:
+def load_drive(file: str | Path | None = None, scale: float = SMALL) -> Drive:
     """Read the calibrated background: the embedded table or one's own.
 
     Its columns are layer, class, model, synapses and nS (of each synapse). Where it has a column
-    ``crowding`` a kind has a row for each at which it was calibrated; between them the logarithm of
-    the conductance follows that of the crowding, beyond them it stays. Beside ``NAME.csv`` there
-    may be ``NAME_areas.csv``: area and share, see :class:`Drive`.
+    ``scale`` a kind has a row for each at which it was calibrated; between them the logarithm of
+    the conductance follows that of the scale, beyond them it stays. Beside ``NAME.csv`` there may
+    be ``NAME_areas.csv``: area and share, see :class:`Drive`.
 
     Parameters
     ----------
-    crowding : in-degree over scale: how much more often than in the whole cortex two neurons of
-        the model are connected. Their trains are correlated the more, which drives them.
+    scale : of the model. In a small one neurons fire together more, which drives them.
     """
     path = Path(str(files("isocortex") / "cortex" / "data" / "drive.csv") if file is None else file)
     table, fix = read_table(path), "Make it with `isocortex build calibrate`."
     keys = zip(*(table.columns[table.find(name, fix=fix)] for name in KEYS), strict=True)
     columns = [table.find(name, fix=fix) for name in ("synapses", "nS")]
     number, weight = (table.numbers(name) for name in columns)
-    several = "crowding" in table.columns
-    at = table.numbers("crowding") if several else np.ones(len(table))
+    several = "scale" in table.columns
+    at = table.numbers("scale") if several else np.ones(len(table))
     for name, wrong, what in (
         (columns[0], (number < 0) | (number != np.floor(number)), "is no number of synapses"),
         (columns[1], weight < 0, "is no conductance"),
-        ("crowding", at <= 0, "is no crowding"),
+        ("scale", at <= 0, "is no scale"),
     ):
         if wrong.any():
             raise table.error(int(np.argmax(wrong)), name, what, "Use 0 or more.")
@@ -137,7 +136,7 @@ def load_drive(file: str | Path | None = None, crowding: float = CROWDED) -> Dri
         keys, at.tolist(), number.astype(int).tolist(), weight.tolist(), strict=True
     ):
         rows.setdefault(key, []).append(tuple(row))
-    inputs = {key: _between(found, crowding, key[1]) for key, found in rows.items()}
+    inputs = {key: _between(found, scale, key[1]) for key, found in rows.items()}
     return Drive(inputs, path, _areas(areas_beside(path)))
 
 
@@ -158,14 +157,14 @@ def _areas(file: Path) -> dict[str, float]:
     return dict(zip(names, share.tolist(), strict=True))
 
 
-def _between(rows: list[tuple[float, int, float]], crowding: float, name: str) -> tuple[int, float]:
-    """Synapses and nS at a crowding, from rows of (crowding, synapses, nS)."""
+def _between(rows: list[tuple[float, int, float]], scale: float, name: str) -> tuple[int, float]:
+    """Synapses and nS at a scale, from rows of (scale, synapses, nS)."""
     rows = sorted(rows)
-    above = bisect_left(rows, (crowding,))
-    if above == len(rows) or above == 0 or rows[above][0] == crowding:
+    above = bisect_left(rows, (scale,))
+    if above == len(rows) or above == 0 or rows[above][0] == scale:
         return rows[min(above, len(rows) - 1)][1:]
     (low, *less), (high, *more) = rows[above - 1], rows[above]
-    at, first, last = (float(log(np.array(x))) for x in (crowding, low, high))
+    at, first, last = (float(log(np.array(x))) for x in (scale, low, high))
     a, b = (log(np.maximum(n * nS, LEAST)) for n, nS in (less, more))
     part = (at - first) / (last - first)
     return as_synapses(float(exp(np.array((1 - part) * a + part * b))), name)

@@ -157,11 +157,6 @@ class Recipe:
         return max(self.scale, 0.1) if self.in_degree is None else self.in_degree
 
     @property
-    def crowding(self) -> float:
-        """How much more often than in the whole cortex two neurons are connected."""
-        return self.kept / self.scale
-
-    @property
     def expected_synapses(self) -> float:
         """How many synapses there are to be at this scale."""
         return self.synapses * self.scale * self.kept

@@ -33,21 +33,21 @@ SPREAD = 1.0
 QUANTILES = 1024
 
 
-#: Crowding at which excitation among excitatory neurons is what the tables say, and the power of
-#: crowding by which it is weaker above and stronger below; those beyond which it stays.
-AS_TOLD, WEAKENING, SPARSE, DENSE = 21.7, 0.1212, 20.0, 500.0
+#: Scale at which excitation among excitatory neurons is what the tables say, the power of the scale
+#: by which it is weaker below, and scales beyond which it stays.
+AS_TOLD, WEAKENING, SMALLEST, LARGE = 0.004608, 0.1212, 0.0002, 0.005
 
 
-def excitation_by_crowding(crowding: float) -> float:
-    """Factor on excitation among excitatory neurons in a model of this crowding.
+def excitation_by_scale(scale: float) -> float:
+    """Factor on excitation among excitatory neurons in a model of this scale.
 
-    Crowding is in-degree over scale: how much more often than in the whole cortex two neurons are
-    connected. The more inputs neurons share, the more they fire together, and the more a synapse
-    among them does. Found at crowdings of 20, 50 and 100 such that recurrence carries as much
-    there; no data.
+    The fewer neurons there are, the more the rate of all of them fluctuates by chance, whatever the
+    number of synapses on each; all follow, and the more a synapse among them does. Found at 0.001,
+    0.002 and 0.005 with a tenth of the synapses, such that recurrence carries as much there; no
+    data.
     """
-    beyond = min(max(crowding, SPARSE), DENSE) / AS_TOLD
-    return round(float(exp(-WEAKENING * log(np.array(beyond)))), 4)
+    beyond = min(max(scale, SMALLEST), LARGE) / AS_TOLD
+    return round(float(exp(WEAKENING * log(np.array(beyond)))), 4)
 
 
 @dataclass(frozen=True)
