@@ -107,6 +107,16 @@ def test_impossible_heads_and_electrodes_are_refused():
     with pytest.raises(ConfigError, match="above 0"):
         Head(NOWHERE, RADII, (0.3, 1.5, 0.0, 0.3))
     head = Head(NOWHERE, RADII)
-    for radius in (90001.0, 50000.0):
-        with pytest.raises(ConfigError, match=r"electrode 0 lies .* outermost cell \(60000 um\)"):
+    for radius in (90001.0, 60001.0, 50000.0):  # the second needs half a million terms
+        with pytest.raises(ConfigError, match=r"electrode 0 lies .* outermost cell \(60000 um,"):
             head.lead_field(np.array([[0.0, 60000.0, 0.0]]), np.array([[radius, 0.0, 0.0]]))
+    with pytest.raises(ConfigError, match="minimum_distance: 79000 um are not less than the brain"):
+        head.lead_field(NOWHERE[None], directions(1) * 90000.0, depth=79000.0)
+
+
+def test_electrodes_on_the_scalp_of_a_mouse_may_be_rounded():
+    """As contacts are in tables."""
+    head, place = Head(NOWHERE, (5250.0, 5350.0, 5650.0, 6150.0)), np.array([[0.0, 4000.0, 0.0]])
+    electrodes = directions(50) * 6150.0
+    found = head.lead_field(place, electrodes.round(2))
+    np.testing.assert_allclose(found, head.lead_field(place, electrodes), rtol=1e-3, atol=1e-12)

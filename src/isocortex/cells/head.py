@@ -19,6 +19,11 @@ from isocortex.errors import ConfigError
 CONDUCTIVITIES = (0.3, 1.5, 0.015, 0.3)
 #: Terms are left out that are smaller than this share of the first.
 SMALLEST = 1e-12
+#: How much farther out than all dipoles electrodes are at the least: the terms of one that is
+#: nearer fall too slowly, and a cell there is no dipole.
+FARTHER = 1.002
+#: How much farther out than the scalp they may be: tables have few digits.
+ROUNDED = 1.00001
 #: Pairs of dipole and electrode that are computed at once.
 AT_ONCE = 200_000
 
@@ -90,8 +95,13 @@ class Head:
         Raises
         ------
         ConfigError : an electrode is outside the head or not farther out than all dipoles, or a
-            dipole is outside the brain.
+            dipole is outside the brain, or the depth more than its radius.
         """
+        if depth >= self.radii[0]:
+            raise ConfigError(
+                f"{depth:g} um are not less than the brain's radius, {self.radii[0]:g} um",
+                field="minimum_distance", fix="Make it smaller.",
+            )  # fmt: skip
         outermost = float(self._eccentricity(places, depth).max(initial=0.0))
         radius = np.linalg.norm(electrodes - self.centre, axis=1)
         if outermost >= self.radii[0]:
@@ -100,12 +110,15 @@ class Head:
                 field="head.radii", fix="Make it larger, or set minimum_distance: cells count as "
                 "at least so deep.",
             )  # fmt: skip
-        bad = np.flatnonzero((radius <= outermost) | (radius > self.radii[3] * (1 + 1e-6)))
+        bad = np.flatnonzero(
+            (radius < outermost * FARTHER) | (radius > self.radii[3] * ROUNDED) | (radius == 0.0)
+        )
         if len(bad):
             raise ConfigError(
                 f"electrode {bad[0]} lies {radius[bad[0]]:g} um from the head's centre: not "
-                f"between the outermost cell ({outermost:g} um) and the scalp ({self.radii[3]:g} "
-                "um)", field="electrode_positions", fix="Move it, or change the head.",
+                f"between the outermost cell ({outermost:g} um, and {FARTHER - 1:.1%} more) and "
+                f"the scalp ({self.radii[3]:g} um)", field="electrode_positions",
+                fix="Move it, set minimum_distance, or change the head.",
             )  # fmt: skip
 
     def _field(
