@@ -451,6 +451,19 @@ def test_conductances_and_clamps_are_inputs(tmp_path, change, entry):
     assert (ours[1] != simulated(write(tmp_path / "c", inputs=drive))[1]).any()
 
 
+def test_random_conductances_are_the_same_on_threads_and_when_the_network_is_built_anew(tmp_path):
+    """Each cell has its own noise, and each input: two of one name are refused."""
+    noise = ex.conductance(CELLS, 0.004, 0.002, reversal=-20.0, start=5)
+    one = simulated(write(tmp_path / "a", noise))
+    again = write(tmp_path / "b", noise, ex.synapses(start=15))
+    require_same(one, simulated(again, threads=2))
+    inhibition = ex.conductance(ONE, 0.004, 0.002, reversal=-75.0)
+    with pytest.raises(ConfigError, match=r"\[1\].name: 'conductance' is also .* same noise"):
+        simulated(write(tmp_path / "c", noise, inhibition))
+    named = replace(inhibition, name="inhibition")
+    simulated(write(tmp_path / "d", noise, named))
+
+
 def test_a_temperature_is_that_of_the_conditions(tmp_path):
     """From the beginning; and that of the beginning comes back where a change ends."""
     warm = {"celsius": 38.0, "v_init": -80.0}
