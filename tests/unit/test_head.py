@@ -90,6 +90,17 @@ def test_a_skull_that_conducts_badly_blurs_and_weakens():
     assert beside / above > even[1] / even[0]
 
 
+def test_a_dipole_has_the_same_field_whichever_are_computed_with_it():
+    """To the last bit: each rank computes its own cells."""
+    rng = np.random.default_rng(1)
+    places, electrodes = directions(40) * rng.uniform(3e4, 7e4, (40, 1)), directions(5, 2) * 85e3
+    head, deep = Head(NOWHERE, RADII), np.flatnonzero(np.linalg.norm(places, axis=1) < 5e4)
+    whole = head.lead_field(places, electrodes)
+    for some in (deep, np.arange(20), np.array([3])):
+        part = head.lead_field(places, electrodes, some=some)
+        np.testing.assert_array_equal(part, whole[:, some])
+
+
 def test_what_is_too_shallow_counts_as_a_depth():
     head, electrodes = Head(NOWHERE, RADII), directions(3) * 90000.0
     outside = np.array([[0.0, 0.0, 79500.0]])

@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray
 from isocortex.errors import ConfigError
@@ -59,29 +60,40 @@ class Head:
                               fix="Mend it.")  # fmt: skip
 
     def lead_field(
-        self, places: FloatArray, electrodes: FloatArray, depth: float = 0.0
+        self,
+        places: FloatArray,
+        electrodes: FloatArray,
+        depth: float = 0.0,
+        some: NDArray[np.integer] | slice = slice(None),
     ) -> FloatArray:
         """float64[electrodes, n, 3]: potential (mV) per nA um of dipoles along x, y and z.
+
+        That of a dipole among others is the same to the last bit, whichever are computed with it.
 
         Parameters
         ----------
         places : float64[n, 3], um, of dipoles.
         electrodes : float64[electrodes, 3], um, farther from the centre than all dipoles.
         depth : um; dipoles that are less deep in the brain, or outside, count as being so deep.
+        some : of the places, those to be computed.
 
         Raises
         ------
         ConfigError : see :meth:`require`.
         """
         self.require(places, electrodes, depth)
-        out, inside = electrodes - self.centre, places - self.centre
+        out, inside = electrodes - self.centre, places[some] - self.centre
         radius, eccentricity = np.linalg.norm(out, axis=1), self._eccentricity(places, depth)
+        n_terms = self._terms(float(eccentricity.max(initial=0.0)), float(radius.min()))
+        eccentricity, gain = eccentricity[some], self._gains(radius, n_terms)
         toward = inside / np.maximum(np.linalg.norm(inside, axis=1), 1e-9)[:, None]
         found = np.empty((len(out), len(inside), 3))
         step = max(AT_ONCE // max(len(out), 1), 1)
         for begin in range(0, len(inside), step):
             part = slice(begin, begin + step)
-            found[:, part] = self._field(eccentricity[part], toward[part], radius, out)
+            found[:, part] = self._field(
+                eccentricity[part], toward[part], out / radius[:, None], gain
+            )
         return found
 
     def _eccentricity(self, places: FloatArray, depth: float) -> FloatArray:
@@ -122,22 +134,25 @@ class Head:
             )  # fmt: skip
 
     def _field(
-        self, eccentricity: FloatArray, toward: FloatArray, radius: FloatArray, out: FloatArray
+        self,
+        eccentricity: FloatArray,
+        toward: FloatArray,
+        outward: FloatArray,
+        gain: tuple[FloatArray, FloatArray],
     ) -> FloatArray:
         """The sum over degrees; the gradient at the dipole of r0^n P_n(cos) makes it a dipole's."""
-        outward = out / radius[:, None]
-        cosine = np.clip(outward @ toward.T, -1.0, 1.0)
+        # no product of matrices, whose last bits depend on their sizes
+        x, y, z = (outward[:, axis, None] * toward[:, axis] for axis in range(3))
+        cosine = np.clip(x + y + z, -1.0, 1.0)
         # of the dipole's direction: along the radius, and across it towards the electrode
         across = outward[:, None, :] - cosine[..., None] * toward
         ratio = eccentricity / self.radii[0]
         radial, tangential = np.zeros_like(cosine), np.zeros_like(cosine)
         before, now = np.ones_like(cosine), cosine  # P_0, P_1
         slope_before, slope = np.zeros_like(cosine), np.ones_like(cosine)
-        n_terms = self._terms(float(eccentricity.max(initial=0.0)), float(radius.min()))
-        gain = self._gains(radius, n_terms)
         with np.errstate(divide="ignore"):
             log_ratio = np.log(ratio)
-        for n in range(1, n_terms + 1):
+        for n in range(1, gain[0].shape[1] + 1):
             # large and small powers meet in the exponent, where neither leaves the range of numbers
             power = (n - 1) * log_ratio if n > 1 else np.zeros_like(ratio)
             weight = gain[0][:, n - 1, None] * np.exp(gain[1][:, n - 1, None] + power)
