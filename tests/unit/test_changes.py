@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from command_line import isocortex as command
 from command_line import one_line
-from library_circuit import clamp, poisson, report, write_library_circuit
+from library_circuit import ORIGIN, clamp, field, poisson, report, write_library_circuit
 from written import require_equal
 
 import isocortex as ic
@@ -462,6 +462,14 @@ def test_random_conductances_are_the_same_on_threads_and_when_the_network_is_bui
         simulated(write(tmp_path / "c", noise, inhibition))
     named = replace(inhibition, name="inhibition")
     simulated(write(tmp_path / "d", noise, named))
+
+
+@pytest.mark.parametrize("change", [ex.conductance(ONE, 0.01, 0.005), ex.clamp(ONE, -60.0)])
+def test_where_a_field_is_imposed_they_are_refused_as_the_inputs_are(tmp_path, change):
+    late = replace(change, start=10.0, stop=20.0)
+    path = write(tmp_path, late, place=ORIGIN, inputs={"field": field(tmp_path)})
+    with pytest.raises(ConfigError, match=r"changes\[0\]: inputs.field imposes a potential"):
+        simulated(path)
 
 
 def test_a_temperature_is_that_of_the_conditions(tmp_path):

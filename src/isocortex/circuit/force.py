@@ -151,6 +151,8 @@ def _effect(
     if isinstance(change, CurrentChange | ConductanceChange | ClampChange):
         made = list(_currents(simulation, change, nodes))
         _require_own_noise(made, inputs)
+        for clamp in made:
+            clamp.require_known_voltage(inputs)
         count = sum(len(clamp.rows) for clamp in made)
         return Effect(change, holds, nodes, inputs=count), [*inputs, *made]
     assert isinstance(change, RateChange)
