@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from command_line import isocortex as command
 from command_line import one_line
-from library_circuit import clamp, poisson, report, write_library_circuit
+from library_circuit import ORIGIN, clamp, field, poisson, report, write_library_circuit
 from written import require_equal
 
 import isocortex as ic
@@ -449,6 +449,27 @@ def test_conductances_and_clamps_are_inputs(tmp_path, change, entry):
     theirs = simulated(write(tmp_path / "b", inputs={**drive, "held": held}))
     require_same(ours, theirs)
     assert (ours[1] != simulated(write(tmp_path / "c", inputs=drive))[1]).any()
+
+
+def test_random_conductances_are_the_same_on_threads_and_when_the_network_is_built_anew(tmp_path):
+    """Each cell has its own noise, and each input: two of one name are refused."""
+    noise = ex.conductance(CELLS, 0.004, 0.002, reversal=-20.0, start=5)
+    one = simulated(write(tmp_path / "a", noise))
+    again = write(tmp_path / "b", noise, ex.synapses(start=15))
+    require_same(one, simulated(again, threads=2))
+    inhibition = ex.conductance(ONE, 0.004, 0.002, reversal=-75.0)
+    with pytest.raises(ConfigError, match=r"\[1\].name: 'conductance' is also .* same noise"):
+        simulated(write(tmp_path / "c", noise, inhibition))
+    named = replace(inhibition, name="inhibition")
+    simulated(write(tmp_path / "d", noise, named))
+
+
+@pytest.mark.parametrize("change", [ex.conductance(ONE, 0.01, 0.005), ex.clamp(ONE, -60.0)])
+def test_where_a_field_is_imposed_they_are_refused_as_the_inputs_are(tmp_path, change):
+    late = replace(change, start=10.0, stop=20.0)
+    path = write(tmp_path, late, place=ORIGIN, inputs={"field": field(tmp_path)})
+    with pytest.raises(ConfigError, match=r"changes\[0\]: inputs.field imposes a potential"):
+        simulated(path)
 
 
 def test_a_temperature_is_that_of_the_conditions(tmp_path):

@@ -170,11 +170,13 @@ def test_electrodes_on_the_skull_see_every_run_unless_voltages_are_clamped(done)
     found = result.run("block", 1).result.potential("eeg")
     assert list(found["name"].values)[:2] == ["MOs_left", "MOs_right"] and found.shape[1] == 6
     assert float(np.abs(found).max()) > 0
-    clamp = {"inputs": {"clamp": {"input_type": "voltage_clamp", "module": "SEClamp",
+    clamp = {"inputs": {"clamp": {"input_type": "voltage_clamp", "module": "seclamp",
                                   "node_set": "VISp", "voltage": -60.0, "delay": 20.0,
                                   "duration": 10.0}}}  # fmt: skip
-    clamped = study(arms={"control": [], "clamped": [clamp]})
-    for made, there in ((study(), True), (clamped, False)):
+    by_input, by_change = (
+        study(arms={"control": [], "clamped": [each]}) for each in (clamp, ex.clamp("VISp", -60.0))
+    )
+    for made, there in ((study(), True), (by_input, False), (by_change, False)):
         assert ("eeg" in made.config_of(1, (), 70.0)["reports"]) is there
 
 

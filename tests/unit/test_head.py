@@ -90,6 +90,17 @@ def test_a_skull_that_conducts_badly_blurs_and_weakens():
     assert beside / above > even[1] / even[0]
 
 
+def test_a_dipole_has_the_same_field_whichever_are_computed_with_it():
+    """To the last bit: each rank computes its own cells."""
+    rng = np.random.default_rng(1)
+    places, electrodes = directions(40) * rng.uniform(3e4, 7e4, (40, 1)), directions(5, 2) * 85e3
+    head, deep = Head(NOWHERE, RADII), np.flatnonzero(np.linalg.norm(places, axis=1) < 5e4)
+    whole = head.lead_field(places, electrodes)
+    for some in (deep, np.arange(20), np.array([3])):
+        part = head.lead_field(places, electrodes, some=some)
+        np.testing.assert_array_equal(part, whole[:, some])
+
+
 def test_what_is_too_shallow_counts_as_a_depth():
     head, electrodes = Head(NOWHERE, RADII), directions(3) * 90000.0
     outside = np.array([[0.0, 0.0, 79500.0]])
@@ -107,6 +118,16 @@ def test_impossible_heads_and_electrodes_are_refused():
     with pytest.raises(ConfigError, match="above 0"):
         Head(NOWHERE, RADII, (0.3, 1.5, 0.0, 0.3))
     head = Head(NOWHERE, RADII)
-    for radius in (90001.0, 50000.0):
-        with pytest.raises(ConfigError, match=r"electrode 0 lies .* outermost cell \(60000 um\)"):
+    for radius in (90001.0, 60001.0, 50000.0):  # the second needs half a million terms
+        with pytest.raises(ConfigError, match=r"electrode 0 lies .* outermost cell \(60000 um,"):
             head.lead_field(np.array([[0.0, 60000.0, 0.0]]), np.array([[radius, 0.0, 0.0]]))
+    with pytest.raises(ConfigError, match="minimum_distance: 79000 um are not less than the brain"):
+        head.lead_field(NOWHERE[None], directions(1) * 90000.0, depth=79000.0)
+
+
+def test_electrodes_on_the_scalp_of_a_mouse_may_be_rounded():
+    """As contacts are in tables."""
+    head, place = Head(NOWHERE, (5250.0, 5350.0, 5650.0, 6150.0)), np.array([[0.0, 4000.0, 0.0]])
+    electrodes = directions(50) * 6150.0
+    found = head.lead_field(place, electrodes.round(2))
+    np.testing.assert_allclose(found, head.lead_field(place, electrodes), rtol=1e-3, atol=1e-12)

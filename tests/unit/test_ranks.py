@@ -34,28 +34,35 @@ from isocortex.engine.exchange import SPIKE
 from isocortex.session import ranks as ranks_module
 from isocortex.session.launcher import launched
 from isocortex.session.ranks import MpiRanks, ranks_of_launch
+from isocortex.sonata.contacts import write_contacts
 from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 NSYNS = [(0, 0, 3), (1, 1, 5), (0, 2, 9), (1, 4, 1), (0, 3, 40), (1, 0, 30)]
 RECURRENT = [(0, 4, 9), (4, 0, 9), (3, 1, 17), (2, 3, 12), (1, 2, 3), (3, 4, 20)]
 POINTS = 3
+HEAD = {"centre": [0.0, -4500.0, 0.0], "radii": [5000.0, 5100.0, 5400.0, 5900.0]}
 
 
 @pytest.fixture(scope="module")
 def circuit(tmp_path_factory):
     """Cells and point neurons that drive each other, driven by trains and electrodes."""
     folder = tmp_path_factory.mktemp("circuit")
+    write_contacts(folder / "eeg.csv", np.array([[0.0, 900.0, 0.0], [3000.0, -800.0, 500.0]]))
+    noise = {"module": "ornstein_uhlenbeck", "node_set": "cells", "delay": 2.0, "duration": 20.0,
+             "tau": 3.0}  # fmt: skip
     config = write_library_circuit(
         folder, cells=5, drive=2, edges=NSYNS, recurrent=RECURRENT, place=ORIGIN,
         run={"tstop": 30.0}, output={"log_file": "log.txt", "spikes_file_csv": "spikes.csv"},
-        inputs={"drive": poisson(), "step": clamp(1.0, (1, 3)), "field": field(folder),
-                "noise": {"input_type": "current_clamp", "module": "ornstein_uhlenbeck",
-                          "node_set": "cells", "delay": 2.0, "duration": 20.0, "mean": 0.1,
-                          "sigma": 0.1, "tau": 3.0}},
+        inputs={"drive": poisson(), "step": clamp(1.0, (1, 3)),
+                "field": field(folder, cells={"population": "cells", "node_id": [0, 1, 2, 3]}),
+                "noise": {"input_type": "current_clamp", "mean": 0.1, "sigma": 0.1, **noise},
+                "open": {"input_type": "conductance", "mean": 1e-3, "sigma": 5e-4, **noise,
+                         "node_set": {"population": "cells", "node_id": [4]}}},
         reports={"soma": report("v"), "all": report("v", "all", dt=0.5),
                  "g": report("g_exc", "all"), "cai": report("cai", "all", start=5.0, end=20.0),
                  "sum": report("i_exc", type="summation"), "field": potentials(folder),
                  "some": potentials(folder, contributions_dir="by_cell", dt=0.2),
+                 "eeg": potentials(folder, electrode_positions="eeg.csv", head=HEAD),
                  "moment": {"module": "current_dipole", "by": "node_type_id", "dt": 0.5},
                  "one": {"module": "netcon_report", "variable_name": "i", "dt": 0.1}},
     )  # fmt: skip

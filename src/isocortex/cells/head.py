@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray
 from isocortex.errors import ConfigError
@@ -19,6 +20,11 @@ from isocortex.errors import ConfigError
 CONDUCTIVITIES = (0.3, 1.5, 0.015, 0.3)
 #: Terms are left out that are smaller than this share of the first.
 SMALLEST = 1e-12
+#: How much farther out than all dipoles electrodes are at the least: the terms of one that is
+#: nearer fall too slowly, and a cell there is no dipole.
+FARTHER = 1.002
+#: How much farther out than the scalp they may be: tables have few digits.
+ROUNDED = 1.00001
 #: Pairs of dipole and electrode that are computed at once.
 AT_ONCE = 200_000
 
@@ -54,29 +60,40 @@ class Head:
                               fix="Mend it.")  # fmt: skip
 
     def lead_field(
-        self, places: FloatArray, electrodes: FloatArray, depth: float = 0.0
+        self,
+        places: FloatArray,
+        electrodes: FloatArray,
+        depth: float = 0.0,
+        some: NDArray[np.integer] | slice = slice(None),
     ) -> FloatArray:
         """float64[electrodes, n, 3]: potential (mV) per nA um of dipoles along x, y and z.
+
+        That of a dipole among others is the same to the last bit, whichever are computed with it.
 
         Parameters
         ----------
         places : float64[n, 3], um, of dipoles.
         electrodes : float64[electrodes, 3], um, farther from the centre than all dipoles.
         depth : um; dipoles that are less deep in the brain, or outside, count as being so deep.
+        some : of the places, those to be computed.
 
         Raises
         ------
         ConfigError : see :meth:`require`.
         """
         self.require(places, electrodes, depth)
-        out, inside = electrodes - self.centre, places - self.centre
+        out, inside = electrodes - self.centre, places[some] - self.centre
         radius, eccentricity = np.linalg.norm(out, axis=1), self._eccentricity(places, depth)
+        n_terms = self._terms(float(eccentricity.max(initial=0.0)), float(radius.min()))
+        eccentricity, gain = eccentricity[some], self._gains(radius, n_terms)
         toward = inside / np.maximum(np.linalg.norm(inside, axis=1), 1e-9)[:, None]
         found = np.empty((len(out), len(inside), 3))
         step = max(AT_ONCE // max(len(out), 1), 1)
         for begin in range(0, len(inside), step):
             part = slice(begin, begin + step)
-            found[:, part] = self._field(eccentricity[part], toward[part], radius, out)
+            found[:, part] = self._field(
+                eccentricity[part], toward[part], out / radius[:, None], gain
+            )
         return found
 
     def _eccentricity(self, places: FloatArray, depth: float) -> FloatArray:
@@ -90,8 +107,13 @@ class Head:
         Raises
         ------
         ConfigError : an electrode is outside the head or not farther out than all dipoles, or a
-            dipole is outside the brain.
+            dipole is outside the brain, or the depth more than its radius.
         """
+        if depth >= self.radii[0]:
+            raise ConfigError(
+                f"{depth:g} um are not less than the brain's radius, {self.radii[0]:g} um",
+                field="minimum_distance", fix="Make it smaller.",
+            )  # fmt: skip
         outermost = float(self._eccentricity(places, depth).max(initial=0.0))
         radius = np.linalg.norm(electrodes - self.centre, axis=1)
         if outermost >= self.radii[0]:
@@ -100,31 +122,37 @@ class Head:
                 field="head.radii", fix="Make it larger, or set minimum_distance: cells count as "
                 "at least so deep.",
             )  # fmt: skip
-        bad = np.flatnonzero((radius <= outermost) | (radius > self.radii[3] * (1 + 1e-6)))
+        bad = np.flatnonzero(
+            (radius < outermost * FARTHER) | (radius > self.radii[3] * ROUNDED) | (radius == 0.0)
+        )
         if len(bad):
             raise ConfigError(
                 f"electrode {bad[0]} lies {radius[bad[0]]:g} um from the head's centre: not "
-                f"between the outermost cell ({outermost:g} um) and the scalp ({self.radii[3]:g} "
-                "um)", field="electrode_positions", fix="Move it, or change the head.",
+                f"between the outermost cell ({outermost:g} um, and {FARTHER - 1:.1%} more) and "
+                f"the scalp ({self.radii[3]:g} um)", field="electrode_positions",
+                fix="Move it, set minimum_distance, or change the head.",
             )  # fmt: skip
 
     def _field(
-        self, eccentricity: FloatArray, toward: FloatArray, radius: FloatArray, out: FloatArray
+        self,
+        eccentricity: FloatArray,
+        toward: FloatArray,
+        outward: FloatArray,
+        gain: tuple[FloatArray, FloatArray],
     ) -> FloatArray:
         """The sum over degrees; the gradient at the dipole of r0^n P_n(cos) makes it a dipole's."""
-        outward = out / radius[:, None]
-        cosine = np.clip(outward @ toward.T, -1.0, 1.0)
+        # no product of matrices, whose last bits depend on their sizes
+        x, y, z = (outward[:, axis, None] * toward[:, axis] for axis in range(3))
+        cosine = np.clip(x + y + z, -1.0, 1.0)
         # of the dipole's direction: along the radius, and across it towards the electrode
         across = outward[:, None, :] - cosine[..., None] * toward
         ratio = eccentricity / self.radii[0]
         radial, tangential = np.zeros_like(cosine), np.zeros_like(cosine)
         before, now = np.ones_like(cosine), cosine  # P_0, P_1
         slope_before, slope = np.zeros_like(cosine), np.ones_like(cosine)
-        n_terms = self._terms(float(eccentricity.max(initial=0.0)), float(radius.min()))
-        gain = self._gains(radius, n_terms)
         with np.errstate(divide="ignore"):
             log_ratio = np.log(ratio)
-        for n in range(1, n_terms + 1):
+        for n in range(1, gain[0].shape[1] + 1):
             # large and small powers meet in the exponent, where neither leaves the range of numbers
             power = (n - 1) * log_ratio if n > 1 else np.zeros_like(ratio)
             weight = gain[0][:, n - 1, None] * np.exp(gain[1][:, n - 1, None] + power)

@@ -150,6 +150,9 @@ def _effect(
         return Effect(change, holds, nodes, membrane=membrane), inputs
     if isinstance(change, CurrentChange | ConductanceChange | ClampChange):
         made = list(_currents(simulation, change, nodes))
+        _require_own_noise(made, inputs)
+        for clamp in made:
+            clamp.require_known_voltage(inputs)
         count = sum(len(clamp.rows) for clamp in made)
         return Effect(change, holds, nodes, inputs=count), [*inputs, *made]
     assert isinstance(change, RateChange)
@@ -208,6 +211,25 @@ def _currents(
         mine = rows[~simulation.circuit.nodes[name].virtual[rows]]
         if len(mine):
             yield CurrentInput(name, mine, signal, voltage, name=change.label)
+
+
+def _require_own_noise(made: list[CurrentInput], inputs: list[Input]) -> None:
+    """Refuse two random courses of one name in a cell, which would be the same numbers.
+
+    Raises
+    ------
+    ConfigError : there are two.
+    """
+    random = [x for x in inputs if isinstance(x, CurrentInput) and isinstance(x.signal, Noise)]
+    for mine in made:
+        for other in random if isinstance(mine.signal, Noise) else ():
+            named = (mine.name, mine.population) == (other.name, other.population)
+            if named and np.isin(mine.rows, other.rows).any():
+                raise ConfigError(
+                    f"{mine.name!r} is also the name of another random input of some of these "
+                    "cells, and random numbers are named by it: both would be the same noise",
+                    field="name", fix="Give it a name of its own.",
+                )  # fmt: skip
 
 
 def _rates(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from isocortex.circuit.columns import coded, take
 from isocortex.circuit.fields import FieldInput
 from isocortex.circuit.nodes import NodePopulation
 from isocortex.circuit.signals import Course, Signal
+from isocortex.errors import ConfigError
 from isocortex.random import keys, name_of
 
 
@@ -112,6 +113,24 @@ class CurrentInput:
     section_pos: float = 0.5
     section_types: tuple[str, ...] = ()
     distance_range: tuple[float, float] | None = None
+
+    def require_known_voltage(self, inputs: Iterable[Input]) -> None:
+        """Refuse what goes by the voltage inside, where one of the inputs, a field, makes another.
+
+        Raises
+        ------
+        ConfigError : there is such a field.
+        """
+        for field in inputs:
+            if self.voltage is None or not isinstance(field, FieldInput):
+                continue
+            driven = dict(field.cells).get(self.population, self.rows[:0])
+            if np.isin(self.rows, driven).any():
+                raise ConfigError(
+                    f"inputs.{field.name} imposes a potential outside cells that have this "
+                    "voltage clamp or conductance, which is not supported yet",
+                    fix=f"Choose other cells here, or with inputs.{field.name}.cells.",
+                )  # fmt: skip
 
 
 #: What an entry of ``inputs`` becomes.

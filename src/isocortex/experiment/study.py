@@ -30,7 +30,7 @@ STUDY = "study.json"
 KEPT_REPORTS = ("membrane_potential", "calcium")
 REPORT_STEP = 0.5  # ms
 #: Report of what electrodes on the skull see, and the module of inputs with which there is none.
-EEG, CLAMP = "eeg", "SEClamp"
+EEG, CLAMP = "eeg", "seclamp"
 #: Names that arms may not have: they are folders beside those of arms.
 TAKEN = (CIRCUIT, "until")
 
@@ -138,7 +138,7 @@ class Study:
         pieces = [piece.sections for arm in self.arms for piece in self.pieces(arm)]
         inputs = [each for piece in pieces for each in piece.get("inputs", {}).values()]
         changes = [each for piece in pieces for each in piece.get(OURS, {}).get(CHANGES) or ()]
-        return any(each.get("module") == CLAMP for each in inputs) or any(
+        return any(str(each.get("module")).lower() == CLAMP for each in inputs) or any(
             each.get("type") == ClampChange.TYPE for each in changes
         )
 

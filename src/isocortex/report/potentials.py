@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.arrays import FloatArray
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.cells.extracellular import transfer_resistances
 from isocortex.cells.head import Head
@@ -153,17 +153,18 @@ class Leads:
     ) -> None:
         self.head, self.contacts, self.places, self.number = head, contacts, places, number
         self.depth = contacts.closest or 0.0
-        head.require(places, contacts.position, self.depth)  # on every rank alike
         self.row = np.where(mine, np.cumsum(mine) - 1, -1)
-        self.found = head.lead_field(places[mine], contacts.position, self.depth)
+        self.found = self._field(np.flatnonzero(mine))
 
     def of(self, cell: int) -> FloatArray:
         """Of one cell."""
         k = self.number[cell]
         if self.row[k] >= 0:
-            return self.found[:, self.row[k]]
-        place = self.places[k : k + 1]
-        return self.head.lead_field(place, self.contacts.position, self.depth)[:, 0]
+            return self.found[:, self.row[k]].copy()  # laid out as below
+        return self._field(np.array([k]))[:, 0]
+
+    def _field(self, some: IntArray) -> FloatArray:
+        return self.head.lead_field(self.places, self.contacts.position, self.depth, some)
 
 
 class DipoleRecorder:

@@ -7,20 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from isocortex.arrays import IntArray
 from isocortex.circuit import (
     Circuit,
     CurrentInput,
-    FieldInput,
     Fluctuation,
     Input,
     NodePopulation,
     PoissonInput,
 )
 from isocortex.circuit.columns import present, take
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, located
 from isocortex.sonata.clamps import (
     linear,
     noise,
@@ -218,15 +215,7 @@ def read_inputs(
 
 def _require_known_voltage(inputs: list[Input], file: Path) -> None:
     """Refuse electrodes that go by the voltage inside, where a field makes that another."""
-    for field in (made for made in inputs if isinstance(made, FieldInput)):
-        driven = dict(field.cells)
-        for made in inputs:
-            if isinstance(made, CurrentInput) and made.voltage is not None:
-                both = np.intersect1d(made.rows, driven.get(made.population, made.rows[:0]))
-                if len(both):
-                    raise ConfigError(
-                        f"inputs.{field.name} imposes a potential outside cells that have this "
-                        "voltage clamp or conductance, which is not supported yet", file=file,
-                        field=f"inputs.{made.name}",
-                        fix=f"Choose other cells here, or with inputs.{field.name}.cells.",
-                    )  # fmt: skip
+    for made in inputs:
+        if isinstance(made, CurrentInput):
+            with located(file, f"inputs.{made.name}"):
+                made.require_known_voltage(inputs)
