@@ -206,6 +206,7 @@ def test_numbers_that_nothing_reads_are_refused(tmp_path, template, own, dynamic
      ("ProbAMPANMDA_EMS", {"Nrrp": 2.5}, "the number of sites must be whole"),
      ("ProbAMPANMDA_EMS", {"tau_d_NMDA": 0.0}, "time constants must be positive"),
      ("ProbAMPANMDA_EMS", {"tau_d_AMPA": 0.2}, "must rise faster than they decay"),
+     ("DetGABAAB", {"conductance_scale_factor": -1}, "conductances of DetGABAAB must be 0 or more"),
      ("ProbAMPANMDA_EMS", {"scale_mg": 0.0}, "scale_mg above 0"),
      ("DetGABAAB_x", {}, "not supported"), ("bg2pyr", {}, "its conductance saturates"),
      ("AMPA_NMDA_STP", {"initW": 2.0, "stdevW": 1.0}, "drawn with stdevW"),

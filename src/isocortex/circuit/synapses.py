@@ -281,7 +281,14 @@ def _conductances(
             raise ModelError(f"no {name} can be so: {error}", fix=MEND, **where) from error
         if release is not None or len(template.parts) > 1:
             kinetics = receptor(kinetics, release, name, part.name)
-        factor = math.prod(_numbers(rule, own, part.factors, where))
+        factors = _numbers(rule, own, part.factors, where)
+        if min(factors, default=0.0) < 0.0:  # neurodamus takes -1 for no ratio of an edge's own
+            said = [str(first) for first, *_ in part.factors]
+            raise ModelError(
+                f"conductances of {name} must be 0 or more, found {factors} "
+                f"for {', '.join(said)}", fix=MEND, **where,
+            )  # fmt: skip
+        factor = math.prod(factors)
         made.append(Conductance(kinetics, factor))
     return tuple(made)
 
