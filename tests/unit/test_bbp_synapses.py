@@ -67,6 +67,7 @@ def test_what_is_built(circuit):
     assert len(network.kinetics) == 2 and len(network.releases) == 1
     assert [k.block is None for k in network.kinetics] == [True, False]
     keys, times = np.unique(wiring.key, return_counts=True)
+    np.testing.assert_array_equal(keys.astype(float).astype(np.int64), keys)  # as states have them
     assert (times == 2).all() and len(keys) == sum(n for _, _, n in EDGES + RECURRENT)
     source = np.repeat(np.arange(len(wiring.first) - 1), np.diff(wiring.first))
     order = np.lexsort((wiring.key, wiring.release, wiring.delay, source))

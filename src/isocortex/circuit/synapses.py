@@ -323,7 +323,10 @@ def is_random(made: list[tuple[Conductance, ...]]) -> bool:
 
 
 def keys_of(edges: EdgePopulation, edge: IntArray) -> IntArray:
-    """int64[m], 53 random bits that name each synapse of edges, which come in their order."""
+    """int64[m], 53 random bits that name each synapse of edges, which come in their order.
+
+    No more, as tables of terminals and states hold them as float64.
+    """
     number = edge if edges.number is None else edges.number[edge]
     begins = np.flatnonzero(np.diff(edge, prepend=-1))
     copy = np.arange(len(edge)) - np.repeat(begins, np.diff(begins, append=len(edge)))
