@@ -67,6 +67,7 @@ def test_what_is_built(circuit):
     assert len(network.kinetics) == 2 and len(network.releases) == 1
     assert [k.block is None for k in network.kinetics] == [True, False]
     keys, times = np.unique(wiring.key, return_counts=True)
+    np.testing.assert_array_equal(keys.astype(float).astype(np.int64), keys)  # as states have them
     assert (times == 2).all() and len(keys) == sum(n for _, _, n in EDGES + RECURRENT)
     source = np.repeat(np.arange(len(wiring.first) - 1), np.diff(wiring.first))
     order = np.lexsort((wiring.key, wiring.release, wiring.delay, source))
@@ -167,6 +168,26 @@ def test_exp2syn_with_kinetics_of_single_edges(tmp_path):
     assert (kinetics.tau_rise, kinetics.tau_decay) == (0.5, 7.0)
 
 
+def test_numbers_of_edges_stand_in_place_of_those_by_any_name(tmp_path):
+    config = write(tmp_path, "exp1syn", {"tau": 3.0, "erev": 0.0}, dynamics={"tau_1": 7.0})
+    (kinetics,) = build_network(ic.load_simulation(config)).kinetics
+    assert kinetics.tau_decay == 7.0
+
+
+@pytest.mark.parametrize(
+    ("template", "decay"), [("AMPA_NMDA_STP", [2.5, 43.0]), ("GABA_A_STP", [2.5])]
+)
+def test_attributes_of_edges_are_read_by_the_nair_labs_synapses_too(tmp_path, template, decay):
+    own = {"u_syn": 0.1, "decay_time": 2.5, "conductance": 0.7}
+    config = write(tmp_path, template, {}, own)
+    types = pd.read_csv(tmp_path / "edge_types.csv", sep=" ").drop(columns="syn_weight")
+    write_types(tmp_path / "edge_types.csv", types)
+    network = build_network(ic.load_simulation(config))
+    assert [k.tau_decay for k in network.kinetics] == decay
+    assert network.releases[0].pbtilde == 0.1
+    assert network.connections.weight.max() == pytest.approx(0.7e-3)
+
+
 @pytest.mark.parametrize(
     ("template", "own", "dynamics", "message"),
     [("exp2syn", {"u_syn": 0.5}, {}, "u_syn is read by no synapse of model_template 'exp2syn'"),
@@ -185,6 +206,9 @@ def test_numbers_that_nothing_reads_are_refused(tmp_path, template, own, dynamic
     [("ProbAMPANMDA_EMS", {"Nrrp": 0}, "there must be one site or more"),
      ("ProbAMPANMDA_EMS", {"Nrrp": 2.5}, "the number of sites must be whole"),
      ("ProbAMPANMDA_EMS", {"tau_d_NMDA": 0.0}, "time constants must be positive"),
+     ("ProbAMPANMDA_EMS", {"tau_d_AMPA": 0.2}, "must rise faster than they decay"),
+     ("DetGABAAB", {"conductance_scale_factor": -1}, "conductances of DetGABAAB must be 0 or more"),
+     ("ProbAMPANMDA_EMS", {"scale_mg": 0.0}, "scale_mg above 0"),
      ("DetGABAAB_x", {}, "not supported"), ("bg2pyr", {}, "its conductance saturates"),
      ("AMPA_NMDA_STP", {"initW": 2.0, "stdevW": 1.0}, "drawn with stdevW"),
      ("tmgsyn", {"tau": 5.0, "tau_rec": 5.0}, "tau_active must be positive and not be tau_r0")],

@@ -3,6 +3,7 @@
 import json
 from unittest.mock import patch
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +13,7 @@ from library_circuit import CELL, clamp, poisson, report, write_library_circuit
 import isocortex as ic
 from isocortex.cells.library import library_cells
 from isocortex.errors import ConfigError, InputError, ModelError
+from isocortex.network.build import build_network
 from isocortex.neulite import read_neulite, write_neulite
 from isocortex.neulite.morphology import places_of, processed
 from isocortex.neulite.tables import (
@@ -202,6 +204,17 @@ def test_a_circuit_read_again_has_its_synapses_where_they_were(written, read, tm
         ).read_text().replace("data/", "")
     for name in (f"{CELL}.csv", f"{CELL}.swc"):
         assert (again / "data" / name).read_text() == (written / "data" / name).read_text()
+
+
+def test_kinetics_of_single_edges_are_written(tmp_path):
+    config = write_library_circuit(tmp_path / "c", recurrent=[(0, 1, 1), (1, 0, 1)])
+    with h5py.File(tmp_path / "c/cells_edges.h5", "r+") as file:
+        own = file["edges/cells_to_cells"].require_group("0")
+        own["afferent_section_id"], own["afferent_section_pos"] = [0, 0], [0.5, 0.5]
+        own["dynamics_params/tau2"] = [5.0, 7.0]
+    write_neulite(config, tmp_path / "n")
+    network = build_network(load_simulation(read_neulite(tmp_path / "n", tmp_path / "s")))
+    assert {k.tau_decay for k in network.kinetics} == {5.0, 7.0}
 
 
 def test_a_circuit_read_runs_and_is_informed_about(read):

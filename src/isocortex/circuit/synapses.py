@@ -88,6 +88,8 @@ _FASTER = (("tau_r0",), ("p0",), ("tau_FDR",))
 def _jahr_stevens(
     tau1: float, tau2: float, erev: float, mg: float, slope: float, scale: float
 ) -> Kinetics:
+    if mg < 0.0 or scale <= 0.0:
+        raise ValueError(f"mg must be 0 or more and scale_mg above 0, found {mg:g} and {scale:g}")
     return nmda(tau1, tau2, erev, mg / scale, slope)
 
 
@@ -160,7 +162,8 @@ TEMPLATES = {
     ),
     "GABA_A_STP": Template(
         (Part(
-            exp2syn, (("tau_r_GABAA", 0.2), ("tau_d_GABAA", 8.0), ("e_GABAA", -75.0)),
+            exp2syn,
+            (("tau_r_GABAA", 0.2), ("decay_time", "tau_d_GABAA", 8.0), ("e_GABAA", -75.0)),
             (_GMAX, _INIT),
         ),), *_MEAN,
     ),
@@ -169,6 +172,7 @@ TEMPLATES = {
     "ProbAMPANMDA_EMS": Template(_AMPA_NMDA, *_AT_RANDOM),
     "ProbGABAAB_EMS": Template(_GABA_AB, *_AT_RANDOM),
 }  # fmt: skip
+MEND = "Mend its dynamics_params, or the edges' own numbers."
 #: The same however they are written.
 _NAMED = {name.lower(): name for name in TEMPLATES}
 #: Templates of BMTK that are known and not there, and why.
@@ -188,7 +192,7 @@ def template_of(model_template: str | None) -> Template | None:
 def in_nanosiemens(rule: SynapseRule) -> bool:
     """Whether weights of the synapses of an edge type are nS, as ``conductance`` of edges is."""
     template = template_of(rule.model_template)
-    return template is not None and "gmax" in template.names
+    return template is not None and any(name.startswith("gmax") for name in template.names)
 
 
 def parts_of(rule: SynapseRule) -> int:
@@ -214,22 +218,22 @@ def conductances_of(
     template = template_of(rule.model_template)
     names = [name for name in edges.own if template is not None and name in template.names]
     if not names:
-        return [_conductances(rule, edges, rule.dynamics)], np.zeros(len(at), np.int64)
+        return [_conductances(rule, edges, {})], np.zeros(len(at), np.int64)
     rows, which = np.unique(
         np.column_stack([edges.own[name][at] for name in names]), axis=0, return_inverse=True
     )
     made = []
     for row in rows.tolist():
         own = {name: value for name, value in zip(names, row, strict=True) if value == value}
-        made.append(_conductances(rule, edges, rule.dynamics | own))
+        made.append(_conductances(rule, edges, own))
     return made, which.reshape(-1)
 
 
 def _conductances(
-    rule: SynapseRule, edges: EdgePopulation, dynamics: dict[str, Any]
+    rule: SynapseRule, edges: EdgePopulation, own: dict[str, float]
 ) -> tuple[Conductance, ...]:
-    """Time constants, reversal, block and plasticity of synapses with these numbers."""
-    where = {"file": rule.dynamics_file, "field": f"edges/{edges.name}"}
+    """Time constants, reversal, block and plasticity of synapses; ``own`` are those of edges."""
+    where: dict[str, Any] = {"file": rule.dynamics_file, "field": f"edges/{edges.name}"}
     if not rule.model_template:
         raise ModelError(
             "its edge types have no model_template",
@@ -244,47 +248,61 @@ def _conductances(
             fix=f"Use one of {', '.join(sorted(TEMPLATES))}.", **where,
         )  # fmt: skip
     name = _NAMED[rule.model_template.lower()]
-    if _INIT[0] in template.names and dynamics.get("stdevW"):
+    if _INIT[0] in template.names and rule.dynamics.get("stdevW"):
         raise ModelError(
             "initW is drawn with stdevW by a function of a user's own, which is not read",
             fix="Remove stdevW, and put what is drawn into the weights of the edges.", **where,
         )  # fmt: skip
     release = None
     if template.release is not None:
-        numbers = _numbers(rule, dynamics, template.released, where)
+        numbers = _numbers(rule, own, template.released, where)
         names = (str(aliases[0]) for aliases in template.released)
         try:
             release = template.release(**dict(zip(names, numbers, strict=True)))
         except ValueError as error:
-            raise ModelError(
-                f"no {name} can release so: {error}", fix="Mend its dynamics_params.", **where
-            ) from error
+            raise ModelError(f"no {name} can release so: {error}", fix=MEND, **where) from error
     made = []
     for part in template.parts:
-        numbers = _numbers(rule, dynamics, part.of, where)
+        numbers = _numbers(rule, own, part.of, where)
         times = [n for n, (first, *_) in zip(numbers, part.of, strict=True)
                  if str(first).startswith(("tau", "decay_time"))]  # fmt: skip
         if min(times) <= 0:
             raise ModelError(
                 f"time constants must be positive, found {numbers[:2]}", fix="Mend them.", **where
             )
-        kinetics = part.make(*numbers)
+        if part.factors and times[0] >= times[1]:  # only BMTK's own synapses put up with it
+            raise ModelError(
+                f"conductances of {name} must rise faster than they decay, found "
+                f"{times[0]:g} and {times[1]:g} ms", fix=MEND, **where,
+            )  # fmt: skip
+        try:
+            kinetics = part.make(*numbers)
+        except ValueError as error:
+            raise ModelError(f"no {name} can be so: {error}", fix=MEND, **where) from error
         if release is not None or len(template.parts) > 1:
             kinetics = receptor(kinetics, release, name, part.name)
-        factor = math.prod(_numbers(rule, dynamics, part.factors, where))
+        factors = _numbers(rule, own, part.factors, where)
+        if min(factors, default=0.0) < 0.0:  # neurodamus takes -1 for no ratio of an edge's own
+            said = [str(first) for first, *_ in part.factors]
+            raise ModelError(
+                f"conductances of {name} must be 0 or more, found {factors} "
+                f"for {', '.join(said)}", fix=MEND, **where,
+            )  # fmt: skip
+        factor = math.prod(factors)
         made.append(Conductance(kinetics, factor))
     return tuple(made)
 
 
 def _numbers(
-    rule: SynapseRule, dynamics: dict[str, Any], names: tuple[Names, ...], where: dict[str, Any]
+    rule: SynapseRule, own: dict[str, float], names: tuple[Names, ...], where: dict[str, Any]
 ) -> list[float]:
-    """What the parameter file and edges say under these names."""
+    """What edges say under these names, else the parameter file, else what is usual."""
     numbers = []
     for aliases in names:
-        found = (dynamics[a] if isinstance(a, str) else a for a in aliases
-                 if a in dynamics or isinstance(a, float))  # fmt: skip
-        given = next(found, "missing")
+        named = [a for a in aliases if isinstance(a, str)]
+        usual = [a for a in aliases if isinstance(a, float)]
+        found = [values[a] for values in (own, rule.dynamics) for a in named if a in values]
+        given = next(iter(found + usual), "missing")
         value = finite(given)
         if value is None:
             raise ModelError(
@@ -305,7 +323,10 @@ def is_random(made: list[tuple[Conductance, ...]]) -> bool:
 
 
 def keys_of(edges: EdgePopulation, edge: IntArray) -> IntArray:
-    """int64[m], 53 random bits that name each synapse of edges, which come in their order."""
+    """int64[m], 53 random bits that name each synapse of edges, which come in their order.
+
+    No more, as tables of terminals and states hold them as float64.
+    """
     number = edge if edges.number is None else edges.number[edge]
     begins = np.flatnonzero(np.diff(edge, prepend=-1))
     copy = np.arange(len(edge)) - np.repeat(begins, np.diff(begins, append=len(edge)))

@@ -386,12 +386,11 @@ def _placed(
         explicit = np.flatnonzero(
             (projection.section_id >= 0) & (target.line[projection.target_index] >= 0)
         )
-        rules, of_rule = np.unique(projection.rule[explicit], return_inverse=True)
+        kinds, kind = _plain_kinetics(projection, explicit)
         yield _table(
             target, projection.source_index[explicit], projection.target_index[explicit],
             (projection.section_id[explicit], projection.section_pos[explicit]),
-            [_plain_kinetics(projection, r, explicit) for r in rules], of_rule,
-            projection.weight[explicit], projection.delay[explicit],
+            kinds, kind, projection.weight[explicit], projection.delay[explicit],
         )  # fmt: skip
         projection = projection.some(np.flatnonzero(projection.section_id < 0))
     kinds, delays = list(projection.kinds(cells)), projection.delays()
@@ -409,15 +408,21 @@ def _placed(
         )  # fmt: skip
 
 
-def _plain_kinetics(edges: EdgePopulation, rule: int, at: IntArray) -> Kinetics:
-    """Those of the edges of a type: Neulite's synapses have one conductance."""
-    made, _ = conductances_of(edges.rules[rule], edges, at[edges.rule[at] == rule])
-    if len(made) > 1 or len(made[0]) > 1:
-        raise ModelError(
-            f"{edges.rules[rule].model_template} synapses have several conductances, Neulite's one",
-            field="model_template", fix="Use exp2syn.",
-        )  # fmt: skip
-    return made[0][0].kinetics
+def _plain_kinetics(edges: EdgePopulation, at: IntArray) -> tuple[list[Kinetics], IntArray]:
+    """Those of some edges, and which each has: Neulite's synapses have one conductance."""
+    kinds: list[Kinetics] = []
+    kind = np.zeros(len(at), np.int64)
+    for r in np.unique(edges.rule[at]):
+        mine = np.flatnonzero(edges.rule[at] == r)
+        made, which = conductances_of(edges.rules[r], edges, at[mine])
+        if len(made[0]) > 1:
+            raise ModelError(
+                f"{edges.rules[r].model_template} synapses have several conductances, Neulite's "
+                "one", field="model_template", fix="Use exp2syn.",
+            )  # fmt: skip
+        kind[mine] = len(kinds) + which
+        kinds += [parts[0].kinetics for parts in made]
+    return kinds, kind
 
 
 def _table(

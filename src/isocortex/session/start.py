@@ -297,8 +297,8 @@ def _terminals(
 
     ``source`` is the first column as it is here. Those that are not here are left out.
     """
-    here = [each.numbers for each in network.releases]
-    of = [here.index(n) if n in here else -1 for n in map(tuple, meaning.releases.tolist())]
+    here = {each.numbers: number for number, each in enumerate(network.releases)}
+    of = [here.get(numbers, -1) for numbers in map(tuple, meaning.releases.tolist())]
     release = np.array([*of, -1])[table[:, 2].astype(np.int64)]
     moved = np.column_stack([source, table[:, 1], release, table[:, 3:]])
     return moved[(source >= 0) & (release >= 0)]
