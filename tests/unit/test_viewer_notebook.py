@@ -92,7 +92,7 @@ def test_python_reads_who_is_selected(session):
 CELLS_OF_ONE = """async (code) => {
     const { default: widget } = await import(`data:text/javascript;base64,${code}`);
     const keep = "told = []; onmessage = ({ data }) => told.push(data.address)";
-    const page = `<script>${keep}</` + "script>";
+    const page = `<body><script>${keep}</` + "script><p>there</p>";
     const values = { height: 100, address: "" };
     const heard = { "msg:custom": [], "change:address": [] };
     window.model = {
@@ -115,10 +115,9 @@ CELLS_OF_ONE = """async (code) => {
 def test_cells_are_told_where_another_went_and_not_where_they_went_themselves(browser):
     page = browser.new_page()
     page.evaluate(CELLS_OF_ONE, base64.b64encode(read_bundle(WIDGET)[""][1]).decode())
-    until(page, "frames.length === 2")
+    for k in (0, 1):
+        page.frame_locator("iframe").nth(k).locator("p").wait_for()
     one, two = page.frames[1:]
-    for frame in (one, two):
-        until(frame, "globalThis.told")
     one.evaluate("parent.postMessage({ address: 'view=column', nodeSet: {} }, '*')")
     until(two, "told.length")
     page.evaluate("model.set('address', 'view=neuron')")
