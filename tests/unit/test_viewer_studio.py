@@ -71,9 +71,22 @@ def test_a_figure_shows_what_addresses_show(session, tmp_path):
     with Image.open(path) as image:
         titles, view, _ = image.info["Description"].split("\n")
     assert titles.split("; ")[0] == "Cortex" and titles.split("; ")[1].startswith("MOp, right")
-    assert view.startswith("t = 20.0 ms of 120 ms · coronal slice from ")
+    assert view.startswith("t = 20.0 ms of 120 ms · a: coronal slice from ")
     image = pixels(path)
     assert (image[3, 3] == LIGHT).all()
+
+
+def test_a_caption_says_of_every_panel_what_is_so_in_it(session, tmp_path):
+    ways = ["t=20&picked=nowhere&hide.layer=L1", "t=60&picked=VISp"]
+    with Image.open(write_figure(session, tmp_path / "two.png", ways)) as image:
+        titles, view, made = image.info["Description"].split("\n")
+    assert titles == "Cortex; VISp"
+    assert view == "a: t = 20.0 ms of 120 ms · b: t = 60.0 ms of 120 ms"
+    left = (session.scene.column_of("layer") != "L1").sum()
+    assert made.endswith(f" · a: {left} of 900 neurons · b: 900 neurons")
+    for kind in (".jpg", ".tif"):
+        with Image.open(write_figure(session, tmp_path / f"one{kind}", ways)) as image:
+            assert image.size[0] == 2126 and image.info["dpi"] == pytest.approx((300, 300))
 
 
 def frames_of(path, monkeypatch):
@@ -112,6 +125,29 @@ def test_a_film_follows_its_addresses_and_their_times(session, tmp_path, monkeyp
     write_film(session, tmp_path / "film.mp4", way, size="720p", seconds=2.0, rate=2, theme="light")
     assert len(frames) == 4 and (frames[0][300, 5] > 240).all()
     assert all(np.abs(a - b)[60:580].mean() > 0.5 for a, b in zip(frames, frames[1:], strict=False))
+
+
+def test_a_film_s_clock_stands_goes_and_takes_the_raster_of_every_address(
+    session, tmp_path, monkeypatch
+):
+    def times(way, at):
+        with studio._opened(session) as page:
+            return page.evaluate(
+                """async ([addresses, at]) => {
+                const told = { addresses, seconds: 1, ratio: 0.1 };
+                const film = new isocortex.Film(isocortex.app, told);
+                await film.begin(); return at.map((part) => film.timeAt(part)); }""",
+                [way, at],
+            )
+
+    assert times(["t=20", "picked=VISp", "t=100"], [0, 0.5, 0.75, 1]) == [20, 60, 80, 100]
+    assert times(["t=50", "t=50&picked=VISp"], [0, 0.4, 1]) == [50, 50, 50]
+    assert times(["from=10", "view=column"], [0, 1]) == [10, 120]
+    frames = frames_of(tmp_path, monkeypatch)
+    way = ["t=20&names=false", "t=20&theme=light&from=10&to=30&names=false"]
+    write_film(session, tmp_path / "film.mp4", way, size="720p", seconds=2.0, rate=1)
+    assert np.median(frames[0][600:670, 200:1200]) < 30  # its raster too
+    assert np.median(frames[1][600:670, 200:1200]) > 230
 
 
 def test_4k_is_4k_and_a_film_can_be_played(session, tmp_path):

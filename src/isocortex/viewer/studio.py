@@ -165,20 +165,26 @@ def _opened(session: Session) -> Iterator[Any]:
             try:
                 browser = driver.chromium.launch(executable_path=_program(), args=options)
             except Error as error:
+                reason = error.message.strip().splitlines()[0]
                 raise ConfigError(
-                    "there is no Chromium to draw with", fix="playwright install chromium"
+                    f"no Chromium can be started to draw with: {reason}",
+                    fix="playwright install --with-deps chromium",
                 ) from error
-            width, height = WINDOW
-            page = browser.new_page(viewport={"width": width, "height": height})
-            page.goto(server.url)
-            page.wait_for_selector("body[data-ready]", timeout=0)
-            if page.locator("body").get_attribute("data-ready") == "failed":
+            try:
+                width, height = WINDOW
+                page = browser.new_page(viewport={"width": width, "height": height})
+                page.goto(server.url, timeout=0)
+                page.wait_for_selector("body[data-ready]", timeout=0)
+                if page.locator("body").get_attribute("data-ready") == "failed":
+                    raise Error(page.locator("#notice").inner_text())
+                yield page
+            except Error as error:
                 raise ConfigError(
-                    f"the page could not draw: {page.locator('#notice').inner_text()}",
+                    f"the page could not draw: {error.message.strip().splitlines()[0]}",
                     fix="Draw with isocortex plot.",
-                )
-            yield page
-            browser.close()
+                ) from error
+            finally:
+                browser.close()
     finally:
         server.shutdown()
         server.server_close()
