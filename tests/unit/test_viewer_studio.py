@@ -167,6 +167,22 @@ def test_what_cannot_be_drawn_is_said(session, tmp_path, monkeypatch):
         write_film(session, tmp_path / "film.avi")
     with pytest.raises(ConfigError, match="1080p"):
         write_film(session, tmp_path / "film.mp4", size="huge")
+    with pytest.raises(ConfigError, match="above 0"):
+        write_film(session, tmp_path / "film.mp4", seconds=0.0)
+    with pytest.raises(ConfigError, match="dark or light"):
+        write_figure(session, tmp_path / "figure.png", theme="pink")
+    nobody = str(tmp_path / "chromium")
+    (tmp_path / "chromium").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "chromium").chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setattr(studio, "_program", lambda: nobody)
+        with pytest.raises(ConfigError, match="started to draw with: .*playwright install"):
+            write_figure(session, tmp_path / "figure.png")
+    with (
+        pytest.raises(ConfigError, match="could not draw: .*a mistake"),
+        studio._opened(session) as page,
+    ):
+        page.evaluate("() => { throw new Error('a mistake'); }")
     monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
     assert not can_draw()
     with pytest.raises(ConfigError, match=r"isocortex\[movie\]"):
