@@ -106,6 +106,18 @@ def test_others_step_back_and_the_address_brings_the_selection_back(look, sessio
     assert (selected(again) == one).all()
 
 
+def test_a_lasso_from_straight_above_knows_which_way_is_up(look):
+    page = look("t=0")
+    page.evaluate("isocortex.app.stage.orbit(0.9, -10)")
+    settle(page)
+    box = page.locator("#canvas").bounding_box()
+    x, y = box["width"] / 2, box["height"] / 2
+    corners = [(x + 5, y - 120), (x + 120, y - 120), (x + 120, y + 20), (x + 5, y + 20)]
+    draw_loop(page, "Lasso", corners)
+    inside, clear = within(page, corners)
+    assert (selected(page) == inside)[clear].all() and 20 < inside.sum() < len(inside) / 2
+
+
 def test_neurons_are_shown_by_rate(look, session):
     page = look("t=0&outline=false")
     whole = drawn(picture(page)).mean()
