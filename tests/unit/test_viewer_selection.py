@@ -186,6 +186,23 @@ def test_a_selection_becomes_the_target_of_a_study(look, session, tmp_path):
     assert population == "cortex" and set(rows) == set(session.scene.row[mine])
 
 
+def test_no_study_is_saved_with_a_number_that_it_would_refuse(look):
+    page = look("picked=VISp")
+    page.get_by_role("button", name="As a node set").click()
+    dialog = page.locator("#nodes")
+    dialog.get_by_role("tab", name="Experiment").click()
+    dialog.locator("[name=change]").select_option("lose")
+    told = dialog.locator("pre").inner_text()
+    for number in ("5", "-1", ""):
+        dialog.locator("[name=number]").fill(number)
+        dialog.get_by_role("button", name="Save", exact=True).click()
+        assert dialog.locator("[name=number]").is_visible()  # saving closes it
+        assert dialog.locator("pre").inner_text() == told
+    dialog.locator("[name=change]").select_option("current")
+    dialog.locator("[name=number]").fill("-0.1")
+    assert "amp = -0.1" in dialog.locator("pre").inner_text()
+
+
 def test_a_study_of_neurons_by_id_is_of_their_animal_alone(look, session, tmp_path):
     page = look("t=0")
     box = page.locator("#canvas").bounding_box()
