@@ -1,5 +1,6 @@
 """The viewer in a cell: what it asks the kernel for, and what Python sees of what is chosen."""
 
+import base64
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from viewer_run import cortex_session
 import isocortex as ic
 from isocortex.errors import ConfigError
 from isocortex.viewer import View
+from isocortex.viewer.bundle import WIDGET, read_bundle
 
 #: pytest finds fixtures by their names in a module.
 browser = viewer_page.browser
@@ -63,6 +65,17 @@ def test_a_cell_is_sent_the_blocks_it_asks_for_and_the_page_without_data(session
     assert all(len(answer) == 1 for answer in nothing)
 
 
+def test_the_page_is_told_of_any_error_and_does_not_wait(session, monkeypatch):
+    pytest.importorskip("anywidget", reason="the extra notebook is not installed")
+    widget, sent = View(session).widget, []
+    monkeypatch.setattr(widget, "send", lambda words, parts=(): sent.append((words, *parts)))
+    monkeypatch.setattr(widget, "session", None)  # which no code expects
+    with pytest.raises(AttributeError):
+        widget._answer(widget, {"name": "scene", "id": "1", "view": "a"}, [])
+    ((answer,),) = sent
+    assert answer["id"] == "1" and "get" in answer["error"]
+
+
 def test_python_reads_who_is_selected(session):
     pytest.importorskip("anywidget", reason="the extra notebook is not installed")
     view = View(session)
@@ -73,6 +86,48 @@ def test_python_reads_who_is_selected(session):
         "one": {"population": "cortex", "node_id": [4, 2]}, "both": ["one"],
     }  # fmt: skip
     assert sorted(view.selected["cortex"]) == [2, 4]
+
+
+#: A model without a kernel, and a page that keeps what it is told; two cells of them.
+CELLS_OF_ONE = """async (code) => {
+    const { default: widget } = await import(`data:text/javascript;base64,${code}`);
+    const keep = "told = []; onmessage = ({ data }) => told.push(data.address)";
+    const page = `<body><script>${keep}</` + "script><p>there</p>";
+    const values = { height: 100, address: "" };
+    const heard = { "msg:custom": [], "change:address": [] };
+    window.model = {
+        get: (key) => values[key], on: (name, call) => heard[name].push(call),
+        off: (name, call) => heard[name].splice(heard[name].indexOf(call), 1), save_changes() {},
+        set: (key, value) => {
+            const differs = values[key] !== value;
+            values[key] = value;
+            if (differs) for (const call of heard[`change:${key}`] ?? []) call();
+        },
+        send: (words) => setTimeout(() => {
+            for (const call of heard["msg:custom"]) call(words, [new TextEncoder().encode(page)]);
+        }),
+    };
+    window.heard = heard;
+    window.closing = [0, 1].map(() => widget.render({ model, el: document.body }));
+}"""
+
+
+def test_cells_are_told_where_another_went_and_not_where_they_went_themselves(browser):
+    page = browser.new_page()
+    page.evaluate(CELLS_OF_ONE, base64.b64encode(read_bundle(WIDGET)[""][1]).decode())
+    for k in (0, 1):
+        page.frame_locator("iframe").nth(k).locator("p").wait_for()
+    one, two = page.frames[1:]
+    one.evaluate("parent.postMessage({ address: 'view=column', nodeSet: {} }, '*')")
+    until(two, "told.length")
+    page.evaluate("model.set('address', 'view=neuron')")
+    until(one, "told.includes('view=neuron')")
+    until(two, "told.length === 2")
+    assert one.evaluate("told") == ["view=neuron"]
+    assert two.evaluate("told") == ["view=column", "view=neuron"]
+    page.evaluate("closing[0]()")
+    assert page.evaluate("Object.values(heard).map((calls) => calls.length)") == [1, 1]
+    page.close()
 
 
 @pytest.fixture

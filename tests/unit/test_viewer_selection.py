@@ -106,6 +106,18 @@ def test_others_step_back_and_the_address_brings_the_selection_back(look, sessio
     assert (selected(again) == one).all()
 
 
+def test_a_lasso_from_straight_above_knows_which_way_is_up(look):
+    page = look("t=0")
+    page.evaluate("isocortex.app.stage.orbit(0.9, -10)")
+    settle(page)
+    box = page.locator("#canvas").bounding_box()
+    x, y = box["width"] / 2, box["height"] / 2
+    corners = [(x + 5, y - 120), (x + 120, y - 120), (x + 120, y + 20), (x + 5, y + 20)]
+    draw_loop(page, "Lasso", corners)
+    inside, clear = within(page, corners)
+    assert (selected(page) == inside)[clear].all() and 20 < inside.sum() < len(inside) / 2
+
+
 def test_neurons_are_shown_by_rate(look, session):
     page = look("t=0&outline=false")
     whole = drawn(picture(page)).mean()
@@ -172,6 +184,23 @@ def test_a_selection_becomes_the_target_of_a_study(look, session, tmp_path):
     mine = (column("area") == "VISp") & (column("hemisphere") == "right")
     ((population, rows),) = session.simulation.circuit.select(change["node_set"], "here")
     assert population == "cortex" and set(rows) == set(session.scene.row[mine])
+
+
+def test_no_study_is_saved_with_a_number_that_it_would_refuse(look):
+    page = look("picked=VISp")
+    page.get_by_role("button", name="As a node set").click()
+    dialog = page.locator("#nodes")
+    dialog.get_by_role("tab", name="Experiment").click()
+    dialog.locator("[name=change]").select_option("lose")
+    told = dialog.locator("pre").inner_text()
+    for number in ("5", "-1", ""):
+        dialog.locator("[name=number]").fill(number)
+        dialog.get_by_role("button", name="Save", exact=True).click()
+        assert dialog.locator("[name=number]").is_visible()  # saving closes it
+        assert dialog.locator("pre").inner_text() == told
+    dialog.locator("[name=change]").select_option("current")
+    dialog.locator("[name=number]").fill("-0.1")
+    assert "amp = -0.1" in dialog.locator("pre").inner_text()
 
 
 def test_a_study_of_neurons_by_id_is_of_their_animal_alone(look, session, tmp_path):

@@ -71,9 +71,22 @@ def test_a_figure_shows_what_addresses_show(session, tmp_path):
     with Image.open(path) as image:
         titles, view, _ = image.info["Description"].split("\n")
     assert titles.split("; ")[0] == "Cortex" and titles.split("; ")[1].startswith("MOp, right")
-    assert view.startswith("t = 20.0 ms of 120 ms · coronal slice from ")
+    assert view.startswith("t = 20.0 ms of 120 ms · a: coronal slice from ")
     image = pixels(path)
     assert (image[3, 3] == LIGHT).all()
+
+
+def test_a_caption_says_of_every_panel_what_is_so_in_it(session, tmp_path):
+    ways = ["t=20&picked=nowhere&hide.layer=L1", "t=60&picked=VISp"]
+    with Image.open(write_figure(session, tmp_path / "two.png", ways)) as image:
+        titles, view, made = image.info["Description"].split("\n")
+    assert titles == "Cortex; VISp"
+    assert view == "a: t = 20.0 ms of 120 ms · b: t = 60.0 ms of 120 ms"
+    left = (session.scene.column_of("layer") != "L1").sum()
+    assert made.endswith(f" · a: {left} of 900 neurons · b: 900 neurons")
+    for kind in (".jpg", ".tif"):
+        with Image.open(write_figure(session, tmp_path / f"one{kind}", ways)) as image:
+            assert image.size[0] == 2126 and image.info["dpi"] == pytest.approx((300, 300))
 
 
 def frames_of(path, monkeypatch):
@@ -114,6 +127,29 @@ def test_a_film_follows_its_addresses_and_their_times(session, tmp_path, monkeyp
     assert all(np.abs(a - b)[60:580].mean() > 0.5 for a, b in zip(frames, frames[1:], strict=False))
 
 
+def test_a_film_s_clock_stands_goes_and_takes_the_raster_of_every_address(
+    session, tmp_path, monkeypatch
+):
+    def times(way, at):
+        with studio._opened(session) as page:
+            return page.evaluate(
+                """async ([addresses, at]) => {
+                const told = { addresses, seconds: 1, ratio: 0.1 };
+                const film = new isocortex.Film(isocortex.app, told);
+                await film.begin(); return at.map((part) => film.timeAt(part)); }""",
+                [way, at],
+            )
+
+    assert times(["t=20", "picked=VISp", "t=100"], [0, 0.5, 0.75, 1]) == [20, 60, 80, 100]
+    assert times(["t=50", "t=50&picked=VISp"], [0, 0.4, 1]) == [50, 50, 50]
+    assert times(["from=10", "view=column"], [0, 1]) == [10, 120]
+    frames = frames_of(tmp_path, monkeypatch)
+    way = ["t=20&names=false", "t=20&theme=light&from=10&to=30&names=false"]
+    write_film(session, tmp_path / "film.mp4", way, size="720p", seconds=2.0, rate=1)
+    assert np.median(frames[0][600:670, 200:1200]) < 30  # its raster too
+    assert np.median(frames[1][600:670, 200:1200]) > 230
+
+
 def test_4k_is_4k_and_a_film_can_be_played(session, tmp_path):
     pytest.importorskip("imageio_ffmpeg", reason="the extra movie is not installed")
     path = write_film(session, tmp_path / "film.mp4", ["t=3"], size="4k", seconds=0.2, rate=10)
@@ -131,6 +167,22 @@ def test_what_cannot_be_drawn_is_said(session, tmp_path, monkeypatch):
         write_film(session, tmp_path / "film.avi")
     with pytest.raises(ConfigError, match="1080p"):
         write_film(session, tmp_path / "film.mp4", size="huge")
+    with pytest.raises(ConfigError, match="above 0"):
+        write_film(session, tmp_path / "film.mp4", seconds=0.0)
+    with pytest.raises(ConfigError, match="dark or light"):
+        write_figure(session, tmp_path / "figure.png", theme="pink")
+    nobody = str(tmp_path / "chromium")
+    (tmp_path / "chromium").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "chromium").chmod(0o755)
+    with monkeypatch.context() as patch:
+        patch.setattr(studio, "_program", lambda: nobody)
+        with pytest.raises(ConfigError, match="started to draw with: .*playwright install"):
+            write_figure(session, tmp_path / "figure.png")
+    with (
+        pytest.raises(ConfigError, match="could not draw: .*a mistake"),
+        studio._opened(session) as page,
+    ):
+        page.evaluate("() => { throw new Error('a mistake'); }")
     monkeypatch.setitem(sys.modules, "playwright.sync_api", None)
     assert not can_draw()
     with pytest.raises(ConfigError, match=r"isocortex\[movie\]"):

@@ -2,22 +2,22 @@
 
 class Host {
   constructor() {
-    this.asked = 0;
     this.waiting = new Map();
-    this.heard = () => {};
+    this.heard = this.changed = () => {};
     addEventListener("message", ({ source, data }) => {
       if (source !== parent) return;
       if ("address" in data) return this.heard(data.address);
-      const { done, fail } = this.waiting.get(data.id);
+      const asked = this.waiting.get(data.id);
+      if (!asked) return; // the page before this one did
       this.waiting.delete(data.id);
-      if (data.error) fail(new Error(data.error));
-      else done(data.block);
+      if (data.error) asked.fail(new Error(data.error));
+      else asked.done(data.block);
     });
   }
 
   /** A block by its name, compressed, or null; or what the notebook itself knows. */
   ask(name) {
-    const id = this.asked++;
+    const id = `${Math.random()}`; // which no page before this one had
     return new Promise((done, fail) => {
       this.waiting.set(id, { done, fail });
       parent.postMessage({ ask: name, id }, "*");
@@ -36,10 +36,12 @@ class Host {
       told = words;
       parent.postMessage({ address, nodeSet: JSON.parse(words)[1] }, "*");
     };
-    app.state.on(Object.keys(app.state.values), () => {
+    /** The choices, or the spikes and places that these are about. */
+    this.changed = () => {
       clearTimeout(timer);
       timer = setTimeout(tell, 250);
-    });
+    };
+    app.state.on(Object.keys(app.state.values), this.changed);
     this.heard = (address) => {
       if (address === app.state.toHash()) return;
       app.state.fromHash(address);

@@ -17,14 +17,15 @@ const KINDS = {
 /** Loops as an address holds them: kind, eye, target, axis, first and last of the slice, peel, corners. */
 export const written = (loops) =>
   loops.map(({ kind, eye, target, axis, first, last, peel, corners }) =>
-    [kind, ...[...eye, ...target, axis, first, last, peel, ...corners.flat()].map((x) => +x.toFixed(4))].join("_")).join("~");
+    // from straight above, millionths of a millimetre tell which way is up
+    [kind, ...[...eye, ...target].map((x) => +x.toFixed(8)), ...[axis, first, last, peel, ...corners.flat()].map((x) => +x.toFixed(4))].join("_")).join("~");
 
 export function read(text) {
   const loops = text.split("~").filter(Boolean).map((part) => {
     const [kind, ...words] = part.split("_");
     const x = words.map(Number);
     const corners = Array.from({ length: (x.length - 10) >> 1 }, (_, k) => x.slice(10 + 2 * k, 12 + 2 * k));
-    const whole = kind in KINDS && x.every(Number.isFinite) && corners.length > 2;
+    const whole = Object.hasOwn(KINDS, kind) && x.every(Number.isFinite) && corners.length > 2;
     return whole && { kind, eye: x.slice(0, 3), target: x.slice(3, 6), axis: x[6], first: x[7], last: x[8], peel: x[9], corners };
   });
   return loops.filter(Boolean);

@@ -254,6 +254,7 @@ class App extends Asked {
     this.spikes.version++;
     this.raster.stale = this.heat.stale = this.stage.stale = true;
     if (this.colourKey() === "rate" || this.rateRange()) this.paint();
+    if (this.rateRange()) host?.changed();
     this.head();
     this.transport.render();
   }

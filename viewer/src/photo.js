@@ -92,11 +92,11 @@ export function label(app) {
   const { population, state, stage } = app;
   if (stage.name === "neuron" && state.get("neuron") >= 0) return app.describe(state.get("neuron"));
   if (stage.name === "column") return [document.getElementById("area")?.value, document.getElementById("side")?.value].filter(Boolean).join(", ") || "Branches";
-  return state.get("picked") || (population.head.frame === "ccf" ? "Cortex" : "Network");
+  return population.primary.values[population.pickedCode(state.get("picked"))]?.name ?? (population.head.frame === "ccf" ? "Cortex" : "Network");
 }
 
 /** Where it comes from: circuit, seed, step, version; and what is cut off. */
-export function captionLines(app) {
+export function captionLines(app, { slab = true } = {}) {
   const { population, state, stage, spikes } = app;
   const { head } = population;
   const member = app.member();
@@ -109,7 +109,7 @@ export function captionLines(app) {
     if (axis >= 0) view.push(`${state.get("slice")} slice from ${first.toFixed(2)} mm, ${state.get("thick") >= 100 ? "to the end" : `${(last - first).toFixed(2)} mm thick`}`);
     if (state.get("peel") > 0) view.push(`peeled: ${peelWords(population, state.get("peel"))}`);
   }
-  if (stage.name === "column") view.push(document.querySelector("#presets span")?.textContent);
+  if (slab && stage.name === "column") view.push(document.querySelector("#presets span")?.textContent);
   return [view.filter(Boolean).join(" · "), made.filter(Boolean).join(" · ")];
 }
 

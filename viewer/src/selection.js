@@ -99,6 +99,7 @@ export function offer(dialog, chosen, head) {
   dialog.onclick = async (event) => {
     const { do: what, tab } = event.target.closest("button")?.dataset ?? {};
     if (tab) turn(tab);
+    if (["save", "copy"].includes(what) && !form.reportValidity()) return; // the file is of the number before
     if (what === "save") save(new Blob([`${file.text}\n`], { type: "text/plain" }), file.name);
     if (what === "copy") await navigator.clipboard.writeText(file.text);
     if (what) dialog.close();

@@ -1,6 +1,7 @@
 // What stands around the neurons: the cortex as glass, sections through its layers, names of areas.
 
 import * as THREE from "three";
+import { host } from "./host.js";
 import { fetchPacked } from "./source.js";
 
 const STEP = 0.12; // mm, between looks at what hides a name
@@ -122,6 +123,7 @@ export class Space {
     this.there = true;
     document.body.dataset.space = "there";
     this.app.paint();
+    host?.changed(); // a lasso may have left out what is peeled
   }
 
   build({ corner, inner, triangle }) {

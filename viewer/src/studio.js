@@ -136,14 +136,15 @@ export async function figure(app, { addresses = [], page = "" }) {
       size(app, width, high, ratio);
       await see(app, address);
       turn(app);
-      const lines = captionLines(app);
+      const lines = captionLines(app, { slab: false }); // which its title tells
       panels.push({ width, image: shot(app, ratio), title: title(app), legend: colours(app), lines });
       if (k === 0 && app.spikes.total > 0) below = spikesBelow(app);
     }
     const measure = document.createElement("canvas").getContext("2d");
     const feet = panels.map(({ legend, width }) => layFoot(measure, { legend, lines: [], width: width - GAP, margin: 2 }));
     const foot = Math.max(...feet.map(({ height }) => height));
-    const caption = layFoot(measure, { lines: panels[0].lines, width: WIDE });
+    const lines = [0, 1].map((k) => together(panels.map((panel) => panel.lines[k])));
+    const caption = layFoot(measure, { lines, width: WIDE });
     const top = 26;
     const canvas = document.createElement("canvas");
     const height = top + high + foot + (below ? below.height / ratio : 0) + caption.height;
@@ -155,7 +156,7 @@ export async function figure(app, { addresses = [], page = "" }) {
     let x = 0;
     panels.forEach(({ width, image, title: words }, k) => {
       pen.drawImage(image, x, top, width, high);
-      heading(pen, panels.length > 1 ? "abcdefghij"[k] : "", words, x + GAP / 2, 18, width - GAP);
+      heading(pen, panels.length > 1 ? letter(k) : "", words, x + GAP / 2, 18, width - GAP);
       pen.save();
       pen.translate(x + GAP / 2, top + high - 4);
       feet[k].draw(pen);
@@ -167,11 +168,20 @@ export async function figure(app, { addresses = [], page = "" }) {
     caption.draw(pen);
     const blob = await new Promise((done) => canvas.toBlob(done, "image/png"));
     if (!blob) throw new Error("The browser could not draw a picture of this size.");
-    const text = [panels.map((p) => p.title).join("; "), ...panels[0].lines].join("\n");
+    const text = [panels.map((p) => p.title).join("; "), ...lines].join("\n");
     return new Blob([withFacts(new Uint8Array(await blob.arrayBuffer()), PRINT.dpi, text)], { type: "image/png" });
   } finally {
     leave(app, before);
   }
+}
+
+const letter = (k) => String.fromCharCode(97 + k);
+
+/** What is so in all panels, then what is so in one, with its letter. */
+function together(said) {
+  const parts = said.map((line) => line.split(" · "));
+  const shared = (words) => parts.every((others) => others.includes(words));
+  return [...parts[0].filter(shared), ...parts.flatMap((own, k) => own.filter((words) => !shared(words)).map((words) => `${letter(k)}: ${words}`))].join(" · ");
 }
 
 /** The raster with its title and the time that is shown, as wide as a figure. */
@@ -262,6 +272,7 @@ export class Film {
     if (keys.length === 0) keys = await this.flight();
     if (this.page) keys.forEach((key) => (key.address = other(key.address, { theme: this.page })));
     for (const key of keys) {
+      key.timed = where(key.address).has("t");
       await see(app, key.address);
       if (key.camera) this.put(key.camera);
       key.camera = { eye: app.stage.camera.position.clone(), target: app.stage.controls.target.clone() };
@@ -271,18 +282,21 @@ export class Film {
     }
     this.keys = keys;
     this.clock();
-    this.current = null;
     await this.enter(keys[0]);
-    this.raster = strip(app, FILM.wide - 3 * EDGE, FILM.strip);
   }
 
-  /** Simulated time by part of the film: as the addresses tell, if they do; else all there is. */
+  /** Simulated time at every key: as its address tells; else on the way from beginning to end. */
   clock() {
     const { app, keys } = this;
-    const told = keys.map(({ values }) => values.t);
     const { from, to } = keys[0].values;
-    this.times = told.at(-1) > told[0] ? told : keys.map(({ at }) => from + at * ((to || app.spikes.duration) - from));
-    if (keys.length === 1) this.times = [from, to || app.spikes.duration];
+    const ends = [from, to || app.spikes.duration];
+    const times = keys.map(({ timed, values }, k) => (timed ? values.t : k === 0 ? ends[0] : k === keys.length - 1 ? ends[1] : null));
+    for (const [k, { at }] of keys.entries()) {
+      if (times[k] !== null) continue;
+      const next = times.findIndex((t, j) => j > k && t !== null);
+      times[k] = times[k - 1] + ((at - keys[k - 1].at) / (keys[next].at - keys[k - 1].at)) * (times[next] - times[k - 1]);
+    }
+    this.times = keys.length === 1 ? ends : times;
     const span = this.times.at(-1) - this.times[0];
     this.speed = Math.max(span / this.seconds, 0.01);
   }
@@ -315,12 +329,9 @@ export class Film {
 
   /** Show what a key shows, all of it. */
   async enter(key) {
-    if (this.current === key) return;
     this.current = key;
-    const { app } = this;
-    const { view } = app.state.values;
-    await see(app, other(key.address, { speed: this.speed.toFixed(3) }));
-    if (view !== app.stage.name) this.raster = strip(app, FILM.wide - 3 * EDGE, FILM.strip);
+    await see(this.app, other(key.address, { speed: this.speed.toFixed(3) }));
+    this.raster = strip(this.app, FILM.wide - 3 * EDGE, FILM.strip); // of its neurons, times and colours
   }
 
   /** A frame as a JPEG, base64; `part` of the film from 0 to 1. */
@@ -332,7 +343,7 @@ export class Film {
     const cut = a.values.view !== b.values.view || a.values.neuron !== b.values.neuron;
     const key = along < 0.5 ? a : b;
     if (key !== this.current) {
-      const fades = this.current && (cut || this.current.values.view !== key.values.view);
+      const fades = cut || this.current.values.view !== key.values.view;
       this.left = fades ? { image: this.image, part } : null;
       await this.enter(key);
     }

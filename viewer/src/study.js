@@ -8,11 +8,11 @@ const SEEDS = 4;
 /** What may be done: function of isocortex.experiment, its number with words, and what else it takes. */
 export const CHANGES = {
   lesion: { title: "cut them off", of: "node_set" },
-  lose: { title: "lose a share of them", of: "node_set", number: "share", value: 0.5, words: "0 to 1" },
+  lose: { title: "lose a share of them", of: "node_set", number: "share", value: 0.5, words: "0 to 1", most: 1 },
   onto: { title: "synapses onto them", make: "synapses", of: "target", number: "weight", value: 0.5, words: "times" },
   inhibition: { title: "inhibition onto them", make: "synapses", of: "target", number: "weight", value: 0, words: "times", more: { source: { ei: "i" } } },
   from: { title: "synapses from them", make: "synapses", of: "source", number: "weight", value: 0.5, words: "times" },
-  current: { title: "a current into their somata", of: "node_set", number: "amp", value: 0.05, words: "nA" },
+  current: { title: "a current into their somata", of: "node_set", number: "amp", value: 0.05, words: "nA", least: "" },
   channel: { title: "their sodium channels", of: "node_set", number: "gbar", value: 0.5, words: "times", more: { mechanisms: "NaTs NaV" } },
 };
 
@@ -58,12 +58,12 @@ const text = (words) => JSON.stringify(words).replaceAll("\x7f", "\\u007f");
 
 /** The part of the dialog of a selection that makes the file. */
 export const studyForm = (kind, { count, place }, placed) => {
-  const { number, value, words } = CHANGES[kind];
+  const { number, value, words, least = 0, most = "" } = CHANGES[kind];
   const whom = place
     ? html`<label class="row"><span>Whom</span><select name="whom"><option value="place" ${placed ? "selected" : ""}>who is at this place, in every animal</option>
       <option value="ids" ${placed ? "" : "selected"}>these neurons, of this animal alone</option></select></label>
       ${placed ? html`<p class="note">Within ${place.near.um} µm of ${place.near.points.length} points: here ${place.count.toLocaleString()} neurons, ${place.both.toLocaleString()} of them among the ${count.toLocaleString()}.</p>` : ""}`
     : "";
   return html`${whom}<label class="row"><span>Change</span><select name="change">${Object.entries(CHANGES).map(([key, { title }]) => html`<option value="${key}" ${key === kind ? "selected" : ""}>${title}</option>`)}</select></label>
-    ${number ? html`<label class="row"><span>${number}</span><span><input name="number" type="number" step="any" value="${value}"> ${words}</span></label>` : ""}`;
+    ${number ? html`<label class="row"><span>${number}</span><span><input name="number" type="number" step="any" required min="${least}" max="${most}" value="${value}"> ${words}</span></label>` : ""}`;
 };

@@ -13,14 +13,16 @@ export default {
 
     const mine = `${Math.random()}`; // several cells may show one viewer
     let page = "";
+    let seen = model.get("address"); // in this cell: it is not told what it said itself, or it would go back there
     const ask = (name, id) => model.send({ name, view: mine, id });
     const tell = (words, transfer = []) => frame.contentWindow?.postMessage(words, "*", transfer);
 
     const fromKernel = (answer, buffers) => {
       if (answer.view !== mine) return;
       const bytes = buffers.map((b) => new Uint8Array(b.buffer ?? b, b.byteOffset ?? 0, b.byteLength).slice().buffer);
-      if (answer.name === "page") frame.srcdoc = page = new TextDecoder().decode(bytes[0]);
-      else tell({ id: answer.id, error: answer.error, block: bytes[0] ?? null }, bytes);
+      if (answer.name !== "page") tell({ id: answer.id, error: answer.error, block: bytes[0] ?? null }, bytes);
+      else if (answer.error) el.textContent = answer.error;
+      else frame.srcdoc = page = new TextDecoder().decode(bytes[0]);
     };
     const fromPage = ({ source, data }) => {
       if (source !== frame.contentWindow) return;
@@ -28,19 +30,24 @@ export default {
       else if (data.ask) ask(data.ask, data.id);
       else if (data.reload) frame.srcdoc = page;
       else {
-        model.set("address", data.address);
+        seen = data.address;
+        model.set("address", seen);
         model.set("node_set", data.nodeSet);
         model.save_changes();
       }
     };
-    const fromPython = () => tell({ address: model.get("address") });
+    const fromElsewhere = () => {
+      if (model.get("address") === seen) return;
+      seen = model.get("address");
+      tell({ address: seen });
+    };
     model.on("msg:custom", fromKernel);
-    model.on("change:address", fromPython);
+    model.on("change:address", fromElsewhere);
     addEventListener("message", fromPage);
     ask("page");
     return () => {
       model.off("msg:custom", fromKernel);
-      model.off("change:address", fromPython);
+      model.off("change:address", fromElsewhere);
       removeEventListener("message", fromPage);
     };
   },

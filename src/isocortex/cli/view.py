@@ -60,8 +60,6 @@ def view(
     from isocortex.viewer.export import write_page
     from isocortex.viewer.session import open_session
 
-    if theme not in ("", "dark", "light"):
-        raise ConfigError(f"there is no theme {theme!r}", field="--theme", fix="Use dark or light.")
     if (export, movie, figure) == (None, None, None):
         if at or theme:
             raise ConfigError("are of pictures", field="--at, --theme",

@@ -47,8 +47,10 @@ class Widget(anywidget.AnyWidget):
                 block = self.session.get(asked["name"])
                 parts = [] if block is None else [zlib.compress(block, 1)]
             self.send(asked, parts)
-        except IsocortexError as error:
+        except Exception as error:  # whatever it is: the page would wait for ever
             self.send({**asked, "error": str(error)})
+            if not isinstance(error, IsocortexError):
+                raise
 
     @property
     def selected(self) -> dict[str, IntArray]:

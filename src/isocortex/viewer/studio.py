@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import os
 import shutil
 import threading
@@ -60,8 +61,8 @@ def write_figure(
     if path.suffix.lower() not in FORMATS:
         raise ConfigError(f"cannot draw a figure of type {path.suffix!r}", file=path,
                           fix=f"Use {', '.join(FORMATS)}.")  # fmt: skip
+    told = _told(addresses, theme)
     with _opened(session) as page:
-        told = {"addresses": [_state(a) for a in addresses], "page": theme}
         drawn = page.evaluate(
             """async (what) => { const blob = await isocortex.figure(isocortex.app, what);
             const text = await new Promise((done) => { const reader = new FileReader();
@@ -111,7 +112,11 @@ def write_film(
     if size not in HEIGHTS:
         raise ConfigError(f"there is no size {size!r}", field="--size",
                           fix=f"Use {', '.join(HEIGHTS)}.")  # fmt: skip
-    program, ratio = encoder(), HEIGHTS[size] / WINDOW[1]
+    if not 0.0 < seconds < math.inf:
+        raise ConfigError(f"a film cannot be {seconds:g} s long", field="--seconds",
+                          fix="Give a number above 0.")  # fmt: skip
+    told = _told(addresses, theme) | {"seconds": seconds, "ratio": HEIGHTS[size] / WINDOW[1]}
+    program = encoder()
     count = max(round(seconds * rate), 2)
 
     def frames(page: Any) -> Iterator[bytes]:
@@ -123,8 +128,6 @@ def write_film(
             progress(k + 1, count)
 
     with _opened(session) as page, disk_errors(path, "write the film"):
-        told = {"addresses": [_state(a) for a in addresses], "seconds": seconds, "ratio": ratio,
-                "page": theme}  # fmt: skip
         comment = page.evaluate(
             """async (what) => { isocortex.film = new isocortex.Film(isocortex.app, what);
             await isocortex.film.begin(); return isocortex.film.words(); }""",
@@ -136,9 +139,11 @@ def write_film(
     return path
 
 
-def _state(address: str) -> str:
-    """What an address shows, without where the page was."""
-    return address.partition("#")[2] if "#" in address else address
+def _told(addresses: Sequence[str], theme: str) -> dict[str, Any]:
+    """What the page is told to draw: of addresses what they show, without where the page was."""
+    if theme not in ("", "dark", "light"):
+        raise ConfigError(f"there is no theme {theme!r}", field="--theme", fix="Use dark or light.")
+    return {"addresses": [a.partition("#")[2] if "#" in a else a for a in addresses], "page": theme}
 
 
 def _program() -> str | None:
@@ -165,20 +170,26 @@ def _opened(session: Session) -> Iterator[Any]:
             try:
                 browser = driver.chromium.launch(executable_path=_program(), args=options)
             except Error as error:
+                reason = error.message.strip().splitlines()[0]
                 raise ConfigError(
-                    "there is no Chromium to draw with", fix="playwright install chromium"
+                    f"no Chromium can be started to draw with: {reason}",
+                    fix="playwright install --with-deps chromium",
                 ) from error
-            width, height = WINDOW
-            page = browser.new_page(viewport={"width": width, "height": height})
-            page.goto(server.url)
-            page.wait_for_selector("body[data-ready]", timeout=0)
-            if page.locator("body").get_attribute("data-ready") == "failed":
+            try:
+                width, height = WINDOW
+                page = browser.new_page(viewport={"width": width, "height": height})
+                page.goto(server.url, timeout=0)
+                page.wait_for_selector("body[data-ready]", timeout=0)
+                if page.locator("body").get_attribute("data-ready") == "failed":
+                    raise Error(page.locator("#notice").inner_text())
+                yield page
+            except Error as error:
                 raise ConfigError(
-                    f"the page could not draw: {page.locator('#notice').inner_text()}",
+                    f"the page could not draw: {error.message.strip().splitlines()[0]}",
                     fix="Draw with isocortex plot.",
-                )
-            yield page
-            browser.close()
+                ) from error
+            finally:
+                browser.close()
     finally:
         server.shutdown()
         server.server_close()
