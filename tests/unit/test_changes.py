@@ -556,22 +556,18 @@ def test_a_change_after_the_onset_is_a_branch_from_then(config, control, changed
     ]  # fmt: skip
 
 
-def test_delays_that_change_on_the_way_are_a_branch_from_then(tmp_path):
-    """Also where the run is stopped in between; single synapses cannot be followed."""
-    late = ex.synapses(source="drive", delay=2.5, start=20, stop=30)
+def test_delays_do_not_change_on_the_way(tmp_path):
+    """Of the spikes under way some would be lost, others come twice."""
     options = {"threads": 1, "progress": None}
-    whole = ic.run(write(tmp_path / "a", late), output_dir=tmp_path / "whole", **options)
-    plain = ic.run(write(tmp_path / "b"), save_at=20, **options)
-    state = plain.directory / "state_20ms.h5"
-    branch = ic.run(write(tmp_path / "c", late), start_from=state, **options)
-    after, before = (r.report("soma").values[-200:] for r in (whole, plain))
-    np.testing.assert_array_equal(branch.report("soma").values, after)
-    assert (after != before).any()
-    path, part = write(tmp_path / "d", late), tmp_path / "part"
-    ic.run(path, output_dir=part, tstop=26, checkpoint_every=10, **options)
-    require_equal(ic.continue_run(part, tstop=40, **options).directory, whole.directory)
-    with pytest.raises(ConfigError, match=r"reports.single: delays change on the way"):
-        ic.run(write(tmp_path / "e", late, reports=REPORTS), **options)
+    for name, times in (("begins", {"start": 20}), ("ends", {"stop": 30})):
+        path = write(tmp_path / name, ex.synapses(weight=2.0), ex.synapses(delay=2.5, **times))
+        with pytest.raises(ConfigError, match=r"\[1\].delay: delays cannot change on the way"):
+            ic.run(path, **options)
+    late = {"name": "o", "source": "drive", "target": "cells", "delay": 20.0,
+            "synapse_delay_override": 2.5}  # fmt: skip
+    path = with_sections(write(tmp_path / "override"), connection_overrides=[late])
+    with pytest.raises(ConfigError, match=r"overrides.o.synapse_delay_override: delays cannot"):
+        ic.run(path, **options)
 
 
 @pytest.mark.parametrize("precision", ["double", "mixed"])

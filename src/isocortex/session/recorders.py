@@ -28,27 +28,32 @@ def schedules_of(simulation: Simulation, begin: float = 0.0) -> list[Schedule]:
 
 
 def require_steady_delays(simulation: Simulation) -> None:
-    """Refuse to follow single synapses whose delays change on the way.
+    """Refuse delays that change on the way.
 
-    What is on its way to them then is known by spikes, not by synapses.
+    Spikes that are under way are known by when they arrive next, not by synapses: by other delays
+    some would be lost, others come twice.
 
     Parameters
     ----------
     simulation : none of its changes in force.
     """
-    single = next((spec for spec in simulation.reports if spec.connections is not None), None)
-    changes = any(
-        isinstance(change, SynapseChange)
+    changed = [
+        f"{change.where(number)}.delay"
+        for number, change in enumerate(simulation.changes)
+        if isinstance(change, SynapseChange)
         and change.delay != 1.0
         and (change.start > 0.0 or change.stop is not None)
-        for change in simulation.changes
-    )
-    overridden = any(o.delay is not None and o.start > 0.0 for o in simulation.overrides)
-    if single is not None and (changes or overridden):
+    ]
+    overridden = [
+        f"connection_overrides.{o.name}.synapse_delay_override"
+        for o in simulation.overrides
+        if o.delay is not None and o.start > 0.0
+    ]
+    for field in [*changed, *overridden]:
         raise ConfigError(
-            "delays change on the way, and single synapses cannot be followed then",
-            file=simulation.config_file, field=f"reports.{single.name}",
-            fix="Leave the report out, or let the delays be changed from the beginning.",
+            "delays cannot change on the way: spikes that are under way would be lost or come twice",
+            file=simulation.config_file, field=field,
+            fix="Let them be changed from the beginning to the end.",
         )  # fmt: skip
 
 
