@@ -116,6 +116,10 @@ def test_a_lasso_from_straight_above_knows_which_way_is_up(look):
     draw_loop(page, "Lasso", corners)
     inside, clear = within(page, corners)
     assert (selected(page) == inside)[clear].all() and 20 < inside.sum() < len(inside) / 2
+    before = np.array(page.evaluate(AT))
+    words = viewer_page.wait_for_hash(page, "lasso=new")
+    again = look(words.removeprefix("#"))  # which holds the camera too
+    assert np.abs(np.array(again.evaluate(AT)) - before)[:, :2].max() < 3
 
 
 def test_neurons_are_shown_by_rate(look, session):

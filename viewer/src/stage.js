@@ -70,7 +70,7 @@ export class Stage {
 
   keep() {
     const numbers = [...this.camera.position.toArray(), ...this.controls.target.toArray()];
-    this.state.set({ camera: numbers.map((x) => +x.toFixed(4)).join("_") });
+    this.state.set({ camera: numbers.map((x) => +x.toFixed(7)).join("_") });
   }
 
   /** Show a view. */
