@@ -563,7 +563,7 @@ def test_delays_do_not_change_on_the_way(tmp_path):
         path = write(tmp_path / name, ex.synapses(weight=2.0), ex.synapses(delay=2.5, **times))
         with pytest.raises(ConfigError, match=r"\[1\].delay: delays cannot change on the way"):
             ic.run(path, **options)
-    late = {"name": "o", "source": "drive", "target": "cells", "delay": 20.0,
+    late = {"name": "o", "source": "drive", "target": "cells", "weight": 1.0, "delay": 20.0,
             "synapse_delay_override": 2.5}  # fmt: skip
     path = with_sections(write(tmp_path / "override"), connection_overrides=[late])
     with pytest.raises(ConfigError, match=r"overrides.o.synapse_delay_override: delays cannot"):

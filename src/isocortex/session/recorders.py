@@ -51,7 +51,7 @@ def require_steady_delays(simulation: Simulation) -> None:
     ]
     for field in [*changed, *overridden]:
         raise ConfigError(
-            "delays cannot change on the way: spikes that are under way would be lost or come twice",
+            "delays cannot change on the way: spikes under way would be lost or come twice",
             file=simulation.config_file, field=field,
             fix="Let them be changed from the beginning to the end.",
         )  # fmt: skip
