@@ -176,7 +176,8 @@ def test_electrodes_on_the_skull_see_every_run_unless_voltages_are_clamped(done)
     by_input, by_change = (
         study(arms={"control": [], "clamped": [each]}) for each in (clamp, ex.clamp("VISp", -60.0))
     )
-    for made, there in ((study(), True), (by_input, False), (by_change, False)):
+    own = study(recipe={"area_layer": "areas.csv"})  # not the atlas' areas
+    for made, there in ((study(), True), (by_input, False), (by_change, False), (own, False)):
         assert ("eeg" in made.config_of(1, (), 70.0)["reports"]) is there
 
 

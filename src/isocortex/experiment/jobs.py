@@ -64,7 +64,7 @@ class Job:
         here = Path(self.folder)
         facts: dict[str, Any] = {"isocortex": __version__}
         if self.recipe is not None:
-            facts |= {"recipe": self.recipe, "electrodes": ELECTRODES}
+            facts |= {"recipe": self.recipe, "electrodes": electrodes_of(self.recipe)}
             return dict(json.loads(json.dumps(facts)))
         circuit = here.parent / CIRCUIT
         files = {"config": here / CONFIG, "circuit": circuit / "circuit_config.json",
@@ -100,7 +100,8 @@ class Job:
         goes_on = (here / OUTPUT / CHECKPOINT).is_file() and _told(here / ASKED) == mark
         (here / DONE).unlink(missing_ok=True)
         if self.recipe is not None:
-            build_cortex(here, CortexModel.make(Recipe(**self.recipe)), eeg=ELECTRODES)
+            made, over = CortexModel.make(Recipe(**self.recipe)), electrodes_of(self.recipe)
+            build_cortex(here, made, eeg=over)
         else:
             write_json(here / ASKED, mark)
             self._run(goes_on, told)
@@ -130,13 +131,19 @@ class Job:
         if self.recipe is not None:
             changed = {name: value for name, value in self.recipe.items()
                        if value != Recipe.__dataclass_fields__[name].default}  # fmt: skip
-            told = [*changed.items(), *(("eeg", area) for area in ELECTRODES)]
+            told = [*changed.items(), *(("eeg", area) for area in electrodes_of(self.recipe))]
             options = " ".join(f"--{k.replace('_', '-')} {v}" for k, v in told)
             return f"isocortex build cortex -o . {options}"
         more = f" --save-at {self.saves_at:g}" if self.saves_at is not None else ""
         if self.begins_at is not None and self.needs is not None:
             more = f" --from ../{Path(self.needs).name}/{OUTPUT}/{state_name(self.begins_at)}"
         return f"isocortex run {CONFIG} --precision {self.precision}{more}"
+
+
+def electrodes_of(recipe: dict[str, Any]) -> tuple[str, ...]:
+    """Areas with electrodes over them; none where areas, or the head, are not the atlas' own."""
+    own = recipe.get("annotation") or recipe.get("area_layer")
+    return () if own else ELECTRODES
 
 
 def perform(job: dict[str, Any]) -> float:

@@ -15,7 +15,7 @@ from isocortex.cortex.head import TABLE, report_of_eeg
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError
 from isocortex.experiment.changes import Change
-from isocortex.experiment.jobs import CIRCUIT, CONFIG, Job, write_json
+from isocortex.experiment.jobs import CIRCUIT, CONFIG, Job, electrodes_of, write_json
 from isocortex.experiment.pieces import Piece, with_pieces
 from isocortex.experiment.running import Progress, alone_in, perform_all, processes_for
 from isocortex.session.launcher import usable_cores
@@ -144,13 +144,14 @@ class Study:
 
     def config_of(self, seed: int, pieces: Sequence[Piece], tstop: float) -> dict[str, Any]:
         """The SONATA configuration of a run."""
-        config = simulation_config(self.recipe_of(seed), tstop)
+        recipe = self.recipe_of(seed)
+        config = simulation_config(recipe, tstop)
         config["network"] = f"$BASE_DIR/../{CIRCUIT}/circuit_config.json"
         config["node_sets_file"] = f"$BASE_DIR/../{CIRCUIT}/node_sets.json"
         config["reports"] = {
             name: {**config["reports"][name], "dt": REPORT_STEP} for name in KEPT_REPORTS
         }
-        if not self.clamps:
+        if electrodes_of(asdict(recipe)) and not self.clamps:
             config["reports"][EEG] = report_of_eeg(f"$BASE_DIR/../{CIRCUIT}/{TABLE}")
         return with_pieces(config, pieces)
 
