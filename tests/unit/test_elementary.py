@@ -83,7 +83,8 @@ def test_what_decides_takes_no_function_of_the_machine(request):
         "experiment",
     )
     seen = (
-        "cells/extracellular.py",  # weights of reports
+        "cells/extracellular.py",
+        "cells/head.py",  # weights of reports
         # what a script draws and writes into files, with BMTK's bits
         "bmtk/builder/auxi/node_params.py",
         "bmtk/utils/reports/spike_trains/generators.py",

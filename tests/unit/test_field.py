@@ -357,14 +357,20 @@ def test_what_bmtks_environment_builder_writes(case, base, caplog):
 
 
 @pytest.mark.parametrize(
-    "name", ["tau2", "erev", "conductance", "u_syn", "v_rev", "reversal_potential", "threshold"]
-)
-def test_parameters_among_edge_types(case, name):
+    ("name", "said"),
+    [
+        *((name, f"edge types/{name}: is not read.*dynamics_params")
+          for name in ("tau2", "erev", "v_rev", "reversal_potential", "threshold")),
+        *((name, f"{name} is read by no synapse of model_template 'exp2syn'.*dynamics_params")
+          for name in ("conductance", "u_syn")),
+    ],
+)  # fmt: skip
+def test_parameters_among_edge_types(case, name, said):
     folder = case()
     types = (folder / "edges_types.csv").read_text()
     lines = [f"{line} {end}" for line, end in zip(types.splitlines(), (name, "5.0"), strict=True)]
     (folder / "edges_types.csv").write_text("\n".join(lines))
-    with pytest.raises(InputError, match=f"edge types/{name}: is not read.*dynamics_params"):
+    with pytest.raises(InputError, match=said):
         load_circuit(folder / "config.json")
 
 

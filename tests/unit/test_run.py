@@ -548,7 +548,7 @@ def test_errors_of_the_cell_parameters_name_the_file(tmp_path):
     ("synapse", "words"),
     [
         ({"delay": -1.0}, ["drive_edges.h5", "delay -1"]),
-        ({"model_template": "tmgsyn"}, ["tmgsyn", "exp2syn"]),
+        ({"model_template": "pyr2pyr"}, ["pyr2pyr", "exp2syn"]),
         ({"dynamics_params": "no.json"}, ["no.json", "synapse parameters"]),
         ({"syn_weight": None}, ["drive_edges.h5", "no syn_weight"]),
         ({"distance_range": "[9, 1]"}, ["edge_types.csv", "distance_range", "edge type 0"]),

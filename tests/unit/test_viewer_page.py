@@ -67,10 +67,11 @@ def test_neurons_flash_when_they_spike(look, session):
 
 def test_cells_are_silent_in_the_time_that_their_rates_are_of(look, session):
     page = look("t=0")
-    page.evaluate("(isocortex.app.since = () => 60, isocortex.app.detail.population())")
+    since = 0.8 * session.duration
+    page.evaluate(f"(isocortex.app.since = () => {since}, isocortex.app.detail.population())")
     told = page.locator("dt:text-is('silent') + dd").first.inner_text()
     spikes, n = session.feed.all(), len(session.scene.node_id)
-    late = 1.0 - len(np.unique(spikes.neuron[spikes.time >= 60.0])) / n
+    late = 1.0 - len(np.unique(spikes.neuron[spikes.time >= since])) / n
     ever = 1.0 - len(np.unique(spikes.neuron)) / n
     assert told == f"{100.0 * late:.0f} %" != f"{100.0 * ever:.0f} %"
 
