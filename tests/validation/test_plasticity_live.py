@@ -5,25 +5,30 @@ the deterministic synapses of the Blue Brain Project for `exp2syn_tm`. NEURON co
 Needs NEURON and BMTK in the same environment (`make test-oracle`).
 """
 
-import json
 import subprocess
 import sys
-from pathlib import Path
 from textwrap import dedent
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from bionet_case import bionet_case, two_models
+from bursts_case import (
+    both,
+    compile_mods,
+    require_same_spikes,
+    write_bursts,
+    write_cells,
+    write_configuration,
+    write_edge_types,
+)
 
 import isocortex as ic
-from isocortex.sonata.write import write_edges, write_nodes, write_types
+from isocortex.sonata.write import write_edges
 
 pytest.importorskip("neuron")
 pytest.importorskip("bmtk")
 
-CELLS, DRIVE, TSTOP = 5, 4, 300.0
+CELLS, DRIVE = 5, 4
 FASTER = {"tau_r0": 600.0, "p0": 0.4, "tau_FDR": 300.0}
 #: template: parameters, more of the mod file, its derivatives, what a spike does to its states, and
 #: by what it counts; those of `late` take that from the step before.
@@ -159,47 +164,19 @@ def _mod(name):
     """)
 
 
-def _compile(folder):
-    """BMTK's channels and these synapses, where NEURON finds them."""
-    import bmtk
-
-    folder.mkdir()
-    channels = Path(bmtk.__file__).parent / "utils" / "scripts" / "bionet" / "mechanisms"
-    files = {file.name: file.read_text() for file in (channels / "modfiles").glob("*.mod")}
-    files |= {f"{name}.mod": _mod(name) for name in FORMS}
-    files |= {"exp2syn_tm.mod": dedent(TWO_TERMS), "tmgsyn.mod": dedent(THREE_STATES)}
-    (folder / "modfiles").mkdir()
-    for name, text in files.items():
-        (folder / "modfiles" / name).write_text(text)
-    tool = Path(sys.executable).parent / "nrnivmodl"
-    subprocess.run([tool, "modfiles"], cwd=folder, check=True, capture_output=True)
-
-
-def _types(folder):
-    """Edge types of every template with two delays each."""
-    (folder / "synapses").mkdir()
+def _types():
+    """Template, parameters and weight of every type of edges."""
     values = {name: (name, form[0]) for name, form in FORMS.items()}
     values |= {name: ("exp2syn_tm", {**TM, **release}) for name, release in RELEASES.items()}
     values["tmgsyn"] = ("tmgsyn", THREE)
-    rows = []
-    for name, (template, numbers) in values.items():
-        (folder / "synapses" / f"{name}.json").write_text(json.dumps(numbers))
-        rows += [(template, f"{name}.json", 0.006, delay) for delay in (1.3, 2.75)]
-    table = pd.DataFrame(rows, columns=["model_template", "dynamics_params", "syn_weight", "delay"])
-    table.insert(0, "edge_type_id", range(len(table)))
-    write_types(folder / "edge_types.csv", table)
-    return len(table)
+    return {name: (*both_of, 0.006) for name, both_of in values.items()}
 
 
 def _write(folder):
     """Cells that excite each other and virtual ones that burst; returns the configuration."""
     random = np.random.default_rng(11)
-    write_types(folder / "cortex_types.csv", two_models())
-    virtual = pd.DataFrame({"node_type_id": [0], "model_type": "virtual"})
-    write_types(folder / "drive_types.csv", virtual)
-    write_nodes(folder / "cortex.h5", "cortex", np.arange(CELLS) % 2)
-    write_nodes(folder / "drive.h5", "drive", np.zeros(DRIVE, int))
-    n_types = _types(folder)
+    write_cells(folder, CELLS, DRIVE)
+    n_types = write_edge_types(folder, _types())
     columns = ["source_node_id", "target_node_id", "edge_type_id", "afferent_section_id",
                "afferent_section_pos"]  # fmt: skip
     for source, n, several in (("cortex", CELLS, 2), ("drive", DRIVE, 3)):
@@ -208,44 +185,12 @@ def _write(folder):
                 for kind in range(n_types) for _ in range(several)]  # fmt: skip
         table = pd.DataFrame(rows, columns=columns)
         write_edges(folder / f"{source}_cortex.h5", source, "cortex", (n, CELLS), table)
-    with h5py.File(folder / "spikes.h5", "w") as file:
-        trains = [_bursts(random) for _ in range(DRIVE)]
-        order = np.argsort(np.concatenate(trains), kind="stable")
-        file["spikes/drive/node_ids"] = np.repeat(
-            np.arange(DRIVE, dtype=np.uint64), [len(t) for t in trains]
-        )[order]
-        file["spikes/drive/timestamps"] = np.concatenate(trains)[order]
-        file["spikes/drive/timestamps"].attrs["units"] = "ms"
-    _compile(folder / "mechanisms")
-    config = bionet_case(folder, TSTOP, ["cortex", "drive"], ["cortex_cortex", "drive_cortex"]) | {
-        "node_sets": {"biophysical": {"model_type": "biophysical"}},
-        "inputs": {
-            "s": {"input_type": "spikes", "module": "sonata", "node_set": "drive",
-                  "input_file": "$BASE/spikes.h5"},
-            "i": {"input_type": "current_clamp", "module": "IClamp", "amp": 0.25, "delay": 5.0,
-                  "duration": 290.0, "node_set": {"population": "cortex"}},
-        },
-        "output": {"output_dir": "$BASE/bionet", "spikes_file": "spikes.h5", "log_file": "log.txt",
-                   "overwrite_output_dir": True},
-        "reports": {
-            "v": {"module": "membrane_report", "variable_name": "v", "cells": "biophysical",
-                  "sections": "soma"},
-            "tau_FDR": {"module": "netcon_report", "variable_name": "tau_FDR",
-                        "syn_type": "stp2syn"},
-            **{f"g_{name}": {"module": "netcon_report", "variable_name": "g", "syn_type": name}
-               for name in (*FORMS, "exp2syn_tm", "tmgsyn")},
-        },
-    }  # fmt: skip
-    path = folder / "simulation.json"
-    path.write_text(json.dumps(config))
-    return path
-
-
-def _bursts(random):
-    """Bursts with pauses between them, anywhere within steps, some spikes in the same one."""
-    begin = np.arange(5.0, TSTOP, 45.0) + random.uniform(0.0, 20.0, 7)
-    spikes = begin[:, None] + np.cumsum(random.choice([0.03, 0.1, 1.3, 4.0, 9.7], (7, 6)), axis=1)
-    return np.sort(spikes.ravel())
+    write_bursts(folder, DRIVE, random)
+    mods = {name: _mod(name) for name in FORMS}
+    mods |= {"exp2syn_tm": dedent(TWO_TERMS), "tmgsyn": dedent(THREE_STATES)}
+    compile_mods(folder / "mechanisms", mods)
+    single = {f"g_{name}": (name, "g") for name in (*FORMS, "exp2syn_tm", "tmgsyn")}
+    return write_configuration(folder, 0.25, {"tau_FDR": ("stp2syn", "tau_FDR"), **single})
 
 
 @pytest.fixture(scope="module")
@@ -258,29 +203,16 @@ def results(tmp_path_factory):
 
 
 def test_every_spike_is_at_its_step(results):
-    bionet, ours = results
-    with h5py.File(bionet / "spikes.h5") as file:
-        group = file["spikes/cortex"]
-        expected = sorted(zip(group["node_ids"][:], group["timestamps"][:], strict=True))
-    found = sorted(zip(ours.spikes["node_ids"], ours.spikes["timestamps"], strict=True))
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
-    assert len(expected) > 30
+    require_same_spikes(*results, more_than=30)
 
 
 def test_voltages_are_neurons(results):
-    bionet, ours = results
-    with h5py.File(bionet / "v.h5") as theirs, h5py.File(ours.directory / "v.h5") as file:
-        expected, found = (f["report/cortex/data"][:] for f in (theirs, file))
+    expected, found = both(*results, "v")
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["tau_FDR", *(f"g_{n}" for n in (*FORMS, "exp2syn_tm", "tmgsyn"))])
 def test_single_synapses_are_neurons(results, name):
-    bionet, ours = results
-    with (
-        h5py.File(bionet / f"{name}.h5") as theirs,
-        h5py.File(ours.directory / f"{name}.h5") as file,
-    ):
-        expected, found = (f["report/cortex/data"][:] for f in (theirs, file))
+    expected, found = both(*results, name)
     assert found.shape == expected.shape and (expected.max(axis=0) > 0).all()
     np.testing.assert_allclose(found, expected, rtol=2.0**-22, atol=1e-9 * expected.max())

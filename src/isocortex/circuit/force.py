@@ -113,6 +113,32 @@ def in_force(simulation: Simulation, time: float = 0.0) -> Simulation:
     )  # fmt: skip
 
 
+def require_steady_delays(simulation: Simulation) -> None:
+    """Refuse delays that change on the way.
+
+    Spikes that are under way are known by when they arrive next, not by synapses: by other delays
+    some would be lost, others come twice.
+    """
+    fields = [
+        f"{change.where(number)}.delay"
+        for number, change in enumerate(simulation.changes)
+        if isinstance(change, SynapseChange)
+        and change.delay != 1.0
+        and (change.start > 0.0 or change.stop is not None)
+    ]
+    fields += [
+        f"connection_overrides.{override.name}.synapse_delay_override"
+        for override in simulation.overrides
+        if override.delay is not None and override.start > 0.0
+    ]
+    if fields:
+        raise ConfigError(
+            "delays cannot change on the way: spikes under way would be lost or come twice",
+            file=simulation.config_file, field=fields[0],
+            fix="Let them be changed from the beginning to the end.",
+        )  # fmt: skip
+
+
 def rebuilt_at(simulation: Simulation) -> list[int]:
     """The steps, ascending, as which begin the network is another than before."""
     times = {o.start for o in simulation.overrides}

@@ -207,8 +207,7 @@ def _potential(result: StudyResult, arm: str, seed: int) -> DataArray | None:
     """Potential at the skull of a run, with what it has in common with others, mV."""
     from xarray import concat
 
-    run = result.run(arm, seed)
-    parts = [each for each in (run.stem, run.result) if each is not None]
+    parts = result.run(arm, seed).parts
     if any(EEG not in each.potentials for each in parts):
         return None
     return concat([each.potential(EEG) for each in parts], "time")
@@ -275,8 +274,7 @@ def one_cell(result: StudyResult, seed: int) -> Figure | None:
 
 def _reports(result: StudyResult, arm: str, seed: int, name: str) -> list[DataArray]:
     """A report of a run, after what the run has in common with others."""
-    run = result.run(arm, seed)
-    parts = [each for each in (run.stem, run.result) if each is not None]
+    parts = result.run(arm, seed).parts
     return [each.report(name) for each in parts if name in each.reports]
 
 

@@ -46,6 +46,11 @@ class StudyRun:
         self.result = Result(folder / OUTPUT)
         self.stem = None if stem is None else Result(stem / OUTPUT)
 
+    @property
+    def parts(self) -> list[Result]:
+        """The stem, if there is one, and the result."""
+        return [self.result] if self.stem is None else [self.stem, self.result]
+
     @cached_property
     def table(self) -> pd.DataFrame:
         """All spikes from 0 on, as results have them."""

@@ -22,12 +22,10 @@ from isocortex.network.drawn.place import first_node
 from isocortex.network.drawn.pool import Pool
 from isocortex.network.drawn.tables import Tables
 from isocortex.network.factors import Factors, factors_of
-from isocortex.network.network import Connections, DrawnSynapses, Slots
+from isocortex.network.network import FEW, Connections, DrawnSynapses, Slots
 from isocortex.network.sources import BIOPHYSICAL, POINT, VIRTUAL, Sources
 from isocortex.network.touched import Watch
 
-#: With fewer synapses than this part of all places, the places in use are sorted, not marked.
-FEW = 16
 #: Kinetics are numbered in 16 bits where there are many numbers.
 MOST_KINDS = 1 << 16
 

@@ -24,6 +24,9 @@ from isocortex.network.poisson import PoissonSources, no_sources
 if TYPE_CHECKING:
     from isocortex.network.touched import Touched
 
+#: With fewer synapses than this part of all places, the places in use are sorted, not marked.
+FEW = 16
+
 
 @dataclass(frozen=True)
 class Slots:

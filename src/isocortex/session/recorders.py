@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.circuit import Simulation
-from isocortex.circuit.changes import SynapseChange
 from isocortex.errors import ConfigError, located
 from isocortex.network.network import Network
 from isocortex.report.netcons import ConnectionRecorder
@@ -25,36 +24,6 @@ def schedules_of(simulation: Simulation, begin: float = 0.0) -> list[Schedule]:
         with located(simulation.config_file, f"reports.{spec.name}"):
             found.append(Schedule(spec, sampling))
     return found
-
-
-def require_steady_delays(simulation: Simulation) -> None:
-    """Refuse delays that change on the way.
-
-    Spikes that are under way are known by when they arrive next, not by synapses: by other delays
-    some would be lost, others come twice.
-
-    Parameters
-    ----------
-    simulation : none of its changes in force.
-    """
-    changed = [
-        f"{change.where(number)}.delay"
-        for number, change in enumerate(simulation.changes)
-        if isinstance(change, SynapseChange)
-        and change.delay != 1.0
-        and (change.start > 0.0 or change.stop is not None)
-    ]
-    overridden = [
-        f"connection_overrides.{o.name}.synapse_delay_override"
-        for o in simulation.overrides
-        if o.delay is not None and o.start > 0.0
-    ]
-    for field in [*changed, *overridden]:
-        raise ConfigError(
-            "delays cannot change on the way: spikes under way would be lost or come twice",
-            file=simulation.config_file, field=field,
-            fix="Let them be changed from the beginning to the end.",
-        )  # fmt: skip
 
 
 def recorders_of(

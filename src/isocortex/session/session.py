@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isocortex.circuit import ReportSpec, Simulation
+from isocortex.circuit.force import require_steady_delays
 from isocortex.engine.state import Snapshot, State
 from isocortex.errors import ConfigError
 from isocortex.interrupt import interruptible
@@ -25,12 +26,7 @@ from isocortex.session.facts import facts_of, text_of, told_of
 from isocortex.session.loop import Observer, Run
 from isocortex.session.outputs import Files, Sampled, writers_of
 from isocortex.session.ranks import Ranks
-from isocortex.session.recorders import (
-    cells_among,
-    recorders_of,
-    require_steady_delays,
-    schedules_of,
-)
+from isocortex.session.recorders import cells_among, recorders_of, schedules_of
 from isocortex.session.recording import Spikes, Trace
 from isocortex.session.setup import BUILDING, READING, Options, build, describe, lay_out, load
 from isocortex.session.start import Start, bounds_of
@@ -288,8 +284,7 @@ def prepare(
         clock.lap(READING)
         files = Files.of(simulation, options.overwrite, plan.states if plan else ())
         text = text_of(simulation.config_file)
-        if writes:
-            require_steady_delays(simulation)
+        require_steady_delays(simulation)
         if plan is not None:
             plan.check(simulation.tstop)
         if start is not None:

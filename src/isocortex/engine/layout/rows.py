@@ -11,10 +11,8 @@ from isocortex.arrays import IntArray
 from isocortex.engine import cable
 from isocortex.engine.layout.blocks import Blocks
 from isocortex.engine.layout.models import ModelTables, parent_words
-from isocortex.network.network import Network
+from isocortex.network.network import FEW, Network
 
-#: With fewer slots than this part of all places, the places in use are sorted, not marked.
-FEW = 16
 PIECE = 1 << 20  # slots laid out at a time: temporary arrays stay small
 
 
