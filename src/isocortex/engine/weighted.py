@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.compiling import leaf
+from isocortex.compiling import compiled, leaf
 from isocortex.engine.interface import CellSums, FloatArray, IntArray
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.network.network import Network
@@ -100,9 +100,16 @@ def add_columns(
         if not table.summed:
             values[:, table.column : table.column + n * width] = part
             continue
-        total = values[:, table.column : table.column + width]
-        for k in range(n):
-            total += part[:, k * width : (k + 1) * width]
+        _add_up(part, values[:, table.column : table.column + width])
+
+
+@compiled
+def _add_up(part, total):
+    """Add every cell's columns to ``total``, one cell after the other."""
+    for step in range(len(part)):
+        for k in range(part.shape[1] // total.shape[1]):
+            for c in range(total.shape[1]):
+                total[step, c] += part[step, k * total.shape[1] + c]
 
 
 @leaf
@@ -112,11 +119,17 @@ def weigh(weighted, block, due, out, V, lanes):
         if not due[weighted.group[k]]:
             continue
         width, at, v = weighted.width[k], weighted.first[k], weighted.element[k]
-        into = out[weighted.sum[k] : weighted.sum[k] + width]
-        for _ in range(weighted.nodes[k]):
-            voltage = np.float64(V[v])
-            row = weighted.weight[at : at + width]
-            for c in range(width):
-                into[c] += row[c] * voltage
-            at += width
-            v += lanes
+        into, n = weighted.sum[k], weighted.nodes[k]
+        for c in range(0, width - 1, 2):  # two sums at a time, in registers: each waits for itself
+            one, other = out[into + c], out[into + c + 1]
+            for node in range(n):
+                voltage, row = np.float64(V[v + node * lanes]), at + node * width + c
+                one += weighted.weight[row] * voltage
+                other += weighted.weight[row + 1] * voltage
+            out[into + c], out[into + c + 1] = one, other
+        if width % 2:
+            last = out[into + width - 1]
+            for node in range(n):
+                voltage = np.float64(V[v + node * lanes])
+                last += weighted.weight[at + node * width + width - 1] * voltage
+            out[into + width - 1] = last
