@@ -137,6 +137,13 @@ def test_a_file_that_is_no_toml_is_refused(tmp_path):
         ex.read_study(tmp_path / "a.toml")
 
 
+@pytest.mark.parametrize("arms", ["arms = {control = []}", "[[arms]]\nchanges = []", ""])
+def test_arms_that_are_no_list_are_named(tmp_path, arms):
+    (tmp_path / "a.toml").write_text(f'title = "x"\n{arms}')
+    with pytest.raises(ConfigError, match=r"a.toml: arms: must be a list of tables, each with"):
+        ex.read_study(tmp_path / "a.toml")
+
+
 # --- verdicts ---------------------------------------------------------------------------------
 
 

@@ -71,10 +71,16 @@ def study_of(told: Mapping[str, Any], file: Path | None = None, **other: Any) ->
                 "is unknown", file=file, field=name,
                 fix=f"There are arms, {', '.join((*OF_STUDY, *OF_ABOUT))}.",
             )  # fmt: skip
+    listed = told.get("arms")
+    if not isinstance(listed, list) or not all(
+        isinstance(each, dict) and "name" in each for each in listed
+    ):
+        raise ConfigError("must be a list of tables, each with a name", file=file, field="arms",
+                          fix='Write [[arms]], and name = "control" below it.')  # fmt: skip
     try:
         arms = {
             each["name"]: [change_of(change, file) for change in each.get("changes", ())]
-            for each in told["arms"]
+            for each in listed
         }
         about = About.read({"name": file.stem if file else "", **told})
         values = {name: told[name] for name in OF_STUDY if name in told}
