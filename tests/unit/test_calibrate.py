@@ -269,9 +269,32 @@ def test_between_two_scales_the_background_lies_between(tmp_path):
     assert load_drive(file, 0.05).inputs["5", "Pvalb", "2"] == (30, 1.5)
 
 
-def test_the_background_of_a_recipe_is_that_of_its_scale():
+def test_between_two_in_degrees_the_background_lies_between(tmp_path):
+    """At each of them between scales; where one has a single scale, that."""
+    file = tmp_path / "drive.csv"
+    file.write_text(
+        "layer,class,model,scale,in_degree,synapses,nS\n2/3,IT,1,0.001,0.1,40,0.8\n"
+        "2/3,IT,1,0.1,0.1,20,0.4\n2/3,IT,1,0.005,1,40,0.2\n"
+    )
+    kind = ("2/3", "IT", "1")
+    for scale, share, given in (
+        (0.01, 0.1, (20, 0.8)), (0.01, 0.01, (20, 0.8)), (0.01, 1.0, (40, 0.2)),
+        (1.0, 1.0, (40, 0.2)), (1.0, 0.1, (20, 0.4)), (1.0, 0.5, (20, 0.4)),
+    ):  # fmt: skip
+        assert load_drive(file, scale, share).inputs[kind] == pytest.approx(given)
+    amount = np.sqrt(16.0 * 8.0)
+    number, weight = load_drive(file, 0.01, np.sqrt(0.1)).inputs[kind]
+    assert number == 20 and number * weight == pytest.approx(amount, rel=1e-5)
+    file.write_text("layer,class,model,in_degree,synapses,nS\n2/3,IT,1,1.5,40,0.8\n")
+    with pytest.raises(InputError, match="line 2, column in_degree: '1.5' is no share of the syn"):
+        load_drive(file)
+
+
+def test_the_background_of_a_recipe_is_that_of_its_scale_and_in_degree():
     inputs = CortexModel.make(Recipe(scale=0.0015, in_degree=0.02)).drive.inputs
     assert inputs == load_drive(None, 0.0015).inputs
+    of_all = CortexModel.make(Recipe(scale=0.005, in_degree=1.0)).drive.inputs
+    assert of_all == load_drive(None, 0.005, 1.0).inputs != load_drive(None, 0.005).inputs
     assert inputs != load_drive(None, 0.001).inputs and inputs != load_drive(None, 0.002).inputs
 
 

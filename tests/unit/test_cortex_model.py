@@ -12,7 +12,7 @@ from isocortex.cortex.expected import long_synapses
 from isocortex.cortex.homeostasis import strength_by_area
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
-from isocortex.cortex.thinning import SPREAD, Thinning, excitation_by_scale, normal
+from isocortex.cortex.thinning import SPREAD, STRENGTHENING, Thinning, excitation_among, normal
 from isocortex.errors import ConfigError
 from isocortex.network.drawn.place import Synapses
 from isocortex.network.drawn.tables import TRIED_TOGETHER
@@ -234,8 +234,8 @@ def test_fewer_stronger_synapses_keep_the_mean_and_the_variance_of_the_input(cel
         _, connection = np.unique(pair, return_inverse=True)
         each = np.bincount(connection, weight[mine])
         n = (cortex.group == group_of(cell_class)).sum()
-        # excitation among excitatory neurons is weaker in small models, see thinning
-        by = excitation_by_scale(cortex.recipe.scale) if cell_class[1] == "IT" else 1.0
+        # excitation among excitatory neurons goes by scale and in-degree, see thinning
+        by = excitation_among(cortex.recipe.scale, kept) if cell_class[1] == "IT" else 1.0
         excites = np.bincount(connection, cortex.excitatory[made.source[mine]]) > 0
         each[excites] /= by
         sums[kept] = np.array([mine.sum() / kept, each.sum(), (each**2).sum()]) / n
@@ -247,17 +247,25 @@ def test_fewer_stronger_synapses_keep_the_mean_and_the_variance_of_the_input(cel
         assert variance == pytest.approx(1.0, rel=0.12)
 
 
-def test_excitation_among_excitatory_neurons_is_weaker_in_small_models():
-    most, at_0005 = excitation_by_scale(1.0), excitation_by_scale(0.0005)
-    assert most == excitation_by_scale(0.005) == pytest.approx(1.01, abs=1e-3)
-    assert excitation_by_scale(0.002) == pytest.approx(most * 2.5**-0.1212, abs=2e-4)
+def test_excitation_among_excitatory_neurons_goes_by_scale_and_in_degree():
+    most, at_0005 = excitation_among(1.0, 0.1), excitation_among(0.0005, 0.1)
+    assert most == excitation_among(0.005, 0.1) == pytest.approx(1.01, abs=1e-3)
+    assert excitation_among(0.002, 0.1) == pytest.approx(most * 2.5**-0.1212, abs=2e-4)
     assert at_0005 == pytest.approx(most * 10.0**-0.1212, abs=2e-4)
-    assert excitation_by_scale(0.0002) == excitation_by_scale(0.0001) < at_0005
-    small, large = (CortexModel.make(Recipe(scale=s, in_degree=0.1)) for s in (0.001, 0.005))
-    among = excitation_by_scale(0.001) / excitation_by_scale(0.005)
-    for rule, there, here in zip(large.rules, large.weight, small.weight, strict=True):
-        factor = among if rule.source[0] == rule.target[0] == "e" else 1.0
-        np.testing.assert_allclose(here, factor * there, rtol=1e-6)
+    assert excitation_among(0.0002, 0.1) == excitation_among(0.0001, 0.1) < at_0005
+    assert excitation_among(1.0, 0.01) == most
+    assert excitation_among(1.0, 1.0) == pytest.approx(most * 10.0**STRENGTHENING, abs=2e-4)
+    small, large, all_kept = (
+        CortexModel.make(Recipe(scale=scale, in_degree=kept))
+        for scale, kept in ((0.001, 0.1), (0.005, 0.1), (0.005, 1.0))
+    )
+    among = excitation_among(0.001, 0.1) / excitation_among(0.005, 0.1)
+    of_all = 0.1 * excitation_among(0.005, 1.0) / excitation_among(0.005, 0.1)
+    rules = zip(large.rules, large.weight, small.weight, all_kept.weight, strict=True)
+    for rule, there, here, each in rules:
+        excites = rule.source[0] == rule.target[0] == "e"
+        np.testing.assert_allclose(here, (among if excites else 1.0) * there, rtol=1e-6)
+        np.testing.assert_allclose(each, (of_all if excites else 0.1) * there, rtol=1e-6)
 
 
 @pytest.mark.parametrize("kept", [0.02, 0.1, 0.5, 1.0])

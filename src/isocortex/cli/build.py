@@ -241,7 +241,7 @@ def calibrate_cortex(
     recipe = Recipe.read(
         *load_recipe(circuit / "circuit_config.json" if circuit.is_dir() else circuit)
     )
-    drive = load_drive(recipe.drive if start is None else start, recipe.scale)
+    drive = load_drive(recipe.drive if start is None else start, recipe.scale, recipe.kept)
     with disk_errors(output, "make the folder"):
         output.parent.mkdir(parents=True, exist_ok=True)
 

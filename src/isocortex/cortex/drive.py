@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,8 +26,9 @@ from isocortex.sonata.tables import read_table
 #: excitatory and on inhibitory cells: synapses as they are measured.
 FEWEST, STRONGEST = 20, (1.0, 2.0)
 
-#: Scale of the smallest model that a background is calibrated for, see `load_drive`.
-SMALL = 0.001
+#: Scale of the smallest model that a background is calibrated for, and the share of its synapses
+#: that a neuron keeps there, see `load_drive`.
+SMALL, FEW = 0.001, 0.1
 
 #: Least background of a neuron between two scales, nS: none has no logarithm.
 LEAST = 1e-3
@@ -105,38 +107,47 @@ def as_synapses(amount: float, name: str) -> tuple[int, float]:
     return number, min(round(amount / number, 6), most)
 
 
-def load_drive(file: str | Path | None = None, scale: float = SMALL) -> Drive:
+def load_drive(
+    file: str | Path | None = None, scale: float = SMALL, in_degree: float = FEW
+) -> Drive:
     """Read the calibrated background: the embedded table or one's own.
 
-    Its columns are layer, class, model, synapses and nS (of each synapse). Where it has a column
-    ``scale`` a kind has a row for each at which it was calibrated; between them the logarithm of
-    the conductance follows that of the scale, beyond them it stays. Beside ``NAME.csv`` there may
-    be ``NAME_areas.csv``: area and share, see :class:`Drive`.
+    Its columns are layer, class, model, synapses and nS (of each synapse). Where it has columns
+    ``scale`` or ``in_degree`` a kind has a row for each at which it was calibrated; between them
+    the logarithm of the conductance follows theirs, beyond them it stays. Beside ``NAME.csv`` there
+    may be ``NAME_areas.csv``: area and share, see :class:`Drive`.
 
     Parameters
     ----------
-    scale : of the model. In a small one neurons fire together more, which drives them.
+    scale, in_degree : of the model. In a small one neurons fire together more, which drives them;
+        many small synapses drive less by chance than few large ones.
     """
     path = Path(str(files("isocortex") / "cortex" / "data" / "drive.csv") if file is None else file)
     table, fix = read_table(path), "Make it with `isocortex build calibrate`."
     keys = zip(*(table.columns[table.find(name, fix=fix)] for name in KEYS), strict=True)
     columns = [table.find(name, fix=fix) for name in ("synapses", "nS")]
     number, weight = (table.numbers(name) for name in columns)
-    several = "scale" in table.columns
-    at = table.numbers("scale") if several else np.ones(len(table))
-    for name, wrong, what in (
-        (columns[0], (number < 0) | (number != np.floor(number)), "is no number of synapses"),
-        (columns[1], weight < 0, "is no conductance"),
-        ("scale", at <= 0, "is no scale"),
+    kept, at = (
+        table.numbers(name) if name in table.columns else np.ones(len(table))
+        for name in ("in_degree", "scale")
+    )
+    for name, wrong, what, least in (
+        (columns[0], (number < 0) | (number != np.floor(number)), "is no number of synapses", "0"),
+        (columns[1], weight < 0, "is no conductance", "0"),
+        ("in_degree", (kept <= 0) | (kept > 1), "is no share of the synapses", "above 0, up to 1"),
+        ("scale", at <= 0, "is no scale", "above 0, up to 1"),
     ):
         if wrong.any():
-            raise table.error(int(np.argmax(wrong)), name, what, "Use 0 or more.")
-    rows: dict[tuple[str, str, str], list[tuple[float, int, float]]] = {}
-    for key, *row in zip(
-        keys, at.tolist(), number.astype(int).tolist(), weight.tolist(), strict=True
+            raise table.error(int(np.argmax(wrong)), name, what, f"Use a number: {least}.")
+    rows: dict[tuple[str, str, str], dict[float, list[Given]]] = {}
+    for key, share, *row in zip(
+        keys, kept.tolist(), at.tolist(), number.astype(int).tolist(), weight.tolist(), strict=True
     ):
-        rows.setdefault(key, []).append(tuple(row))
-    inputs = {key: _between(found, scale, key[1]) for key, found in rows.items()}
+        rows.setdefault(key, {}).setdefault(share, []).append(Given(*row))
+    inputs = {}
+    for key, by_share in rows.items():
+        there = [Given(share, *_between(by, scale, key[1])) for share, by in by_share.items()]
+        inputs[key] = _between(there, in_degree, key[1])
     return Drive(inputs, path, _areas(areas_beside(path)))
 
 
@@ -157,14 +168,22 @@ def _areas(file: Path) -> dict[str, float]:
     return dict(zip(names, share.tolist(), strict=True))
 
 
-def _between(rows: list[tuple[float, int, float]], scale: float, name: str) -> tuple[int, float]:
-    """Synapses and nS at a scale, from rows of (scale, synapses, nS)."""
+class Given(NamedTuple):
+    """Synapses on a neuron and nS of each, at a scale or an in-degree."""
+
+    at: float
+    synapses: int
+    nS: float
+
+
+def _between(rows: list[Given], at: float, name: str) -> tuple[int, float]:
+    """Synapses and nS of a class, between or beyond those that are given."""
     rows = sorted(rows)
-    above = bisect_left(rows, (scale,))
-    if above == len(rows) or above == 0 or rows[above][0] == scale:
+    above = bisect_left(rows, (at,))
+    if above == len(rows) or above == 0 or rows[above].at == at:
         return rows[min(above, len(rows) - 1)][1:]
-    (low, *less), (high, *more) = rows[above - 1], rows[above]
-    at, first, last = (float(log(np.array(x))) for x in (scale, low, high))
-    a, b = (log(np.maximum(n * nS, LEAST)) for n, nS in (less, more))
+    less, more = rows[above - 1], rows[above]
+    at, first, last = (float(log(np.array(x))) for x in (at, less.at, more.at))
+    a, b = (log(np.maximum(each.synapses * each.nS, LEAST)) for each in (less, more))
     part = (at - first) / (last - first)
     return as_synapses(float(exp(np.array((1 - part) * a + part * b))), name)

@@ -26,7 +26,7 @@ from isocortex.cortex.counts import (
 from isocortex.cortex.drive import Drive, load_drive
 from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neurons
 from isocortex.cortex.recipe import Recipe
-from isocortex.cortex.thinning import Thinning, excitation_by_scale
+from isocortex.cortex.thinning import Thinning, excitation_among
 from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiring
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import draw_onto, draw_sources, room_to_try
@@ -196,7 +196,7 @@ class CortexModel:
     @cached_property
     def drive(self) -> Drive:
         """The background, as the recipe says."""
-        return load_drive(self.recipe.drive, self.recipe.scale)
+        return load_drive(self.recipe.drive, self.recipe.scale, self.recipe.kept)
 
     @cached_property
     def axons(self) -> Axons:
@@ -223,7 +223,7 @@ def _weights(
 ) -> NDArray[np.float32]:
     """uS per synapse: of the tables, over the share of synapses kept."""
     factor = {"e": recipe.excitation / recipe.kept, "i": recipe.inhibition / recipe.kept}
-    among = {("e", "e"): excitation_by_scale(recipe.scale)}
+    among = {("e", "e"): excitation_among(recipe.scale, recipe.kept)}
     weight = [
         [
             factor[r.source[0]] * among.get((r.source[0], r.target[0]), 1.0) * wiring.peak(r, model)

@@ -36,18 +36,22 @@ QUANTILES = 1024
 #: Scale at which excitation among excitatory neurons is what the tables say, the power of the scale
 #: by which it is weaker below, and scales beyond which it stays.
 AS_TOLD, WEAKENING, SMALLEST, LARGE = 0.004608, 0.1212, 0.0002, 0.005
+#: Share of the synapses below which it stays as well, and the power of it by which it is stronger.
+FEW, STRENGTHENING = 0.1, 0.0334
 
 
-def excitation_by_scale(scale: float) -> float:
-    """Factor on excitation among excitatory neurons in a model of this scale.
+def excitation_among(scale: float, kept: float) -> float:
+    """Factor on excitation among excitatory neurons in a model of this scale and in-degree.
 
     The fewer neurons there are, the more the rate of all of them fluctuates by chance, whatever the
-    number of synapses on each; all follow, and the more a synapse among them does. Found at 0.001,
-    0.002 and 0.005 with a tenth of the synapses, such that recurrence carries as much there; no
-    data.
+    number of synapses on each; all follow, and the more a synapse among them does. A synapse that
+    is a tenth as strong, ten times as many of them, drives its neuron less by chance. Found at
+    0.001, 0.002 and 0.005 with a tenth of the synapses and at 0.005 with all of them, such that
+    recurrence carries as much there; no data.
     """
     beyond = min(max(scale, SMALLEST), LARGE) / AS_TOLD
-    return round(float(exp(WEAKENING * log(np.array(beyond)))), 4)
+    powers = np.array([WEAKENING, STRENGTHENING])
+    return round(float(exp((powers * log(np.array([beyond, max(kept, FEW) / FEW]))).sum())), 4)
 
 
 @dataclass(frozen=True)
