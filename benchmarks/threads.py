@@ -47,15 +47,17 @@ for _ in range(times):
 """
 
 
-def begin(scale: float, precision: str, threads: int) -> subprocess.Popen[str]:
-    """A process that has built its cortex and waits for a line."""
+def begin(scale: float, precision: str, threads: int, many: int = 1) -> list[subprocess.Popen[str]]:
+    """Processes that have each built a cortex and wait for a line."""
     arguments = json.dumps([scale, precision, threads, BEFORE, COUNTED, TIMES])
     command = [sys.executable, "-c", CHILD, arguments]
-    child = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert child.stdout is not None
-    if child.stdout.readline().strip() != "ready":
-        raise SystemExit("a simulation ended before it began")
-    return child
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    children = [subprocess.Popen(command, text=True, **pipes) for _ in range(many)]
+    for child in children:
+        assert child.stdout is not None
+        if child.stdout.readline().strip() != "ready":
+            raise SystemExit("a simulation ended before it began")
+    return children
 
 
 def finish(children: list[subprocess.Popen[str]]) -> list[float]:
@@ -75,11 +77,10 @@ def main() -> None:
     options = _options()
     cost = {}
     for n in options.threads:
-        (cost[n],) = finish([begin(options.scale, options.precision, n)])
+        (cost[n],) = finish(begin(options.scale, options.precision, n))
         print(f"{n} threads: {cost[n]:.0f} ns of a core per cell and step", flush=True)
     most, alone = max(options.threads), cost[min(options.threads)]
-    # one after the other: what is compiled is compiled once
-    apart = finish([begin(options.scale / most, options.precision, 1) for _ in range(most)])
+    apart = finish(begin(options.scale / most, options.precision, 1, most))
     print(f"{most} processes: {statistics.mean(apart):.0f} ({min(apart):.0f} to {max(apart):.0f})")
     rows = [[f"{n} threads", f"{cost[n]:.0f}", f"{alone / cost[n]:.2f}"] for n in options.threads]
     mean = statistics.mean(apart)

@@ -83,7 +83,7 @@ def _offsets(sizes: IntArray) -> IntArray:
 
 
 def allocate(laid: Arrangement) -> States:
-    """The arrays that evolve, not yet written to."""
+    """The arrays that evolve, not yet written to: synapses are silent, the rest is for `rest`."""
     lanes, arrays = laid.blocks.lanes, laid.arrays
     return States(
         V=aligned(arrays.first_v[-1], laid.dtype),
@@ -95,12 +95,14 @@ def allocate(laid: Arrangement) -> States:
 
 
 def rest(laid: Arrangement, states: States, blocks: IntArray, v_init: float) -> None:
-    """Put blocks at rest; who writes a page first decides which processor it is close to."""
+    """Put blocks at rest; who writes a page first decides which processor it is close to.
+
+    Synapses are at rest as they are allocated: their pages are written first, and taken, as they
+    are first advanced.
+    """
     lanes, at = laid.blocks.lanes, laid.arrays
     for b in blocks:
         states.V[at.first_v[b] : at.first_v[b + 1]] = v_init
-        rows = slice(at.first_row[b] * lanes, at.first_row[b + 1] * lanes)
-        states.A[rows] = states.B[rows] = 0.0
         steady = laid.tables.rest[at.model[b]]
         states.S[at.first_s[b] : at.first_s[b + 1]] = np.repeat(steady, lanes)
 
@@ -150,10 +152,11 @@ def voltages(laid: Arrangement, states: States, cell: int) -> FloatArray:
 
 
 def aligned(n: int, dtype: np.dtype) -> np.ndarray:
-    """Uninitialised array whose first element starts a cache line.
+    """Array of zeros whose first element starts a cache line.
 
-    Rows are whole lines, and a row that straddles two costs twice.
+    Rows are whole lines, and a row that straddles two costs twice. What nobody has written to takes
+    no memory yet.
     """
-    raw = np.empty(n * dtype.itemsize + 64, np.uint8)
+    raw = np.zeros(n * dtype.itemsize + 64, np.uint8)
     start = -raw.ctypes.data % 64
     return raw[start : start + n * dtype.itemsize].view(dtype)
