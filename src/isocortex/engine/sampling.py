@@ -227,7 +227,7 @@ def _located(
                 reversal = network.kinetics[kind].reversal
                 found.append(_Located.of(rows[there], of, element, voltage[there], reversal))
         else:
-            name = (variable.mechanism or "CaDynamics", variable.name)
+            name = (variable.mechanism, variable.name)
             row = _state_row(name, network.cell_model[cell], node, laid, second_order)
             there = row >= 0
             element = at.first_s[block] + row * lanes + lane
@@ -238,11 +238,16 @@ def _located(
 def _state_row(
     name: tuple[str, str], model: IntArray, node: IntArray, laid: Arrangement, second_order: bool
 ) -> IntArray:
-    """Row of a state among those of its block, -1 where there is none."""
+    """Row of a state among those of its block, -1 where there is none.
+
+    Calcium has no name of a mechanism: it is that of the pool that there is.
+    """
     row = np.full(len(node), -1)
     for m in np.unique(model):
         states = state_rows(laid.tables.regions[m], second_order)
-        chosen = np.array([other == name for other in states.name], bool)
+        chosen = np.array(
+            [other == name or (name[0] == "" and other[1] == name[1]) for other in states.name], bool
+        )
         of_node = np.full(int(np.diff(laid.tables.first_node)[m]), -1)
         of_node[states.node[chosen]] = states.row[chosen]
         row[model == m] = of_node[node[model == m]]

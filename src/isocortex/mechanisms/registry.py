@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from isocortex.errors import ModelError
 from isocortex.mechanisms.density import Density
@@ -11,7 +11,7 @@ from isocortex.mechanisms.density import Density
 class Registry(Mapping[str, type[Density]]):
     """Mechanisms by the names fit files use; to be added to, never changed.
 
-    CaDynamics comes first, since NEURON advances concentrations before the channels that read
+    Pools of calcium come first, since NEURON advances concentrations before the channels that read
     them, then the others by name: in this order currents are summed, so results do not depend on
     which files were loaded before.
     """
@@ -21,8 +21,10 @@ class Registry(Mapping[str, type[Density]]):
         self._sort()
 
     def _sort(self) -> None:
-        names = sorted(self._known, key=lambda name: (name != "CaDynamics", name))
-        self._known = {name: self._known[name] for name in names}
+        def first(name: str) -> tuple[bool, str]:
+            return not self._known[name].is_pool(), name
+
+        self._known = {name: self._known[name] for name in sorted(self._known, key=first)}
 
     def __getitem__(self, name: str) -> type[Density]:
         return self._known[name]
@@ -32,6 +34,10 @@ class Registry(Mapping[str, type[Density]]):
 
     def __len__(self) -> int:
         return len(self._known)
+
+    def pool(self, names: Iterable[str]) -> str | None:
+        """Which of some mechanisms is a pool of calcium."""
+        return next((name for name in names if self._known[name].is_pool()), None)
 
     def is_own(self, name: str) -> bool:
         """Whether it is of a user's file."""

@@ -1,0 +1,548 @@
+"""From a mod file to what our mechanisms are made of: gates or an advance, conductances, a start."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from isocortex.nmodl import formulas as f
+from isocortex.nmodl.declarations import Declared, declarations
+from isocortex.nmodl.formulas import Formula
+from isocortex.nmodl.program import Q10, Lines, Module, Program, is_solve, needed
+from isocortex.nmodl.solving import Reactions, gate_of, implicit_step, linear_system
+from isocortex.nmodl.source import Node, Source, kind_of, name_of
+
+#: The voltage that was held while states advanced, where a current is computed with what they left.
+HELD = "v__held"
+#: How a state was before they advanced.
+BEFORE = "__before"
+#: A state once its own equation has been solved in this step.
+NEXT = "__next"
+#: mM, calcium inside before any mechanism says what it is.
+CAI = 5e-5
+#: mV, by which NEURON moves the voltage to have the slope of a current.
+MOVED = 0.001
+
+
+class Code(NamedTuple):
+    """The inside of a function: lines, and what it returns.
+
+    ``inlined`` are names of lines that are written into the one place where they are used.
+    """
+
+    lines: Lines
+    results: list[Formula]
+    inlined: frozenset[str] = frozenset()
+
+
+@dataclass
+class Current:
+    """A current through the membrane.
+
+    Attributes
+    ----------
+    reversal : name of the reversal potential; "" where ``code`` is of the whole current, mA/cm2,
+        not of a conductance, S/cm2.
+    slope : of the conductance, where it depends on the voltage.
+    """
+
+    name: str
+    ion: str | None
+    reversal: str
+    code: Code
+    slope: Code | None = None
+
+
+@dataclass
+class Mechanism:
+    """A mod file, translated.
+
+    Attributes
+    ----------
+    rates : of every gate, its steady state and time constant.
+    advance : of states that are no gates.
+    start : of all states, where gates do not begin in their steady states.
+    start_solves : ``start`` has what the states are to make 0.
+    notes : what differs from NEURON.
+    """
+
+    module: Module
+    states: list[str]
+    currents: list[Current] = field(default_factory=list)
+    rates: dict[str, Code] = field(default_factory=dict)
+    advance: Code | None = None
+    implicit: bool = False
+    start: Code | None = None
+    start_solves: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def declared(self) -> Declared:
+        return self.module.declared
+
+
+def translated(path: Path) -> Mechanism:
+    """Translate a mod file.
+
+    Raises
+    ------
+    InputError, ModelError : with the line of what cannot be translated.
+    """
+    source = Source(path)
+    declared = declarations(source)
+    for block in source.blocks("NeuronBlock"):
+        if declared.kind != "SUFFIX":
+            what = declared.kind or "a mechanism without SUFFIX"
+            source.refuse(block, f"{what} cannot be translated, only density mechanisms")
+    return _Translator(declared).mechanism()
+
+
+class _Initial(Program):
+    """INITIAL, whose systems of equations are kept."""
+
+    def __init__(self, module: Module) -> None:
+        super().__init__(module, dict.fromkeys(module.declared.states, f.ZERO))
+        for state in module.declared.states:
+            begin = f"{state}0"
+            if begin in (*module.fixed, *module.parameters):
+                self.now[state] = f.name(begin)
+        if "cai" in module.declared.written:
+            self.now["cai"] = f.number(CAI)
+        self.solves: list[Node] = []
+
+    def solve(self, statement: Node) -> None:
+        self.solves.append(statement)
+
+
+class _Step(Program):
+    """What advances the states: values from INITIAL are there if they are the same at all times."""
+
+    def __init__(self, module: Module, initial: Program, breakpoint: set[str]) -> None:
+        super().__init__(module)
+        self.lines = list(initial.lines)
+        self.initial, self.breakpoint = initial, breakpoint
+        self.own: set[str] = set()
+        self.sequential = True
+
+    def derived(self, state: str, derivative: Formula, statement: Node) -> None:
+        if self.sequential:
+            self.now[state] = f.name(state + NEXT)
+
+    def unknown(self, variable: str, node: Node | None) -> Formula:
+        if variable in self.own | self.breakpoint:
+            self.source.refuse(
+                node, f"{variable} is read here as it was left a step before",
+                "Assign it before it is read.",
+            )  # fmt: skip
+        return self.always(variable, node)
+
+    def always(self, variable: str, node: Node | None) -> Formula:
+        """What INITIAL made of a variable, which must be the same at any time."""
+        if variable not in self.initial.now:
+            return super().unknown(variable, node)
+        value = self.initial.now[variable]
+        module = self.module
+        made = {name for name, _ in self.initial.lines}
+        lines = needed(self.initial.lines, [value])
+        used = {n for _, each in [*lines, ("", value)] for n in f.names_in(each)} - made
+        if not used <= {*module.fixed, *module.parameters, "celsius", "dt", Q10}:
+            self.source.refuse(
+                node, f"{variable} is read here as INITIAL left it, at the first voltage",
+                "Assign it before it is read.",
+            )  # fmt: skip
+        return value
+
+
+class _Held(_Step):
+    """The same, by the names of how things were when states last advanced."""
+
+    def value(self, variable: str, node: Node | None = None) -> Formula:
+        if self._key(variable) not in self.now:
+            if variable == "v":
+                return f.name(HELD)
+            if variable in self.module.declared.states:
+                return f.name(variable + BEFORE)
+        return super().value(variable, node)
+
+
+class _Currents(_Step):
+    """BREAKPOINT but for its SOLVE."""
+
+    def __init__(self, held: _Held, breakpoint: set[str]) -> None:
+        super().__init__(held.module, held.initial, breakpoint)
+        self.lines = list(held.lines)
+        self.held = held
+
+    def unknown(self, variable: str, node: Node | None) -> Formula:
+        if variable in self.held.now:
+            return self.held.now[variable]
+        return super().unknown(variable, node)
+
+
+class _Translator:
+    def __init__(self, declared: Declared) -> None:
+        self.declared, self.source = declared, declared.source
+        self.module = Module(declared)
+        self.made = Mechanism(self.module, list(declared.states))
+        self.breakpoint = declared.breakpoint
+        if self.breakpoint is None:
+            declared.source.refuse(next(declared.source.blocks("NeuronBlock")), "no BREAKPOINT")
+        statements = self.breakpoint.statement_block.statements
+        self.solves = [each.expression for each in statements if is_solve(each)]
+
+    def mechanism(self) -> Mechanism:
+        declared = self.declared
+        initial = _Initial(self.module)
+        if declared.initial is not None:
+            initial.run(declared.initial.statement_block)
+        of_breakpoint = assigned_in(declared, self.breakpoint.statement_block)
+        step = _Step(self.module, initial, of_breakpoint)
+        held = _Held(self.module, initial, of_breakpoint)
+        method = self._method()
+        for program in (step, held):
+            program.sequential = method in ("cnexp", "euler")
+            for solve in self.solves:
+                block = self._solved(solve)
+                program.own |= assigned_in(declared, block.statement_block)
+                program.own -= set(declared.states)
+                if kind_of(block) == "KineticBlock":
+                    Reactions(program).run(block.statement_block)
+                else:
+                    program.run(block.statement_block)
+        self._solve(step, initial, method)
+        self._pool(step)
+        currents = _Currents(held, of_breakpoint)
+        currents.run(self.breakpoint.statement_block)
+        self._currents(currents)
+        self._notes()
+        return self.made
+
+    # --- states -----------------------------------------------------------------------------
+
+    def _method(self) -> str:
+        """How the states are advanced."""
+        methods = set()
+        for solve in self.solves:
+            block = self._solved(solve)
+            given = name_of(solve.method) if solve.method is not None else ""
+            kind = kind_of(block)
+            if kind == "ProcedureBlock":
+                given = "procedure"
+            elif kind == "KineticBlock":
+                given = given or "sparse"
+            else:
+                given = given or "derivimplicit"
+            known = ("cnexp", "euler", "derivimplicit", "sparse", "procedure")
+            if given not in known or (kind == "KineticBlock") > (given == "sparse"):
+                self.source.refuse(solve, f"METHOD {given} cannot be translated")
+            methods.add({"derivimplicit": "sparse"}.get(given, given))
+        if len(methods) > 1:
+            self.source.refuse(self.solves[1], "two methods in one mechanism cannot be translated")
+        return methods.pop() if methods else ""
+
+    def _solved(self, solve: Node) -> Node:
+        name = name_of(solve.block_name)
+        block = self.declared.solved.get(name) or self.declared.procedures.get(name)
+        if block is None or kind_of(block) == "LinearBlock":
+            self.source.refuse(solve, f"{name} cannot be solved here")
+        return block
+
+    def _solve(self, step: _Step, initial: _Initial, method: str) -> None:
+        states, made = self.made.states, self.made
+        start = self._start(initial, step)
+        if not states:
+            return
+        if method == "procedure":
+            new = [step.now.get(state, f.name(state)) for state in states]
+            made.advance = self._code(step, new)
+        elif method == "sparse":
+            made.implicit = True
+            made.advance = implicit_step(step, states, "dt")
+        elif method == "cnexp" and self._gates(step):
+            for state, derivative, node in step.derivatives:
+                inf, tau = gate_of(step, state, derivative, node)
+                made.rates[state] = self._code(step, [inf, tau])
+            if not set(states) - set(made.rates) and self._begin_steady(start):
+                start = None
+        elif method:
+            made.advance = self._one_by_one(step, method)
+        else:
+            self.source.refuse(self.breakpoint, "there are states, and no SOLVE")
+        made.start = start
+
+    def _gates(self, step: _Step) -> bool:
+        """Whether every state goes its own way, as gates do."""
+        own = {name for name, _, _ in step.derivatives}
+        if own != set(self.made.states) or "cai" in own or self._alias(step):
+            return False
+        marks = {*own, *(state + NEXT for state in own)}
+        for state, derivative, _ in step.derivatives:
+            lines = needed(step.lines, [derivative])
+            used = {n for _, each in [*lines, ("", derivative)] for n in f.names_in(each)}
+            if used & (marks - {state}):
+                return False
+            if {n for _, each in lines for n in f.names_in(each)} & marks:
+                return False  # hidden in a line: gate_of looks at the derivative itself
+        return True
+
+    def _one_by_one(self, step: _Step, method: str) -> Code:
+        """States that are advanced one after the other, each as the last has left the others."""
+        lines = list(step.lines)
+        for state, derivative, node in step.derivatives:
+            derivative = unfolded(step, derivative, state)
+            if method == "euler":
+                rise = f.multiply(f.name("dt"), derivative)
+                lines.append((state + NEXT, f.add(f.name(state), rise)))
+                continue
+            inf, tau = gate_of(step, state, derivative, node)
+            decay = f.call("exp", f.divide(f.negative(f.name("dt")), tau))
+            inf_name = inf
+            if not isinstance(inf, (ast.Name, ast.Constant)):
+                inf_name = step.line("target", inf)
+                lines.append((inf_name.id, inf))
+            away = f.subtract(f.name(state), inf_name)
+            lines.append((state + NEXT, f.add(inf_name, f.multiply(away, decay))))
+        known = {state for state, _, _ in step.derivatives}
+        new: list[Formula] = [f.name(s + NEXT if s in known else s) for s in self.made.states]
+        ordered = _in_order(lines)
+        return Code(needed(ordered, new), new, frozenset(step.inlined))
+
+    def _start(self, initial: _Initial, step: _Step) -> Code:
+        """States at the first voltage."""
+        results = [initial.now[state] for state in self.made.states]
+        for solve in initial.solves:
+            name = name_of(solve.block_name)
+            block = self.declared.solved.get(name)
+            if block is not None and kind_of(block) == "LinearBlock":
+                self.made.start_solves = True
+                return linear_system(initial, block, self.made.states)
+            if block is not None and solve.steadystate is not None:
+                inner = Reactions(Program(self.module, initial.now))
+                inner.program.lines = list(initial.lines)
+                inner.run(block.statement_block)
+                return implicit_step(inner.program, self.made.states, "1e9", initial.now)
+            self.source.refuse(solve, f"{name} cannot be solved here")
+        return self._code(initial, results)
+
+    def _begin_steady(self, start: Code) -> bool:
+        from isocortex.nmodl.writing import body_text
+
+        for state, result in zip(self.made.states, start.results, strict=True):
+            rates = self.made.rates[state]
+            begin = Code(needed(start.lines, [result]), [result], start.inlined)
+            steady = Code(needed(rates.lines, rates.results[:1]), rates.results[:1], rates.inlined)
+            if body_text(begin, self.module) != body_text(steady, self.module):
+                return False
+        return True
+
+    # --- calcium ----------------------------------------------------------------------------
+
+    def _alias(self, step: _Step) -> str | None:
+        """The state that cai is a copy of."""
+        copied = step.now.get("cai")
+        if "cai" not in self.declared.written or not isinstance(copied, ast.Name):
+            return None
+        state = copied.id.removesuffix(NEXT)
+        return state if state in self.made.states and state != "cai" else None
+
+    def _pool(self, step: _Step) -> None:
+        made, written = self.made, self.declared.written
+        outside = [name for name in written if name[0] != "i"]
+        for name in outside:
+            statement = next(s for s in self._useions() if name in self.source.written(s))
+            if name != "cai":
+                self.source.refuse(statement, f"{name} is the same at all times here")
+            if any(other[0] == "i" for other in written):
+                self.source.refuse(statement, "a mechanism has currents or a concentration")
+            alias = self._alias(step)
+            if alias is None and "cai" in step.now and "cai" not in made.states:
+                self.source.refuse(statement, "cai must be a state, or a copy of one")
+            if alias is None and "cai" not in made.states:
+                by = self._copy_in_breakpoint(statement)
+                alias = by
+            if alias:
+                self._rename(alias, "cai")
+        for name in self.declared.read:
+            if name[0] == "i" and (name != "ica" or "cai" not in made.states):
+                statement = next(s for s in self._useions() if name in self.source.written(s))
+                self.source.refuse(statement, f"only a pool of calcium can read {name}")
+
+    def _copy_in_breakpoint(self, statement: Node) -> str:
+        for each in self.breakpoint.statement_block.statements:
+            expression = getattr(each, "expression", None)
+            if expression is not None and kind_of(expression) == "BinaryExpression":
+                words = self.source.written(each).replace(" ", "")
+                for state in self.made.states:
+                    if words == f"cai={state}":
+                        return state
+        self.source.refuse(statement, "cai must be a state, or a copy of one")
+
+    def _rename(self, old: str, new: str) -> None:
+        by = {old: f.name(new), old + NEXT: f.name(new + NEXT)}
+
+        def code(of: Code) -> Code:
+            lines = [(new + NEXT if name == old + NEXT else name, f.replaced(each, by))
+                     for name, each in of.lines]  # fmt: skip
+            return Code(lines, [f.replaced(each, by) for each in of.results], of.inlined)
+
+        made = self.made
+        made.states = [new if state == old else state for state in made.states]
+        made.advance = made.advance and code(made.advance)
+        made.start = made.start and code(made.start)
+
+    def _useions(self) -> list[Node]:
+        statements = next(self.source.blocks("NeuronBlock")).statement_block.statements
+        return [each for each in statements if kind_of(each) == "Useion"]
+
+    # --- currents ---------------------------------------------------------------------------
+
+    def _currents(self, program: _Currents) -> None:
+        written = {name: ion for name, ion in self.declared.written.items() if name[0] == "i"}
+        names = [*written, *self.declared.nonspecific]
+        for name in names:
+            formula = program.now.get(name)
+            if formula is None:
+                self.source.refuse(self.breakpoint, f"{name} is not assigned in BREAKPOINT")
+            self.made.currents.append(self._current(program, name, written.get(name), formula))
+        if not names and "cai" not in self.made.states:
+            self.source.refuse(self.breakpoint, "there is neither a current nor a pool of calcium")
+
+    def _current(
+        self, program: _Currents, name: str, ion: str | None, formula: Formula
+    ) -> Current:
+        of = dict(program.lines)
+        whole = formula
+        while isinstance(whole, ast.Name) and whole.id in of:
+            whole = of[whole.id]
+        conductance, reversal = self._driven(whole, of)
+        if conductance is None:
+            self._check_held(program, [whole])
+            return Current(name, ion, "", self._code(program, [whole]))
+        self._check_held(program, [conductance])
+        code = self._code(program, [conductance])
+        return Current(name, ion, reversal, _unheld(code), _slope(code))
+
+    def _driven(
+        self, whole: Formula, of: dict[str, Formula]
+    ) -> tuple[Formula | None, str]:
+        """The conductance of a current g (v - e), and the name of e."""
+        known = [*self.declared.read, *self.module.parameters, *self.module.fixed]
+        for reversal in known:
+            factor = f"v - {reversal}"
+            drives = [line for line, each in of.items() if f.text(each) == factor]
+            for written in (factor, *drives):
+                conductance = f.without_factor(whole, written)
+                if conductance is not None:
+                    if reversal in self.module.fixed:  # a cell's own, as all reversal potentials
+                        self.module.parameters[reversal] = self.module.fixed.pop(reversal)
+                    return conductance, reversal
+        return None, ""
+
+    def _check_held(self, program: _Currents, results: list[Formula]) -> None:
+        lines = needed(program.lines, results)
+        used = {n for _, each in [*lines, ("", *results)] for n in f.names_in(each)}  # type: ignore[misc]
+        for state in self.made.states:
+            if state + BEFORE in used:
+                self.source.refuse(
+                    self.breakpoint, f"a current takes {state} as it was a step before",
+                    "Assign what BREAKPOINT uses in BREAKPOINT.",
+                )  # fmt: skip
+
+    def _code(self, program: Program, results: list[Formula]) -> Code:
+        return Code(needed(program.lines, results), results, frozenset(program.inlined))
+
+    def _notes(self) -> None:
+        lookup = " ".join(self.source.text.split())
+        if "TABLE" in lookup and "FUNCTION_TABLE" not in lookup:
+            self.made.notes.append(
+                "TABLEs are computed, not interpolated (in NEURON: usetable_"
+                f"{self.declared.name} = 0)"
+            )
+
+
+def _in_order(lines: Lines) -> Lines:
+    """Lines so that each comes after those it uses: what a state becomes may be used at once."""
+    made = {name for name, _ in lines}
+    ordered: Lines = []
+    done: set[str] = set()
+    waiting = list(lines)
+    while waiting:
+        ready = [(n, e) for n, e in waiting if not (set(f.names_in(e)) & made) - done]
+        assert ready, "lines that need each other"
+        ordered += ready
+        done |= {n for n, _ in ready}
+        waiting = [each for each in waiting if each[0] not in done]
+    return ordered
+
+
+def unfolded(program: Program, derivative: Formula, state: str) -> Formula:
+    """A derivative with the lines that the state is hidden in written out."""
+    of = dict(program.lines)
+    while True:
+        hidden = [n for n in f.names_in(derivative) if n in of and state in _all_names(of, n)]
+        if not hidden:
+            return derivative
+        derivative = f.replaced(derivative, {n: of[n] for n in hidden})
+
+
+def _all_names(of: dict[str, Formula], name: str) -> set[str]:
+    found = set(f.names_in(of[name]))
+    for each in list(found):
+        if each in of:
+            found |= _all_names(of, each)
+    return found
+
+
+def assigned_in(declared: Declared, block: Node) -> set[str]:
+    """Names that statements of a block assign to, also in procedures that they call."""
+    found: set[str] = set()
+    pending, seen = [block], set()
+    while pending:
+        for statement in pending.pop().statements:
+            kind = kind_of(statement)
+            if kind == "IfStatement":
+                pending.append(statement.statement_block)
+                pending += [each.statement_block for each in statement.elseifs]
+                if statement.elses is not None:
+                    pending.append(statement.elses.statement_block)
+            if kind != "ExpressionStatement":
+                continue
+            expression = statement.expression
+            inner = getattr(expression, "expression", expression)
+            if kind_of(expression) == "BinaryExpression":
+                found.add(name_of(expression.lhs))
+            elif kind_of(inner) == "FunctionCall":
+                procedure = declared.procedures.get(name_of(inner.name))
+                if procedure is not None and name_of(inner.name) not in seen:
+                    seen.add(name_of(inner.name))
+                    pending.append(procedure.statement_block)
+    return found
+
+
+def _unheld(code: Code) -> Code:
+    by = {HELD: f.name("v")}
+    return Code(
+        [(name, f.replaced(each, by)) for name, each in code.lines],
+        [f.replaced(each, by) for each in code.results], code.inlined,
+    )  # fmt: skip
+
+
+def _slope(code: Code) -> Code | None:
+    """NEURON's difference quotient of a conductance that depends on the voltage."""
+    moving = {"v"}
+    for name, each in code.lines:
+        if set(f.names_in(each)) & moving:
+            moving.add(name)
+    (g,) = code.results
+    held = any(HELD in f.names_in(each) for each in [*(e for _, e in code.lines), g])
+    if not set(f.names_in(g)) & moving:
+        return Code([], [f.multiply(f.number(0.0), f.name("v"))]) if held else None
+    by: dict[str, Formula] = {"v": f.name("v__moved")}
+    by |= {name: f.name(f"{name}__moved") for name in moving - {"v"}}
+    lines: Lines = [*code.lines, ("v__moved", f.add(f.name("v"), f.number(MOVED)))]
+    lines += [(f"{name}__moved", f.replaced(e, by)) for name, e in code.lines if name in moving]
+    rise = f.subtract(f.replaced(g, by), g)
+    inlined = code.inlined | {f"{name}__moved" for name in code.inlined}
+    return _unheld(Code(lines, [f.divide(rise, f.number(MOVED))], frozenset(inlined)))
