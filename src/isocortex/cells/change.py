@@ -122,8 +122,11 @@ class MembraneChange:
             there = cell.area > 0
             reversal = assignment.parameter
             if name.endswith("_ion"):  # only where a channel is driven by it
-                carriers = [m for m in cell.mechanisms 
-                            if any(c.reversal == reversal for c in DENSITY[m].currents)]
+                carriers = [
+                    m
+                    for m in cell.mechanisms
+                    if any(c.reversal == reversal for c in DENSITY[m].currents)
+                ]
                 carried = np.zeros(cell.n_nodes, bool)
                 for mechanism in carriers:
                     carried[cell.mechanisms[mechanism].nodes] = True

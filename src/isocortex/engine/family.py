@@ -21,7 +21,7 @@ from typing import Any
 import numba
 from numba.core.errors import NumbaError
 
-from isocortex.compiling import fingerprint
+from isocortex.compiling import cache_folder, fingerprint
 from isocortex.errors import ModelError
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.density import EXTRAPOLATION, STAGE, Current
@@ -256,12 +256,6 @@ def family_source(family: Family, second_order: bool, target: str = "simd") -> s
         .replace("# {currents}", indent.join(currents))
         .replace("# {advances}", indent.join(advances))
     )
-
-
-def cache_folder() -> Path:
-    """Where generated kernels are kept: $ISOCORTEX_CACHE, or the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(os.environ.get("ISOCORTEX_CACHE") or Path(base) / "isocortex")
 
 
 @cache

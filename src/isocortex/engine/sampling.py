@@ -14,6 +14,7 @@ from isocortex.engine.interface import CellSums, FloatArray, IntArray, ProbeTabl
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.models import state_rows
 from isocortex.engine.weighted import Weighted, add_columns, weigh, weighted_of
+from isocortex.mechanisms import DENSITY
 from isocortex.network.network import Network
 from isocortex.streams import exp
 
@@ -245,9 +246,8 @@ def _state_row(
     row = np.full(len(node), -1)
     for m in np.unique(model):
         states = state_rows(laid.tables.regions[m], second_order)
-        chosen = np.array(
-            [other == name or (name[0] == "" and other[1] == name[1]) for other in states.name], bool
-        )
+        owners = {name[0]} if name[0] else set(DENSITY)
+        chosen = np.array([n in owners and s == name[1] for n, s in states.name], bool)
         of_node = np.full(int(np.diff(laid.tables.first_node)[m]), -1)
         of_node[states.node[chosen]] = states.row[chosen]
         row[model == m] = of_node[node[model == m]]

@@ -96,8 +96,8 @@ class Current:
 def current(ion: str | None = None, *, reversal: str = "") -> Any:
     """Declare one of several currents, or one that is no conductance times (v - reversal).
 
-    ``<name>_conductance`` returns its conductance, driven by the ion's reversal potential or the one
-    named; or ``<name>_current`` returns the current itself.
+    ``<name>_conductance`` returns its conductance, driven by the ion's reversal potential or the
+    one named; or ``<name>_current`` returns the current itself.
     """
     return Current("", ion, reversal or f"e{ion}")
 

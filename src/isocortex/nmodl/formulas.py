@@ -16,26 +16,32 @@ ZERO, ONE = ast.Constant(0.0), ast.Constant(1.0)
 
 
 def name(of: str) -> ast.Name:
+    """A name."""
     return ast.Name(of)
 
 
 def number(value: float) -> Formula:
+    """A number."""
     return ast.UnaryOp(ast.USub(), ast.Constant(-value)) if value < 0.0 else ast.Constant(value)
 
 
 def text(formula: Formula) -> str:
+    """The formula in Python."""
     return ast.unparse(formula)
 
 
 def call(function: str, *arguments: Formula) -> Formula:
+    """A call of a function."""
     return ast.Call(name(function), list(arguments), [])
 
 
 def is_zero(formula: Formula) -> bool:
+    """Whether it is the number 0."""
     return isinstance(formula, ast.Constant) and formula.value == 0.0
 
 
 def is_one(formula: Formula) -> bool:
+    """Whether it is the number 1."""
     return isinstance(formula, ast.Constant) and formula.value == 1.0
 
 
@@ -44,6 +50,7 @@ def _is(formula: Formula, operator: type[ast.operator]) -> bool:
 
 
 def negative(a: Formula) -> Formula:
+    """-a"""
     if is_zero(a):
         return a
     positive = _positive_part(a)
@@ -65,6 +72,7 @@ def _positive_part(a: Formula) -> Formula | None:
 
 
 def add(a: Formula, b: Formula) -> Formula:
+    """a + b"""
     if is_zero(a) or is_zero(b):
         return b if is_zero(a) else a
     of_b = _positive_part(b)
@@ -72,6 +80,7 @@ def add(a: Formula, b: Formula) -> Formula:
 
 
 def subtract(a: Formula, b: Formula) -> Formula:
+    """a - b"""
     if is_zero(b):
         return a
     if is_zero(a):
@@ -85,6 +94,7 @@ def subtract(a: Formula, b: Formula) -> Formula:
 
 
 def multiply(a: Formula, b: Formula) -> Formula:
+    """a b"""
     if is_zero(a) or is_zero(b):
         return ZERO
     if is_one(a) or is_one(b):
@@ -100,11 +110,13 @@ def multiply(a: Formula, b: Formula) -> Formula:
 
 
 def divide(a: Formula, b: Formula) -> Formula:
+    """a / b"""
     return a if is_zero(a) or is_one(b) else ast.BinOp(a, ast.Div(), b)
 
 
 def product(factors: Iterable[Formula]) -> Formula:
-    result = ONE
+    """The product of any number of factors."""
+    result: Formula = ONE
     for factor in factors:
         result = multiply(result, factor)
     return result
@@ -118,6 +130,7 @@ def names_in(formula: ast.AST) -> list[str]:
 
 
 def functions_in(formula: ast.AST) -> set[str]:
+    """Names of the functions that are called."""
     calls = (n.func for n in ast.walk(formula) if isinstance(n, ast.Call))
     return {f.id for f in calls if isinstance(f, ast.Name)}
 
@@ -148,7 +161,7 @@ def value_of(formula: Formula, known: Mapping[str, float]) -> float | None:
 
 
 def where(condition: Formula, a: Formula, b: Formula) -> Formula:
-    """``a`` where a condition holds, else ``b``; conditions of vectors have no ``and`` and ``or``."""
+    """``a`` where a condition holds, else ``b``; those of vectors have no ``and`` and ``or``."""
     if text(a) == text(b):
         return a
     if isinstance(condition, ast.BoolOp):
@@ -203,20 +216,6 @@ def linear(formula: Formula, unknowns: list[str]) -> tuple[Formula, dict[str, Fo
     if isinstance(formula.op, ast.Div) and not of_right:
         return divide(left, right), {u: divide(f, right) for u, f in of_left.items()}
     raise NotLinear
-
-
-def factors_of(formula: Formula) -> tuple[list[Formula], list[Formula]]:
-    """Factors above and below the line; a sign is a factor of -1."""
-    if isinstance(formula, ast.BinOp) and isinstance(formula.op, (ast.Mult, ast.Div)):
-        above, below = factors_of(formula.left)
-        over, under = factors_of(formula.right)
-        if isinstance(formula.op, ast.Div):
-            over, under = under, over
-        return [*above, *over], [*below, *under]
-    if isinstance(formula, ast.UnaryOp) and isinstance(formula.op, ast.USub):
-        above, below = factors_of(formula.operand)
-        return [number(-1.0), *above], below
-    return [formula], []
 
 
 def without_factor(formula: Formula, factor: str) -> Formula | None:

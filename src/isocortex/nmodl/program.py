@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from itertools import chain
 
 from isocortex.nmodl import formulas as f
+from isocortex.nmodl.code import Q10, Code, Lines, free, needed
 from isocortex.nmodl.declarations import CONCENTRATIONS, Declared
 from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.source import Node, kind_of, name_of
@@ -28,10 +28,6 @@ ARITHMETIC = {"+": f.add, "-": f.subtract, "*": f.multiply, "/": f.divide}
 #: What the membrane gives, whether or not it is declared.
 SURROUNDINGS = ("v", "celsius", "dt")
 LARGEST_POWER = 8
-#: The temperature factor, among names of mod files.
-Q10 = "q10__"
-
-Lines = list[tuple[str, Formula]]
 
 
 @dataclass(frozen=True)
@@ -45,9 +41,7 @@ class Helper:
 
     arguments: tuple[str, ...]
     besides: tuple[str, ...]
-    lines: Lines
-    result: Formula
-    inlined: frozenset[str]
+    code: Code
 
 
 @dataclass
@@ -79,8 +73,13 @@ class Module:
             for n in sorted(self.declared.ranges & set(own) - read, key=list(own).index)
         }
 
-    def power_of_ten_degrees(self, base: Formula, exponent: Formula) -> bool:
-        """Whether it is the temperature factor of the file, base ** ((celsius - reference) / 10)."""
+    @property
+    def own(self) -> list[str]:
+        """Names that the Python file gives to numbers and functions."""
+        return [*self.fixed, *self.helpers]
+
+    def is_q10(self, base: Formula, exponent: Formula) -> bool:
+        """Whether a power is the temperature factor: base ** ((celsius - reference) / 10)."""
         try:
             free, of = f.linear(exponent, ["celsius"])
         except f.NotLinear:
@@ -107,6 +106,7 @@ class Program:
     lines : what is assigned, each to a name of its own.
     now : the formula of every name of the mod file, a name of ``lines`` or one of the outside.
     derivatives : of states, in order: name, what its derivative is, and the statement.
+    conserved : sums of states, each by the factors of states in it, and what it is.
     """
 
     def __init__(self, module: Module, known: dict[str, Formula] | None = None) -> None:
@@ -114,6 +114,7 @@ class Program:
         self.now: dict[str, Formula] = dict(known or {})
         self.lines: Lines = []
         self.derivatives: list[tuple[str, Formula, Node]] = []
+        self.conserved: list[tuple[dict[str, Formula], Formula]] = []
         self.inlined: set[str] = set()  # names of lines that a branch made
         self._depth = 0
         self._locals: list[dict[str, str]] = [{}]
@@ -249,6 +250,10 @@ class Program:
         """What a name was before a branch that assigns to it; locals are nothing."""
         return None if key_is_local(key) else self.value(key)
 
+    def code(self, results: list[Formula]) -> Code:
+        """A function that returns these."""
+        return Code(needed(self.lines, results), results, frozenset(self.inlined))
+
     # --- formulas ---------------------------------------------------------------------------
 
     def formula(self, node: Node) -> Formula:
@@ -316,7 +321,7 @@ class Program:
         self.source.refuse(node, f"{variable} is not known here")
 
     def _power(self, base: Formula, exponent: Formula) -> Formula:
-        if self.module.power_of_ten_degrees(base, exponent):
+        if self.module.is_q10(base, exponent):
             return f.name(Q10)
         both = [f.value_of(x, self.module.fixed) for x in (base, exponent)]
         n = both[1]
@@ -369,16 +374,9 @@ class Program:
         result = inner.now.get(name)
         if result is None:
             self.source.refuse(node, f"{name}() returns nothing")
-        lines = needed(inner.lines, [result])
-        used = chain.from_iterable(f.names_in(formula) for _, formula in [*lines, ("", result)])
-        made = {line for line, _ in lines}
-        besides = tuple(
-            each for each in dict.fromkeys(used)
-            if each not in made and each not in arguments and each not in module.fixed
-        )  # fmt: skip
-        module.helpers[name] = Helper(
-            tuple(arguments), besides, lines, result, frozenset(inner.inlined)
-        )
+        code = inner.code([result])
+        besides = free(code, module.fixed) - set(arguments)
+        module.helpers[name] = Helper(tuple(arguments), tuple(sorted(besides)), code)
         return module.helpers[name]
 
 
@@ -413,15 +411,5 @@ def is_solve(statement: Node) -> bool:
 
 
 def key_is_local(key: str) -> bool:
+    """Whether it is of a LOCAL or of an argument."""
     return "@" in key
-
-
-def needed(lines: Lines, results: list[Formula]) -> Lines:
-    """The lines that some results need, in order."""
-    wanted = {name for result in results for name in f.names_in(result)}
-    kept = []
-    for name, formula in reversed(lines):
-        if name in wanted:
-            kept.append((name, formula))
-            wanted |= set(f.names_in(formula))
-    return kept[::-1]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from isocortex.nmodl import formulas as f
+from isocortex.nmodl.code import Code, Lines, needed, unfolded
 from isocortex.nmodl.formulas import Formula
-from isocortex.nmodl.program import Lines, Program, needed
+from isocortex.nmodl.program import Program
 from isocortex.nmodl.source import Node, kind_of, name_of
-
-if TYPE_CHECKING:
-    from isocortex.nmodl.translate import Code
 
 
 def gate_of(
@@ -85,9 +82,7 @@ class Reactions:
             if sum(name in states for _, name in side) > 1 or any(n != 1 for n, _ in side):
                 self.source.refuse(statement, "reactions of two states are not linear")
             amounts = [program.value(name) for _, name in side]
-            fluxes.append(
-                f.ZERO if rate is None else f.product([program.formula(rate), *amounts])
-            )
+            fluxes.append(f.ZERO if rate is None else f.product([program.formula(rate), *amounts]))
         flux = f.subtract(*fluxes)
         for sign, side in ((f.negative, left), (lambda each: each, right)):
             for _, name in side:
@@ -123,8 +118,6 @@ def implicit_step(
     dt : name or number of the length of the step, ms.
     begin : the states before it; None for their names.
     """
-    from isocortex.nmodl.translate import unfolded
-
     length = f.name(dt) if dt.isidentifier() else f.number(float(dt))
     rows: list[dict[str, Formula]] = []
     right: list[Formula] = []
@@ -135,7 +128,7 @@ def implicit_step(
         if state in derivative:
             formula, node = derivative[state]
             for each in states:
-                formula = unfolded(program, formula, each)
+                formula = unfolded(program.lines, formula, each)
             try:
                 free, of = f.linear(formula, states)
             except f.NotLinear:
@@ -145,7 +138,7 @@ def implicit_step(
             old = f.add(old, f.multiply(length, free))
         rows.append(row)
         right.append(old)
-    for of, total in getattr(program, "conserved", []):
+    for of, total in program.conserved:
         last = max(states.index(state) for state in of)
         rows[last], right[last] = dict(of), total
     return eliminated(program, states, rows, right)
@@ -153,9 +146,7 @@ def implicit_step(
 
 def linear_system(program: Program, block: Node, states: list[str]) -> Code:
     """What is to be 0 by the equations of a LINEAR block, as formulas of the states."""
-    from isocortex.nmodl.translate import Code
-
-    zeros = []
+    zeros: list[Formula] = []
     for statement in block.statement_block.statements:
         equation = getattr(statement, "expression", statement)
         if kind_of(equation) != "LinEquation":
@@ -169,7 +160,7 @@ def linear_system(program: Program, block: Node, states: list[str]) -> Code:
             program.source.refuse(statement, "this equation is not linear in the states")
     if len(zeros) != len(states):
         program.source.refuse(block, f"{len(zeros)} equations for {len(states)} states")
-    return Code(needed(program.lines, zeros), zeros, frozenset(program.inlined))
+    return program.code(zeros)
 
 
 def _of_states(program: Program, node: Node, states: list[str]) -> Formula:
@@ -187,8 +178,6 @@ def eliminated(
 
     The lines name the factors, pivots and sums that it comes to.
     """
-    from isocortex.nmodl.translate import Code
-
     lines: Lines = list(program.lines)
     at = dict(zip(states, range(len(states)), strict=True))
     system = {s: dict(rows[k]) for s, k in at.items()}

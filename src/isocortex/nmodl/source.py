@@ -87,10 +87,12 @@ class Source:
 
 
 def kind_of(node: Node) -> str:
+    """The parser's name for what a node is."""
     return str(node.get_node_type_name())
 
 
 def name_of(node: Node) -> str:
+    """The name that a node has, as in the mod file."""
     return str(node.get_node_name())
 
 

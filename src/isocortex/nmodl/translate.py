@@ -1,16 +1,16 @@
-"""From a mod file to what our mechanisms are made of: gates or an advance, conductances, a start."""
+"""From a mod file to what our mechanisms are made of: gates, conductances, a start."""
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, NoReturn
 
 from isocortex.nmodl import formulas as f
+from isocortex.nmodl.code import Q10, Code, Lines, body_text, free, needed, unfolded
 from isocortex.nmodl.declarations import Declared, declarations
 from isocortex.nmodl.formulas import Formula
-from isocortex.nmodl.program import Q10, Lines, Module, Program, is_solve, needed
+from isocortex.nmodl.program import Module, Program, is_solve
 from isocortex.nmodl.solving import Reactions, gate_of, implicit_step, linear_system
 from isocortex.nmodl.source import Node, Source, kind_of, name_of
 
@@ -24,17 +24,6 @@ NEXT = "__next"
 CAI = 5e-5
 #: mV, by which NEURON moves the voltage to have the slope of a current.
 MOVED = 0.001
-
-
-class Code(NamedTuple):
-    """The inside of a function: lines, and what it returns.
-
-    ``inlined`` are names of lines that are written into the one place where they are used.
-    """
-
-    lines: Lines
-    results: list[Formula]
-    inlined: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -81,6 +70,19 @@ class Mechanism:
     @property
     def declared(self) -> Declared:
         return self.module.declared
+
+    @property
+    def summary(self) -> str:
+        """What it is, in one line."""
+        parts = [f"{each.name} ({each.ion or 'nonspecific'})" for each in self.currents]
+        if "cai" in self.states:
+            parts.append("a pool of calcium")
+        if self.states:
+            kind = "gates" if self.rates else "states"
+            parts.append(f"{kind} {', '.join(self.states)}")
+        if self.module.parameters:
+            parts.append(f"parameters {', '.join(self.module.parameters)}")
+        return f"{self.declared.name}: {'; '.join(parts)}"
 
 
 def translated(path: Path) -> Mechanism:
@@ -142,12 +144,9 @@ class _Step(Program):
         """What INITIAL made of a variable, which must be the same at any time."""
         if variable not in self.initial.now:
             return super().unknown(variable, node)
-        value = self.initial.now[variable]
-        module = self.module
-        made = {name for name, _ in self.initial.lines}
-        lines = needed(self.initial.lines, [value])
-        used = {n for _, each in [*lines, ("", value)] for n in f.names_in(each)} - made
-        if not used <= {*module.fixed, *module.parameters, "celsius", "dt", Q10}:
+        value, module = self.initial.now[variable], self.module
+        used = free(self.initial.code([value]), module.fixed)
+        if not used <= {*module.parameters, "celsius", "dt", Q10}:
             self.source.refuse(
                 node, f"{variable} is read here as INITIAL left it, at the first voltage",
                 "Assign it before it is read.",
@@ -186,9 +185,9 @@ class _Translator:
         self.declared, self.source = declared, declared.source
         self.module = Module(declared)
         self.made = Mechanism(self.module, list(declared.states))
-        self.breakpoint = declared.breakpoint
-        if self.breakpoint is None:
+        if declared.breakpoint is None:
             declared.source.refuse(next(declared.source.blocks("NeuronBlock")), "no BREAKPOINT")
+        self.breakpoint: Node = declared.breakpoint
         statements = self.breakpoint.statement_block.statements
         self.solves = [each.expression for each in statements if is_solve(each)]
 
@@ -251,19 +250,19 @@ class _Translator:
 
     def _solve(self, step: _Step, initial: _Initial, method: str) -> None:
         states, made = self.made.states, self.made
-        start = self._start(initial, step)
+        start: Code | None = self._start(initial)
         if not states:
             return
         if method == "procedure":
             new = [step.now.get(state, f.name(state)) for state in states]
-            made.advance = self._code(step, new)
+            made.advance = step.code(new)
         elif method == "sparse":
             made.implicit = True
             made.advance = implicit_step(step, states, "dt")
         elif method == "cnexp" and self._gates(step):
             for state, derivative, node in step.derivatives:
                 inf, tau = gate_of(step, state, derivative, node)
-                made.rates[state] = self._code(step, [inf, tau])
+                made.rates[state] = step.code([inf, tau])
             if not set(states) - set(made.rates) and self._begin_steady(start):
                 start = None
         elif method:
@@ -279,11 +278,10 @@ class _Translator:
             return False
         marks = {*own, *(state + NEXT for state in own)}
         for state, derivative, _ in step.derivatives:
-            lines = needed(step.lines, [derivative])
-            used = {n for _, each in [*lines, ("", derivative)] for n in f.names_in(each)}
-            if used & (marks - {state}):
+            code = step.code([derivative])
+            if free(code, ()) & (marks - {state}):
                 return False
-            if {n for _, each in lines for n in f.names_in(each)} & marks:
+            if {n for _, each in code.lines for n in f.names_in(each)} & marks:
                 return False  # hidden in a line: gate_of looks at the derivative itself
         return True
 
@@ -291,7 +289,7 @@ class _Translator:
         """States that are advanced one after the other, each as the last has left the others."""
         lines = list(step.lines)
         for state, derivative, node in step.derivatives:
-            derivative = unfolded(step, derivative, state)
+            derivative = unfolded(step.lines, derivative, state)
             if method == "euler":
                 rise = f.multiply(f.name("dt"), derivative)
                 lines.append((state + NEXT, f.add(f.name(state), rise)))
@@ -309,7 +307,7 @@ class _Translator:
         ordered = _in_order(lines)
         return Code(needed(ordered, new), new, frozenset(step.inlined))
 
-    def _start(self, initial: _Initial, step: _Step) -> Code:
+    def _start(self, initial: _Initial) -> Code:
         """States at the first voltage."""
         results = [initial.now[state] for state in self.made.states]
         for solve in initial.solves:
@@ -324,16 +322,14 @@ class _Translator:
                 inner.run(block.statement_block)
                 return implicit_step(inner.program, self.made.states, "1e9", initial.now)
             self.source.refuse(solve, f"{name} cannot be solved here")
-        return self._code(initial, results)
+        return initial.code(results)
 
     def _begin_steady(self, start: Code) -> bool:
-        from isocortex.nmodl.writing import body_text
-
         for state, result in zip(self.made.states, start.results, strict=True):
             rates = self.made.rates[state]
             begin = Code(needed(start.lines, [result]), [result], start.inlined)
             steady = Code(needed(rates.lines, rates.results[:1]), rates.results[:1], rates.inlined)
-            if body_text(begin, self.module) != body_text(steady, self.module):
+            if body_text(begin, self.module.own) != body_text(steady, self.module.own):
                 return False
         return True
 
@@ -409,9 +405,7 @@ class _Translator:
         if not names and "cai" not in self.made.states:
             self.source.refuse(self.breakpoint, "there is neither a current nor a pool of calcium")
 
-    def _current(
-        self, program: _Currents, name: str, ion: str | None, formula: Formula
-    ) -> Current:
+    def _current(self, program: _Currents, name: str, ion: str | None, formula: Formula) -> Current:
         of = dict(program.lines)
         whole = formula
         while isinstance(whole, ast.Name) and whole.id in of:
@@ -419,14 +413,12 @@ class _Translator:
         conductance, reversal = self._driven(whole, of)
         if conductance is None:
             self._check_held(program, [whole])
-            return Current(name, ion, "", self._code(program, [whole]))
+            return Current(name, ion, "", program.code([whole]))
         self._check_held(program, [conductance])
-        code = self._code(program, [conductance])
+        code = program.code([conductance])
         return Current(name, ion, reversal, _unheld(code), _slope(code))
 
-    def _driven(
-        self, whole: Formula, of: dict[str, Formula]
-    ) -> tuple[Formula | None, str]:
+    def _driven(self, whole: Formula, of: dict[str, Formula]) -> tuple[Formula | None, str]:
         """The conductance of a current g (v - e), and the name of e."""
         known = [*self.declared.read, *self.module.parameters, *self.module.fixed]
         for reversal in known:
@@ -441,17 +433,13 @@ class _Translator:
         return None, ""
 
     def _check_held(self, program: _Currents, results: list[Formula]) -> None:
-        lines = needed(program.lines, results)
-        used = {n for _, each in [*lines, ("", *results)] for n in f.names_in(each)}  # type: ignore[misc]
+        used = free(program.code(results), ())
         for state in self.made.states:
             if state + BEFORE in used:
                 self.source.refuse(
                     self.breakpoint, f"a current takes {state} as it was a step before",
                     "Assign what BREAKPOINT uses in BREAKPOINT.",
                 )  # fmt: skip
-
-    def _code(self, program: Program, results: list[Formula]) -> Code:
-        return Code(needed(program.lines, results), results, frozenset(program.inlined))
 
     def _notes(self) -> None:
         lookup = " ".join(self.source.text.split())
@@ -475,24 +463,6 @@ def _in_order(lines: Lines) -> Lines:
         done |= {n for n, _ in ready}
         waiting = [each for each in waiting if each[0] not in done]
     return ordered
-
-
-def unfolded(program: Program, derivative: Formula, state: str) -> Formula:
-    """A derivative with the lines that the state is hidden in written out."""
-    of = dict(program.lines)
-    while True:
-        hidden = [n for n in f.names_in(derivative) if n in of and state in _all_names(of, n)]
-        if not hidden:
-            return derivative
-        derivative = f.replaced(derivative, {n: of[n] for n in hidden})
-
-
-def _all_names(of: dict[str, Formula], name: str) -> set[str]:
-    found = set(f.names_in(of[name]))
-    for each in list(found):
-        if each in of:
-            found |= _all_names(of, each)
-    return found
 
 
 def assigned_in(declared: Declared, block: Node) -> set[str]:

@@ -70,7 +70,7 @@ class Quantity:
             if self.name == "cai":
                 there = _has_pool(model, node)
             return [self.variable] if there else []
-        probes = {}
+        probes: dict[tuple[str, str], Variable] = {}
         calcium = False
         for channel, current in self.currents_at(model, node):
             mechanism = DENSITY[channel]

@@ -32,7 +32,7 @@ def regions_of(model: CompiledCell) -> list[Region]:
         raise ModelError(
             f"cell model {model.name!r} uses the unknown mechanism {unknown[0]!r}",
             fix=f"Known mechanisms: pas, {', '.join(sorted(DENSITY))}; components.mechanisms names "
-            "files with your own.",
+            "files with your own, mechanisms_dir a folder of mod files.",
         )
     names = [name for name in DENSITY if name in model.mechanisms]
     carries = np.zeros((model.n_nodes, len(names)), bool)
