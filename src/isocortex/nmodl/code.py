@@ -151,25 +151,46 @@ def _inlined(code: Code) -> tuple[list[tuple[str, Formula]], list[Formula]]:
 def _laid_out(head: str, formula: Formula, indent: int = 0) -> str:
     """A formula behind some text, in as many lines as it takes."""
     text = f.text(formula)
-    if indent + len(head) + len(text) <= WIDTH - 8:
-        return head + text
+    fits = indent + len(head) + len(text) <= WIDTH - 8
+    return head + (text if fits else _broken(formula, indent))
+
+
+def _broken(formula: Formula, indent: int) -> str:
+    """A formula in several lines, in brackets."""
     if isinstance(formula, ast.Call):
-        name, arguments = f.text(formula.func), formula.args
-        inner = "".join(_laid_out("", each, indent + 4) + ",\n" for each in arguments)
-        return f"{head}{name}(\n{textwrap.indent(inner, '    ')})"
-    terms = [_laid_out(sign, each, indent + 4) for sign, each in _terms(formula)]
-    return f"{head}(\n{textwrap.indent(chr(10).join(terms), '    ')}\n)"
+        inner = "".join(_laid_out("", each, indent + 4) + ",\n" for each in formula.args)
+        text = f"{f.text(formula.func)}(\n{textwrap.indent(inner, '    ')})"
+    elif isinstance(formula, ast.BinOp):
+        operators, operands = _operands(formula)
+        parts = [_operand(o, each, indent + 4) for o, each in zip(operators, operands, strict=True)]
+        text = f"(\n{textwrap.indent(chr(10).join(parts), '    ')}\n)"
+    else:
+        text = f.text(formula)
+    assert f.text(ast.parse(text, mode="eval").body) == f.text(formula), text
+    return text
 
 
-def _terms(formula: Formula) -> list[tuple[str, Formula]]:
-    """The terms of a sum, or the factors of a product, with what stands before each."""
-    signs: dict[type, str] = {ast.Add: "+ ", ast.Sub: "- ", ast.Mult: "* ", ast.Div: "/ "}
-    if not isinstance(formula, ast.BinOp):
-        return [("", formula)]
-    alike = (ast.Add, ast.Sub) if isinstance(formula.op, (ast.Add, ast.Sub)) else (
-        ast.Mult, ast.Div)  # fmt: skip
-    right: list[tuple[str, Formula]] = [(signs[type(formula.op)], formula.right)]
+def _operands(formula: ast.BinOp) -> tuple[list[ast.operator | None], list[Formula]]:
+    """The terms of a sum or the factors of a product, and the operator before each."""
+    sums = (ast.Add, ast.Sub)
+    operators: list[ast.operator | None] = [formula.op]
+    operands = [formula.right]
     left = formula.left
-    if isinstance(left, ast.BinOp) and isinstance(left.op, alike):
-        return [*_terms(left), *right]
-    return [("", left), *right]
+    while isinstance(left, ast.BinOp) and isinstance(left.op, sums) == isinstance(formula.op, sums):
+        operators.insert(0, left.op)
+        operands.insert(0, left.right)
+        left = left.left
+    return [None, *operators], [left, *operands]
+
+
+def _operand(operator: ast.operator | None, operand: Formula, indent: int) -> str:
+    """One of them behind its operator; a sum in brackets, and a product behind a stroke."""
+    signs: dict[type, str] = {ast.Add: "+ ", ast.Sub: "- ", ast.Mult: "* ", ast.Div: "/ "}
+    sign = "" if operator is None else signs[type(operator)]
+    text = f.text(operand)
+    is_product = isinstance(operand, ast.BinOp) and isinstance(operand.op, (ast.Mult, ast.Div))
+    plain = is_product and not isinstance(operator, (ast.Mult, ast.Div))
+    fits = len(text) + indent + 4 <= WIDTH - 8
+    if isinstance(operand, ast.BinOp) and fits and not plain:
+        return f"{sign}({text})"
+    return sign + (text if fits else _broken(operand, indent))

@@ -111,7 +111,11 @@ def multiply(a: Formula, b: Formula) -> Formula:
 
 def divide(a: Formula, b: Formula) -> Formula:
     """a / b"""
-    return a if is_zero(a) or is_one(b) else ast.BinOp(a, ast.Div(), b)
+    if is_zero(a) or is_one(b):
+        return a
+    if isinstance(b, ast.BinOp) and isinstance(b.op, ast.Div) and is_one(b.left):
+        return multiply(a, b.right)
+    return ast.BinOp(a, ast.Div(), b)
 
 
 def product(factors: Iterable[Formula]) -> Formula:

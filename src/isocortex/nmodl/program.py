@@ -8,7 +8,9 @@ since all compartments are computed at once.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 from isocortex.nmodl import formulas as f
 from isocortex.nmodl.code import Q10, Code, Lines, free, needed
@@ -61,7 +63,12 @@ class Module:
     count: int = 0
 
     def __post_init__(self) -> None:
-        own = {n: v for n, v in self.declared.numbers.items() if n not in SURROUNDINGS}
+        blocks = [self.declared.initial, self.declared.breakpoint, *self.declared.solved.values()]
+        assigned = set().union(
+            *(assigned_in(self.declared, b.statement_block) for b in blocks if b is not None)
+        )
+        own = {n: v for n, v in self.declared.numbers.items() if n not in assigned}
+        own = {n: v for n, v in own.items() if n not in SURROUNDINGS}
         read = self.declared.read | set(self.declared.written)
         self.fixed: dict[str, float] = {
             n: 0.0 if v is None else v
@@ -117,6 +124,7 @@ class Program:
         self.conserved: list[tuple[dict[str, Formula], Formula]] = []
         self.inlined: set[str] = set()  # names of lines that a branch made
         self._depth = 0
+        self._at: Node = None
         self._locals: list[dict[str, str]] = [{}]
 
     # --- statements -------------------------------------------------------------------------
@@ -128,7 +136,12 @@ class Program:
             self._statement(statement)
         self._locals.pop()
 
+    def refuse(self, node: Node | None, what: str, fix: str = "") -> NoReturn:
+        """Say that a part of the statement in hand cannot be translated."""
+        self.source.refuse(node or self._at, what, fix, within=self._at)
+
     def _statement(self, statement: Node) -> None:
+        self._at = statement
         kind = kind_of(statement)
         if is_solve(statement):
             self.solve(statement.expression)
@@ -143,7 +156,7 @@ class Program:
             return
         elif kind not in SKIPPED:
             word = self.source.written(statement).split(maxsplit=1)[0]
-            self.source.refuse(statement, f"{word} cannot be translated")
+            self.refuse(statement, f"{word} cannot be translated")
 
     def solve(self, statement: Node) -> None:
         """What SOLVE does here: nothing, since its block is translated by itself."""
@@ -154,19 +167,21 @@ class Program:
         if kind == "DiffEqExpression":
             equation = expression.expression
             state = name_of(equation.lhs).rstrip("'")
+            if self._depth:
+                self.refuse(statement, "equations in a branch cannot be translated")
             if equation.lhs.name.order.eval() != 1:
-                self.source.refuse(statement, "second derivatives cannot be translated")
+                self.refuse(statement, "second derivatives cannot be translated")
             self.derivatives.append((state, self.formula(equation.rhs), statement))
             self.derived(state, self.derivatives[-1][1], statement)
         elif kind == "BinaryExpression" and str(expression.op) == "=":
             if kind_of(expression.lhs.name) != "Name":
-                self.source.refuse(statement, f"{self.source.written(expression.lhs)} is an array")
+                self.refuse(statement, f"{self.source.written(expression.lhs)} is an array")
             self.assign(name_of(expression.lhs), self.formula(expression.rhs))
         elif kind in ("WrappedExpression", "FunctionCall"):
             call = expression.expression if kind == "WrappedExpression" else expression
             self._procedure(statement, call)
         else:
-            self.source.refuse(statement, f"{self.source.written(statement)} cannot be translated")
+            self.refuse(statement, f"{self.source.written(statement)} cannot be translated")
 
     def derived(self, state: str, derivative: Formula, statement: Node) -> None:
         """What becomes of a state once its derivative is known."""
@@ -206,7 +221,7 @@ class Program:
         declared = self.module.declared
         block = declared.procedures.get(name)
         if block is None:
-            self.source.refuse(statement, f"{name}() is not a procedure of the file")
+            self.refuse(statement, f"{name}() is not a procedure of the file")
         arguments = [self.formula(argument) for argument in call.arguments]
         self._locals.append({"": ""})
         for parameter, argument in zip(block.parameters, arguments, strict=False):
@@ -267,7 +282,7 @@ class Program:
             return f.number(float(node.value.eval()))
         if kind == "VarName":
             if kind_of(node.name) != "Name" or node.at is not None:
-                self.source.refuse(node, f"{self.source.written(node)} cannot be translated")
+                self.refuse(node, f"{self.source.written(node)} cannot be translated")
             return self.value(name_of(node), node)
         if kind in ("Name", "ReactVarName"):
             return self.value(name_of(node), node)
@@ -279,7 +294,7 @@ class Program:
             return ARITHMETIC[str(node.op)](self.formula(node.lhs), self.formula(node.rhs))
         if kind == "BinaryExpression" and str(node.op) == "^":
             return self._power(self.formula(node.lhs), self.formula(node.rhs))
-        self.source.refuse(node, f"{self.source.written(node)} cannot be translated")
+        self.refuse(node, f"{self.source.written(node)} cannot be translated")
 
     def _condition(self, node: Node) -> Formula:
         kind, op = kind_of(node), str(getattr(node, "op", ""))
@@ -313,12 +328,14 @@ class Program:
     def unknown(self, variable: str, node: Node | None) -> Formula:
         """What a variable is that nothing was assigned to so far."""
         declared = self.module.declared
+        if variable in declared.numbers:  # one that is assigned to somewhere
+            return f.number(declared.numbers[variable] or 0.0)
         if variable in declared.assigned and variable in declared.ranges:
             self.module.parameters[variable] = 0.0  # cells may set it
             return f.name(variable)
         if variable in declared.assigned or key_is_local(self._key(variable)):
             return f.ZERO
-        self.source.refuse(node, f"{variable} is not known here")
+        self.refuse(node, f"{variable} is not known here")
 
     def _power(self, base: Formula, exponent: Formula) -> Formula:
         if self.module.is_q10(base, exponent):
@@ -360,7 +377,7 @@ class Program:
             up, down = f.call("exp", arguments[0]), f.call("exp", f.negative(arguments[0]))
             both = f.add(up, down) if name == "cosh" else f.subtract(up, down)
             return f.multiply(f.number(0.5), both)
-        self.source.refuse(node, f"the function {name}() is not known here")
+        self.refuse(node, f"the function {name}() is not known here")
 
     def _helper(self, name: str, node: Node) -> Helper:
         """A FUNCTION of the file, translated once."""
@@ -373,7 +390,7 @@ class Program:
         inner.run(block.statement_block)
         result = inner.now.get(name)
         if result is None:
-            self.source.refuse(node, f"{name}() returns nothing")
+            self.refuse(node, f"{name}() returns nothing")
         code = inner.code([result])
         besides = free(code, module.fixed) - set(arguments)
         module.helpers[name] = Helper(tuple(arguments), tuple(sorted(besides)), code)
@@ -392,7 +409,7 @@ class Function(Program):
         key = self._key(variable)
         if "@" not in key and key not in self.own:
             block = self.module.declared.functions[next(iter(self.own))]
-            self.source.refuse(block, f"a FUNCTION changes {variable}")
+            self.refuse(block, f"a FUNCTION changes {variable}")
         super().assign(variable, formula)
 
     def unknown(self, variable: str, node: Node | None) -> Formula:
@@ -402,6 +419,43 @@ class Function(Program):
         if variable in self.module.declared.assigned:
             return f.name(variable)
         return super().unknown(variable, node)
+
+
+def statements_in(declared: Declared, block: Node) -> Iterator[Node]:
+    """Statements of a block, of its branches and of the procedures that it calls."""
+    pending, seen = [block], set()
+    while pending:
+        for statement in pending.pop().statements:
+            yield statement
+            if kind_of(statement) == "IfStatement":
+                pending += [each.statement_block for each in (statement, *statement.elseifs)]
+                if statement.elses is not None:
+                    pending.append(statement.elses.statement_block)
+            expression = getattr(statement, "expression", None)
+            inner = getattr(expression, "expression", expression)
+            if inner is not None and kind_of(inner) == "FunctionCall":
+                procedure = declared.procedures.get(name_of(inner.name))
+                if procedure is not None and name_of(inner.name) not in seen:
+                    seen.add(name_of(inner.name))
+                    pending.append(procedure.statement_block)
+
+
+def assigned_in(declared: Declared, block: Node) -> set[str]:
+    """Names that statements of a block assign to, but for those of its own."""
+    assigned, local = set(), set()
+    for statement in statements_in(declared, block):
+        if kind_of(statement) == "LocalListStatement":
+            local |= {name_of(each.name) for each in statement.variables}
+        expression = getattr(statement, "expression", None)
+        if expression is None:
+            continue
+        if kind_of(expression) == "BinaryExpression" and str(expression.op) == "=":
+            assigned.add(name_of(expression.lhs))
+        inner = getattr(expression, "expression", expression)
+        if kind_of(inner) == "FunctionCall":
+            procedure = declared.procedures.get(name_of(inner.name))
+            local |= {name_of(each.name) for each in procedure.parameters} if procedure else set()
+    return assigned - local
 
 
 def is_solve(statement: Node) -> bool:

@@ -50,32 +50,44 @@ class Source:
             ) from error  # fmt: skip
         bare = COMMENTS.sub(lambda comment: re.sub(r"[^\n]", " ", comment[0]), self.text)
         found_at = [(each[0], each.start()) for each in TOKENS.finditer(bare)]
-        self._tokens = [token for token, _ in found_at]
+        self._tokens = [token.upper() for token, _ in found_at]
         self._lines = [bare.count("\n", 0, at) + 1 for _, at in found_at]
 
     def written(self, node: Node) -> str:
         """The text of a node, as the parser writes it."""
         return str(self._parser.to_nmodl(node))
 
-    def line(self, node: Node) -> int | None:
+    def line(self, node: Node, within: Node | None = None) -> int | None:
         """The line that a node begins on, or the first of those that read the same.
 
         The parser keeps no places for Python: what a node reads is found in the file again.
+
+        Parameters
+        ----------
+        within : a statement that the node is in.
         """
-        wanted = TOKENS.findall(self.written(node))
-        for k in range(len(self._tokens) - len(wanted) + 1):
+        begin = 0 if within is None else self._find(within, 0) or 0
+        found = self._find(node, begin)
+        return None if found is None else self._lines[found]
+
+    def _find(self, node: Node, begin: int) -> int | None:
+        """The first of the file's tokens, from one on, from which on they are those of a node."""
+        wanted = TOKENS.findall(self.written(node).upper())
+        for k in range(begin, len(self._tokens) - len(wanted) + 1):
             if self._tokens[k : k + len(wanted)] == wanted:
-                return self._lines[k]
+                return k
         return None
 
-    def refuse(self, node: Node, what: str, fix: str = "") -> NoReturn:
+    def refuse(
+        self, node: Node, what: str, fix: str = "", *, within: Node | None = None
+    ) -> NoReturn:
         """Say that a part of the file cannot be translated.
 
         Raises
         ------
         ModelError : with the line.
         """
-        line = self.line(node)
+        line = self.line(node, within)
         raise ModelError(
             what, file=self.path, field=f"line {line}" if line else None,
             fix=fix or "Write the mechanism in Python (docs/cells.md).",

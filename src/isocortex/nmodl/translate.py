@@ -10,7 +10,7 @@ from isocortex.nmodl import formulas as f
 from isocortex.nmodl.code import Q10, Code, Lines, body_text, free, needed, unfolded
 from isocortex.nmodl.declarations import Declared, declarations
 from isocortex.nmodl.formulas import Formula
-from isocortex.nmodl.program import Module, Program, is_solve
+from isocortex.nmodl.program import Module, Program, assigned_in, is_solve, statements_in
 from isocortex.nmodl.solving import Reactions, gate_of, implicit_step, linear_system
 from isocortex.nmodl.source import Node, Source, kind_of, name_of
 
@@ -134,7 +134,7 @@ class _Step(Program):
 
     def unknown(self, variable: str, node: Node | None) -> Formula:
         if variable in self.own | self.breakpoint:
-            self.source.refuse(
+            self.refuse(
                 node, f"{variable} is read here as it was left a step before",
                 "Assign it before it is read.",
             )  # fmt: skip
@@ -147,7 +147,7 @@ class _Step(Program):
         value, module = self.initial.now[variable], self.module
         used = free(self.initial.code([value]), module.fixed)
         if not used <= {*module.parameters, "celsius", "dt", Q10}:
-            self.source.refuse(
+            self.refuse(
                 node, f"{variable} is read here as INITIAL left it, at the first voltage",
                 "Assign it before it is read.",
             )  # fmt: skip
@@ -190,6 +190,9 @@ class _Translator:
         self.breakpoint: Node = declared.breakpoint
         statements = self.breakpoint.statement_block.statements
         self.solves = [each.expression for each in statements if is_solve(each)]
+        for each in statements_in(declared, self.breakpoint.statement_block):
+            if is_solve(each) and each not in statements:
+                self.source.refuse(each, "SOLVE in a branch cannot be translated")
 
     def mechanism(self) -> Mechanism:
         declared = self.declared
@@ -197,11 +200,13 @@ class _Translator:
         if declared.initial is not None:
             initial.run(declared.initial.statement_block)
         of_breakpoint = assigned_in(declared, self.breakpoint.statement_block)
+        for state in set(declared.states) & of_breakpoint:
+            self.source.refuse(self.breakpoint, f"the state {state} is assigned in BREAKPOINT")
         step = _Step(self.module, initial, of_breakpoint)
         held = _Held(self.module, initial, of_breakpoint)
         method = self._method()
         for program in (step, held):
-            program.sequential = method in ("cnexp", "euler")
+            program.sequential = method == "cnexp"
             for solve in self.solves:
                 block = self._solved(solve)
                 program.own |= assigned_in(declared, block.statement_block)
@@ -250,26 +255,27 @@ class _Translator:
 
     def _solve(self, step: _Step, initial: _Initial, method: str) -> None:
         states, made = self.made.states, self.made
-        start: Code | None = self._start(initial)
         if not states:
             return
+        made.start = start = self._start(initial)
         if method == "procedure":
             new = [step.now.get(state, f.name(state)) for state in states]
             made.advance = step.code(new)
         elif method == "sparse":
+            for state in set(states) & set(step.now):
+                self.source.refuse(self.solves[0], f"{state} is assigned where it is solved for")
             made.implicit = True
             made.advance = implicit_step(step, states, "dt")
         elif method == "cnexp" and self._gates(step):
             for state, derivative, node in step.derivatives:
                 inf, tau = gate_of(step, state, derivative, node)
                 made.rates[state] = step.code([inf, tau])
-            if not set(states) - set(made.rates) and self._begin_steady(start):
-                start = None
+            if self._begin_steady(start):
+                made.start = None
         elif method:
             made.advance = self._one_by_one(step, method)
         else:
             self.source.refuse(self.breakpoint, "there are states, and no SOLVE")
-        made.start = start
 
     def _gates(self, step: _Step) -> bool:
         """Whether every state goes its own way, as gates do."""
@@ -303,7 +309,8 @@ class _Translator:
             away = f.subtract(f.name(state), inf_name)
             lines.append((state + NEXT, f.add(inf_name, f.multiply(away, decay))))
         known = {state for state, _, _ in step.derivatives}
-        new: list[Formula] = [f.name(s + NEXT if s in known else s) for s in self.made.states]
+        new = [f.name(s + NEXT) if s in known else step.now.get(s, f.name(s))
+               for s in self.made.states]  # fmt: skip
         ordered = _in_order(lines)
         return Code(needed(ordered, new), new, frozenset(step.inlined))
 
@@ -317,10 +324,11 @@ class _Translator:
                 self.made.start_solves = True
                 return linear_system(initial, block, self.made.states)
             if block is not None and solve.steadystate is not None:
-                inner = Reactions(Program(self.module, initial.now))
-                inner.program.lines = list(initial.lines)
-                inner.run(block.statement_block)
-                return implicit_step(inner.program, self.made.states, "1e9", initial.now)
+                known = {k: v for k, v in initial.now.items() if k not in self.made.states}
+                program = Program(self.module, known)
+                program.lines = list(initial.lines)
+                Reactions(program).run(block.statement_block)
+                return implicit_step(program, self.made.states, "1e9", initial.now)
             self.source.refuse(solve, f"{name} cannot be solved here")
         return initial.code(results)
 
@@ -463,32 +471,6 @@ def _in_order(lines: Lines) -> Lines:
         done |= {n for n, _ in ready}
         waiting = [each for each in waiting if each[0] not in done]
     return ordered
-
-
-def assigned_in(declared: Declared, block: Node) -> set[str]:
-    """Names that statements of a block assign to, also in procedures that they call."""
-    found: set[str] = set()
-    pending, seen = [block], set()
-    while pending:
-        for statement in pending.pop().statements:
-            kind = kind_of(statement)
-            if kind == "IfStatement":
-                pending.append(statement.statement_block)
-                pending += [each.statement_block for each in statement.elseifs]
-                if statement.elses is not None:
-                    pending.append(statement.elses.statement_block)
-            if kind != "ExpressionStatement":
-                continue
-            expression = statement.expression
-            inner = getattr(expression, "expression", expression)
-            if kind_of(expression) == "BinaryExpression":
-                found.add(name_of(expression.lhs))
-            elif kind_of(inner) == "FunctionCall":
-                procedure = declared.procedures.get(name_of(inner.name))
-                if procedure is not None and name_of(inner.name) not in seen:
-                    seen.add(name_of(inner.name))
-                    pending.append(procedure.statement_block)
-    return found
 
 
 def _unheld(code: Code) -> Code:
