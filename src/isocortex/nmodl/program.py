@@ -64,10 +64,10 @@ class Module:
 
     def __post_init__(self) -> None:
         blocks = [self.declared.initial, self.declared.breakpoint, *self.declared.solved.values()]
-        assigned = set().union(
+        self.assigned: set[str] = set().union(
             *(assigned_in(self.declared, b.statement_block) for b in blocks if b is not None)
         )
-        own = {n: v for n, v in self.declared.numbers.items() if n not in assigned}
+        own = {n: v for n, v in self.declared.numbers.items() if n not in self.assigned}
         own = {n: v for n, v in own.items() if n not in SURROUNDINGS}
         read = self.declared.read | set(self.declared.written)
         self.fixed: dict[str, float] = {
@@ -321,18 +321,19 @@ class Program:
         if variable in CONCENTRATIONS and variable in declared.read:
             return f.number(CONCENTRATIONS[variable])
         known = (*SURROUNDINGS, *declared.read, *declared.states, *module.fixed, *module.parameters)
-        if variable in known:
+        if variable in known and variable not in self.module.assigned - {*declared.states}:
             return f.name(variable)
         return self.unknown(variable, node)
 
     def unknown(self, variable: str, node: Node | None) -> Formula:
         """What a variable is that nothing was assigned to so far."""
         declared = self.module.declared
+        if variable in declared.ranges and variable in {*declared.numbers, *declared.assigned}:
+            begin = declared.numbers.get(variable) or 0.0  # cells may set it
+            self.module.parameters[variable] = begin
+            return f.name(variable)
         if variable in declared.numbers:  # one that is assigned to somewhere
             return f.number(declared.numbers[variable] or 0.0)
-        if variable in declared.assigned and variable in declared.ranges:
-            self.module.parameters[variable] = 0.0  # cells may set it
-            return f.name(variable)
         if variable in declared.assigned or key_is_local(self._key(variable)):
             return f.ZERO
         self.refuse(node, f"{variable} is not known here")
