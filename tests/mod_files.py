@@ -17,7 +17,8 @@ MODS = {
             THREADSAFE
         }
         UNITS { (mV) = (millivolt) (S) = (siemens) (mA) = (milliamp) }
-        PARAMETER { gnabar = .12 (S/cm2) <0,1e9> gkbar = .036 (S/cm2) gl = .0003 (S/cm2) el = -54.3 (mV) }
+        PARAMETER { gnabar = .12 (S/cm2) <0,1e9> gkbar = .036 (S/cm2) gl = .0003 (S/cm2)
+            el = -54.3 (mV) }
         STATE { m h n }
         ASSIGNED { v (mV) celsius (degC) ena (mV) ek (mV) ina (mA/cm2) ik (mA/cm2) il (mA/cm2)
             gna (S/cm2) minf hinf ninf mtau (ms) htau (ms) ntau (ms) }
@@ -92,7 +93,8 @@ MODS = {
     "Gx": """
         NEURON { SUFFIX Gx USEION ca READ cai, cao WRITE ica RANGE pbar, shift GLOBAL q }
         UNITS { FARADAY = (faraday) (coulomb) R = (k-mole) (joule/degC) }
-        PARAMETER { pbar = .2e-4 (cm/s) shift = 2 (mV) q = 2.5 cai (mM) cao (mM) celsius (degC) v (mV) }
+        PARAMETER { pbar = .2e-4 (cm/s) shift = 2 (mV) q = 2.5 cai (mM)
+            cao (mM) celsius (degC) v (mV) }
         STATE { m h }
         ASSIGNED { ica (mA/cm2) phi th }
         BREAKPOINT { SOLVE castate METHOD cnexp ica = pbar*m*m*h*ghk(v, cai, cao) }
@@ -205,6 +207,34 @@ MODS = {
 }
 
 
+#: Two conductances, of which magnesium blocks one.
+SYNAPSE = """
+    NEURON { POINT_PROCESS NmSyn RANGE tau1, tau2, ta, e, i, g, mg, ratio NONSPECIFIC_CURRENT i }
+    PARAMETER { tau1 = 2 (ms) tau2 = 30 (ms) ta = 2 (ms) e = 0 (mV) mg = 1 (mM) ratio = 0.7 }
+    ASSIGNED { v (mV) i (nA) g (uS) ia (nA) factor }
+    STATE { A (uS) B (uS) C (uS) }
+    INITIAL {
+        LOCAL tp
+        if (tau1/tau2 > .9999) { tau1 = .9999*tau2 }
+        A = 0 B = 0 C = 0
+        tp = (tau1*tau2)/(tau2 - tau1)*log(tau2/tau1)
+        factor = -exp(-tp/tau1) + exp(-tp/tau2)
+        factor = 1/factor
+    }
+    BREAKPOINT {
+        SOLVE state METHOD cnexp
+        g = (B - A)*mgblock(v)
+        ia = C*(v - e)
+        i = g*(v - e) + ia
+    }
+    DERIVATIVE state { A' = -A/tau1 B' = -B/tau2 C' = -C/ta }
+    NET_RECEIVE(weight (uS)) {
+        A = A + weight*factor*ratio
+        B = B + weight*factor*ratio
+        C = C + weight
+    }
+    FUNCTION mgblock(v) { mgblock = 1/(1 + exp(0.062*-v)*(mg/3.57)) }
+    """
 #: With which a compartment of ``mod_neuron`` fires under 0.6 nA.
 DENSITIES = {
     "Hx": {"gnabar": 0.5}, "Kx": {"gKxbar": 1e-3}, "Cx": {"gCxbar": 1e-4}, "Gx": {"pbar": 1e-5},

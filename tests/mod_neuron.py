@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from neurons import tree
+from neurons import tree, wire
 
 from isocortex.cells.compiled import MechanismTable
 from isocortex.circuit.signals import Pulses
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import ProbeTable, Settings
-from isocortex.network.network import CurrentSource, bare_network
+from isocortex.mechanisms.point import SYNAPSES
+from isocortex.network.network import CurrentSource, SpikeTrains
 from isocortex.report.quantity import quantity
 
 SIDE, REST, G_PAS = 20.0, -70.0, 1e-4  # um, mV, S/cm2
@@ -37,6 +38,15 @@ for name, values in given["mechanisms"].items():
 for key, value in given["erev"].items():
     if hasattr(soma(0.5), key):
         setattr(soma, key, value)
+events = []
+for name, weight, delay, times in given["events"]:
+    point = getattr(h, name)(soma(0.5))
+    connection = h.NetCon(None, point)
+    connection.weight[0] = weight
+    events.append((point, connection, [t + delay for t in times]))
+start = h.FInitializeHandler(
+    lambda: [connection.event(t) for _, connection, times in events for t in times]
+)
 clamp = h.IClamp(soma(0.5))
 clamp.delay, clamp.dur, clamp.amp = 2.0, 1e9, given["amp"]
 names = given["record"]
@@ -48,7 +58,7 @@ print(json.dumps({name: list(trace)[1:] for name, trace in traces.items()}))
 """
 GIVEN = {
     "amp": 0.3, "celsius": 34.0, "dt": 0.025, "v_init": -80.0, "tstop": 40.0, "side": SIDE,
-    "rest": REST, "g_pas": G_PAS, "erev": EREV,
+    "rest": REST, "g_pas": G_PAS, "erev": EREV, "mechanisms": {}, "events": [],
 }  # fmt: skip
 
 
@@ -72,20 +82,34 @@ def in_neuron(folder: Path, **given) -> dict[str, np.ndarray]:
 
 
 def in_isocortex(engine=CpuEngine, precision="double", **given) -> dict[str, np.ndarray]:
-    """The same of an engine of ours."""
+    """The same of an engine of ours.
+
+    ``events`` of synapses are (name, weight, delay, times); their parameters have their defaults.
+    """
     given = GIVEN | given
     tables = {
         name: MechanismTable(np.array([0], np.int32), {k: np.array([v]) for k, v in values.items()})
         for name, values in given["mechanisms"].items()
     }
-    model = tree(
-        [-1], [np.pi * SIDE**2], [0.0], g_pas=G_PAS, e_pas=REST, mechanisms=tables
-    )
+    model = tree([-1], [np.pi * SIDE**2], [0.0], g_pas=G_PAS, e_pas=REST, mechanisms=tables)
     clamp = CurrentSource(0, 0, Pulses([given["amp"]], [2.0], [1e9]))
     settings = Settings(
         given["dt"], celsius=given["celsius"], v_init=given["v_init"], precision=precision
     )
-    running = engine(bare_network([model], np.array([0]), [clamp]), settings)
+    synapses, kinetics, at = [], [], []
+    for source, (name, weight, delay, times) in enumerate(given["events"], 1):
+        numbers = {key: p.default for key, p in SYNAPSES[name].parameters.items()}
+        for one, factor in SYNAPSES[name].made(numbers):
+            synapses.append((source, 0, 0, len(kinetics), weight * factor, delay))
+            kinetics.append(one)
+        at += [(source, time) for time in times]
+    sources, times = np.array(sorted(at, key=lambda each: each[1]), float).reshape(-1, 2).T
+    network = wire(
+        [model], [0], synapses, kinetics, n_virtual=len(given["events"]),
+        trains=SpikeTrains(sources.astype(np.int64), times),
+    )  # fmt: skip
+    network.currents.append(clamp)
+    running = engine(network, settings)
     wanted = [quantity(name, []) for name in given["record"]]
     probes = [each.probes_at(model, 0) for each in wanted]
     running.record(ProbeTable.of([(0, 0, probe) for some in probes for probe in some]))

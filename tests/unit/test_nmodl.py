@@ -8,8 +8,8 @@ from textwrap import dedent
 import numpy as np
 import pandas as pd
 import pytest
-from library_circuit import clamp, report, write_library_circuit
-from mod_files import DENSITIES, MODS, write_mods
+from library_circuit import clamp, poisson, report, write_library_circuit
+from mod_files import DENSITIES, MODS, SYNAPSE, write_mods
 from mod_neuron import in_isocortex
 from test_allen import FIT, SWC
 
@@ -18,8 +18,9 @@ from isocortex.cells.channels import load_mechanisms
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.mechanisms import DENSITY
-from isocortex.nmodl.importing import import_mod
-from isocortex.nmodl.translate import translated
+from isocortex.mechanisms.point import SYNAPSES
+from isocortex.mechanisms.synapses import exp1syn
+from isocortex.nmodl.importing import import_mod, translated
 from isocortex.nmodl.writing import python_file
 from isocortex.sonata.write import write_types
 
@@ -155,7 +156,8 @@ def test_engines_agree_on_all_that_people_write(load):
          r"line 6: g is read here as it was left a step before"),
         ("ik = gbar*m*(v - ek)", "ik = gbar*tan(m)*(v - ek)", r"line 6: the function tan\(\)"),
         ("USEION k READ ek WRITE ik", "USEION cl READ ecl WRITE icl", r"line 1: .*no ion 'cl'"),
-        ("SUFFIX Fx", "POINT_PROCESS Fx", r"line 1: POINT_PROCESS cannot be translated"),
+        ("SUFFIX Fx", "POINT_PROCESS Fx", r"line 1: a point process without NET_RECEIVE"),
+        ("SUFFIX Fx", "ARTIFICIAL_CELL Fx", r"line 1: ARTIFICIAL_CELL cannot be translated"),
         ("SUFFIX Fx", "SUFFIX Fx POINTER p", r"line 1: POINTER cannot be translated"),
         ("STATE { m }", "STATE { m[3] }", r"line 4: m\[3\] is an array"),
         ("ik = gbar*m*(v - ek)", "ik = gbar*nothing*(v - ek)", r"line 6: nothing is not known"),
@@ -173,6 +175,61 @@ def test_what_cannot_be_translated_is_refused_with_its_line(tmp_path, old, new, 
     path.write_text(PLAIN.replace(old, new))
     with pytest.raises(ModelError, match=rf"Fx\.mod: .*{message}"):
         translated(path)
+
+
+def test_a_synapse_is_exponentials_behind_a_block(load, tmp_path):
+    (tmp_path / "NmSyn.mod").write_text(dedent(SYNAPSE))
+    assert load_mechanisms(tmp_path / "NmSyn.mod") == ("NmSyn",)
+    numbers = {"tau1": 3.0, "tau2": 50.0, "ta": 1.5, "e": -5.0, "mg": 2.0, "ratio": 0.5}
+    (blocked, ratio), (plain, whole) = SYNAPSES["NmSyn"].made(numbers)
+    assert plain == exp1syn(1.5, -5.0) and whole == 1.0
+    assert ratio == pytest.approx(0.5, rel=1e-12)  # of a peak of 1, as Exp2Syn has it
+    assert (blocked.tau_rise, blocked.tau_decay, blocked.reversal) == (3.0, 50.0, -5.0)
+    assert blocked.block.ratio == pytest.approx(2.0 / 3.57, rel=1e-12)
+    assert blocked.block.slope == pytest.approx(0.062, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("NET_RECEIVE(weight (uS))", "NET_RECEIVE(weight (uS), u)",
+         r"NET_RECEIVE with more than a weight .*templates"),
+        ("C = C + weight", "C = C + weight*(1 - C)", r"an event does more to C than add to it"),
+        ("C' = -C/ta", "C' = (0.1 - C)/ta", r"line \d+: C does not decay to 0"),
+        ("B = B + weight*factor*ratio", "B = B + weight*factor", r"nor the difference of two"),
+        ("cnexp", "sparse", r"line \d+: only METHOD cnexp"),
+        ("NONSPECIFIC_CURRENT i", "NONSPECIFIC_CURRENT i USEION ca WRITE ica", r"CURRENTs alone"),
+    ],
+)  # fmt: skip
+def test_other_synapses_are_refused(tmp_path, old, new, message):
+    assert old in SYNAPSE
+    (tmp_path / "NmSyn.mod").write_text(dedent(SYNAPSE).replace(old, new))
+    with pytest.raises(ModelError, match=rf"NmSyn\.mod: .*{message}"):
+        translated(tmp_path / "NmSyn.mod")
+
+
+def test_edges_name_a_mod_file_s_synapse(tmp_path):
+    """One that is Exp2Syn under another name does what Exp2Syn does."""
+    text = dedent(SYNAPSE).replace("NmSyn", "TwoSyn").replace("*mgblock(v)", "").replace(
+        "C*(v - e)", "0*C*(v - e)").replace("*ratio", "")  # fmt: skip
+    text = text.replace("ia = 0*C*(v - e)\n", "").replace(" + ia", "").replace("C' = -C/ta", "")
+    text = text.replace("C = C + weight\n", "")
+    found = []
+    for name, template in (("ours", "exp2syn"), ("theirs", "TwoSyn")):
+        folder = tmp_path / name
+        path = write_library_circuit(
+            folder, edges=[(0, 0, 20), (1, 1, 5)], inputs={"drive": poisson()},
+            synapse={"model_template": template}, components={"mechanisms_dir": "mods"},
+            reports={"v": report("v")},
+        )  # fmt: skip
+        numbers = {"tau1": 0.4, "tau2": 3.0}
+        key = "erev" if template == "exp2syn" else "e"
+        (folder / "exc.json").write_text(json.dumps({**numbers, key: 0.0}))
+        (folder / "mods").mkdir()
+        (folder / "mods" / "two.mod").write_text(text)
+        found.append(ic.run(path).report("v").values)
+    assert np.ptp(found[0]) > 1.0
+    np.testing.assert_allclose(found[1], found[0], rtol=0.0, atol=1e-4)  # in single precision
 
 
 def test_two_states_that_meet_are_refused(tmp_path):

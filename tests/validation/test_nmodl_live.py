@@ -6,14 +6,16 @@ constructs of others, as of the Blue Brain Project's, are in files written for t
 
 from importlib.util import find_spec
 from pathlib import Path
+from textwrap import dedent
 
 import numpy as np
 import pytest
-from mod_files import DENSITIES, write_mods
+from mod_files import DENSITIES, SYNAPSE, write_mods
 from mod_neuron import compile_files, in_isocortex, in_neuron
 
 from isocortex.cells.channels import load_mechanisms
 from isocortex.mechanisms import DENSITY
+from isocortex.nmodl.importing import mods_of
 
 pytest.importorskip("neuron")
 pytest.importorskip("bmtk")
@@ -70,6 +72,23 @@ def test_the_hodgkin_huxley_channels(tmp_path):
     names = ["v", "ina", "ik", "il_hh_mod", "m_hh_mod", "h_hh_mod", "n_hh_mod"]
     _same(tmp_path / "neuron", [tmp_path / "hh_mod.mod"], mechanisms={"hh_mod": {}}, record=names,
           celsius=6.3, v_init=-65.0)  # fmt: skip
+
+
+def test_a_synapse_with_magnesium(tmp_path):
+    mod = tmp_path / "NmSyn.mod"
+    mod.write_text(dedent(SYNAPSE))
+    (mods,) = [write_mods(tmp_path / "mods", ["Hx"])]
+    for each in (mod, *mods):
+        load_mechanisms(each)
+    events = [("NmSyn", 0.004, 1.0, [3.0, 3.5, 9.0, 9.025, 20.0])]
+    _same(tmp_path / "neuron", [mod, *mods], mechanisms={"Hx": {"gnabar": 0.5}}, amp=0.05,
+          v_init=-65.0, events=events, record=["v", "ina", "m_Hx"])  # fmt: skip
+
+
+def test_the_institute_s_files_are_known():
+    package = Path(find_spec("bmtk").origin).parent / "utils" / "scripts" / "bionet"
+    assert mods_of(package / "mechanisms", [*ALLEN, "CaDynamics"]) == []
+    assert len({*ALLEN, "CaDynamics"} & set(DENSITY)) == 16
 
 
 @pytest.mark.parametrize("dt", [0.025, 0.1])

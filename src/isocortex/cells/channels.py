@@ -14,6 +14,7 @@ from types import ModuleType
 from isocortex.errors import InputError, ModelError, located
 from isocortex.mechanisms import DENSITY, Density
 from isocortex.mechanisms.check import check
+from isocortex.mechanisms.point import SYNAPSES, Synapse
 from isocortex.nmodl.importing import mods_of, python_of
 
 logger = logging.getLogger(__name__)
@@ -42,11 +43,10 @@ def load_mechanisms(path: str | PathLike[str]) -> tuple[str, ...]:
         raise InputError(f"cannot read the mechanisms ({error})", file=path) from error
     name = f"isocortex_mechanisms_{hashlib.sha256(content).hexdigest()[:16]}"
     module = sys.modules.get(name) or _run(content, name, path)
-    found = [
-        value for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Density) and value.__module__ == name
-    ]  # fmt: skip
-    if not found:
+    own = [v for v in vars(module).values() if isinstance(v, type) and v.__module__ == name]
+    found = [value for value in own if issubclass(value, Density)]
+    synapses = [value for value in own if issubclass(value, Synapse)]
+    if not found and not synapses:
         raise ModelError(
             "defines no mechanism", file=path,
             fix="Define a class derived from isocortex.mechanisms.density.Density (docs/cells.md).",
@@ -58,7 +58,10 @@ def load_mechanisms(path: str | PathLike[str]) -> tuple[str, ...]:
     for mechanism in found:
         with located(path, mechanism.__name__):
             DENSITY.add(mechanism)
-    return tuple(mechanism.__name__ for mechanism in found)
+    for synapse in synapses:
+        with located(path, synapse.__name__):
+            SYNAPSES.add(synapse)
+    return tuple(value.__name__ for value in (*found, *synapses))
 
 
 def load_for(

@@ -15,10 +15,11 @@ WIDTH = 100
 #: Words of our files, which names of a mod file must not take.
 WORDS = {
     "absolute", "exp", "log", "where", "solved", "equations", "range", "q10",
-    "Density", "Temperature", "current", "gate", "kinetic_state", "parameter",
+    "Density", "Temperature", "current", "gate", "kinetic_state", "parameter", "Synapse",
+    "Exponentials",
 }  # fmt: skip
-#: Functions of :mod:`isocortex.mechanisms.maths`.
-MATHS = ("absolute", "exp", "log", "where")
+#: Functions of :mod:`isocortex.mechanisms` that formulas call.
+CALLED = ("absolute", "exp", "log", "where", "Exponentials")
 #: The temperature factor, among names of mod files.
 Q10 = "q10__"
 
@@ -124,7 +125,7 @@ def _renamed(formula: Formula, by: Mapping[str, Formula]) -> Formula:
     formula = f.replaced(formula, by)
     for node in ast.walk(formula):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            if node.func.id not in MATHS:
+            if node.func.id not in CALLED:
                 node.func.id = plain(node.func.id)
     return formula
 

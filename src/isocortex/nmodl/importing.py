@@ -11,13 +11,15 @@ from pathlib import Path
 from isocortex.compiling import cache_folder
 from isocortex.errors import ConfigError, InputError
 from isocortex.mechanisms import DENSITY
-from isocortex.nmodl.source import COMMENTS, TOKENS
-from isocortex.nmodl.translate import Mechanism, translated
+from isocortex.nmodl.declarations import declarations
+from isocortex.nmodl.source import COMMENTS, TOKENS, Source
+from isocortex.nmodl.synapse import PointProcess, synapse
+from isocortex.nmodl.translate import Mechanism, density
 from isocortex.nmodl.writing import python_file
 
 #: Where mod files lie below ``components.mechanisms_dir``, in BMTK's layout.
 MODFILES = "modfiles"
-SUFFIX = re.compile(r"\bSUFFIX\s+(\w+)")
+NAME = re.compile(r"\b(?:SUFFIX|POINT_PROCESS)\s+(\w+)")
 #: Hashes of the Allen Institute's mod files, without comments and blanks: what the package's
 #: mechanisms are. The second Kv2like differs below -122 mV, where the first has a negative time
 #: constant.
@@ -28,9 +30,26 @@ PACKAGE = {
 }  # fmt: skip
 
 
+def translated(path: Path) -> Mechanism | PointProcess:
+    """Translate a mod file.
+
+    Raises
+    ------
+    InputError, ModelError : with the line of what cannot be translated.
+    """
+    source = Source(path)
+    declared = declarations(source)
+    if declared.kind == "SUFFIX":
+        return density(declared)
+    if declared.kind == "POINT_PROCESS":
+        return synapse(declared)
+    what = declared.kind or "a mechanism without a SUFFIX"
+    source.refuse(next(source.blocks("NeuronBlock")), f"{what} cannot be translated")
+
+
 def import_mod(
     mod: str | os.PathLike[str], folder: str | os.PathLike[str]
-) -> tuple[Path, Mechanism]:
+) -> tuple[Path, Mechanism | PointProcess]:
     """Translate a mod file into a Python file of the mechanism's name.
 
     Returns
@@ -86,12 +105,12 @@ def mods_of(folder: Path, names: Iterable[str]) -> list[Path]:
     wanted, found = set(names), []
     for path in sorted([*folder.glob("*.mod"), *(folder / MODFILES).glob("*.mod")]):
         text = COMMENTS.sub(" ", path.read_text(errors="replace"))
-        suffix = SUFFIX.search(text)
-        if suffix is None or suffix[1] not in wanted:
+        name = NAME.search(text)
+        if name is None or name[1] not in wanted:
             continue
         tokens = " ".join(TOKENS.findall(text))
-        if hashlib.sha256(tokens.encode()).hexdigest()[:12] in PACKAGE and suffix[1] in DENSITY:
+        if hashlib.sha256(tokens.encode()).hexdigest()[:12] in PACKAGE and name[1] in DENSITY:
             continue
-        wanted.remove(suffix[1])
+        wanted.remove(name[1])
         found.append(path)
     return found

@@ -85,6 +85,12 @@ class Module:
         """Names that the Python file gives to numbers and functions."""
         return [*self.fixed, *self.helpers]
 
+    @property
+    def ordered(self) -> dict[str, float]:
+        """Parameters in the order of the file."""
+        order = [*self.declared.numbers, *self.declared.assigned]
+        return {n: self.parameters[n] for n in sorted(self.parameters, key=order.index)}
+
     def is_q10(self, base: Formula, exponent: Formula) -> bool:
         """Whether a power is the temperature factor: base ** ((celsius - reference) / 10)."""
         try:

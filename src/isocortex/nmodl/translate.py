@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from isocortex.nmodl import formulas as f
 from isocortex.nmodl.code import Q10, Code, Lines, body_text, free, needed, unfolded
-from isocortex.nmodl.declarations import Declared, declarations
+from isocortex.nmodl.declarations import Declared
 from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.program import Module, Program, assigned_in, is_solve, statements_in
 from isocortex.nmodl.solving import Reactions, gate_of, implicit_step, linear_system
-from isocortex.nmodl.source import Node, Source, kind_of, name_of
+from isocortex.nmodl.source import Node, kind_of, name_of
 
 #: The voltage that was held while states advanced, where a current is computed with what they left.
 HELD = "v__held"
@@ -81,27 +80,35 @@ class Mechanism:
             kind = "gates" if self.rates else "states"
             parts.append(f"{kind} {', '.join(self.states)}")
         if self.module.parameters:
-            parts.append(f"parameters {', '.join(self.module.parameters)}")
+            parts.append(f"parameters {', '.join(self.module.ordered)}")
         return f"{self.declared.name}: {'; '.join(parts)}"
 
 
-def translated(path: Path) -> Mechanism:
-    """Translate a mod file.
+def density(declared: Declared) -> Mechanism:
+    """Translate a density mechanism.
 
     Raises
     ------
-    InputError, ModelError : with the line of what cannot be translated.
+    ModelError : with the line of what cannot be translated.
     """
-    source = Source(path)
-    declared = declarations(source)
-    for block in source.blocks("NeuronBlock"):
-        if declared.kind != "SUFFIX":
-            what = declared.kind or "a mechanism without SUFFIX"
-            source.refuse(block, f"{what} cannot be translated, only density mechanisms")
     return _Translator(declared).mechanism()
 
 
-class _Initial(Program):
+def solves_of(declared: Declared) -> list[Node]:
+    """The SOLVE statements of BREAKPOINT.
+
+    Raises
+    ------
+    ModelError : there is one inside a branch.
+    """
+    block = declared.breakpoint.statement_block  # type: ignore[union-attr]
+    for each in statements_in(declared, block):
+        if is_solve(each) and each not in block.statements:
+            declared.source.refuse(each, "SOLVE in a branch cannot be translated")
+    return [each.expression for each in block.statements if is_solve(each)]
+
+
+class Initial(Program):
     """INITIAL, whose systems of equations are kept."""
 
     def __init__(self, module: Module) -> None:
@@ -118,12 +125,13 @@ class _Initial(Program):
         self.solves.append(statement)
 
 
-class _Step(Program):
+class Step(Program):
     """What advances the states: values from INITIAL are there if they are the same at all times."""
 
     def __init__(self, module: Module, initial: Program, breakpoint: set[str]) -> None:
         super().__init__(module)
         self.lines = list(initial.lines)
+        self.inlined = set(initial.inlined)
         self.initial, self.breakpoint = initial, breakpoint
         self.own: set[str] = set()
         self.sequential = True
@@ -154,7 +162,7 @@ class _Step(Program):
         return value
 
 
-class _Held(_Step):
+class Held(Step):
     """The same, by the names of how things were when states last advanced."""
 
     def value(self, variable: str, node: Node | None = None) -> Formula:
@@ -166,12 +174,13 @@ class _Held(_Step):
         return super().value(variable, node)
 
 
-class _Currents(_Step):
+class Currents(Step):
     """BREAKPOINT but for its SOLVE."""
 
-    def __init__(self, held: _Held, breakpoint: set[str]) -> None:
+    def __init__(self, held: Held, breakpoint: set[str]) -> None:
         super().__init__(held.module, held.initial, breakpoint)
         self.lines = list(held.lines)
+        self.inlined = set(held.inlined)
         self.held = held
 
     def unknown(self, variable: str, node: Node | None) -> Formula:
@@ -188,22 +197,18 @@ class _Translator:
         if declared.breakpoint is None:
             declared.source.refuse(next(declared.source.blocks("NeuronBlock")), "no BREAKPOINT")
         self.breakpoint: Node = declared.breakpoint
-        statements = self.breakpoint.statement_block.statements
-        self.solves = [each.expression for each in statements if is_solve(each)]
-        for each in statements_in(declared, self.breakpoint.statement_block):
-            if is_solve(each) and each not in statements:
-                self.source.refuse(each, "SOLVE in a branch cannot be translated")
+        self.solves = solves_of(declared)
 
     def mechanism(self) -> Mechanism:
         declared = self.declared
-        initial = _Initial(self.module)
+        initial = Initial(self.module)
         if declared.initial is not None:
             initial.run(declared.initial.statement_block)
         of_breakpoint = assigned_in(declared, self.breakpoint.statement_block)
         for state in set(declared.states) & of_breakpoint:
             self.source.refuse(self.breakpoint, f"the state {state} is assigned in BREAKPOINT")
-        step = _Step(self.module, initial, of_breakpoint)
-        held = _Held(self.module, initial, of_breakpoint)
+        step = Step(self.module, initial, of_breakpoint)
+        held = Held(self.module, initial, of_breakpoint)
         method = self._method()
         for program in (step, held):
             program.sequential = method == "cnexp"
@@ -217,7 +222,7 @@ class _Translator:
                     program.run(block.statement_block)
         self._solve(step, initial, method)
         self._pool(step)
-        currents = _Currents(held, of_breakpoint)
+        currents = Currents(held, of_breakpoint)
         currents.run(self.breakpoint.statement_block)
         self._currents(currents)
         self._notes()
@@ -253,7 +258,7 @@ class _Translator:
             self.source.refuse(solve, f"{name} cannot be solved here")
         return block
 
-    def _solve(self, step: _Step, initial: _Initial, method: str) -> None:
+    def _solve(self, step: Step, initial: Initial, method: str) -> None:
         states, made = self.made.states, self.made
         if not states:
             return
@@ -277,7 +282,7 @@ class _Translator:
         else:
             self.source.refuse(self.breakpoint, "there are states, and no SOLVE")
 
-    def _gates(self, step: _Step) -> bool:
+    def _gates(self, step: Step) -> bool:
         """Whether every state goes its own way, as gates do."""
         own = {name for name, _, _ in step.derivatives}
         if own != set(self.made.states) or "cai" in own or self._alias(step):
@@ -291,7 +296,7 @@ class _Translator:
                 return False  # hidden in a line: gate_of looks at the derivative itself
         return True
 
-    def _one_by_one(self, step: _Step, method: str) -> Code:
+    def _one_by_one(self, step: Step, method: str) -> Code:
         """States that are advanced one after the other, each as the last has left the others."""
         lines = list(step.lines)
         for state, derivative, node in step.derivatives:
@@ -314,7 +319,7 @@ class _Translator:
         ordered = _in_order(lines)
         return Code(needed(ordered, new), new, frozenset(step.inlined))
 
-    def _start(self, initial: _Initial) -> Code:
+    def _start(self, initial: Initial) -> Code:
         """States at the first voltage."""
         results = [initial.now[state] for state in self.made.states]
         for solve in initial.solves:
@@ -343,7 +348,7 @@ class _Translator:
 
     # --- calcium ----------------------------------------------------------------------------
 
-    def _alias(self, step: _Step) -> str | None:
+    def _alias(self, step: Step) -> str | None:
         """The state that cai is a copy of."""
         copied = step.now.get("cai")
         if "cai" not in self.declared.written or not isinstance(copied, ast.Name):
@@ -351,7 +356,7 @@ class _Translator:
         state = copied.id.removesuffix(NEXT)
         return state if state in self.made.states and state != "cai" else None
 
-    def _pool(self, step: _Step) -> None:
+    def _pool(self, step: Step) -> None:
         made, written = self.made, self.declared.written
         outside = [name for name in written if name[0] != "i"]
         for name in outside:
@@ -402,7 +407,7 @@ class _Translator:
 
     # --- currents ---------------------------------------------------------------------------
 
-    def _currents(self, program: _Currents) -> None:
+    def _currents(self, program: Currents) -> None:
         written = {name: ion for name, ion in self.declared.written.items() if name[0] == "i"}
         names = [*written, *self.declared.nonspecific]
         for name in names:
@@ -413,7 +418,7 @@ class _Translator:
         if not names and "cai" not in self.made.states:
             self.source.refuse(self.breakpoint, "there is neither a current nor a pool of calcium")
 
-    def _current(self, program: _Currents, name: str, ion: str | None, formula: Formula) -> Current:
+    def _current(self, program: Currents, name: str, ion: str | None, formula: Formula) -> Current:
         of = dict(program.lines)
         whole = formula
         while isinstance(whole, ast.Name) and whole.id in of:
@@ -440,7 +445,7 @@ class _Translator:
                     return conductance, reversal
         return None, ""
 
-    def _check_held(self, program: _Currents, results: list[Formula]) -> None:
+    def _check_held(self, program: Currents, results: list[Formula]) -> None:
         used = free(program.code(results), ())
         for state in self.made.states:
             if state + BEFORE in used:

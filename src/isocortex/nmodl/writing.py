@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from isocortex.nmodl import formulas as f
 from isocortex.nmodl.code import Q10, WIDTH, Code, body_text, free, plain
+from isocortex.nmodl.synapse import PointProcess
 from isocortex.nmodl.translate import Current, Mechanism
 
 #: What functions may ask for besides states and parameters.
@@ -16,15 +17,16 @@ AROUND = ("v", "celsius", "dt", "cai", "ica", "ena", "ek", "eca")
 UNITS = {"mho/cm2": "S/cm2", "siemens/cm2": "S/cm2", "micron": "um", "milli/liter": "mM"}
 
 
-def python_file(made: Mechanism) -> str:
+def python_file(made: Mechanism | PointProcess) -> str:
     """The text of the file."""
-    writer = _Writer(made)
-    return writer.file()
+    return (_Density(made) if isinstance(made, Mechanism) else _Synapse(made)).file()
 
 
 class _Writer:
-    def __init__(self, made: Mechanism) -> None:
-        self.made, self.module, self.declared = made, made.module, made.declared
+    """What files of mechanisms and of synapses have in common."""
+
+    def __init__(self, made: Mechanism | PointProcess) -> None:
+        self.notes, self.module, self.declared = made.notes, made.module, made.declared
 
     def file(self) -> str:
         body = self._class()
@@ -39,7 +41,7 @@ class _Writer:
     def _about(self) -> str:
         declared = self.declared
         lines = [f"{declared.name}: translated from {declared.source.path.name} (NMODL)."]
-        told = [each[0].upper() + each[1:] + "." for each in self.made.notes]
+        told = [each[0].upper() + each[1:] + "." for each in self.notes]
         if told:
             lines += ["", *textwrap.wrap(" ".join(told), WIDTH)]
         return "\n".join(lines) + ("\n" if len(lines) > 1 else "")
@@ -49,12 +51,14 @@ class _Writer:
             return ", ".join(w for w in words if re.search(rf"\b{w}\(|\({w}\)", text))
 
         names = used("Density", "Temperature", "current", "gate", "kinetic_state", "parameter")
-        lines = [f"from isocortex.mechanisms.density import {names}"]
+        lines = [f"from isocortex.mechanisms.density import {names}"] if names else []
         if used("solved"):
             lines.append("from isocortex.mechanisms.linear import solved")
         maths = used("absolute", "exp", "log", "where")
         if maths:
             lines.append(f"from isocortex.mechanisms.maths import {maths}")
+        if used("Synapse"):
+            lines.append("from isocortex.mechanisms.point import Exponentials, Synapse")
         return "\n".join(lines)
 
     def _constants(self, text: str) -> str:
@@ -92,16 +96,38 @@ class _Writer:
         body = body_text(helper.code, self.module.own)
         return f"def {plain(name)}({shown}):\n" + textwrap.indent(body, "    ")
 
-    # --- class ------------------------------------------------------------------------------
+    def _unit(self, name: str) -> str:
+        declared = self.declared
+        unit = declared.units.get(name)
+        if unit is None and name in declared.assigned:
+            given = declared.assigned[name].unit
+            unit = given and given.get_node_name()
+        return UNITS.get(unit or "1", unit or "1")
+
+    def _parameters(self) -> list[str]:
+        return [f'{plain(name)} = parameter({value!r}, "{self._unit(name)}")'
+                for name, value in self.module.ordered.items()]  # fmt: skip
+
+    def _whole(self, base: str, declared: list[str], functions: str) -> str:
+        """The class, with what it declares before its functions."""
+        name = self.declared.name
+        title = self.declared.title.rstrip(".").replace('"', "'").replace("\\", "/")
+        lines = [f"class {name}({base}):", f'    """{title or name + ", of NMODL"}."""', ""]
+        lines += ["    " + line for line in declared]
+        return "\n".join(lines) + "\n\n" + textwrap.indent(functions, "    ")
+
+    def _class(self) -> str:
+        raise NotImplementedError
+
+
+class _Density(_Writer):
+    def __init__(self, made: Mechanism) -> None:
+        super().__init__(made)
+        self.made = made
 
     def _class(self) -> str:
         functions = "\n\n".join(self._functions())
-        declared = self.declared
-        title = declared.title.rstrip(".").replace('"', "'").replace("\\", "/")
-        lines = [f"class {declared.name}(Density):"]
-        lines.append(f'    """{title or declared.name + ", of NMODL"}."""')
-        lines += ["", *("    " + line for line in self._declared(functions))]
-        return "\n".join(lines) + "\n\n" + textwrap.indent(functions, "    ")
+        return self._whole("Density", self._declared(functions), functions)
 
     def _declared(self, functions: str) -> list[str]:
         made, lines = self.made, []
@@ -121,8 +147,7 @@ class _Writer:
                 if each.reversal and each.reversal != f"e{each.ion}":
                     said.append(f'reversal="{each.reversal}"')
                 lines.append(f"{each.name} = current({', '.join(said)})")
-        for name, value in self.module.parameters.items():
-            lines.append(f'{plain(name)} = parameter({value!r}, "{self._unit(name)}")')
+        lines += self._parameters()
         if made.states:
             kind = "gate()" if made.rates else "kinetic_state()"
             for k in range(0, len(made.states), 3):
@@ -177,7 +202,7 @@ class _Writer:
     ) -> str:  # fmt: skip
         body = body_text(code, self.module.own, self.made.states, as_tuple=as_tuple)
         given = free(code, self.module.fixed) - set(without)
-        order = [*AROUND[:1], *self.made.states, *AROUND[1:], *self.module.parameters, Q10]
+        order = [*AROUND[:1], *self.made.states, *AROUND[1:], *self.module.ordered, Q10]
         arguments = [plain(each) for each in dict.fromkeys(order) if each in given]
         head = f"def {name}({', '.join(arguments)}):"
         if len(head) > WIDTH - 4:
@@ -187,10 +212,15 @@ class _Writer:
             head += f"  # {comment}"
         return head + "\n" + textwrap.indent(body, "    ")
 
-    def _unit(self, name: str) -> str:
-        declared = self.declared
-        unit = declared.units.get(name)
-        if unit is None and name in declared.assigned:
-            given = declared.assigned[name].unit
-            unit = given and given.get_node_name()
-        return UNITS.get(unit or "1", unit or "1")
+
+class _Synapse(_Writer):
+    def __init__(self, made: PointProcess) -> None:
+        super().__init__(made)
+        self.code = made.code
+
+    def _class(self) -> str:
+        given = free(self.code, self.module.fixed)
+        arguments = [plain(n) for n in ("v", *self.module.ordered) if n in given]
+        body = body_text(self.code, self.module.own, as_tuple=True)
+        head = f"def conductances({', '.join(arguments)}):\n"
+        return self._whole("Synapse", self._parameters(), head + textwrap.indent(body, "    "))

@@ -24,6 +24,7 @@ from isocortex.circuit import (
 from isocortex.circuit.changes import OURS, Change
 from isocortex.circuit.force import in_force
 from isocortex.circuit.gaps import apart
+from isocortex.circuit.synapses import load_templates
 from isocortex.errors import ConfigError
 from isocortex.sonata.changes import read_changes
 from isocortex.sonata.edges import WeightFunction, read_edges
@@ -327,11 +328,12 @@ def _circuit(
             models = components.get("synaptic_models_dir")
             edges += read_edges(*paths, nodes, models, weight_functions)
     synapses, gaps = apart(edges)
+    files, folder = _mechanisms(config, path), _mod_folder(config, path)
+    load_templates((rule.model_template for e in synapses for rule in e.rules), files, folder)
     projections: list[Projection] = [*synapses, *_made(config, path, nodes)]
     return Circuit(
-        nodes, projections, components, _node_sets(config, path), path, _mechanisms(config, path),
-        gaps, _mod_folder(config, path),
-    )  # fmt: skip
+        nodes, projections, components, _node_sets(config, path), path, files, gaps, folder
+    )
 
 
 def _made(config: Config, path: Path, nodes: dict[str, NodePopulation]) -> Iterator[Projection]:
