@@ -159,6 +159,8 @@ def test_engines_agree_on_all_that_people_write(load):
         ("SUFFIX Fx", "POINT_PROCESS Fx", r"line 1: a point process without NET_RECEIVE"),
         ("SUFFIX Fx", "ARTIFICIAL_CELL Fx", r"line 1: ARTIFICIAL_CELL cannot be translated"),
         ("SUFFIX Fx", "SUFFIX Fx POINTER p", r"line 1: POINTER cannot be translated"),
+        ("ik = gbar*m*(v - ek)", "ik = gbar*m*diam*(v - ek)", r"line 6: .*are not told diam"),
+        ("ik = gbar*m*(v - ek)", "if (t > 3) { ik = gbar*m*(v - ek) }", r"line 6: .*not told t"),
         ("STATE { m }", "STATE { m[3] }", r"line 4: m\[3\] is an array"),
         ("ik = gbar*m*(v - ek)", "ik = gbar*nothing*(v - ek)", r"line 6: nothing is not known"),
         ("ik = gbar*m*(v - ek)", "if (v > 0) { m = 1 }\n  ik = gbar*m*(v - ek)",
@@ -194,6 +196,8 @@ def test_a_synapse_is_exponentials_behind_a_block(load, tmp_path):
     [
         ("NET_RECEIVE(weight (uS))", "NET_RECEIVE(weight (uS), u)",
          r"NET_RECEIVE with more than a weight .*templates"),
+        ("C = C + weight", "g = g + 1\n C = C + weight", r"g is read here as it was left"),
+        ("C = C + weight", "mg = 3\n C = C + weight", r"an event changes mg, which is no state"),
         ("C = C + weight", "C = C + weight*(1 - C)", r"an event does more to C than add to it"),
         ("C' = -C/ta", "C' = (0.1 - C)/ta", r"line \d+: C does not decay to 0"),
         ("B = B + weight*factor*ratio", "B = B + weight*factor", r"nor the difference of two"),

@@ -29,6 +29,8 @@ COMPARISONS: dict[str, type[ast.cmpop]] = {
 ARITHMETIC = {"+": f.add, "-": f.subtract, "*": f.multiply, "/": f.divide}
 #: What the membrane gives, whether or not it is declared.
 SURROUNDINGS = ("v", "celsius", "dt")
+#: What NEURON gives besides, and mechanisms here are not told.
+UNTOLD = ("t", "diam", "area")
 LARGEST_POWER = 8
 
 
@@ -324,10 +326,13 @@ class Program:
         module, declared = self.module, self.module.declared
         if variable == Q10:
             return f.name(Q10)
+        if variable in UNTOLD and variable not in module.assigned:
+            self.refuse(node, f"mechanisms are not told {variable}")
         if variable in CONCENTRATIONS and variable in declared.read:
             return f.number(CONCENTRATIONS[variable])
-        known = (*SURROUNDINGS, *declared.read, *declared.states, *module.fixed, *module.parameters)
-        if variable in known and variable not in self.module.assigned - {*declared.states}:
+        outside = variable in (*SURROUNDINGS, *declared.read, *declared.states)
+        numbers = (*module.fixed, *module.parameters)
+        if outside or (variable in numbers and variable not in module.assigned):
             return f.name(variable)
         return self.unknown(variable, node)
 

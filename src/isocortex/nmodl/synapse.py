@@ -41,7 +41,7 @@ class _Receive(Step):
     """NET_RECEIVE."""
 
     def __init__(self, step: Step, weight: str) -> None:
-        super().__init__(step.module, step.initial, set())
+        super().__init__(step.module, step.initial, step.breakpoint | step.own)
         self.now[weight] = f.name(WEIGHT)
 
 
@@ -82,6 +82,9 @@ def synapse(declared: Declared) -> PointProcess:
     currents.run(block.statement_block)
     received = _Receive(step, arguments[0])
     received.run(declared.received.statement_block)
+    changed = assigned_in(declared, declared.received.statement_block) - set(declared.states)
+    for name in sorted(changed):
+        source.refuse(declared.received, f"an event changes {name}, which is no state")
     lines = list(dict([*step.lines, *currents.lines, *received.lines]).items())
     found = _conductances(declared, step, currents, received)
     inlined = frozenset(currents.inlined | received.inlined)

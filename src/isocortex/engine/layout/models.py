@@ -46,6 +46,14 @@ def regions_of(model: CompiledCell) -> list[Region]:
         )
         for chosen in sets
     ]
+    for region in regions:
+        pools = [name for name in region.mechanisms if DENSITY[name].is_pool()]
+        if len(pools) > 1:
+            raise ModelError(
+                f"cell model {model.name!r} has {' and '.join(pools)} in one place, and both are "
+                "what calcium follows from",
+                fix="Insert one of them.",
+            )
     return sorted(regions, key=lambda region: region.mechanisms)
 
 
