@@ -161,6 +161,8 @@ def test_engines_agree_on_all_that_people_write(load):
         ("SUFFIX Fx", "SUFFIX Fx POINTER p", r"line 1: POINTER cannot be translated"),
         ("ik = gbar*m*(v - ek)", "ik = gbar*m*diam*(v - ek)", r"line 6: .*are not told diam"),
         ("ik = gbar*m*(v - ek)", "if (t > 3) { ik = gbar*m*(v - ek) }", r"line 6: .*not told t"),
+        ("READ ek WRITE ik RANGE gbar }\nPARAMETER {", "WRITE ik RANGE gbar, ek }\nPARAMETER { ek = -90",
+         r"line 2: ek is a parameter here, and a potential"),
         ("STATE { m }", "STATE { m[3] }", r"line 4: m\[3\] is an array"),
         ("ik = gbar*m*(v - ek)", "ik = gbar*nothing*(v - ek)", r"line 6: nothing is not known"),
         ("ik = gbar*m*(v - ek)", "if (v > 0) { m = 1 }\n  ik = gbar*m*(v - ek)",

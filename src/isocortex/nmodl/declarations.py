@@ -45,6 +45,7 @@ class Declared:
     kind : SUFFIX or POINT_PROCESS.
     numbers : PARAMETER, CONSTANT and the constants of UNITS; None where the file gives no value.
     units : of numbers, as written.
+    parameters, assigned, states : where each is declared.
     """
 
     source: Source
@@ -56,6 +57,7 @@ class Declared:
     ranges: set[str] = field(default_factory=set)
     numbers: dict[str, float | None] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, Node] = field(default_factory=dict)
     assigned: dict[str, Node] = field(default_factory=dict)
     states: dict[str, Node] = field(default_factory=dict)
     solved: dict[str, Node] = field(default_factory=dict)
@@ -84,7 +86,7 @@ def declarations(source: Source) -> Declared:
     ModelError : with the line of what there is no place for.
     """
     found = Declared(source, title=_title(source.text))
-    for block in source.program.blocks:
+    for block in source.blocks():
         kind = kind_of(block)
         if kind == "NeuronBlock":
             for statement in block.statement_block.statements:
@@ -149,6 +151,7 @@ def _parameters(found: Declared, block: Node) -> None:
         if kind_of(each) in IGNORED:
             continue
         name = name_of(each.name)
+        found.parameters[name] = each
         found.numbers[name] = None if each.value is None else float(each.value.eval())
         if each.unit is not None:
             found.units[name] = name_of(each.unit)

@@ -20,6 +20,7 @@ from isocortex.nmodl.writing import python_file
 #: Where mod files lie below ``components.mechanisms_dir``, in BMTK's layout.
 MODFILES = "modfiles"
 NAME = re.compile(r"\b(?:SUFFIX|POINT_PROCESS)\s+(\w+)")
+INCLUDE = re.compile(r'^\s*INCLUDE\s+"([^"]+)"', re.M)
 #: Hashes of the Allen Institute's mod files, without comments and blanks: what the package's
 #: mechanisms are. The second Kv2like differs below -122 mV, where the first has a negative time
 #: constant.
@@ -84,6 +85,9 @@ def python_of(mod: Path) -> Path:
     except OSError as error:
         raise InputError(f"cannot read the mechanisms ({error})", file=mod) from error
     digest = hashlib.sha256(mod.name.encode() + content)
+    for name in INCLUDE.findall(content.decode(errors="replace")):
+        if (mod.parent / name).is_file():
+            digest.update((mod.parent / name).read_bytes())
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     path = cache_folder() / "mechanisms" / f"{mod.stem}_{digest.hexdigest()[:16]}.py"

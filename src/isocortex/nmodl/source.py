@@ -41,7 +41,7 @@ class Source:
         self.text = content.decode("utf-8", errors="replace")
         self._parser = parser(path)
         try:
-            self.program = self._parser.NmodlDriver().parse_string(self.text + "\n")
+            self.program = self._parser.NmodlDriver().parse_file(str(path))
         except RuntimeError as error:
             found = re.search(r"NMODL Parser Error : (.*?) \[Location : (\d+)", str(error))
             raise ModelError(
@@ -93,9 +93,15 @@ class Source:
             fix=fix or "Write the mechanism in Python (docs/cells.md).",
         )  # fmt: skip
 
-    def blocks(self, kind: str) -> Iterator[Node]:
-        """The blocks of a kind, as ``NeuronBlock``."""
-        return (block for block in self.program.blocks if kind_of(block) == kind)
+    def blocks(self, kind: str = "") -> Iterator[Node]:
+        """The blocks of a kind, as ``NeuronBlock``, or all, those of files that it includes too."""
+        pending = list(self.program.blocks)
+        while pending:
+            block = pending.pop(0)
+            if kind_of(block) == "Include":
+                pending[:0] = block.blocks
+            elif kind in ("", kind_of(block)):
+                yield block
 
 
 def kind_of(node: Node) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from isocortex.mechanisms.density import SURROUNDINGS
 from isocortex.nmodl import formulas as f
 from isocortex.nmodl.code import Q10, Code, Lines, body_text, free, needed, unfolded
 from isocortex.nmodl.declarations import Declared
@@ -225,6 +226,13 @@ class _Translator:
         currents = Currents(held, of_breakpoint)
         currents.run(self.breakpoint.statement_block)
         self._currents(currents)
+        for name in self.module.parameters:
+            if name in SURROUNDINGS:
+                node = declared.parameters.get(name) or declared.assigned[name]
+                self.source.refuse(
+                    node, f"{name} is a parameter here, and a potential or concentration elsewhere",
+                    "Give it another name, in fit files too.",
+                )  # fmt: skip
         self._notes()
         return self.made
 
@@ -426,7 +434,13 @@ class _Translator:
         conductance, reversal = self._driven(whole, of)
         if conductance is None:
             self._check_held(program, [whole])
-            return Current(name, ion, "", program.code([whole]))
+            code = program.code([whole])
+            if HELD in free(code, ()):
+                self.made.notes.append(
+                    f"the slope of {name} is that of all that follows the voltage; NEURON holds what "
+                    "was computed with the states"
+                )
+            return Current(name, ion, "", _unheld(code))
         self._check_held(program, [conductance])
         code = program.code([conductance])
         return Current(name, ion, reversal, _unheld(code), _slope(code))
