@@ -13,6 +13,7 @@ from isocortex.circuit.signals import Pulses
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import Piece, ProbeTable, Settings, Variable
 from isocortex.errors import ConfigError
+from isocortex.mechanisms import DENSITY
 from isocortex.network.network import CurrentSource, bare_network
 from isocortex.session.loop import Run, Task, Watching
 
@@ -103,7 +104,8 @@ def step(
         np.concatenate([getattr(piece, name) for piece in somas.pieces])
         for name in ("source", "time")
     )
-    has_shell = "CaDynamics" in cell.mechanisms and cell.soma in cell.mechanisms["CaDynamics"].nodes
+    pool = DENSITY.pool(cell.mechanisms)
+    has_shell = pool is not None and cell.soma in cell.mechanisms[pool].nodes
     return StepResponse(
         cell=cell,
         amps=amps,

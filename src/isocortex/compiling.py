@@ -9,6 +9,7 @@ taken back only while all that compiled code may follow from is the same.
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -43,6 +44,12 @@ def fingerprint() -> str:
         digest.update(source.relative_to(here).as_posix().encode())
         digest.update(source.read_bytes())
     return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where generated kernels are kept: $ISOCORTEX_CACHE, or the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(os.environ.get("ISOCORTEX_CACHE") or Path(base) / "isocortex")
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Any:

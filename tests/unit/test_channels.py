@@ -160,7 +160,7 @@ def test_a_kernel_is_named_by_the_files_content(load):
         ("x = 1", r"my_channels\.py: defines no mechanism"),
         ("x = \n", r"my_channels\.py: line 1: SyntaxError"),
         ("import nothing_of_this_name", r"line 1: ModuleNotFoundError"),
-        (text("Im"), r"my_channels\.py: Im: 'Im' is a mechanism of the package.*another name"),
+        (text("Im"), r"my_channels\.py: Im: cells of this session have the package.s .Im.*Rename"),
         (text().replace("m_rates(v)", "m_rates(vv)"), r"Broken\.m_rates asks for 'vv'; known"),
         (text().replace("m_rates", "m_rate"), r"Broken\.m_rates: is missing"),
         (text().replace('ion = "k"', 'ion = "mg"'), r"Broken\.ion: unknown ion 'mg'"),
@@ -196,6 +196,7 @@ def test_a_kernel_is_named_by_the_files_content(load):
     ],
 )  # fmt: skip
 def test_a_faulty_file_is_refused_with_its_place(load, content, message):
+    DENSITY.use(["Im"])  # as a cell does
     with pytest.raises((ModelError, InputError), match=message):
         load(content)
     assert "Broken" not in DENSITY

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.cells.axon import axon_processing, replace_axon
-from isocortex.cells.channels import load_mechanisms
+from isocortex.cells.channels import load_for
 from isocortex.cells.compiled import SECTION_TYPES, CompiledCell, MechanismTable
 from isocortex.cells.discretise import FloatArray, Tree, build_tree, discretise
 from isocortex.cells.fit import Fit, GenomeEntry, Parameters, parameters_of, read_fit
@@ -40,6 +40,7 @@ def compile_allen(
     dL: float = 20.0,
     name: str | None = None,
     mechanisms: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
+    mechanisms_dir: str | PathLike[str] | None = None,
 ) -> CompiledCell:
     """Compile one Allen model.
 
@@ -51,14 +52,15 @@ def compile_allen(
         reconstructed axon, with the fit's "axon" parameters.
     dL : um; a section of length L has 1 + 2 int(L / (2 dL)) compartments. So small that a cell
         had more than ``discretise.MOST``, it is refused.
-    mechanisms : Python files with channels of one's own, which the fit may name.
+    mechanisms : Python or mod files with channels of one's own, which the fit may name.
+    mechanisms_dir : a folder of mod files, or with those in its ``modfiles``.
     """
-    for file in [mechanisms] if isinstance(mechanisms, str | PathLike) else mechanisms:
-        load_mechanisms(file)
     if isinstance(fit, Parameters):
         parameters = fit
     else:
         parameters = read_fit(fit) if isinstance(fit, str | PathLike) else parameters_of(fit, "fit")
+    files = [mechanisms] if isinstance(mechanisms, str | PathLike) else mechanisms
+    load_for((e.mechanism for e in parameters.genome if e.mechanism), files, mechanisms_dir)
     with located(swc, "model_processing"):
         processing = axon_processing(processing)
     sections = replace_axon(import_sections(read_swc(swc)), processing)

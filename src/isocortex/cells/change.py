@@ -122,7 +122,11 @@ class MembraneChange:
             there = cell.area > 0
             reversal = assignment.parameter
             if name.endswith("_ion"):  # only where a channel is driven by it
-                carriers = [m for m in cell.mechanisms if DENSITY[m].reversal == reversal]
+                carriers = [
+                    m
+                    for m in cell.mechanisms
+                    if any(c.reversal == reversal for c in DENSITY[m].currents)
+                ]
                 carried = np.zeros(cell.n_nodes, bool)
                 for mechanism in carriers:
                     carried[cell.mechanisms[mechanism].nodes] = True
@@ -171,7 +175,7 @@ def _known(assignment: Assignment) -> None:
     if name in PLAIN:
         there = list(PLAIN[name])
     elif name in IONS:
-        there = sorted({p for m in DENSITY.values() if m.ion == name for p in m.parameters})
+        there = sorted({p for m in DENSITY.values() if name in m.ions() for p in m.parameters})
     elif name in DENSITY:
         there = list(DENSITY[name].parameters)
     else:
@@ -195,7 +199,7 @@ def _mechanisms(assignment: Assignment, cell: CompiledCell) -> list[str]:
         return [name] if name in cell.mechanisms else []
     return [
         m for m in cell.mechanisms
-        if DENSITY[m].ion == name and assignment.parameter in DENSITY[m].parameters
+        if name in DENSITY[m].ions() and assignment.parameter in DENSITY[m].parameters
     ]  # fmt: skip
 
 

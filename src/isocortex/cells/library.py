@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from isocortex.cells.compiled import CompiledCell, MechanismTable
 from isocortex.errors import ModelError
+from isocortex.mechanisms import DENSITY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +116,7 @@ def description_of(cell_id: str) -> dict[str, Any]:
 @cache
 def _load(cell_id: str, dL: float) -> CompiledCell:
     cell, arrays = description_of(cell_id), _nodes(dL)
+    DENSITY.use(cell["mechanisms"])
     divided = cell["divided"][f"{dL:g}"]
     begin, end = divided["nodes"]
     own = {name: arrays[name][begin:end] for name in NODE_ARRAYS}

@@ -28,8 +28,9 @@ NODE_ID = ("node_id", "node_ids", "gid")
 class Circuit:
     """All populations, who projects to whom, and where the files of their models are.
 
-    ``mechanisms`` are Python files with channels that the package does not have; ``gaps`` are the
-    edges that are gap junctions (:mod:`isocortex.circuit.gaps`) and make no synapses.
+    ``mechanisms`` are files with channels that the package does not have, ``mechanisms_dir`` a
+    folder of mod files; ``gaps`` are the edges that are gap junctions
+    (:mod:`isocortex.circuit.gaps`) and make no synapses.
     """
 
     nodes: dict[str, NodePopulation]
@@ -39,6 +40,7 @@ class Circuit:
     config_file: Path
     mechanisms: tuple[Path, ...] = ()
     gaps: tuple[EdgePopulation, ...] = ()
+    mechanisms_dir: Path | None = None
 
     @property
     def edges(self) -> list[EdgePopulation]:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
+from isocortex.cells.channels import load_mechanisms
 from isocortex.cells.compiled import SECTION_TYPES
 from isocortex.cells.place import NodeFinder, candidates, check_found
 from isocortex.circuit.projection import Cells
 from isocortex.errors import ConfigError, ModelError
+from isocortex.mechanisms.point import SYNAPSES, Synapse
 from isocortex.mechanisms.release import (
     Release,
     at_random,
@@ -28,6 +31,7 @@ from isocortex.mechanisms.release import (
     tsodyks_markram,
 )
 from isocortex.mechanisms.synapses import Kinetics, exp1syn, exp2syn, nmda, receptor
+from isocortex.nmodl.importing import mods_of
 from isocortex.random import keys, uniform
 from isocortex.text import finite
 
@@ -50,12 +54,14 @@ class Part(NamedTuple):
         as BMTK's synapses differ in them.
     factors : numbers that its weight is multiplied by.
     name : where there are several.
+    scale : makes one more factor of the numbers ``of``.
     """
 
     make: Callable[..., Kinetics]
     of: tuple[Names, ...]
     factors: tuple[Names, ...] = ()
     name: str = ""
+    scale: Callable[..., float] | None = None
 
 
 class Template(NamedTuple):
@@ -185,8 +191,42 @@ NOT_YET = {
 
 
 def template_of(model_template: str | None) -> Template | None:
-    """That of a name, if there is one."""
+    """That of a name, if there is one: the package's, or one of a user's file."""
+    if str(model_template) in SYNAPSES:
+        return _own_template(SYNAPSES[str(model_template)])
     return TEMPLATES.get(_NAMED.get(str(model_template).lower(), ""))
+
+
+def _own_template(synapse: type[Synapse]) -> Template:
+    """What a synapse of a user's file makes of its parameters, which may keep their defaults."""
+    defaults = {name: parameter.default for name, parameter in synapse.parameters.items()}
+
+    def one(k: int, which: int, *numbers: float) -> Any:
+        return synapse.made(dict(zip(defaults, numbers, strict=True)))[k][which]
+
+    n = len(synapse.made(defaults))
+    return Template(tuple(
+        Part(partial(one, k, 0), tuple(defaults.items()), name=str(k + 1) if n > 1 else "",
+             scale=partial(one, k, 1))
+        for k in range(n)
+    ))  # fmt: skip
+
+
+def load_templates(names: Iterable[str | None], files: Iterable[Path], folder: Path | None) -> None:
+    """Make known those templates of edges that the package does not have.
+
+    Parameters
+    ----------
+    files : Python or mod files that define mechanisms and synapses.
+    folder : with mod files.
+    """
+    unknown = {name for name in names if name and template_of(name) is None}
+    if not unknown:
+        return
+    for file in files:
+        unknown -= set(load_mechanisms(file))
+    for mod in mods_of(folder, unknown) if folder is not None else []:
+        load_mechanisms(mod)
 
 
 def in_nanosiemens(rule: SynapseRule) -> bool:
@@ -247,7 +287,7 @@ def _conductances(
             f"synapse model_template {rule.model_template!r} is not supported{why}",
             fix=f"Use one of {', '.join(sorted(TEMPLATES))}.", **where,
         )  # fmt: skip
-    name = _NAMED[rule.model_template.lower()]
+    name = _NAMED.get(rule.model_template.lower(), rule.model_template)
     if _INIT[0] in template.names and rule.dynamics.get("stdevW"):
         raise ModelError(
             "initW is drawn with stdevW by a function of a user's own, which is not read",
@@ -266,7 +306,7 @@ def _conductances(
         numbers = _numbers(rule, own, part.of, where)
         times = [n for n, (first, *_) in zip(numbers, part.of, strict=True)
                  if str(first).startswith(("tau", "decay_time"))]  # fmt: skip
-        if min(times) <= 0:
+        if min(times, default=1.0) <= 0:
             raise ModelError(
                 f"time constants must be positive, found {numbers[:2]}", fix="Mend them.", **where
             )
@@ -288,7 +328,7 @@ def _conductances(
                 f"conductances of {name} must be 0 or more, found {factors} "
                 f"for {', '.join(said)}", fix=MEND, **where,
             )  # fmt: skip
-        factor = math.prod(factors)
+        factor = math.prod(factors) * (1.0 if part.scale is None else part.scale(*numbers))
         made.append(Conductance(kinetics, factor))
     return tuple(made)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from isocortex.cli import build, cells, experiment, plot
+from isocortex.cli import build, cells, experiment, mechanisms, plot
 from isocortex.cli.compare import compare
 from isocortex.cli.export import export
 from isocortex.cli.info import info
@@ -47,6 +47,7 @@ for command in (info, view, rates, compare, report, export, validate, demo, data
 app.add_typer(build.app, name="build")
 app.add_typer(plot.app, name="plot")
 app.add_typer(cells.app, name="cells")
+app.add_typer(mechanisms.app, name="mechanisms")
 app.add_typer(experiment.app, name="experiment")
 
 

@@ -21,10 +21,10 @@ from typing import Any
 import numba
 from numba.core.errors import NumbaError
 
-from isocortex.compiling import fingerprint
+from isocortex.compiling import cache_folder, fingerprint
 from isocortex.errors import ModelError
 from isocortex.mechanisms import DENSITY
-from isocortex.mechanisms.density import EXTRAPOLATION, STAGE
+from isocortex.mechanisms.density import EXTRAPOLATION, STAGE, Current
 
 #: The mechanisms of each region, in DENSITY order.
 Family = tuple[tuple[str, ...], ...]
@@ -36,14 +36,15 @@ WINDOWS = {"simd": "window.py.txt", "cuda": "window_cuda.py.txt"}
 def region_states(region: tuple[str, ...], second_order: bool) -> list[tuple[str, str]]:
     """(mechanism, state) of every state row a compartment of this region has, in order.
 
-    Regions with a calcium shell also keep the step's calcium current, as ("CaDynamics", "ica"),
-    and for the second order its conductance, "gca", to take the current to the middle of the step.
+    Regions with a pool of calcium also keep the step's calcium current, as its state "ica", and for
+    the second order its conductance, "gca", to take the current to the middle of the step.
     """
     rows = [(name, state) for name in region for state in DENSITY[name].states]
-    if "CaDynamics" in region:
-        rows.append(("CaDynamics", "ica"))
+    pool = DENSITY.pool(region)
+    if pool is not None:
+        rows.append((pool, "ica"))
         if second_order:
-            rows.append(("CaDynamics", "gca"))
+            rows.append((pool, "gca"))
     return rows
 
 
@@ -51,14 +52,17 @@ def region_parameters(region: tuple[str, ...]) -> list[tuple[str, str]]:
     """(mechanism, parameter) of every number a compartment of this region has, in order.
 
     After the mechanisms' own come their temperature factors and what the region itself needs:
-    the compartment's area (as uS per S/cm2) and reversal potentials.
+    the compartment's area (as uS per S/cm2), reversal potentials, and the temperature if asked for.
     """
     rows = [(name, p) for name in region for p in DENSITY[name].parameters]
     rows += [(name, "q10") for name in region]
-    return [*rows, ("", "area"), ("", "ena"), ("", "ek")]
+    rows += [("", "area"), ("", "ena"), ("", "ek")]
+    if any("celsius" in DENSITY[n].arguments(f) for n in region for f in DENSITY[n].functions):
+        rows.append(("", "celsius"))
+    return rows
 
 
-def _call(name: str, function: str, dt: str = "dt") -> str:
+def _call(name: str, function: str, dt: str = "dt", v: str = "v") -> str:
     """The call of a mechanism's function with its arguments wired to the kernel's variables."""
     mechanism = DENSITY[name]
 
@@ -67,7 +71,7 @@ def _call(name: str, function: str, dt: str = "dt") -> str:
             return _state_variable(name, argument)
         if argument in mechanism.parameters or argument == "q10":
             return f"{name}_{argument}"
-        return dt if argument == "dt" else argument
+        return {"dt": dt, "v": v}.get(argument, argument)
 
     arguments = ", ".join(wire(a) for a in mechanism.arguments(function))
     return f"{name}_{function}({arguments})"
@@ -75,7 +79,7 @@ def _call(name: str, function: str, dt: str = "dt") -> str:
 
 def _state_variable(name: str, state: str) -> str:
     """Calcium is shared by the region's channels; all other states are a mechanism's own."""
-    return state if name == "CaDynamics" else f"{name}_{state}"
+    return state if DENSITY[name].is_pool() else f"{name}_{state}"
 
 
 def _load_lines(
@@ -92,16 +96,21 @@ def _load_lines(
     shared = {a for _, a in wanted} | also
     lines = []
     for k, (name, state) in enumerate(region_states(region, second_order)):
-        if (name, state) in wanted or (name == "CaDynamics" and state in shared):
+        if (name, state) in wanted or (DENSITY[name].is_pool() and state in shared):
             lines.append(f"{_state_variable(name, state)} = load(S, s + {k} * lanes)")
     for k, (name, parameter) in enumerate(region_parameters(region)):
         if (name, parameter) in wanted:
             lines.append(f"{name}_{parameter} = element(P, p + {k})")
-        elif parameter in shared and (name == "" or DENSITY[name].reversal == parameter):
+        elif parameter in shared and (name == "" or parameter in _reversals(name)):
             lines.append(f"{_reversal_variable(name, parameter)} = element(P, p + {k})")
-    if "cai" in shared and "CaDynamics" not in region:
+    if "cai" in shared and DENSITY.pool(region) is None:
         lines.append("cai = broadcast(REST_CAI, v)")
     return lines
+
+
+def _reversals(name: str) -> list[str]:
+    """Names of the reversal potentials of a mechanism's currents."""
+    return [current.reversal for current in DENSITY[name].currents if current.reversal]
 
 
 def _reversal_variable(name: str, reversal: str) -> str:
@@ -112,40 +121,52 @@ def _reversal_variable(name: str, reversal: str) -> str:
 
 def _current_lines(region: tuple[str, ...], second_order: bool) -> list[str]:
     """Sum conductance and inward current of all channels; store the calcium current."""
-    channels = [name for name in region if DENSITY[name].has("conductance")]
-    calcium = [name for name in channels if DENSITY[name].ion == "ca"]
-    shell = "CaDynamics" in region
-    also = {"area", *(DENSITY[name].reversal for name in channels)}
-    if calcium and shell:
-        also.add("cai")
-    conductances = [(name, "conductance") for name in channels]
-    lines = _load_lines(region, conductances, also, second_order)
-    if calcium:
+    channels = [name for name in region if DENSITY[name].currents]
+    shell = DENSITY.pool(region) is not None
+    reversals = {e for name in channels for e in _reversals(name)}
+    functions = [(name, f) for name in channels for c in DENSITY[name].currents
+                 for f in (c.conductance, c.slope, c.whole) if f]  # fmt: skip
+    driven_by_calcium = "eca" in reversals or any(
+        "eca" in DENSITY[name].arguments(f) for name, f in functions
+    )
+    also = {"area", *reversals, *(["cai"] if driven_by_calcium and shell else [])}
+    lines = _load_lines(region, functions, also, second_order)
+    if driven_by_calcium:
         lines.append("eca = nernst * log(CAO / cai)" if shell else "eca = broadcast(REST_ECA, v)")
     lines += ["g_total = v * 0.0", "inward = g_total"]
     if shell:
         lines += ["ica = v * 0.0", "gca = ica"]
     for name in channels:
-        mechanism = DENSITY[name]
-        e = _reversal_variable(name, mechanism.reversal)
-        lines.append(f"g = {_call(name, 'conductance')}")
-        if mechanism.has("conductance_slope"):
-            # NEURON takes (I(v + 0.001) - I(v)) / 0.001 with I = g (v - e)
-            slope = _call(name, "conductance_slope")
-            lines.append(f"g_total = g_total + g + (v + 0.001 - {e}) * {slope}")
-        else:
-            lines.append("g_total = g_total + g")
-        lines.append(f"inward = inward - g * (v - {e})")
-        if mechanism.ion == "ca" and shell:
-            lines += [f"ica = ica + g * (v - {e})", "gca = gca + g"]
+        for current in DENSITY[name].currents:
+            lines += _one_current(name, current, of_pool=shell and current.ion == "ca")
     for row, (name, state) in enumerate(region_states(region, second_order)):
-        if name == "CaDynamics" and state in ("ica", "gca"):
+        if state in ("ica", "gca") and DENSITY[name].is_pool():
             lines.append(f"store(S, s + {row} * lanes, {state})")
     return [
         *lines,
         "store(D, i * lanes, load(D, i * lanes) + g_total * area)",
         "store(R, i * lanes, load(R, i * lanes) + inward * area)",
     ]
+
+
+def _one_current(name: str, current: Current, *, of_pool: bool) -> list[str]:
+    """Add one current of a channel, and its slope: (I(v + 0.001) - I(v)) / 0.001, as in NEURON."""
+    if current.whole:
+        moved = _call(name, current.whole, v="(v + 0.001)")
+        lines = [
+            f"through = {_call(name, current.whole)}", f"g = ({moved} - through) / 0.001",
+            "g_total = g_total + g", "inward = inward - through",
+        ]  # fmt: skip
+        return [*lines, "ica = ica + through", "gca = gca + g"] if of_pool else lines
+    e = _reversal_variable(name, current.reversal)
+    lines = [f"g = {_call(name, current.conductance)}"]
+    if current.slope:  # of I = g (v - e)
+        slope = _call(name, current.slope)
+        lines.append(f"g_total = g_total + g + (v + 0.001 - {e}) * {slope}")
+    else:
+        lines.append("g_total = g_total + g")
+    lines.append(f"inward = inward - g * (v - {e})")
+    return [*lines, f"ica = ica + g * (v - {e})", "gca = gca + g"] if of_pool else lines
 
 
 def _advance_lines(region: tuple[str, ...], second_order: bool) -> list[str]:
@@ -155,7 +176,7 @@ def _advance_lines(region: tuple[str, ...], second_order: bool) -> list[str]:
         if DENSITY[name].has("advance"):
             functions.append((name, "advance"))
         functions += [(name, f"{g}_rates") for g, s in DENSITY[name].states.items() if s.is_gate]
-    wanted = {"gca"} if second_order and "CaDynamics" in region else set()
+    wanted = {"gca"} if second_order and DENSITY.pool(region) is not None else set()
     lines = _load_lines(region, functions, wanted, second_order)
     if wanted:  # R holds the voltage in the middle of the step
         lines.append("ica = ica + gca * (v - load(R, i * lanes))")
@@ -235,12 +256,6 @@ def family_source(family: Family, second_order: bool, target: str = "simd") -> s
         .replace("# {currents}", indent.join(currents))
         .replace("# {advances}", indent.join(advances))
     )
-
-
-def cache_folder() -> Path:
-    """Where generated kernels are kept: $ISOCORTEX_CACHE, or the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(os.environ.get("ISOCORTEX_CACHE") or Path(base) / "isocortex")
 
 
 @cache

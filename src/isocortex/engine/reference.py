@@ -26,7 +26,7 @@ from isocortex.engine.interface import (
 from isocortex.engine.layout.models import regions_of, state_rows
 from isocortex.engine.state import Extent, Snapshot, State
 from isocortex.mechanisms import DENSITY
-from isocortex.mechanisms.density import EXTRAPOLATION, STAGE
+from isocortex.mechanisms.density import EXTRAPOLATION, STAGE, Current
 from isocortex.mechanisms.release import Release
 from isocortex.network.clock import Clock
 from isocortex.network.network import Network
@@ -45,6 +45,7 @@ class ReferenceCell:
         self.v = np.full(self.model.n_nodes, settings.v_init)
         self.cai = np.full(self.model.n_nodes, REST_CAI)
         self.ica = np.zeros(self.model.n_nodes)
+        self.pool = np.zeros(self.model.n_nodes, bool)  # where calcium is tracked
         mine = np.flatnonzero(network.slots.cell == cell)
         self.slots = {int(slot): k for k, slot in enumerate(mine)}
         self.node = network.slots.node[mine]
@@ -57,10 +58,13 @@ class ReferenceCell:
             mechanism, nodes = DENSITY[name], self.model.mechanisms[name].nodes
             if mechanism.has("steady_state"):
                 values = self._call(name, "steady_state")
-                if name == "CaDynamics":
-                    self.cai[nodes] = values[0]
+                if mechanism.is_pool():
+                    self.pool[nodes], self.cai[nodes] = True, values[0]
                     continue
-                self.states[name] = dict(zip(mechanism.states, values, strict=True))
+                self.states[name] = {
+                    state: np.broadcast_to(value, nodes.shape).astype(float)
+                    for state, value in zip(mechanism.states, values, strict=True)
+                }
             else:
                 self.states[name] = {
                     gate: np.broadcast_to(self._call(name, f"{gate}_rates")[0], nodes.shape).astype(
@@ -76,7 +80,8 @@ class ReferenceCell:
         around = {
             "v": self.v[nodes] + shift, "dt": self.dt if dt is None else dt, "cai": self.cai[nodes],
             "ica": self.ica[nodes], "q10": mechanism.temperature.at(self.celsius),
-            "ena": self.model.ena[nodes], "ek": self.model.ek[nodes],
+            "celsius": self.celsius, "ena": self.model.ena[nodes], "ek": self.model.ek[nodes],
+            "eca": self._eca(nodes),
         }  # fmt: skip
         values = []
         for argument in mechanism.arguments(function):
@@ -87,7 +92,12 @@ class ReferenceCell:
                 values.append(table.parameters.get(argument, np.full(len(nodes), default)))
             else:
                 values.append(around[argument])
-        return getattr(mechanism, function)(*values)
+        with np.errstate(all="ignore"):  # of where both sides are computed
+            return getattr(mechanism, function)(*values)
+
+    def _eca(self, nodes: np.ndarray) -> np.ndarray:
+        nernst = nernst_factor(self.celsius) * np.log(CAO / self.cai[nodes])
+        return np.where(self.pool[nodes], nernst, REST_ECA)
 
     def receive(self, slot: int, weight: float) -> None:
         """A synaptic event: both terms jump."""
@@ -97,18 +107,23 @@ class ReferenceCell:
         self.A[k] += weight * jump_a
         self.B[k] += weight * jump_b
 
-    def _reversal(self, name: str) -> np.ndarray:
+    def _reversal(self, name: str, reversal: str) -> np.ndarray:
         mechanism, table = DENSITY[name], self.model.mechanisms[name]
-        reversal, nodes = mechanism.reversal, table.nodes
+        nodes = table.nodes
         if reversal in mechanism.parameters:
             default = np.full(len(nodes), mechanism.parameters[reversal].default)
             return table.parameters.get(reversal, default)
         if reversal == "eca":
-            shell = self.model.mechanisms.get("CaDynamics")
-            has_shell = np.isin(nodes, shell.nodes if shell else [])
-            nernst = nernst_factor(self.celsius) * np.log(CAO / self.cai[nodes])
-            return np.where(has_shell, nernst, REST_ECA)
+            return self._eca(nodes)
         return getattr(self.model, reversal)[nodes]
+
+    def current(self, name: str, current: Current, shift: float = 0.0) -> np.ndarray:
+        """A current of a mechanism, ``shift`` mV from where the voltage is, mA/cm2."""
+        if current.whole:
+            return self._call(name, current.whole, shift)
+        v = self.v[self.model.mechanisms[name].nodes] + shift
+        g = self._call(name, current.conductance, shift)
+        return g * (v - self._reversal(name, current.reversal))
 
     def step(self, injected: np.ndarray, conductance: np.ndarray) -> None:
         """One time step; electrodes inject ``injected`` less ``conductance`` (uS) times v, nA."""
@@ -120,18 +135,16 @@ class ReferenceCell:
         self.ica[:] = 0.0
         gca = np.zeros(model.n_nodes)
         for name in model.mechanisms:
-            mechanism, nodes = DENSITY[name], model.mechanisms[name].nodes
-            if not mechanism.has("conductance"):
-                continue
-            e, v = self._reversal(name), self.v[nodes]
-            current = self._call(name, "conductance") * (v - e)
-            shifted = self._call(name, "conductance", shift=0.001) * (v + 0.001 - e)
-            slope = (shifted - current) / 0.001
-            d[nodes] += slope * area[nodes]
-            r[nodes] += (slope * v - current) * area[nodes]
-            if mechanism.ion == "ca":
-                self.ica[nodes] += current
-                gca[nodes] += self._call(name, "conductance")
+            nodes = model.mechanisms[name].nodes
+            for each in DENSITY[name].currents:
+                i, v = self.current(name, each), self.v[nodes]
+                slope = (self.current(name, each, 0.001) - i) / 0.001
+                d[nodes] += slope * area[nodes]
+                r[nodes] += (slope * v - i) * area[nodes]
+                if each.ion == "ca":
+                    self.ica[nodes] += i
+                    g = slope if each.whole else self._call(name, each.conductance)
+                    gca[nodes] += g
         for k, (node, kind) in enumerate(zip(self.node, self.kind, strict=True)):
             kinetics, v = self.kinetics[kind], self.v[node]
             g, e = self.B[k] - self.A[k], kinetics.reversal
@@ -176,7 +189,7 @@ class ReferenceCell:
 
     def _advance(self, name: str) -> None:
         mechanism = DENSITY[name]
-        if name == "CaDynamics":
+        if mechanism.is_pool():
             self.cai[self.model.mechanisms[name].nodes] = self._call(name, "advance")[0]
         elif mechanism.implicit_euler and self.theta == 2.0:
             x = np.array(list(self.states[name].values()))
@@ -211,13 +224,11 @@ class ReferenceCell:
                 return float(g.sum())
             reversal = np.array([k.reversal for k in of])
             return float((g * (self.v[node] - reversal)).sum())
-        mechanism = variable.mechanism or "CaDynamics"
-        k = self._number(mechanism, node)
-        if k < 0:
-            return 0.0
-        if mechanism == "CaDynamics":
-            return float({"cai": self.cai, "ica": self.ica}[variable.name][node])
-        return float(self.states[mechanism][variable.name][k])
+        if variable.name in ("cai", "ica"):
+            here = {"cai": self.cai, "ica": self.ica}[variable.name]
+            return float(here[node]) if self.pool[node] else 0.0
+        k = self._number(variable.mechanism, node)
+        return 0.0 if k < 0 else float(self.states[variable.mechanism][variable.name][k])
 
     def _number(self, mechanism: str, node: int) -> int:
         """Position of a node among those of a mechanism, -1 if it is not."""

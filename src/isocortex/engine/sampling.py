@@ -14,6 +14,7 @@ from isocortex.engine.interface import CellSums, FloatArray, IntArray, ProbeTabl
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.models import state_rows
 from isocortex.engine.weighted import Weighted, add_columns, weigh, weighted_of
+from isocortex.mechanisms import DENSITY
 from isocortex.network.network import Network
 from isocortex.streams import exp
 
@@ -227,7 +228,7 @@ def _located(
                 reversal = network.kinetics[kind].reversal
                 found.append(_Located.of(rows[there], of, element, voltage[there], reversal))
         else:
-            name = (variable.mechanism or "CaDynamics", variable.name)
+            name = (variable.mechanism, variable.name)
             row = _state_row(name, network.cell_model[cell], node, laid, second_order)
             there = row >= 0
             element = at.first_s[block] + row * lanes + lane
@@ -238,11 +239,15 @@ def _located(
 def _state_row(
     name: tuple[str, str], model: IntArray, node: IntArray, laid: Arrangement, second_order: bool
 ) -> IntArray:
-    """Row of a state among those of its block, -1 where there is none."""
+    """Row of a state among those of its block, -1 where there is none.
+
+    Calcium has no name of a mechanism: it is that of the pool that there is.
+    """
     row = np.full(len(node), -1)
     for m in np.unique(model):
         states = state_rows(laid.tables.regions[m], second_order)
-        chosen = np.array([other == name for other in states.name], bool)
+        owners = {name[0]} if name[0] else set(DENSITY)
+        chosen = np.array([n in owners and s == name[1] for n, s in states.name], bool)
         of_node = np.full(int(np.diff(laid.tables.first_node)[m]), -1)
         of_node[states.node[chosen]] = states.row[chosen]
         row[model == m] = of_node[node[model == m]]

@@ -11,7 +11,7 @@ import numpy as np
 
 from isocortex.errors import ModelError
 from isocortex.mechanisms import maths
-from isocortex.mechanisms.density import SURROUNDINGS, Density
+from isocortex.mechanisms.density import SURROUNDINGS, Current, Density
 
 IONS = (None, "na", "k", "ca")
 OPERATORS = tuple("+-*/")
@@ -26,7 +26,8 @@ OTHERS = {
 }  # fmt: skip
 #: Values a mechanism's functions are tried with, in two compartments.
 TRIED = {
-    "v": (-65.3, -20.1), "q10": (1.7, 1.7), "dt": (0.1, 0.1), "cai": (1e-4, 2e-4),
+    "v": (-65.3, -20.1), "q10": (1.7, 1.7), "celsius": (34.0, 34.0), "dt": (0.1, 0.1),
+    "cai": (1e-4, 2e-4),
     "ica": (-1e-4, 0.0), "ena": (53.0, 53.0), "ek": (-107.0, -107.0), "eca": (130.0, 130.0),
 }  # fmt: skip
 
@@ -48,21 +49,25 @@ def check(mechanism: type[Density]) -> None:
 
 def _check_names(mechanism: type[Density]) -> None:
     for name in (*mechanism.parameters, *mechanism.states):
-        if name in SURROUNDINGS:
+        if name in SURROUNDINGS and not (name == "cai" and mechanism.is_pool()):
             raise ModelError(
                 f"{name!r} has a meaning of its own", field=name, fix="Choose another name."
             )
-    if mechanism.ion not in IONS:
-        raise ModelError(
-            f"unknown ion {mechanism.ion!r}", field="ion",
-            fix='Use "na", "k" or "ca", or leave it out and name a reversal.',
-        )  # fmt: skip
     known = ("ena", "ek", "eca", *mechanism.parameters)
-    if mechanism.reversal not in known:
-        raise ModelError(
-            f"the current has no reversal potential, {mechanism.reversal!r} is none",
-            field="reversal", fix=f"Set ion, or reversal to one of {', '.join(known)}.",
-        )  # fmt: skip
+    several = [name for name, value in vars(mechanism).items() if isinstance(value, Current)]
+    for current in mechanism.currents:
+        place = f"{current.name}." if several else ""
+        if current.ion not in IONS:
+            raise ModelError(
+                f"unknown ion {current.ion!r}", field=f"{place}ion",
+                fix='Use "na", "k" or "ca", or leave it out and name a reversal.',
+            )  # fmt: skip
+        if current.reversal not in known and not current.whole:
+            raise ModelError(
+                f"the current has no reversal potential, {current.reversal!r} is none",
+                field=f"{place}reversal",
+                fix=f"Set ion, or reversal to one of {', '.join(known)}.",
+            )  # fmt: skip
 
 
 def _check_functions(mechanism: type[Density]) -> None:
@@ -73,18 +78,28 @@ def _check_functions(mechanism: type[Density]) -> None:
             "gates and kinetic states do not go together", field=kinetic[0],
             fix="Make it a gate, or advance the gates too.",
         )  # fmt: skip
-    needed = ["conductance", *(f"{gate}_rates" for gate in gates)]
+    needed = [f"{gate}_rates" for gate in gates]
     needed += ["advance", "steady_state"] if kinetic else []
+    several = [name for name, value in vars(mechanism).items() if isinstance(value, Current)]
+    if not mechanism.currents and not mechanism.is_pool():
+        needed.append("conductance")
+    slopes = []
+    for current in mechanism.currents:
+        prefix = f"{current.name}_" if several else ""
+        function = current.whole or f"{prefix}conductance"
+        needed.append(function)
+        slopes.append(f"{prefix}conductance_slope")
+        asks_v = mechanism.has(function) and "v" in mechanism.arguments(function)
+        if asks_v and not current.whole and not current.slope:
+            raise ModelError(
+                f"is missing, while {function} depends on v", field=slopes[-1],
+                fix=f"Return ({function} at v + 0.001 less that at v) / 0.001.",
+            )  # fmt: skip
     missing = [name for name in needed if not mechanism.has(name)]
     if missing:
         raise ModelError("is missing", field=missing[0], fix="Define the function.")
-    asks_v = "v" in mechanism.arguments("conductance")
-    if asks_v and not mechanism.has("conductance_slope"):
-        raise ModelError(
-            "is missing, while conductance depends on v", field="conductance_slope",
-            fix="Return (conductance at v + 0.001 less that at v) / 0.001.",
-        )  # fmt: skip
-    unknown = [f for f in mechanism.functions if f not in (*needed, "conductance_slope")]
+    may = (*needed, *slopes, "steady_state")  # where gates do not begin steady
+    unknown = [f for f in mechanism.functions if f not in may]
     if unknown:
         raise ModelError(
             "nothing calls this function", field=unknown[0],

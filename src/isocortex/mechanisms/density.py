@@ -6,6 +6,7 @@ parameters, or
 ===========  =====================================================================
 ``v``        membrane potential, mV
 ``q10``      the mechanism's temperature factor, from its ``temperature``
+``celsius``  temperature, degC
 ``dt``       time step, ms
 ``cai``      internal calcium concentration, mM
 ``ica``      total calcium current density, mA/cm2
@@ -21,13 +22,13 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from isocortex.elementary import exp, log
 
 #: Names every mechanism function may ask for, besides its own states and parameters.
-SURROUNDINGS = ("v", "q10", "dt", "cai", "ica", "ena", "ek", "eca")
+SURROUNDINGS = ("v", "q10", "celsius", "dt", "cai", "ica", "ena", "ek", "eca")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,38 @@ def gate() -> Any:
     return State(is_gate=True)
 
 
+@dataclass(frozen=True)
+class Current:
+    """A current through the membrane, mA/cm2, negative inwards.
+
+    It is (v - reversal) times its conductance, S/cm2, or what its ``whole`` says where it has no
+    reversal potential.
+
+    Attributes
+    ----------
+    name : NEURON's, as ``ina``.
+    ion : "na", "k" or "ca"; None for a nonspecific current.
+    reversal : name of the potential that it is driven by, "" where there is none.
+    conductance, slope, whole : names of the mechanism's functions, "" where there are none.
+    """
+
+    name: str
+    ion: str | None
+    reversal: str
+    conductance: str = ""
+    slope: str = ""
+    whole: str = ""
+
+
+def current(ion: str | None = None, *, reversal: str = "") -> Any:
+    """Declare one of several currents, or one that is no conductance times (v - reversal).
+
+    ``<name>_conductance`` returns its conductance, driven by the ion's reversal potential or the
+    one named; or ``<name>_current`` returns the current itself.
+    """
+    return Current("", ion, reversal or f"e{ion}")
+
+
 def kinetic_state() -> Any:
     """Declare a state that the mechanism's own ``advance`` and ``steady_state`` handle."""
     return State(is_gate=False)
@@ -78,6 +111,8 @@ class Density:
     """Base of all distributed mechanisms; collects what the class body declares."""
 
     ion: ClassVar[str | None] = None  #: "na", "k", "ca", or None for a nonspecific current
+    #: all its currents; of a mechanism with a ``conductance`` it is that one
+    currents: ClassVar[tuple[Current, ...]] = ()
     reversal: ClassVar[str] = ""  #: name of the reversal potential the current is driven by
     temperature: ClassVar[Temperature] = Temperature(1.0, 0.0)
     #: ``advance`` is an implicit Euler step; two make a step of second order (STAGE below)
@@ -95,6 +130,10 @@ class Density:
             setattr(cls, name, staticmethod(function))
         if cls.ion is not None and not cls.reversal:
             cls.reversal = f"e{cls.ion}"
+        cls.currents = tuple(
+            _with_functions(replace(c, name=k), f"{k}_", cls.functions)
+            for k, c in body.items() if isinstance(c, Current)
+        ) or _only_current(cls)  # fmt: skip
         known = {*SURROUNDINGS, *cls.parameters, *cls.states}
         for name in cls.functions:
             unknown = [a for a in cls.arguments(name) if a not in known]
@@ -113,6 +152,43 @@ class Density:
     def has(cls, function: str) -> bool:
         """Whether the mechanism defines this function."""
         return function in cls.functions
+
+    @classmethod
+    def ions(cls) -> set[str]:
+        """The ions that carry its currents."""
+        return {current.ion for current in cls.currents if current.ion is not None}
+
+    @classmethod
+    def goes_by_temperature(cls) -> bool:
+        """Whether its rates do."""
+        asked = {a for function in cls.functions for a in cls.arguments(function)}
+        return "celsius" in asked or cls.temperature.factor != 1.0
+
+    @classmethod
+    def is_pool(cls) -> bool:
+        """Whether it is what calcium inside follows from."""
+        return "cai" in cls.states
+
+
+def _with_functions(
+    current: Current, prefix: str, functions: dict[str, Callable[..., Any]]
+) -> Current:
+    """A current with the names of those of its functions that there are."""
+    named = {
+        "conductance": f"{prefix}conductance", "slope": f"{prefix}conductance_slope",
+        "whole": f"{prefix}current",
+    }  # fmt: skip
+    found: dict[str, Any] = {key: name for key, name in named.items() if name in functions}
+    return replace(current, **found, **({"reversal": ""} if "whole" in found else {}))
+
+
+def _only_current(mechanism: type[Density]) -> tuple[Current, ...]:
+    """The current of a mechanism that names its ion or reversal potential itself."""
+    if not mechanism.has("conductance"):
+        return ()
+    name = f"i{mechanism.reversal.removeprefix('e')}"  # NEURON's: of eh, ih
+    only = Current(name, mechanism.ion, mechanism.reversal)
+    return (_with_functions(only, "", mechanism.functions),)
 
 
 #: Of the two-stage method of second order that damps fast rates (Alexander 1977, doi:10.1137/

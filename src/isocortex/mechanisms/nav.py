@@ -4,6 +4,7 @@ import numpy as np
 
 from isocortex import elementary
 from isocortex.mechanisms.density import Density, Temperature, kinetic_state, parameter
+from isocortex.mechanisms.linear import solve
 from isocortex.mechanisms.maths import exp
 
 # Transition rates at 37 degC, 1/ms: closed -> inactivated and back, open -> I6 and back,
@@ -70,7 +71,7 @@ class NaV(Density):
         generator[:, 11, :] = 1.0  # the balance of I6 follows from the others: conserve instead
         right = np.zeros((n, 12, 1))
         right[:, 11] = 1.0
-        return tuple(_solve(np.concatenate([generator, right], axis=2)).T)
+        return tuple(solve(np.concatenate([generator, right], axis=2)).T)
 
     def advance(C1, C2, C3, C4, C5, O, I1, I2, I3, I4, I5, I6, v, q10, dt):  # noqa: E741
         """One implicit Euler step.
@@ -157,18 +158,3 @@ class NaV(Density):
             k * C1, k * C2, k * C3, k * C4, k * C5, k * O,
             k * I1, k * I2, k * I3, k * I4, k * I5, k * I6,
         )  # fmt: skip
-
-
-def _solve(system):
-    """Solve linear systems (n, k, k + 1) by elimination, with pivots, in an order of its own.
-
-    NumPy's solver sums as the BLAS of the machine does.
-    """
-    each = np.arange(len(system))
-    for k in range(system.shape[1]):
-        pivot = k + np.abs(system[:, k:, k]).argmax(axis=1)
-        system[each, k], system[each, pivot] = system[each, pivot], system[each, k]
-        factor = system[:, :, k] / system[:, k, k, None]
-        factor[:, k] = 0.0
-        system -= factor[:, :, None] * system[:, k, None, :]
-    return system[:, :, -1] / np.diagonal(system, axis1=1, axis2=2)

@@ -140,6 +140,7 @@ def _compile(
             dL=simulation.dL,
             name=_name_of_model(path),
             mechanisms=circuit.mechanisms,
+            mechanisms_dir=circuit.mechanisms_dir,
         )
 
 

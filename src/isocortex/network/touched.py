@@ -121,7 +121,7 @@ def _warmed(models: list[CompiledCell], cell_model: IntArray) -> dict[str, int]:
     found: dict[str, int] = {}
     for model, n in zip(models, np.bincount(cell_model, minlength=len(models)), strict=True):
         for name, table in model.mechanisms.items():
-            if n and DENSITY[name].temperature.factor != 1.0:
+            if n and DENSITY[name].goes_by_temperature():
                 found[name] = found.get(name, 0) + len(table.nodes) * int(n)
     return found
 

@@ -28,9 +28,10 @@ import numpy as np
 
 from isocortex.arrays import FloatArray
 from isocortex.cells.compiled import CompiledCell
-from isocortex.engine.interface import CAO, REST_ECA, Variable, nernst_factor
+from isocortex.engine.interface import CAO, REST_CAI, REST_ECA, Variable, nernst_factor
 from isocortex.errors import ConfigError
 from isocortex.mechanisms import DENSITY
+from isocortex.mechanisms.density import Current
 from isocortex.mechanisms.synapses import Kinetics
 
 #: What sums over synapses are named after, and whether the synapses in them excite.
@@ -43,40 +44,44 @@ class Quantity:
 
     Attributes
     ----------
+    currents : (channel, current) of those that it sums, or whose conductance it is.
     adds_up : it is one of a whole compartment, not of its area, so that cells have a sum of it.
     """
 
     name: str
     units: str
     variable: Variable | None = None
-    channels: tuple[str, ...] = ()
+    currents: tuple[tuple[str, Current], ...] = ()
     is_current: bool = False
 
     @property
     def adds_up(self) -> bool:
         return self.variable is not None and self.variable.mechanism == "synapse"
 
-    def channels_at(self, model: CompiledCell, node: int) -> tuple[str, ...]:
-        """Those of the quantity's channels that this compartment has."""
-        return tuple(c for c in self.channels if _has(model, c, node))
+    def currents_at(self, model: CompiledCell, node: int) -> list[tuple[str, Current]]:
+        """Those of the quantity's currents that this compartment has."""
+        return [(c, current) for c, current in self.currents if _has(model, c, node)]
 
     def probes_at(self, model: CompiledCell, node: int) -> list[Variable]:
         """Engine variables needed at one compartment; empty if the quantity is not there."""
         if self.variable is not None:
-            owner = "CaDynamics" if self.name == "cai" else self.variable.mechanism
+            owner = self.variable.mechanism
             there = owner in ("", "synapse") or _has(model, owner, node)
+            if self.name == "cai":
+                there = _has_pool(model, node)
             return [self.variable] if there else []
-        probes = []
-        for channel in self.channels_at(model, node):
+        probes: dict[tuple[str, str], Variable] = {}
+        calcium = False
+        for channel, current in self.currents_at(model, node):
             mechanism = DENSITY[channel]
-            used = set(mechanism.arguments("conductance"))
-            probes += [Variable(s, channel, at_start=True) for s in mechanism.states if s in used]
-        if probes:
-            calcium = any(DENSITY[c].ion == "ca" for c in self.channels_at(model, node))
-            probes.append(Variable("v", at_start=True))
-            if calcium and _has(model, "CaDynamics", node):
-                probes.append(Variable("cai", at_start=True))
-        return probes
+            used = {*mechanism.arguments(current.whole or current.conductance), current.reversal}
+            calcium = calcium or bool(used & {"cai", "eca"})
+            probes |= {(s, channel): Variable(s, channel, at_start=True)
+                       for s in mechanism.states if s in used}  # fmt: skip
+            probes["v", ""] = Variable("v", at_start=True)
+        if calcium and _has_pool(model, node):
+            probes["cai", ""] = Variable("cai", at_start=True)
+        return list(probes.values())
 
     def evaluate(
         self, model: CompiledCell, node: int, values: FloatArray, celsius: float
@@ -88,22 +93,33 @@ class Quantity:
         known = {name: values[:, k] for k, name in enumerate(names)}
         v = known["", "v"]
         total = np.zeros(len(values))
-        for channel in self.channels_at(model, node):
-            mechanism: Any = DENSITY[channel]
-            arguments = [
-                v if a == "v" else known[channel, a]
-                if a in mechanism.states else _parameter(model, channel, a, node)
-                for a in mechanism.arguments("conductance")
-            ]  # fmt: skip
-            g = mechanism.conductance(*arguments)
-            if self.is_current:
-                g = g * (v - _reversal(model, channel, node, known, celsius))
-            total += g
+        for channel, current in self.currents_at(model, node):
+            mechanism = DENSITY[channel]
+
+            def value(name: str, channel: str = channel, mechanism: Any = mechanism) -> Any:
+                if name in mechanism.states:
+                    return known[channel, name]
+                if name in mechanism.parameters:
+                    return _parameter(model, channel, name, node)
+                if name == "q10":
+                    return mechanism.temperature.at(celsius)
+                return _surrounding(model, name, node, known, celsius)
+
+            function = current.whole or current.conductance
+            with np.errstate(all="ignore"):  # of where both sides are computed
+                i = getattr(mechanism, function)(*map(value, mechanism.arguments(function)))
+            if self.is_current and not current.whole:
+                i = i * (v - value(current.reversal))
+            total += i
         return total
 
 
 def _has(model: CompiledCell, mechanism: str, node: int) -> bool:
     return mechanism in model.mechanisms and node in model.mechanisms[mechanism].nodes
+
+
+def _has_pool(model: CompiledCell, node: int) -> bool:
+    return any(_has(model, name, node) for name in model.mechanisms if DENSITY[name].is_pool())
 
 
 def _parameter(model: CompiledCell, channel: str, name: str, node: int) -> float:
@@ -113,20 +129,23 @@ def _parameter(model: CompiledCell, channel: str, name: str, node: int) -> float
     return float(table.parameters[name][np.searchsorted(table.nodes, node)])
 
 
-def _reversal(
+def _surrounding(
     model: CompiledCell,
-    channel: str,
+    name: str,
     node: int,
     known: dict[tuple[str, str], FloatArray],
     celsius: float,
 ) -> FloatArray | float:
-    mechanism = DENSITY[channel]
-    if mechanism.reversal in mechanism.parameters:
-        return _parameter(model, channel, mechanism.reversal, node)
-    if mechanism.reversal == "eca":
-        calcium = known.get(("", "cai"))
+    calcium = known.get(("", "cai"))
+    if name == "v":
+        return known["", "v"]
+    if name == "celsius":
+        return celsius
+    if name == "cai":
+        return REST_CAI if calcium is None else calcium
+    if name == "eca":
         return REST_ECA if calcium is None else nernst_factor(celsius) * np.log(CAO / calcium)
-    return float(getattr(model, mechanism.reversal)[node])
+    return float(getattr(model, name)[node])
 
 
 def quantity(name: str, kinetics: list[Kinetics]) -> Quantity:
@@ -152,15 +171,15 @@ def quantity(name: str, kinetics: list[Kinetics]) -> Quantity:
         return Quantity(name, units, Variable(what, "synapse", kinds, at_start=True))
     mechanism = DENSITY.get(channel)
     if mechanism is not None:
-        current = f"i{mechanism.reversal.removeprefix('e')}"  # NEURON's name: of eh, ih
-        conducts = mechanism.has("conductance")
-        if what in mechanism.states and channel != "CaDynamics":
+        currents = {current.name: (channel, current) for current in mechanism.currents}
+        conducts = len(currents) == 1 and not mechanism.currents[0].whole
+        if what in mechanism.states and what != "cai":
             return Quantity(name, "1", Variable(what, channel))
         if what == "g" and conducts:
-            return Quantity(name, "S/cm2", channels=(channel,))
-        if what == current and conducts:
-            return Quantity(name, "mA/cm2", channels=(channel,), is_current=True)
-        names = [*mechanism.states, *(("g", current) if conducts else ())]
+            return Quantity(name, "S/cm2", currents=tuple(currents.values()))
+        if what in currents:
+            return Quantity(name, "mA/cm2", currents=(currents[what],), is_current=True)
+        names = [*mechanism.states, *(["g"] if conducts else []), *currents]
         raise ConfigError(
             f"{name!r} cannot be recorded", field="variable_name",
             fix=f"Of {channel} there are {', '.join(f'{n}_{channel}' for n in names)}.",
@@ -174,5 +193,8 @@ def quantity(name: str, kinetics: list[Kinetics]) -> Quantity:
 
 
 def _ion_current(ion: str) -> Quantity:
-    channels = tuple(name for name, mechanism in DENSITY.items() if mechanism.ion == ion)
-    return Quantity(f"i{ion}", "mA/cm2", channels=channels, is_current=True)
+    currents = tuple(
+        (name, current) for name, mechanism in DENSITY.items()
+        for current in mechanism.currents if current.ion == ion
+    )  # fmt: skip
+    return Quantity(f"i{ion}", "mA/cm2", currents=currents, is_current=True)

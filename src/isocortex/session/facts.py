@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -14,6 +15,7 @@ from isocortex.arrays import IntArray
 from isocortex.circuit import Simulation
 from isocortex.circuit.changes import Change
 from isocortex.hashes import sha256 as hash_of
+from isocortex.mechanisms import DENSITY
 from isocortex.network.network import Network
 from isocortex.network.touched import Touched
 from isocortex.report.output import provenance
@@ -46,7 +48,7 @@ def facts_of(
             },
             "mechanisms": {
                 str(file): sha256(file.read_bytes()).hexdigest()
-                for file in simulation.circuit.mechanisms
+                for file in (*simulation.circuit.mechanisms, *_own_files(network))
             },
             "files": [files.spikes, *files.reports.values()],
             "skipped": list(simulation.skipped),
@@ -61,6 +63,13 @@ def facts_of(
             ],
         },
     )  # fmt: skip
+
+
+def _own_files(network: Network) -> list[Path]:
+    """Python files of the mechanisms that are not the package's."""
+    used = {name for model in network.models for name in model.mechanisms if DENSITY.is_own(name)}
+    files = (sys.modules[DENSITY[name].__module__].__file__ for name in sorted(used))
+    return [Path(file) for file in files if file is not None]
 
 
 def told_of(changes: Sequence[Change], touched: Sequence[Touched]) -> list[dict[str, Any]]:

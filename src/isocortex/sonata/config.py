@@ -24,6 +24,7 @@ from isocortex.circuit import (
 from isocortex.circuit.changes import OURS, Change
 from isocortex.circuit.force import in_force
 from isocortex.circuit.gaps import apart
+from isocortex.circuit.synapses import load_templates
 from isocortex.errors import ConfigError
 from isocortex.sonata.changes import read_changes
 from isocortex.sonata.edges import WeightFunction, read_edges
@@ -121,8 +122,8 @@ SEARCHED = (
 #: Other entries of ``components`` name folders in which nothing is sought, whatever they are called
 #: (BMTK's environment builder writes one for every folder it finds): they change no result.
 FOLDER = re.compile(r".*_dir$|alternate_morphologies$")
-#: Python files with channels of one's own, in ``components`` too.
-MECHANISMS = "mechanisms"
+#: Files with channels of one's own, and the folder of mod files, in ``components`` too.
+MECHANISMS, MOD_FOLDER = "mechanisms", "mechanisms_dir"
 
 
 #: Lists of ``networks``.
@@ -327,11 +328,12 @@ def _circuit(
             models = components.get("synaptic_models_dir")
             edges += read_edges(*paths, nodes, models, weight_functions)
     synapses, gaps = apart(edges)
+    files, folder = _mechanisms(config, path), _mod_folder(config, path)
+    load_templates((rule.model_template for e in synapses for rule in e.rules), files, folder)
     projections: list[Projection] = [*synapses, *_made(config, path, nodes)]
     return Circuit(
-        nodes, projections, components, _node_sets(config, path), path, _mechanisms(config, path),
-        gaps,
-    )  # fmt: skip
+        nodes, projections, components, _node_sets(config, path), path, files, gaps, folder
+    )
 
 
 def _made(config: Config, path: Path, nodes: dict[str, NodePopulation]) -> Iterator[Projection]:
@@ -409,16 +411,23 @@ def _misspelt(key: str) -> bool:
 
 
 def _mechanisms(config: Config, path: Path) -> tuple[Path, ...]:
-    """Python files with channels that the package does not have."""
+    """Python or mod files with channels that the package does not have."""
     values, file = _object(config, "components", path)
     given = values.get(MECHANISMS) or []
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ConfigError(
-            "must be the path of a Python file, or a list of them", file=file,
+            "must be the path of a Python or mod file, or a list of them", file=file,
             field=f"components.{MECHANISMS}", fix="Mend it.",
         )  # fmt: skip
     return tuple(file.parent / name for name in names)
+
+
+def _mod_folder(config: Config, path: Path) -> Path | None:
+    """Where mod files may lie, of which cells may have channels that the package does not have."""
+    values, file = _object(config, "components", path)
+    folder = values.get(MOD_FOLDER)
+    return file.parent / folder if isinstance(folder, str) else None
 
 
 def _node_sets(config: Config, path: Path) -> dict[str, Any]:

@@ -503,20 +503,32 @@ _register_function(maths.absolute, lambda e, x: e.call("fabs", x), abs)
 def _type_where(context):
     def typer(condition, a, b):
         vec = _vec_of(a, b)
-        if vec and isinstance(condition, Vec) and condition.scalar == types.boolean:
-            return vec
-        return None
+        both_numbers = isinstance(a, types.Number) and isinstance(b, types.Number)
+        if condition == types.boolean:
+            return types.float64 if both_numbers else vec
+        if not (isinstance(condition, Vec) and condition.scalar == types.boolean):
+            return None
+        if both_numbers:
+            single = condition.lanes * 32 == ROW_BYTES * 8
+            return Vec(types.float32 if single else types.float64, condition.lanes)
+        return vec
 
     return typer
 
 
 def _lower_where(context, builder, sig, args):
-    a, b = _as_vectors(context, builder, sig.return_type, sig.args[1:], args[1:])
+    if isinstance(sig.return_type, Vec):
+        a, b = _as_vectors(context, builder, sig.return_type, sig.args[1:], args[1:])
+    else:
+        a, b = (context.cast(builder, value, kind, sig.return_type)
+                for value, kind in zip(args[1:], sig.args[1:], strict=True))  # fmt: skip
     return builder.select(args[0], a, b)
 
 
-for _pair in ((Vec, Vec), (Vec, types.Number), (types.Number, Vec)):
-    lower_builtin(maths.where, Vec, *_pair)(_lower_where)
+for _condition in (Vec, types.Boolean):
+    for _a in (Vec, types.Number):
+        for _b in (Vec, types.Number):
+            lower_builtin(maths.where, _condition, _a, _b)(_lower_where)
 
 
 def _overload_for_vec(function) -> None:

@@ -32,7 +32,7 @@ def regions_of(model: CompiledCell) -> list[Region]:
         raise ModelError(
             f"cell model {model.name!r} uses the unknown mechanism {unknown[0]!r}",
             fix=f"Known mechanisms: pas, {', '.join(sorted(DENSITY))}; components.mechanisms names "
-            "files with your own.",
+            "files with your own, mechanisms_dir a folder of mod files.",
         )
     names = [name for name in DENSITY if name in model.mechanisms]
     carries = np.zeros((model.n_nodes, len(names)), bool)
@@ -46,6 +46,14 @@ def regions_of(model: CompiledCell) -> list[Region]:
         )
         for chosen in sets
     ]
+    for region in regions:
+        pools = [name for name in region.mechanisms if DENSITY[name].is_pool()]
+        if len(pools) > 1:
+            raise ModelError(
+                f"cell model {model.name!r} has {' and '.join(pools)} in one place, and both are "
+                "what calcium follows from",
+                fix="Insert one of them.",
+            )
     return sorted(regions, key=lambda region: region.mechanisms)
 
 
@@ -55,6 +63,8 @@ def _parameter_rows(model: CompiledCell, region: Region, celsius: float) -> Floa
     for name, parameter in region_parameters(region.mechanisms):
         if parameter == "q10":
             column = np.full(len(region.nodes), DENSITY[name].temperature.at(celsius))
+        elif parameter == "celsius" and name == "":
+            column = np.full(len(region.nodes), celsius)
         elif name == "":
             values = 1e-2 * model.area if parameter == "area" else getattr(model, parameter)
             column = values[region.nodes]
@@ -75,22 +85,26 @@ def _initial_states(rows: FloatArray, region: Region, settings: Settings) -> Flo
         f"{name}_{parameter}": rows[:, k]
         for k, (name, parameter) in enumerate(region_parameters(region.mechanisms))
     }
-    surroundings = {"v": np.full(n, settings.v_init), "cai": np.full(n, REST_CAI)}
-    none = np.zeros(n)
-    values = {("CaDynamics", "ica"): none, ("CaDynamics", "gca"): none}
+    surroundings = {
+        "v": np.full(n, settings.v_init), "cai": np.full(n, REST_CAI),
+        "celsius": np.full(n, settings.celsius), "dt": np.full(n, settings.dt),
+    }  # fmt: skip
+    none, pool = np.zeros(n), DENSITY.pool(region.mechanisms) or ""
+    values = {(pool, "ica"): none, (pool, "gca"): none}
     for name in region.mechanisms:
         mechanism = DENSITY[name]
 
         def call(function: str, name: str = name):
             arguments = DENSITY[name].arguments(function)
-            return getattr(DENSITY[name], function)(
-                *(surroundings[a] if a in surroundings else known[f"{name}_{a}"] for a in arguments)
-            )
+            with np.errstate(all="ignore"):  # of where both sides are computed
+                return getattr(DENSITY[name], function)(
+                    *(known.get(f"{name}_{a}", surroundings.get(a)) for a in arguments)
+                )
 
         if mechanism.has("steady_state"):
             for state, value in zip(mechanism.states, call("steady_state"), strict=True):
-                values[name, state] = value
-            if name == "CaDynamics":
+                values[name, state] = np.broadcast_to(value, n)
+            if name == pool:
                 surroundings["cai"] = values[name, "cai"]
         else:
             for gate in mechanism.states:

@@ -1,0 +1,519 @@
+"""From a mod file to what our mechanisms are made of: gates, conductances, a start."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from isocortex.mechanisms.density import SURROUNDINGS
+from isocortex.nmodl import formulas as f
+from isocortex.nmodl.code import Q10, Code, Lines, body_text, free, needed, unfolded
+from isocortex.nmodl.declarations import Declared
+from isocortex.nmodl.formulas import Formula
+from isocortex.nmodl.program import Module, Program, assigned_in, is_solve, statements_in
+from isocortex.nmodl.solving import Reactions, gate_of, implicit_step, linear_system
+from isocortex.nmodl.source import Node, kind_of, name_of
+
+#: The voltage that was held while states advanced, where a current is computed with what they left.
+HELD = "v__held"
+#: How a state was before they advanced.
+BEFORE = "__before"
+#: A state once its own equation has been solved in this step.
+NEXT = "__next"
+#: mM, calcium inside before any mechanism says what it is.
+CAI = 5e-5
+#: mV, by which NEURON moves the voltage to have the slope of a current.
+MOVED = 0.001
+
+
+@dataclass
+class Current:
+    """A current through the membrane.
+
+    Attributes
+    ----------
+    reversal : name of the reversal potential; "" where ``code`` is of the whole current, mA/cm2,
+        not of a conductance, S/cm2.
+    slope : of the conductance, where it depends on the voltage.
+    """
+
+    name: str
+    ion: str | None
+    reversal: str
+    code: Code
+    slope: Code | None = None
+
+
+@dataclass
+class Mechanism:
+    """A mod file, translated.
+
+    Attributes
+    ----------
+    rates : of every gate, its steady state and time constant.
+    advance : of states that are no gates.
+    start : of all states, where gates do not begin in their steady states.
+    start_solves : ``start`` has what the states are to make 0.
+    notes : what differs from NEURON.
+    """
+
+    module: Module
+    states: list[str]
+    currents: list[Current] = field(default_factory=list)
+    rates: dict[str, Code] = field(default_factory=dict)
+    advance: Code | None = None
+    implicit: bool = False
+    start: Code | None = None
+    start_solves: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def declared(self) -> Declared:
+        return self.module.declared
+
+    @property
+    def summary(self) -> str:
+        """What it is, in one line."""
+        parts = [f"{each.name} ({each.ion or 'nonspecific'})" for each in self.currents]
+        if "cai" in self.states:
+            parts.append("a pool of calcium")
+        if self.states:
+            kind = "gates" if self.rates else "states"
+            parts.append(f"{kind} {', '.join(self.states)}")
+        if self.module.parameters:
+            parts.append(f"parameters {', '.join(self.module.ordered)}")
+        return f"{self.declared.name}: {'; '.join(parts)}"
+
+
+def density(declared: Declared) -> Mechanism:
+    """Translate a density mechanism.
+
+    Raises
+    ------
+    ModelError : with the line of what cannot be translated.
+    """
+    return _Translator(declared).mechanism()
+
+
+def solves_of(declared: Declared) -> list[Node]:
+    """The SOLVE statements of BREAKPOINT.
+
+    Raises
+    ------
+    ModelError : there is one inside a branch.
+    """
+    block = declared.breakpoint.statement_block  # type: ignore[union-attr]
+    for each in statements_in(declared, block):
+        if is_solve(each) and each not in block.statements:
+            declared.source.refuse(each, "SOLVE in a branch cannot be translated")
+    return [each.expression for each in block.statements if is_solve(each)]
+
+
+class Initial(Program):
+    """INITIAL, whose systems of equations are kept."""
+
+    def __init__(self, module: Module) -> None:
+        super().__init__(module, dict.fromkeys(module.declared.states, f.ZERO))
+        for state in module.declared.states:
+            begin = f"{state}0"
+            if begin in (*module.fixed, *module.parameters):
+                self.now[state] = f.name(begin)
+        if "cai" in module.declared.written:
+            self.now["cai"] = f.number(CAI)
+        self.solves: list[Node] = []
+
+    def solve(self, statement: Node) -> None:
+        self.solves.append(statement)
+
+
+class Step(Program):
+    """What advances the states: values from INITIAL are there if they are the same at all times."""
+
+    def __init__(self, module: Module, initial: Program, breakpoint: set[str]) -> None:
+        super().__init__(module)
+        self.lines = list(initial.lines)
+        self.inlined = set(initial.inlined)
+        self.initial, self.breakpoint = initial, breakpoint
+        self.own: set[str] = set()
+        self.sequential = True
+
+    def derived(self, state: str, derivative: Formula, statement: Node) -> None:
+        if self.sequential:
+            self.now[state] = f.name(state + NEXT)
+
+    def unknown(self, variable: str, node: Node | None) -> Formula:
+        if variable in self.own | self.breakpoint:
+            self.refuse(
+                node, f"{variable} is read here as it was left a step before",
+                "Assign it before it is read.",
+            )  # fmt: skip
+        return self.always(variable, node)
+
+    def always(self, variable: str, node: Node | None) -> Formula:
+        """What INITIAL made of a variable, which must be the same at any time."""
+        if variable not in self.initial.now:
+            return super().unknown(variable, node)
+        value, module = self.initial.now[variable], self.module
+        used = free(self.initial.code([value]), module.fixed)
+        if not used <= {*module.parameters, "celsius", "dt", Q10}:
+            self.refuse(
+                node, f"{variable} is read here as INITIAL left it, at the first voltage",
+                "Assign it before it is read.",
+            )  # fmt: skip
+        return value
+
+
+class Held(Step):
+    """The same, by the names of how things were when states last advanced."""
+
+    def value(self, variable: str, node: Node | None = None) -> Formula:
+        if self._key(variable) not in self.now:
+            if variable == "v":
+                return f.name(HELD)
+            if variable in self.module.declared.states:
+                return f.name(variable + BEFORE)
+        return super().value(variable, node)
+
+
+class Currents(Step):
+    """BREAKPOINT but for its SOLVE."""
+
+    def __init__(self, held: Held, breakpoint: set[str]) -> None:
+        super().__init__(held.module, held.initial, breakpoint)
+        self.lines = list(held.lines)
+        self.inlined = set(held.inlined)
+        self.held = held
+
+    def unknown(self, variable: str, node: Node | None) -> Formula:
+        if variable in self.held.now:
+            return self.held.now[variable]
+        return super().unknown(variable, node)
+
+
+class _Translator:
+    def __init__(self, declared: Declared) -> None:
+        self.declared, self.source = declared, declared.source
+        self.module = Module(declared)
+        self.made = Mechanism(self.module, list(declared.states))
+        if declared.breakpoint is None:
+            declared.source.refuse(next(declared.source.blocks("NeuronBlock")), "no BREAKPOINT")
+        self.breakpoint: Node = declared.breakpoint
+        self.solves = solves_of(declared)
+
+    def mechanism(self) -> Mechanism:
+        declared = self.declared
+        initial = Initial(self.module)
+        if declared.initial is not None:
+            initial.run(declared.initial.statement_block)
+        of_breakpoint = assigned_in(declared, self.breakpoint.statement_block)
+        for state in set(declared.states) & of_breakpoint:
+            self.source.refuse(self.breakpoint, f"the state {state} is assigned in BREAKPOINT")
+        step = Step(self.module, initial, of_breakpoint)
+        held = Held(self.module, initial, of_breakpoint)
+        method = self._method()
+        for program in (step, held):
+            program.sequential = method == "cnexp"
+            for solve in self.solves:
+                block = self._solved(solve)
+                program.own |= assigned_in(declared, block.statement_block)
+                program.own -= set(declared.states)
+                if kind_of(block) == "KineticBlock":
+                    Reactions(program).run(block.statement_block)
+                else:
+                    program.run(block.statement_block)
+        self._solve(step, initial, method)
+        self._pool(step)
+        currents = Currents(held, of_breakpoint)
+        currents.run(self.breakpoint.statement_block)
+        self._currents(currents)
+        for name in self.module.parameters:
+            if name in SURROUNDINGS:
+                node = declared.parameters.get(name) or declared.assigned[name]
+                self.source.refuse(
+                    node, f"{name} is a parameter here, and a potential or concentration elsewhere",
+                    "Give it another name, in fit files too.",
+                )  # fmt: skip
+        self._notes()
+        return self.made
+
+    # --- states -----------------------------------------------------------------------------
+
+    def _method(self) -> str:
+        """How the states are advanced."""
+        methods = set()
+        for solve in self.solves:
+            block = self._solved(solve)
+            given = name_of(solve.method) if solve.method is not None else ""
+            kind = kind_of(block)
+            if kind == "ProcedureBlock":
+                given = "procedure"
+            elif kind == "KineticBlock":
+                given = given or "sparse"
+            else:
+                given = given or "derivimplicit"
+            known = ("cnexp", "euler", "derivimplicit", "sparse", "procedure")
+            if given not in known or (kind == "KineticBlock") > (given == "sparse"):
+                self.source.refuse(solve, f"METHOD {given} cannot be translated")
+            methods.add({"derivimplicit": "sparse"}.get(given, given))
+        if len(methods) > 1:
+            self.source.refuse(self.solves[1], "two methods in one mechanism cannot be translated")
+        return methods.pop() if methods else ""
+
+    def _solved(self, solve: Node) -> Node:
+        name = name_of(solve.block_name)
+        block = self.declared.solved.get(name) or self.declared.procedures.get(name)
+        if block is None or kind_of(block) == "LinearBlock":
+            self.source.refuse(solve, f"{name} cannot be solved here")
+        return block
+
+    def _solve(self, step: Step, initial: Initial, method: str) -> None:
+        states, made = self.made.states, self.made
+        if not states:
+            return
+        made.start = start = self._start(initial)
+        if method == "procedure":
+            new = [step.now.get(state, f.name(state)) for state in states]
+            made.advance = step.code(new)
+        elif method == "sparse":
+            for state in set(states) & set(step.now):
+                self.source.refuse(self.solves[0], f"{state} is assigned where it is solved for")
+            made.implicit = True
+            made.advance = implicit_step(step, states, "dt")
+        elif method == "cnexp" and self._gates(step):
+            for state, derivative, node in step.derivatives:
+                inf, tau = gate_of(step, state, derivative, node)
+                made.rates[state] = step.code([inf, tau])
+            if self._begin_steady(start):
+                made.start = None
+        elif method:
+            made.advance = self._one_by_one(step, method)
+        else:
+            self.source.refuse(self.breakpoint, "there are states, and no SOLVE")
+
+    def _gates(self, step: Step) -> bool:
+        """Whether every state goes its own way, as gates do."""
+        own = {name for name, _, _ in step.derivatives}
+        if own != set(self.made.states) or "cai" in own or self._alias(step):
+            return False
+        marks = {*own, *(state + NEXT for state in own)}
+        for state, derivative, _ in step.derivatives:
+            code = step.code([derivative])
+            if free(code, ()) & (marks - {state}):
+                return False
+            if {n for _, each in code.lines for n in f.names_in(each)} & marks:
+                return False  # hidden in a line: gate_of looks at the derivative itself
+        return True
+
+    def _one_by_one(self, step: Step, method: str) -> Code:
+        """States that are advanced one after the other, each as the last has left the others."""
+        lines = list(step.lines)
+        for state, derivative, node in step.derivatives:
+            derivative = unfolded(step.lines, derivative, state)
+            if method == "euler":
+                rise = f.multiply(f.name("dt"), derivative)
+                lines.append((state + NEXT, f.add(f.name(state), rise)))
+                continue
+            inf, tau = gate_of(step, state, derivative, node)
+            decay = f.call("exp", f.divide(f.negative(f.name("dt")), tau))
+            inf_name = inf
+            if not isinstance(inf, (ast.Name, ast.Constant)):
+                inf_name = step.line("target", inf)
+                lines.append((inf_name.id, inf))
+            away = f.subtract(f.name(state), inf_name)
+            lines.append((state + NEXT, f.add(inf_name, f.multiply(away, decay))))
+        known = {state for state, _, _ in step.derivatives}
+        new = [f.name(s + NEXT) if s in known else step.now.get(s, f.name(s))
+               for s in self.made.states]  # fmt: skip
+        ordered = _in_order(lines)
+        return Code(needed(ordered, new), new, frozenset(step.inlined))
+
+    def _start(self, initial: Initial) -> Code:
+        """States at the first voltage."""
+        results = [initial.now[state] for state in self.made.states]
+        for solve in initial.solves:
+            name = name_of(solve.block_name)
+            block = self.declared.solved.get(name)
+            if block is not None and kind_of(block) == "LinearBlock":
+                self.made.start_solves = True
+                return linear_system(initial, block, self.made.states)
+            if block is not None and solve.steadystate is not None:
+                known = {k: v for k, v in initial.now.items() if k not in self.made.states}
+                program = Program(self.module, known)
+                program.lines = list(initial.lines)
+                Reactions(program).run(block.statement_block)
+                return implicit_step(program, self.made.states, "1e9", initial.now)
+            self.source.refuse(solve, f"{name} cannot be solved here")
+        return initial.code(results)
+
+    def _begin_steady(self, start: Code) -> bool:
+        for state, result in zip(self.made.states, start.results, strict=True):
+            rates = self.made.rates[state]
+            begin = Code(needed(start.lines, [result]), [result], start.inlined)
+            steady = Code(needed(rates.lines, rates.results[:1]), rates.results[:1], rates.inlined)
+            if body_text(begin, self.module.own) != body_text(steady, self.module.own):
+                return False
+        return True
+
+    # --- calcium ----------------------------------------------------------------------------
+
+    def _alias(self, step: Step) -> str | None:
+        """The state that cai is a copy of."""
+        copied = step.now.get("cai")
+        if "cai" not in self.declared.written or not isinstance(copied, ast.Name):
+            return None
+        state = copied.id.removesuffix(NEXT)
+        return state if state in self.made.states and state != "cai" else None
+
+    def _pool(self, step: Step) -> None:
+        made, written = self.made, self.declared.written
+        outside = [name for name in written if name[0] != "i"]
+        for name in outside:
+            statement = next(s for s in self._useions() if name in self.source.written(s))
+            if name != "cai":
+                self.source.refuse(statement, f"{name} is the same at all times here")
+            if any(other[0] == "i" for other in written):
+                self.source.refuse(statement, "a mechanism has currents or a concentration")
+            alias = self._alias(step)
+            if alias is None and "cai" in step.now and "cai" not in made.states:
+                self.source.refuse(statement, "cai must be a state, or a copy of one")
+            if alias is None and "cai" not in made.states:
+                by = self._copy_in_breakpoint(statement)
+                alias = by
+            if alias:
+                self._rename(alias, "cai")
+        for name in self.declared.read:
+            if name[0] == "i" and (name != "ica" or "cai" not in made.states):
+                statement = next(s for s in self._useions() if name in self.source.written(s))
+                self.source.refuse(statement, f"only a pool of calcium can read {name}")
+
+    def _copy_in_breakpoint(self, statement: Node) -> str:
+        for each in self.breakpoint.statement_block.statements:
+            expression = getattr(each, "expression", None)
+            if expression is not None and kind_of(expression) == "BinaryExpression":
+                words = self.source.written(each).replace(" ", "")
+                for state in self.made.states:
+                    if words == f"cai={state}":
+                        return state
+        self.source.refuse(statement, "cai must be a state, or a copy of one")
+
+    def _rename(self, old: str, new: str) -> None:
+        by = {old: f.name(new), old + NEXT: f.name(new + NEXT)}
+
+        def code(of: Code) -> Code:
+            lines = [(new + NEXT if name == old + NEXT else name, f.replaced(each, by))
+                     for name, each in of.lines]  # fmt: skip
+            return Code(lines, [f.replaced(each, by) for each in of.results], of.inlined)
+
+        made = self.made
+        made.states = [new if state == old else state for state in made.states]
+        made.advance = made.advance and code(made.advance)
+        made.start = made.start and code(made.start)
+
+    def _useions(self) -> list[Node]:
+        statements = next(self.source.blocks("NeuronBlock")).statement_block.statements
+        return [each for each in statements if kind_of(each) == "Useion"]
+
+    # --- currents ---------------------------------------------------------------------------
+
+    def _currents(self, program: Currents) -> None:
+        written = {name: ion for name, ion in self.declared.written.items() if name[0] == "i"}
+        names = [*written, *self.declared.nonspecific]
+        for name in names:
+            formula = program.now.get(name)
+            if formula is None:
+                self.source.refuse(self.breakpoint, f"{name} is not assigned in BREAKPOINT")
+            self.made.currents.append(self._current(program, name, written.get(name), formula))
+        if not names and "cai" not in self.made.states:
+            self.source.refuse(self.breakpoint, "there is neither a current nor a pool of calcium")
+
+    def _current(self, program: Currents, name: str, ion: str | None, formula: Formula) -> Current:
+        of = dict(program.lines)
+        whole = formula
+        while isinstance(whole, ast.Name) and whole.id in of:
+            whole = of[whole.id]
+        conductance, reversal = self._driven(whole, of)
+        if conductance is None:
+            self._check_held(program, [whole])
+            code = program.code([whole])
+            if HELD in free(code, ()):
+                self.made.notes.append(
+                    f"the slope of {name} is that of all that follows the voltage; NEURON holds what "
+                    "was computed with the states"
+                )
+            return Current(name, ion, "", _unheld(code))
+        self._check_held(program, [conductance])
+        code = program.code([conductance])
+        return Current(name, ion, reversal, _unheld(code), _slope(code))
+
+    def _driven(self, whole: Formula, of: dict[str, Formula]) -> tuple[Formula | None, str]:
+        """The conductance of a current g (v - e), and the name of e."""
+        known = [*self.declared.read, *self.module.parameters, *self.module.fixed]
+        for reversal in known:
+            factor = f"v - {reversal}"
+            drives = [line for line, each in of.items() if f.text(each) == factor]
+            for written in (factor, *drives):
+                conductance = f.without_factor(whole, written)
+                if conductance is not None:
+                    if reversal in self.module.fixed:  # a cell's own, as all reversal potentials
+                        self.module.parameters[reversal] = self.module.fixed.pop(reversal)
+                    return conductance, reversal
+        return None, ""
+
+    def _check_held(self, program: Currents, results: list[Formula]) -> None:
+        used = free(program.code(results), ())
+        for state in self.made.states:
+            if state + BEFORE in used:
+                self.source.refuse(
+                    self.breakpoint, f"a current takes {state} as it was a step before",
+                    "Assign what BREAKPOINT uses in BREAKPOINT.",
+                )  # fmt: skip
+
+    def _notes(self) -> None:
+        lookup = " ".join(self.source.text.split())
+        if "TABLE" in lookup and "FUNCTION_TABLE" not in lookup:
+            self.made.notes.append(
+                "TABLEs are computed, not interpolated (in NEURON: usetable_"
+                f"{self.declared.name} = 0)"
+            )
+
+
+def _in_order(lines: Lines) -> Lines:
+    """Lines so that each comes after those it uses: what a state becomes may be used at once."""
+    made = {name for name, _ in lines}
+    ordered: Lines = []
+    done: set[str] = set()
+    waiting = list(lines)
+    while waiting:
+        ready = [(n, e) for n, e in waiting if not (set(f.names_in(e)) & made) - done]
+        assert ready, "lines that need each other"
+        ordered += ready
+        done |= {n for n, _ in ready}
+        waiting = [each for each in waiting if each[0] not in done]
+    return ordered
+
+
+def _unheld(code: Code) -> Code:
+    by = {HELD: f.name("v")}
+    return Code(
+        [(name, f.replaced(each, by)) for name, each in code.lines],
+        [f.replaced(each, by) for each in code.results], code.inlined,
+    )  # fmt: skip
+
+
+def _slope(code: Code) -> Code | None:
+    """NEURON's difference quotient of a conductance that depends on the voltage."""
+    moving = {"v"}
+    for name, each in code.lines:
+        if set(f.names_in(each)) & moving:
+            moving.add(name)
+    (g,) = code.results
+    held = any(HELD in f.names_in(each) for each in [*(e for _, e in code.lines), g])
+    if not set(f.names_in(g)) & moving:
+        return Code([], [f.multiply(f.number(0.0), f.name("v"))]) if held else None
+    by: dict[str, Formula] = {"v": f.name("v__moved")}
+    by |= {name: f.name(f"{name}__moved") for name in moving - {"v"}}
+    lines: Lines = [*code.lines, ("v__moved", f.add(f.name("v"), f.number(MOVED)))]
+    lines += [(f"{name}__moved", f.replaced(e, by)) for name, e in code.lines if name in moving]
+    rise = f.subtract(f.replaced(g, by), g)
+    inlined = code.inlined | {f"{name}__moved" for name in code.inlined}
+    return _unheld(Code(lines, [f.divide(rise, f.number(MOVED))], frozenset(inlined)))

@@ -1,0 +1,329 @@
+"""Mod files: the Python that they become, what is refused, and how circuits come to them."""
+
+import json
+import subprocess
+import sys
+from textwrap import dedent
+
+import numpy as np
+import pandas as pd
+import pytest
+from library_circuit import clamp, poisson, report, write_library_circuit
+from mod_files import DENSITIES, MODS, SYNAPSE, write_mods
+from mod_neuron import in_isocortex
+from test_allen import FIT, SWC
+
+import isocortex as ic
+from isocortex.cells.channels import load_mechanisms
+from isocortex.engine.reference import ReferenceEngine
+from isocortex.errors import ConfigError, InputError, ModelError
+from isocortex.mechanisms import DENSITY
+from isocortex.mechanisms.point import SYNAPSES
+from isocortex.mechanisms.synapses import exp1syn
+from isocortex.nmodl.importing import import_mod, translated
+from isocortex.nmodl.writing import python_file
+from isocortex.sonata.write import write_types
+
+pytest.importorskip("nmodl")
+
+WRITTEN = '''\
+"""Kx: translated from Kx.mod (NMODL)."""
+
+from isocortex.mechanisms.density import Density, gate, parameter
+from isocortex.mechanisms.maths import exp, where
+
+
+class Kx(Density):
+    """A persistent K current."""
+
+    ion = "k"
+    gKxbar = parameter(1e-05, "S/cm2")
+    m, h = gate(), gate()
+
+    def m_rates(v):
+        v_2 = v + 10.0
+        mInf = 1.0 / (1.0 + exp(-(v_2 + 1.0) / 12.0))
+        mTau = where(
+            v_2 < -50.0,
+            (1.25 + 175.03 * exp(v_2 * 0.026)) / 2.952882641412121,
+            (1.25 + 13.0 * exp(-v_2 * 0.026)) / 2.952882641412121,
+        )
+        return mInf, mTau
+
+    def h_rates(v):
+        v_2 = v + 10.0
+        hInf = 1.0 / (1.0 + exp(-(v_2 + 54.0) / -11.0))
+        x = (v_2 + 75.0) / 48.0
+        hTau = (360.0 + (1010.0 + 24.0 * (v_2 + 55.0)) * exp(-(x * x))) / 2.952882641412121
+        return hInf, hTau
+
+    def conductance(m, h, gKxbar):  # S/cm2
+        return gKxbar * m * m * h
+'''
+#: A channel to spoil, line by line.
+PLAIN = """\
+NEURON { SUFFIX Fx USEION k READ ek WRITE ik RANGE gbar }
+PARAMETER { gbar = 1e-3 (S/cm2) }
+ASSIGNED { v (mV) ek (mV) ik (mA/cm2) minf g }
+STATE { m }
+BREAKPOINT { SOLVE states METHOD cnexp
+  ik = gbar*m*(v - ek) }
+INITIAL { minf = 1/(1 + exp(-v/9))
+  m = minf }
+DERIVATIVE states {
+  minf = 1/(1 + exp(-v/9))
+  m' = (minf - m)/3 }
+"""
+
+
+@pytest.fixture
+def load(tmp_path):
+    """Load some of the files, or a text under a name."""
+
+    def run(*names, **texts):
+        paths = write_mods(tmp_path, names)
+        for name, text in texts.items():
+            paths.append(tmp_path / f"{name}.mod")
+            paths[-1].write_text(text)
+        return [DENSITY[load_mechanisms(path)[0]] for path in paths]
+
+    return run
+
+
+def test_what_is_written_can_be_read(tmp_path):
+    (mod,) = write_mods(tmp_path, ["Kx"])
+    assert python_file(translated(mod)) == WRITTEN
+
+
+def test_gates_follow_the_formulas_of_the_file(load):
+    (hx,) = load("Hx")
+    v = np.array([-90.0, -55.0, -40.0, -40.0 + 1e-6, 20.0])  # at -55 and -40 with 0 / 0
+    with np.errstate(all="ignore"):
+        inf, tau = hx.m_rates(v, 2.0)
+    x = np.where(np.abs(v + 40.0) < 1e-5, 1.0, v + 40.0)
+    alpha = np.where(np.abs(v + 40.0) < 1e-5, 1.0, 0.1 * x / (1.0 - np.exp(-x / 10.0)))
+    beta = 4.0 * np.exp(-(v + 65.0) / 18.0)
+    np.testing.assert_allclose(inf, alpha / (alpha + beta), rtol=1e-6)
+    np.testing.assert_allclose(tau, 0.5 / (alpha + beta), rtol=1e-6)
+    assert hx.temperature.factor == 3.0 and hx.temperature.reference == 6.3
+    assert [(c.name, c.ion, c.reversal) for c in hx.currents] == [
+        ("ina", "na", "ena"), ("ik", "k", "ek"), ("il", None, "el"),
+    ]  # fmt: skip
+
+
+def test_a_kinetic_scheme_takes_a_step_of_implicit_euler(load):
+    (nx,) = load("Nx")
+    v, q10, dt = -45.0, 1.3, 0.1
+    a, b = q10 * 3.0 * np.exp((v + 30.0) / 24.0), q10 * 4.0 * np.exp(-(v + 30.0) / 24.0)
+    generator = np.zeros((4, 4))
+    for source, target, rate in ((0, 1, 2 * a), (1, 0, b), (1, 2, a), (2, 1, 2 * b), (2, 3, 0.4),
+                                 (3, 2, 0.02), (3, 0, 0.01 * b), (0, 3, 0.002)):  # fmt: skip
+        generator[target, source] += rate
+        generator[source, source] -= rate
+    x = np.array([0.4, 0.3, 0.2, 0.1])
+    known = {"v": v, "q10": q10, "dt": dt, **dict(zip(nx.states, x, strict=True))}
+    advanced = nx.advance(*(known[name] for name in nx.arguments("advance")))
+    np.testing.assert_allclose(advanced, np.linalg.solve(np.eye(4) - dt * generator, x), rtol=1e-13)
+    start = np.array(nx.steady_state(v, q10))
+    np.testing.assert_allclose(generator @ start, 0.0, atol=1e-8)
+    assert start.sum() == pytest.approx(1.0, abs=1e-12)
+
+
+def test_engines_agree_on_all_that_people_write(load):
+    load(*MODS)
+    given = {"mechanisms": DENSITIES, "amp": 0.6, "tstop": 10.0,
+             "record": ["v", "cai", "ica", "ica_Gx", "ik_Ox", "i_Ix", "il_Hx", "O_Nx"]}  # fmt: skip
+    fast, reference = in_isocortex(**given), in_isocortex(ReferenceEngine, **given)
+    assert np.ptp(fast["v"]) > 60.0
+    for name, values in fast.items():
+        scale = np.ptp(reference[name])
+        np.testing.assert_allclose(values, reference[name], rtol=0.0, atol=1e-8 * scale)
+    single = in_isocortex(precision="single", **given)["v"]
+    assert np.abs(single - fast["v"])[:200].max() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("(minf - m)/3", "(minf - m*m)/3", r"line 11: m' is not linear in m"),
+        ("cnexp", "runge", r"line 5: METHOD runge cannot be translated"),
+        ("  minf = 1/(1 + exp(-v/9))\n  m'", "  VERBATIM x(); ENDVERBATIM\n  m'",
+         r"line 10: VERBATIM cannot be translated"),
+        ("  minf = 1/(1 + exp(-v/9))\n  m'", "  while (v < 3) { v = v + 1 }\n  m'",
+         r"line 10: WHILE cannot be translated"),
+        ("  minf = 1/(1 + exp(-v/9))\n  m'", "  m'", r"minf is read here as INITIAL left it"),
+        ("ik = gbar*m*(v - ek)", "g = minf + g\n  ik = g*(v - ek)",
+         r"line 6: g is read here as it was left a step before"),
+        ("ik = gbar*m*(v - ek)", "ik = gbar*tan(m)*(v - ek)", r"line 6: the function tan\(\)"),
+        ("USEION k READ ek WRITE ik", "USEION cl READ ecl WRITE icl", r"line 1: .*no ion 'cl'"),
+        ("SUFFIX Fx", "POINT_PROCESS Fx", r"line 1: a point process without NET_RECEIVE"),
+        ("SUFFIX Fx", "ARTIFICIAL_CELL Fx", r"line 1: ARTIFICIAL_CELL cannot be translated"),
+        ("SUFFIX Fx", "SUFFIX Fx POINTER p", r"line 1: POINTER cannot be translated"),
+        ("ik = gbar*m*(v - ek)", "ik = gbar*m*diam*(v - ek)", r"line 6: .*are not told diam"),
+        ("ik = gbar*m*(v - ek)", "if (t > 3) { ik = gbar*m*(v - ek) }", r"line 6: .*not told t"),
+        ("READ ek WRITE ik RANGE gbar }\nPARAMETER {", "WRITE ik RANGE gbar, ek }\nPARAMETER { ek = -90",
+         r"line 2: ek is a parameter here, and a potential"),
+        ("STATE { m }", "STATE { m[3] }", r"line 4: m\[3\] is an array"),
+        ("ik = gbar*m*(v - ek)", "ik = gbar*nothing*(v - ek)", r"line 6: nothing is not known"),
+        ("ik = gbar*m*(v - ek)", "if (v > 0) { m = 1 }\n  ik = gbar*m*(v - ek)",
+         r"the state m is assigned in BREAKPOINT"),
+        ("SOLVE states METHOD cnexp", "if (v < 0) { SOLVE states METHOD cnexp }",
+         r"line 5: SOLVE in a branch"),
+        ("m' = (minf - m)/3", "if (v < 0) { m' = (minf - m)/3 }", r"equations in a branch"),
+        ("ik = gbar*m*(v - ek)", "ik = gbar*m*(v - ek", r"line \d+: syntax error"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_translated_is_refused_with_its_line(tmp_path, old, new, message):
+    path = tmp_path / "Fx.mod"
+    assert old in PLAIN
+    path.write_text(PLAIN.replace(old, new))
+    with pytest.raises(ModelError, match=rf"Fx\.mod: .*{message}"):
+        translated(path)
+
+
+def test_a_synapse_is_exponentials_behind_a_block(load, tmp_path):
+    (tmp_path / "NmSyn.mod").write_text(dedent(SYNAPSE))
+    assert load_mechanisms(tmp_path / "NmSyn.mod") == ("NmSyn",)
+    numbers = {"tau1": 3.0, "tau2": 50.0, "ta": 1.5, "e": -5.0, "mg": 2.0, "ratio": 0.5}
+    (blocked, ratio), (plain, whole) = SYNAPSES["NmSyn"].made(numbers)
+    assert plain == exp1syn(1.5, -5.0) and whole == 1.0
+    assert ratio == pytest.approx(0.5, rel=1e-12)  # of a peak of 1, as Exp2Syn has it
+    assert (blocked.tau_rise, blocked.tau_decay, blocked.reversal) == (3.0, 50.0, -5.0)
+    assert blocked.block.ratio == pytest.approx(2.0 / 3.57, rel=1e-12)
+    assert blocked.block.slope == pytest.approx(0.062, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("NET_RECEIVE(weight (uS))", "NET_RECEIVE(weight (uS), u)",
+         r"NET_RECEIVE with more than a weight .*templates"),
+        ("C = C + weight", "g = g + 1\n C = C + weight", r"g is read here as it was left"),
+        ("C = C + weight", "mg = 3\n C = C + weight", r"an event changes mg, which is no state"),
+        ("C = C + weight", "C = C + weight*(1 - C)", r"an event does more to C than add to it"),
+        ("C' = -C/ta", "C' = (0.1 - C)/ta", r"line \d+: C does not decay to 0"),
+        ("B = B + weight*factor*ratio", "B = B + weight*factor", r"nor the difference of two"),
+        ("cnexp", "sparse", r"line \d+: only METHOD cnexp"),
+        ("NONSPECIFIC_CURRENT i", "NONSPECIFIC_CURRENT i USEION ca WRITE ica", r"CURRENTs alone"),
+    ],
+)  # fmt: skip
+def test_other_synapses_are_refused(tmp_path, old, new, message):
+    assert old in SYNAPSE
+    (tmp_path / "NmSyn.mod").write_text(dedent(SYNAPSE).replace(old, new))
+    with pytest.raises(ModelError, match=rf"NmSyn\.mod: .*{message}"):
+        translated(tmp_path / "NmSyn.mod")
+
+
+def test_edges_name_a_mod_file_s_synapse(tmp_path):
+    """One that is Exp2Syn under another name does what Exp2Syn does."""
+    text = dedent(SYNAPSE).replace("NmSyn", "TwoSyn").replace("*mgblock(v)", "").replace(
+        "C*(v - e)", "0*C*(v - e)").replace("*ratio", "")  # fmt: skip
+    text = text.replace("ia = 0*C*(v - e)\n", "").replace(" + ia", "").replace("C' = -C/ta", "")
+    text = text.replace("C = C + weight\n", "")
+    found = []
+    for name, template in (("ours", "exp2syn"), ("theirs", "TwoSyn")):
+        folder = tmp_path / name
+        path = write_library_circuit(
+            folder, edges=[(0, 0, 20), (1, 1, 5)], inputs={"drive": poisson()},
+            synapse={"model_template": template}, components={"mechanisms_dir": "mods"},
+            reports={"v": report("v")},
+        )  # fmt: skip
+        numbers = {"tau1": 0.4, "tau2": 3.0}
+        key = "erev" if template == "exp2syn" else "e"
+        (folder / "exc.json").write_text(json.dumps({**numbers, key: 0.0}))
+        (folder / "mods").mkdir()
+        (folder / "mods" / "two.mod").write_text(text)
+        found.append(ic.run(path).report("v").values)
+    assert np.ptp(found[0]) > 1.0
+    np.testing.assert_allclose(found[1], found[0], rtol=0.0, atol=1e-4)  # in single precision
+
+
+def test_two_states_that_meet_are_refused(tmp_path):
+    path = tmp_path / "Nx.mod"
+    path.write_text(dedent(MODS["Nx"]).replace("~ C2 <-> O (a", "~ C2 + I <-> O (a"))
+    with pytest.raises(ModelError, match=r"line 11: reactions of two states are not linear"):
+        translated(path)
+
+
+def test_without_the_parser_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nmodl", None)
+    monkeypatch.setitem(sys.modules, "neuron.nmodl", None)
+    (mod,) = write_mods(tmp_path, ["Kx"])
+    with pytest.raises(ModelError, match=r"Kx\.mod: .*parser.*pip install 'isocortex\[nmodl\]'"):
+        translated(mod)
+
+
+def test_a_file_is_kept_and_not_written_over(tmp_path):
+    (mod,) = write_mods(tmp_path, ["Kx"])
+    path, made = import_mod(mod, tmp_path / "out")
+    assert path == tmp_path / "out" / "Kx.py" and path.read_text() == WRITTEN
+    assert made.summary == "Kx: ik (k); gates m, h; parameters gKxbar"
+    import_mod(mod, tmp_path / "out")  # the same once more
+    path.write_text(WRITTEN + "# mine\n")
+    with pytest.raises(ConfigError, match=r"Kx\.py: is there with other content"):
+        import_mod(mod, tmp_path / "out")
+    with pytest.raises(InputError, match=r"no\.mod: cannot read the mod file"):
+        import_mod(tmp_path / "no.mod", tmp_path)
+
+
+def _circuit(folder, genome, reports):
+    """A cell with a fit of these mechanisms, and a folder of mod files as BMTK has it."""
+    fit = FIT | {"genome": [*FIT["genome"][2:], *(
+        {"section": "soma", "name": name, "value": value, "mechanism": name.split("_", 1)[1]}
+        for name, value in genome.items()
+    )]}  # fmt: skip
+    path = write_library_circuit(
+        folder, cells=1, inputs={"step": clamp()}, components={"mechanisms_dir": "mechanisms"},
+        reports={name: report(name) for name in reports},
+    )  # fmt: skip
+    (folder / "cell.swc").write_text(SWC)
+    (folder / "fit.json").write_text(json.dumps(fit))
+    node = {"node_type_id": [1], "model_type": "biophysical", "dynamics_params": "fit.json"}
+    node |= {"model_template": "ctdb:Biophys1.hoc", "morphology": "cell.swc"}
+    write_types(folder / "cells_types.csv", pd.DataFrame(node))
+    return path
+
+
+def test_a_circuit_s_mod_files_are_translated_where_cells_need_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOCORTEX_CACHE", str(tmp_path / "cache"))
+    path = _circuit(tmp_path, {"gKxbar_Kx": 5e-3, "gbar_NaTs": 0.3}, ["m_Kx", "ik_Kx"])
+    write_mods(tmp_path / "mechanisms" / "modfiles", ["Kx"])
+    (tmp_path / "mechanisms" / "modfiles" / "other.mod").write_text("NEURON { SUFFIX other } {{{")
+    result = ic.run(path)
+    assert np.ptp(result.report("m_Kx").values) > 1e-3
+    assert np.ptp(result.report("ik_Kx").values) > 1e-4
+    (kept,) = (tmp_path / "cache" / "mechanisms").glob("*.py")
+    assert kept.read_text() == WRITTEN
+    told = result.provenance["run"]["mechanisms"]
+    assert [path.rpartition("/")[2] for path in told] == [kept.name]
+    monkeypatch.setitem(sys.modules, "nmodl", None)  # nothing is translated twice
+    monkeypatch.setitem(sys.modules, "neuron.nmodl", None)
+    assert load_mechanisms(tmp_path / "mechanisms" / "modfiles" / "Kx.mod") == ("Kx",)
+
+
+def test_a_file_of_the_package_s_name_wins(tmp_path):
+    """In a process of its own: in one session a name is one mechanism."""
+    path = _circuit(tmp_path, {"gIhbar_Ih": 1e-3, "gbar_NaTs": 0.3}, ["m_Ih"])
+    text = PLAIN.replace("Fx", "Ih").replace("gbar", "gIhbar").replace("minf - m", "0.25 - m")
+    (tmp_path / "mechanisms").mkdir()
+    (tmp_path / "mechanisms" / "Ih.mod").write_text(text)
+    script = f"""
+        import isocortex as ic
+        print(ic.run({str(path)!r}).report("m_Ih").values[-1, 0])
+        try:
+            ic.cell("485836906")
+        except ic.errors.ModelError as error:
+            print(error)
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", dedent(script)], capture_output=True, text=True, check=True
+    )
+    value, error = done.stdout.splitlines()[-2:]
+    assert float(value) == pytest.approx(0.25, abs=0.05)
+    assert "'Ih' is in this session that of" in error and "Start Python anew" in error
+
+
+def test_a_mechanism_that_cells_have_cannot_be_replaced(load):
+    ic.cell("485836906")
+    with pytest.raises(ModelError, match="cells of this session have the package's 'Ih'"):
+        load(Ih=PLAIN.replace("Fx", "Ih"))

@@ -1,0 +1,102 @@
+"""Mod files in NEURON, which compiles them, and here, where they are translated: every step.
+
+The Allen Institute's channels are BMTK's files, the Hodgkin-Huxley channels NEURON's own; the
+constructs of others, as of the Blue Brain Project's, are in files written for these tests.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+from textwrap import dedent
+
+import numpy as np
+import pytest
+from mod_files import DENSITIES, SYNAPSE, write_mods
+from mod_neuron import compile_files, in_isocortex, in_neuron
+
+from isocortex.cells.channels import load_mechanisms
+from isocortex.mechanisms import DENSITY
+from isocortex.nmodl.importing import mods_of
+
+pytest.importorskip("neuron")
+pytest.importorskip("bmtk")
+
+#: Densities with which a compartment fires, S/cm2; parameters of calcium.
+ALLEN = {
+    "NaTs": 0.3, "NaTa": 0.02, "NaV": 0.05, "Nap": 1e-4, "Kv2like": 0.01, "Kv3_1": 0.05,
+    "K_P": 1e-3, "K_T": 1e-3, "Kd": 1e-3, "Im": 1e-3, "Im_v2": 1e-3, "Ih": 1e-4, "SK": 1e-3,
+    "Ca_HVA": 1e-4, "Ca_LVA": 1e-3,
+}  # fmt: skip
+
+
+def _same(folder, mods, **given):
+    """Voltages to 1e-7 mV over the run, all else to 1e-8 of its range."""
+    expected = in_neuron(compile_files(folder, mods), **given)
+    ours = in_isocortex(**given)
+    for name, theirs in expected.items():
+        scale = np.ptp(theirs)
+        atol = 1e-7 if name == "v" else 1e-8 * scale
+        np.testing.assert_allclose(ours[name], theirs, rtol=0.0, atol=atol, err_msg=name)
+    assert np.ptp(expected["v"]) > 60.0  # it fires
+
+
+def _renamed(mods, folder):
+    """Under names that the package does not have: in one session a name is one mechanism."""
+    folder.mkdir()
+    for mod in mods:
+        text = mod.read_text().replace(f"SUFFIX {mod.stem}", f"SUFFIX {mod.stem}_mod")
+        (folder / f"{mod.stem}_mod.mod").write_text(text)
+    return sorted(folder.glob("*.mod"))
+
+
+def test_channels_of_the_allen_institute(tmp_path):
+    package = Path(find_spec("bmtk").origin).parent / "utils" / "scripts" / "bionet"
+    mods = [package / "mechanisms" / "modfiles" / f"{name}.mod" for name in ALLEN]
+    mods = _renamed(mods, tmp_path / "mods")
+    loaded = [load_mechanisms(mod)[0] for mod in mods]
+    assert len(loaded) == 15 and all(DENSITY.is_own(name) for name in loaded)
+    calcium = package / "mechanisms" / "modfiles" / "CaDynamics.mod"  # it is the package's too
+    mechanisms = {f"{name}_mod": {"gbar": g} for name, g in ALLEN.items()}
+    mechanisms["CaDynamics"] = {"gamma": 0.01, "decay": 200.0}
+    _same(tmp_path / "neuron", [*mods, calcium], mechanisms=mechanisms, record=[
+        "v", "cai", "ina", "ik", "ica", "O_NaV_mod", "C1_NaV_mod", "m_NaTs_mod", "h_K_T_mod",
+        "z_SK_mod", "h1_Kv2like_mod", "ihcn_Ih_mod", "ik_Kv3_1_mod", "ica_Ca_HVA_mod",
+    ])  # fmt: skip
+
+
+def test_the_hodgkin_huxley_channels(tmp_path):
+    text = "".join(
+        (Path(find_spec("neuron").origin).parent / "nmodl" / "ext" / "example" / "hh.mod").open()
+    )
+    (tmp_path / "hh_mod.mod").write_text(text.replace("SUFFIX hh", "SUFFIX hh_mod"))
+    load_mechanisms(tmp_path / "hh_mod.mod")
+    names = ["v", "ina", "ik", "il_hh_mod", "m_hh_mod", "h_hh_mod", "n_hh_mod"]
+    _same(tmp_path / "neuron", [tmp_path / "hh_mod.mod"], mechanisms={"hh_mod": {}}, record=names,
+          celsius=6.3, v_init=-65.0)  # fmt: skip
+
+
+def test_a_synapse_with_magnesium(tmp_path):
+    mod = tmp_path / "NmSyn.mod"
+    mod.write_text(dedent(SYNAPSE))
+    (mods,) = [write_mods(tmp_path / "mods", ["Hx"])]
+    for each in (mod, *mods):
+        load_mechanisms(each)
+    events = [("NmSyn", 0.004, 1.0, [3.0, 3.5, 9.0, 9.025, 20.0])]
+    _same(tmp_path / "neuron", [mod, *mods], mechanisms={"Hx": {"gnabar": 0.5}}, amp=0.05,
+          v_init=-65.0, events=events, record=["v", "ina", "m_Hx"])  # fmt: skip
+
+
+def test_the_institute_s_files_are_known():
+    package = Path(find_spec("bmtk").origin).parent / "utils" / "scripts" / "bionet"
+    assert mods_of(package / "mechanisms", [*ALLEN, "CaDynamics"]) == []
+    assert len({*ALLEN, "CaDynamics"} & set(DENSITY)) == 16
+
+
+@pytest.mark.parametrize("dt", [0.025, 0.1])
+def test_what_people_write(tmp_path, dt):
+    mods = write_mods(tmp_path / "mods")
+    for mod in mods:
+        load_mechanisms(mod)
+    _same(tmp_path / "neuron", mods, mechanisms=DENSITIES, amp=0.6, dt=dt, record=[
+        "v", "cai", "ina", "ik", "ica", "il_Hx", "m_Hx", "n_Hx", "m_Kx", "h_Kx", "ik_Kx", "m_Cx",
+        "m_Gx", "h_Gx", "z_Sx", "C1_Nx", "O_Nx", "I_Nx", "n_Ox", "f_Ix", "s_Ix",
+    ])  # fmt: skip
