@@ -25,6 +25,8 @@ MAKERS = {
         "current",
         "lesion",
         "lose",
+        "other_model",
+        "shot_noise",
         "synapses",
         "temperature",
     )
