@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from numbers import Real
 from typing import Any, ClassVar
 
 from isocortex.circuit.signals import MOST_EVENTS, SAMPLE
@@ -46,6 +47,10 @@ class Change:
     place: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.type in ("float", "float | None") and value is not item.default:
+                self.require(_is_number(value), item.name, "a number")
         self.require(math.isfinite(self.start) and self.start >= 0, "start", "0 ms or more")
         later = self.stop is None or (math.isfinite(self.stop) and self.stop > self.start)
         self.require(later, "stop", "later than start, ms")
@@ -172,7 +177,8 @@ class ChannelChange(Change):
         self.require(bool(self.mechanisms), "mechanisms", "one or more names")
         for key in ("times", "to"):
             values = getattr(self, key).values()
-            self.require(all(map(math.isfinite, values)), key, "finite numbers by parameter")
+            right = all(_is_number(value) and math.isfinite(value) for value in values)
+            self.require(right, key, "finite numbers by parameter")
         both = set(self.times) & set(self.to)
         self.require(not both, "to", "of other parameters than times")
         self.require(bool(self.times or self.to), "times", "given, or to, for a parameter")
@@ -420,6 +426,10 @@ TYPES: dict[str, type[Change]] = {
         TemperatureChange,
     )
 }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def entries(changes: Iterable[Change]) -> list[dict[str, Any]]:
