@@ -16,6 +16,7 @@ from isocortex.compiling import compiled, leaf
 from isocortex.engine.interface import CellSums, FloatArray, IntArray
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.network.network import Network
+from isocortex.targets.simd import broadcast, element, load_wide, store
 
 
 class Shared(NamedTuple):
@@ -30,6 +31,7 @@ class Shared(NamedTuple):
     table : int64[e, lanes], where the cell's numbers begin in ``through``.
     weight : float64[all weights].
     through : float64[all tables].
+    room : float64[3 * lanes * blocks], for the three sums of a block's cells.
     """
 
     begin: IntArray
@@ -42,6 +44,7 @@ class Shared(NamedTuple):
     table: IntArray
     weight: FloatArray
     through: FloatArray
+    room: FloatArray
 
 
 class Weighted(NamedTuple):
@@ -181,7 +184,7 @@ def _shared_of(found: list[_InBlocks], n_blocks: int, lanes: int) -> Shared:
         np.searchsorted(block[order], np.arange(n_blocks + 1)), group.copy(), element.copy(),
         nodes.copy(), first + begin[of], width.copy(), sums, table,
         _end_to_end(list(weights.values())),
-        _end_to_end([each.through for each in found]),
+        _end_to_end([each.through for each in found]), np.zeros(3 * lanes * n_blocks),
     )  # fmt: skip
 
 
@@ -239,35 +242,30 @@ def weigh(weighted, block, due, out, V, lanes):
 
 @leaf
 def weigh_shared(shared, block, due, out, V, lanes):
-    """The same of sums whose weights many cells have: a block's cells together, four at a time."""
-    weight = shared.weight
+    """The same of sums whose weights many cells have: those of a block together, row by row."""
+    weight, room, through = shared.weight, shared.room, shared.through
+    x_at = 3 * lanes * block
+    y_at, z_at = x_at + lanes, x_at + 2 * lanes
     for k in range(shared.begin[block], shared.begin[block + 1]):
         if not due[shared.group[k]]:
             continue
-        v, n, first = shared.element[k], shared.nodes[k], shared.first[k]
-        for lane in range(0, lanes, 4):
-            x0 = x1 = x2 = x3 = y0 = y1 = y2 = y3 = z0 = z1 = z2 = z3 = 0.0
-            for node in range(n):
-                at, row = v + node * lanes + lane, first + 3 * node
-                x, y, z = weight[row], weight[row + 1], weight[row + 2]
-                v0, v1 = np.float64(V[at]), np.float64(V[at + 1])
-                v2, v3 = np.float64(V[at + 2]), np.float64(V[at + 3])
-                x0, x1, x2, x3 = x0 + x * v0, x1 + x * v1, x2 + x * v2, x3 + x * v3
-                y0, y1, y2, y3 = y0 + y * v0, y1 + y * v1, y2 + y * v2, y3 + y * v3
-                z0, z1, z2, z3 = z0 + z * v0, z1 + z * v1, z2 + z * v2, z3 + z * v3
-            pass_through(shared, k, lane, out, x0, y0, z0)
-            pass_through(shared, k, lane + 1, out, x1, y1, z1)
-            pass_through(shared, k, lane + 2, out, x2, y2, z2)
-            pass_through(shared, k, lane + 3, out, x3, y3, z3)
-
-
-@leaf
-def pass_through(shared, k, lane, out, x, y, z):
-    """Add what three sums of the cell in a lane come to, if it is asked for."""
-    into = shared.sum[k, lane]
-    if into < 0:
-        return
-    width, at, through = shared.width[k], shared.table[k, lane], shared.through
-    for c in range(width):
-        a, b = through[at + c], through[at + width + c]
-        out[into + c] += a * x + b * y + through[at + 2 * width + c] * z
+        v, n, row = shared.element[k], shared.nodes[k], shared.first[k]
+        x = y = z = broadcast(0.0, load_wide(V, v))
+        for node in range(n):
+            voltage = load_wide(V, v + node * lanes)
+            x += voltage * element(weight, row)
+            y += voltage * element(weight, row + 1)
+            z += voltage * element(weight, row + 2)
+            row += 3
+        store(room, x_at, x)
+        store(room, y_at, y)
+        store(room, z_at, z)
+        width = shared.width[k]
+        for lane in range(lanes):
+            into, at = shared.sum[k, lane], shared.table[k, lane]
+            for c in range(width if into >= 0 else 0):
+                out[into + c] += (
+                    through[at + c] * room[x_at + lane]
+                    + through[at + width + c] * room[y_at + lane]
+                    + through[at + 2 * width + c] * room[z_at + lane]
+                )
