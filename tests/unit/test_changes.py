@@ -4,6 +4,7 @@ import json
 import signal
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +18,7 @@ from isocortex.cells.change import parse
 from isocortex.circuit.changes import UNCOUNTED
 from isocortex.circuit.force import in_force, rebuilt_at, with_changes
 from isocortex.cortex.build import build_cortex
+from isocortex.cortex.circuit import simulation_of
 from isocortex.errors import ConfigError
 from isocortex.experiment import changes as ex
 from isocortex.html_report import report_page
@@ -25,6 +27,7 @@ from isocortex.network.factors import factors_of, place_of
 from isocortex.report import origin
 from isocortex.report.netcons import Connected
 from isocortex.sonata.changes import read_changes
+from isocortex.sonata.write import write_nodes, write_types
 
 CELLS = {"population": "cells"}
 ONE = {"population": "cells", "node_id": [0]}
@@ -76,6 +79,13 @@ def require_same(one, other):
 EVERY = [
     ex.synapses(source=CELLS, target="all", weight=0.5, removed=0.25, start=3, stop=4, name="s"),
     ex.synapses(target=CELLS, decay=2.0, delay=3.0),
+    ex.synapses(rise=2.0, use=0.5, recovery=1.5, facilitation=0.0625),
+    ex.other_model(CELLS, "477127614"),
+    ex.other_model(CELLS, node_type=7),
+    ex.shot_noise(
+        CELLS, 100.0, 0.002, 1e-6, rise_time=0.2, decay_time=3.0, reversal=-20.0, start=1
+    ),
+    ex.shot_noise(ONE, 100.0, 0.05),
     ex.conductance(CELLS, 0.01, 0.003, tau=2.7, reversal=-75.0, start=3, name="noise"),
     ex.clamp(ONE, -70.0, resistance=5.0, stop=9),
     ex.temperature(38.5, start=2),
@@ -122,6 +132,23 @@ def test_an_entry_of_a_configuration_is_the_change(change, tmp_path):
         ({"type": "temperature", "celsius": 200}, r"\[0\].celsius: must be from -50 to 100 degC"),
         ({"type": "conductance", "sigma": 0}, r"\[0\].sigma: must be above 0, uS"),
         ({"type": "voltage", "resistance": 0}, r"\[0\].resistance: must be above 0, MOhm"),
+        ({"type": "synapses", "rise": 0}, r"\[0\].rise: must be above 0"),
+        ({"type": "synapses", "use": -1}, r"\[0\].use: must be 0 or more"),
+        ({"type": "synapses", "recovery": 0}, r"\[0\].recovery: must be above 0"),
+        ({"type": "shot_noise"}, r"\[0\].rate: must be above 0, Hz, found 0.0"),
+        ({"type": "shot_noise", "rate": 5e5, "amp_mean": 1}, r"\[0\].rate: must be 400000 Hz or"),
+        ({"type": "shot_noise", "rate": 5, "amp_mean": 1, "decay_time": 0.1},
+         r"\[0\].decay_time: must be longer than rise_time"),
+        ({"type": "shot_noise", "rate": 5, "amp_mean": 1, "amp_var": -1}, r"\[0\].amp_var: must"),
+        ({"type": "shot_noise", "rate": 5, "amp_mean": 1, "reversal": "0"},
+         r"\[0\].reversal: must be a number, found '0'"),
+        ({"type": "model", "model": 477127614}, r"\[0\].model: must be a text"),
+        ({"type": "model", "node_type": 1.5}, r"\[0\].node_type: must be a whole number"),
+        ({"type": "model"}, r"\[0\].model: must be given, or node_type in its place"),
+        ({"type": "model", "model": "477127614", "start": 5}, r"\[0\].start: must be left out: a"),
+        ({"type": "model", "model": "47712761"}, r"\[0\].model: there is no embedded cell '47"),
+        ({"type": "model", "node_type": 7, "node_set": "cells"},
+         r"\[0\].node_type: cells has no node type 7. It has 1."),
         ({"type": "lesion", "share": 0}, r"\[0\].share: must be a share above 0"),
         ({"type": "lesion", "share": 1e-9}, r"\[0\].node_set: lesion is about no node"),
         ({"type": "configure_all_sections", "section_configure": "%s.L"},
@@ -148,6 +175,8 @@ def test_mistakes_name_the_entry_the_key_and_the_fix(tmp_path, entry, message):
         (ex.channel(CELLS, "capacitance", to={"cm": 0.0}), "cm must be more than 0"),
         (ex.synapses(source=ONE, target=ONE, weight=0.5, name="own"), "own is about no synapse"),
         (ex.synapses(source="drive", removed=1e-9), "synapses is about no synapse"),
+        (ex.synapses(use=0.5), r"about no synapse that has what it changes \(use 0.5\)"),
+        (ex.shot_noise("drive", 5.0, 0.5), "shot_noise is about no cell or random train"),
         (ex.background("cells", 0.5), "rate is about no cell or random train"),
         (ex.current("drive", 0.5), "current is about no cell or random train"),
         (ex.clamp("drive", -70), "voltage is about no cell or random train"),
@@ -400,6 +429,104 @@ def test_slower_decay_is_that_of_a_parameter_file_that_was_edited(tmp_path):
     assert [k.tau_decay > 2 for k in single.kinetics] == (single.source >= 2).tolist()
 
 
+def test_slower_rise_is_that_of_a_parameter_file_that_was_edited(tmp_path):
+    path = write(tmp_path / "a")
+    (tmp_path / "a" / "exc.json").write_text('{"tau1": 0.2, "tau2": 3.4, "erev": 0.0}')
+    ours = simulated(write(tmp_path / "b", ex.synapses(rise=2.0), ex.synapses(decay=2.0)))
+    require_same(ours, simulated(path))
+    late = write(tmp_path / "c", ex.synapses(source="drive", rise=3.0, start=20))
+    assert not simulated(late)[0].equals(simulated(write(tmp_path / "d"))[0])
+    with pytest.raises(ConfigError, match=r"\(rise 20\): they must rise faster than they decay"):
+        build_network(ic.load_simulation(write(tmp_path / "e", ex.synapses(rise=20.0))))
+
+
+# --- other models -------------------------------------------------------------------------------
+
+OTHER = "472363762"
+
+
+def with_types(folder, *kinds, **more):
+    """Two cells of these types, in a file by hand; the third type has no node."""
+    path = write(folder, **more)
+    template = [f"isocortex:{name}" for name in ("485836906", OTHER, OTHER)]
+    types = {"node_type_id": [1, 3, 4], "model_type": "biophysical", "model_template": template,
+             "pop_name": ["a", "a", "b"]}  # fmt: skip
+    write_types(folder / "cells_types.csv", pd.DataFrame(types))
+    write_nodes(folder / "cells.h5", "cells", np.array(kinds))
+    return path
+
+
+def test_another_model_is_another_type_of_a_node_by_hand(tmp_path):
+    """Of a cell or of all, from the library or from the table of types; places are by rule."""
+    for kinds, node_set in (((3, 1), ONE), ((3, 3), CELLS)):
+        expected = simulated(with_types(tmp_path / f"{kinds}", *kinds))
+        for k, other in enumerate((ex.other_model(node_set, OTHER),
+                                   ex.other_model(node_set, node_type=4))):  # fmt: skip
+            path = with_types(tmp_path / f"{kinds}{k}", 1, 1)
+            simulation = ic.load_simulation(with_sections(path, **ex.section([other])))
+            require_same(simulated(simulation), expected)
+            network = build_network(simulation)
+            assert str(network.touched[0]) == f"Change model: {kinds.count(3)} cells."
+            now = in_force(simulation).circuit.nodes["cells"].table
+            assert now.model_template.eq(f"isocortex:{OTHER}").tolist() == [k == 3 for k in kinds]
+            assert now.pop_name.tolist() == ["a", "a"]  # what it is called stays
+
+
+def test_a_model_that_the_cells_have_is_none(tmp_path):
+    for node_set in (CELLS, "drive"):
+        path = write(tmp_path, ex.other_model(node_set, "485836906"))
+        with pytest.raises(ConfigError, match=r"\[0\]: model is about no biophysical cell t"):
+            build_network(ic.load_simulation(path))
+
+
+def test_synapses_with_places_stay_on_their_branches(tmp_path):
+    path = write(tmp_path, ex.other_model(ONE, OTHER))
+    edges = tmp_path / "drive_edges.h5"
+    with h5py.File(edges, "r+") as file:
+        group = file["edges/drive_to_cells/0"]
+        group["afferent_section_id"], group["afferent_section_pos"] = [0, 0], [0.5, 0.5]
+    with pytest.raises(ConfigError, match=r"\[0\].node_set: 1 edges of drive_to_cells have places"):
+        ic.load_simulation(path)
+
+
+def test_results_of_cells_with_another_model_are_of_the_circuit_at_hand(tmp_path):
+    """Its nodes are those of the files."""
+    result = ic.run(write(tmp_path, ex.other_model(ONE, OTHER)), threads=1, progress=None)
+    (change,) = origin.simulation_of(result).changes
+    assert change == ex.other_model(ONE, OTHER)
+    assert result.provenance["run"]["changes"][0]["touched"] == {"cells": 1}
+
+
+def test_neurons_of_a_recipe_have_the_synapses_that_it_has_for_a_model(cortex, recipe):
+    """Drawn and stored, as in a cortex whose neurons were given another model by hand."""
+    group = cortex.wiring.shares["5", "IT"]
+    old, new = group[0][0], group[1][0]
+    rows = np.flatnonzero((cortex.model == cortex.models.index(old)) & (cortex.neurons.layer == 3))
+    other = with_changes(
+        recipe, [ex.other_model({"population": "cortex", "node_id": rows.tolist()}, new)]
+    )
+    network = build_network(other, True)
+    assert network.touched[0].cells == len(rows) > 3
+    by_hand = replace(cortex)
+    model = cortex.model.copy()
+    model[rows] = cortex.models.index(new)
+    by_hand.__dict__["model"] = model
+    expected = build_network(simulation_of(by_hand, tstop=60.0), True)
+    for name in ("first", "target", "weight", "delay"):
+        np.testing.assert_array_equal(
+            getattr(network.connections, name), getattr(expected.connections, name)
+        )
+    for name in ("cell", "node", "kind"):
+        np.testing.assert_array_equal(getattr(network.slots, name), getattr(expected.slots, name))
+    assert [network.models[m].name for m in network.cell_model] == [
+        expected.models[m].name for m in expected.cell_model
+    ]
+    require_same(simulated(other), simulated(other, store_synapses=False, threads=2))
+    stranger = with_changes(recipe, [ex.other_model(INHIBITORY, new)])
+    with pytest.raises(ConfigError, match="no places and weights of synapses for the cell model"):
+        build_network(stranger)
+
+
 def test_later_synapses_are_those_of_edges_that_were_edited(tmp_path):
     """Of all, and of those of one origin alone; the window is as long as the shortest of now."""
     late = write(tmp_path / "a", synapse={"delay": 2.5})
@@ -440,6 +567,13 @@ def test_delays_of_a_recipe_change_where_synapses_are_stored(recipe, files):
         (ex.clamp(ONE, -60.0, resistance=2.0, start=5, stop=25, name="held"),
          {"input_type": "voltage_clamp", "module": "SEClamp", "voltage": -60.0,
           "series_resistance": 2.0}),
+        (ex.shot_noise(ONE, 800.0, 0.004, 4e-6, rise_time=0.3, decay_time=5.0, reversal=-20.0,
+                       start=5, stop=25, name="held"),
+         {"input_type": "conductance", "module": "shot_noise", "rate": 800.0, "amp_mean": 0.004,
+          "amp_var": 4e-6, "rise_time": 0.3, "decay_time": 5.0, "reversal": -20.0}),
+        (ex.shot_noise(ONE, 800.0, 0.05, start=5, stop=25, name="held"),
+         {"input_type": "current_clamp", "module": "shot_noise", "rate": 800.0, "amp_mean": 0.05,
+          "amp_var": 0.0, "rise_time": 0.4, "decay_time": 4.0}),
     ],
 )  # fmt: skip
 def test_conductances_and_clamps_are_inputs(tmp_path, change, entry):

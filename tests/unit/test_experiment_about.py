@@ -131,6 +131,62 @@ def test_a_wrong_file_is_refused(change, kind):
         study_of({**TOLD, **change})
 
 
+ARM = {"name": "a", "changes": [{"lose": {"node_set": "Pvalb", "share": 0.5}}]}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({**ARM, "change": []}, r"arms\[0\].change: unknown key. Did you mean 'changes'"),
+        ({"changes": [{"loose": {}}]}, r"arms\[0\].changes\[0\].loose: unknown key. .* 'lose'"),
+        ({"changes": [{"lose": {"node_set": "x", "shore": 1}}]}, r"lose.shore: .* mean 'share'"),
+        ({"changes": [{"lose": {"node_set": "x"}}]}, "lose: missing .*'share'. It takes node_set"),
+        ({"changes": [{"lesion": "VISp"}]}, 'Write lesion = {node_set = "VISp"}'),
+        ({"changes": ["lesion"]}, r"changes\[0\]: must be a function with its arguments"),
+        ({"changes": {"lesion": {}}}, r"arms\[0\].changes: must be a list"),
+        (
+            {"changes": [{"lose": {"node_set": "x", "share": 1.5}}]},
+            "lose.share: must be a sh",
+        ),
+        (
+            {"changes": [{"lose": {"node_set": "x", "share": "1"}}]},
+            "share: must be a number",
+        ),
+        ({"changes": [{"lesion": {"node_set": "x", "start": 9, "stop": 5}}]}, "lesion.stop: must"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named_with_its_place(tmp_path, wrong, said):
+    """Misspelt words had been read over, and an arm was the control again."""
+    file = tmp_path / "mine.json"
+    file.write_text(json.dumps({**TOLD, "arms": [{"name": "pulse", **wrong}]}))
+    with pytest.raises(ConfigError, match=said) as caught:
+        ex.read_study(file)
+    assert caught.value.file == file
+
+
+def test_two_arms_of_one_name_are_refused(tmp_path):
+    """The last had been run in place of both."""
+    with pytest.raises(ConfigError, match=r"arms\[1\].name: there are two arms 'a'"):
+        study_of({**TOLD, "arms": [ARM, ARM]})
+
+
+def test_what_a_command_asks_for_is_not_said_of_the_file():
+    with pytest.raises(ConfigError, match="^scale: 2.0 is not in") as caught:
+        ex.preset("pvalb_loss", scale=2.0)
+    assert caught.value.file is None
+    with pytest.raises(ConfigError, match="Did you mean 'pvalb_loss'"):
+        ex.preset("pvalb_los")
+
+
+def test_arms_that_begin_to_differ_after_the_end_are_told(tmp_path):
+    file = tmp_path / "late.json"
+    late = {"name": "late", "changes": [{"lesion": {"node_set": "VISp", "start": 500}}]}
+    file.write_text(json.dumps({"tstop": 100, "settle": 5, "arms": [{"name": "control"}, late]}))
+    assert ex.read_study(file).late == ("late",)
+    status, _, errors = isocortex("experiment", "show", file)
+    assert status == 0 and "Arm late begins to differ when the runs have ended" in errors
+
+
 def test_a_file_that_is_no_toml_is_refused(tmp_path):
     (tmp_path / "a.toml").write_text("arms = [")
     with pytest.raises(InputError, match="not valid TOML"):

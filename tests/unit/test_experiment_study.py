@@ -86,6 +86,15 @@ def test_a_study_is_plain_data():
         ({"arms": {"a/b": []}}, "arms"),
         ({"arms": {"circuit": []}}, "arms"),
         ({"arms": {"control": [3]}}, "arms"),
+        ({"arms": [ex.lesion("MOs")]}, "arms"),
+        ({"arms": {"control": ex.lesion("MOs")}}, "arms"),
+        ({"arms": {"control": [{"input": {}}]}}, "arms"),  # it had been read over
+        ({"seeds": 1}, "seeds"),
+        ({"seeds": "12"}, "seeds"),
+        ({"seeds": [1.5]}, "seeds"),
+        ({"tstop": "60"}, "tstop"),
+        ({"scale": True}, "scale"),
+        ({"precision": "triple"}, "precision"),
     ],
 )
 def test_what_no_study_can_be_is_refused(wrong, field):

@@ -1,6 +1,7 @@
 """Circuits with plastic synapses: read, run on threads and ranks, saved, continued, changed."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -13,6 +14,7 @@ from written import require_equal
 import isocortex as ic
 from isocortex.analysis.conductance import mean_conductance
 from isocortex.errors import ConfigError, ModelError
+from isocortex.experiment import changes as ex
 from isocortex.network.build import build_network
 from isocortex.sonata.write import write_types
 
@@ -166,3 +168,87 @@ def test_mean_conductances_are_refused(circuit):
     result = ic.Result(circuit.parent / "alone")
     with pytest.raises(ConfigError, match="are plastic"):
         mean_conductance(ic.load_simulation(circuit), result.spikes, 0.0, 60.0)
+
+
+# --- changes ------------------------------------------------------------------------------------
+
+WEAK = {"use": 0.5, "recovery": 2.0}
+
+
+def changed(config, name, *changes):
+    """The same simulation with changes, which writes elsewhere."""
+    content = json.loads(config.read_text()) | ex.section(changes)
+    content["output"] = {"output_dir": name}
+    path = config.parent / f"{name}.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def require_alike(ours, theirs, begin=0.0):
+    """Equal spikes and reports after ``begin``, ms."""
+    late = theirs.spikes[theirs.spikes.timestamps > begin].reset_index(drop=True)
+    pd.testing.assert_frame_equal(ours.spikes, late)
+    for name in ("soma", "g", "one"):
+        one, other = ours.report(name).values, theirs.report(name).values
+        np.testing.assert_array_equal(one, other[-len(one) :])
+
+
+@pytest.mark.parametrize(
+    ("template", "more", "values"),
+    [
+        ("stp5syn", {"facilitation": 3.0}, {"pbtilde": 0.15, "tau_r0": 1800.0}),
+        ("exp2syn_tm", {"facilitation": 3.0}, {"Use": 0.15, "Dep": 180.0, "Fac": 120.0}),
+        ("stp2syn", {"decay": 1.5}, {"p0": 0.2, "tau_r0": 1800.0, "tau_1": 3.0}),
+    ],
+)  # fmt: skip
+def test_release_changes_as_in_a_parameter_file_that_was_edited(tmp_path, template, more, values):
+    """But for what a file does not tell (stp5syn: tau_f), or plain synapses have (decay)."""
+    config = write(tmp_path / "a", template)
+    change = ex.synapses(target="cells", **WEAK, **more)
+    network = build_network(ic.load_simulation(changed(config, "c", change)))
+    edited = build_network(ic.load_simulation(write(tmp_path / "b", template, values)))
+    if template == "stp5syn":
+        (ours,), (theirs,) = network.releases, edited.releases
+        assert ours == replace(theirs, tau_f=30.0)
+        return
+    assert network.releases == edited.releases
+    plain = build_network(ic.load_simulation(config))
+    n_plastic = np.count_nonzero(plain.connections.release)
+    assert network.touched[0].synapses == (
+        len(plain.connections.weight) if "decay" in more else n_plastic
+    )
+    if "decay" not in more:
+        ours, theirs = (ic.run(path, threads=1) for path in (
+            changed(config, "c", change), tmp_path / "b" / "simulation.json"))  # fmt: skip
+        require_alike(ours, theirs)
+
+
+def test_release_that_changes_on_the_way_is_a_branch_from_then(circuit, tmp_path):
+    """And one that ends is a branch without it; those that are not changed go on."""
+    options = {"threads": 1, "progress": None}
+    some = ex.synapses(source="drive", **WEAK, facilitation=2.0)
+    late = changed(circuit, "late", replace(some, start=30.0))
+    whole = ic.run(late, **options)
+    plain = ic.run(circuit, output_dir=tmp_path / "plain", save_at=30, **options)
+    state = plain.directory / "state_30ms.h5"
+    require_alike(ic.run(late, output_dir=tmp_path / "x", start_from=state, **options), whole, 30.0)
+    assert not whole.report("g").equals(plain.report("g"))
+    all_ = ex.synapses(**WEAK)
+    ended = ic.run(changed(circuit, "ended", replace(all_, stop=30.0)), **options)
+    always = ic.run(changed(circuit, "always", all_), save_at=30, **options)
+    state = always.directory / "state_30ms.h5"
+    branch = ic.run(circuit, output_dir=tmp_path / "y", start_from=state, **options)
+    require_alike(branch, ended, 30.0)
+    assert not ended.report("g").equals(plain.report("g"))
+
+
+def test_a_release_that_is_changed_to_what_it_was_leaves_no_seam(circuit, tmp_path):
+    nothing = [ex.synapses(source="drive", use=1.0, start=20.0), ex.synapses(decay=1.0, start=25.0)]
+    ours = ic.run(changed(circuit, "nothing", *nothing), threads=1)
+    require_alike(ours, ic.run(circuit, output_dir=tmp_path / "plain", threads=1))
+
+
+def test_what_would_release_more_than_there_is_is_refused(circuit):
+    wrong = changed(circuit, "wrong", ex.synapses(use=4.0))
+    with pytest.raises(ConfigError, match=r"can be so \(use 4\): pbtilde must be between 0 and 1"):
+        build_network(ic.load_simulation(wrong))

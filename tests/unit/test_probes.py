@@ -119,8 +119,18 @@ def sums_over(network, cells, width, seed=0, **more):
     """Random weights on all voltages of some cells."""
     rng = np.random.default_rng(seed)
     nodes = [network.models[network.cell_model[c]].n_nodes for c in cells]
-    first = np.concatenate([[0], np.cumsum(nodes)])
-    return CellSums(np.array(cells), first, rng.normal(size=(first[-1], width)), **more)
+    first = np.cumsum([0, *nodes])
+    weight = rng.normal(size=(first[-1], width))
+    return CellSums(np.array(cells), first[:-1], np.array(nodes), weight, **more)
+
+
+def sums_through(network, cells, width, **more):
+    """Random weights that all cells of a model share, and a table of every cell."""
+    rng = np.random.default_rng(1)
+    nodes = np.array([model.n_nodes for model in network.models])
+    of, first = network.cell_model[list(cells)], np.cumsum(nodes) - nodes
+    weight, through = rng.normal(size=(nodes.sum(), 3)), rng.normal(size=(len(cells), 3, width))
+    return CellSums(np.array(cells), first[of], nodes[of], weight, through, **more)
 
 
 @pytest.mark.parametrize("precision", ["double", "single"])
@@ -133,11 +143,14 @@ def test_sums_over_whole_cells_are_those_of_the_reference(network, precision):
             sums_over(network, [2, 3, 38], 2, summed=False, first_step=4, every=3)
         ),
         ProbeTable.of([(3, 0, V)]),
+        ProbeTable.of_whole(sums_through(network, range(1, 40), 2)),
+        ProbeTable.of_whole(sums_through(network, [0, 7, 39], 3, summed=False, every=2)),
     ])  # fmt: skip
-    assert table.n_columns == 2 + 5 + 6 + 1
+    assert table.n_columns == 2 + 5 + 6 + 1 + 2 + 9
     expected = samples_of(ReferenceEngine(network, SETTINGS), table)
     assert expected[:, :7].all()
     assert (expected[:, 7:13].all(axis=1) == [s >= 4 and s % 3 == 1 for s in range(100)]).all()
+    assert (expected[:, 16:].all(axis=1) == [s % 2 == 0 for s in range(100)]).all()
     settings = Settings(**{**SETTINGS.__dict__, "precision": precision})
     one = samples_of(CpuEngine(network, settings), table)
     np.testing.assert_allclose(one, expected, atol=1e-5 if precision == "double" else 0.05)

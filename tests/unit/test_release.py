@@ -24,6 +24,8 @@ from isocortex.random import name_of
 from isocortex.streams import stream
 
 DT = 0.1
+HENNIG = {"tau_FDR": 400.0, "a_FDR": 0.5, "tau_D": 100.0, "a_D": 0.3, "tau_i": 100.0, "a_i": 0.3,
+          "a_f": 0.3}  # fmt: skip
 FORMS = {
     "stp1syn": depressing(100.0, 0.3),
     "stp2syn": recovering_faster(2059.8, 0.27, 569.8, 0.5),
@@ -231,3 +233,40 @@ def test_a_terminal_with_another_delay_stands_for_one_that_is_not_there():
     elsewhere = made._replace(source=made.source + 1, state=made.state.copy())
     terminals.put_to(elsewhere, table)
     assert elsewhere.state[0, terminals.N] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("make", "before", "after"),
+    [
+        (tsodyks_markram, {"use": 0.4, "dep": 90.0, "fac": 40.0},
+         {"use": 0.2, "dep": 180.0, "fac": 120.0}),
+        (tsodyks_markram, {"use": 0.4, "dep": 90.0, "fac": 0.0},
+         {"use": 0.2, "dep": 180.0, "fac": 0.0}),
+        (depressing, {"tau_r": 90.0, "p0": 1.0}, {"tau_r": 180.0, "p0": 0.5}),
+        (hennig, {"pbtilde": 0.4, "tau_r0": 90.0, "tau_f": 40.0, **HENNIG},
+         {"pbtilde": 0.2, "tau_r0": 180.0, "tau_f": 120.0, **HENNIG}),
+        (at_random, {"use": 0.4, "dep": 90.0, "fac": 40.0, "u0": 0.0, "sites": 3.0},
+         {"use": 0.2, "dep": 180.0, "fac": 120.0, "u0": 0.0, "sites": 3.0}),
+        (of_three_states, {"tau": 2.0, "U": 0.4, "tau_rec": 90.0, "tau_facil": 40.0, "u0": 0.0},
+         {"tau": 8.0, "U": 0.2, "tau_rec": 180.0, "tau_facil": 120.0, "u0": 0.0}),
+    ],
+)  # fmt: skip
+def test_another_pace_is_that_of_other_numbers(make, before, after):
+    assert make(**before).paced(4.0, 0.5, 2.0, 3.0) == make(**after)
+
+
+def test_what_is_raised_at_first_stays_so_far_from_one():
+    first = tsodyks_markram(0.4, 90.0, 40.0, u0=0.3).paced(1.0, 0.5, 1.0, 1.0)
+    assert first.numbers == pytest.approx(tsodyks_markram(0.2, 90.0, 40.0, u0=0.3).numbers)
+    with pytest.raises(ValueError, match="must be between 0 and 1, found 1.2"):
+        tsodyks_markram(0.4, 90.0, 40.0).paced(1.0, 3.0, 1.0, 1.0)
+
+
+def test_terminals_go_on_from_what_they_have_left():
+    before = tsodyks_markram(0.4, 90.0, 40.0)
+    now = before.paced(1.0, 0.5, 2.0, 1.0)
+    state = np.array([[0.7, 0.4, 90.0, 1.0, 0.4, 0.2, 5.0], [0.7, 0.7, 45.0, 1.0, 0.2, 0.2, 5.0]])
+    numbers = [terminals.numbers_of([each] * 2) for each in (before, now)]
+    expected = [[0.7, 0.2, 180.0, 1.0, 0.2, 0.2, 5.0], [0.7, 0.6, 90.0, 1.0, 0.1, 0.2, 5.0]]
+    np.testing.assert_allclose(terminals.paced(state, *numbers), expected, rtol=1e-15)
+    np.testing.assert_array_equal(terminals.paced(state, numbers[0], numbers[0]), state)

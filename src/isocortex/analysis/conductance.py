@@ -31,9 +31,9 @@ from isocortex.errors import ConfigError, InputError
 from isocortex.mechanisms.synapses import EXCITES_ABOVE
 from isocortex.network.cells import compile_cells
 from isocortex.network.connect import cells_of
-from isocortex.network.decays import with_decays
 from isocortex.network.factors import Factors, factors_of
 from isocortex.network.inputs import poisson_sources
+from isocortex.network.paces import with_paces
 from isocortex.network.sources import BIOPHYSICAL, VIRTUAL, Sources, number_sources
 
 #: Voltage at which inhibitory and excitatory currents are compared, mV: between their reversals,
@@ -329,7 +329,7 @@ class _Part(NamedTuple):
             simulation.overrides, projection,
             (len(sources.kind[projection.source]), len(cells.model)),
         )  # fmt: skip
-        kinds = [changed for changed, _ in with_decays(projection.kinds(cells), factors)]
+        kinds = [changed for changed, _ in with_paces(projection.kinds(cells), factors)]
         if any(kind.release is not None or kind.block is not None for kind in kinds):
             raise ConfigError(
                 f"synapses of {projection.name} are plastic or blocked: what they bring does not "

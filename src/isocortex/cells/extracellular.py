@@ -31,15 +31,15 @@ def rotation(x: float, y: float, z: float) -> FloatArray:
     return about_x @ about_y @ about_z
 
 
-def towards(model: CompiledCell, normal: FloatArray, twist: float) -> FloatArray:
-    """float64[3, 3], turns a cell's apical dendrite, or its y axis, to a direction.
+def towards(model: CompiledCell, normal: FloatArray, twist: float | FloatArray) -> FloatArray:
+    """float64[..., 3, 3], turns cells' apical dendrite, or their y axis, to a direction.
 
     Reconstructions lie in the plane of their slice, at any angle.
 
     Parameters
     ----------
-    normal : float[3], towards the pia.
-    twist : radians, about that direction.
+    normal : float[..., 3], towards the pia.
+    twist : radians, float[...], about that direction.
     """
     up = np.array([0.0, 1.0, 0.0])
     apical = model.section_type == SECTION_TYPES["apic"]
@@ -48,13 +48,14 @@ def towards(model: CompiledCell, normal: FloatArray, twist: float) -> FloatArray
         up = np.array([*(middle - model.middle)[:2], 0.0])
         up = up / np.linalg.norm(up) if up.any() else np.array([0.0, 1.0, 0.0])
     own = np.stack([up, np.array([0.0, 0.0, 1.0]), np.cross(up, [0.0, 0.0, 1.0])])
-    out = np.asarray(normal, np.float64) / np.linalg.norm(normal)
-    side = np.cross(out, np.eye(3)[np.argmin(np.abs(out))])
-    side /= np.linalg.norm(side)
-    other = np.cross(out, side)
-    turned = np.cos(twist) * side + np.sin(twist) * other
-    there = np.stack([out, turned, np.cross(out, turned)])
-    return there.T @ own
+    out = np.asarray(normal, np.float64)
+    out = out / np.linalg.norm(out, axis=-1, keepdims=True)
+    side = np.cross(out, np.eye(3)[np.argmin(np.abs(out), axis=-1)])
+    side /= np.linalg.norm(side, axis=-1, keepdims=True)
+    about = np.asarray(twist)[..., None]
+    turned = np.cos(about) * side + np.sin(about) * np.cross(out, side)
+    there = np.stack([out, turned, np.cross(out, turned)], axis=-1)
+    return there @ own
 
 
 def placed(

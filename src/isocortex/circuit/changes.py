@@ -11,9 +11,12 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from numbers import Real
 from typing import Any, ClassVar
 
+from isocortex.circuit.signals import MOST_EVENTS, SAMPLE
 from isocortex.errors import ConfigError
+from isocortex.mechanisms.synapses import Pace
 
 #: The section of a configuration that is ours alone, and its list of changes.
 OURS, CHANGES = "isocortex", "changes"
@@ -44,6 +47,10 @@ class Change:
     place: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if item.type in ("float", "float | None") and value is not item.default:
+                self.require(_is_number(value), item.name, "a number")
         self.require(math.isfinite(self.start) and self.start >= 0, "start", "0 ms or more")
         later = self.stop is None or (math.isfinite(self.stop) and self.stop > self.start)
         self.require(later, "stop", "later than start, ms")
@@ -97,15 +104,20 @@ class Change:
 class SynapseChange(Change):
     """The synapses from some nodes onto some: weaker, stronger, fewer, slower, faster or later.
 
+    All but the share are factors.
+
     Attributes
     ----------
     source, target : node sets, in any way that :meth:`Circuit.select` takes; None for all nodes.
     weight : factor on the weights, 0 or more. Factors of several changes multiply.
     removed : share of the connections (pairs of nodes) that are gone, 0..1. Which ones is a
         function of the two nodes alone: a larger share has all of a smaller one.
-    decay : factor on the time constant with which their conductances decay, above 0. An event of
-        then peaks at its weight as before.
-    delay : factor on the delays, above 0.
+    decay, rise : on the time constants with which their conductances decay and rise, above 0. An
+        event of then peaks at its weight as before.
+    use : on the share of what is there that a spike releases after a long pause, 0 or more; of
+        synapses with short-term plasticity.
+    recovery, facilitation : on the times in which depression and facilitation fade, above 0.
+    delay : on the delays, above 0.
     """
 
     TYPE: ClassVar[str] = "synapses"
@@ -115,14 +127,26 @@ class SynapseChange(Change):
     weight: float = 1.0
     removed: float = 0.0
     decay: float = 1.0
+    rise: float = 1.0
+    use: float = 1.0
+    recovery: float = 1.0
+    facilitation: float = 1.0
     delay: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require(math.isfinite(self.weight) and self.weight >= 0, "weight", "0 or more")
         self.require(0 <= self.removed <= 1, "removed", "a share from 0 to 1")
-        self.require(math.isfinite(self.decay) and self.decay > 0, "decay", "above 0")
-        self.require(math.isfinite(self.delay) and self.delay > 0, "delay", "above 0")
+        for key in ("weight", "use"):
+            value = getattr(self, key)
+            self.require(math.isfinite(value) and value >= 0, key, "0 or more")
+        for key in ("decay", "rise", "recovery", "facilitation", "delay"):
+            value = getattr(self, key)
+            self.require(math.isfinite(value) and value > 0, key, "above 0")
+
+    @property
+    def pace(self) -> Pace:
+        """Its factors on kinetics and release."""
+        return Pace(self.decay, self.rise, self.use, self.recovery, self.facilitation)
 
 
 @dataclass(frozen=True)
@@ -153,10 +177,36 @@ class ChannelChange(Change):
         self.require(bool(self.mechanisms), "mechanisms", "one or more names")
         for key in ("times", "to"):
             values = getattr(self, key).values()
-            self.require(all(map(math.isfinite, values)), key, "finite numbers by parameter")
+            right = all(_is_number(value) and math.isfinite(value) for value in values)
+            self.require(right, key, "finite numbers by parameter")
         both = set(self.times) & set(self.to)
         self.require(not both, "to", "of other parameters than times")
         self.require(bool(self.times or self.to), "times", "given, or to, for a parameter")
+
+
+@dataclass(frozen=True)
+class ModelChange(Change):
+    """Another model for the biophysical cells of a node set, from the beginning to the end.
+
+    Attributes
+    ----------
+    model : an embedded cell, by its id; or
+    node_type : a type of the population's own table, whether or not a node has it.
+    """
+
+    TYPE: ClassVar[str] = "model"
+
+    node_set: Any = None
+    model: str | None = None
+    node_type: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        always = "left out: a cell cannot become another while it runs"
+        self.require(self.start == 0.0, "start", always)
+        self.require(self.stop is None, "stop", always)
+        one = (self.model is None) != (self.node_type is None)
+        self.require(one, "model", "given, or node_type in its place")
 
 
 @dataclass(frozen=True)
@@ -292,6 +342,48 @@ class ConductanceChange(Change):
 
 
 @dataclass(frozen=True)
+class ShotNoiseChange(Change):
+    """Random events in the soma of every cell of a node set, as of synapses that are not modelled.
+
+    Poisson events that rise and decay, each cell's own, new every 0.25 ms. Virtual nodes are left
+    out, point neurons refused.
+
+    Attributes
+    ----------
+    rate : of events, Hz.
+    amp_mean, amp_var : of their sizes, which have a gamma distribution: uS and uS2, or nA and nA2
+        of a current.
+    rise_time, decay_time : ms; an event peaks at its size.
+    reversal : mV, that a conductance pulls to; None for a current.
+    """
+
+    TYPE: ClassVar[str] = "shot_noise"
+    REBUILDS: ClassVar[bool] = False
+
+    node_set: Any = None
+    rate: float = 0.0
+    amp_mean: float = 0.0
+    amp_var: float = 0.0
+    rise_time: float = 0.4
+    decay_time: float = 4.0
+    reversal: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key, unit in (("rate", "Hz"), ("amp_mean", "nA or uS"), ("rise_time", "ms")):
+            value = getattr(self, key)
+            self.require(math.isfinite(value) and value > 0, key, f"above 0, {unit}")
+        most = MOST_EVENTS / SAMPLE
+        self.require(self.rate <= most, "rate", f"{most:g} Hz or less")
+        right = math.isfinite(self.amp_var) and self.amp_var >= 0
+        self.require(right, "amp_var", "0 or more")
+        later = math.isfinite(self.decay_time) and self.decay_time > self.rise_time
+        self.require(later, "decay_time", "longer than rise_time, ms")
+        finite = self.reversal is None or math.isfinite(self.reversal)
+        self.require(finite, "reversal", "a finite number, mV, or left out for a current")
+
+
+@dataclass(frozen=True)
 class ClampChange(Change):
     """The somata of a node set held at a voltage through a resistance, by NEURON's SEClamp.
 
@@ -323,15 +415,21 @@ TYPES: dict[str, type[Change]] = {
     for kind in (
         SynapseChange,
         ChannelChange,
+        ModelChange,
         SectionChange,
         Lesion,
         CurrentChange,
         ConductanceChange,
+        ShotNoiseChange,
         ClampChange,
         RateChange,
         TemperatureChange,
     )
 }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def entries(changes: Iterable[Change]) -> list[dict[str, Any]]:

@@ -175,9 +175,10 @@ class Circuit:
         named = [key for key in wanted if key not in NODE_ID and key != "model_type"]
         if named and not chosen:
             there = "; ".join(f"{key}: {_some_values(key, populations)}" for key in named)
+            meant = [name for key in named for name in _meant(wanted[key], key, populations)]
             raise ConfigError(
                 f"no node has {query}", file=self.config_file, field=where,
-                fix=f"There are {there}.",
+                fix=f"Did you mean {meant[0]!r}?" if meant else f"There are {there}.",
             )  # fmt: skip
         return chosen
 
@@ -214,10 +215,22 @@ def _is_text(column: Column) -> bool | None:
     return texts.pop() if len(texts) == 1 else None
 
 
+def _meant(wanted: list[Any], key: str, populations: list[NodePopulation]) -> list[str]:
+    """Texts that an attribute has and that are nearly those that were asked for."""
+    texts = [v for v in _values(key, populations) if isinstance(v, str)]
+    unknown = [v for v in wanted if isinstance(v, str) and v not in texts]
+    return [name for v in unknown for name in difflib.get_close_matches(v, texts, 1)]
+
+
+def _values(key: str, populations: list[NodePopulation]) -> list[Any]:
+    """The distinct values of an attribute."""
+    columns = [p.columns[key] for p in populations if key in p.columns]
+    return list(dict.fromkeys(value for column in columns for value in coded(column)[1]))
+
+
 def _some_values(key: str, populations: list[NodePopulation]) -> str:
     """The first values of an attribute, for messages."""
-    columns = [p.columns[key] for p in populations if key in p.columns]
-    values = list(dict.fromkeys(value for column in columns for value in coded(column)[1]))
+    values = _values(key, populations)
     return ", ".join(map(repr, values[:8])) + (", ..." if len(values) > 8 else "")
 
 

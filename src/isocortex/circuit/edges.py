@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,11 @@ from isocortex.circuit.synapses import (
     place_synapses,
     sign_and_count,
 )
-from isocortex.errors import InputError, located
+from isocortex.errors import ConfigError, InputError, located
 from isocortex.mechanisms.synapses import Kinetics
+
+if TYPE_CHECKING:
+    from isocortex.circuit.nodes import NodePopulation
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,19 @@ class EdgePopulation:
                     self.source_index[edge], self.target_index[edge], node, kind,
                     compact(self.weight[edge] * factor), delay[edge], key,
                 )  # fmt: skip
+
+    def with_models(self, nodes: NodePopulation, rows: IntArray) -> EdgePopulation:
+        """As the protocol says: places follow from rules, but for those that edges have."""
+        placed = np.isin(self.target_index, rows) & (self.section_id >= 0) & (self.nsyns > 0)
+        if placed.any():
+            raise ConfigError(
+                f"{np.count_nonzero(placed):,} edges of {self.name} have places on the branches "
+                "that these cells have (afferent_section_id), which another model has not",
+                field="node_set", fix="Choose a model of the same reconstruction, or edges that "
+                "are placed by target_sections; a cortex places its own unless it is built with "
+                "--materialize.",
+            )  # fmt: skip
+        return self
 
     def tables(self) -> None:
         """None: what is stored need not be drawn."""

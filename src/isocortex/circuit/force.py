@@ -19,15 +19,25 @@ from isocortex.circuit.changes import (
     ConductanceChange,
     CurrentChange,
     Lesion,
+    ModelChange,
     RateChange,
     SectionChange,
+    ShotNoiseChange,
     SynapseChange,
     TemperatureChange,
 )
 from isocortex.circuit.circuit import Circuit
 from isocortex.circuit.inputs import CurrentInput, Input, PoissonInput
+from isocortex.circuit.models import with_models
 from isocortex.circuit.overrides import ConnectionOverride
-from isocortex.circuit.signals import Noise, OrnsteinUhlenbeck, Pulses, held
+from isocortex.circuit.signals import (
+    SAMPLE,
+    Noise,
+    OrnsteinUhlenbeck,
+    Pulses,
+    ShotNoise,
+    held,
+)
 from isocortex.errors import ConfigError, located
 from isocortex.random import keys, unit
 
@@ -37,7 +47,6 @@ if TYPE_CHECKING:
 Chosen = list[tuple[str, IntArray]]
 #: A step begins when a change's time is nearest to it; times are told with this much doubt, steps.
 DOUBT = 1e-6
-SAMPLE = 0.25  # ms, that a random conductance holds for
 
 
 @dataclass(frozen=True)
@@ -97,18 +106,23 @@ def in_force(simulation: Simulation, time: float = 0.0) -> Simulation:
     if simulation.effects is not None:
         return simulation
     now = time + (0.5 + DOUBT) * simulation.dt
-    effects, inputs = [], list(simulation.inputs)
+    effects, inputs, circuit = [], list(simulation.inputs), simulation.circuit
     for number, change in enumerate(simulation.changes):
         where = change.where(number)
         holds = change.start < now and (change.stop is None or change.stop >= now)
         with located(simulation.config_file, where):
-            effect, inputs = _effect(simulation, change, holds, inputs, where)
+            if isinstance(change, ModelChange):
+                circuit, cells = with_models(circuit, change, _whom(circuit, change, where))
+                effect = Effect(change, holds, cells)
+            else:
+                effect, inputs = _effect(simulation, change, holds, inputs, where)
         effects.append(effect)
     delayed = sorted((o for o in simulation.overrides if o.start < now), key=lambda o: o.start)
     of_changes = [o for effect in effects if effect.holds for o in effect.overrides]
     warmth = [effect.celsius for effect in effects if effect.holds and effect.celsius is not None]
     return replace(
-        simulation, overrides=[*delayed, *of_changes], inputs=inputs, effects=effects,
+        simulation, circuit=circuit, overrides=[*delayed, *of_changes], inputs=inputs,
+        effects=effects,
         celsius=warmth[-1] if warmth else simulation.celsius,
     )  # fmt: skip
 
@@ -159,7 +173,7 @@ def _effect(
             circuit, change.source, change.target, change.weight, name=change.label, where=where,
         )  # fmt: skip
         between = replace(
-            between, multiplies=True, removed=change.removed, decay=change.decay,
+            between, multiplies=True, removed=change.removed, pace=change.pace,
             slower=change.delay,
         )  # fmt: skip
         return Effect(change, holds, [], (between,)), inputs
@@ -174,7 +188,7 @@ def _effect(
     if isinstance(change, ChannelChange | SectionChange):
         membrane = Membrane(nodes, membrane_of(change))
         return Effect(change, holds, nodes, membrane=membrane), inputs
-    if isinstance(change, CurrentChange | ConductanceChange | ClampChange):
+    if isinstance(change, CurrentChange | ConductanceChange | ShotNoiseChange | ClampChange):
         made = list(_currents(simulation, change, nodes))
         _require_own_noise(made, inputs)
         for clamp in made:
@@ -218,7 +232,9 @@ def membrane_of(change: ChannelChange | SectionChange) -> MembraneChange:
 
 
 def _currents(
-    simulation: Simulation, change: CurrentChange | ConductanceChange | ClampChange, nodes: Chosen
+    simulation: Simulation,
+    change: CurrentChange | ConductanceChange | ShotNoiseChange | ClampChange,
+    nodes: Chosen,
 ) -> Iterable[CurrentInput]:
     """Electrodes in the somata of all that are not virtual; without end they are of no run's."""
     lasts = (np.inf if change.stop is None else change.stop) - change.start
@@ -230,6 +246,13 @@ def _currents(
         process = OrnsteinUhlenbeck(change.mean, change.sigma, change.tau)
         signal = Noise(process, change.start, lasts, SAMPLE, simulation.seed)
         voltage = held(change.reversal, change.start, lasts)
+    elif isinstance(change, ShotNoiseChange):
+        events = ShotNoise(
+            change.rise_time, change.decay_time, change.rate, change.amp_mean, change.amp_var
+        )
+        signal = Noise(events, change.start, lasts, SAMPLE, simulation.seed)
+        if change.reversal is not None:
+            voltage = held(change.reversal, change.start, lasts)
     else:
         signal = held(1.0 / change.resistance, change.start, lasts)
         voltage = held(change.voltage, change.start, lasts)

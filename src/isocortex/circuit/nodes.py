@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+#: Prefix of templates that name a cell of the embedded library.
+LIBRARY_PREFIX = "isocortex:"
+#: Node attributes that together name a cell model.
+MODEL_COLUMNS = ("model_template", "morphology", "dynamics_params", "model_processing")
+
+
 @dataclass(frozen=True)
 class NodePopulation:
     """Nodes of one population.
@@ -27,12 +33,14 @@ class NodePopulation:
     ----------
     node_ids : int64[n].
     columns : every attribute of a node's type and its group, by name; n rows each.
+    types : the table of node types, as the file has it; empty where there is none.
     """
 
     name: str
     node_ids: IntArray
     columns: Columns
     file: Path
+    types: Columns = field(default_factory=dict)
 
     @cached_property
     def table(self) -> pd.DataFrame:

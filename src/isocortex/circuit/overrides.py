@@ -10,6 +10,7 @@ from isocortex.arrays import IntArray
 from isocortex.circuit.circuit import Circuit
 from isocortex.circuit.projection import Projection
 from isocortex.errors import ConfigError
+from isocortex.mechanisms.synapses import Pace
 
 #: The section of a configuration.
 OVERRIDES = "connection_overrides"
@@ -31,7 +32,7 @@ class ConnectionOverride:
     multiplies : it is a factor on what earlier ones made of the weights.
     removed : share of the connections whose synapses weigh nothing, 0..1. Of several that are about
         the same synapse the largest holds, which has the connections of all others.
-    decay : factor on the time constant of decay; those of several multiply.
+    pace : factors on kinetics and release; those of several multiply.
     slower : factor on the delays; those of several multiply.
     delay : ms, that takes the place of the delays; of several the last, and then the factors.
     """
@@ -43,7 +44,7 @@ class ConnectionOverride:
     start: float = 0.0
     multiplies: bool = False
     removed: float = 0.0
-    decay: float = 1.0
+    pace: Pace = Pace()
     slower: float = 1.0
     delay: float | None = None
 
@@ -89,6 +90,12 @@ class ConnectionOverride:
                 fix=f"Choose other node sets; there are edges from {there or 'no population'}.",
             )  # fmt: skip
         return override
+
+    @property
+    def only_paces(self) -> bool:
+        """Whether it leaves weights, connections and delays as they are, and changes the pace."""
+        alike = self.weight == 1.0 and self.removed == 0.0 and self.slower == 1.0
+        return alike and self.delay is None and self.pace != Pace()
 
     def touches(self, projection: Projection) -> bool:
         """Whether it is about any nodes of both populations."""

@@ -13,6 +13,7 @@ from isocortex.cells.compiled import CompiledCell
 from isocortex.mechanisms.synapses import Kinetics
 
 if TYPE_CHECKING:
+    from isocortex.circuit.nodes import NodePopulation
     from isocortex.network.drawn.pool import Pool
     from isocortex.network.drawn.tables import Tables
 
@@ -100,6 +101,16 @@ class Projection(Protocol):
         ----------
         rows : int64[k], of the target population's table.
         seed : of the simulation; places synapses that have no place of their own.
+        """
+
+    def with_models(self, nodes: NodePopulation, rows: IntArray) -> Projection:
+        """The same onto targets some of which (``rows``) have another model, with other branches.
+
+        Connections, weights and delays stay, but where they go by the model.
+
+        Raises
+        ------
+        ConfigError : synapses have places that the model has not.
         """
 
     def tables(self) -> Tables | Pool | None:

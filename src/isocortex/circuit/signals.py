@@ -22,6 +22,10 @@ from isocortex.random import keys_after, poisson, unit
 
 #: Samples of a random course that are drawn together.
 CHUNK = 1024
+#: ms that each sample of a random course holds for, where nothing is said.
+SAMPLE = 0.25
+#: Hz times ms: events of a sample of shot noise, a thousand times.
+MOST_EVENTS = 1e5
 #: What random numbers of a sample are for.
 NORMAL, COUNT, SIZE = range(3)
 

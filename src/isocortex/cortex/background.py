@@ -9,14 +9,14 @@ from the recipe's seed (:mod:`isocortex.network.drawn.pool`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
-from isocortex.circuit import Cells, Synapses
+from isocortex.circuit import Cells, NodePopulation, Synapses
 from isocortex.cortex.counts import group_of
 from isocortex.cortex.drive import Drive
 from isocortex.mechanisms.synapses import Kinetics
@@ -111,6 +111,11 @@ class BackgroundProjection:
             weight=weight,
             delay=round(DELAY / DELAY_STEP),
         )  # fmt: skip
+
+    def with_models(self, nodes: NodePopulation, rows: IntArray) -> BackgroundProjection:
+        """As the protocol says; what a neuron receives goes by its model."""
+        other = cache(lambda: self.model.with_models(rows, nodes))
+        return BackgroundProjection(other, self.target, self._drive)
 
     def onto(self, rows: IntArray | None, cells: Cells, seed: int) -> Iterator[Synapses]:
         """As the protocol says; the recipe has its own seed.

@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
+from isocortex.circuit import NodePopulation
+from isocortex.circuit.columns import coded, take
+from isocortex.circuit.nodes import LIBRARY_PREFIX
 from isocortex.cortex.atlas import LAYERS, Atlas, load_atlas
 from isocortex.cortex.axons import make_axons
 from isocortex.cortex.counts import (
@@ -28,6 +31,7 @@ from isocortex.cortex.positions import Layout, Neurons, make_layout, place_neuro
 from isocortex.cortex.recipe import Recipe
 from isocortex.cortex.thinning import Thinning, excitation_among
 from isocortex.cortex.wiring import CellClass, ConnectionRule, Wiring, load_wiring
+from isocortex.errors import ConfigError
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.draw import draw_onto, draw_sources, room_to_try
 from isocortex.network.drawn.place import Synapses, place_synapses
@@ -92,6 +96,33 @@ class CortexModel:
         other = replace(self, weight=weight, recipe=recipe)
         for name in ("group", "model", "kinds", "far_rule", "axons", "expected_number"):
             other.__dict__[name] = getattr(self, name)  # follows from neither: made once for both
+        return other
+
+    def with_models(self, rows: IntArray, nodes: NodePopulation) -> CortexModel:
+        """The same connections, where some neurons have the cell models that ``nodes`` tell.
+
+        Their synapses have the places and the weights that the tables have for these models.
+
+        Raises
+        ------
+        ConfigError : the tables have none for such a model in the class of a neuron.
+        """
+        model = self.model.copy()
+        codes, templates = coded(take(nodes.columns["model_template"], rows))
+        for code, template in enumerate(templates):
+            name, mine = template.removeprefix(LIBRARY_PREFIX), rows[codes == code]
+            for group in np.unique(self.group[mine]):
+                there, _ = self.wiring.models(*class_of(group))
+                if name not in there:
+                    raise ConfigError(
+                        f"the recipe has no places and weights of synapses for the cell model "
+                        f"{name} in the class {' '.join(class_of(group))}", field="model",
+                        fix=f"Choose one of {', '.join(there)}, or add it to its tables.",
+                    )  # fmt: skip
+            model[mine] = self.models.index(name)
+        other = replace(self)
+        neurons = self.axons.neurons._replace(model=model)
+        other.__dict__.update(model=model, axons=self.axons._replace(neurons=neurons))
         return other
 
     def __repr__(self) -> str:

@@ -140,6 +140,9 @@ class _Onto:
     def shortest(self, sources: NDArray[np.bool_]) -> float:
         return self.whole.shortest(sources)
 
+    def with_models(self, nodes: NodePopulation, rows: IntArray) -> Projection:
+        raise NotImplementedError  # nothing is changed in an open loop
+
     def tables(self) -> Tables | None:
         return None
 

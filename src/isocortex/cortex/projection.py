@@ -15,6 +15,7 @@ from isocortex import __version__
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import Cells, NodePopulation, Synapses
 from isocortex.circuit.columns import coded, value_at
+from isocortex.circuit.nodes import LIBRARY_PREFIX
 from isocortex.cortex.background import BACKGROUND, BackgroundProjection
 from isocortex.cortex.digest import digests
 from isocortex.cortex.dynamics import require_unchanged
@@ -28,8 +29,6 @@ from isocortex.network.drawn.tables import DELAY_STEP, Tables
 
 #: Name of the population whose neurons a recipe makes.
 POPULATION = "cortex"
-#: Prefix of the templates of embedded cells.
-LIBRARY_PREFIX = "isocortex:"
 #: Where neither version nor tables tell why a circuit would come out differently.
 UNKNOWN = "the package has changed, or the recipe if an earlier version built the circuit"
 
@@ -132,6 +131,10 @@ class CortexProjection:
                 fix="Build the circuit again, with --materialize if its cells shall be changed.",
             )  # fmt: skip
 
+    def with_models(self, nodes: NodePopulation, rows: IntArray) -> CortexProjection:
+        """As the protocol says: places and weights are those that the recipe has for a model."""
+        return _OtherModels(self, nodes, rows)
+
     @property
     def expected(self) -> float:
         """How many synapses the recipe asks for at its scale."""
@@ -173,6 +176,19 @@ class CortexProjection:
                 self.model.weight[made.rule, self.model.model[made.target]] * made.strength,
                 made.delay,
             )  # fmt: skip
+
+
+class _OtherModels(CortexProjection):
+    """The same where some neurons (``rows``) have another model than the recipe gives them."""
+
+    def __init__(self, before: CortexProjection, nodes: NodePopulation, rows: IntArray) -> None:
+        super().__init__(before.recipe, nodes, before.made, before.file)
+        self.before, self.rows = before, rows
+
+    @cached_property
+    def model(self) -> CortexModel:
+        """That of before, with these models."""
+        return self.before.model.with_models(self.rows, self.nodes)
 
 
 def read_projections(

@@ -80,9 +80,11 @@ class CellSums:
     Attributes (n cells, w columns of each)
     ----------
     cell : int64[n], ascending, counted among the cells of the whole circuit.
-    first : int64[n + 1], rows of ``weight`` of each cell: one for each of its nodes, or none where
-        it is another rank's.
+    first, nodes : int64[n], rows of ``weight`` of each cell: one for each of its nodes, or none
+        where it is another rank's.
     weight : float64[rows, w].
+    through : float64[n, 3, w]; where it is given, all cells of a model have the same rows of three
+        weights, float64[rows, 3], and each cell's three sums go through its own table.
     summed : the cells are added up, in their order; else each has w columns of its own.
     first_step, every : see :class:`Variable`.
     column : the first of its columns in a table.
@@ -90,7 +92,9 @@ class CellSums:
 
     cell: IntArray
     first: IntArray
+    nodes: IntArray
     weight: FloatArray
+    through: FloatArray | None = None
     summed: bool = True
     first_step: int = 0
     every: int = 1
@@ -98,7 +102,7 @@ class CellSums:
 
     @property
     def width(self) -> int:
-        return self.weight.shape[1]
+        return (self.weight if self.through is None else self.through).shape[-1]
 
     @property
     def n_columns(self) -> int:

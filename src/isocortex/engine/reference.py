@@ -482,8 +482,11 @@ class ReferenceEngine:
                 continue
             for k, cell in enumerate(sums.cell):
                 column = sums.column + (0 if sums.summed else k * sums.width)
-                weight = sums.weight[sums.first[k] : sums.first[k + 1]]
-                row[column : column + sums.width] += self.cells[cell].v @ weight
+                weight = sums.weight[sums.first[k] : sums.first[k] + sums.nodes[k]]
+                found = self.cells[cell].v @ weight
+                if sums.through is not None:
+                    found = found @ sums.through[k]
+                row[column : column + sums.width] += found
 
     def _channels(self, cell: int) -> list[tuple[int, str, str]]:
         """(node, mechanism, state) of a cell in the order of a snapshot."""

@@ -1,7 +1,8 @@
 """Weighted sums of all voltages of cells: potentials outside and dipoles, many columns at once.
 
 A table of single probes would name every product; here a row of weights belongs to a compartment,
-one for each column, and a block's cells are summed while their voltages are in the cache.
+one for each column, and a block's cells are summed while their voltages are in the cache. Dipole
+moments have three weights that all cells of a model share.
 """
 
 from __future__ import annotations
@@ -15,6 +16,35 @@ from isocortex.compiling import compiled, leaf
 from isocortex.engine.interface import CellSums, FloatArray, IntArray
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.network.network import Network
+from isocortex.targets.simd import broadcast, element, load_wide, store
+
+
+class Shared(NamedTuple):
+    """Sums that go by weights of a model: of a table's cells in a block, which are summed together.
+
+    Attributes (e times a table in a block)
+    ----------
+    begin : int64[blocks + 1].
+    group, first, width : int64[e], as of :class:`Weighted`.
+    element, nodes : int64[e], where the block's voltages begin, and how many rows there are.
+    sum : int64[e, lanes], the first sum of the cell in each lane, -1 where none is asked for.
+    table : int64[e, lanes], where the cell's numbers begin in ``through``.
+    weight : float64[all weights].
+    through : float64[all tables].
+    room : float64[3 * lanes * blocks], for the three sums of a block's cells.
+    """
+
+    begin: IntArray
+    group: IntArray
+    element: IntArray
+    nodes: IntArray
+    first: IntArray
+    width: IntArray
+    sum: IntArray
+    table: IntArray
+    weight: FloatArray
+    through: FloatArray
+    room: FloatArray
 
 
 class Weighted(NamedTuple):
@@ -28,6 +58,7 @@ class Weighted(NamedTuple):
     first, width : int64[k], where its weights begin, and how many a compartment has.
     sum : int64[k], the first of its sums among the samples.
     weight : float64[all weights].
+    shared : sums whose weights many cells have.
     """
 
     begin: IntArray
@@ -38,6 +69,7 @@ class Weighted(NamedTuple):
     width: IntArray
     sum: IntArray
     weight: FloatArray
+    shared: Shared
 
 
 def weighted_of(
@@ -55,33 +87,105 @@ def weighted_of(
     n_sums : sums that come before these.
     """
     blocks, here = laid.blocks, network.here.cells
-    parts: list[NDArray[np.int64]] = [np.zeros((7, 0), np.int64)]
-    n_weights, first_sum = 0, n_sums
+    own: list[NDArray[np.int64]] = [np.zeros((7, 0), np.int64)]
+    shared: list[_InBlocks] = []
+    n_weights = 0
     for table in tables:
-        own = np.flatnonzero((table.cell >= here.start) & (table.cell < here.stop))
-        cell, width = table.cell[own] - here.start, table.width
+        mine = np.flatnonzero((table.cell >= here.start) & (table.cell < here.stop))
+        cell, width = table.cell[mine] - here.start, table.width
+        group = times.index((table.first_step, table.every))
+        sums = n_sums + mine * width
+        n_sums += len(table.cell) * width
+        if table.through is not None:
+            shared.append(_InBlocks.of(table, mine, cell, group, sums, laid))
+            continue
         block = blocks.cell_block[cell].astype(np.int64)
         element = laid.arrays.first_v[block] + blocks.cell_lane[cell]
-        group = np.full(len(own), times.index((table.first_step, table.every)))
-        parts.append(
+        own.append(
             np.stack([
-                block, group, element, np.diff(table.first)[own],
-                n_weights + table.first[own] * width, np.full(len(own), width),
-                first_sum + own * width,
+                block, np.full(len(mine), group), element, table.nodes[mine],
+                n_weights + table.first[mine] * width, np.full(len(mine), width), sums,
             ])
         )  # fmt: skip
         n_weights += table.weight.size
-        first_sum += len(table.cell) * width
-    whole = np.concatenate(parts, axis=1)
+    whole = np.concatenate(own, axis=1)
     whole = whole[:, np.argsort(whole[0], kind="stable")]
     block, *columns = whole
-    group, element, nodes, begin, widths, sums = (column.copy() for column in columns)
-    weights = [np.ascontiguousarray(table.weight).reshape(-1) for table in tables]
+    group_of, element, nodes, first, widths, sums = (column.copy() for column in columns)
+    weights = [table.weight for table in tables if table.through is None]
     return Weighted(
         np.searchsorted(block, np.arange(len(blocks) + 1)),
-        *(group, element, nodes, begin, widths, sums),
-        weights[0] if len(weights) == 1 else np.concatenate([np.zeros(0), *weights]),
+        *(group_of, element, nodes, first, widths, sums),
+        _end_to_end(weights),
+        _shared_of(shared, len(blocks), blocks.lanes),
     )
+
+
+def _end_to_end(arrays: list[FloatArray]) -> FloatArray:
+    """All numbers of some arrays; of one array these themselves."""
+    flat = [np.ascontiguousarray(array).reshape(-1) for array in arrays]
+    return flat[0] if len(flat) == 1 else np.concatenate([np.zeros(0), *flat])
+
+
+class _InBlocks(NamedTuple):
+    """A table's cells by block: see :class:`Shared`; ``block`` is that of every row."""
+
+    block: IntArray
+    columns: IntArray  # int64[5, e]: group, element, nodes, first, width
+    sum: IntArray
+    table: IntArray
+    weight: FloatArray
+    through: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        table: CellSums,
+        mine: IntArray,
+        cell: IntArray,
+        group: int,
+        sums: IntArray,
+        laid: Arrangement,
+    ) -> _InBlocks:
+        """Of the table's rows ``mine``, which are these cells of the rank and have these sums."""
+        assert table.through is not None
+        blocks = laid.blocks
+        block, row, at = np.unique(
+            blocks.cell_block[cell].astype(np.int64), return_index=True, return_inverse=True
+        )
+        lane, shape = blocks.cell_lane[cell], (len(block), blocks.lanes)
+        sum_, through = np.full(shape, -1), np.zeros(shape, np.int64)
+        sum_[at, lane], through[at, lane] = sums, np.arange(len(mine)) * table.through[0].size
+        one = mine[row]
+        columns = np.stack([
+            np.full(len(one), group), laid.arrays.first_v[block], table.nodes[one],
+            table.first[one] * 3, np.full(len(one), table.width),
+        ])  # fmt: skip
+        return cls(block, columns, sum_, through, table.weight, table.through[mine])
+
+
+def _shared_of(found: list[_InBlocks], n_blocks: int, lanes: int) -> Shared:
+    """All tables together, by block."""
+    none = np.zeros((0, lanes), np.int64)
+    block = np.concatenate([np.zeros(0, np.int64), *(each.block for each in found)])
+    order = np.argsort(block, kind="stable")
+    columns = np.concatenate(
+        [np.zeros((5, 0), np.int64), *(each.columns for each in found)], axis=1
+    )
+    group, element, nodes, first, width = columns[:, order]
+    weights = {id(each.weight): each.weight for each in found}  # tables may have the same
+    begins = np.cumsum([0, *(weight.size for weight in weights.values())])
+    begin = np.array([begins[list(weights).index(id(each.weight))] for each in found], np.int64)
+    numbers = np.cumsum([0, *(each.through.size for each in found)])
+    of = np.repeat(np.arange(len(found)), [len(each.block) for each in found])[order]
+    sums = np.concatenate([none, *(each.sum for each in found)])[order]
+    table = np.concatenate([none, *(each.table for each in found)])[order] + numbers[of, None]
+    return Shared(
+        np.searchsorted(block[order], np.arange(n_blocks + 1)), group.copy(), element.copy(),
+        nodes.copy(), first + begin[of], width.copy(), sums, table,
+        _end_to_end(list(weights.values())),
+        _end_to_end([each.through for each in found]), np.zeros(3 * lanes * n_blocks),
+    )  # fmt: skip
 
 
 def add_columns(
@@ -115,6 +219,7 @@ def _add_up(part, total):
 @leaf
 def weigh(weighted, block, due, out, V, lanes):
     """Add the weighted voltages of a block's cells to ``out``, one step's samples."""
+    weigh_shared(weighted.shared, block, due, out, V, lanes)
     for k in range(weighted.begin[block], weighted.begin[block + 1]):
         if not due[weighted.group[k]]:
             continue
@@ -133,3 +238,34 @@ def weigh(weighted, block, due, out, V, lanes):
                 voltage = np.float64(V[v + node * lanes])
                 last += weighted.weight[at + node * width + width - 1] * voltage
             out[into + width - 1] = last
+
+
+@leaf
+def weigh_shared(shared, block, due, out, V, lanes):
+    """The same of sums whose weights many cells have: those of a block together, row by row."""
+    weight, room, through = shared.weight, shared.room, shared.through
+    x_at = 3 * lanes * block
+    y_at, z_at = x_at + lanes, x_at + 2 * lanes
+    for k in range(shared.begin[block], shared.begin[block + 1]):
+        if not due[shared.group[k]]:
+            continue
+        v, n, row = shared.element[k], shared.nodes[k], shared.first[k]
+        x = y = z = broadcast(0.0, load_wide(V, v))
+        for node in range(n):
+            voltage = load_wide(V, v + node * lanes)
+            x += voltage * element(weight, row)
+            y += voltage * element(weight, row + 1)
+            z += voltage * element(weight, row + 2)
+            row += 3
+        store(room, x_at, x)
+        store(room, y_at, y)
+        store(room, z_at, z)
+        width = shared.width[k]
+        for lane in range(lanes):
+            into, at = shared.sum[k, lane], shared.table[k, lane]
+            for c in range(width if into >= 0 else 0):
+                out[into + c] += (
+                    through[at + c] * room[x_at + lane]
+                    + through[at + width + c] * room[y_at + lane]
+                    + through[at + 2 * width + c] * room[z_at + lane]
+                )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from isocortex.arrays import FloatArray
 from isocortex.cortex.counts import HEMISPHERES
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, located
 from isocortex.experiment.measures import attributes_of, measure_named
+from isocortex.sonata.schema import unknown_key
 
 #: What is made of an arm and the control of the same seed; ``as`` names one.
 MADE: dict[str, Callable[[FloatArray, FloatArray], FloatArray]] = {
@@ -136,21 +137,32 @@ class About:
         return cls(
             **values,
             sources=tuple(Source(**each) for each in told.get("sources", ())),
-            expected=tuple(_expected(each) for each in told.get("expected", ())),
+            expected=tuple(
+                _expected(each, number) for number, each in enumerate(told.get("expected", ()))
+            ),
             lacks=tuple(told.get("lacks", ())),
         )
 
 
-def _expected(told: Mapping[str, Any]) -> Expected:
+def _expected(told: Mapping[str, Any], number: int) -> Expected:
+    with located(None, f"expected[{number}]"):
+        for key in told:
+            known = [("as" if each.name == "as_" else each.name) for each in fields(Expected)]
+            if key not in (*known, "as_"):
+                raise unknown_key(key, known, None, "")
+        return _checked(told)
+
+
+def _checked(told: Mapping[str, Any]) -> Expected:
     values = {("as_" if key == "as" else key): value for key, value in told.items()}
     if isinstance(values.get("group"), list):
         values["group"] = tuple(values["group"])
     made = Expected(**values)
     if made.as_ not in MADE:
-        raise ConfigError(f"{made.as_!r} is none of {', '.join(MADE)}", field="expected.as")
+        raise ConfigError(f"{made.as_!r} is none of {', '.join(MADE)}", field="as")
     if made.start is not None and made.stop is not None and made.start >= made.stop:
         raise ConfigError(f"{made.start:g} ms is not before {made.stop:g} ms",
-                          field="expected.start", fix="Begin earlier, or end later.")  # fmt: skip
+                          field="start", fix="Begin earlier, or end later.")  # fmt: skip
     if made.measure in SPREAD and not made.cannot:
         _spread_exists(made)
     return made
@@ -160,16 +172,16 @@ def _spread_exists(made: Expected) -> None:
     """Refuse what cannot be asked of where activity goes, before anything is run for it."""
     if (made.start, made.stop) != (None, None):
         raise ConfigError(f"{made.measure} is of the whole time in which arms differ",
-                          field="expected.start", fix="Leave start and stop out.")  # fmt: skip
+                          field="start", fix="Leave start and stop out.")  # fmt: skip
     if made.as_ != "value" or made.against:
         raise ConfigError(f"{made.measure} is told against the control as it is",
-                          field="expected.as", fix="Leave as and against out.")  # fmt: skip
+                          field="as", fix="Leave as and against out.")  # fmt: skip
     words = made.by.split()
     if len(words) != 2 or words[1] not in HEMISPHERES:
-        raise ConfigError(f"{made.by!r} is no area with its side", field="expected.by",
+        raise ConfigError(f"{made.by!r} is no area with its side", field="by",
                           fix='Write it as "VISp right".')  # fmt: skip
     if made.group not in SPREAD[made.measure]:
-        raise ConfigError(f"{made.measure} has no {made.group!r}", field="expected.group",
+        raise ConfigError(f"{made.measure} has no {made.group!r}", field="group",
                           fix=f"There are {', '.join(SPREAD[made.measure])}.")  # fmt: skip
 
 

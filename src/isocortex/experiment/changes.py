@@ -27,7 +27,9 @@ from isocortex.circuit.changes import (
     ConductanceChange,
     CurrentChange,
     Lesion,
+    ModelChange,
     RateChange,
+    ShotNoiseChange,
     SynapseChange,
     TemperatureChange,
 )
@@ -43,9 +45,11 @@ __all__ = [
     "lesion",
     "lose",
     "near",
+    "other_model",
     "scattered",
     "section",
     "shells",
+    "shot_noise",
     "synapses",
     "temperature",
 ]
@@ -58,21 +62,29 @@ def synapses(
     weight: float = 1.0,
     removed: float = 0.0,
     decay: float = 1.0,
+    rise: float = 1.0,
+    use: float = 1.0,
+    recovery: float = 1.0,
+    facilitation: float = 1.0,
     delay: float = 1.0,
     start: float = 0.0,
     stop: float | None = None,
     name: str = "",
 ) -> SynapseChange:
-    """Weights of the synapses from some nodes onto some, times a factor; a share of them removed.
+    """The synapses from some nodes onto some: all are factors, but for a share that is removed.
 
     Parameters
     ----------
     removed : share of the connections, 0..1; a larger share has all of a smaller one.
-    decay, delay : factors on the time constant of decay, and on the delays.
+    decay, rise : on the time constants with which conductances decay and rise.
+    use, recovery, facilitation : of synapses with short-term plasticity on U, and on the times in
+        which depression (tau_rec) and facilitation (tau_facil) fade.
+    delay : on the delays.
     """
     return SynapseChange(
-        source=source, target=target, weight=weight, removed=removed, decay=decay, delay=delay,
-        start=start, stop=stop, name=name,
+        source=source, target=target, weight=weight, removed=removed, decay=decay, rise=rise,
+        use=use, recovery=recovery, facilitation=facilitation, delay=delay, start=start, stop=stop,
+        name=name,
     )  # fmt: skip
 
 
@@ -100,6 +112,19 @@ def channel(
         node_set=node_set, mechanisms=tuple(mechanisms.split()), section=section, times=times,
         to=dict(to or {}), start=start, stop=stop, name=name,
     )  # fmt: skip
+
+
+def other_model(
+    node_set: Any, model: str | None = None, *, node_type: int | None = None, name: str = ""
+) -> ModelChange:
+    """Another model for some cells, from the beginning to the end.
+
+    Parameters
+    ----------
+    model : an embedded cell, by its id (``isocortex cells list``); or
+    node_type : a type of the table of node types of their file.
+    """
+    return ModelChange(node_set=node_set, model=model, node_type=node_type, name=name)
 
 
 def lesion(
@@ -148,6 +173,34 @@ def conductance(
     return ConductanceChange(
         node_set=node_set, mean=mean, sigma=sigma, tau=tau, reversal=reversal, start=start,
         stop=stop, name=name,
+    )  # fmt: skip
+
+
+def shot_noise(
+    node_set: Any,
+    rate: float,
+    amp_mean: float,
+    amp_var: float = 0.0,
+    *,
+    rise_time: float = 0.4,
+    decay_time: float = 4.0,
+    reversal: float | None = None,
+    start: float = 0.0,
+    stop: float | None = None,
+    name: str = "",
+) -> ShotNoiseChange:
+    """Random events in the somata of some cells, each its own: filtered Poisson noise.
+
+    Parameters
+    ----------
+    rate : of events, Hz.
+    amp_mean, amp_var : of their sizes; nA and nA2, or of a conductance uS and uS2.
+    rise_time, decay_time : ms.
+    reversal : mV, of a conductance; None for a current.
+    """
+    return ShotNoiseChange(
+        node_set=node_set, rate=rate, amp_mean=amp_mean, amp_var=amp_var, rise_time=rise_time,
+        decay_time=decay_time, reversal=reversal, start=start, stop=stop, name=name,
     )  # fmt: skip
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from isocortex.errors import ConfigError, InputError
+from isocortex.errors import ConfigError, InputError, IsocortexError, located
 from isocortex.experiment import changes
 from isocortex.experiment.about import About, measure_exists
+from isocortex.experiment.pieces import SECTIONS
 from isocortex.experiment.study import STUDY, Study
+from isocortex.sonata.schema import unknown_key
 from isocortex.text import read_json, read_text
 
 #: Functions that the arms of a file may name.
@@ -25,6 +30,8 @@ MAKERS = {
         "current",
         "lesion",
         "lose",
+        "other_model",
+        "shot_noise",
         "synapses",
         "temperature",
     )
@@ -71,41 +78,84 @@ def study_of(told: Mapping[str, Any], file: Path | None = None, **other: Any) ->
                 "is unknown", file=file, field=name,
                 fix=f"There are arms, {', '.join((*OF_STUDY, *OF_ABOUT))}.",
             )  # fmt: skip
-    listed = told.get("arms")
+    with of_file(file):
+        arms = _arms(told.get("arms"))
+        try:
+            about = About.read({"name": file.stem if file else "", **told})
+            values = {name: told[name] for name in OF_STUDY if name in told}
+            study = Study(arms=arms, about=about, **values)
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f"is no study ({error})", fix="See `experiment show`.") from error
+        for number, each in enumerate(about.expected):
+            with located(None, f"expected[{number}]"):
+                measure_exists(each)
+                for word, arm in (("arm", each.arm), ("against", each.against or study.control)):
+                    if not each.cannot and arm not in arms:
+                        raise ConfigError(f"there is no arm {arm!r}", field=word,
+                                          fix=f"There are {', '.join(arms)}.")  # fmt: skip
+    return replace(study, **other) if other else study
+
+
+def _arms(listed: Any) -> dict[str, list[Any]]:
+    """Changes by name of an arm."""
     if not isinstance(listed, list) or not all(
-        isinstance(each, dict) and "name" in each for each in listed
+        isinstance(each, dict) and isinstance(each.get("name"), str) for each in listed
     ):
-        raise ConfigError("must be a list of tables, each with a name", file=file, field="arms",
+        raise ConfigError("must be a list of tables, each with a name", field="arms",
                           fix='Write [[arms]], and name = "control" below it.')  # fmt: skip
-    try:
-        arms = {
-            each["name"]: [change_of(change, file) for change in each.get("changes", ())]
-            for each in listed
-        }
-        about = About.read({"name": file.stem if file else "", **told})
-        values = {name: told[name] for name in OF_STUDY if name in told}
-        study = Study(arms=arms, about=about, **{**values, **other})
-    except (KeyError, TypeError) as error:
-        raise ConfigError(
-            f"is no study ({error})", file=file, fix="See `experiment show`."
-        ) from error
-    for number, each in enumerate(about.expected):
-        measure_exists(each)
-        for word, arm in (("arm", each.arm), ("against", each.against or study.control)):
-            if not each.cannot and arm not in arms:
-                raise ConfigError(f"there is no arm {arm!r}", file=file,
-                                  field=f"expected[{number}].{word}",
-                                  fix="Name one of them.")  # fmt: skip
-    return study
+    arms: dict[str, list[Any]] = {}
+    for number, each in enumerate(listed):
+        where, name, changes = f"arms[{number}]", each["name"], each.get("changes", [])
+        for key in each:
+            if key not in ("name", "changes"):
+                raise unknown_key(key, ("name", "changes"), None, where)
+        if name in arms:
+            raise ConfigError(f"there are two arms {name!r}", field=f"{where}.name",
+                              fix="Give each a name of its own.")  # fmt: skip
+        if not isinstance(changes, list):
+            raise ConfigError("must be a list", field=f"{where}.changes", fix="Write [{...}].")
+        arms[name] = [
+            change_of(change, f"{where}.changes[{k}]") for k, change in enumerate(changes)
+        ]
+    return arms
 
 
-def change_of(told: Mapping[str, Any], file: Path | None = None) -> Any:
+def change_of(told: Any, where: str = "arms") -> Any:
     """A change that a file describes: by a function and its arguments, or as sections."""
-    if len(told) == 1:
-        ((name, values),) = told.items()
-        if name in MAKERS:
+    if not isinstance(told, Mapping):
+        raise ConfigError(f"must be a function with its arguments, found {told!r}", field=where,
+                          fix='Write {lesion = {node_set = "VISp"}}.')  # fmt: skip
+    name = next(iter(told), "")
+    if len(told) == 1 and name in MAKERS:
+        values, make = told[name], MAKERS[name]
+        takes = inspect.signature(make)
+        with located(None, f"{where}.{name}"):
+            if not isinstance(values, Mapping):
+                mended = f"{name} = {{node_set = {json.dumps(values)}}}"
+                raise ConfigError(f"must be its arguments, found {values!r}",
+                                  fix=f"Write {mended}.")  # fmt: skip
+            for key in values if "times" not in takes.parameters else ():
+                if key not in takes.parameters:
+                    raise unknown_key(key, takes.parameters, None, "")
             try:
-                return MAKERS[name](**values)
+                takes.bind(**values)
             except TypeError as error:
-                raise ConfigError(f"{error}", file=file, field=f"arms.{name}") from error
+                raise ConfigError(
+                    str(error), fix=f"It takes {', '.join(takes.parameters)}."
+                ) from error
+            return make(**values)
+    for name in told:
+        if name not in SECTIONS:
+            raise unknown_key(name, (*MAKERS, *SECTIONS), None, where)
     return told
+
+
+@contextmanager
+def of_file(file: Path | None) -> Iterator[None]:
+    """Say of which file what is wrong is."""
+    try:
+        yield
+    except IsocortexError as error:
+        if error.file is not None or file is None:
+            raise
+        raise type(error)(error.message, file=file, field=error.field, fix=error.fix) from error

@@ -11,6 +11,8 @@ from isocortex.circuit.changes import CHANGES, OURS
 from isocortex.errors import ConfigError
 from isocortex.experiment.changes import Change, section
 
+#: Sections of a configuration that an arm may add to: others are read over.
+SECTIONS = ("inputs", "connection_overrides", OURS, "conditions", "run", "reports", "node_sets")
 #: Sections of a configuration that say when what is in them begins, and their words for it, ms.
 BEGINS = {"inputs": ("delay", "t_start"), "connection_overrides": ("delay",)}
 
@@ -41,6 +43,12 @@ class Piece:
         if isinstance(change, Change):
             return cls(change.start, section([change]))
         if isinstance(change, Mapping):
+            for name in change:
+                if name not in SECTIONS:
+                    raise ConfigError(
+                        f"{name!r} is no section of a configuration that an arm can add to",
+                        field="arms", fix=f"There are {', '.join(SECTIONS)}.",
+                    )  # fmt: skip
             return cls(float(min(_starts(change), default=0.0)), copy.deepcopy(dict(change)))
         raise ConfigError(
             f"{change!r} is no change", field="arms",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,10 @@ def preset(name: str, **other: Any) -> Study:
     ConfigError : there is none of this name.
     """
     if name not in preset_names():
+        close = difflib.get_close_matches(name, preset_names(), 1)
+        there = f"There are {', '.join(preset_names())}."
         raise ConfigError(
-            f"there is no experiment {name!r}", fix=f"There are {', '.join(preset_names())}."
+            f"there is no experiment {name!r}",
+            fix=f"Did you mean {close[0]!r}? {there}" if close else there,
         )
     return read_study(Path(str(FOLDER / f"{name}.toml")), **other)

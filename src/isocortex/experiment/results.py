@@ -113,6 +113,9 @@ class StudyResult:
     def run(self, arm: str, seed: int) -> StudyRun:
         """One run."""
         self._known(arm)
+        if seed not in self.study.seeds:
+            told = ", ".join(map(str, self.study.seeds))
+            raise ConfigError(f"there is no seed {seed}", field="seed", fix=f"There are {told}.")
         if (arm, seed) not in self._runs:
             stem = self.study.stem_of(self.folder, seed)
             branches = arm in self.study.branching

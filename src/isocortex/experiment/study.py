@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from isocortex.circuit.changes import CHANGES, OURS, ClampChange
 from isocortex.cortex.build import simulation_config
 from isocortex.cortex.head import TABLE, report_of_eeg
 from isocortex.cortex.recipe import Recipe
+from isocortex.engine.precision import require_precision
 from isocortex.errors import ConfigError
 from isocortex.experiment.changes import Change
 from isocortex.experiment.jobs import CIRCUIT, CONFIG, Job, electrodes_of, write_json
@@ -62,6 +64,7 @@ class Study:
     about: About | None = None
 
     def __post_init__(self) -> None:
+        self._require_kinds()
         arms = {
             name: tuple(Piece.of(each) for each in changes) for name, changes in self.arms.items()
         }
@@ -78,13 +81,34 @@ class Study:
         if not self.seeds:
             self._refuse("seeds", "there are none")
         if not 0.0 <= self.settle < self.tstop:
-            self._refuse("settle", f"{self.settle:g} ms are not before the end, {self.tstop:g} ms")
+            self._refuse("settle", f"{self.settle:g} ms are not before the end, {self.tstop:g} ms",
+                         "Give less of it, or a later tstop.")  # fmt: skip
+        require_precision(self.precision)
         self.recipe_of(self.seeds[0])  # refuses what no recipe has
         for name in arms:
             with_pieces({}, self.pieces(name))
 
-    def _refuse(self, name: str, what: str) -> None:
-        raise ConfigError(what, field=name, fix="Change it.")
+    def _require_kinds(self) -> None:
+        """Refuse what is none of what it is to be, before it fails as something else."""
+        if not isinstance(self.arms, Mapping):
+            self._refuse("arms", f"must be changes by name of an arm, found {_kind(self.arms)}",
+                         'Write {"control": [], "lost": [...]}.')  # fmt: skip
+        for name, changes in self.arms.items():
+            if not isinstance(changes, list | tuple):
+                self._refuse("arms", f"{name!r} must be a list of changes, found {_kind(changes)}",
+                             "Put it in brackets.")  # fmt: skip
+        for name in ("scale", "tstop", "settle"):
+            value = getattr(self, name)
+            if not isinstance(value, Real) or isinstance(value, bool):
+                self._refuse(name, f"must be a number, found {value!r}")
+        seeds = self.seeds if isinstance(self.seeds, Iterable) else ()
+        whole = [isinstance(seed, Integral) and not isinstance(seed, bool) for seed in seeds]
+        if not isinstance(self.seeds, Iterable) or not all(whole):
+            self._refuse("seeds", f"must be whole numbers, found {self.seeds!r}",
+                         "Write range(1, 5) or [1, 2, 3, 4].")  # fmt: skip
+
+    def _refuse(self, name: str, what: str, fix: str = "Change it.") -> NoReturn:
+        raise ConfigError(what, field=name, fix=fix)
 
     def pieces(self, arm: str) -> tuple[Piece, ...]:
         """What an arm changes."""
@@ -105,6 +129,14 @@ class Study:
         mine, theirs = self.pieces(arm), self.pieces(control)
         apart = [p.start for p in (*mine, *theirs) if not (p in mine and p in theirs)]
         return max(self.settle, min(apart, default=0.0))
+
+    @property
+    def late(self) -> tuple[str, ...]:
+        """Arms that begin to differ when the runs have ended: they are the control again."""
+        return tuple(
+            name for name in self.arms
+            if self.pieces(name) and all(p.start >= self.tstop for p in self.pieces(name))
+        )  # fmt: skip
 
     @property
     def branching(self) -> tuple[str, ...]:
@@ -251,3 +283,8 @@ class Study:
         }
         values["about"] = None if told["about"] is None else About.read(told["about"])
         return cls(**values)
+
+
+def _kind(value: Any) -> str:
+    """What something is, for messages."""
+    return f"a {type(value).__name__}"

@@ -28,6 +28,7 @@ All of this follows from when the source spikes. :mod:`isocortex.network.termina
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass, fields, replace
+from typing import Any
 
 #: What is not there recovers in any time.
 ANY = 1.0
@@ -70,6 +71,27 @@ class Release:
         numbers: tuple[float, ...] = astuple(self)
         return numbers
 
+    def paced(self, active: float, use: float, recovery: float, facilitation: float) -> Release:
+        """The same at another pace, see :class:`isocortex.mechanisms.synapses.Pace`.
+
+        ``use`` is a factor on what a spike releases after a long pause, and, where synapses
+        facilitate as Tsodyks and Markram have it, on how much; ``recovery`` and ``facilitation``
+        are factors on the times in which depression and facilitation fade. What is released stays
+        active as long as the conductance lasts (``active``).
+
+        Raises
+        ------
+        ValueError : a fraction above 1, or times that cannot be.
+        """
+        used = self.pbtilde * use
+        raises = self.a_f > 0.0 and not self.in_steps  # by as much as is used
+        return replace(
+            self, pbtilde=used, p=as_used(self.p, self.pbtilde, used),
+            a_f=used if raises else self.a_f, tau_r0=self.tau_r0 * recovery,
+            tau_f=self.tau_f * facilitation if self.a_f > 0.0 else self.tau_f,
+            tau_active=self.tau_active * active,
+        )  # fmt: skip
+
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
@@ -87,6 +109,15 @@ class Release:
                 raise ValueError(f"{item.name} must be between 0 and 1, found {value:g}")
         if self.a_FDR == 1.0:
             raise ValueError("a_FDR must be less than 1: recovery would take no time")
+
+
+def as_used(p: Any, before: Any, now: Any) -> Any:
+    """What a probability of release becomes where that of rest, ``before``, becomes another.
+
+    How far it is on the way from there to 1 stays.
+    """
+    raised = (p - before) / (1.0 - before + (before == 1.0))
+    return now + raised * (1.0 - now)
 
 
 #: The parts of :class:`Release`, in the order of its numbers.

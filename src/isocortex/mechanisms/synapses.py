@@ -9,13 +9,44 @@ the share that is open at the compartment's voltage; the pair is shared all the 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from isocortex.elementary import exp, log
 from isocortex.mechanisms.release import Release
 
 #: Synapses whose current reverses above this excite, mV: it is where cells begin to spike.
 EXCITES_ABOVE = -40.0
+
+
+class Pace(NamedTuple):
+    """Factors on the numbers of synapses that say how their conductance goes on after a spike.
+
+    Attributes
+    ----------
+    decay, rise : on time constants of the conductance.
+    use, recovery, facilitation : see :meth:`Release.paced`.
+    """
+
+    decay: float = 1.0
+    rise: float = 1.0
+    use: float = 1.0
+    recovery: float = 1.0
+    facilitation: float = 1.0
+
+    def touches(self, kinetics: Kinetics) -> bool:
+        """Whether these synapses have any of the numbers that it changes."""
+        release = kinetics.release
+        return (
+            self.decay != 1.0
+            or (self.rise != 1.0 and kinetics.tau_rise > 0.0)
+            or (release is not None and (self.use != 1.0 or self.recovery != 1.0))
+            or (release is not None and self.facilitation != 1.0 and release.a_f > 0.0)
+        )
+
+    def __str__(self) -> str:
+        """Its factors that are not 1."""
+        told = zip(self._fields, self, strict=True)
+        return ", ".join(f"{name} {factor:g}" for name, factor in told if factor != 1.0)
 
 
 @dataclass(frozen=True)
@@ -66,14 +97,28 @@ class Kinetics:
             return Kinetics(self.tau_rise, self.tau_decay, self.reversal)
         return Blocked(self.tau_rise, self.tau_decay, self.reversal, self.block)
 
-    def slower(self, factor: float) -> Kinetics:
-        """The same with a time constant of decay that is ``factor`` times as long."""
-        if factor == 1.0:
+    def paced(self, pace: Pace) -> Kinetics:
+        """The same at another pace.
+
+        Raises
+        ------
+        ValueError : it would not rise faster than it decays, or cannot release so.
+        """
+        if not pace.touches(self):
             return self
-        if self.tau_rise == 0.0:
-            return replace(self, tau_decay=self.tau_decay * factor)
-        slower = exp2syn(self.tau_rise, self.tau_decay * factor, self.reversal)
-        return replace(self, tau_rise=slower.tau_rise, tau_decay=slower.tau_decay)
+        rise, decay = self.tau_rise * pace.rise, self.tau_decay * pace.decay
+        if rise >= decay:
+            raise ValueError(
+                f"they must rise faster than they decay, not in {rise:g} and {decay:g} ms"
+            )
+        changed = replace(self, tau_rise=rise, tau_decay=decay)
+        if rise > 0.0:
+            times = exp2syn(rise, decay, self.reversal)
+            changed = replace(changed, tau_rise=times.tau_rise, tau_decay=times.tau_decay)
+        if self.release is None:
+            return changed
+        release = self.release.paced(pace.decay, *pace[2:])
+        return replace(changed, release=release)  # type: ignore[call-arg]
 
     @property
     def scale(self) -> float:

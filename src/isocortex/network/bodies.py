@@ -57,21 +57,24 @@ class Bodies:
 
     def of(self, row: int, model: CompiledCell) -> tuple[FloatArray, FloatArray]:
         """float64[n_nodes, 3] start and end of every node of a cell, um."""
-        return placed(model, self.position[row], self._turn(row, model))
+        return placed(model, self.position[row], self.turns(row, model))
 
     def halfway(self, row: int, model: CompiledCell) -> FloatArray:
         """float64[n_nodes, 3], half-way along every compartment of a cell, um."""
-        return halfway(model, self.position[row], self._turn(row, model))
+        return halfway(model, self.position[row], self.turns(row, model))
 
     def told(self, rows: IntArray) -> tuple[FloatArray, ...]:
         """What says where some cells are, and how they are turned, as it was read."""
         turned = (self.normal, self.twist) if self.upright else (self.angles,)
         return tuple(each[rows] for each in (self.position, *turned))
 
-    def _turn(self, row: int, model: CompiledCell) -> FloatArray:
+    def turns(self, rows: int | IntArray, model: CompiledCell) -> FloatArray:
+        """float64[..., 3, 3], how cells of a model are turned."""
         if self.upright:
-            return towards(model, self.normal[row], float(self.twist[row]))
-        return rotation(*self.angles[row])
+            return towards(model, self.normal[rows], self.twist[rows])
+        angles = self.angles[rows].reshape(-1, 3)
+        turned = np.array([rotation(*each) for each in angles])
+        return turned.reshape(*np.shape(rows), 3, 3)
 
 
 def _require(

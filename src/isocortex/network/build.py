@@ -103,6 +103,7 @@ def build_network(
         touched=told,
         unchanged=wired.unchanged,
         releases=wired.releases,
+        unchanged_releases=wired.unchanged_releases,
     )
 
 

@@ -19,6 +19,7 @@ from isocortex.cells.library import load_cell
 from isocortex.cells.neuroml import read_neuroml
 from isocortex.circuit import Circuit, NodePopulation, Simulation
 from isocortex.circuit.columns import coded, take, value_at
+from isocortex.circuit.nodes import LIBRARY_PREFIX, MODEL_COLUMNS
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.network.network import PointNeurons
 from isocortex.network.sources import BIOPHYSICAL, POINT, Sources
@@ -28,16 +29,12 @@ logger = logging.getLogger(__name__)
 
 #: Model templates that mean "an Allen cell from SWC and fit file".
 ALLEN_TEMPLATES = ("ctdb:Biophys1.hoc", "ctdb:Biophys1")
-#: Prefix of templates that name a cell of the embedded library.
-LIBRARY_PREFIX = "isocortex:"
 #: Prefix of templates that name a NeuroML file.
 NEUROML_PREFIX = "nml:"
 #: Folders in which fit files of NeuroML templates are sought.
 FIT_FOLDERS = ("json", "ctdb")
 #: Keys up to this number are made of the codes of several columns.
 LARGEST_KEY = 2**62
-#: Node attributes that together name a cell model.
-MODEL_COLUMNS = ("model_template", "morphology", "dynamics_params", "model_processing")
 
 
 def compile_cells(simulation: Simulation, sources: Sources) -> tuple[list[CompiledCell], IntArray]:

@@ -17,12 +17,12 @@ from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
 from isocortex.errors import ConfigError
 from isocortex.mechanisms.release import Release
 from isocortex.mechanisms.synapses import Kinetics
-from isocortex.network.decays import rule_kinds, with_decays
 from isocortex.network.drawn.place import first_node
 from isocortex.network.drawn.pool import Pool
 from isocortex.network.drawn.tables import Tables
 from isocortex.network.factors import Factors, factors_of
 from isocortex.network.network import FEW, Connections, DrawnSynapses, Slots
+from isocortex.network.paces import rule_kinds, with_paces
 from isocortex.network.sources import BIOPHYSICAL, POINT, VIRTUAL, Sources
 from isocortex.network.touched import Watch
 
@@ -52,6 +52,7 @@ class Wired:
     drawn: DrawnSynapses | None
     shortest: float
     releases: list[Release]
+    unchanged_releases: set[tuple[int, Release]]
 
 
 def connect(
@@ -88,6 +89,7 @@ def connect(
     kinetics: dict[Kinetics, int] = {}
     releases: dict[Release | None, int] = {None: 0}
     unchanged: set[tuple[int, Kinetics]] = set()
+    unchanged_releases: set[tuple[int, Release]] = set()
     drawn: dict[type, _Drawn] = {}
     shortest = np.inf
     numbering = _Numbering(sources, *share, most_nodes)
@@ -101,16 +103,20 @@ def connect(
         shortest = min(shortest, least)
         if factors is not None and factors.laws is not None and np.isfinite(least):
             shortest = min(shortest, float(factors.delays_of(np.array([least])).min()))
+        pairs = with_paces(kinds, factors)
         numbered = [
             (kinetics.setdefault(changed.conductance, len(kinetics)), before.conductance)
-            for changed, before in with_decays(kinds, factors)
+            for changed, before in pairs
         ]
         unchanged |= set(numbered)
         kind = np.array([number for number, _ in numbered], np.int64)
-        release = np.array(
-            [releases.setdefault(k.release, len(releases)) for k, _ in with_decays(kinds, factors)],
-            np.uint32,
-        )
+        released = [releases.setdefault(k.release, len(releases)) for k, _ in pairs]
+        unchanged_releases |= {
+            (number - 1, before.release)
+            for number, (_, before) in zip(released, pairs, strict=True)
+            if before.release is not None
+        }
+        release = np.array(released, np.uint32)
         tables = projection.tables()
         if tables is not None:
             if release.any():
@@ -138,18 +144,18 @@ def connect(
         if tables is None or store:
             made = projection.onto(numbering.own_rows(ends[1]), cells, seed)
             if watch is not None:
-                made = watch.seen(projection, (len(ends[0]), len(ends[1])), made)
+                made = watch.seen(projection, (len(ends[0]), len(ends[1])), made, kinds)
             if factors is not None:
                 made = map(factors.changed, made)
             own = np.searchsorted(delays, own_delays).astype(index)
             parts += _pieces(made, ends, numbering, kind, own, release)
         elif watch is not None:
-            watch.unseen(projection)
+            watch.unseen(projection, kinds)
     of_parts = list(zip(*parts, strict=True))
     del parts
     key_parts, release_parts = of_parts.pop(), of_parts.pop()
     plastic = [each for each in releases if each is not None]
-    released = np.concatenate(release_parts) if plastic else None
+    of_release = np.concatenate(release_parts) if plastic else None
     random = np.concatenate(key_parts) if any(each.sites for each in plastic) else None
     source, key, weight, delay = (np.concatenate(x) for x in of_parts)
     del of_parts
@@ -160,10 +166,10 @@ def connect(
         )  # fmt: skip
     slots, goal = _slots(key, len(numbering.cells), most_nodes, len(kinetics))
     del key
-    if released is not None:
-        names = (released, delay, source)
+    if of_release is not None:
+        names = (of_release, delay, source)
         order = np.lexsort(names if random is None else (random, *names))
-        released = released[order].astype(np.min_scalar_type(len(plastic)))
+        of_release = of_release[order].astype(np.min_scalar_type(len(plastic)))
         random = random if random is None else random[order]
     elif len(delays) > 1:
         order = np.lexsort((delay, source))
@@ -172,10 +178,13 @@ def connect(
     first = np.zeros(len(sources.node_id) + 1, np.int64)
     np.cumsum(np.bincount(source, minlength=len(sources.node_id)), out=first[1:])
     connections = Connections(
-        first, goal[order], weight[order], delay[order], delays, released, random, seed
+        first, goal[order], weight[order], delay[order], delays, of_release, random, seed
     )
     synapses = _drawn_synapses(drawn, sources, numbering, (len(kinetics), most_nodes), store)
-    return Wired(list(kinetics), unchanged, slots, connections, synapses, shortest, plastic)
+    return Wired(
+        list(kinetics), unchanged, slots, connections, synapses, shortest, plastic,
+        unchanged_releases,
+    )  # fmt: skip
 
 
 def _factors(

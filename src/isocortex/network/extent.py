@@ -13,9 +13,9 @@ from isocortex.circuit import Projection
 from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.connect import allowed_sites, cells_of
-from isocortex.network.decays import with_decays
 from isocortex.network.drawn.tables import Tables
 from isocortex.network.factors import factors_of
+from isocortex.network.paces import with_paces
 from isocortex.network.plan import Plan
 from isocortex.network.sources import Sources
 
@@ -80,7 +80,7 @@ def extent_of(
         kinds = projection.kinds(cells_of(projection.target, sources, models, cell_model))
         sizes = (len(sources.number[projection.source]), len(sources.number[projection.target]))
         factors = factors_of(overrides, projection, sizes)
-        kinetics |= {changed.conductance for changed, _ in with_decays(kinds, factors)}
+        kinetics |= {changed.conductance for changed, _ in with_paces(kinds, factors)}
         terminals += _terminals(projection, kinds, sizes[0])
         tables = projection.tables()
         if not isinstance(tables, Tables):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import starmap
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray, compact
+from isocortex.mechanisms.synapses import Pace
 from isocortex.random import keys_after, name_of, unit
 
 if TYPE_CHECKING:
@@ -24,7 +26,8 @@ class Factors(NamedTuple):
     factor : float64[groups of sources, groups of targets].
     removed : the same of the shares of connections that weigh nothing; None where there are none.
     key : names the random numbers that say which connections these are.
-    decay : the same of factors on the time constant of decay; None where all are 1.
+    pace : the same of which of the ``paces`` the synapses have; None where all are as they were.
+    paces : ascending.
     law : the same of which of the ``laws`` the delays follow; None where all are as they were.
     laws : float64[laws, 2], a factor on delays, and ms that they all are before, NaN for none.
     """
@@ -34,7 +37,8 @@ class Factors(NamedTuple):
     factor: FloatArray
     removed: FloatArray | None = None
     key: np.uint64 = np.uint64(0)
-    decay: FloatArray | None = None
+    pace: IntArray | None = None
+    paces: tuple[Pace, ...] = (Pace(),)
     law: IntArray | None = None
     laws: FloatArray | None = None
 
@@ -50,30 +54,25 @@ class Factors(NamedTuple):
         """Synapses as they are changed.
 
         Weights are products in double precision, kept to the last bit. Kinds count kinetics and,
-        within each, the ``decays``, and delays those of the projection and, within each, the laws.
+        within each, the ``paces``, and delays those of the projection and, within each, the laws.
         """
         made = made._replace(weight=compact(made.weight * self.of(made.source, made.target)))
         if self.law is not None and self.laws is not None:
             law = self.law[self.source[made.source], self.target[made.target]]
             made = made._replace(delay=made.delay.astype(np.int64) * len(self.laws) + law)
-        if self.decay is None:
+        if self.pace is None:
             return made
-        of = self.decay_of(made.source, made.target)
-        return made._replace(kind=np.where(made.kind < 0, -1, made.kind * len(self.decays) + of))
+        of = self.pace_of(made.source, made.target)
+        return made._replace(kind=np.where(made.kind < 0, -1, made.kind * len(self.paces) + of))
 
-    @property
-    def decays(self) -> FloatArray:
-        """All factors on the time constant of decay, ascending."""
-        return np.ones(1) if self.decay is None else np.unique(self.decay)
-
-    def decay_of(
+    def pace_of(
         self, source: NDArray[np.integer], target: NDArray[np.integer]
     ) -> NDArray[np.integer]:
-        """int64[m], which of the ``decays`` synapses between these rows have."""
-        if self.decay is None:
+        """int64[m], which of the ``paces`` synapses between these rows have."""
+        if self.pace is None:
             return np.zeros(len(source), np.int64)
-        number = np.searchsorted(self.decays, self.decay)
-        return number[self.source[source], self.target[target]]
+        found: NDArray[np.integer] = self.pace[self.source[source], self.target[target]]
+        return found
 
     def delays_of(self, delays: FloatArray) -> FloatArray:
         """float64[delays * laws], ms, what laws make of delays, as :meth:`changed` counts them."""
@@ -127,30 +126,35 @@ def factors_of(
         return None
     sent, senders = _groups([mask_of(o.source, projection.source, sizes[0]) for o in here])
     received, receivers = _groups([mask_of(o.target, projection.target, sizes[1]) for o in here])
-    # factor, share removed, slowness of decays, of delays, and delays that are set (-1: none)
-    table = np.ones((len(senders), len(receivers), 5))
-    table[..., 1], table[..., 4] = 0.0, -1.0
+    # factor, share removed, slowness of delays, delays that are set (-1: none), and the pace
+    table = np.ones((len(senders), len(receivers), 4 + len(Pace._fields)))
+    table[..., 1], table[..., 3] = 0.0, -1.0
     for k, override in enumerate(here):
         both = np.ix_(senders[:, k], receivers[:, k])
-        factor, removed, decay, slower, held = (table[..., column] for column in range(5))
+        factor, removed, slower, held = (table[..., column] for column in range(4))
         factor[both] = override.weight * (factor[both] if override.multiplies else 1.0)
         removed[both] = np.maximum(removed[both], override.removed)
-        decay[both] *= override.decay
+        table[..., 4:][both] *= override.pace
         if override.delay is not None:
             held[both], slower[both] = override.delay, 1.0
         slower[both] *= override.slower
     # what comes to the same is the same, whichever overrides it is of
     table, source = _merged(table, sent)
     table, target = _merged(table.transpose(1, 0, 2), received)
-    factor, removed, decay, slower, held = (np.ascontiguousarray(table[..., k].T) for k in range(5))
-    lasting = bool((decay == 1.0).all())
+    factor, removed, slower, held = (np.ascontiguousarray(table[..., k].T) for k in range(4))
+    pace = table[..., 4:].transpose(1, 0, 2)
+    steady = bool((pace == 1.0).all())
     timely = bool((slower == 1.0).all() and (held < 0.0).all())
-    if (factor == 1.0).all() and not removed.any() and lasting and timely:
+    if (factor == 1.0).all() and not removed.any() and steady and timely:
         return None
     found = Factors(
-        source, target, factor, removed if removed.any() else None, removal_key(projection),
-        None if lasting else decay,
-    )  # fmt: skip
+        source, target, factor, removed if removed.any() else None, removal_key(projection)
+    )
+    if not steady:
+        paces, of = np.unique(pace.reshape(-1, len(Pace._fields)), axis=0, return_inverse=True)
+        found = found._replace(
+            pace=of.reshape(factor.shape), paces=tuple(starmap(Pace, paces.tolist()))
+        )
     if timely:
         return found
     pairs = np.column_stack([slower.ravel(), held.ravel()])

@@ -191,6 +191,7 @@ class Network:
     gaps : gap junctions between cells of the whole circuit.
     touched : what each change of the simulation is about.
     releases : what makes synapses plastic; each is another.
+    unchanged_releases : as ``unchanged``, of these.
     unchanged : (index, kinetics) where the synapses of ``kinetics[index]`` would be of these
         without changes; several where changes make different kinetics the same.
     """
@@ -216,6 +217,7 @@ class Network:
     touched: tuple[Touched, ...] = ()
     unchanged: set[tuple[int, Kinetics]] = field(default_factory=set)
     releases: list[Release] = field(default_factory=list)
+    unchanged_releases: set[tuple[int, Release]] = field(default_factory=set)
 
     @property
     def here(self) -> Rank:

@@ -38,6 +38,7 @@ from isocortex.mechanisms.release import (
     TAU_I,
     TAU_R0,
     Release,
+    as_used,
 )
 from isocortex.random import name_of
 from isocortex.streams import GOLDEN, exp, log, stream, uniform
@@ -179,6 +180,27 @@ def put_to(terminals: Terminals, table: FloatArray) -> None:
         inside = order[np.clip(place, 0, len(order) - 1)]
         known = np.flatnonzero((kept[inside] == wanted) & (place >= 0) & (place < len(order)))
         terminals.state[known] = table[inside[known], KEYS:]
+
+
+def paced(state: FloatArray, before: FloatArray, now: FloatArray) -> FloatArray:
+    """float64[t, 7], what terminals stand at where changes make their releases others.
+
+    What they have left stays, and how far their probabilities and times of recovery are from those
+    of rest, in proportion.
+
+    Parameters
+    ----------
+    state : float64[t, 7], as it is.
+    before, now : float64[t, 15], numbers of the releases.
+    """
+    moved = state.copy()
+    some = np.flatnonzero((before != now).any(axis=1))
+    state, before, now = state[some], before[some], now[some]
+    moved[some, P] = as_used(state[:, P], before[:, PBTILDE], now[:, PBTILDE])
+    ratio = now[:, PBTILDE] / np.where(before[:, PBTILDE] > 0.0, before[:, PBTILDE], 1.0)
+    moved[some, PB] = state[:, PB] * ratio
+    moved[some, TAU_R] = state[:, TAU_R] * (now[:, TAU_R0] / before[:, TAU_R0])
+    return moved
 
 
 @leaf

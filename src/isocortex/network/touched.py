@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import Projection, Synapses
-from isocortex.circuit.changes import UNCOUNTED
+from isocortex.circuit.changes import UNCOUNTED, ModelChange
 from isocortex.circuit.force import Chosen, Effect
+from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.errors import ConfigError, located
 from isocortex.mechanisms import DENSITY
+from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.factors import mask_of, place_of, removal_key
 from isocortex.network.sources import BIOPHYSICAL, Sources
 
@@ -33,6 +36,7 @@ class Touched:
     inputs : electrodes or random trains.
     gaps : gap junctions that a lesion cuts; None where there are none.
     drawn : it is about synapses that are drawn at each spike, and not counted.
+    pace : what it changes of their kinetics and release, where that is all.
     """
 
     label: str
@@ -44,11 +48,14 @@ class Touched:
     inputs: int | None = None
     gaps: int | None = None
     drawn: bool = False
+    pace: str = ""
 
     @property
     def none(self) -> bool:
         """Whether it is about nothing at all."""
         counts = [self.synapses, self.inputs, self.gaps]
+        if self.type == ModelChange.TYPE:
+            counts.append(self.cells)
         if self.channels is not None:
             counts.append(sum(self.channels.values()))
         return not any(counts) and not self.drawn
@@ -128,7 +135,8 @@ def _warmed(models: list[CompiledCell], cell_model: IntArray) -> dict[str, int]:
 
 def _begun(effect: Effect, number: int) -> Touched:
     change = effect.change
-    cells = sum(len(rows) for _, rows in effect.nodes) if effect.nodes else None
+    counted = bool(effect.nodes) or isinstance(change, ModelChange)
+    cells = sum(len(rows) for _, rows in effect.nodes) if counted else None
     inputs = None if change.REBUILDS else effect.inputs
     return Touched(change.label, change.TYPE, change.where(number), cells=cells, inputs=inputs)
 
@@ -179,25 +187,31 @@ class Watch:
         self.drawn = [False] * len(effects)
 
     def seen(
-        self, projection: Projection, sizes: tuple[int, int], made: Iterable[Synapses]
+        self,
+        projection: Projection,
+        sizes: tuple[int, int],
+        made: Iterable[Synapses],
+        kinds: Sequence[Kinetics],
     ) -> Iterator[Synapses]:
-        """The same synapses, counted."""
-        masks = self._masks(projection, sizes)
+        """The same synapses, counted; ``kinds`` are theirs."""
+        masks = self._masks(projection, sizes, kinds)
         for some in made:
-            for k, ends, removed in masks:
+            for k, ends, of_kind, removed in masks:
                 mine = np.zeros(len(some.source), bool)
                 for sent, received in ends:
                     mine |= sent[some.source] & received[some.target]
+                mine &= of_kind[some.kind]
                 if removed is not None:
                     key, share = removed
                     mine &= place_of(key, some.source, some.target) < share
                 self.count[k] += int(np.count_nonzero(mine))
             yield some
 
-    def unseen(self, projection: Projection) -> None:
+    def unseen(self, projection: Projection, kinds: Sequence[Kinetics]) -> None:
         """Synapses that are drawn at every spike will not come by."""
         for k, effect in enumerate(self.effects):
-            if any(o.touches(projection) for o in effect.overrides):
+            here = [o for o in effect.overrides if o.touches(projection)]
+            if here and _kinds_of(here[0], kinds).any():
                 self.drawn[k] = True
 
     def told(self, touched: Sequence[Touched]) -> tuple[Touched, ...]:
@@ -206,12 +220,16 @@ class Watch:
         for k, (effect, each) in enumerate(zip(self.effects, touched, strict=True)):
             if effect.overrides:
                 number = None if self.drawn[k] else self.count[k]
-                each = replace(each, synapses=number, drawn=self.drawn[k])
+                first = effect.overrides[0]
+                pace = str(first.pace) if first.only_paces else ""
+                each = replace(each, synapses=number, drawn=self.drawn[k], pace=pace)
             done.append(each)
         return tuple(done)
 
-    def _masks(self, projection: Projection, sizes: tuple[int, int]) -> list[tuple[int, Any, Any]]:
-        """Of every effect that is about the projection: masks of both ends, and what is removed."""
+    def _masks(
+        self, projection: Projection, sizes: tuple[int, int], kinds: Sequence[Kinetics]
+    ) -> list[tuple[int, Any, Any, Any]]:
+        """Of effects that are about the projection: masks of ends, of kinds, what is removed."""
         found = []
         for k, effect in enumerate(self.effects):
             here = [o for o in effect.overrides if o.touches(projection)]
@@ -221,8 +239,15 @@ class Watch:
             if here and here[0].weight == 1.0 and here[0].removed > 0:
                 removed = (removal_key(projection), here[0].removed)
             if ends:
-                found.append((k, ends, removed))
+                found.append((k, ends, _kinds_of(here[0], kinds), removed))
         return found
+
+
+def _kinds_of(override: ConnectionOverride, kinds: Sequence[Kinetics]) -> NDArray[np.bool_]:
+    """bool[kinds + 1], of which kinds synapses are changed; the last is of those without any."""
+    if not override.only_paces:
+        return np.ones(len(kinds) + 1, bool)
+    return np.array([*(override.pace.touches(kind) for kind in kinds), False])
 
 
 def summed(touched: Sequence[Touched], ranks: AllRanks) -> list[Touched]:
@@ -243,6 +268,10 @@ def require_touched(touched: Sequence[Touched], file: Path) -> None:
     for each in touched:
         if each.none:
             what = "no synapse" if each.synapses is not None else "no channel of any cell"
+            if each.pace:
+                what += f" that has what it changes ({each.pace})"
+            if each.type == ModelChange.TYPE:
+                what = "no biophysical cell that has another model"
             if each.inputs is not None:
                 what = "no cell or random train of these nodes"
             raise ConfigError(

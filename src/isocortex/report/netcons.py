@@ -48,12 +48,13 @@ from isocortex.hashes import sha256
 from isocortex.mechanisms.synapses import Kinetics, Receptor, opened
 from isocortex.network.clock import Clock
 from isocortex.network.connect import cells_of
-from isocortex.network.decays import with_decays
 from isocortex.network.factors import factors_of
 from isocortex.network.network import Network
+from isocortex.network.paces import paced, with_paces
 from isocortex.network.poisson import PoissonSources
 from isocortex.network.sources import VIRTUAL, Sources, number_sources
-from isocortex.network.terminals import Terminals, released, terminals_of
+from isocortex.network.terminals import Terminals, numbers_of, released, terminals_of
+from isocortex.network.terminals import paced as paced_terminals
 from isocortex.report.membrane import MembraneReport
 from isocortex.report.record import Sampling, Schedule
 
@@ -162,7 +163,7 @@ class Connected:
             if factors is not None:
                 made = list(map(factors.changed, made))
                 delays = factors.delays_of(delays)
-            both = with_decays(kinds, factors)
+            both = with_paces(kinds, factors)
             if not made:
                 return (*(np.zeros(0, np.int64) for _ in range(7)), [])
             source, target, node, kind, weight, delay = (
@@ -198,8 +199,8 @@ class Connected:
         if factors is not None:
             delay = factors.late(source, target, delay)
             weight = weight * factors.of(source, target)
-            decay = factors.decays[factors.decay_of(source, target)]
-            kinetics = [k.slower(f) for k, f in zip(unchanged, decay.tolist(), strict=True)]
+            of = factors.pace_of(source, target).tolist()
+            kinetics = [paced(k, factors.paces[p]) for k, p in zip(unchanged, of, strict=True)]
         return (
             sender[source], number[target], node, weight, delay, part_of, key,
             list(zip(kinetics, unchanged, strict=True)),
@@ -310,7 +311,7 @@ class ConnectionRecorder:
         self.poisson = network.poisson.only(np.isin(network.poisson.source, self.source)).begin()
         self.clock = Clock(self.dt)
         self.pending = (np.zeros(0), np.zeros(0, np.int64))  # when, and onto which synapse
-        #: whose state it is; changes may have made weights and decays others
+        #: whose state it is; changes may have made weights, kinetics and release others
         self.of = sha256(
             (
                 network.source_node_id[self.source], cell, node, self.delay, self.unchanged,
@@ -319,7 +320,7 @@ class ConnectionRecorder:
         )  # fmt: skip
 
     def renew(self, network: Network, simulation: Simulation) -> None:
-        """Go on with the same synapses in a network where weights and decays are others.
+        """Go on with the same synapses in a network where weights, kinetics or release are others.
 
         Events that are on their way have the weight that there is when they arrive. What is open
         goes on with the decay of now, synapse by synapse; an engine, which has one pair of numbers
@@ -329,7 +330,14 @@ class ConnectionRecorder:
         found = Connected(simulation, network, population, cells)
         self.weight = found.weight[keep]
         self.kinetics = [k for k, kept in zip(found.kinetics, keep, strict=True) if kept]
+        releases = [k.release for k in self.kinetics if k.release is not None]
+        self._stand_at(self.terminals.state, self.terminals.numbers, numbers_of(releases))
         self._count_on()
+
+    def _stand_at(self, state: FloatArray, before: FloatArray, now: FloatArray) -> None:
+        """Let terminals, each of which has a release of its own, go on from what they stood at."""
+        self.terminals.state[:] = paced_terminals(state, before, now)
+        self.terminals.numbers[:] = now
 
     def _count_on(self) -> None:
         """By what conductances fade at every step, and jump at events."""
@@ -356,7 +364,8 @@ class ConnectionRecorder:
             "A": self.A.copy(), "B": self.B.copy(), "when": self.pending[0],
             "onto": self.pending[1], "stream": self.poisson.stream.copy(),
             "next": self.poisson.next.copy(), "of": np.frombuffer(self.of.encode(), np.uint8),
-            **({"terminals": self.terminals.state.copy()} if len(self.terminals.state) else {}),
+            **({"terminals": self.terminals.state.copy(), "releases": self.terminals.numbers.copy()}
+               if len(self.terminals.state) else {}),
         }  # fmt: skip
 
     def go_on(self, step: int, kept: Iterable[Mapping[str, NDArray[Any]]]) -> None:
@@ -382,7 +391,8 @@ class ConnectionRecorder:
         self.pending = (mine["when"], mine["onto"])
         self.poisson.stream[:], self.poisson.next[:] = mine["stream"], mine["next"]
         if len(self.terminals.state):
-            self.terminals.state[:] = mine["terminals"]
+            numbers = self.terminals.numbers
+            self._stand_at(mine["terminals"], mine.get("releases", numbers), numbers)
         self.clock.extend(step)
         ahead = self.trains[1] > self.clock.start[step]
         self.trains = (self.trains[0][ahead], self.trains[1][ahead])

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from isocortex.arrays import FloatArray, IntArray
+from isocortex.arrays import FloatArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.cells.extracellular import transfer_resistances
 from isocortex.cells.head import Head
@@ -18,7 +17,7 @@ from isocortex.circuit.columns import value_at
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 from isocortex.network.sources import number_sources
-from isocortex.report.current_sums import Chosen, CurrentSums, bodies_of, chosen_of
+from isocortex.report.current_sums import Chosen, CurrentSums, Through, bodies_of, chosen_of
 from isocortex.report.record import Sampling
 from isocortex.report.samples_file import SamplesFile
 
@@ -47,10 +46,10 @@ class PotentialRecorder:
         """Go on with the same cells in a network with other electrodes or parameters."""
         spec, sampling = self._when
         head = self.contacts.head
-        self._leads = None if head is None else self._led(head, network, simulation)
         self.sums = CurrentSums(
             spec, network, simulation, sampling,
-            weigh=self._transfer if head is None else self._in_the_head,
+            weigh=self._transfer if head is None else None,
+            through=None if head is None else self._in_the_head(head, simulation),
             apart=self.contacts.contributions is not None, places=True,
         )  # fmt: skip
         self.probes = self.sums.probes
@@ -71,23 +70,20 @@ class PotentialRecorder:
             )  # fmt: skip
         return found.T
 
-    def _led(self, head: Head, network: Network, simulation: Simulation) -> Leads:
-        """What dipoles make at the contacts, by cell; of all cells that are known to be needed.
+    def _in_the_head(self, head: Head, simulation: Simulation) -> Through:
+        """What dipoles make at the contacts."""
+        everybody = chosen_of(self._when[0], simulation, number_sources(simulation.circuit))
+        bodies = bodies_of(everybody, simulation.seed, places=True)
+        places = np.array([bodies[cell.nodes.name].position[cell.row] for cell in everybody])
+        number = {cell.cell: k for k, cell in enumerate(everybody)}
 
-        Cells of other ranks are needed only where an electrode injects something into them.
-        """
-        cells = chosen_of(self._when[0], simulation, number_sources(simulation.circuit))
-        bodies = bodies_of(cells, simulation.seed, places=True)
-        places = np.array([bodies[cell.nodes.name].position[cell.row] for cell in cells])
-        mine = np.array([cell.cell in network.here.cells for cell in cells])
-        number = {cell.cell: k for k, cell in enumerate(cells)}
-        return Leads(head, self.contacts, places, number, mine)
+        def through(cells: list[Chosen], turn: FloatArray) -> FloatArray:
+            some = np.array([number[chosen.cell] for chosen in cells], np.int64)
+            contacts = self.contacts
+            lead = head.lead_field(places, contacts.position, contacts.closest or 0.0, some)
+            return np.einsum("nij,cni->njc", turn, lead)
 
-    def _in_the_head(
-        self, chosen: Chosen, model: CompiledCell, start: FloatArray, end: FloatArray
-    ) -> FloatArray:
-        assert self._leads is not None
-        return _from_the_soma(chosen, model, start, end) @ self._leads.of(chosen.cell).T
+        return through
 
     def beside(self, path: Path) -> list[Path]:
         """The files of single cells that go with the report's file."""
@@ -134,39 +130,6 @@ class PotentialRecorder:
             file.close()
 
 
-class Leads:
-    """By cell float64[contacts, 3]: mV at the contacts per nA um of its dipole moment.
-
-    Parameters
-    ----------
-    places : float64[cells, 3], um; number : of every cell among them.
-    mine : bool[cells], those that are computed at once: one after the other takes much longer.
-    """
-
-    def __init__(
-        self,
-        head: Head,
-        contacts: Contacts,
-        places: FloatArray,
-        number: dict[int, int],
-        mine: NDArray[np.bool_],
-    ) -> None:
-        self.head, self.contacts, self.places, self.number = head, contacts, places, number
-        self.depth = contacts.closest or 0.0
-        self.row = np.where(mine, np.cumsum(mine) - 1, -1)
-        self.found = self._field(np.flatnonzero(mine))
-
-    def of(self, cell: int) -> FloatArray:
-        """Of one cell."""
-        k = self.number[cell]
-        if self.row[k] >= 0:
-            return self.found[:, self.row[k]].copy()  # laid out as below
-        return self._field(np.array([k]))[:, 0]
-
-    def _field(self, some: IntArray) -> FloatArray:
-        return self.head.lead_field(self.places, self.contacts.position, self.depth, some)
-
-
 class DipoleRecorder:
     """Current dipole moments, nA um, of groups of cells, written while the run goes on.
 
@@ -193,7 +156,7 @@ class DipoleRecorder:
         """Go on with the same cells in a network with other electrodes or parameters."""
         spec, sampling = self._when
         self.sums = CurrentSums(
-            spec, network, simulation, sampling, weigh=_from_the_soma, group=self._group
+            spec, network, simulation, sampling, through=_as_turned, group=self._group
         )
         self.probes = self.sums.probes
 
@@ -227,11 +190,9 @@ class DipoleRecorder:
         self.report.close()
 
 
-def _from_the_soma(
-    chosen: Chosen, model: CompiledCell, start: FloatArray, end: FloatArray
-) -> FloatArray:
-    middle = 0.5 * (start + end)
-    return middle - middle[model.soma]
+def _as_turned(cells: list[Chosen], turn: FloatArray) -> FloatArray:
+    """Moments along x, y and z."""
+    return turn.transpose(0, 2, 1)
 
 
 def _gids(simulation: Simulation, cells: list[Chosen]) -> list[int]:

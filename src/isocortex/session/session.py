@@ -293,8 +293,10 @@ def prepare(
             files.check(goes_on=start is not None and not start.branches)
     with ranks.together():
         step = start.saved.state.step if start else 0
-        changes, simulation = simulation.changes, whole.at(step)
-        overrides, settings = whole.simulation.overrides, whole.settings_of(simulation)
+        changes, overrides = simulation.changes, simulation.overrides
+        nodes = simulation.circuit.nodes  # as they were read
+        simulation = whole.at(step)
+        settings = whole.settings_of(simulation)
         del whole  # with its synapses, unless the network is to be built from them again
         network = build(simulation, options, ranks)
         state = start.state(network, settings, ranks) if start else None
@@ -335,8 +337,11 @@ def prepare(
         names = {name: getattr(options, name) for name in ("precision", "integrator", "engine")}
         names["ranks"] = ranks.size
         facts = facts_of(
-            replace(simulation, overrides=overrides), task.network, settings.threads, files, names
-        )
+            replace(
+                simulation, overrides=overrides, circuit=replace(simulation.circuit, nodes=nodes)
+            ),
+            task.network, settings.threads, files, names,
+        )  # fmt: skip
         facts["run"]["changes"] = told_of(changes, touched)
         beginning = {"n_synapses": n_synapses, "setup_seconds": setup, "started": started,
                      "config_text": text}  # fmt: skip

@@ -23,8 +23,10 @@ from isocortex.engine.interface import Settings
 from isocortex.engine.state import CellStates, State
 from isocortex.errors import ConfigError
 from isocortex.hashes import sha256
+from isocortex.mechanisms.release import NUMBERS
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
+from isocortex.network.terminals import KEYS, distinct, numbers_of, paced
 from isocortex.report.netcons import drawn_from
 from isocortex.report.skeleton import Skeleton, rows_in
 from isocortex.session.loop import Run
@@ -222,9 +224,9 @@ def carried(saved: Saved, network: Network, settings: Settings, ranks: Ranks) ->
     """A state as a branch goes on with it in a circuit that may have changed.
 
     Synaptic conductances stay what they are and decay, with the time constants of now; events of
-    spikes that are on their way find the synapses of now. Plastic synapses that release as before
-    have left what they had. Random trains that are the same go on, all others begin at the state's
-    time.
+    spikes that are on their way find the synapses of now. Plastic synapses that release as before,
+    or as a change has it, have left what they had. Random trains that are the same go on, all
+    others begin at the state's time.
 
     Raises
     ------
@@ -295,13 +297,37 @@ def _terminals(
 ) -> FloatArray:
     """Terminals of a state with the numbers that sources and releases have in a network.
 
-    ``source`` is the first column as it is here. Those that are not here are left out.
+    ``source`` is the first column as it is here. Those that are not here are left out. A release
+    that the state has not goes on from those that are the same without changes. Where an axon had
+    several of these, it goes on from the one that a change has made so, if there is one.
     """
-    here = {each.numbers: number for number, each in enumerate(network.releases)}
-    of = [here.get(numbers, -1) for numbers in map(tuple, meaning.releases.tolist())]
-    release = np.array([*of, -1])[table[:, 2].astype(np.int64)]
-    moved = np.column_stack([source, table[:, 1], release, table[:, 3:]])
-    return moved[(source >= 0) & (release >= 0)]
+    now, release = numbers_of(network.releases), table[:, 2].astype(np.int64)
+    parts = [np.zeros((0, table.shape[1]))]
+    for number, candidates in enumerate(_releases_before(meaning, network)):
+        for before in candidates:
+            mine = np.flatnonzero((release == before) & (source >= 0))
+            some = table[mine]
+            some[:, 0], some[:, 2] = source[mine], number
+            numbers = np.broadcast_to(meaning.releases[before], (len(mine), NUMBERS))
+            some[:, KEYS:] = paced(
+                some[:, KEYS:], numbers, np.broadcast_to(now[number], numbers.shape)
+            )
+            parts.append(some)
+    return distinct(np.concatenate(parts))  # the first of each, which is the best
+
+
+def _releases_before(meaning: Meaning, network: Network) -> list[list[int]]:
+    """Of every release of a network those of a state that it goes on from, the best first."""
+    then, now = meaning.releases, numbers_of(network.releases)
+    here = (then[:, None] == now).all(axis=2).any(axis=1)  # some of the network go on with them
+    found = []
+    for number, numbers in enumerate(now):
+        own = np.flatnonzero((then == numbers).all(axis=1)).tolist()
+        without = numbers_of([each for n, each in network.unchanged_releases if n == number])
+        alike = (meaning.unchanged_releases[:, None, 1:] == without).all(axis=2).any(axis=1)
+        others = set(meaning.unchanged_releases[alike, 0].astype(int).tolist()) - set(own)
+        found.append([*own, *sorted(others, key=lambda k: (here[k], k))])
+    return found
 
 
 def _streams(

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from isocortex.arrays import FloatArray
 from isocortex.engine.state import CellStates, Extent, State
 from isocortex.errors import InputError, disk_errors
+from isocortex.mechanisms.release import NUMBERS, Release
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.network import Network
 from isocortex.network.poisson import PoissonSources
@@ -74,6 +75,8 @@ class Meaning:
     unchanged : float64[m, 6], the number of a kinetics, then the five of what its synapses would
         be of without changes; several where changes make different kinetics the same.
     releases : float64[r, 15], the numbers of each release.
+    unchanged_releases : float64[q, 16], as ``unchanged``: the number of a release, then those of
+        what it would be without changes.
     """
 
     populations: list[str]
@@ -83,6 +86,7 @@ class Meaning:
     unchanged: FloatArray
     poisson: PoissonSources
     releases: FloatArray
+    unchanged_releases: FloatArray
 
     @classmethod
     def of(cls, network: Network) -> Meaning:
@@ -90,6 +94,7 @@ class Meaning:
             network.populations, network.source_population, network.source_node_id,
             numbers_of(network.kinetics), unchanged_of(network), network.poisson,
             numbers_of_releases(network.releases),
+            unchanged_releases_of(network.unchanged_releases),
         )  # fmt: skip
 
 
@@ -109,6 +114,12 @@ def unchanged_of(network: Network) -> FloatArray:
     number = np.array([number for number, _ in network.unchanged], float)
     pairs = np.column_stack([number, numbers_of(kinetics for _, kinetics in network.unchanged)])
     return pairs[np.lexsort(pairs.T[::-1])]
+
+
+def unchanged_releases_of(pairs: Iterable[tuple[int, Release]]) -> FloatArray:
+    """float64[q, 16], see :class:`Meaning`."""
+    rows = sorted((float(number), *release.numbers) for number, release in pairs)
+    return np.array(rows).reshape(-1, 1 + NUMBERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,6 +192,7 @@ def write_state(
         "circuit/population": _narrow(meaning.population),
         "circuit/node_id": _narrow(meaning.node_id), "circuit/kinetics": meaning.kinetics,
         "circuit/unchanged": meaning.unchanged, "circuit/releases": meaning.releases,
+        "circuit/unchanged_releases": meaning.unchanged_releases,
         **{f"circuit/poisson/{item.name}": getattr(meaning.poisson, item.name)
            for item in fields(PoissonSources)},
         **more,
@@ -347,13 +359,16 @@ def _meaning(path: Path, populations: list[str]) -> Meaning:
     """
     with _reading(path) as file:
         try:
+            releases = file.get("circuit/releases", np.zeros((0, NUMBERS)))[()]
+            own = np.column_stack([np.arange(len(releases)), releases])
             poisson = {name: item[()] for name, item in file["circuit/poisson"].items()}
             return Meaning(
                 populations, file["circuit/population"][()], file["circuit/node_id"][()],
                 _wide(file["circuit/kinetics"][()], KINETICS),
                 _wide(file["circuit/unchanged"][()], 1 + KINETICS),
                 (PoissonSources if "sigma" in poisson else PoissonSources.steady)(**poisson),
-                file.get("circuit/releases", no_terminals())[()],
+                releases,
+                file.get("circuit/unchanged_releases", own)[()],  # none was changed before
             )  # fmt: skip
         except (KeyError, TypeError, OSError) as error:
             raise _no_state(path, error) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -74,15 +74,15 @@ def _change(values: Any, file: Path, where: str) -> Change:
             continue
         if key not in known or key == "place":
             raise unknown_key(key, known, file, where)
-        default = known[key].default
-        sample = {} if default is MISSING else default
-        given[key] = value if key in NODE_SETS else _like(sample, value, file, f"{where}.{key}")
+        given[key] = value if key in NODE_SETS else _like(known[key], value, file, f"{where}.{key}")
     with located(file, where):
         return made(**given)
 
 
-def _like(sample: Any, value: Any, file: Path, where: str) -> Any:
-    """A value of the type that a field's default has; lists become tuples, whole numbers floats."""
+def _like(item: Field[Any], value: Any, file: Path, where: str) -> Any:
+    """A value of the type that a field has; lists become tuples, whole numbers floats."""
+    sample = {} if item.default is MISSING else item.default
+    optional = value is None and sample is None
     if isinstance(sample, dict):
         wrong = not isinstance(value, dict) or not all(map(_is_number, value.values()))
         what, value = "numbers by parameter", value
@@ -90,11 +90,14 @@ def _like(sample: Any, value: Any, file: Path, where: str) -> Any:
         value = value.split() if isinstance(value, str) else value
         wrong = not isinstance(value, list) or not all(isinstance(v, str) for v in value)
         what, value = "a list of names", value if wrong else tuple(value)
-    elif isinstance(sample, float) or "stop" in where.rsplit(".", 1)[-1]:
-        wrong = not (_is_number(value) or (value is None and sample is None))
+    elif "int" in str(item.type):
+        wrong = not (optional or (isinstance(value, int) and not isinstance(value, bool)))
+        what = "a whole number"
+    elif "float" in str(item.type):
+        wrong = not (_is_number(value) or optional)
         what, value = "a number", value if wrong or value is None else float(value)
     else:
-        wrong = not (isinstance(value, str) or (value is None and sample is None))
+        wrong = not (isinstance(value, str) or optional)
         what = "a text"
     if wrong:
         raise ConfigError(

@@ -6,18 +6,26 @@ import logging
 import math
 
 from isocortex.circuit import Input
-from isocortex.circuit.signals import Noise, OrnsteinUhlenbeck, Ramp, ShotNoise, Sine, Train, held
+from isocortex.circuit.signals import (
+    MOST_EVENTS,
+    SAMPLE,
+    Noise,
+    OrnsteinUhlenbeck,
+    Ramp,
+    ShotNoise,
+    Sine,
+    Train,
+    held,
+)
 from isocortex.sonata.electrodes import electrode
 from isocortex.sonata.input_entry import Entry
 
 logger = logging.getLogger(__name__)
 
-#: Hz times ms: events of a sample of shot noise, a thousand times.
-MOST_EVENTS = 1e5
 #: Where an electrode is, of every input that has one, and what is said of it.
 PLACE = ("section_name", "section_index", "section_dist", "represents_physical_electrode")
-#: ms that each sample of a random course holds for, where nothing is said.
-SAMPLE, NOISE_SAMPLE = 0.25, 0.5
+#: ms that each sample of independent noise holds for.
+NOISE_SAMPLE = 0.5
 
 
 def _times(entry: Entry) -> tuple[float, float]:

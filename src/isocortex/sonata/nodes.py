@@ -77,7 +77,8 @@ def _read_population(root: h5py.Group, name: str, types: Types, path: Path) -> N
             "%s: nodes/%s: %s can be asked for by queries but changes no cell: parameters are read"
             " from dynamics_params alone", path, name, ", ".join(unread),
         )  # fmt: skip
-    return NodePopulation(name, ids, columns, path)
+    of_types = {"node_type_id": types.ids, **types.columns}
+    return NodePopulation(name, ids, columns, path, of_types)
 
 
 def _add_groups(population: h5py.Group, columns: dict[str, Column], n: int, path: Path) -> None:

@@ -199,6 +199,20 @@ def load(typingctx, array, index):
 
 
 @intrinsic
+def load_wide(typingctx, array, index):
+    """The same in double precision: as many numbers as a row of this array has."""
+    vec = Vec(types.float64, ROW_BYTES * 8 // array.dtype.bitwidth)
+
+    def codegen(context, builder, sig, args):
+        value = builder.load(_row_pointer(context, builder, sig, args, vec.lanes))
+        value.align = array.dtype.bitwidth // 8
+        wanted = context.get_value_type(vec)
+        return value if value.type == wanted else builder.fpext(value, wanted)
+
+    return vec(array, index), codegen
+
+
+@intrinsic
 def element(typingctx, array, index):
     """One number of a one-dimensional C array; the index is not checked and may not be negative.
 

@@ -1,4 +1,4 @@
-"""Kinetics that changes make slower or faster, of synapses that are stored and of drawn ones."""
+"""Kinetics and release that changes make others, of synapses that are stored and of drawn ones."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.arrays import FloatArray, IntArray
+from isocortex.arrays import IntArray
 from isocortex.errors import ConfigError
-from isocortex.mechanisms.synapses import Kinetics
+from isocortex.mechanisms.synapses import Kinetics, Pace
 from isocortex.network.drawn.pool import Pool
 from isocortex.network.drawn.tables import Axons, Tables
 from isocortex.network.factors import Factors
@@ -18,21 +18,41 @@ from isocortex.network.factors import Factors
 FIX = "Let the change be about all synapses of these classes, or let synapses be stored."
 
 
-def with_decays(
+def with_paces(
     kinds: Sequence[Kinetics], factors: Factors | None
 ) -> list[tuple[Kinetics, Kinetics]]:
-    """Every kinetics with every decay that changes make of it, and without them.
+    """Every kinetics at every pace that changes make of it, and without them.
 
     They are in the order in which :meth:`Factors.changed` counts.
+
+    Raises
+    ------
+    ConfigError : there are no synapses of such a pace.
     """
-    decays = [1.0] if factors is None else factors.decays.tolist()
-    return [(kind.slower(factor), kind) for kind in kinds for factor in decays]
+    paces = (Pace(),) if factors is None else factors.paces
+    return [(paced(kind, pace), kind) for kind in kinds for pace in paces]
+
+
+def paced(kinetics: Kinetics, pace: Pace) -> Kinetics:
+    """Kinetics at another pace.
+
+    Raises
+    ------
+    ConfigError : there are none.
+    """
+    try:
+        return kinetics.paced(pace)
+    except ValueError as error:
+        raise ConfigError(
+            f"no synapses can be so ({pace}): {error}", field="isocortex.changes",
+            fix="Choose other factors.",
+        ) from error  # fmt: skip
 
 
 def rule_kinds(
     tables: Tables, factors: Factors | None, pool: tuple[Pool, Factors | None] | None, stored: bool
 ) -> IntArray:
-    """int64[rules], the number among :func:`with_decays` that the synapses of each rule have.
+    """int64[rules], the number among :func:`with_paces` that the synapses of each rule have.
 
     Parameters
     ----------
@@ -43,38 +63,35 @@ def rule_kinds(
     ------
     ConfigError : some of what is drawn by one rule is changed and some not.
     """
-    decays = np.ones(1) if factors is None else factors.decays
-    plain = int(np.searchsorted(decays, 1.0)) if 1.0 in decays else 0
-    of_rule = np.full(len(tables.kind), plain)
-    if factors is not None and factors.decay is not None:
-        for rule, found in enumerate(_decays_of_rules(factors, tables.axons)):
+    paces = (Pace(),) if factors is None else factors.paces
+    of_rule = np.full(len(tables.kind), paces.index(Pace()) if Pace() in paces else 0)
+    if factors is not None and factors.pace is not None:
+        for rule, found in enumerate(_paces_of_rules(factors, factors.pace, tables.axons)):
             if len(found) > 1 and not stored:
                 raise ConfigError(
-                    "a change of decay is about some of the synapses that a rule draws",
+                    "a change of kinetics is about some of the synapses that a rule draws",
                     field="isocortex.changes", fix=FIX,
                 )  # fmt: skip
             if found:
                 of_rule[rule] = min(found)
     if pool is not None and not stored:
-        _require_alike(pool, decays[of_rule])
-    return tables.kind * len(decays) + of_rule
+        _require_alike(pool, [paces[k] for k in of_rule])
+    return tables.kind * len(paces) + of_rule
 
 
-def _require_alike(pool: tuple[Pool, Factors | None], of_rule: FloatArray) -> None:
-    """Refuse to draw synapses of shared axons that decay otherwise than those of their rule."""
+def _require_alike(pool: tuple[Pool, Factors | None], of_rule: list[Pace]) -> None:
+    """Refuse to draw synapses of shared axons at another pace than those of their rule."""
     shared, factors = pool
-    own = np.ones(1) if factors is None else factors.decays
-    if len(own) > 1 or (of_rule[np.unique(shared.rule)] != own[0]).any():
+    own = (Pace(),) if factors is None else factors.paces
+    if len(own) > 1 or any(of_rule[rule] != own[0] for rule in np.unique(shared.rule)):
         raise ConfigError(
-            "a change of decay is about connections or the background alone, which are drawn with "
-            "the same kinetics", field="isocortex.changes", fix=FIX,
+            "a change of kinetics is about connections or the background alone, which are drawn "
+            "with the same kinetics", field="isocortex.changes", fix=FIX,
         )  # fmt: skip
 
 
-def _decays_of_rules(factors: Factors, axons: Axons) -> list[set[int]]:
-    """Which of the decays the connections of each rule have."""
-    assert factors.decay is not None
-    number = np.searchsorted(factors.decays, factors.decay)
+def _paces_of_rules(factors: Factors, number: IntArray, axons: Axons) -> list[set[int]]:
+    """Which of the paces (``number`` of groups) the connections of each rule have."""
     group, rules, far = axons.neurons.group, axons.rules.of, axons.projections
     n = len(rules)
     sent = [np.unique(factors.source[group == g]) for g in range(n)]
