@@ -7,15 +7,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.compiling import leaf
 from isocortex.engine.cable import BLOCK, KINETICS, POWER_A, POWER_B, RATIO, SILENT, SLOPE
 from isocortex.engine.exchange import Exchange
 from isocortex.engine.interface import CellSums, FloatArray, IntArray, ProbeTable
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.models import state_rows
-from isocortex.engine.weighted import Weighted, add_columns, weigh, weighted_of
+from isocortex.engine.weighted import Weighted, add_columns, weighted_of
 from isocortex.network.network import Network
 from isocortex.streams import exp
+from isocortex.targets.words import owns
 
 #: What a probe reads: a voltage, a channel's state, a conductance or current of synapses.
 N_ARRAYS = 4
@@ -249,7 +249,6 @@ def _state_row(
     return row
 
 
-@leaf
 def _conductance(synapses, at, step, v):
     """Of the synapses of one row, uS; 0 where a cell has none and others of its block have."""
     A, B, row_kind, kinds, kinetics, lanes = synapses
@@ -260,7 +259,6 @@ def _conductance(synapses, at, step, v):
     return 0.0 if abs(g) <= SILENT else g * _opened(kinetics.block, which, v)
 
 
-@leaf
 def _opened(block, which, v):
     """Share of the channels of one kinetics that magnesium leaves open at a voltage, mV."""
     if block is None:
@@ -269,28 +267,57 @@ def _opened(block, which, v):
     return 1.0 / (1.0 + np.float64(ratio) * exp(-np.float64(slope) * v))
 
 
-@leaf
 def sample(probes, block, late, step, V, S, synapses):
     """Add what the probes of a block read that are due to this step's samples.
 
-    ``late`` is 0 as the step begins, 1 as it ends.
+    ``late`` is 0 as the step begins, 1 as it ends. ``probes`` may be None, which the compiler knows.
     """
-    begin, end, samples = probes.begin, probes.end, probes.samples
+    if probes is None:
+        return
+    begin, end, samples, lanes = probes.begin, probes.end, probes.samples, synapses[-1]
     for g in range(probes.due.shape[1]):
         if not probes.due[step, g]:
             continue
         for k in range(begin[block, late, g, OF_VOLTAGE], end[block, late, g, OF_VOLTAGE]):
-            samples[step, probes.sum[k]] += probes.weight[k] * np.float64(V[probes.element[k]])
+            if owns(probes.element[k], lanes):
+                v = np.float64(V[probes.element[k]])
+                samples[step, probes.sum[k]] += probes.weight[k] * v
         for k in range(begin[block, late, g, OF_STATE], end[block, late, g, OF_STATE]):
-            samples[step, probes.sum[k]] += probes.weight[k] * np.float64(S[probes.element[k]])
+            if owns(probes.element[k], lanes):
+                state = np.float64(S[probes.element[k]])
+                samples[step, probes.sum[k]] += probes.weight[k] * state
         for k in range(begin[block, late, g, OF_CONDUCTANCE], end[block, late, g, OF_CONDUCTANCE]):
-            v = np.float64(V[probes.voltage[k]])
-            held = _conductance(synapses, probes.element[k], step + late, v)
-            samples[step, probes.sum[k]] += probes.weight[k] * held
+            if owns(probes.element[k], lanes):
+                v = np.float64(V[probes.voltage[k]])
+                held = _conductance(synapses, probes.element[k], step + late, v)
+                samples[step, probes.sum[k]] += probes.weight[k] * held
         for k in range(begin[block, late, g, OF_CURRENT], end[block, late, g, OF_CURRENT]):
-            v = np.float64(V[probes.voltage[k]])
-            held = _conductance(synapses, probes.element[k], step + late, v)
-            driving = v - probes.reversal[k]
-            samples[step, probes.sum[k]] += probes.weight[k] * held * driving
+            if owns(probes.element[k], lanes):
+                v = np.float64(V[probes.voltage[k]])
+                held = _conductance(synapses, probes.element[k], step + late, v)
+                driving = v - probes.reversal[k]
+                samples[step, probes.sum[k]] += probes.weight[k] * held * driving
     if late:
-        weigh(probes.weighted, block, probes.due[step], samples[step], V, synapses[-1])
+        _weigh(probes.weighted, block, probes.due[step], samples[step], V, lanes)
+
+
+def _weigh(weighted, block, due, out, V, lanes):
+    """Add the weighted voltages of a block's cells to ``out``, one step's samples."""
+    for k in range(weighted.begin[block], weighted.begin[block + 1]):
+        if not (due[weighted.group[k]] and owns(weighted.element[k], lanes)):
+            continue
+        width, at, v = weighted.width[k], weighted.first[k], weighted.element[k]
+        into, n = weighted.sum[k], weighted.nodes[k]
+        for c in range(0, width - 1, 2):  # two sums at a time, in registers: each waits for itself
+            one, other = out[into + c], out[into + c + 1]
+            for node in range(n):
+                voltage, row = np.float64(V[v + node * lanes]), at + node * width + c
+                one += weighted.weight[row] * voltage
+                other += weighted.weight[row + 1] * voltage
+            out[into + c], out[into + c + 1] = one, other
+        if width % 2:
+            last = out[into + width - 1]
+            for node in range(n):
+                voltage = np.float64(V[v + node * lanes])
+                last += weighted.weight[at + node * width + width - 1] * voltage
+            out[into + width - 1] = last

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.compiling import compiled, leaf
+from isocortex.compiling import compiled
 from isocortex.engine.interface import CellSums, FloatArray, IntArray
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.network.network import Network
@@ -110,26 +110,3 @@ def _add_up(part, total):
         for k in range(part.shape[1] // total.shape[1]):
             for c in range(total.shape[1]):
                 total[step, c] += part[step, k * total.shape[1] + c]
-
-
-@leaf
-def weigh(weighted, block, due, out, V, lanes):
-    """Add the weighted voltages of a block's cells to ``out``, one step's samples."""
-    for k in range(weighted.begin[block], weighted.begin[block + 1]):
-        if not due[weighted.group[k]]:
-            continue
-        width, at, v = weighted.width[k], weighted.first[k], weighted.element[k]
-        into, n = weighted.sum[k], weighted.nodes[k]
-        for c in range(0, width - 1, 2):  # two sums at a time, in registers: each waits for itself
-            one, other = out[into + c], out[into + c + 1]
-            for node in range(n):
-                voltage, row = np.float64(V[v + node * lanes]), at + node * width + c
-                one += weighted.weight[row] * voltage
-                other += weighted.weight[row + 1] * voltage
-            out[into + c], out[into + c + 1] = one, other
-        if width % 2:
-            last = out[into + width - 1]
-            for node in range(n):
-                voltage = np.float64(V[v + node * lanes])
-                last += weighted.weight[at + node * width + width - 1] * voltage
-            out[into + width - 1] = last

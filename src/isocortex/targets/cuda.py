@@ -19,11 +19,10 @@ import numpy as np
 from numba import cuda
 from numba.core import config
 
+from isocortex import streams
 from isocortex.mechanisms import maths
 from isocortex.targets import words
-
-#: Cells of a block: the threads of a warp, and the lanes of a CPU's block in single precision.
-LANES = 32
+from isocortex.targets.gpu import LANES
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 
@@ -131,6 +130,12 @@ def exp(x):
 
 
 @device
+def exp_double(x):
+    """Exponential, of what is recorded."""
+    return math.exp(x)
+
+
+@device
 def log(x):
     """Natural logarithm."""
     return np.float32(math.log(x))
@@ -153,6 +158,7 @@ MEANINGS: dict[Any, Any] = {
     words.add: add, words.element: element, words.broadcast: broadcast,
     words.row_length: row_length, words.owns: owns,
     maths.exp: exp, maths.log: log, maths.absolute: absolute, maths.where: where,
+    streams.exp: exp_double,
 }  # fmt: skip
 
 

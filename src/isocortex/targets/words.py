@@ -78,10 +78,10 @@ def bound(
     names = dict(function.__globals__)
     for name in function.__code__.co_names:
         value = names.get(name)
-        if isinstance(value, FunctionType):
-            if value in meanings:
-                names[name] = meanings[value]
-            elif value.__module__ == function.__module__ and value is not function:
+        if callable(value) and value in meanings:
+            names[name] = meanings[value]
+        elif isinstance(value, FunctionType):
+            if value.__module__ == function.__module__ and value is not function:
                 names[name] = jit(value)
     copy = FunctionType(
         function.__code__, names, function.__name__, function.__defaults__, function.__closure__

@@ -1,0 +1,281 @@
+"""A GPU: its memory, and kernels that run on it; and one that is simulated, for tests.
+
+NVIDIA's driver is all that running a kernel takes: its functions are called under their own names,
+everything on the default stream, in order. A kernel is assembly for whoever compiles it, which the
+driver translates; numba-cuda (:mod:`isocortex.targets.cuda`) is needed only to write that.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from collections.abc import Callable
+from ctypes import byref, c_int, c_size_t, c_uint, c_void_p
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numba.core import config
+
+from isocortex.errors import ConfigError
+
+#: Cells of a block: the threads of a warp, and the lanes of a CPU's block in single precision.
+LANES = 32
+
+#: The driver's numbers: attributes of a GPU, and what may go wrong.
+MAJOR, MINOR, NO_MEMORY, NEWER_TEXT = 75, 76, 2, 222
+
+
+class Launch(Protocol):
+    """A kernel that has been given its arguments, but for the first two."""
+
+    def __call__(self, blocks: int, first: int, last: int) -> None:
+        """Start it on so many blocks of threads."""
+
+
+class Machine(Protocol):
+    """What an engine needs of a GPU; what ``put`` and ``room`` return is an array there."""
+
+    def use(self) -> None:
+        """Before this thread calls anything else."""
+
+    def put(self, array: np.ndarray) -> Any:
+        """Copy it there."""
+
+    def room(self, n: int, dtype: Any) -> Any:
+        """An array that is not written to yet."""
+
+    def write(self, to: Any, array: np.ndarray, at: int = 0) -> None:
+        """Overwrite elements from ``at`` on."""
+
+    def read(self, array: Any, begin: int = 0, end: int | None = None) -> np.ndarray:
+        """A copy of some elements, flat."""
+
+    def free(self, array: Any) -> None:
+        """Give its memory back."""
+
+    def bind(self, function: Callable[[], Any], assembly: Callable[[], Path], arguments: tuple[Any, ...]) -> Launch:
+        """A kernel and its arguments: nested tuples of arrays there, and of numbers.
+
+        Parameters
+        ----------
+        function : returns the kernel as it is written, for who simulates it.
+        assembly : returns the file of what it is compiled to.
+        """
+
+
+class Array(NamedTuple):
+    """An array in a GPU's memory."""
+
+    address: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+class Gpu:
+    """The first GPU.
+
+    Raises
+    ------
+    ConfigError : there is no driver, or no GPU.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._library = ctypes.CDLL(os.environ.get("LIBCUDA", "libcuda.so.1"))
+        except OSError as error:
+            raise ConfigError(
+                "there is no NVIDIA driver (libcuda.so.1) on this machine", field="device",
+                fix="Run on a machine with an NVIDIA GPU, or with device cpu.",
+            ) from error  # fmt: skip
+        device, self._context, count = c_int(), c_void_p(), c_int()
+        status = self._library.cuInit(c_uint(0))
+        if status or self._library.cuDeviceGetCount(byref(count)) or not count.value:
+            raise ConfigError(
+                f"the NVIDIA driver finds no GPU ({self._words(status)})", field="device",
+                fix="See whether nvidia-smi lists one, or run with device cpu.",
+            )  # fmt: skip
+        self._call("cuDeviceGet", byref(device), c_int(0))
+        self._device = device.value
+        self._call("cuDevicePrimaryCtxRetain", byref(self._context), device)
+        self._kernels: dict[Path, tuple[c_void_p, list[int]]] = {}
+        self.use()
+        self.capability = self._attribute(MAJOR), self._attribute(MINOR)
+        name = ctypes.create_string_buffer(100)
+        self._call("cuDeviceGetName", name, c_int(100), device)
+        self.name = name.value.decode()
+
+    def _words(self, status: int) -> str:
+        text = ctypes.c_char_p()
+        self._library.cuGetErrorString(c_int(status), byref(text))
+        return (text.value or b"").decode()
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        """Call the driver.
+
+        Raises
+        ------
+        RuntimeError : with the driver's words.
+        """
+        status = getattr(self._library, name)(*arguments)
+        if status:
+            raise RuntimeError(f"{name}: {status} {self._words(status)}")
+
+    def _attribute(self, number: int) -> int:
+        value = c_int()
+        self._call("cuDeviceGetAttribute", byref(value), c_int(number), c_int(self._device))
+        return value.value
+
+    def use(self) -> None:
+        self._call("cuCtxSetCurrent", self._context)
+
+    def put(self, array: np.ndarray) -> Array:
+        there = self._allocate(array.shape, array.dtype)
+        self.write(there, array)
+        return there
+
+    def room(self, n: int, dtype: Any) -> Array:
+        return self._allocate((n,), np.dtype(dtype))
+
+    def _allocate(self, shape: tuple[int, ...], dtype: np.dtype) -> Array:
+        address, size = c_void_p(), max(int(np.prod(shape)) * dtype.itemsize, 16)
+        status = self._library.cuMemAlloc_v2(byref(address), c_size_t(size))
+        if status == NO_MEMORY:
+            free, total = c_size_t(), c_size_t()
+            self._call("cuMemGetInfo_v2", byref(free), byref(total))
+            raise ConfigError(
+                f"{self.name} has {free.value / 1e9:.1f} of its {total.value / 1e9:.1f} GB free, "
+                f"and the next array takes {size / 1e9:.1f}", field="device",
+                fix="Make the circuit smaller, take a GPU with more memory, or run with device "
+                "cpu.",
+            )  # fmt: skip
+        if status:
+            raise RuntimeError(f"cuMemAlloc: {status} {self._words(status)}")
+        return Array(address.value or 0, shape, dtype)
+
+    def write(self, to: Array, array: np.ndarray, at: int = 0) -> None:
+        array = np.ascontiguousarray(array, to.dtype)
+        if array.nbytes:
+            address = c_void_p(to.address + at * to.dtype.itemsize)
+            source = c_void_p(array.ctypes.data)
+            self._call("cuMemcpyHtoD_v2", address, source, c_size_t(array.nbytes))
+
+    def read(self, array: Array, begin: int = 0, end: int | None = None) -> np.ndarray:
+        end = int(np.prod(array.shape)) if end is None else end
+        out = np.empty(end - begin, array.dtype)
+        if out.nbytes:
+            address = c_void_p(array.address + begin * array.dtype.itemsize)
+            target = c_void_p(out.ctypes.data)
+            self._call("cuMemcpyDtoH_v2", target, address, c_size_t(out.nbytes))
+        return out
+
+    def free(self, array: Array) -> None:
+        self._call("cuMemFree_v2", c_void_p(array.address))
+
+    def bind(self, function: Callable[[], Any], assembly: Callable[[], Path], arguments: tuple[Any, ...]) -> Launch:
+        path = assembly()
+        if path not in self._kernels:
+            self._kernels[path] = self._load(path)
+        function, sizes = self._kernels[path]
+        values = list(flattened((0, 0, *arguments)))
+        if sizes != [ctypes.sizeof(value) for value in values]:
+            raise RuntimeError(f"{path} is a kernel with other parameters")
+        return _Launch(self, function, values)
+
+    def _load(self, path: Path) -> tuple[c_void_p, list[int]]:
+        """The kernel in the GPU's own code, and the bytes of its parameters."""
+        text, module, function = path.read_text(encoding="utf-8"), c_void_p(), c_void_p()
+        status = self._library.cuModuleLoadData(byref(module), text.encode() + b"\0")
+        if status == NEWER_TEXT:
+            version = c_int()
+            self._call("cuDriverGetVersion", byref(version))
+            major, minor = version.value // 1000, version.value % 1000 // 10
+            raise ConfigError(
+                f"the driver is of CUDA {major}.{minor}, older than the compiler of the kernels",
+                field="device", fix="Take a driver of CUDA 12.9 or newer.",
+            )  # fmt: skip
+        if status:
+            raise RuntimeError(f"{path}: {status} {self._words(status)}")
+        entry = re.search(r"\.entry\s+([\w$]+)\s*\((.*?)\)", text, re.DOTALL)
+        assert entry is not None
+        self._call("cuModuleGetFunction", byref(function), module, entry[1].encode())
+        return function, [int(n) // 8 for n in re.findall(r"\.param \.[a-z](\d+)", entry[2])]
+
+
+class _Launch:
+    """See :class:`Launch`."""
+
+    def __init__(self, gpu: Gpu, function: c_void_p, values: list[Any]) -> None:
+        self._gpu, self._function, self._values = gpu, function, values
+        self._pointers = (c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
+        self._one, self._lanes = c_uint(1), c_uint(LANES)
+
+    def __call__(self, blocks: int, first: int, last: int) -> None:
+        self._values[0].value, self._values[1].value = first, last
+        one, none = self._one, c_void_p(0)
+        self._gpu._call(
+            "cuLaunchKernel", self._function, c_uint(blocks), one, one, self._lanes, one, one,
+            c_uint(0), none, self._pointers, none,
+        )  # fmt: skip
+
+
+def flattened(value: Any) -> Any:
+    """Arguments as Numba's kernels take them: an array is five words, its shape and its strides."""
+    word = ctypes.c_int64
+    if isinstance(value, Array):
+        size, n = value.dtype.itemsize, int(np.prod(value.shape))
+        yield from (c_void_p(0), c_void_p(0), word(n), word(size), c_void_p(value.address))
+        yield from (word(length) for length in value.shape)
+        for k in range(len(value.shape)):
+            yield word(size * int(np.prod(value.shape[k + 1 :])))
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from flattened(part)
+    elif value is None:
+        yield c_void_p(0)
+    elif isinstance(value, int):
+        yield word(value)
+    elif isinstance(value, np.float32):
+        yield ctypes.c_float(float(value))
+    else:
+        raise TypeError(f"{value!r} cannot be given to a kernel")
+
+
+class Simulated:
+    """A GPU that numba-cuda simulates: ``NUMBA_ENABLE_CUDASIM=1``."""
+
+    name, capability = "simulated GPU", (9, 0)
+
+    def use(self) -> None:
+        pass
+
+    def put(self, array: np.ndarray) -> np.ndarray:
+        return array.copy()
+
+    def room(self, n: int, dtype: Any) -> np.ndarray:
+        return np.zeros(n, dtype)
+
+    def write(self, to: np.ndarray, array: np.ndarray, at: int = 0) -> None:
+        to.reshape(-1)[at : at + array.size] = array.reshape(-1)
+
+    def read(self, array: np.ndarray, begin: int = 0, end: int | None = None) -> np.ndarray:
+        return array.reshape(-1)[begin:end].copy()
+
+    def free(self, array: np.ndarray) -> None:
+        pass
+
+    def bind(self, function: Callable[[], Any], assembly: Callable[[], Path], arguments: tuple[Any, ...]) -> Launch:
+        from numba import cuda
+
+        kernel = cuda.jit(function())
+
+        def launch(blocks: int, first: int, last: int) -> None:
+            kernel[blocks, LANES](first, last, *arguments)
+
+        return launch
+
+
+def machine() -> Gpu | Simulated:
+    """The first GPU, or a simulated one where that is asked for."""
+    return Simulated() if config.ENABLE_CUDASIM else Gpu()
