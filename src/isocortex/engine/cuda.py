@@ -16,7 +16,9 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,7 +75,8 @@ class CudaEngine(CpuEngine):
         self._machine: Machine = machine()
         self._there = _Resident(self._machine)
         self._on_host = True  # the states in the host's arrays are those of now
-        super().__init__(network, settings, exchange)
+        others = max(settings.threads - 1, 1)  # this thread speaks to the GPU
+        super().__init__(network, replace(settings, threads=others), exchange)
 
     def _lanes(self, dtype: np.dtype) -> int:
         return LANES
@@ -355,7 +358,8 @@ def _compile(
         )  # fmt: skip
     from isocortex.targets import cuda
 
-    return cuda.ptx(module().advance_blocks, (0, 0, *_examples(arguments)), capability)
+    text = cuda.ptx(module().advance_blocks, (0, 0, *_examples(arguments)), capability)
+    return re.sub(r"(?m)^\s*\.common .*NumbaEnv.*\n", "", text)  # of printing, which none does
 
 
 def _examples(value: Any) -> Any:

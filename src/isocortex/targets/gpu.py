@@ -178,10 +178,9 @@ class Gpu:
         if path not in self._kernels:
             self._kernels[path] = self._load(path)
         function, sizes = self._kernels[path]
-        values = list(flattened((0, 0, *arguments)))
-        if sizes != [ctypes.sizeof(value) for value in values]:
+        if sizes != sizes_of(arguments):
             raise RuntimeError(f"{path} is a kernel with other parameters")
-        return _Launch(self, function, values)
+        return _Launch(self, function, list(flattened((0, 0, *arguments))))
 
     def _load(self, path: Path) -> tuple[c_void_p, list[int]]:
         """The kernel in the GPU's own code, and the bytes of its parameters."""
@@ -197,10 +196,9 @@ class Gpu:
             )  # fmt: skip
         if status:
             raise RuntimeError(f"{path}: {status} {self._words(status)}")
-        entry = re.search(r"\.entry\s+([\w$]+)\s*\((.*?)\)", text, re.DOTALL)
-        assert entry is not None
-        self._call("cuModuleGetFunction", byref(function), module, entry[1].encode())
-        return function, [int(n) // 8 for n in re.findall(r"\.param \.[a-z](\d+)", entry[2])]
+        entry, sizes = parameters_of(text)
+        self._call("cuModuleGetFunction", byref(function), module, entry.encode())
+        return function, sizes
 
 
 class _Launch:
@@ -218,6 +216,18 @@ class _Launch:
             "cuLaunchKernel", self._function, c_uint(blocks), one, one, self._lanes, one, one,
             c_uint(0), none, self._pointers, none,
         )  # fmt: skip
+
+
+def parameters_of(assembly: str) -> tuple[str, list[int]]:
+    """The name of a kernel, and the bytes of each parameter."""
+    entry = re.search(r"\.entry\s+([\w$]+)\s*\((.*?)\)", assembly, re.DOTALL)
+    assert entry is not None
+    return entry[1], [int(n) // 8 for n in re.findall(r"\.param \.[a-z](\d+)", entry[2])]
+
+
+def sizes_of(arguments: tuple[Any, ...]) -> list[int]:
+    """What they should be for these arguments after the first two."""
+    return [ctypes.sizeof(value) for value in flattened((0, 0, *arguments))]
 
 
 def flattened(value: Any) -> Any:
