@@ -35,7 +35,7 @@ class Elsewhere:
     ``found`` are the files of the kernels.
     """
 
-    name, capability = "GPU elsewhere", (9, 0)
+    capability, shared, simulated = (9, 0), 226 * 1024, False
 
     def __init__(self) -> None:
         self.found: list[Path] = []
@@ -60,12 +60,12 @@ class Elsewhere:
     def free(self, array: Any) -> None:
         pass
 
-    def bind(self, function: Any, assembly: Any, arguments: tuple[Any, ...]) -> Any:
+    def bind(self, kernel: Any, assembly: Path, arguments: tuple[Any, ...]) -> Any:
         from isocortex.targets.gpu import parameters_of, sizes_of
 
-        self.found.append(assembly())
-        if parameters_of(self.found[-1].read_text())[1] != sizes_of(arguments):
-            raise RuntimeError(f"{self.found[-1]} has other parameters than it will be given")
+        if parameters_of(assembly.read_text())[1] != sizes_of(arguments):
+            raise RuntimeError(f"{assembly} has other parameters than it will be given")
+        self.found.append(assembly)
         return lambda blocks, first, last: None
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from neurons import random_tree, wire
 
+from isocortex.cells.compiled import MechanismTable
 from isocortex.circuit.signals import Pulses
 from isocortex.engine.interface import CellSums, ProbeTable, Settings, Variable
 from isocortex.mechanisms.release import tsodyks_markram
@@ -17,7 +18,7 @@ from isocortex.network.network import CurrentSource, Network, PointNeurons, Spik
 
 DT, N_CELLS, WINDOW = 0.1, 34, 9
 N_STEPS = 3 * WINDOW
-CASES = ("backward euler", "crank-nicolson", "gap junctions")
+CASES = ("backward euler", "crank-nicolson", "gap junctions", "straight")
 DELAY = 0.9
 
 
@@ -29,11 +30,39 @@ def settings_of(case: str, device: str) -> Settings:
     )  # fmt: skip
 
 
+def straight_network() -> Network:
+    """Blocks of a model with channels at its soma, two kinds of synapses, and an electrode."""
+    rng = np.random.default_rng(3)
+    model = random_tree(4, 24, ("CaDynamics", "Ca_LVA", "Kv3_1", "NaTs"))
+    mechanisms = {
+        name: MechanismTable(np.zeros(1, np.int32), {k: v[:1] for k, v in table.parameters.items()})
+        for name, table in model.mechanisms.items()
+    }
+    model = replace(model, mechanisms=mechanisms)
+    nodes, n_virtual, n = np.flatnonzero(model.area > 0), 40, 67
+    synapses = [
+        (n + int(rng.integers(n_virtual)), cell, int(rng.choice(nodes)), k % 2,
+         (3e-3, 1e-3)[k % 2] * rng.uniform(0.5, 1.5), DELAY + 0.1 * int(rng.integers(3)))
+        for cell in range(n) for k in range(12)
+    ]  # fmt: skip
+    synapses += [(int(rng.integers(n)), cell, 0, 0, 3e-3, DELAY) for cell in range(n)]
+    n_spikes = 60 * N_STEPS
+    trains = SpikeTrains(
+        n + rng.integers(0, n_virtual, n_spikes),
+        np.sort(rng.uniform(0.0, DT * N_STEPS, n_spikes)),
+    )
+    kinetics = [exp2syn(1.0, 3.0, 0.0), exp2syn(2.7, 15.0, -70.0)]
+    network = wire([model], [0] * n, synapses, kinetics, n_virtual=n_virtual, trains=trains)
+    return replace(network, currents=[CurrentSource(1, 0, Pulses([0.2], [0.3], [1.0]))])
+
+
 def network_of(case: str) -> Network:
     """Two blocks of a model and one of another with all mechanisms, and all that acts on cells.
 
     The cells of the last block are its lanes' first ones, others have nothing in them.
     """
+    if case == "straight":
+        return straight_network()
     rng = np.random.default_rng(3)
     models = [random_tree(1, 9, ("CaDynamics", "Ca_LVA", "Kv3_1", "NaTs")), random_tree(2, 9)]
     cell_model = np.arange(N_CELLS) % 33 == 32
@@ -106,10 +135,11 @@ def table() -> ProbeTable:
     )  # fmt: skip
 
 
-def left_by(engine, n_steps: int = N_STEPS) -> dict[str, np.ndarray]:
+def left_by(engine, case: str, n_steps: int = N_STEPS) -> dict[str, np.ndarray]:
     """What an engine makes of its network, recorded from the second window on."""
     pieces = [engine.advance(WINDOW)]
-    engine.record(table())
+    if case != "straight":
+        engine.record(table())
     pieces.append(engine.advance(WINDOW))
     kept = engine.state()
     pieces.append(engine.advance(n_steps - 2 * WINDOW))
@@ -123,17 +153,20 @@ def left_by(engine, n_steps: int = N_STEPS) -> dict[str, np.ndarray]:
         "soma": end,
         "soma again": engine.soma_voltage(),
         "samples again": again.samples,
-        "voltage": np.concatenate([engine.voltage(cell) for cell in range(N_CELLS)]),
+        "voltage": np.concatenate([engine.voltage(cell) for cell in range(engine.network.n_cells)]),
         "events": np.array(engine.n_events),
     }
 
 
-def simulate(path: str) -> None:
+def simulate(path: str, cases: tuple[str, ...] = CASES) -> None:
     """The GPU engine on all cases, on a GPU or in numba-cuda's simulator if that is on."""
-    from isocortex.engine.cuda import CudaEngine
+    from isocortex.engine import cuda
+    from isocortex.engine.straight import choice
 
+    choice.MANY = cuda.MANY = 1
     left = {}
-    for case in CASES:
-        engine = CudaEngine(network_of(case), settings_of(case, "cuda"))
-        left |= {f"{case} {key}": value for key, value in left_by(engine).items()}
+    for case in cases:
+        engine = cuda.CudaEngine(network_of(case), settings_of(case, "cuda"))
+        found = left_by(engine, case) | {"straight": np.array(len(engine._straight))}
+        left |= {f"{case} {key}": value for key, value in found.items()}
     np.savez(path, **left)

@@ -101,7 +101,7 @@ def write_case(model, folder: Path, windows: tuple[int, int] = (12, 120)) -> Non
     from isocortex.engine.layout.arrangement import numerics_of
     from isocortex.engine.layout.kinetics import KineticsTables
     from kernels import workload as w
-    from kernels.plan import Plan
+    from isocortex.engine.straight.plan import Plan
 
     name, out = model.name, {}
     settings = Settings(dt=w.DT, precision="single")
@@ -172,7 +172,7 @@ def kernel_of(variant: Variant, model, folder: Path):
     from isocortex.engine.layout.models import regions_of
     from kernels import shared, straight
     from kernels.cases import Case
-    from kernels.plan import Plan
+    from isocortex.engine.straight.plan import Plan
     from kernels.text import module_of
 
     case = Case(folder, model.name)

@@ -32,6 +32,7 @@ from isocortex.engine.interface import (
     Settings,
 )
 from isocortex.engine.layout.arrangement import (
+    Arrangement,
     allocate,
     arrange,
     field_patterns,
@@ -76,7 +77,7 @@ class CpuEngine:
         dtype = require_precision(settings.precision).real
         self.settings, self.window = settings, network.window(settings.dt)
         self.clock, self.step, self.n_events = Clock(settings.dt), 0, 0
-        laid = self.laid = arrange(network, settings, self._lanes(dtype), dtype)
+        laid = self.laid = self._arrange(network, dtype)
         self.shares, found = deal_out(network, laid, settings, self.window, self.on_device)
         states = allocate(laid)
         # not even part 0 runs on the main thread: Ctrl-C would raise inside machine code
@@ -110,9 +111,9 @@ class CpuEngine:
         self.advance(0)
         self.compile_seconds = time.perf_counter() - started
 
-    def _lanes(self, dtype: np.dtype) -> int:
-        """Cells of a block."""
-        return lanes(dtype)
+    def _arrange(self, network: Network, dtype: np.dtype) -> Arrangement:
+        """Where every number goes."""
+        return arrange(network, self.settings, lanes(dtype), dtype)
 
     def _kernels(self) -> IntArray:
         """Address of every block's kernel, compiled or loaded from the cache."""

@@ -6,41 +6,37 @@ blocks to this thread, which meets them twice a window: it hands the events to t
 kernels, and brings back the spikes. States stay on the GPU; they come to the host's arrays when
 somebody asks for them.
 
-A kernel (``window_cuda.py.txt``) is of a channel family, as on the CPU, and takes every mechanism
-and circuit. What is faster for some models only, straight-line code of one model, would stand
-beside it in :meth:`CudaEngine._kernels_of_blocks`: whose blocks they advance is the kernels' own matter.
+A kernel is of a channel family, as on the CPU, and takes every mechanism and circuit
+(``window_cuda.py.txt``); or it is straight-line code of one model with many cells
+(:mod:`isocortex.engine.straight`), which is several times faster and takes blocks on which nothing
+acts but synapses, and of which nothing is recorded. Both have the same arguments.
 """
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
-import re
-from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from isocortex.compiling import texts
 from isocortex.engine import snapshot
+from isocortex.engine.assembly import Kernel, assemblies
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.exchange import Exchange
-from isocortex.engine.family import Family, cache_folder, family_module, family_source
+from isocortex.engine.family import family_source
 from isocortex.engine.interface import FloatArray, IntArray, ProbeTable, Settings
+from isocortex.engine.layout.arrangement import Arrangement, arrange
 from isocortex.engine.meeting import dismiss, dismissed, meet
 from isocortex.engine.parts import Electrodes, Events, Shared
 from isocortex.engine.sampling import Probes
 from isocortex.engine.state import State
+from isocortex.engine.straight.choice import MANY, straight_kernels
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
-from isocortex.targets.gpu import LANES, Array, Launch, Machine, machine
-
-#: What compiles kernels.
-INSTALL = "pip install 'isocortex[cuda]'"
+from isocortex.targets.gpu import LANES, Machine, machine
 
 
 class Spikes(NamedTuple):
@@ -78,8 +74,8 @@ class CudaEngine(CpuEngine):
         others = max(settings.threads - 1, 1)  # this thread speaks to the GPU
         super().__init__(network, replace(settings, threads=others), exchange)
 
-    def _lanes(self, dtype: np.dtype) -> int:
-        return LANES
+    def _arrange(self, network: Network, dtype: np.dtype) -> Arrangement:
+        return arrange(network, self.settings, LANES, dtype, MANY)
 
     def _kernels(self) -> IntArray:
         """None of the threads'; room for what the GPU works with."""
@@ -96,11 +92,13 @@ class CudaEngine(CpuEngine):
         first = self._machine.put(np.zeros(n_blocks, np.int64))
         last = self._machine.put(np.zeros(n_blocks, np.int64))
         self._events = Events(first, last, *self._room_for_events(1024))
-        families = self.laid.tables.family
-        self._families = [
-            (family, np.flatnonzero([families[m] == family for m in self.laid.blocks.model]))
-            for family in dict.fromkeys(families[m] for m in self.laid.blocks.model.tolist())
-        ]
+        self._straight = straight_kernels(
+            self.network, self.laid, self.settings, self.shared.kinetics, self.window,
+            self._machine.shared,
+        )  # fmt: skip
+        self._groups: list[tuple[Kernel, IntArray]] = []
+        self._files: list[Path | None] = []
+        self._recorded = False
         return self.shared.kernel
 
     def _room_for_events(self, n: int) -> tuple[Any, Any, Any]:
@@ -126,24 +124,44 @@ class CudaEngine(CpuEngine):
             self._there.of(shared.layout, "layout"), self._there.of(shared.states, "states"),
             self._there.of(shared.kinetics, "kinetics"), self._work, shared.numerics,
         )  # fmt: skip
+        self._group(_acted_on(electrodes, probes))
         self._bind()
+
+    def _group(self, special: NDArray[np.bool_]) -> None:
+        """Which kernel advances which blocks; no straight one those that are ``special``."""
+        model = self.laid.blocks.model
+        straight = np.isin(model, list(self._straight)) & ~special
+        groups = []
+        of_family: dict[str, list[int]] = {}
+        for m in np.unique(model[~straight]).tolist():
+            source = family_source(self.laid.tables.family[m], self.settings.second_order, "cuda")
+            of_family.setdefault(source, []).append(m)
+        for source, models in of_family.items():
+            groups.append((Kernel(source), np.flatnonzero(np.isin(model, models) & ~straight)))
+        for m in np.unique(model[straight]).tolist():
+            groups.append((self._straight[m], np.flatnonzero((model == m) & straight)))
+        same = len(groups) == len(self._groups) and all(
+            one[0] == other[0] and np.array_equal(one[1], other[1])
+            for one, other in zip(groups, self._groups, strict=True)
+        )
+        if same and self._recorded == (self._bound[2] is not None):
+            return
+        self._groups, self._recorded = groups, self._bound[2] is not None
+        self._files = [None] * len(self._groups)
+        if not self._machine.simulated:
+            chosen = self._there.of(self._groups[0][1], "chosen0") if self._groups else None
+            self._files = assemblies(
+                [kernel for kernel, _ in self._groups], (chosen, self._events, *self._bound),
+                self._machine.capability, self.settings.threads,
+            )  # fmt: skip
 
     def _bind(self) -> None:
         """Give kernels their arguments."""
-        self._launches = [
-            (self._kernels_of_blocks(family, self._there.of(blocks, f"chosen{k}")), len(blocks))
-            for k, (family, blocks) in enumerate(self._families)
-        ]
-
-    def _kernels_of_blocks(self, family: Family, chosen: Any) -> Launch:
-        """What advances the chosen blocks, which are of one family."""
-        second_order = self.settings.second_order
-        arguments = (chosen, self._events, *self._bound)
-        return self._machine.bind(
-            lambda: family_module(family, second_order, "cuda").advance_blocks,
-            lambda: assembly(family, second_order, arguments, self._machine.capability),
-            arguments,
-        )
+        self._launches = []
+        for k, ((kernel, blocks), file) in enumerate(zip(self._groups, self._files, strict=True)):
+            chosen = self._there.of(blocks, f"chosen{k}")
+            arguments = (chosen, self._events, *self._bound)
+            self._launches.append((self._machine.bind(kernel, file, arguments), len(blocks)))
 
     def _meanwhile(self, n_windows: int) -> None:
         """Advance the blocks for the threads, which wait for it at every window's end."""
@@ -255,6 +273,15 @@ class CudaEngine(CpuEngine):
         return block.reshape(-1, LANES)[:, self.laid.blocks.cell_lane[cell]].astype(np.float64)
 
 
+def _acted_on(electrodes: Electrodes, probes: Probes) -> NDArray[np.bool_]:
+    """bool[blocks], where electrodes, fields or gap junctions act, or something is recorded."""
+    special = (np.diff(electrodes.ptr) > 0) | (np.diff(electrodes.fields.first) > 0)
+    if electrodes.gaps is not None:
+        special |= np.diff(electrodes.gaps.first) > 0
+    read = (probes.end > probes.begin).reshape(len(special), -1).any(axis=1)
+    return special | read | (np.diff(probes.weighted.begin) > 0)
+
+
 def require_possible(settings: Settings, exchange: Exchange | None) -> None:
     """Refuse what the GPU engine does not do.
 
@@ -314,59 +341,3 @@ def _memory(address: int, n: int, dtype: np.dtype) -> np.ndarray:
     """An array of which compiled code has told the address."""
     raw = (ctypes.c_char * (n * dtype.itemsize)).from_address(address)
     return np.frombuffer(raw, dtype)
-
-
-def assembly(
-    family: Family, second_order: bool, arguments: tuple[Any, ...], capability: tuple[int, int]
-) -> Path:
-    """The file of a family's kernel for a GPU of this compute capability, written if need be.
-
-    It follows from the texts alone, whatever wrote it: so it may be brought along from elsewhere.
-
-    Raises
-    ------
-    ConfigError : it was not written yet, and the extra is not installed that does so.
-    """
-    source = family_source(family, second_order, "cuda")
-    told = f"{texts()}{source}{_kinds(arguments)}{capability}"
-    path = cache_folder() / f"kernel_{hashlib.sha256(told.encode()).hexdigest()[:16]}.ptx"
-    if not path.exists():
-        written = _compile(lambda: family_module(family, second_order, "cuda"), arguments, capability)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(f".{os.getpid()}.tmp")
-        draft.write_text(written, encoding="utf-8")
-        draft.replace(path)
-    return path
-
-
-def _kinds(value: Any) -> str:
-    """What a kernel's arguments are, without what they hold."""
-    if isinstance(value, (Array, np.ndarray)):
-        return f"{value.dtype}{len(value.shape)}"
-    if isinstance(value, tuple):
-        return f"({','.join(map(_kinds, value))})"
-    return type(value).__name__
-
-
-def _compile(
-    module: Callable[[], Any], arguments: tuple[Any, ...], capability: tuple[int, int]
-) -> str:
-    if find_spec("numba_cuda") is None:
-        raise ConfigError(
-            "the GPU's kernels are not compiled yet, and what compiles them is not installed",
-            field="device", fix=f"Install it: {INSTALL}.",
-        )  # fmt: skip
-    from isocortex.targets import cuda
-
-    text = cuda.ptx(module().advance_blocks, (0, 0, *_examples(arguments)), capability)
-    return re.sub(r"(?m)^\s*\.common .*NumbaEnv.*\n", "", text)  # of printing, which none does
-
-
-def _examples(value: Any) -> Any:
-    """The arguments of a kernel as the compiler takes them."""
-    if isinstance(value, Array):
-        return np.empty((1,) * len(value.shape), value.dtype)
-    if isinstance(value, tuple):
-        parts = map(_examples, value)
-        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
-    return value

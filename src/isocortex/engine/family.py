@@ -207,9 +207,14 @@ def {kind}_{index}(V, v0, D, R, S, s0, P, p0, first, last, region_node, lanes, d
     return head + "".join(f"        {line}\n" for line in lines)
 
 
+@cache
 def family_source(family: Family, second_order: bool, target: str = "simd") -> str:
     """Python source of the family's kernel for a machine: "simd" (CPU) or "cuda" (GPU)."""
-    template = (Path(__file__).parent / WINDOWS[target]).read_text()
+    return with_channels((Path(__file__).parent / WINDOWS[target]).read_text(), family, second_order)
+
+
+def with_channels(template: str, family: Family, second_order: bool) -> str:
+    """A kernel's text with the functions of a family's channels, and calls of them, in it."""
     names = sorted({name for region in family for name in region})
     imports = "\n".join(f"from {DENSITY[n].__module__} import {n}" for n in names)
     functions = "\n".join(
@@ -244,9 +249,8 @@ def cache_folder() -> Path:
 
 
 @cache
-def family_module(family: Family, second_order: bool, target: str = "simd") -> ModuleType:
-    """The generated module of a family, written to the cache folder if it is not there."""
-    source = family_source(family, second_order, target)
+def module_of(source: str) -> ModuleType:
+    """A generated module, written to the cache folder if it is not there."""
     name = "family_" + hashlib.sha256((fingerprint() + source).encode()).hexdigest()[:16]
     path = cache_folder() / f"{name}.py"
     if not path.exists():
@@ -271,7 +275,7 @@ def family_kernel(
     options: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
     compile_ = numba.cfunc(numba.int64(*arguments), cache=True, **options)
     try:
-        kernel = compile_(family_module(family, second_order).advance_block)
+        kernel = compile_(module_of(family_source(family, second_order)).advance_block)
     except NumbaError as error:
         own = sorted({name for region in family for name in region if DENSITY.is_own(name)})
         if not own:

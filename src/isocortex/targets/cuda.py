@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import PackageNotFoundError, files
+from shutil import which
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
@@ -186,6 +188,18 @@ def jit(function: FunctionType) -> Any:
 
 
 MEANINGS[maths.exprelr] = jit(maths.exprelr)
+
+
+def assembler() -> str | None:
+    """NVIDIA's, which translates assembly for one GPU; None where it is not installed."""
+    for package in ("nvidia-cuda-nvcc-cu12", "nvidia-cuda-nvcc"):
+        try:
+            found = [file for file in files(package) or () if file.name == "ptxas"]
+        except PackageNotFoundError:
+            continue
+        if found:
+            return str(found[0].locate())
+    return which("ptxas")
 
 
 def ptx(

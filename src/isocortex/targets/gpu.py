@@ -1,7 +1,7 @@
 """A GPU: its memory, and kernels that run on it; and one that is simulated, for tests.
 
 NVIDIA's driver is all that running a kernel takes: its functions are called under their own names,
-everything on the default stream, in order. A kernel is assembly for whoever compiles it, which the
+copies happen in order, and kernels between them side by side. A kernel is assembly for whoever compiles it, which the
 driver translates; numba-cuda (:mod:`isocortex.targets.cuda`) is needed only to write that.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from collections.abc import Callable
 from ctypes import byref, c_int, c_size_t, c_uint, c_void_p
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -24,7 +23,11 @@ from isocortex.errors import ConfigError
 LANES = 32
 
 #: The driver's numbers: attributes of a GPU, and what may go wrong.
-MAJOR, MINOR, NO_MEMORY, NEWER_TEXT = 75, 76, 2, 222
+MAJOR, MINOR, SHARED, NO_MEMORY, NEWER_TEXT = 75, 76, 97, 2, 222
+#: Attributes of a kernel.
+MOST_SHARED, CARVEOUT = 8, 9
+#: Kernels of small models that run side by side; what is on none of these waits for all of them.
+STREAMS = 16
 
 
 class Launch(Protocol):
@@ -34,8 +37,30 @@ class Launch(Protocol):
         """Start it on so many blocks of threads."""
 
 
+class Written(Protocol):
+    """A kernel: as it is written, warps of a block of threads, bytes of their shared memory."""
+
+    @property
+    def function(self) -> Any: ...
+    @property
+    def warps(self) -> int: ...
+    @property
+    def shared(self) -> int: ...
+
+
 class Machine(Protocol):
-    """What an engine needs of a GPU; what ``put`` and ``room`` return is an array there."""
+    """What an engine needs of a GPU; what ``put`` and ``room`` return is an array there.
+
+    Attributes
+    ----------
+    capability : the GPU's.
+    shared : bytes of shared memory that a block of threads may have.
+    simulated : kernels run as they are written.
+    """
+
+    capability: tuple[int, int]
+    shared: int
+    simulated: bool
 
     def use(self) -> None:
         """Before this thread calls anything else."""
@@ -55,13 +80,12 @@ class Machine(Protocol):
     def free(self, array: Any) -> None:
         """Give its memory back."""
 
-    def bind(self, function: Callable[[], Any], assembly: Callable[[], Path], arguments: tuple[Any, ...]) -> Launch:
+    def bind(self, kernel: Written, assembly: Path | None, arguments: tuple[Any, ...]) -> Launch:
         """A kernel and its arguments: nested tuples of arrays there, and of numbers.
 
         Parameters
         ----------
-        function : returns the kernel as it is written, for who simulates it.
-        assembly : returns the file of what it is compiled to.
+        assembly : the file of what it is compiled to; None for who simulates it.
         """
 
 
@@ -80,6 +104,8 @@ class Gpu:
     ------
     ConfigError : there is no driver, or no GPU.
     """
+
+    simulated = False
 
     def __init__(self) -> None:
         try:
@@ -102,6 +128,10 @@ class Gpu:
         self._kernels: dict[Path, tuple[c_void_p, list[int]]] = {}
         self.use()
         self.capability = self._attribute(MAJOR), self._attribute(MINOR)
+        self.shared = self._attribute(SHARED) - 1024  # less what kernels have of their own
+        self._streams = [c_void_p() for _ in range(STREAMS)]
+        for stream in self._streams:
+            self._call("cuStreamCreate", byref(stream), c_uint(0))
         name = ctypes.create_string_buffer(100)
         self._call("cuDeviceGetName", name, c_int(100), device)
         self.name = name.value.decode()
@@ -173,19 +203,22 @@ class Gpu:
     def free(self, array: Array) -> None:
         self._call("cuMemFree_v2", c_void_p(array.address))
 
-    def bind(self, function: Callable[[], Any], assembly: Callable[[], Path], arguments: tuple[Any, ...]) -> Launch:
-        path = assembly()
-        if path not in self._kernels:
-            self._kernels[path] = self._load(path)
-        function, sizes = self._kernels[path]
+    def bind(self, kernel: Written, assembly: Path | None, arguments: tuple[Any, ...]) -> Launch:
+        assert assembly is not None
+        if assembly not in self._kernels:
+            self._kernels[assembly] = self._load(assembly, kernel.shared)
+        function, sizes = self._kernels[assembly]
         if sizes != sizes_of(arguments):
-            raise RuntimeError(f"{path} is a kernel with other parameters")
-        return _Launch(self, function, list(flattened((0, 0, *arguments))))
+            raise RuntimeError(f"{assembly} is a kernel with other parameters")
+        stream = self._streams[len(self._kernels) % len(self._streams)]
+        return _Launch(self, function, kernel, list(flattened((0, 0, *arguments))), stream)
 
-    def _load(self, path: Path) -> tuple[c_void_p, list[int]]:
+    def _load(self, path: Path, shared: int) -> tuple[c_void_p, list[int]]:
         """The kernel in the GPU's own code, and the bytes of its parameters."""
         text, module, function = path.read_text(encoding="utf-8"), c_void_p(), c_void_p()
-        status = self._library.cuModuleLoadData(byref(module), text.encode() + b"\0")
+        made = path.with_suffix(".cubin")
+        image = made.read_bytes() if made.exists() else text.encode() + b"\0"
+        status = self._library.cuModuleLoadData(byref(module), image)
         if status == NEWER_TEXT:
             version = c_int()
             self._call("cuDriverGetVersion", byref(version))
@@ -198,23 +231,29 @@ class Gpu:
             raise RuntimeError(f"{path}: {status} {self._words(status)}")
         entry, sizes = parameters_of(text)
         self._call("cuModuleGetFunction", byref(function), module, entry.encode())
+        if shared:
+            self._call("cuFuncSetAttribute", function, c_int(MOST_SHARED), c_int(shared))
+            self._call("cuFuncSetAttribute", function, c_int(CARVEOUT), c_int(100))
         return function, sizes
 
 
 class _Launch:
     """See :class:`Launch`."""
 
-    def __init__(self, gpu: Gpu, function: c_void_p, values: list[Any]) -> None:
+    def __init__(
+        self, gpu: Gpu, function: c_void_p, kernel: Written, values: list[Any], stream: c_void_p
+    ) -> None:
         self._gpu, self._function, self._values = gpu, function, values
         self._pointers = (c_void_p * len(values))(*(ctypes.addressof(value) for value in values))
-        self._one, self._lanes = c_uint(1), c_uint(LANES)
+        self._one, self._lanes, self._stream = c_uint(1), c_uint(LANES), stream
+        self._warps, self._shared = c_uint(kernel.warps), c_uint(kernel.shared)
 
     def __call__(self, blocks: int, first: int, last: int) -> None:
         self._values[0].value, self._values[1].value = first, last
         one, none = self._one, c_void_p(0)
         self._gpu._call(
-            "cuLaunchKernel", self._function, c_uint(blocks), one, one, self._lanes, one, one,
-            c_uint(0), none, self._pointers, none,
+            "cuLaunchKernel", self._function, c_uint(blocks), one, one, self._lanes, self._warps,
+            one, self._shared, self._stream, self._pointers, none,
         )  # fmt: skip
 
 
@@ -255,7 +294,7 @@ def flattened(value: Any) -> Any:
 class Simulated:
     """A GPU that numba-cuda simulates: ``NUMBA_ENABLE_CUDASIM=1``."""
 
-    name, capability = "simulated GPU", (9, 0)
+    capability, shared, simulated = (9, 0), 227 * 1024, True
 
     def use(self) -> None:
         pass
@@ -275,13 +314,13 @@ class Simulated:
     def free(self, array: np.ndarray) -> None:
         pass
 
-    def bind(self, function: Callable[[], Any], assembly: Callable[[], Path], arguments: tuple[Any, ...]) -> Launch:
+    def bind(self, kernel: Written, assembly: Path | None, arguments: tuple[Any, ...]) -> Launch:
         from numba import cuda
 
-        kernel = cuda.jit(function())
+        function = cuda.jit(kernel.function)
 
         def launch(blocks: int, first: int, last: int) -> None:
-            kernel[blocks, LANES](first, last, *arguments)
+            function[blocks, (LANES, kernel.warps), 0, kernel.shared](first, last, *arguments)
 
         return launch
 

@@ -30,18 +30,28 @@ class Arrangement(NamedTuple):
     arrays: Layout
 
 
-def arrange(network: Network, settings: Settings, lanes: int, dtype: np.dtype) -> Arrangement:
+def arrange(
+    network: Network,
+    settings: Settings,
+    lanes: int,
+    dtype: np.dtype,
+    many: int | None = None,
+) -> Arrangement:
     """Lay out a network; a pure function.
 
     Parameters
     ----------
     lanes : cells that a block advances together.
     dtype : of the states.
+    many : all blocks of a model that has as many are laid out alike.
     """
     models = network.models
     part = parts_of_cells(network.n_cells, network.drawn, settings.threads)
     blocks = deal_cells(network.cell_model, len(models), lanes, part)
-    tables, rows = tables_of(models, settings, dtype), rows_of(network, blocks)
+    alike = None
+    if many is not None:
+        alike = np.flatnonzero(np.bincount(blocks.model, minlength=len(models)) >= many)
+    tables, rows = tables_of(models, settings, dtype), rows_of(network, blocks, alike)
     gathers = [
         gathering(model, regions, electrodes)
         for model, regions, electrodes in zip(
