@@ -18,14 +18,15 @@ from isocortex.network.network import CurrentSource, Network, PointNeurons, Spik
 
 DT, N_CELLS, WINDOW = 0.1, 34, 9
 N_STEPS = 3 * WINDOW
-CASES = ("backward euler", "crank-nicolson", "gap junctions", "straight")
+CASES = ("backward euler", "crank-nicolson", "gap junctions", "straight", "double")
 DELAY = 0.9
 
 
 def settings_of(case: str, device: str) -> Settings:
-    """In single precision."""
+    """Small steps of two threads."""
     return Settings(
-        dt=DT, v_init=-75.0, threshold=-20.0, precision="single", device=device, threads=2,
+        dt=DT, v_init=-75.0, threshold=-20.0, device=device, threads=2,
+        precision="double" if case == "double" else "single",
         second_order=case == "crank-nicolson",
     )  # fmt: skip
 
@@ -117,17 +118,17 @@ class Swelling:
         return (0.1 * dt * step)[None, :]
 
 
-def table() -> ProbeTable:
+def table(n_nodes: int = 9, third: int = 2) -> ProbeTable:
     """Every kind of probe, and sums over whole cells."""
     cai = Variable("cai", at_start=True)
-    g = Variable("g", "synapse", (0, 2), first=2, every=3)
-    i = Variable("i", "synapse", (1, 2), at_start=True)
+    g = Variable("g", "synapse", (1, third), first=2, every=3)
+    i = Variable("i", "synapse", (1, third), at_start=True)
     probes = [
         (cell, node, x)
         for cell in (0, 31, 33) for node in (0, 2)
         for x in (Variable("v"), cai, Variable("m", "Ca_LVA"), g, i)
     ]  # fmt: skip
-    sums = CellSums(np.array([1, 32]), np.array([0, 9, 18]), np.linspace(-1, 1, 54).reshape(18, 3))
+    sums = CellSums(np.array([1, 32]), np.arange(3) * n_nodes, np.linspace(-1, 1, 6 * n_nodes).reshape(-1, 3))
     plain = ProbeTable.of(probes)
     return replace(
         plain, whole=(replace(sums, column=plain.n_columns),),
@@ -138,8 +139,7 @@ def table() -> ProbeTable:
 def left_by(engine, case: str, n_steps: int = N_STEPS) -> dict[str, np.ndarray]:
     """What an engine makes of its network, recorded from the second window on."""
     pieces = [engine.advance(WINDOW)]
-    if case != "straight":
-        engine.record(table())
+    engine.record(table() if case != "straight" else table(24, 0))
     pieces.append(engine.advance(WINDOW))
     kept = engine.state()
     pieces.append(engine.advance(n_steps - 2 * WINDOW))

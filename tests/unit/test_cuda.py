@@ -76,30 +76,27 @@ def ptx():
 
 
 def test_a_kernel_of_each_family_is_compiled_for_a_gpu_that_is_not_here(ptx):
-    assert len(ptx) == 4
+    assert len(ptx) == 2
     for text in ptx:
         assert ".target sm_90" in text
         assert re.search(r"\.entry \w*advance_blocks", text)
 
 
-def test_nothing_but_what_is_recorded_is_computed_in_double_precision(ptx):
-    for text in ptx[:2]:
-        assert re.search(r"\.f32\b", text)
-        assert not re.search(r"\.f64\b", text)
+def test_in_single_precision_double_is_for_what_is_recorded(ptx):
+    for text in ptx:
+        assert len(re.findall(r"\.f32\b", text)) > 20 * len(re.findall(r"fma\S*\.f64\b", text))
 
 
 def test_registers_suffice(ptx):
-    for text in ptx[:1]:
-        registers, spilled = assembled(text)
-        assert registers <= 168
-        assert spilled == 0
+    registers, spilled = assembled(ptx[0])
+    assert registers <= 168
+    assert spilled == 0
 
 
 @pytest.mark.parametrize(
     ("precision", "engine", "message"),
     [
-        ("double", "fast", "precision: a GPU computes in single precision, not in double. Ask for"),
-        ("mixed", "fast", "not in mixed"),
+        ("mixed", "fast", "precision: a GPU keeps nothing in half precision"),
         ("single", "reference", "the reference engine does not run on a GPU"),
     ],
 )

@@ -47,7 +47,7 @@ from isocortex.engine.loop import run_windows
 from isocortex.engine.meeting import dismiss, meeting_place
 from isocortex.engine.parts import NO_ROOM, Electrodes, Fields, Reached, Shared, Steps, Times
 from isocortex.engine.precision import require_precision
-from isocortex.engine.sampling import Probes, recording_of
+from isocortex.engine.sampling import Probes, Recording, recording_of
 from isocortex.engine.state import Snapshot, State
 from isocortex.errors import SimulationError
 from isocortex.network.clock import Clock
@@ -90,7 +90,7 @@ class CpuEngine:
         self._outbox: IntArray | None = None
         self._identity = identity(network, settings, self.exchange)
         self.network = network.without_wiring()
-        self.recording = recording_of(NOTHING, laid, network, settings.second_order)
+        self.recording = self._recording_of(NOTHING, network)
         self.kinetics = KineticsTables(network.kinetics, settings, dtype)
         self.shared = Shared(
             meeting=meeting_place(len(found.begin) - 1),
@@ -156,7 +156,10 @@ class CpuEngine:
         return Fields(len(courses), *self._field_patterns, course)
 
     def record(self, probes: ProbeTable) -> None:
-        self.recording = recording_of(probes, self.laid, self.network, self.settings.second_order)
+        self.recording = self._recording_of(probes, self.network)
+
+    def _recording_of(self, probes: ProbeTable, network: Network) -> Recording:
+        return recording_of(probes, self.laid, network, self.settings.second_order)
 
     def advance(self, n_steps: int) -> Piece:
         try:

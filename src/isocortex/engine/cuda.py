@@ -9,7 +9,7 @@ somebody asks for them.
 A kernel is of a channel family, as on the CPU, and takes every mechanism and circuit
 (``window_cuda.py.txt``); or it is straight-line code of one model with many cells
 (:mod:`isocortex.engine.straight`), which is several times faster and takes blocks on which nothing
-acts but synapses, and of which nothing is recorded. Both have the same arguments.
+acts but synapses. Both have the same arguments.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from isocortex.engine.interface import FloatArray, IntArray, ProbeTable, Setting
 from isocortex.engine.layout.arrangement import Arrangement, arrange
 from isocortex.engine.meeting import dismiss, dismissed, meet
 from isocortex.engine.parts import Electrodes, Events, Shared
-from isocortex.engine.sampling import Probes
+from isocortex.engine.sampling import Probes, Recording, recording_of
 from isocortex.engine.state import State
 from isocortex.engine.straight.choice import MANY, straight_kernels
 from isocortex.errors import ConfigError
@@ -75,11 +75,11 @@ class CudaEngine(CpuEngine):
         super().__init__(network, replace(settings, threads=others), exchange)
 
     def _arrange(self, network: Network, dtype: np.dtype) -> Arrangement:
-        return arrange(network, self.settings, LANES, dtype, MANY)
+        return arrange(network, self.settings, LANES, dtype, alike=network.n_cells >= MANY)
 
     def _kernels(self) -> IntArray:
         """None of the threads'; room for what the GPU works with."""
-        n_blocks, real = len(self.laid.blocks), np.float32
+        n_blocks, real = len(self.laid.blocks), self.laid.dtype
         self._outbox = np.zeros((len(self.shares), 3), np.int64)
         room, found = self._machine.room, self.shared.found
         n = int(np.diff(found.begin)[-1])
@@ -98,16 +98,14 @@ class CudaEngine(CpuEngine):
         )  # fmt: skip
         self._groups: list[tuple[Kernel, IntArray]] = []
         self._files: list[Path | None] = []
-        self._recorded = False
         return self.shared.kernel
 
     def _room_for_events(self, n: int) -> tuple[Any, Any, Any]:
         room = self._machine.room
-        return room(n, np.int32), room(n, np.int32), room(n, np.float32)
+        return room(n, np.int32), room(n, np.int32), room(n, self.laid.dtype)
 
-    def record(self, probes: ProbeTable) -> None:
-        super().record(probes)
-        self.advance(0)  # kernels that record are others
+    def _recording_of(self, probes: ProbeTable, network: Network) -> Recording:
+        return recording_of(probes, self.laid, network, self.settings.second_order, LANES)
 
     def _begin(self, shared: Shared, electrodes: Electrodes, probes: Probes) -> None:
         self._machine.use()
@@ -117,14 +115,13 @@ class CudaEngine(CpuEngine):
             told = electrodes.gaps._replace(voltage=electrodes.gaps.voltage.copy())
             electrodes = electrodes._replace(gaps=told)
         self._last, self._done = self.step + electrodes.amplitude.shape[1], 0
-        records = probes.samples.shape[1] > 0
         self._bound = (
             self._spikes, self._there.of(electrodes, "electrodes"),
-            self._there.of(probes, "probes") if records else None,
+            self._there.of(probes, "probes"),
             self._there.of(shared.layout, "layout"), self._there.of(shared.states, "states"),
             self._there.of(shared.kinetics, "kinetics"), self._work, shared.numerics,
         )  # fmt: skip
-        self._group(_acted_on(electrodes, probes))
+        self._group(_acted_on(electrodes))
         self._bind()
 
     def _group(self, special: NDArray[np.bool_]) -> None:
@@ -134,7 +131,8 @@ class CudaEngine(CpuEngine):
         groups = []
         of_family: dict[str, list[int]] = {}
         for m in np.unique(model[~straight]).tolist():
-            source = family_source(self.laid.tables.family[m], self.settings.second_order, "cuda")
+            target = f"cuda {self.settings.precision}"
+            source = family_source(self.laid.tables.family[m], self.settings.second_order, target)
             of_family.setdefault(source, []).append(m)
         for source, models in of_family.items():
             groups.append((Kernel(source), np.flatnonzero(np.isin(model, models) & ~straight)))
@@ -144,9 +142,9 @@ class CudaEngine(CpuEngine):
             one[0] == other[0] and np.array_equal(one[1], other[1])
             for one, other in zip(groups, self._groups, strict=True)
         )
-        if same and self._recorded == (self._bound[2] is not None):
+        if same:
             return
-        self._groups, self._recorded = groups, self._bound[2] is not None
+        self._groups = groups
         self._files = [None] * len(self._groups)
         if not self._machine.simulated:
             chosen = self._there.of(self._groups[0][1], "chosen0") if self._groups else None
@@ -273,13 +271,12 @@ class CudaEngine(CpuEngine):
         return block.reshape(-1, LANES)[:, self.laid.blocks.cell_lane[cell]].astype(np.float64)
 
 
-def _acted_on(electrodes: Electrodes, probes: Probes) -> NDArray[np.bool_]:
-    """bool[blocks], where electrodes, fields or gap junctions act, or something is recorded."""
+def _acted_on(electrodes: Electrodes) -> NDArray[np.bool_]:
+    """bool[blocks], where electrodes, fields or gap junctions act."""
     special = (np.diff(electrodes.ptr) > 0) | (np.diff(electrodes.fields.first) > 0)
     if electrodes.gaps is not None:
         special |= np.diff(electrodes.gaps.first) > 0
-    read = (probes.end > probes.begin).reshape(len(special), -1).any(axis=1)
-    return special | read | (np.diff(probes.weighted.begin) > 0)
+    return special
 
 
 def require_possible(settings: Settings, exchange: Exchange | None) -> None:
@@ -289,10 +286,10 @@ def require_possible(settings: Settings, exchange: Exchange | None) -> None:
     ------
     ConfigError : names the option.
     """
-    if settings.precision != "single":
+    if settings.precision == "mixed":
         raise ConfigError(
-            f"a GPU computes in single precision, not in {settings.precision}", field="precision",
-            fix="Ask for single precision (--precision single), or for device cpu.",
+            "a GPU keeps nothing in half precision", field="precision",
+            fix="Ask for single or double precision, or for device cpu.",
         )  # fmt: skip
     if exchange is not None and exchange.size > 1:
         raise ConfigError(

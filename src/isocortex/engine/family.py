@@ -30,7 +30,12 @@ from isocortex.mechanisms.density import EXTRAPOLATION, STAGE
 Family = tuple[tuple[str, ...], ...]
 
 #: What each target does in a window of steps, around the cable and the channels that all share.
-WINDOWS = {"simd": "window.py.txt", "cuda": "window_cuda.py.txt"}
+WINDOWS = {
+    "simd": "window.py.txt", "cuda single": "window_cuda.py.txt",
+    "cuda double": "window_cuda.py.txt",
+}  # fmt: skip
+#: A GPU's words in each of its precisions, as its window names them.
+WORDS = {"cuda single": "single as bound, jit", "cuda double": "double as bound, jit_double as jit"}
 
 
 def region_states(region: tuple[str, ...], second_order: bool) -> list[tuple[str, str]]:
@@ -209,8 +214,10 @@ def {kind}_{index}(V, v0, D, R, S, s0, P, p0, first, last, region_node, lanes, d
 
 @cache
 def family_source(family: Family, second_order: bool, target: str = "simd") -> str:
-    """Python source of the family's kernel for a machine: "simd" (CPU) or "cuda" (GPU)."""
-    return with_channels((Path(__file__).parent / WINDOWS[target]).read_text(), family, second_order)
+    """Python source of the family's kernel for a machine: "simd" (CPU), or a GPU in a precision."""
+    template = (Path(__file__).parent / WINDOWS[target]).read_text()
+    template = template.replace("{precision}", WORDS.get(target, ""))
+    return with_channels(template, family, second_order)
 
 
 def with_channels(template: str, family: Family, second_order: bool) -> str:

@@ -15,7 +15,7 @@ from isocortex.engine.layout.models import state_rows
 from isocortex.engine.weighted import Weighted, add_columns, weighted_of
 from isocortex.network.network import Network
 from isocortex.streams import exp
-from isocortex.targets.words import owns
+from isocortex.targets.words import own_list, owns
 
 #: What a probe reads: a voltage, a channel's state, a conductance or current of synapses.
 N_ARRAYS = 4
@@ -30,8 +30,9 @@ class Probes(NamedTuple):
 
     Attributes (n probes, g groups that are read in the same steps)
     ----------
-    begin, end : int64[blocks, 2, g, 4], of those read as a step begins, then as it ends, by what
-        they read.
+    begin, end : int64[blocks, 2, g, 4, lists], of those read as a step begins, then as it ends, by
+        what they read; whoever advances a whole block has one list, a lane on its own has its own.
+    watched : bool[blocks], of which anything is read.
     due : bool[steps, g], which groups are read.
     element, voltage : int64[n]; of synapses ``voltage`` is the element of that at their place.
     reversal : float64[n], of currents, mV.
@@ -42,6 +43,7 @@ class Probes(NamedTuple):
 
     begin: IntArray
     end: IntArray
+    watched: NDArray[np.bool_]
     due: NDArray[np.bool_]
     element: IntArray
     voltage: IntArray
@@ -121,9 +123,14 @@ class Recording(NamedTuple):
 
 
 def recording_of(
-    table: ProbeTable, laid: Arrangement, network: Network, second_order: bool
+    table: ProbeTable, laid: Arrangement, network: Network, second_order: bool, lists: int = 1
 ) -> Recording:
-    """Find what a table asks for in the arrays of an engine: of this rank's cells."""
+    """Find what a table asks for in the arrays of an engine: of this rank's cells.
+
+    Parameters
+    ----------
+    lists : of a block, see :class:`Probes`: one, or one for each lane.
+    """
     found = _located(table, laid, network, second_order)
     row, n_blocks = found.row, len(laid.blocks)
     cell = table.cell[row] - network.first_cell
@@ -137,22 +144,26 @@ def recording_of(
     )
     of_block = laid.blocks.cell_block[cell].astype(np.int64) * (2 * len(times))
     key = (of_block + of_variable[table.variable[row]]) * N_ARRAYS + found.array
+    key = key * lists + found.element % lists
     order = np.lexsort((found.element, key))
-    shape = (n_blocks, 2, len(times), N_ARRAYS)
+    shape = (n_blocks, 2, len(times), N_ARRAYS, lists)
     ends = np.searchsorted(key[order], np.arange(np.prod(shape) + 1))
     sums, slot = _sums(table)
     n_sums = sums.n_columns if sums.first is None else int(slot.max(initial=-1)) + 1
     sums = sums._replace(n_sums=n_sums, whole=table.whole)
+    weighted = weighted_of(table.whole, laid, network, times, n_sums)
+    begin, end = ends[:-1].reshape(shape).copy(), ends[1:].reshape(shape).copy()
     probes = Probes(
-        begin=ends[:-1].reshape(shape).copy(),
-        end=ends[1:].reshape(shape).copy(),
+        begin=begin,
+        end=end,
+        watched=(end > begin).any(axis=(1, 2, 3, 4)) | (np.diff(weighted.begin) > 0),
         due=np.zeros((0, len(times)), bool),
         element=found.element[order],
         voltage=found.voltage[order],
         reversal=found.reversal[order],
         weight=table.weight[row[order]],
         sum=slot[row[order]],
-        weighted=weighted_of(table.whole, laid, network, times, n_sums),
+        weighted=weighted,
         samples=np.zeros((0, n_sums + sum(len(whole.cell) * whole.width for whole in table.whole))),
     )
     first, every = np.array(times, np.int64).reshape(-1, 2).T.copy()
@@ -270,35 +281,31 @@ def _opened(block, which, v):
 def sample(probes, block, late, step, V, S, synapses):
     """Add what the probes of a block read that are due to this step's samples.
 
-    ``late`` is 0 as the step begins, 1 as it ends. ``probes`` may be None, which the compiler knows.
+    ``late`` is 0 as the step begins, 1 as it ends.
     """
-    if probes is None:
-        return
-    begin, end, samples, lanes = probes.begin, probes.end, probes.samples, synapses[-1]
+    begin, end, samples, own = probes.begin, probes.end, probes.samples, own_list()
     for g in range(probes.due.shape[1]):
         if not probes.due[step, g]:
             continue
-        for k in range(begin[block, late, g, OF_VOLTAGE], end[block, late, g, OF_VOLTAGE]):
-            if owns(probes.element[k], lanes):
-                v = np.float64(V[probes.element[k]])
-                samples[step, probes.sum[k]] += probes.weight[k] * v
-        for k in range(begin[block, late, g, OF_STATE], end[block, late, g, OF_STATE]):
-            if owns(probes.element[k], lanes):
-                state = np.float64(S[probes.element[k]])
-                samples[step, probes.sum[k]] += probes.weight[k] * state
-        for k in range(begin[block, late, g, OF_CONDUCTANCE], end[block, late, g, OF_CONDUCTANCE]):
-            if owns(probes.element[k], lanes):
-                v = np.float64(V[probes.voltage[k]])
-                held = _conductance(synapses, probes.element[k], step + late, v)
-                samples[step, probes.sum[k]] += probes.weight[k] * held
-        for k in range(begin[block, late, g, OF_CURRENT], end[block, late, g, OF_CURRENT]):
-            if owns(probes.element[k], lanes):
-                v = np.float64(V[probes.voltage[k]])
-                held = _conductance(synapses, probes.element[k], step + late, v)
-                driving = v - probes.reversal[k]
-                samples[step, probes.sum[k]] += probes.weight[k] * held * driving
+        of = OF_VOLTAGE
+        for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
+            samples[step, probes.sum[k]] += probes.weight[k] * np.float64(V[probes.element[k]])
+        of = OF_STATE
+        for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
+            samples[step, probes.sum[k]] += probes.weight[k] * np.float64(S[probes.element[k]])
+        of = OF_CONDUCTANCE
+        for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
+            v = np.float64(V[probes.voltage[k]])
+            held = _conductance(synapses, probes.element[k], step + late, v)
+            samples[step, probes.sum[k]] += probes.weight[k] * held
+        of = OF_CURRENT
+        for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
+            v = np.float64(V[probes.voltage[k]])
+            held = _conductance(synapses, probes.element[k], step + late, v)
+            driving = v - probes.reversal[k]
+            samples[step, probes.sum[k]] += probes.weight[k] * held * driving
     if late:
-        _weigh(probes.weighted, block, probes.due[step], samples[step], V, lanes)
+        _weigh(probes.weighted, block, probes.due[step], samples[step], V, synapses[-1])
 
 
 def _weigh(weighted, block, due, out, V, lanes):

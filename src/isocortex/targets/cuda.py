@@ -1,8 +1,8 @@
 """What the words of kernels mean on a GPU: a value is one thread's, a thread is a lane of a block.
 
-A *block* of cells is a block of threads, one cell a thread. Everything is in single precision: a
-text's numbers are narrowed, since one double among them makes an expression double and a GPU has
-few units for that. Needs numba-cuda (the extra ``[cuda]``), but no GPU: :func:`ptx` compiles for
+A *block* of cells is a block of threads, one cell a thread. In single precision a text's numbers are
+narrowed, since one double among them makes an expression double and a GPU has few units for that.
+Needs numba-cuda (the extra ``[cuda]``), but no GPU: :func:`ptx` compiles for
 one that is elsewhere, and ``NUMBA_ENABLE_CUDASIM=1`` runs kernels in Python.
 """
 
@@ -120,6 +120,18 @@ def row_length(array):
 
 
 @device
+def broadcast_double(value, like):
+    """A thread has one lane."""
+    return np.float64(value)
+
+
+@device
+def own_list():
+    """Each lane reads its own."""
+    return cuda.threadIdx.x
+
+
+@device
 def owns(index, lanes):
     """Whether the element is in this thread's lane."""
     return index % lanes == cuda.threadIdx.x
@@ -133,7 +145,7 @@ def exp(x):
 
 @device
 def exp_double(x):
-    """Exponential, of what is recorded."""
+    """Exponential."""
     return math.exp(x)
 
 
@@ -141,6 +153,12 @@ def exp_double(x):
 def log(x):
     """Natural logarithm."""
     return np.float32(math.log(x))
+
+
+@device
+def log_double(x):
+    """Natural logarithm."""
+    return math.log(x)
 
 
 @device
@@ -155,13 +173,17 @@ def where(condition, a, b):
     return a if condition else b
 
 
+#: In single precision; what is recorded is in double.
 MEANINGS: dict[Any, Any] = {
     words.load: load, words.store: store, words.store_due: store_due, words.scaled: scaled,
     words.add: add, words.element: element, words.broadcast: broadcast,
-    words.row_length: row_length, words.owns: owns,
+    words.row_length: row_length, words.owns: owns, words.own_list: own_list,
     maths.exp: exp, maths.log: log, maths.absolute: absolute, maths.where: where,
     streams.exp: exp_double,
 }  # fmt: skip
+IN_DOUBLE = MEANINGS | {
+    words.broadcast: broadcast_double, maths.exp: exp_double, maths.log: log_double
+}
 
 
 def _narrowed(value: Any) -> Any:
@@ -181,13 +203,25 @@ def single(function: FunctionType) -> FunctionType:
     return copy
 
 
+def double(function: FunctionType) -> FunctionType:
+    """A text with this target's words, in double precision."""
+    return words.bound(function, IN_DOUBLE, jit_double)
+
+
 @cache
 def jit(function: FunctionType) -> Any:
     """A text in :mod:`isocortex.targets.words`, compiled into whatever calls it."""
     return device(single(function))
 
 
+@cache
+def jit_double(function: FunctionType) -> Any:
+    """The same in double precision."""
+    return device(double(function))
+
+
 MEANINGS[maths.exprelr] = jit(maths.exprelr)
+IN_DOUBLE[maths.exprelr] = jit_double(maths.exprelr)
 
 
 def assembler() -> str | None:

@@ -287,6 +287,8 @@ def flattened(value: Any) -> Any:
         yield word(value)
     elif isinstance(value, np.float32):
         yield ctypes.c_float(float(value))
+    elif isinstance(value, float):
+        yield ctypes.c_double(value)
     else:
         raise TypeError(f"{value!r} cannot be given to a kernel")
 

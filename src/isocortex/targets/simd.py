@@ -535,7 +535,7 @@ _overload_for_vec(maths.exprelr)
 MEANINGS = {
     words.load: load, words.store: store, words.store_due: store_due, words.scaled: scaled,
     words.add: add, words.element: element, words.broadcast: broadcast,
-    words.row_length: row_length, words.owns: owns,
+    words.row_length: row_length, words.owns: owns, words.own_list: leaf(words.own_list),
 }  # fmt: skip
 
 

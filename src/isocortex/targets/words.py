@@ -59,6 +59,11 @@ def row_length(array):
     return 1
 
 
+def own_list():
+    """Which of a block's lists of probes the asker reads."""
+    return 0
+
+
 def owns(index, lanes):
     """Whether the element ``index`` of an array of rows is for the asker to change."""
     return True

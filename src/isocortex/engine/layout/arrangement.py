@@ -35,7 +35,7 @@ def arrange(
     settings: Settings,
     lanes: int,
     dtype: np.dtype,
-    many: int | None = None,
+    alike: bool = False,
 ) -> Arrangement:
     """Lay out a network; a pure function.
 
@@ -43,14 +43,11 @@ def arrange(
     ----------
     lanes : cells that a block advances together.
     dtype : of the states.
-    many : all blocks of a model that has as many are laid out alike.
+    alike : all blocks of a model have the same rows.
     """
     models = network.models
     part = parts_of_cells(network.n_cells, network.drawn, settings.threads)
     blocks = deal_cells(network.cell_model, len(models), lanes, part)
-    alike = None
-    if many is not None:
-        alike = np.flatnonzero(np.bincount(blocks.model, minlength=len(models)) >= many)
     tables, rows = tables_of(models, settings, dtype), rows_of(network, blocks, alike)
     gathers = [
         gathering(model, regions, electrodes)

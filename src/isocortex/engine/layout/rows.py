@@ -70,12 +70,12 @@ class Rows(NamedTuple):
         return row - self.first[block] + self.first_of[self.pattern[block]]
 
 
-def rows_of(network: Network, blocks: Blocks, alike: IntArray | None = None) -> Rows:
+def rows_of(network: Network, blocks: Blocks, alike: bool = False) -> Rows:
     """The rows a network needs, equal in all blocks of a model where synapses may be drawn.
 
     Parameters
     ----------
-    alike : other models of which all blocks are to have the same rows.
+    alike : blocks of every model are to have the same rows.
     """
     slots = network.slots
     kinds = max(len(network.kinetics), 1)
@@ -124,11 +124,12 @@ def _marked(
     return np.flatnonzero(present)
 
 
-def _patterns(network: Network, blocks: Blocks, alike: IntArray | None) -> tuple[IntArray, int]:
+def _patterns(network: Network, blocks: Blocks, alike: bool) -> tuple[IntArray, int]:
     """Pattern of rows of every block, and how many there are: of models, then of other blocks."""
     shared = np.full(len(network.models), -1)
     models = [model for _, model in network.models_of_drawn()]
-    models += [] if alike is None else np.setdiff1d(alike, models).tolist()
+    if alike:
+        models += np.setdiff1d(blocks.model, models).tolist()
     shared[models] = np.arange(len(models))
     pattern = shared[blocks.model]
     alone = np.flatnonzero(pattern < 0)

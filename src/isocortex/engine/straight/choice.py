@@ -21,8 +21,8 @@ from isocortex.engine.straight.text import (
 )
 from isocortex.network.network import Network
 
-#: Blocks of a model that are worth the half minute that its kernel takes to compile, once.
-MANY = 16
+#: Cells of a circuit that are worth the half minute that each model's kernel takes to compile, once.
+MANY = 2000
 #: Registers of a thread that let three blocks share a multiprocessor.
 REGISTERS = 168
 
@@ -35,9 +35,9 @@ def straight_kernels(
     window: int,
     shared: int,
 ) -> dict[int, Kernel]:
-    """The straight kernel of each model that has many blocks and can have one.
+    """The straight kernel of each model that can have one, where there are many cells.
 
-    It can if its channels are at its soma, which is the root, and its blocks have the same rows,
+    A model can if its channels are at its soma, which is the root, and its blocks have the same rows,
     of kinetics without a block by magnesium.
 
     Parameters
@@ -45,14 +45,14 @@ def straight_kernels(
     window : steps.
     shared : bytes of shared memory that a block of threads may have.
     """
-    if settings.second_order or window > LONGEST or kinetics.stride:
+    possible = settings.precision == "single" and not settings.second_order and window <= LONGEST
+    if network.n_cells < MANY or not possible:
         return {}
     found = {}
-    for m, n in enumerate(np.bincount(laid.blocks.model, minlength=len(network.models))):
-        if n >= MANY:
-            kernel = _kernel_of(m, network, laid, kinetics, window)
-            if kernel is not None and kernel.shared <= shared:
-                found[m] = kernel
+    for m in np.unique(laid.blocks.model).tolist():
+        kernel = _kernel_of(m, network, laid, kinetics, window)
+        if kernel is not None and kernel.shared <= shared:
+            found[m] = kernel
     return found
 
 
