@@ -23,7 +23,10 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).resolve()
-DEVICES = ("cuda", "cpu")
+#: Straight kernels where they are possible, and those that take everything alone.
+DEVICES = ("cuda", "cpu", "general")
+GOLDEN = ("cuda", "cpu", "cuda-double", "cpu-double")
+WARM_MS = 10.0
 GOLDEN_MS, GOLDEN_DT = 400.0, 0.1
 #: Circuits by name: their folder, and so many ms of them.
 CIRCUITS = {"micro": 300.0, "cortex_0.001": 100.0, "cortex_0.01": 100.0}
@@ -105,8 +108,9 @@ def prepare(folder: Path, shared: Path) -> None:
     models += [load_cell(cells.index[0]) for _, cells in library_cells().groupby("channels")]
     network = bare_network(models, np.arange(len(models)), [])
     probes = ProbeTable.of([(0, 0, Variable("v"))])
-    settings = Settings(dt=0.1, precision="single", device="cuda")
-    print(*compiled_elsewhere(network, settings, probes), sep="\n")
+    for precision in ("single", "double"):
+        settings = Settings(dt=0.1, precision=precision, device="cuda")
+        print(*compiled_elsewhere(network, settings, probes), sep="\n")
 
 
 def golden_cells(folder: Path, device: str, tstop: float) -> dict[str, Any]:
@@ -115,8 +119,11 @@ def golden_cells(folder: Path, device: str, tstop: float) -> dict[str, Any]:
     from isocortex.engine.interface import ProbeTable, Settings, Variable
     from isocortex.network.network import CurrentSource, bare_network
 
+    device, double = device.split("-")[0], device.endswith("double")
     left: dict[str, np.ndarray] = {}
-    for name, (model, told, stimulus) in pickle.loads((folder / "golden.pickle").read_bytes()).items():
+    for name, (model, told, stimulus) in pickle.loads(
+        (folder / "golden.pickle").read_bytes()
+    ).items():
         amps = told["amps"]
         pulses = [Pulses([a], [stimulus["delay"]], [stimulus["dur"]]) for a in amps]
         sources = [CurrentSource(i, model.soma, pulse) for i, pulse in enumerate(pulses)]
@@ -124,7 +131,7 @@ def golden_cells(folder: Path, device: str, tstop: float) -> dict[str, Any]:
         engine = _engine(
             network, Settings(
                 dt=GOLDEN_DT, celsius=float(told["celsius"]), v_init=float(told["v_init"]),
-                precision="single", threads=1, device=device,
+                precision="double" if double else "single", threads=1, device=device,
             ),
         )  # fmt: skip
         names = ("v", "cai")
@@ -132,7 +139,7 @@ def golden_cells(folder: Path, device: str, tstop: float) -> dict[str, Any]:
         engine.record(ProbeTable.of(probes))
         cells, times, samples = engine.advance(round(tstop / GOLDEN_DT))
         left |= {f"{name}.cells": cells, f"{name}.times": times, f"{name}.samples": samples}
-    np.savez(folder / f"golden_{device}.npz", **left)
+    np.savez(folder / f"golden_{device}{'-double' * double}.npz", **left)
     return {"spikes": int(sum(len(v) for k, v in left.items() if k.endswith(".times")))}
 
 
@@ -143,19 +150,34 @@ def _engine(network: Any, settings: Any) -> Any:
 
 
 def circuit(folder: Path, name: str, device: str, tstop: float) -> dict[str, Any]:
-    """A circuit, as `isocortex run` does it."""
-    from isocortex import run
+    """A circuit as `isocortex run` does it, but timed after its first 10 ms."""
+    from isocortex.engine import cuda
+    from isocortex.engine.straight import choice
+    from isocortex.session.session import open_session
 
-    result = run(
-        folder / name / "simulation_config.json", tstop=tstop, precision="single", device=device,
-        output_dir=folder / f"{name}_{device}", overwrite=True, store_synapses=True,
-        announce=print,
-    )  # fmt: skip
-    done = result.run_summary
-    return {
-        "seconds": done.run_seconds, "tstop": done.tstop, "spikes": done.n_spikes,
-        "events": done.n_events, "per_second": done.seconds_per_second,
-    }  # fmt: skip
+    if device == "general":
+        cuda.MANY = choice.MANY = 10**9
+    begun = time.perf_counter()
+    with open_session(
+        folder / name / "simulation_config.json", tstop=tstop, precision="single",
+        device="cpu" if device == "cpu" else "cuda", output_dir=folder / f"{name}_{device}",
+        overwrite=True, store_synapses=True,
+    ) as session:  # fmt: skip
+        ready, engine = time.perf_counter() - begun, session.run.engine
+        compiling = engine.compile_seconds
+        first = min(WARM_MS, 0.5 * tstop)
+        session.advance(first)
+        before = dict(getattr(engine, "spent", {}))
+        warm = time.perf_counter()
+        session.advance()
+        seconds = time.perf_counter() - warm
+        spent = {k: round(v - before[k], 3) for k, v in getattr(engine, "spent", {}).items()}
+        return {
+            "ready": ready, "compiling": compiling, "first": warm - begun - ready,
+            "seconds": seconds, "per_second": 1e3 * seconds / (tstop - first), "tstop": tstop,
+            "spikes": session.run.n_spikes, "events": engine.n_events, "spent": spent,
+            "straight": len(getattr(engine, "_straight", ())), "threads": len(engine.shares),
+        }  # fmt: skip
 
 
 def stage(folder: Path, name: str, device: str, short: bool) -> None:
@@ -175,17 +197,55 @@ def start(folder: Path, name: str, device: str, short: bool = False) -> Any:
     """The same in another process, its words in a file."""
     words = (folder / f"{name}_{device}{'_short' * short}.log").open("w")
     command = [sys.executable, str(HERE), "stage", str(folder), name, device]
-    here = {"ISOCORTEX_CACHE": os.environ.get("ISOCORTEX_CACHE") or str(folder / "cache")}
-    path = os.pathsep.join([*os.environ.get("PYTHONPATH", "").split(os.pathsep), *_paths(folder)])
-    environment = os.environ | here | {"PYTHONPATH": path}
     return subprocess.Popen(
-        command + ["--short"] * short, stdout=words, stderr=subprocess.STDOUT, env=environment
+        command + ["--short"] * short,
+        stdout=words,
+        stderr=subprocess.STDOUT,
+        env=_environment(folder),
     )
 
 
-def _paths(folder: Path) -> list[str]:
+#: Folders of wheels that were brought along: what the machine has not, and a compiler for kernels.
+brought = ["site"]
+COMPILES = """
+import numpy as np
+from isocortex.targets import cuda
+def kernel(a):
+    a[0] = a[1] + 1.0
+print(len(cuda.ptx(cuda.single(kernel), (np.zeros(2, np.float32),))), cuda.assembler())
+import numba_cuda; print(numba_cuda.__file__, numba_cuda.__version__)
+"""
+
+
+def _environment(folder: Path) -> dict[str, str]:
     """The package, and what of its dependencies was brought along."""
-    return [str(HERE.parents[1] / "src"), str(folder / "site")]
+    here = {"ISOCORTEX_CACHE": os.environ.get("ISOCORTEX_CACHE") or str(folder / "cache")}
+    paths = [str(HERE.parents[1] / "src"), *(str(folder / name) for name in brought)]
+    here["PYTHONPATH"] = os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])
+    if Path("/usr/local/cuda/bin").exists() and "CUDA_HOME" not in os.environ:
+        here |= {
+            "CUDA_HOME": "/usr/local/cuda",
+            "PATH": f"{os.environ['PATH']}:/usr/local/cuda/bin",
+        }
+    return os.environ | here
+
+
+def find_compiler(folder: Path) -> None:
+    """The machine's own numba-cuda, or the one that was brought along."""
+    for also in ([], ["site_cuda"]):
+        brought[:] = ["site", *also]
+        command = [sys.executable, "-c", COMPILES]
+        try:
+            done = subprocess.run(
+                command, env=_environment(folder), capture_output=True, text=True, timeout=60
+            )
+        except subprocess.TimeoutExpired:
+            print("no answer from the compiler", flush=True)
+            continue
+        if done.returncode == 0:
+            print("compiler:", done.stdout.replace("\n", " "), flush=True)
+            return
+        print("cannot compile:", done.stderr[-700:], flush=True)
 
 
 def wait(running: dict[tuple[str, str], Any], seconds: float) -> None:
@@ -202,29 +262,40 @@ def wait(running: dict[tuple[str, str], Any], seconds: float) -> None:
 def run_all(folder: Path, seconds: float) -> None:
     """Compile everything at once, then every stage for itself; a table last."""
     until = time.monotonic() + seconds
-    names = ["golden", *(name for name in CIRCUITS if (folder / name).exists())]
+    names = [name for name in CIRCUITS if (folder / name).exists()]
     unpack(folder)
-    running = {
-        (name, device): start(folder, name, device, short=True)
-        for name in names[:3] for device in DEVICES
-    }  # fmt: skip
-    wait(running, 0.55 * seconds)
+    find_compiler(folder)
+    wait(
+        {(n, d): start(folder, n, d, short=True) for n in names[:2] for d in DEVICES}
+        | {("golden", d): start(folder, "golden", d, short=True) for d in GOLDEN},
+        0.5 * seconds,
+    )
     print(f"compiled, {until - time.monotonic():.0f} s left", flush=True)
-    lines = []
+    stages = [[("golden", d) for d in GOLDEN], *([(n, d)] for n in names for d in DEVICES)]
+    lines: list[str] = []
     try:
-        for name in names:
-            for devices in ([DEVICES] if name in ("golden", "micro") else [DEVICES[:1], DEVICES[1:]]):
-                left = until - time.monotonic()
-                if left > 15:
-                    wait({(name, d): start(folder, name, d) for d in devices}, min(left, 150))
+        for several in stages:
+            left = until - time.monotonic()
+            if left > 10:
+                wait({each: start(folder, *each) for each in several}, min(left, 60))
+            for name, device in several:
+                print(
+                    f"{left:.0f} s left: {name} {device}", *_told(folder, name, device), flush=True
+                )
+        for name in ("golden", *names):
             lines += compared(folder, name)
-            print(*lines[-1:], flush=True)
     finally:
         for log in sorted(folder.glob("*.log")):
             words = log.read_text(errors="replace").splitlines()
             if any("Error" in line or "Traceback" in line for line in words):
-                print(f"--- {log.name}", *words[-25:], sep="\n", flush=True)
+                print(f"--- {log.name}", *words[-12:], sep="\n", flush=True)
         print("---", *lines, sep="\n", flush=True)
+
+
+def _told(folder: Path, name: str, device: str) -> list[str]:
+    """What a stage has left, if it has."""
+    path = folder / f"{name}_{device}.json"
+    return [path.read_text()] if path.exists() else []
 
 
 def unpack(folder: Path) -> None:
@@ -232,49 +303,64 @@ def unpack(folder: Path) -> None:
     from zipfile import ZipFile
 
     for wheel in sorted((folder / "wheels").glob("*.whl")):
-        ZipFile(wheel).extractall(folder / "site")
+        into = "site_cuda" if "cuda" in wheel.name else "site"
+        ZipFile(wheel).extractall(folder / into)
 
 
 def compared(folder: Path, name: str) -> list[str]:
-    """Lines of what both devices made of a stage."""
+    """Lines of what the devices made of a stage."""
+    if name == "golden":
+        return _tried(lambda: compared_golden(folder), name)
+    lines = _tried(lambda: [_line(folder, name, "cpu")], name)
+    for device in ("cuda", "general"):
+        lines += _tried(lambda d=device: [_line(folder, name, d) + _agree(folder, name, d)], name)
+    return lines
+
+
+def _tried(make: Any, name: str) -> list[str]:
     try:
-        if name == "golden":
-            return compared_golden(folder)
-        told = [json.loads((folder / f"{name}_{d}.json").read_text()) for d in DEVICES]
-        spikes = [_spikes(folder / f"{name}_{d}" / "spikes.h5") for d in DEVICES]
-        same, apart = agreement(*spikes)
-        times = ", ".join(
-            f"{d} {t['seconds']:.2f} s ({t['per_second']:.2f} s per s)"
-            for d, t in zip(DEVICES, told, strict=True)
-        )
-        return [
-            f"{name}, {told[0]['tstop']:g} ms: {times}; spikes {told[0]['spikes']} and "
-            f"{told[1]['spikes']}, {same:.1%} of them in the same step, all until {apart:g} ms; "
-            f"events {told[0]['events']} and {told[1]['events']}"
-        ]
+        return make()
     except Exception as error:  # the table tells it
         return [f"{name}: {type(error).__name__} {error}"]
 
 
+def _line(folder: Path, name: str, device: str) -> str:
+    told = json.loads((folder / f"{name}_{device}.json").read_text())
+    spent = ", ".join(f"{k} {v:.2f}" for k, v in told["spent"].items())
+    return (
+        f"{name} {device}: ready in {told['ready']:.1f} s (kernels {told['compiling']:.1f}), first "
+        f"ms {told['first']:.2f} s, then {told['per_second']:.2f} s per s"
+        + (f" ({spent} of {told['seconds']:.2f} s; {told['straight']} straight)" if spent else "")
+        + f"; {told['spikes']} spikes, {told['events']} events"
+    )
+
+
+def _agree(folder: Path, name: str, device: str) -> str:
+    spikes = [_spikes(folder / f"{name}_{d}" / "spikes.h5") for d in (device, "cpu")]
+    same, apart = agreement(*spikes)
+    return f"; {same:.1%} of spikes in the CPU's step, all until {apart:g} ms"
+
+
 def compared_golden(folder: Path) -> list[str]:
-    """One line a reference model."""
-    cuda, cpu = (np.load(folder / f"golden_{device}.npz") for device in DEVICES)
+    """One line a model: precisions on the GPU against the CPU's, and what rounding does there."""
+    left = {device: np.load(folder / f"golden_{device}.npz") for device in GOLDEN}
+    pairs = (("cuda", "cpu"), ("cuda-double", "cpu-double"), ("cpu", "cpu-double"))
     lines = []
-    for key in cpu.files:
-        if not key.endswith(".times"):
-            continue
+    for key in left["cpu"].files:
         name = key.removesuffix(".times")
-        same = len(cuda[key]) == len(cpu[key]) and (
-            np.array_equal(cuda[f"{name}.cells"], cpu[f"{name}.cells"])
-            and np.abs(cuda[key] - cpu[key]).max(initial=0.0) < 1e-9
-        )
-        a, b = (npz[f"{name}.samples"] for npz in (cuda, cpu))
-        half = a.shape[1] // 2
-        mv = np.abs(a - b)[:, :half].max()
-        lines.append(
-            f"golden {name}: {len(cuda[key])} and {len(cpu[key])} spikes, "
-            f"{'all in the same step' if same else 'NOT the same'}; at most {mv:.2g} mV apart"
-        )
+        if key == name:
+            continue
+        told = []
+        for one, other in pairs:
+            a, b = left[one], left[other]
+            n, m = len(a[key]), len(b[key])
+            same = n == m and np.array_equal(a[f"{name}.cells"], b[f"{name}.cells"])
+            moved = np.count_nonzero(np.abs(a[key] - b[key]) > 1e-6) if same else -1
+            half = a[f"{name}.samples"].shape[1] // 2
+            mv = np.abs(a[f"{name}.samples"] - b[f"{name}.samples"])[:, :half].max()
+            what = f"{moved} of {n} moved" if same else f"{n} and {m}"
+            told.append(f"{one} against {other} {what}, {mv:.2g} mV")
+        lines.append(f"golden {name}, spikes: {'; '.join(told)}")
     return lines
 
 

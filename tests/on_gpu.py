@@ -128,7 +128,9 @@ def table(n_nodes: int = 9, third: int = 2) -> ProbeTable:
         for cell in (0, 31, 33) for node in (0, 2)
         for x in (Variable("v"), cai, Variable("m", "Ca_LVA"), g, i)
     ]  # fmt: skip
-    sums = CellSums(np.array([1, 32]), np.arange(3) * n_nodes, np.linspace(-1, 1, 6 * n_nodes).reshape(-1, 3))
+    sums = CellSums(
+        np.array([1, 32]), np.arange(3) * n_nodes, np.linspace(-1, 1, 6 * n_nodes).reshape(-1, 3)
+    )
     plain = ProbeTable.of(probes)
     return replace(
         plain, whole=(replace(sums, column=plain.n_columns),),

@@ -7,9 +7,9 @@ import sys
 
 import numpy as np
 import pytest
-from device import compiled_elsewhere
 from on_gpu import CASES, left_by, network_of, settings_of, table
 
+from device import compiled_elsewhere
 from isocortex.engine.cpu import CpuEngine
 from isocortex.errors import ConfigError
 from isocortex.session.engines import make_engine
@@ -24,7 +24,9 @@ def left(request, tmp_path_factory):
     if request.param == "device" and not is_there():
         pytest.skip("needs a GPU")
     path = tmp_path_factory.mktemp("cuda") / "left.npz"
-    program = f"import sys; sys.path[:0] = {sys.path!r}; import on_gpu; on_gpu.simulate({str(path)!r})"
+    program = (
+        f"import sys; sys.path[:0] = {sys.path!r}; import on_gpu; on_gpu.simulate({str(path)!r})"
+    )
     environment = os.environ | {"NUMBA_ENABLE_CUDASIM": str(int(request.param == "simulator"))}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
     return np.load(path)

@@ -140,7 +140,8 @@ def run(
     result = _simulate(
         run_simulation, config, dt=dt, tstop=tstop, threads=threads, precision=precision.value,
         engine=engine.value, device=device.value, integrator=integrator.value,
-        output_dir=output_dir, overwrite=overwrite, skip_unsupported_reports=skip_unsupported_reports,
+        output_dir=output_dir, overwrite=overwrite,
+        skip_unsupported_reports=skip_unsupported_reports,
         store_synapses=store_synapses, checkpoint_every=checkpoint_every, save_at=save_at,
         start_from=start_from,
     )  # fmt: skip

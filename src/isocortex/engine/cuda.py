@@ -15,6 +15,7 @@ acts but synapses. Both have the same arguments.
 from __future__ import annotations
 
 import ctypes
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -57,6 +58,11 @@ class Spikes(NamedTuple):
 class CudaEngine(CpuEngine):
     """See :class:`isocortex.engine.interface.Engine`.
 
+    Attributes
+    ----------
+    spent : s, what this thread has waited for: the threads' work on spikes and events, events on
+        their way to the GPU, kernels and the spikes on their way back.
+
     Raises
     ------
     ConfigError : there is no GPU, or it is asked for what it does not do yet.
@@ -70,6 +76,7 @@ class CudaEngine(CpuEngine):
         require_possible(settings, exchange)
         self._machine: Machine = machine()
         self._there = _Resident(self._machine)
+        self.spent = {"threads": 0.0, "events": 0.0, "kernels": 0.0}
         self._on_host = True  # the states in the host's arrays are those of now
         others = max(settings.threads - 1, 1)  # this thread speaks to the GPU
         super().__init__(network, replace(settings, threads=others), exchange)
@@ -175,15 +182,19 @@ class CudaEngine(CpuEngine):
         me = n_parts - 1
         for first in range(self.step, self._last, self.window):
             last = min(first + self.window, self._last)
+            clock = _Stopwatch(self.spent)
             meet(meeting, me, n_parts)
+            clock.lap("threads")
             if dismissed(meeting):  # a thread has failed: what it raised is reported
                 return
             self._hand_over_events()
+            clock.lap("events")
             self._machine.write(self._spikes.number, np.zeros(2, np.int32))
             self._on_host = False
             for launch, n_blocks in self._launches:
                 launch(n_blocks, first - self.step, last - self.step)
             lost = self._find_spikes(turn)
+            clock.lap("kernels")
             self._done = last - self.step
             full = (found.counts[turn] > np.diff(found.begin)).any()
             meet(meeting, me, n_parts)
@@ -199,10 +210,8 @@ class CudaEngine(CpuEngine):
         if total > there.step.shape[0]:
             for array in (there.step, there.element, there.weight):
                 self._machine.free(array)
-            there = there._replace(
-                **dict(zip(("step", "element", "weight"), self._room_for_events(total * 5 // 4)))
-            )
-            self._events = there
+            room = self._room_for_events(total * 5 // 4)
+            there = self._events = Events(there.first, there.last, *room)
             self._bind()
         first, last = np.zeros((2, len(self.laid.blocks)), np.int64)
         at = 0
@@ -296,6 +305,18 @@ def require_possible(settings: Settings, exchange: Exchange | None) -> None:
             f"the GPU engine runs in one process, not in {exchange.size}", field="device",
             fix="Start one process, or ask for device cpu.",
         )  # fmt: skip
+
+
+class _Stopwatch:
+    """Adds the time since it was made, or since the last lap, to a sum."""
+
+    def __init__(self, spent: dict[str, float]) -> None:
+        self._spent, self._since = spent, time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self._spent[name] += now - self._since
+        self._since = now
 
 
 class _Resident:

@@ -1,8 +1,8 @@
 """What the words of kernels mean on a GPU: a value is one thread's, a thread is a lane of a block.
 
-A *block* of cells is a block of threads, one cell a thread. In single precision a text's numbers are
-narrowed, since one double among them makes an expression double and a GPU has few units for that.
-Needs numba-cuda (the extra ``[cuda]``), but no GPU: :func:`ptx` compiles for
+A *block* of cells is a block of threads, one cell a thread. In single precision a text's numbers
+are narrowed, since one double among them makes an expression double and a GPU has few units for
+that. Needs numba-cuda (the extra ``[cuda]``), but no GPU: :func:`ptx` compiles for
 one that is elsewhere, and ``NUMBA_ENABLE_CUDASIM=1`` runs kernels in Python.
 """
 
@@ -182,7 +182,9 @@ MEANINGS: dict[Any, Any] = {
     streams.exp: exp_double,
 }  # fmt: skip
 IN_DOUBLE = MEANINGS | {
-    words.broadcast: broadcast_double, maths.exp: exp_double, maths.log: log_double
+    words.broadcast: broadcast_double,
+    maths.exp: exp_double,
+    maths.log: log_double,
 }
 
 

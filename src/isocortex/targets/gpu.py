@@ -1,8 +1,9 @@
 """A GPU: its memory, and kernels that run on it; and one that is simulated, for tests.
 
-NVIDIA's driver is all that running a kernel takes: its functions are called under their own names,
-copies happen in order, and kernels between them side by side. A kernel is assembly for whoever compiles it, which the
-driver translates; numba-cuda (:mod:`isocortex.targets.cuda`) is needed only to write that.
+NVIDIA's driver is all that running a kernel takes: its functions are called under their own names.
+Copies happen in order, and kernels between them side by side. A kernel is assembly for whoever
+compiles it, which the driver translates; numba-cuda (:mod:`isocortex.targets.cuda`) is needed only
+to write that.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from isocortex.engine.straight.text import (
 )
 from isocortex.network.network import Network
 
-#: Cells of a circuit that are worth the half minute that each model's kernel takes to compile, once.
+#: Cells of a circuit that are worth the half minute that a model's kernel takes to compile, once.
 MANY = 2000
 #: Registers of a thread that let three blocks share a multiprocessor.
 REGISTERS = 168
@@ -37,8 +37,8 @@ def straight_kernels(
 ) -> dict[int, Kernel]:
     """The straight kernel of each model that can have one, where there are many cells.
 
-    A model can if its channels are at its soma, which is the root, and its blocks have the same rows,
-    of kinetics without a block by magnesium.
+    A model can if its channels are at its soma, which is the root, and its blocks have the same
+    rows, of kinetics without a block by magnesium.
 
     Parameters
     ----------
