@@ -126,7 +126,7 @@ class Gpu:
         self._call("cuDeviceGet", byref(device), c_int(0))
         self._device = device.value
         self._call("cuDevicePrimaryCtxRetain", byref(self._context), device)
-        self._kernels: dict[Path, tuple[c_void_p, list[int]]] = {}
+        self._kernels: dict[Path, tuple[c_void_p, list[int], c_void_p]] = {}
         self.use()
         self.capability = self._attribute(MAJOR), self._attribute(MINOR)
         self.shared = self._attribute(SHARED) - 1024  # less what kernels have of their own
@@ -208,14 +208,13 @@ class Gpu:
         assert assembly is not None
         if assembly not in self._kernels:
             self._kernels[assembly] = self._load(assembly, kernel.shared)
-        function, sizes = self._kernels[assembly]
+        function, sizes, stream = self._kernels[assembly]
         if sizes != sizes_of(arguments):
             raise RuntimeError(f"{assembly} is a kernel with other parameters")
-        stream = self._streams[len(self._kernels) % len(self._streams)]
         return _Launch(self, function, kernel, list(flattened((0, 0, *arguments))), stream)
 
-    def _load(self, path: Path, shared: int) -> tuple[c_void_p, list[int]]:
-        """The kernel in the GPU's own code, and the bytes of its parameters."""
+    def _load(self, path: Path, shared: int) -> tuple[c_void_p, list[int], c_void_p]:
+        """The kernel in the GPU's own code, the bytes of its parameters, and its stream."""
         text, module, function = path.read_text(encoding="utf-8"), c_void_p(), c_void_p()
         made = path.with_suffix(".cubin")
         image = made.read_bytes() if made.exists() else text.encode() + b"\0"
@@ -235,7 +234,7 @@ class Gpu:
         if shared:
             self._call("cuFuncSetAttribute", function, c_int(MOST_SHARED), c_int(shared))
             self._call("cuFuncSetAttribute", function, c_int(CARVEOUT), c_int(100))
-        return function, sizes
+        return function, sizes, self._streams[len(self._kernels) % STREAMS]
 
 
 class _Launch:

@@ -112,29 +112,22 @@ class _Code:
         ]
 
     def deliver(self) -> list[str]:
-        """The events of a step, four at a time; each is for one thread to apply."""
-        if not self.kinds:
-            return []
-        found = []
-        for j in range(4):
-            found += [
-                f"if e + {j} < end and (at{j} & (THREADS - 1)) == thread:",
-                f"    w, which = element(events.weight, e + {j}), "
-                f"element(layout.row_kind, kinds + (at{j} >> 5))",
+        """The events of a step; each is for one thread to apply."""
+        apply = []
+        for n, k in enumerate(self.kinds):
+            a, b = (self._number(k, which) for which in (cable.JUMP_A, cable.JUMP_B))
+            apply += [
+                f"{'el' if n else ''}if which == {k}:",
+                f"    add(HA, at, w * ({a} / pa{k}), step)",
+                f"    add(HB, at, w * ({b} / pb{k}), step)",
             ]
-            for n, k in enumerate(self.kinds):
-                a, b = (self._number(k, cable.JUMP_A), self._number(k, cable.JUMP_B))
-                found += [
-                    f"    {'el' if n else ''}if which == {k}:",
-                    f"        add(HA, at{j}, w * ({a} / pa{k}), step)",
-                    f"        add(HB, at{j}, w * ({b} / pb{k}), step)",
-                ]
-        reads = [f"at{j} = element(events.element, min(e + {j}, end - 1))" for j in range(4)]
         return [
-            "k0 = step - first",
-            "end = due[k0 + 1]",
-            "for e in range(due[k0], end, 4):",
-            *(f"    {line}" for line in [*reads, *found]),
+            "for e in range(due[step - first], due[step - first + 1]):",
+            "    at = element(events.element, e)",
+            "    if (at & (THREADS - 1)) == thread:",
+            "        which = element(layout.row_kind, kinds + (at >> 5))",
+            "        w = element(events.weight, e)",
+            *(f"        {line}" for line in apply),
         ]
 
     def of_warp(self, warp: int) -> list[str]:
