@@ -111,7 +111,7 @@ def _write_side_by_side(jobs: list[Job], processes: int) -> None:
     """Each job in a process of its own, so many at a time."""
     program = "import sys; from isocortex.engine.assembly import write_one; write_one(sys.argv[1])"
     path = os.pathsep.join(part for part in sys.path if part)
-    waiting, running = list(jobs), []
+    waiting, running = list(jobs), list[subprocess.Popen[bytes]]()
     try:
         while waiting or running:
             while waiting and len(running) < processes:

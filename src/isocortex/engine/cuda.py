@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -104,7 +105,7 @@ class CudaEngine(CpuEngine):
             self._machine.shared,
         )  # fmt: skip
         self._groups: list[tuple[Kernel, IntArray]] = []
-        self._files: list[Path | None] = []
+        self._files: Sequence[Path | None] = []
         return self.shared.kernel
 
     def _room_for_events(self, n: int) -> tuple[Any, Any, Any]:
@@ -358,4 +359,4 @@ class _Resident:
 def _memory(address: int, n: int, dtype: np.dtype) -> np.ndarray:
     """An array of which compiled code has told the address."""
     raw = (ctypes.c_char * (n * dtype.itemsize)).from_address(address)
-    return np.frombuffer(raw, dtype)
+    return np.ndarray(n, dtype, memoryview(raw))

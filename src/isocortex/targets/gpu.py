@@ -329,4 +329,4 @@ class Simulated:
 
 def machine() -> Gpu | Simulated:
     """The first GPU, or a simulated one where that is asked for."""
-    return Simulated() if config.ENABLE_CUDASIM else Gpu()
+    return Simulated() if getattr(config, "ENABLE_CUDASIM", 0) else Gpu()
