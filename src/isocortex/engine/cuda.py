@@ -242,8 +242,7 @@ class CudaEngine(CpuEngine):
 
     def _end(self, probes: Probes) -> None:
         there = self._bound
-        if there[2] is not None:
-            probes.samples[:] = self._machine.read(there[2].samples).reshape(probes.samples.shape)
+        probes.samples[:] = self._machine.read(there[2].samples).reshape(probes.samples.shape)
         if self._gaps is not None:
             told = self._machine.read(there[1].gaps.voltage).reshape(self._gaps.voltage.shape)
             self._gaps.voltage[0] = told[self._done & 1]  # the next piece counts from 0

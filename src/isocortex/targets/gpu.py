@@ -14,6 +14,7 @@ import re
 from ctypes import byref, c_int, c_size_t, c_uint, c_void_p
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+from weakref import finalize
 
 import numpy as np
 from numba.core import config
@@ -99,7 +100,7 @@ class Array(NamedTuple):
 
 
 class Gpu:
-    """The first GPU.
+    """The first GPU; what it was asked to hold is let go with this object.
 
     Raises
     ------
@@ -127,6 +128,8 @@ class Gpu:
         self._device = device.value
         self._call("cuDevicePrimaryCtxRetain", byref(self._context), device)
         self._kernels: dict[Path, tuple[c_void_p, list[int], c_void_p]] = {}
+        self._held: set[int] = set()
+        finalize(self, _let_go, self._library, self._context, self._held)
         self.use()
         self.capability = self._attribute(MAJOR), self._attribute(MINOR)
         self.shared = self._attribute(SHARED) - 1024  # less what kernels have of their own
@@ -183,6 +186,7 @@ class Gpu:
             )  # fmt: skip
         if status:
             raise RuntimeError(f"cuMemAlloc: {status} {self._words(status)}")
+        self._held.add(address.value or 0)
         return Array(address.value or 0, shape, dtype)
 
     def write(self, to: Array, array: np.ndarray, at: int = 0) -> None:
@@ -202,6 +206,7 @@ class Gpu:
         return out
 
     def free(self, array: Array) -> None:
+        self._held.discard(array.address)
         self._call("cuMemFree_v2", c_void_p(array.address))
 
     def bind(self, kernel: Written, assembly: Path | None, arguments: tuple[Any, ...]) -> Launch:
@@ -235,6 +240,13 @@ class Gpu:
             self._call("cuFuncSetAttribute", function, c_int(MOST_SHARED), c_int(shared))
             self._call("cuFuncSetAttribute", function, c_int(CARVEOUT), c_int(100))
         return function, sizes, self._streams[len(self._kernels) % STREAMS]
+
+
+def _let_go(library: Any, context: c_void_p, held: set[int]) -> None:
+    """Give memory back; at the end of the process the driver may have done so."""
+    if not library.cuCtxSetCurrent(context):
+        for address in held:
+            library.cuMemFree_v2(c_void_p(address))
 
 
 class _Launch:
