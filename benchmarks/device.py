@@ -3,9 +3,11 @@
     python benchmarks/device.py prepare FOLDER     # where circuits and reference models are
     python benchmarks/device.py run FOLDER         # where a GPU is; about four minutes
 
-``prepare`` also compiles the GPU's kernels for compute capability 9.0 (H100, H200), which needs the
-extra [cuda] and no GPU; elsewhere they are compiled when they are first run. Every stage is a
-process with a limit of its own, and leaves a JSON in FOLDER.
+``prepare`` also compiles the GPU's kernels for compute capability 9.0 (H100, H200), with --straight
+those of single models too, which needs the extra [cuda] and no GPU; elsewhere they are compiled when
+they are first run. FOLDER may have cortices of ``isocortex build cortex -o FOLDER/cortex_SCALE`` and
+wheels that the machine with the GPU has not, in FOLDER/wheels. Every stage is a process with a limit
+of its own, and leaves a JSON in FOLDER.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).resolve()
-#: Straight kernels where they are possible, and those that take everything alone.
-DEVICES = ("cuda", "cpu", "general")
+#: The general kernel alone, the CPU, and straight kernels where they are possible.
+DEVICES = ("cuda", "cpu", "straight")
 GOLDEN = ("cuda", "cpu", "cuda-double", "cpu-double")
 WARM_MS = 10.0
 GOLDEN_MS, GOLDEN_DT = 400.0, 0.1
@@ -113,6 +115,21 @@ def prepare(folder: Path, shared: Path) -> None:
         print(*compiled_elsewhere(network, settings, probes), sep="\n")
 
 
+def prepare_straight(folder: Path) -> None:
+    """The straight kernels of the cortex, which are the same at all scales: an hour of a core."""
+    from isocortex.engine.interface import Settings
+    from isocortex.engine.straight.choice import ASKED
+    from isocortex.network.build import build_network
+    from isocortex.sonata.config import load_simulation
+
+    os.environ |= {ASKED: "1", "ISOCORTEX_CACHE": str(folder / "cache")}
+    config = folder / "cortex_0.001" / "simulation_config.json"
+    network = build_network(load_simulation(config), True)
+    cores = len(os.sched_getaffinity(0))
+    settings = Settings(dt=0.1, precision="single", device="cuda", threads=cores + 1)
+    print(len(compiled_elsewhere(network, settings)), "kernels")
+
+
 def golden_cells(folder: Path, device: str, tstop: float) -> dict[str, Any]:
     """Every reference model under its current steps: spikes, and soma voltages, into a file."""
     from isocortex.circuit.signals import Pulses
@@ -151,12 +168,10 @@ def _engine(network: Any, settings: Any) -> Any:
 
 def circuit(folder: Path, name: str, device: str, tstop: float) -> dict[str, Any]:
     """A circuit as `isocortex run` does it, but timed after its first 10 ms."""
-    from isocortex.engine import cuda
-    from isocortex.engine.straight import choice
+    from isocortex.engine.straight.choice import ASKED
     from isocortex.session.session import open_session
 
-    if device == "general":
-        cuda.MANY = choice.MANY = 10**9
+    os.environ[ASKED] = str(int(device == "straight"))
     begun = time.perf_counter()
     with open_session(
         folder / name / "simulation_config.json", tstop=tstop, precision="single",
@@ -312,7 +327,7 @@ def compared(folder: Path, name: str) -> list[str]:
     if name == "golden":
         return _tried(lambda: compared_golden(folder), name)
     lines = _tried(lambda: [_line(folder, name, "cpu")], name)
-    for device in ("cuda", "general"):
+    for device in ("cuda", "straight"):
         lines += _tried(lambda d=device: [_line(folder, name, d) + _agree(folder, name, d)], name)
     return lines
 
@@ -390,11 +405,14 @@ def main() -> None:
     parser.add_argument("name", nargs="?")
     parser.add_argument("device", nargs="?")
     parser.add_argument("--short", action="store_true")
+    parser.add_argument("--straight", action="store_true", help="prepare these kernels too")
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--shared", type=Path, default=HERE.parents[2] / "shared")
     options = parser.parse_args()
     if options.what == "prepare":
         prepare(options.folder, options.shared)
+        if options.straight:
+            prepare_straight(options.folder)
     elif options.what == "stage":
         stage(options.folder, options.name, options.device, options.short)
     else:

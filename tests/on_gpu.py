@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -163,9 +164,9 @@ def left_by(engine, case: str, n_steps: int = N_STEPS) -> dict[str, np.ndarray]:
 def simulate(path: str, cases: tuple[str, ...] = CASES) -> None:
     """The GPU engine on all cases, on a GPU or in numba-cuda's simulator if that is on."""
     from isocortex.engine import cuda
-    from isocortex.engine.straight import choice
+    from isocortex.engine.straight.choice import ASKED
 
-    choice.MANY = cuda.MANY = 1
+    os.environ[ASKED] = "1"
     left = {}
     for case in cases:
         engine = cuda.CudaEngine(network_of(case), settings_of(case, "cuda"))

@@ -33,7 +33,7 @@ def straight(network, settings=SINGLE, *, window=9, shared=2**18):
 
 @pytest.fixture
 def network(monkeypatch):
-    monkeypatch.setattr(choice, "MANY", 1)
+    monkeypatch.setenv(choice.ASKED, "1")
     return straight_network()
 
 
@@ -72,5 +72,5 @@ def test_who_gets_none(network, monkeypatch):
     assert not straight(network, shared=1000)
     for kinetics in (exp1syn(4.0, 0.0), nmda(2.0, 60.0, 0.0, 0.28, 0.062)):
         assert not straight(replace(network, kinetics=[kinetics.conductance] * 2))
-    monkeypatch.setattr(choice, "MANY", network.n_cells + 1)
+    monkeypatch.delenv(choice.ASKED)
     assert not straight(network)

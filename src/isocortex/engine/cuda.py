@@ -7,9 +7,9 @@ kernels, and brings back the spikes. States stay on the GPU; they come to the ho
 somebody asks for them.
 
 A kernel is of a channel family, as on the CPU, and takes every mechanism and circuit
-(``window_cuda.py.txt``); or it is straight-line code of one model with many cells
-(:mod:`isocortex.engine.straight`), which is several times faster and takes blocks on which nothing
-acts but synapses. Both have the same arguments.
+(``window_cuda.py.txt``); or, if that is asked for, it is straight-line code of one model
+(:mod:`isocortex.engine.straight`), which takes blocks on which nothing acts but synapses. Both have
+the same arguments.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from isocortex.engine.meeting import dismiss, dismissed, meet
 from isocortex.engine.parts import Electrodes, Events, Shared
 from isocortex.engine.sampling import Probes, Recording, recording_of
 from isocortex.engine.state import State
-from isocortex.engine.straight.choice import MANY, straight_kernels
+from isocortex.engine.straight.choice import asked, straight_kernels
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 from isocortex.targets.gpu import LANES, Machine, machine
@@ -83,7 +83,7 @@ class CudaEngine(CpuEngine):
         super().__init__(network, replace(settings, threads=others), exchange)
 
     def _arrange(self, network: Network, dtype: np.dtype) -> Arrangement:
-        return arrange(network, self.settings, LANES, dtype, alike=network.n_cells >= MANY)
+        return arrange(network, self.settings, LANES, dtype, alike=asked())
 
     def _kernels(self) -> IntArray:
         """None of the threads'; room for what the GPU works with."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 
 from isocortex.engine import cable
@@ -21,10 +23,15 @@ from isocortex.engine.straight.text import (
 )
 from isocortex.network.network import Network
 
-#: Cells of a circuit that are worth the half minute that a model's kernel takes to compile, once.
-MANY = 2000
+#: Straight kernels are asked for by setting this to 1: the engine has not run them on a GPU yet.
+ASKED = "ISOCORTEX_STRAIGHT"
 #: Registers of a thread that let three blocks share a multiprocessor.
 REGISTERS = 168
+
+
+def asked() -> bool:
+    """Whether there are to be straight kernels."""
+    return os.environ.get(ASKED) == "1"
 
 
 def straight_kernels(
@@ -35,7 +42,7 @@ def straight_kernels(
     window: int,
     shared: int,
 ) -> dict[int, Kernel]:
-    """The straight kernel of each model that can have one, where there are many cells.
+    """The straight kernel of each model that can have one, if they are asked for.
 
     A model can if its channels are at its soma, which is the root, and its blocks have the same
     rows, of kinetics without a block by magnesium.
@@ -46,7 +53,7 @@ def straight_kernels(
     shared : bytes of shared memory that a block of threads may have.
     """
     possible = settings.precision == "single" and not settings.second_order and window <= LONGEST
-    if network.n_cells < MANY or not possible:
+    if not (asked() and possible):
         return {}
     found = {}
     for m in np.unique(laid.blocks.model).tolist():
