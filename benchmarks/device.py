@@ -4,10 +4,10 @@
     python benchmarks/device.py run FOLDER         # where a GPU is; about four minutes
 
 ``prepare`` also compiles the GPU's kernels for compute capability 9.0 (H100, H200), with --straight
-those of single models too, which needs the extra [cuda] and no GPU; elsewhere they are compiled when
-they are first run. FOLDER may have cortices of ``isocortex build cortex -o FOLDER/cortex_SCALE`` and
-wheels that the machine with the GPU has not, in FOLDER/wheels. Every stage is a process with a limit
-of its own, and leaves a JSON in FOLDER.
+those of single models too, which needs the extra [cuda] and no GPU; elsewhere they are compiled
+when they are first run. FOLDER may have cortices, of ``isocortex build cortex -o
+FOLDER/cortex_SCALE``, and in FOLDER/wheels what the machine with the GPU has not. Every stage is a
+process with a limit of its own, and leaves a JSON in FOLDER.
 """
 
 from __future__ import annotations
