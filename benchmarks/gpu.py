@@ -1,11 +1,11 @@
-"""The GPU's kernels A, C and D on a GPU, side by side: results, times, what binds them.
+"""The kernels C and D on a GPU, side by side: results, times, what binds them.
 
     PYTHONPATH=src:tests:benchmarks python -m kernels.prepare CASES     # where there is a compiler
     PYTHONPATH=benchmarks python benchmarks/gpu.py CASES OUT            # where there is a GPU
 
 The second needs NumPy and NVIDIA's driver alone. Every stage runs in a process of its own, prints
 its figures at once, appends them to OUT/gpu.jsonl and may fail without the others'. See
-:mod:`kernels` for what A, C and D are.
+:mod:`kernels` for what C and D are; A, which is the engine's own, is timed by ``device.py``.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ def _short(value: Any) -> str:
     return str(value).replace(" ", "_") if isinstance(value, str) else str(value)
 
 
-MAIN = ("A", "C-8w", "C-4w", "D-4w", "D-5wb", "D-4wb-x3", "D-4wb-x3-copied")
-FULL = ("D-4wb-x3-copied", "D-4wb-x3", "D-4w", "C-8w", "A", "D-5wb", "D-4w-half")
+MAIN = ("C-8w", "C-4w", "D-4w", "D-5wb", "D-4wb-x3", "D-4wb-x3-copied")
+FULL = ("D-4wb-x3-copied", "D-4wb-x3", "D-4w", "C-8w", "D-5wb", "D-4w-half")
 OTHERS = (
-    "D-4w-r128", "D-5wb-r128", "D-4wb", "D-4w-half", "A-exact", "C-4w-exact",
+    "D-4w-r128", "D-5wb-r128", "D-4wb", "D-4w-half", "C-4w-exact",
     "D-4w-exact", "D-8w", "D-8w-r80", "C-8w-half", "C-8w-nochannels", "D-4w-nochannels",
 )  # fmt: skip
 
@@ -166,7 +166,7 @@ def _compare(stage: Stage, entry: dict, blocks: int) -> None:
 
 
 def timed(stage: Stage) -> None:
-    """A, C and D from one block to ten waves."""
+    """C and D from one block to ten waves."""
     _times(stage, MAIN, ("block", 1, 10))
 
 
@@ -176,7 +176,7 @@ def variants(stage: Stage) -> None:
 
 
 def full(stage: Stage) -> None:
-    """A, C and D with states of more than 20 GB, or as many cells as the cortex has."""
+    """C and D with states of more than 20 GB, or as many cells as the cortex has."""
     _times(stage, FULL, ("full",), most=1.5)
 
 
@@ -233,10 +233,7 @@ def _about(stage: Stage, entry: dict) -> dict:
 def _shares(stage: Stage, entry: dict, case: Case, blocks: int, seconds: float) -> dict:
     """Memory a second from counts, and of D the share of all instructions that could be issued."""
     n, rows, states = case.n, 2 * case.about["compartments"], case.about["states"]
-    if entry["design"] == "A":
-        numbers = WINDOW * (7 * n + 4 * rows + 2 * states)
-    else:
-        numbers = 2 * (n + (1 if entry["half"] else 2) * rows + states)
+    numbers = 2 * (n + (1 if entry["half"] else 2) * rows + states)
     found = {"counted_TB_s": blocks * LANES * 4 * numbers / seconds * 1e-12}
     if entry["design"] == "D":
         warps = sorted((loop[2] for loop in entry["loops"]), reverse=True)[: entry["warps"]]

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 import tempfile
 from importlib.metadata import files
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 
 def assembled(ptx: str, architecture: str = "sm_90") -> tuple[int, int]:
@@ -33,28 +30,26 @@ def assembled(ptx: str, architecture: str = "sm_90") -> tuple[int, int]:
 
 
 def main() -> None:
-    """One line a family."""
-    from on_gpu import kernel_arguments, small_network
-
+    """One line a family, integrator and precision."""
+    from device import compiled_elsewhere
     from isocortex.cells.library import library_cells, load_cell
-    from isocortex.engine.family import family_module
-    from isocortex.engine.layout.models import regions_of
-    from isocortex.targets.cuda import ptx
+    from isocortex.engine.interface import Settings
+    from isocortex.network.network import bare_network
 
-    arguments = kernel_arguments(small_network())  # their types are the same for all families
     for channels, cells in library_cells().groupby("channels"):
-        family = tuple(r.mechanisms for r in regions_of(load_cell(cells.index[0])))
-        for second_order in (False, True):
-            kernel = family_module(family, second_order, "cuda").advance_blocks
-            code = ptx(kernel, arguments)
-            registers, spilled = assembled(code)
-            order = "second" if second_order else "first"
-            doubles = len(re.findall(r"[.]f64", code))
-            print(
-                f"{channels}, {order} order: {registers} registers, {spilled} bytes spilled, "
-                f"{doubles} operations on doubles",
-                flush=True,
-            )
+        network = bare_network([load_cell(cells.index[0])], [0], [])
+        for precision in ("single", "double"):
+            for second_order in (False, True):
+                settings = Settings(
+                    dt=0.1, precision=precision, second_order=second_order, device="cuda"
+                )
+                (file,) = compiled_elsewhere(network, settings)
+                registers, spilled = assembled(file.read_text())
+                order = "Crank-Nicolson" if second_order else "backward Euler"
+                print(
+                    f"{channels}, {precision}, {order}: {registers} registers, {spilled} bytes "
+                    "spilled", flush=True,
+                )  # fmt: skip
 
 
 if __name__ == "__main__":

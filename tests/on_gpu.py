@@ -1,101 +1,175 @@
-"""A small network as a GPU's kernel takes it: laid out as for the CPU, and events by window."""
+"""Networks that engines are compared with each other on, and the GPU engine's part of that."""
 
 from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
 
 import numpy as np
 from neurons import random_tree, wire
 
-from isocortex.engine.events import step_of
-from isocortex.engine.family import family_module
-from isocortex.engine.interface import Settings
-from isocortex.engine.layout.arrangement import Arrangement, allocate, arrange, numerics_of, rest
-from isocortex.engine.layout.kinetics import KineticsTables
-from isocortex.engine.layout.models import regions_of
-from isocortex.engine.parts import Events
-from isocortex.mechanisms.synapses import exp2syn
-from isocortex.network.clock import Clock
-from isocortex.network.network import Network, SpikeTrains
+from isocortex.cells.compiled import MechanismTable
+from isocortex.circuit.signals import Pulses
+from isocortex.engine.interface import CellSums, ProbeTable, Settings, Variable
+from isocortex.mechanisms.release import tsodyks_markram
+from isocortex.mechanisms.synapses import exp2syn, nmda, receptor
+from isocortex.network.fields import Fields
+from isocortex.network.gaps import GapJunctions
+from isocortex.network.network import CurrentSource, Network, PointNeurons, SpikeTrains
 
-CHANNELS = ("CaDynamics", "Ca_LVA", "Kv3_1", "NaTs")
-N_CELLS, N_SOURCES, DELAY, DT = 3, 4, 0.9, 0.1
+DT, N_CELLS, WINDOW = 0.1, 34, 9
+N_STEPS = 3 * WINDOW
+CASES = ("backward euler", "crank-nicolson", "gap junctions", "straight", "double")
+DELAY = 0.9
 
 
-def small_network(n_steps: int = 18) -> Network:
-    """Cells of one model with two kinds of synapse, driven until they spike."""
+def settings_of(case: str, device: str) -> Settings:
+    """Small steps of two threads."""
+    return Settings(
+        dt=DT, v_init=-75.0, threshold=-20.0, device=device, threads=2,
+        precision="double" if case == "double" else "single",
+        second_order=case == "crank-nicolson",
+    )  # fmt: skip
+
+
+def straight_network() -> Network:
+    """Blocks of a model with channels at its soma, two kinds of synapses, and an electrode."""
     rng = np.random.default_rng(3)
-    tstop, n_spikes = DT * n_steps, 3 * n_steps
-    model = random_tree(1, 9, CHANNELS)
-    nodes = np.flatnonzero(model.area > 0)
+    model = random_tree(4, 24, ("CaDynamics", "Ca_LVA", "Kv3_1", "NaTs"))
+    mechanisms = {
+        name: MechanismTable(np.zeros(1, np.int32), {k: v[:1] for k, v in table.parameters.items()})
+        for name, table in model.mechanisms.items()
+    }
+    model = replace(model, mechanisms=mechanisms)
+    nodes, n_virtual, n = np.flatnonzero(model.area > 0), 40, 67
     synapses = [
-        (N_CELLS + source, cell, int(rng.choice(nodes)), kind, rng.uniform(2e-3, 2e-2), DELAY)
-        for source in range(N_SOURCES)
-        for cell in range(N_CELLS)
-        for kind in range(2)
-    ]
+        (n + int(rng.integers(n_virtual)), cell, int(rng.choice(nodes)), k % 2,
+         (3e-3, 1e-3)[k % 2] * rng.uniform(0.5, 1.5), DELAY + 0.1 * int(rng.integers(3)))
+        for cell in range(n) for k in range(12)
+    ]  # fmt: skip
+    synapses += [(int(rng.integers(n)), cell, 0, 0, 3e-3, DELAY) for cell in range(n)]
+    n_spikes = 60 * N_STEPS
     trains = SpikeTrains(
-        N_CELLS + rng.integers(0, N_SOURCES, n_spikes), np.sort(rng.uniform(0.0, tstop, n_spikes))
+        n + rng.integers(0, n_virtual, n_spikes),
+        np.sort(rng.uniform(0.0, DT * N_STEPS, n_spikes)),
     )
     kinetics = [exp2syn(1.0, 3.0, 0.0), exp2syn(2.7, 15.0, -70.0)]
-    return wire([model], [0] * N_CELLS, synapses, kinetics, n_virtual=N_SOURCES, trains=trains)
+    network = wire([model], [0] * n, synapses, kinetics, n_virtual=n_virtual, trains=trains)
+    return replace(network, currents=[CurrentSource(1, 0, Pulses([0.2], [0.3], [1.0]))])
 
 
-def kernel_of(network: Network):
-    """The GPU's kernel of the network's only family, not yet compiled."""
-    return family_module(family_of(network), False, "cuda").advance_blocks
+def network_of(case: str) -> Network:
+    """Two blocks of a model and one of another with all mechanisms, and all that acts on cells.
+
+    The cells of the last block are its lanes' first ones, others have nothing in them.
+    """
+    if case == "straight":
+        return straight_network()
+    rng = np.random.default_rng(3)
+    models = [random_tree(1, 9, ("CaDynamics", "Ca_LVA", "Kv3_1", "NaTs")), random_tree(2, 9)]
+    cell_model = np.arange(N_CELLS) % 33 == 32
+    points = PointNeurons(np.array([5.0, 5.0]), np.array([1.0, 1.0]))
+    first_virtual, n_virtual = N_CELLS + len(points), 4
+    synapses = []
+    for cell in range(N_CELLS):
+        nodes = np.flatnonzero(models[int(cell_model[cell])].area > 0)
+        for kind in range(4):
+            source = first_virtual + int(rng.integers(n_virtual))
+            node, weight = int(rng.choice(nodes)), rng.uniform(2e-3, 2e-2)
+            synapses.append((source, cell, node, kind, weight, DELAY + 0.1 * int(rng.integers(3))))
+        synapses.append((int(rng.integers(N_CELLS)), cell, 0, 0, 5e-3, DELAY))
+        synapses.append((N_CELLS, cell, 0, 0, 5e-3, DELAY))
+    synapses += [(source, -1 - p, 0, 0, 1.2, DELAY) for source in (0, 1) for p in range(2)]
+    kinetics = [
+        exp2syn(1.0, 3.0, 0.0), exp2syn(2.7, 15.0, -70.0), nmda(2.0, 60.0, 0.0, 0.28, 0.062),
+        receptor(exp2syn(0.5, 2.0, 0.0), tsodyks_markram(0.5, 300.0, 0.0), "depressing"),
+    ]  # fmt: skip
+    trains = SpikeTrains(
+        first_virtual + rng.integers(0, n_virtual, 3 * N_STEPS),
+        np.sort(rng.uniform(0.0, DT * N_STEPS, 3 * N_STEPS)),
+    )
+    network = wire(
+        models, cell_model.astype(int), synapses, kinetics, n_virtual=n_virtual, trains=trains,
+        points=points,
+    )  # fmt: skip
+    clamp = Pulses([-60.0], [0.5], [1.0])
+    network = replace(
+        network,
+        currents=[
+            CurrentSource(1, 0, Pulses([0.2], [0.3], [1.0])),
+            CurrentSource(33, 2, clamp, Pulses([1e-3], [0.5], [1.0])),
+        ],
+        fields=Fields((Swelling(),), np.array([2, 32]), (rng.normal(0, 0.05, (9, 1)),) * 2, "two"),
+    )
+    if case != "gap junctions":
+        return network
+    pairs = np.array([[0, 1], [3, 33]])
+    return replace(
+        network, gaps=GapJunctions(pairs, np.array([[0, 2], [1, 1]]), np.array([2e-3, 1e-3]))
+    )
 
 
-def family_of(network: Network) -> tuple[tuple[str, ...], ...]:
-    """The regions of the network's only model."""
-    return tuple(region.mechanisms for region in regions_of(network.models[0]))
+@dataclass(frozen=True)
+class Swelling:
+    """A potential outside that grows with time."""
+
+    n_terms: int = 1
+
+    def courses(self, step, dt):
+        return (0.1 * dt * step)[None, :]
 
 
-def events_of(network: Network, laid: Arrangement, n_steps: int) -> Events:
-    """All events of the network's trains in its only block, by step."""
-    clock, connections, blocks = Clock(DT), network.connections, laid.blocks
-    clock.extend(n_steps)
-    row = {key: r for r, key in enumerate(zip(laid.rows.node, laid.rows.kind, strict=True))}
-    found = []
-    for source, time in zip(network.trains.source, network.trains.time, strict=True):
-        if time + DELAY > clock.middle[n_steps - 1]:
-            continue
-        step = step_of(time + DELAY, clock.middle, DT, 0, n_steps)
-        for k in range(connections.first[source], connections.first[source + 1]):
-            slot = connections.target[k]
-            at = row[network.slots.node[slot], network.slots.kind[slot]] * blocks.lanes
-            lane = blocks.cell_lane[network.slots.cell[slot]]
-            found.append((step, at + lane, connections.weight[k]))
-    found.sort(key=lambda event: event[0])
-    step, element, weight = (np.array(column) for column in zip(*found, strict=True))
-    return Events(
-        np.array([0]), np.array([len(step)]), step.astype(np.int32), element.astype(np.int32),
-        weight.astype(np.float32),
+def table(n_nodes: int = 9, third: int = 2) -> ProbeTable:
+    """Every kind of probe, and sums over whole cells."""
+    cai = Variable("cai", at_start=True)
+    g = Variable("g", "synapse", (1, third), first=2, every=3)
+    i = Variable("i", "synapse", (1, third), at_start=True)
+    probes = [
+        (cell, node, x)
+        for cell in (0, 31, 33) for node in (0, 2)
+        for x in (Variable("v"), cai, Variable("m", "Ca_LVA"), g, i)
+    ]  # fmt: skip
+    sums = CellSums(
+        np.array([1, 32]), np.arange(3) * n_nodes, np.linspace(-1, 1, 6 * n_nodes).reshape(-1, 3)
+    )
+    plain = ProbeTable.of(probes)
+    return replace(
+        plain, whole=(replace(sums, column=plain.n_columns),),
+        n_columns=plain.n_columns + sums.n_columns,
     )  # fmt: skip
 
 
-def kernel_arguments(network: Network, n_steps: int = 18) -> tuple:
-    """What ``advance_blocks`` is called with, in the state of t = 0."""
-    settings, dtype, lanes = Settings(dt=DT), np.dtype(np.float32), 32
-    laid = arrange(network, settings, lanes, dtype)
-    states = allocate(laid)
-    rest(laid, states, np.arange(len(laid.blocks)), settings.v_init)
-    work = (
-        np.zeros_like(states.V), np.zeros_like(states.V), np.full((1, lanes), -1, np.int64),
-        np.zeros((1, lanes), np.float32),
-    )  # fmt: skip
-    return (
-        0, n_steps, events_of(network, laid, n_steps), laid.arrays, states,
-        KineticsTables(network.kinetics, settings, dtype).over(0, n_steps), work,
-        numerics_of(settings, dtype),
-    )  # fmt: skip
+def left_by(engine, case: str, n_steps: int = N_STEPS) -> dict[str, np.ndarray]:
+    """What an engine makes of its network, recorded from the second window on."""
+    pieces = [engine.advance(WINDOW)]
+    engine.record(table() if case != "straight" else table(24, 0))
+    pieces.append(engine.advance(WINDOW))
+    kept = engine.state()
+    pieces.append(engine.advance(n_steps - 2 * WINDOW))
+    end = engine.soma_voltage()
+    engine.restore(kept)
+    again = engine.advance(n_steps - 2 * WINDOW)
+    return {
+        "source": np.concatenate([piece.source for piece in pieces]),
+        "time": np.concatenate([piece.time for piece in pieces]),
+        "samples": np.concatenate([piece.samples for piece in pieces[1:]]),
+        "soma": end,
+        "soma again": engine.soma_voltage(),
+        "samples again": again.samples,
+        "voltage": np.concatenate([engine.voltage(cell) for cell in range(engine.network.n_cells)]),
+        "events": np.array(engine.n_events),
+    }
 
 
-def advance(path: str) -> None:
-    """Run the kernel, on a GPU or in numba-cuda's simulator if that is on; keep what it leaves."""
-    from numba import cuda
+def simulate(path: str, cases: tuple[str, ...] = CASES) -> None:
+    """The GPU engine on all cases, on a GPU or in numba-cuda's simulator if that is on."""
+    from isocortex.engine import cuda
+    from isocortex.engine.straight.choice import ASKED
 
-    network = small_network()
-    arguments = kernel_arguments(network)
-    cuda.jit(kernel_of(network))[1, N_CELLS](*arguments)  # lanes without a cell need no thread
-    states, spike_step = arguments[4], arguments[6][2]
-    V = states.V.reshape(-1, spike_step.shape[1])
-    np.savez(path, voltage=V[:, :N_CELLS].T, spike_step=spike_step[0, :N_CELLS])
+    os.environ[ASKED] = "1"
+    left = {}
+    for case in cases:
+        engine = cuda.CudaEngine(network_of(case), settings_of(case, "cuda"))
+        found = left_by(engine, case) | {"straight": np.array(len(engine._straight))}
+        left |= {f"{case} {key}": value for key, value in found.items()}
+    np.savez(path, **left)

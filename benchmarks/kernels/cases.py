@@ -50,8 +50,7 @@ class Case:
         state : "strong", at rest and then driven until all cells spike, or "usual".
         first, steps : which of the events act, in steps.
         """
-        make = self._for_a if kernel["design"] == "A" else self._for_block
-        made = make(kernel, state, blocks, first, steps)
+        made = self._for_block(kernel, state, blocks, first, steps)
         made.values |= {"first": first, "last": first + steps}
         return made
 
@@ -60,35 +59,6 @@ class Case:
         due = (step >= first) & (step < first + steps)
         names = ("step", "node", "kind", "lane", "weight")
         return {name: self[f"{state}.{name}"][due] for name in names}
-
-    def _for_a(self, kernel, state: str, blocks: int, first: int, steps: int) -> Arguments:
-        kept = {k[2:]: v for k, v in self.arrays.items() if k.startswith("A:")}
-        rows, n_states = len(self["row_node"]), self.about["states"]
-        every = np.arange(blocks + 1, dtype=np.int64)
-        zeros = np.zeros(blocks, np.int64)
-        events = self._events(state, first, steps)
-        number = np.full((self.n, 2), -1)
-        number[self["row_node"], self["row_kind"]] = np.arange(rows)
-        row = number[events["node"], events["kind"]]
-        assert (row >= 0).all()
-        kept |= {
-            "events.first": every[:-1] * len(row), "events.last": every[1:] * len(row),
-            "layout.model": zeros, "layout.first_word": zeros, "layout.first_kind": zeros,
-            "layout.first_v": every * self.n * LANES, "layout.first_s": every * n_states * LANES,
-            "layout.first_row": every * rows, "kinetics.origin": 0, "kinetics.stride": 0,
-        }  # fmt: skip
-        V = self[f"{state}.V"]
-        tiled = {
-            "states.V": V, "states.S": self[f"{state}.S"], "states.A": self[f"{state}.A"],
-            "states.B": self[f"{state}.B"], "work.D": np.zeros_like(V),
-            "work.R": np.zeros_like(V), "states.above": V[:1] > self.about["threshold"],
-            "work.spike_step": np.full((1, LANES), -1, np.int64),
-            "work.spike_early": np.zeros((1, LANES), np.float32),
-            "events.step": events["step"].astype(np.int32),
-            "events.element": (row * LANES + events["lane"]).astype(np.int32),
-            "events.weight": events["weight"].astype(np.float32),
-        }  # fmt: skip
-        return Arguments(kept, tiled)
 
     def _for_block(self, kernel, state: str, blocks: int, first: int, steps: int) -> Arguments:
         prefix = f"{kernel['plan']}:"
@@ -104,7 +74,7 @@ class Case:
         kept |= {
             "event_ptr": (each + np.append(np.tile(ptr[:-1], blocks), 0)).astype(np.int32),
             "jump": self["jump"][:steps].ravel(), "power": self["power"][: steps + 1].ravel(),
-            "region_node": np.zeros(1, np.int32), "P": self["A:layout.P"], "n": self.n,
+            "region_node": np.zeros(1, np.int32), "P": self["P"], "n": self.n,
             "n_states": self.about["states"], "e1": self.about["reversal"][0],
             "e2": self.about["reversal"][1], "dt": self.about["dt"],
             "threshold": self.about["threshold"], "nernst": self.about["nernst"],
@@ -125,13 +95,5 @@ class Case:
     def voltages(self, kernel: dict, array: np.ndarray) -> np.ndarray:
         """float64[blocks, cells, nodes] from the kernel's array of voltages."""
         V = array.reshape(-1, self.n, LANES).astype(np.float64)
-        if kernel["design"] != "A":
-            V = V[:, np.argsort(self[f"{kernel['plan']}:order"])]
+        V = V[:, np.argsort(self[f"{kernel['plan']}:order"])]
         return V.transpose(0, 2, 1)
-
-
-def names_of(kernel: dict) -> dict[str, str]:
-    """What a kernel calls its voltages and the steps of spikes."""
-    if kernel["design"] == "A":
-        return {"V": "states.V", "spike_step": "work.spike_step"}
-    return {"V": "Vg", "spike_step": "spike_step"}

@@ -48,9 +48,7 @@ class Variant:
     @property
     def name(self) -> str:
         """Short."""
-        parts = [self.design]
-        if self.design != "A":
-            parts.append(f"{self.warps}w{'b' * self.balanced}")
+        parts = [self.design, f"{self.warps}w{'b' * self.balanced}"]
         parts += [f"x{self.together}"] * (self.together > 1)
         parts += ["copied"] * self.copied
         parts += ["exact"] * (not self.fast) + [f"r{self.most}"] * (self.most is not None)
@@ -58,10 +56,10 @@ class Variant:
 
 
 VARIANTS = [
-    Variant("A", 1), Variant("C"), Variant("D"),
+    Variant("C"), Variant("D"),
     Variant("D", most=128), Variant("D", 5, balanced=True),
     Variant("D", 5, most=128, balanced=True),
-    Variant("D", half=True), Variant("A", 1, fast=False), Variant("C", fast=False),
+    Variant("D", half=True), Variant("C", fast=False),
     Variant("D", fast=False), Variant("C", 8), Variant("D", 4, balanced=True), Variant("D", 8),
     Variant("D", 8, most=80), Variant("C", 8, half=True), Variant("D", channels=False),
     Variant("C", 8, channels=False), Variant("D", balanced=True, together=3),
@@ -98,10 +96,8 @@ def write_case(model, folder: Path, windows: tuple[int, int] = (12, 120)) -> Non
     windows : for which the CPU's results are kept, and before the usual state is taken.
     """
     from isocortex.engine.interface import Settings, nernst_factor
-    from isocortex.engine.layout.arrangement import numerics_of
-    from isocortex.engine.layout.kinetics import KineticsTables
+    from isocortex.engine.straight.plan import Plan
     from kernels import workload as w
-    from kernels.plan import Plan
 
     name, out = model.name, {}
     settings = Settings(dt=w.DT, precision="single")
@@ -128,12 +124,7 @@ def write_case(model, folder: Path, windows: tuple[int, int] = (12, 120)) -> Non
         for key in ("node", "kind", "lane", "weight"):
             out[f"{state}.{key}"] = getattr(events, key)[due]
     out |= {"row_node": laid.rows.node, "row_kind": laid.rows.kind}
-    for key, value in laid.arrays._asdict().items():
-        out[f"A:layout.{key}"] = value
-    kinetics = KineticsTables(network.kinetics, settings, laid.dtype).over(0, w.WINDOW)
-    out["A:kinetics.number"] = kinetics.number
-    for key, value in numerics_of(settings, laid.dtype)._asdict().items():
-        out[f"A:numerics.{key}"] = value
+    out["P"] = laid.arrays.P
     factors = np.array([k.factors(w.DT) for k in w.KINETICS]).ravel()
     jumps = np.array([k.jumps(0.0) for k in w.KINETICS]).ravel()
     power = factors ** np.arange(LARGEST_WINDOW + 1)[:, None]
@@ -170,9 +161,9 @@ def write_case(model, folder: Path, windows: tuple[int, int] = (12, 120)) -> Non
 def kernel_of(variant: Variant, model, folder: Path):
     """(Python function, its arguments for one block as the package nests them, shared bytes)."""
     from isocortex.engine.layout.models import regions_of
+    from isocortex.engine.straight.plan import Plan
     from kernels import shared, straight
     from kernels.cases import Case
-    from kernels.plan import Plan
     from kernels.text import module_of
 
     case = Case(folder, model.name)
@@ -182,8 +173,6 @@ def kernel_of(variant: Variant, model, folder: Path):
     entry = asdict(variant) | {"plan": variant.plan}
     made = case.arguments(entry, "usual", 1, 0, 9)
     values = made.values | made.tiled
-    if variant.design == "A":
-        return *_of_package(channels, values), 0
     plan = Plan(model, variant.warps, variant.balanced)
     numbers = case[f"{variant.plan}:coefficient"].reshape(-1, 4)
     options = {"half": variant.half, "channels": variant.channels}
@@ -211,56 +200,12 @@ def _typed(name: str, value: Any):
     return np.float32(value) if name in SINGLE else np.int32(value)
 
 
-def _of_package(channels, values: dict[str, Any]):
-    """The package's own kernel and its arguments."""
-    from isocortex.engine.family import family_module
-    from isocortex.engine.layout.arrays import KineticsTable, Layout, Numerics, States
-    from isocortex.engine.parts import Events
-
-    def of(kind, prefix):
-        leaves = {}
-        for key in kind._fields:
-            value = values[f"{prefix}.{key}"]
-            if key in ("V", "S", "A", "B", "step", "element", "weight"):
-                value = value.reshape(-1)
-            leaves[key] = value if np.ndim(value) else value
-        return kind(**leaves)
-
-    values = values | {
-        f"numerics.{k}": np.float32(values[f"numerics.{k}"]) for k in Numerics._fields
-    }
-    work = tuple(
-        values[f"work.{k}"].reshape(-1) if k in "DR" else values[f"work.{k}"]
-        for k in ("D", "R", "spike_step", "spike_early")
-    )
-    arguments = {
-        "first": 0, "last": 9, "events": of(Events, "events"), "layout": of(Layout, "layout"),
-        "states": of(States, "states"), "kinetics": of(KineticsTable, "kinetics"), "work": work,
-        "numerics": of(Numerics, "numerics"),
-    }  # fmt: skip
-    return family_module(channels, False, "cuda").advance_blocks, arguments
-
-
-def leaves(name: str, value: Any):
-    """Names and examples of what a kernel's parameters are when tuples are taken apart."""
-    fields = ("D", "R", "spike_step", "spike_early") if name == "work" else None
-    if isinstance(value, tuple):
-        for key, part in zip(fields or value._fields, value, strict=True):
-            yield from leaves(f"{name}.{key}", part)
-    else:
-        yield name, value
-
-
 def parameters(arguments: dict[str, Any]) -> list[list]:
     """(name, "array" or "number", type, dimensions) of every parameter."""
     found = []
     for name, value in arguments.items():
-        for leaf, example in leaves(name, value):
-            if isinstance(example, np.ndarray):
-                found.append([leaf, "array", str(example.dtype), example.ndim])
-            else:
-                kind = "int64" if isinstance(example, int) else str(np.asarray(example).dtype)
-                found.append([leaf, "number", kind, 0])
+        what = "array" if isinstance(value, np.ndarray) else "number"
+        found.append([name, what, str(value.dtype), value.ndim])
     return found
 
 

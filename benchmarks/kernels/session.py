@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.cases import Case, names_of
+from kernels.cases import Case
 from kernels.driver import Driver, Events, Kernel, flattened
 
 
@@ -37,7 +37,7 @@ class Prepared:
         made = self.case.arguments(self.entry, self.state, self.blocks, first, self.steps)
         self.numbers = {k: v for k, v in made.values.items() if not np.ndim(v)}
         if not self.events:
-            self._without_events(made)
+            made.values["event_ptr"] = made.values["event_ptr"] * 0
         begun = bool(self.arrays)
         for name, what, kind, dimensions in self.entry["parameters"]:
             if what == "number" or (begun and not _of_window(name)):
@@ -46,12 +46,6 @@ class Prepared:
             value = np.asarray(made.tiled[name] if tiled else made.values[name]).astype(kind)
             self._put(name, value, self.blocks if tiled else 1, dimensions)
         self.flat = flattened(self.entry["parameters"], self.numbers, self.arrays)
-
-    def _without_events(self, made) -> None:
-        if self.entry["design"] == "A":
-            made.values["events.last"] = made.values["events.first"]
-        else:
-            made.values["event_ptr"] = made.values["event_ptr"] * 0
 
     def _put(self, name: str, value: np.ndarray, times: int, dimensions: int) -> None:
         if name in self.arrays:
@@ -76,8 +70,8 @@ class Prepared:
         self.kernel.launch(self.blocks // self.together, self.flat)
 
     def read(self, what: str) -> np.ndarray:
-        """The kernel's array ``V`` or ``spike_step``."""
-        address, shape, dtype = self.arrays[names_of(self.entry)[what]]
+        """One of the kernel's arrays."""
+        address, shape, dtype = self.arrays[what]
         return self.driver.download(address, np.empty(shape, dtype))
 
     def seconds(self, most: float = 1.0, least: int = 3, many: int = 30) -> list[float]:
@@ -106,4 +100,4 @@ def _of_window(name: str) -> bool:
 
 def voltages(prepared: Prepared) -> Any:
     """float64[blocks, cells, nodes]."""
-    return prepared.case.voltages(prepared.entry, prepared.read("V"))
+    return prepared.case.voltages(prepared.entry, prepared.read("Vg"))

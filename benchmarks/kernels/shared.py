@@ -8,7 +8,7 @@ what the elimination leaves; going down, v' = t + f v_parent'.
 
 from __future__ import annotations
 
-from kernels.plan import Plan
+from isocortex.engine.straight.plan import Plan
 from kernels.text import ADVANCE, CURRENTS, DELIVER, HEAD
 
 KERNEL = """

@@ -11,7 +11,7 @@ from numba import cuda
 
 from isocortex.cells.compiled import CompiledCell, MechanismTable
 from kernels import prepare, spread
-from kernels.cases import Case, names_of
+from kernels.cases import Case
 from kernels.workload import WINDOW
 
 VARIANTS = ("C-4w", "D-5wb", "D-4w-half", "D-4wb-x3-copied")
@@ -53,7 +53,7 @@ def voltages(name: str, cell, case: Case, folder: Path, n_windows: int) -> np.nd
         arguments = [prepare._typed(key, (made.values | state)[key]) for key in wanted]
         cuda.jit(function)[*shape, 0, shared](*arguments)
         state |= {k: v for k, v in zip(wanted, arguments, strict=True) if k in state}
-        found.append(case.voltages(entry, state[names_of(entry)["V"]])[-1])
+        found.append(case.voltages(entry, state["Vg"])[-1])
     return np.array(found)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kernels.plan import Plan
+from isocortex.engine.straight.plan import Plan
 from kernels.text import ADVANCE, CURRENTS, DELIVER, HEAD, lines
 
 WINDOW = """

@@ -38,8 +38,14 @@ def sources() -> tuple[Path, ...]:
 @cache
 def fingerprint() -> str:
     """Hash of all these, and of who compiles them."""
-    digest = hashlib.sha256(f"{numba.__version__}{sys.version_info}".encode())
-    here = Path(__file__).parent
+    who = f"{numba.__version__}{sys.version_info}{texts()}"
+    return hashlib.sha256(who.encode()).hexdigest()
+
+
+@cache
+def texts() -> str:
+    """Hash of all these alone."""
+    digest, here = hashlib.sha256(), Path(__file__).parent
     for source in sources():
         digest.update(source.relative_to(here).as_posix().encode())
         digest.update(source.read_bytes())

@@ -40,6 +40,7 @@ def run(
     threads: int | None = None,
     precision: str = "double",
     engine: str = "fast",
+    device: str = "cpu",
     integrator: str = "backward-euler",
     output_dir: str | os.PathLike[str] | None = None,
     overwrite: bool | None = None,
@@ -64,6 +65,7 @@ def run(
         more.
     precision : ``double``, ``single`` or ``mixed`` (single, with synapses' numbers in half).
     engine : ``fast`` or ``reference``.
+    device : ``cpu``, or ``cuda``: the first NVIDIA GPU, in single precision, one process.
     integrator : ``backward-euler`` (NEURON's default) or ``crank-nicolson``.
     output_dir, overwrite : override the config.
     skip_unsupported_reports : leave out, and announce, reports of kinds that do not exist here.
@@ -88,7 +90,7 @@ def run(
     start = None if start_from is None else Start(read_state(state_file(start_from)), branches=True)
     options = Options(
         dt=dt, tstop=tstop, threads=threads, precision=precision, engine=engine,
-        integrator=integrator, output_dir=output_dir, overwrite=overwrite,
+        device=device, integrator=integrator, output_dir=output_dir, overwrite=overwrite,
         skip_unsupported_reports=skip_unsupported_reports, store_synapses=store_synapses,
     )  # fmt: skip
     return _run_to_the_end(config, options, plan, start, progress, announce)

@@ -1,4 +1,4 @@
-"""The GPU's kernels, without a GPU: in numba-cuda's simulator, and compiled for one elsewhere."""
+"""The GPU engine, without a GPU: in numba-cuda's simulator, and compiled for one elsewhere."""
 
 import os
 import re
@@ -7,30 +7,25 @@ import sys
 
 import numpy as np
 import pytest
-from on_gpu import DT, N_CELLS, kernel_arguments, kernel_of, small_network
+from on_gpu import CASES, left_by, network_of, settings_of, table
 
+from device import compiled_elsewhere
 from isocortex.engine.cpu import CpuEngine
-from isocortex.engine.interface import Settings
+from isocortex.errors import ConfigError
+from isocortex.session.engines import make_engine
 from registers import assembled
 
 pytest.importorskip("numba_cuda", reason="needs the extra [cuda]")
 
-N_STEPS = 18
-
-
-@pytest.fixture(scope="module")
-def network():
-    return small_network(N_STEPS)
-
 
 @pytest.fixture(scope="module", params=["simulator", "device"])
 def left(request, tmp_path_factory):
-    """What the kernel leaves after 18 steps; the simulator is chosen when Numba is imported."""
+    """What the GPU engine leaves; the simulator is chosen when Numba is imported."""
     if request.param == "device" and not is_there():
         pytest.skip("needs a GPU")
     path = tmp_path_factory.mktemp("cuda") / "left.npz"
     program = (
-        f"import sys; sys.path[:0] = {sys.path!r}; from on_gpu import *; advance({str(path)!r})"
+        f"import sys; sys.path[:0] = {sys.path!r}; import on_gpu; on_gpu.simulate({str(path)!r})"
     )
     environment = os.environ | {"NUMBA_ENABLE_CUDASIM": str(int(request.param == "simulator"))}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
@@ -44,16 +39,27 @@ def is_there() -> bool:
     return cuda.is_available()
 
 
-def test_voltages_are_those_of_the_cpu_within_rounding(network, left):
-    engine = CpuEngine(network, Settings(dt=DT, precision="single"))
-    cells, times, _ = engine.advance(N_STEPS)
-    voltage = np.array([engine.voltage(cell) for cell in range(N_CELLS)])
-    assert np.ptp(voltage) > 20.0  # mV: channels and synapses have been at work
-    np.testing.assert_allclose(left["voltage"], voltage, rtol=0, atol=1e-4)
-    expected = np.full(N_CELLS, -1)
-    expected[cells] = np.rint(times / DT)
-    assert len(cells)
-    np.testing.assert_array_equal(left["spike_step"], expected)
+@pytest.mark.parametrize("case", CASES)
+def test_everything_is_as_on_the_cpu_within_rounding(left, case):
+    expected = left_by(CpuEngine(network_of(case), settings_of(case, "cpu")), case)
+    found = {key: left[f"{case} {key}"] for key in expected}
+    assert len(set(expected["source"])) > 5
+    np.testing.assert_array_equal(found["source"], expected["source"])
+    np.testing.assert_allclose(found["time"], expected["time"], rtol=0, atol=1e-5)
+    assert found["events"] == expected["events"]
+    assert np.ptp(expected["voltage"]) > 20.0  # mV: channels and synapses have been at work
+    np.testing.assert_allclose(found["voltage"], expected["voltage"], rtol=0, atol=5e-4)
+    np.testing.assert_allclose(found["soma"], expected["soma"], rtol=0, atol=5e-4)
+    np.testing.assert_allclose(found["samples"], expected["samples"], rtol=1e-5, atol=2e-4)
+    assert left[f"{case} straight"] == (case == "straight")
+    assert case == "straight" or (expected["samples"] != 0).any(axis=0).sum() > 20
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_state_goes_on_to_the_last_bit(left, case):
+    np.testing.assert_array_equal(left[f"{case} soma again"], left[f"{case} soma"])
+    again = left[f"{case} samples again"]
+    np.testing.assert_array_equal(left[f"{case} samples"][-len(again) :], again)
 
 
 def test_numba_cuda_finds_what_newer_versions_of_numpy_have_removed():
@@ -64,23 +70,55 @@ def test_numba_cuda_finds_what_newer_versions_of_numpy_have_removed():
 
 
 @pytest.fixture(scope="module")
-def ptx(network):
-    from isocortex.targets import cuda
-
-    return cuda.ptx(kernel_of(network), kernel_arguments(network, N_STEPS))
-
-
-def test_a_kernel_is_compiled_for_a_gpu_that_is_not_here(ptx):
-    assert ".target sm_90" in ptx
-    assert re.search(r"\.entry \w*advance_blocks", ptx)
+def ptx():
+    """Assembly of the kernels that record nothing, then of those that do."""
+    case = CASES[0]
+    found = compiled_elsewhere(network_of(case), settings_of(case, "cuda"), table())
+    return [path.read_text() for path in found]
 
 
-def test_nothing_is_computed_in_double_precision(ptx):
-    assert re.search(r"\.f32\b", ptx)
-    assert not re.search(r"\.f64\b", ptx)
+def test_a_kernel_of_each_family_is_compiled_for_a_gpu_that_is_not_here(ptx):
+    assert len(ptx) == 2
+    for text in ptx:
+        assert ".target sm_90" in text
+        assert re.search(r"\.entry \w*advance_blocks", text)
+
+
+def test_in_single_precision_double_is_for_sums_of_what_is_recorded(ptx):
+    for text in ptx:
+        doubles = set(re.findall(r"([a-z]\w*)[.\w]*\.f64\b", text))
+        assert doubles <= {"ld", "st", "mov", "cvt", "fma", "add", "mul"}  # no division, no exp
 
 
 def test_registers_suffice(ptx):
-    registers, spilled = assembled(ptx)
-    assert registers <= 168  # three blocks of four warps on a multiprocessor
+    registers, spilled = assembled(ptx[0])
+    assert registers <= 168
     assert spilled == 0
+
+
+@pytest.mark.parametrize(
+    ("precision", "engine", "message"),
+    [
+        ("mixed", "fast", "precision: a GPU keeps nothing in half precision"),
+        ("single", "reference", "the reference engine does not run on a GPU"),
+    ],
+)
+def test_what_a_gpu_does_not_do_is_refused(precision, engine, message):
+    from dataclasses import replace
+
+    settings = replace(settings_of(CASES[0], "cuda"), precision=precision)
+    with pytest.raises(ConfigError, match=message):
+        make_engine(network_of(CASES[0]), settings, engine)
+
+
+def test_without_a_driver_it_says_so(monkeypatch):
+    monkeypatch.setenv("LIBCUDA", "libcuda-that-is-not-there.so")
+    with pytest.raises(ConfigError, match="there is no NVIDIA driver .* with device cpu"):
+        make_engine(network_of(CASES[0]), settings_of(CASES[0], "cuda"))
+
+
+def test_without_the_extra_it_names_it(monkeypatch, tmp_path):
+    monkeypatch.setenv("ISOCORTEX_CACHE", str(tmp_path))
+    monkeypatch.setattr("isocortex.engine.assembly.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'isocortex\[cuda\]'"):
+        compiled_elsewhere(network_of(CASES[0]), settings_of(CASES[0], "cuda"))

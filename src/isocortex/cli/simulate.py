@@ -31,6 +31,13 @@ class EngineName(StrEnum):
     reference = "reference"
 
 
+class Device(StrEnum):
+    """What computes."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+
+
 class Integrator(StrEnum):
     """How the voltage is integrated."""
 
@@ -92,6 +99,9 @@ def run(
     threads: Annotated[int | None, typer.Option(help="Default: all cores.")] = None,
     precision: Precision = Precision.double,
     engine: EngineName = EngineName.fast,
+    device: Annotated[
+        Device, typer.Option(help="cuda: an NVIDIA GPU, in single precision.")
+    ] = Device.cpu,
     integrator: Integrator = Integrator.backward_euler,
     output_dir: Annotated[Path | None, typer.Option(help="Where results go.")] = None,
     overwrite: Annotated[
@@ -129,8 +139,9 @@ def run(
 
     result = _simulate(
         run_simulation, config, dt=dt, tstop=tstop, threads=threads, precision=precision.value,
-        engine=engine.value, integrator=integrator.value, output_dir=output_dir,
-        overwrite=overwrite, skip_unsupported_reports=skip_unsupported_reports,
+        engine=engine.value, device=device.value, integrator=integrator.value,
+        output_dir=output_dir, overwrite=overwrite,
+        skip_unsupported_reports=skip_unsupported_reports,
         store_synapses=store_synapses, checkpoint_every=checkpoint_every, save_at=save_at,
         start_from=start_from,
     )  # fmt: skip

@@ -97,6 +97,15 @@ def clear(D, R, first, last, lanes, layout):
         store(R, at, zero)
 
 
+def inject(V, v0, D, R, b, step, electrodes, lanes):
+    """Add what electrodes do to the nodes of block ``b``."""
+    for k in range(element(electrodes.ptr, b), element(electrodes.ptr, b + 1)):
+        at, g = element(electrodes.element, k), electrodes.conductance[k, step]
+        if owns(at, lanes):
+            add(D, at, g, step)
+            add(R, at, electrodes.amplitude[k, step] - g * element(V, v0 + at), step)
+
+
 def impose(R, b, step, m, fields, lanes, layout):
     """Add the currents that potentials outside drive into the nodes of block ``b`` of model ``m``.
 

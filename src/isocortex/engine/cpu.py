@@ -32,6 +32,7 @@ from isocortex.engine.interface import (
     Settings,
 )
 from isocortex.engine.layout.arrangement import (
+    Arrangement,
     allocate,
     arrange,
     field_patterns,
@@ -46,7 +47,7 @@ from isocortex.engine.loop import run_windows
 from isocortex.engine.meeting import dismiss, meeting_place
 from isocortex.engine.parts import NO_ROOM, Electrodes, Fields, Reached, Shared, Steps, Times
 from isocortex.engine.precision import require_precision
-from isocortex.engine.sampling import recording_of
+from isocortex.engine.sampling import Probes, Recording, recording_of
 from isocortex.engine.state import Snapshot, State
 from isocortex.errors import SimulationError
 from isocortex.network.clock import Clock
@@ -58,7 +59,14 @@ NOTHING = ProbeTable.of([])
 
 
 class CpuEngine:
-    """See :class:`isocortex.engine.interface.Engine`."""
+    """See :class:`isocortex.engine.interface.Engine`.
+
+    Attributes
+    ----------
+    on_device : something else than the threads advances the blocks.
+    """
+
+    on_device = False
 
     def __init__(
         self, network: Network, settings: Settings, exchange: Exchange | None = None
@@ -69,8 +77,8 @@ class CpuEngine:
         dtype = require_precision(settings.precision).real
         self.settings, self.window = settings, network.window(settings.dt)
         self.clock, self.step, self.n_events = Clock(settings.dt), 0, 0
-        laid = self.laid = arrange(network, settings, lanes(dtype), dtype)
-        self.shares, found = deal_out(network, laid, settings, self.window)
+        laid = self.laid = self._arrange(network, dtype)
+        self.shares, found = deal_out(network, laid, settings, self.window, self.on_device)
         states = allocate(laid)
         # not even part 0 runs on the main thread: Ctrl-C would raise inside machine code
         self._threads = [ThreadPoolExecutor(1) for _ in self.shares]
@@ -79,9 +87,10 @@ class CpuEngine:
         self._field_patterns = field_patterns(network, laid)
         self._gaps = gaps_of(network, laid)
         self._told = None if self._gaps is None else Told(self._gaps, self.exchange)
+        self._outbox: IntArray | None = None
         self._identity = identity(network, settings, self.exchange)
         self.network = network.without_wiring()
-        self.recording = recording_of(NOTHING, laid, network, settings.second_order)
+        self.recording = self._recording_of(NOTHING, network)
         self.kinetics = KineticsTables(network.kinetics, settings, dtype)
         self.shared = Shared(
             meeting=meeting_place(len(found.begin) - 1),
@@ -95,12 +104,16 @@ class CpuEngine:
             window=self.window,
             first_cell=network.first_cell,
             first_point=network.first_point,
-            ranks=self.exchange.size,
+            elsewhere=self.exchange.size > 1 or self.on_device,
         )
         started = time.perf_counter()
         self.shared = self.shared._replace(kernel=self._kernels())
         self.advance(0)
         self.compile_seconds = time.perf_counter() - started
+
+    def _arrange(self, network: Network, dtype: np.dtype) -> Arrangement:
+        """Where every number goes."""
+        return arrange(network, self.settings, lanes(dtype), dtype)
 
     def _kernels(self) -> IntArray:
         """Address of every block's kernel, compiled or loaded from the cache."""
@@ -143,7 +156,10 @@ class CpuEngine:
         return Fields(len(courses), *self._field_patterns, course)
 
     def record(self, probes: ProbeTable) -> None:
-        self.recording = recording_of(probes, self.laid, self.network, self.settings.second_order)
+        self.recording = self._recording_of(probes, self.network)
+
+    def _recording_of(self, probes: ProbeTable, network: Network) -> Recording:
+        return recording_of(probes, self.laid, network, self.settings.second_order)
 
     def advance(self, n_steps: int) -> Piece:
         try:
@@ -161,8 +177,7 @@ class CpuEngine:
         shared = self.shared._replace(kinetics=self.kinetics.over(self.step, n_steps))
         times = Times(self.clock.seen, self.clock.middle, self.clock.dt)
         electrodes, probes = self._electrodes(n_steps), self.recording.room(self.step, n_steps)
-        if self._told is not None:
-            self._told.begin(self.states.V)
+        self._begin(shared, electrodes, probes)
         given, last = self.network.trains, self._heard_until(self.step + n_steps)
         sent = slice(
             *np.searchsorted(given.time, [self._heard_until(self.step), last], side="right")
@@ -173,7 +188,7 @@ class CpuEngine:
             try:
                 trains = share.trains(given.source[sent], given.time[sent], last)
                 steps = Steps(self.step, self.step + n_steps, times, trains, electrodes, probes)
-                return run_windows(p, share.part, share.drawn, shared, steps)
+                return run_windows(p, share.part, share.drawn, self._outbox, shared, steps)
             except BaseException:
                 dismiss(self.shared.meeting)
                 raise
@@ -190,6 +205,7 @@ class CpuEngine:
             share.part = share.part._replace(
                 flight=flight, n_flight=n_flight, inbox=inbox, n_inbox=n_inbox
             )
+        self._end(probes)
         first: Reached = results[0][-1]
         done, self.step = first.step - self.step, first.step
         spikes = slice(first.n_spikes)
@@ -209,8 +225,8 @@ class CpuEngine:
         try:
             for p in range(len(self.shares)):
                 running.append(self._threads[p].submit(work, p))
-            if self.exchange.size > 1:
-                self._pass_spikes_on(n_windows)
+            if self.shared.elsewhere:
+                self._meanwhile(n_windows)
             wait(running)
         except BaseException:  # Ctrl-C: these steps are finished first
             if len(running) < len(self.shares):
@@ -219,7 +235,15 @@ class CpuEngine:
             raise
         return [part.result() for part in running]
 
-    def _pass_spikes_on(self, n_windows: int) -> None:
+    def _begin(self, shared: Shared, electrodes: Electrodes, probes: Probes) -> None:
+        """Before some steps."""
+        if self._told is not None:
+            self._told.begin(self.states.V)
+
+    def _end(self, probes: Probes) -> None:
+        """After them."""
+
+    def _meanwhile(self, n_windows: int) -> None:
         """Speak to other ranks for the threads, which wait for it at every window's end."""
         try:
             pass_spikes_on(self.shared, n_windows, self.exchange, self._told)

@@ -48,9 +48,14 @@ class Share:
 
 
 def deal_out(
-    network: Network, laid: Arrangement, settings: Settings, window: int
+    network: Network, laid: Arrangement, settings: Settings, window: int, on_device: bool = False
 ) -> tuple[list[Share], Found]:
-    """Everything to the threads, equally laden, and room for the spikes they find."""
+    """Everything to the threads, equally laden, and room for the spikes they find.
+
+    Parameters
+    ----------
+    on_device : a GPU advances the cells; threads have their events to make.
+    """
     n_points, target = len(network.points), targets_of_slots(network, laid.blocks, laid.rows)
     drawn = _drawn(network, laid, target.dtype)
     if drawn is None:
@@ -85,10 +90,13 @@ def deal_out(
             axons = network.drawn.axons_onto(begin, end)
             mine |= (network.poisson.source >= axons.start) & (network.poisson.source < axons.stop)
         shares.append(Share(part, own, np.flatnonzero(mine), network.poisson.only(mine).begin()))
-    room = np.bincount(part_of_block[laid.blocks.cell_block], minlength=n_parts) * spikes
+    of_cells = np.bincount(part_of_block[laid.blocks.cell_block], minlength=n_parts) * spikes
     steps_between = np.maximum(network.points.refractory / settings.dt, 1.0)
     of_points = np.bincount(part_of_point, window / steps_between + 2, minlength=n_parts)
-    room = room + of_points.astype(np.int64)
+    room = of_points.astype(np.int64)
+    if on_device:
+        return shares, _room_for_spikes(np.append(room, of_cells.sum()))
+    room += of_cells
     if network.here.plan.ranks > 1:  # and for what others find: nothing touches what is not used
         cells = network.circuit_cells - network.n_cells
         others = network.circuit_points - len(network.points)

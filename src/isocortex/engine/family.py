@@ -30,7 +30,12 @@ from isocortex.mechanisms.density import EXTRAPOLATION, STAGE, Current
 Family = tuple[tuple[str, ...], ...]
 
 #: What each target does in a window of steps, around the cable and the channels that all share.
-WINDOWS = {"simd": "window.py.txt", "cuda": "window_cuda.py.txt"}
+WINDOWS = {
+    "simd": "window.py.txt", "cuda single": "window_cuda.py.txt",
+    "cuda double": "window_cuda.py.txt",
+}  # fmt: skip
+#: A GPU's words in each of its precisions, as its window names them.
+WORDS = {"cuda single": "single as bound, jit", "cuda double": "double as bound, jit_double as jit"}
 
 
 def region_states(region: tuple[str, ...], second_order: bool) -> list[tuple[str, str]]:
@@ -228,9 +233,16 @@ def {kind}_{index}(V, v0, D, R, S, s0, P, p0, first, last, region_node, lanes, d
     return head + "".join(f"        {line}\n" for line in lines)
 
 
+@cache
 def family_source(family: Family, second_order: bool, target: str = "simd") -> str:
-    """Python source of the family's kernel for a machine: "simd" (CPU) or "cuda" (GPU)."""
+    """Python source of the family's kernel for a machine: "simd" (CPU), or a GPU in a precision."""
     template = (Path(__file__).parent / WINDOWS[target]).read_text()
+    template = template.replace("{precision}", WORDS.get(target, ""))
+    return with_channels(template, family, second_order)
+
+
+def with_channels(template: str, family: Family, second_order: bool) -> str:
+    """A kernel's text with the functions of a family's channels, and calls of them, in it."""
     names = sorted({name for region in family for name in region})
     imports = "\n".join(f"from {DENSITY[n].__module__} import {n}" for n in names)
     functions = "\n".join(
@@ -259,9 +271,8 @@ def family_source(family: Family, second_order: bool, target: str = "simd") -> s
 
 
 @cache
-def family_module(family: Family, second_order: bool, target: str = "simd") -> ModuleType:
-    """The generated module of a family, written to the cache folder if it is not there."""
-    source = family_source(family, second_order, target)
+def module_of(source: str) -> ModuleType:
+    """A generated module, written to the cache folder if it is not there."""
     name = "family_" + hashlib.sha256((fingerprint() + source).encode()).hexdigest()[:16]
     path = cache_folder() / f"{name}.py"
     if not path.exists():
@@ -286,7 +297,7 @@ def family_kernel(
     options: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
     compile_ = numba.cfunc(numba.int64(*arguments), cache=True, **options)
     try:
-        kernel = compile_(family_module(family, second_order).advance_block)
+        kernel = compile_(module_of(family_source(family, second_order)).advance_block)
     except NumbaError as error:
         own = sorted({name for region in family for name in region if DENSITY.is_own(name)})
         if not own:

@@ -12,11 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from isocortex.arrays import IntArray
-from isocortex.compiling import leaf
 from isocortex.engine.exchange import Exchange
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.arrays import Ints
 from isocortex.network.network import Network
+from isocortex.targets.words import add, element, owns
 
 
 class Gaps(NamedTuple):
@@ -74,21 +74,23 @@ class Told:
             voltage[ends] = told
 
 
-@leaf
-def couple(gaps, b, step, v0, V, D, R):
+def couple(gaps, b, step, v0, V, D, R, lanes):
     """Add conductances and currents of the gap junctions of block ``b`` to its nodes' equations."""
     if gaps is None:
         return
-    for k in range(gaps.first[b], gaps.first[b + 1]):
-        at, g = gaps.element[k], gaps.conductance[k]
-        D[at - v0] += g
-        R[at - v0] += g * (gaps.voltage[step & 1, gaps.end[k] ^ 1] - V[at])
+    for k in range(element(gaps.first, b), element(gaps.first, b + 1)):
+        at, g = element(gaps.element, k), element(gaps.conductance, k)
+        if owns(at, lanes):
+            other = gaps.voltage[step & 1, element(gaps.end, k) ^ 1]
+            add(D, at - v0, g, step)
+            add(R, at - v0, g * (other - element(V, at)), step)
 
 
-@leaf
-def tell(gaps, b, step, V):
+def tell(gaps, b, step, V, lanes):
     """Tell the other ends of block ``b``'s gap junctions the voltages at the end of a step."""
     if gaps is None:
         return
-    for k in range(gaps.first[b], gaps.first[b + 1]):
-        gaps.voltage[(step + 1) & 1, gaps.end[k]] = V[gaps.element[k]]
+    for k in range(element(gaps.first, b), element(gaps.first, b + 1)):
+        at = element(gaps.element, k)
+        if owns(at, lanes):
+            gaps.voltage[(step + 1) & 1, element(gaps.end, k)] = element(V, at)

@@ -40,6 +40,7 @@ class Settings:
     second_order : Crank-Nicolson instead of backward Euler for the voltage.
     precision : "double", "single" or "mixed", see :mod:`isocortex.engine.precision`.
     threads : number of threads.
+    device : "cpu", or "cuda", a GPU.
     """
 
     dt: float
@@ -49,6 +50,7 @@ class Settings:
     second_order: bool = False
     precision: str = "double"
     threads: int = 1
+    device: str = "cpu"
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 A *part* is what one thread owns: some blocks, some point neurons, and every synapse onto them. A
 *window* is as long as the shortest delay of a source that reacts to others: within it, parts are
 independent. Every thread runs ``run_windows`` on its own part; the threads meet once per window,
-when the spikes found in it become known to all. Where several ranks share the circuit, one more
-thread meets them, which has no cells and passes spikes on (:mod:`isocortex.engine.elsewhere`).
+when the spikes found in it become known to all. Where several ranks share the circuit, or a GPU
+advances the blocks, one more thread meets them, which brings the spikes that were found there
+(:mod:`isocortex.engine.elsewhere`, :mod:`isocortex.engine.cuda`).
 
 Nothing is queued but spikes. A part's synapses are sorted by source, then by delay, and a spike on
 its way keeps a cursor into those of its source: each window takes the synapses whose delay has
@@ -57,17 +58,19 @@ def _advance_block(typingctx, address, arguments):
 
 
 @compiled
-def run_windows(me, part, drawn, shared, steps):
+def run_windows(me, part, drawn, outbox, shared, steps):
     """Advance part ``me`` through some steps, together with the other parts.
 
     ``drawn`` is None where all synapses are stored (the compiler leaves out what is for others
-    only where this is an argument of its own). Returns what has changed of the part (connections
-    in flight, the inbox, and the lengths of both), and :class:`Reached`.
+    only where this is an argument of its own). So is ``outbox`` where this thread advances its
+    blocks; else it leaves the addresses of their events there, for who does. Returns what has
+    changed of the part (connections in flight, the inbox, and the lengths of both), and
+    :class:`Reached`.
     """
     blocks, wiring, flight, n_flight, inbox, n_inbox, events, work = part
     (
         meeting, found, kernel, points, layout, states, kinetics, numerics, window, first_cell,
-        first_point, ranks,
+        first_point, elsewhere,
     ) = shared  # fmt: skip
     first_step, last_step, times, trains, electrodes, probes = steps
     log_source, log_time = np.empty(0, np.int64), np.empty(0)
@@ -90,27 +93,32 @@ def run_windows(me, part, drawn, shared, steps):
         at, last_at = found.begin[me], found.begin[me + 1]
         at = drive_points(wiring, runs, points, first_point, found, turn, at, last_at)
         found.lost[turn, me] = False
-        for b in blocks:
-            n_spikes = _advance_block(
-                kernel[b],
-                (b, first - first_step, last - first_step, events, electrodes, probes, layout,
-                 states, kinetics, work, numerics),
-            )  # fmt: skip
-            for k in range(n_spikes):
-                cell = layout.cell_at[b * lanes + work.spike_lane[k]]
-                if cell >= 0:
-                    if at < last_at:
-                        found.source[turn, at] = first_cell + cell
-                        found.time[turn, at] = (
-                            times.seen[first_step + work.spike_step[k]]
-                            - work.spike_early[k] * times.dt
-                        )
-                    at += 1
-            found.lost[turn, me] |= is_lost(b, layout, states)
+        if outbox is None:
+            for b in blocks:
+                n_spikes = _advance_block(
+                    kernel[b],
+                    (b, first - first_step, last - first_step, events, electrodes, probes, layout,
+                     states, kinetics, work, numerics),
+                )  # fmt: skip
+                for k in range(n_spikes):
+                    cell = layout.cell_at[b * lanes + work.spike_lane[k]]
+                    if cell >= 0:
+                        if at < last_at:
+                            found.source[turn, at] = first_cell + cell
+                            found.time[turn, at] = (
+                                times.seen[first_step + work.spike_step[k]]
+                                - work.spike_early[k] * times.dt
+                            )
+                        at += 1
+                found.lost[turn, me] |= is_lost(b, layout, states)
+        else:
+            outbox[me, 0] = events.step.ctypes.data
+            outbox[me, 1] = events.element.ctypes.data
+            outbox[me, 2] = events.weight.ctypes.data
         found.counts[turn, me] = at - found.begin[me]
         meet(meeting, me, n_parts)
-        if ranks > 1:
-            meet(meeting, me, n_parts)  # until the last part has heard of what other ranks found
+        if elsewhere:
+            meet(meeting, me, n_parts)  # until the last part has heard of what was found there
 
         n = number_found(found, turn)
         if n == NO_ROOM:

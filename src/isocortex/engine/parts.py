@@ -144,7 +144,8 @@ class Found(NamedTuple):
     """Spikes found in a window, by part; odd and even windows take turns.
 
     [2, n_parts] counts, [2, room] sources and times (ms); part p writes from ``begin[p]`` on.
-    Where other ranks share the circuit, what they found counts as found by one more part, the last.
+    What is found elsewhere counts as found by one more part, the last: by other ranks, or by all
+    cells where a GPU advances them.
     ``lost`` (bool[2, n_parts]) says that a voltage is no longer a number.
     """
 
@@ -191,8 +192,8 @@ class Shared(NamedTuple):
     """What all threads read, and where they meet.
 
     ``kernel`` holds the address of every block's ``advance_block``; ``first_cell`` and
-    ``first_point`` are the sources that the first cell and the first point neuron are. ``ranks``
-    share the circuit.
+    ``first_point`` are the sources that the first cell and the first point neuron are. Spikes may
+    be found ``elsewhere`` too: by the cells of other ranks, or by this rank's, on a GPU.
     """
 
     meeting: Ints
@@ -206,7 +207,7 @@ class Shared(NamedTuple):
     window: int
     first_cell: int
     first_point: int
-    ranks: int
+    elsewhere: bool
 
 
 class Steps(NamedTuple):

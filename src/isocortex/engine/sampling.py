@@ -7,16 +7,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.compiling import leaf
 from isocortex.engine.cable import BLOCK, KINETICS, POWER_A, POWER_B, RATIO, SILENT, SLOPE
 from isocortex.engine.exchange import Exchange
 from isocortex.engine.interface import CellSums, FloatArray, IntArray, ProbeTable
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.models import state_rows
-from isocortex.engine.weighted import Weighted, add_columns, weigh, weighted_of
+from isocortex.engine.weighted import Weighted, add_columns, weighted_of
 from isocortex.mechanisms import DENSITY
 from isocortex.network.network import Network
 from isocortex.streams import exp
+from isocortex.targets.words import broadcast, element, load_wide, own_list, owns, store
 
 #: What a probe reads: a voltage, a channel's state, a conductance or current of synapses.
 N_ARRAYS = 4
@@ -31,8 +31,9 @@ class Probes(NamedTuple):
 
     Attributes (n probes, g groups that are read in the same steps)
     ----------
-    begin, end : int64[blocks, 2, g, 4], of those read as a step begins, then as it ends, by what
-        they read.
+    begin, end : int64[blocks, 2, g, 4, lists], of those read as a step begins, then as it ends, by
+        what they read; whoever advances a whole block has one list, a lane on its own has its own.
+    watched : bool[blocks], of which anything is read.
     due : bool[steps, g], which groups are read.
     element, voltage : int64[n]; of synapses ``voltage`` is the element of that at their place.
     reversal : float64[n], of currents, mV.
@@ -43,6 +44,7 @@ class Probes(NamedTuple):
 
     begin: IntArray
     end: IntArray
+    watched: NDArray[np.bool_]
     due: NDArray[np.bool_]
     element: IntArray
     voltage: IntArray
@@ -122,9 +124,14 @@ class Recording(NamedTuple):
 
 
 def recording_of(
-    table: ProbeTable, laid: Arrangement, network: Network, second_order: bool
+    table: ProbeTable, laid: Arrangement, network: Network, second_order: bool, lists: int = 1
 ) -> Recording:
-    """Find what a table asks for in the arrays of an engine: of this rank's cells."""
+    """Find what a table asks for in the arrays of an engine: of this rank's cells.
+
+    Parameters
+    ----------
+    lists : of a block, see :class:`Probes`: one, or one for each lane.
+    """
     found = _located(table, laid, network, second_order)
     row, n_blocks = found.row, len(laid.blocks)
     cell = table.cell[row] - network.first_cell
@@ -138,22 +145,28 @@ def recording_of(
     )
     of_block = laid.blocks.cell_block[cell].astype(np.int64) * (2 * len(times))
     key = (of_block + of_variable[table.variable[row]]) * N_ARRAYS + found.array
+    key = key * lists + found.element % lists
     order = np.lexsort((found.element, key))
-    shape = (n_blocks, 2, len(times), N_ARRAYS)
+    shape = (n_blocks, 2, len(times), N_ARRAYS, lists)
     ends = np.searchsorted(key[order], np.arange(np.prod(shape) + 1))
     sums, slot = _sums(table)
     n_sums = sums.n_columns if sums.first is None else int(slot.max(initial=-1)) + 1
     sums = sums._replace(n_sums=n_sums, whole=table.whole)
+    weighted = weighted_of(table.whole, laid, network, times, n_sums)
+    begin, end = ends[:-1].reshape(shape).copy(), ends[1:].reshape(shape).copy()
     probes = Probes(
-        begin=ends[:-1].reshape(shape).copy(),
-        end=ends[1:].reshape(shape).copy(),
+        begin=begin,
+        end=end,
+        watched=(end > begin).any(axis=(1, 2, 3, 4))
+        | (np.diff(weighted.begin) > 0)
+        | (np.diff(weighted.shared.begin) > 0),
         due=np.zeros((0, len(times)), bool),
         element=found.element[order],
         voltage=found.voltage[order],
         reversal=found.reversal[order],
         weight=table.weight[row[order]],
         sum=slot[row[order]],
-        weighted=weighted_of(table.whole, laid, network, times, n_sums),
+        weighted=weighted,
         samples=np.zeros((0, n_sums + sum(len(whole.cell) * whole.width for whole in table.whole))),
     )
     first, every = np.array(times, np.int64).reshape(-1, 2).T.copy()
@@ -254,7 +267,6 @@ def _state_row(
     return row
 
 
-@leaf
 def _conductance(synapses, at, step, v):
     """Of the synapses of one row, uS; 0 where a cell has none and others of its block have."""
     A, B, row_kind, kinds, kinetics, lanes = synapses
@@ -265,7 +277,6 @@ def _conductance(synapses, at, step, v):
     return 0.0 if abs(g) <= SILENT else g * _opened(kinetics.block, which, v)
 
 
-@leaf
 def _opened(block, which, v):
     """Share of the channels of one kinetics that magnesium leaves open at a voltage, mV."""
     if block is None:
@@ -274,28 +285,84 @@ def _opened(block, which, v):
     return 1.0 / (1.0 + np.float64(ratio) * exp(-np.float64(slope) * v))
 
 
-@leaf
 def sample(probes, block, late, step, V, S, synapses):
     """Add what the probes of a block read that are due to this step's samples.
 
     ``late`` is 0 as the step begins, 1 as it ends.
     """
-    begin, end, samples = probes.begin, probes.end, probes.samples
+    begin, end, samples, own = probes.begin, probes.end, probes.samples, own_list()
     for g in range(probes.due.shape[1]):
         if not probes.due[step, g]:
             continue
-        for k in range(begin[block, late, g, OF_VOLTAGE], end[block, late, g, OF_VOLTAGE]):
+        of = OF_VOLTAGE
+        for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
             samples[step, probes.sum[k]] += probes.weight[k] * np.float64(V[probes.element[k]])
-        for k in range(begin[block, late, g, OF_STATE], end[block, late, g, OF_STATE]):
+        of = OF_STATE
+        for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
             samples[step, probes.sum[k]] += probes.weight[k] * np.float64(S[probes.element[k]])
-        for k in range(begin[block, late, g, OF_CONDUCTANCE], end[block, late, g, OF_CONDUCTANCE]):
+        of = OF_CONDUCTANCE
+        for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
             v = np.float64(V[probes.voltage[k]])
             held = _conductance(synapses, probes.element[k], step + late, v)
             samples[step, probes.sum[k]] += probes.weight[k] * held
-        for k in range(begin[block, late, g, OF_CURRENT], end[block, late, g, OF_CURRENT]):
+        of = OF_CURRENT
+        for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
             v = np.float64(V[probes.voltage[k]])
             held = _conductance(synapses, probes.element[k], step + late, v)
             driving = v - probes.reversal[k]
             samples[step, probes.sum[k]] += probes.weight[k] * held * driving
     if late:
-        weigh(probes.weighted, block, probes.due[step], samples[step], V, synapses[-1])
+        _weigh(probes.weighted, block, probes.due[step], samples[step], V, synapses[-1])
+
+
+def _weigh(weighted, block, due, out, V, lanes):
+    """Add the weighted voltages of a block's cells to ``out``, one step's samples."""
+    _weigh_shared(weighted.shared, block, due, out, V, lanes)
+    for k in range(weighted.begin[block], weighted.begin[block + 1]):
+        if not (due[weighted.group[k]] and owns(weighted.element[k], lanes)):
+            continue
+        width, at, v = weighted.width[k], weighted.first[k], weighted.element[k]
+        into, n = weighted.sum[k], weighted.nodes[k]
+        for c in range(0, width - 1, 2):  # two sums at a time, in registers: each waits for itself
+            one, other = out[into + c], out[into + c + 1]
+            for node in range(n):
+                voltage, row = np.float64(V[v + node * lanes]), at + node * width + c
+                one += weighted.weight[row] * voltage
+                other += weighted.weight[row + 1] * voltage
+            out[into + c], out[into + c + 1] = one, other
+        if width % 2:
+            last = out[into + width - 1]
+            for node in range(n):
+                voltage = np.float64(V[v + node * lanes])
+                last += weighted.weight[at + node * width + width - 1] * voltage
+            out[into + width - 1] = last
+
+
+def _weigh_shared(shared, block, due, out, V, lanes):
+    """The same of sums whose weights many cells have: those of a block together, row by row."""
+    weight, room, through = shared.weight, shared.room, shared.through
+    x_at = 3 * lanes * block
+    y_at, z_at = x_at + lanes, x_at + 2 * lanes
+    for k in range(shared.begin[block], shared.begin[block + 1]):
+        if not due[shared.group[k]]:
+            continue
+        v, n, row = shared.element[k], shared.nodes[k], shared.first[k]
+        x = y = z = broadcast(0.0, load_wide(V, v))
+        for node in range(n):
+            voltage = load_wide(V, v + node * lanes)
+            x += voltage * element(weight, row)
+            y += voltage * element(weight, row + 1)
+            z += voltage * element(weight, row + 2)
+            row += 3
+        store(room, x_at, x)
+        store(room, y_at, y)
+        store(room, z_at, z)
+        width = shared.width[k]
+        for lane in range(lanes):
+            into, at = shared.sum[k, lane], shared.table[k, lane]
+            for c in range(width if into >= 0 and owns(lane, lanes) else 0):
+                out[into + c] += (
+                    through[at + c] * room[x_at + lane]
+                    + through[at + width + c] * room[y_at + lane]
+                    + through[at + 2 * width + c] * room[z_at + lane]
+                )

@@ -12,11 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from isocortex.compiling import compiled, leaf
+from isocortex.compiling import compiled
 from isocortex.engine.interface import CellSums, FloatArray, IntArray
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.network.network import Network
-from isocortex.targets.simd import broadcast, element, load_wide, store
 
 
 class Shared(NamedTuple):
@@ -214,58 +213,3 @@ def _add_up(part, total):
         for k in range(part.shape[1] // total.shape[1]):
             for c in range(total.shape[1]):
                 total[step, c] += part[step, k * total.shape[1] + c]
-
-
-@leaf
-def weigh(weighted, block, due, out, V, lanes):
-    """Add the weighted voltages of a block's cells to ``out``, one step's samples."""
-    weigh_shared(weighted.shared, block, due, out, V, lanes)
-    for k in range(weighted.begin[block], weighted.begin[block + 1]):
-        if not due[weighted.group[k]]:
-            continue
-        width, at, v = weighted.width[k], weighted.first[k], weighted.element[k]
-        into, n = weighted.sum[k], weighted.nodes[k]
-        for c in range(0, width - 1, 2):  # two sums at a time, in registers: each waits for itself
-            one, other = out[into + c], out[into + c + 1]
-            for node in range(n):
-                voltage, row = np.float64(V[v + node * lanes]), at + node * width + c
-                one += weighted.weight[row] * voltage
-                other += weighted.weight[row + 1] * voltage
-            out[into + c], out[into + c + 1] = one, other
-        if width % 2:
-            last = out[into + width - 1]
-            for node in range(n):
-                voltage = np.float64(V[v + node * lanes])
-                last += weighted.weight[at + node * width + width - 1] * voltage
-            out[into + width - 1] = last
-
-
-@leaf
-def weigh_shared(shared, block, due, out, V, lanes):
-    """The same of sums whose weights many cells have: those of a block together, row by row."""
-    weight, room, through = shared.weight, shared.room, shared.through
-    x_at = 3 * lanes * block
-    y_at, z_at = x_at + lanes, x_at + 2 * lanes
-    for k in range(shared.begin[block], shared.begin[block + 1]):
-        if not due[shared.group[k]]:
-            continue
-        v, n, row = shared.element[k], shared.nodes[k], shared.first[k]
-        x = y = z = broadcast(0.0, load_wide(V, v))
-        for node in range(n):
-            voltage = load_wide(V, v + node * lanes)
-            x += voltage * element(weight, row)
-            y += voltage * element(weight, row + 1)
-            z += voltage * element(weight, row + 2)
-            row += 3
-        store(room, x_at, x)
-        store(room, y_at, y)
-        store(room, z_at, z)
-        width = shared.width[k]
-        for lane in range(lanes):
-            into, at = shared.sum[k, lane], shared.table[k, lane]
-            for c in range(width if into >= 0 else 0):
-                out[into + c] += (
-                    through[at + c] * room[x_at + lane]
-                    + through[at + width + c] * room[y_at + lane]
-                    + through[at + 2 * width + c] * room[z_at + lane]
-                )

@@ -13,6 +13,7 @@ from isocortex.network.network import Network
 from isocortex.session.launcher import usable_cores
 
 ENGINES = ("fast", "reference")
+DEVICES = ("cpu", "cuda")
 INTEGRATORS = {"backward-euler": False, "crank-nicolson": True}
 
 
@@ -22,7 +23,16 @@ def make_engine(
     engine: str = "fast",
     exchange: Exchange | None = None,
 ) -> Engine:
-    """``fast`` (compiled, all cores, all ranks) or ``reference`` (NumPy, one process)."""
+    """``fast`` (compiled, all cores, all ranks, or a GPU) or ``reference`` (NumPy, one process)."""
+    if settings.device == "cuda":
+        if engine != "fast":
+            raise ConfigError(
+                f"the {engine} engine does not run on a GPU", field="device",
+                fix="Use the fast engine, or device cpu.",
+            )  # fmt: skip
+        from isocortex.engine.cuda import CudaEngine
+
+        return CudaEngine(network, settings, exchange)
     if engine == "fast":
         return CpuEngine(network, settings, exchange)
     if exchange is not None and exchange.size > 1:
@@ -38,12 +48,21 @@ def make_engine(
 
 
 def make_settings(
-    simulation: Simulation, *, threads: int | None, precision: str, integrator: str
+    simulation: Simulation,
+    *,
+    threads: int | None,
+    precision: str,
+    integrator: str,
+    device: str = "cpu",
 ) -> Settings:
     """Integration settings of a simulation, checked."""
     if integrator not in INTEGRATORS:
         raise ConfigError(
             f"unknown integrator {integrator!r}", fix=f"Use one of {', '.join(INTEGRATORS)}."
+        )
+    if device not in DEVICES:
+        raise ConfigError(
+            f"unknown device {device!r}", field="device", fix=f"Use one of {', '.join(DEVICES)}."
         )
     require_precision(precision)
     if threads is not None and threads < 1:
@@ -56,4 +75,5 @@ def make_settings(
         second_order=INTEGRATORS[integrator],
         precision=precision,
         threads=threads or usable_cores(),
+        device=device,
     )

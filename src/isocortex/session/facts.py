@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def facts_of(
     simulation: Simulation, network: Network, threads: int, files: Files, names: dict[str, Any]
 ) -> dict[str, Any]:
-    """What the provenance tells before the run; ``names``: precision, integrator, engine, ranks."""
+    """What the provenance tells before the run; ``names``: precision, engine, device, ..."""
     return provenance(
         {"file": str(simulation.config_file), "text": text_of(simulation.config_file)},
         seed=simulation.seed,

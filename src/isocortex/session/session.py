@@ -227,6 +227,7 @@ def open_session(
     threads: int | None = None,
     precision: str = "double",
     engine: str = "fast",
+    device: str = "cpu",
     integrator: str = "backward-euler",
     store_synapses: bool | None = None,
     output_dir: str | os.PathLike[str] | None = None,
@@ -246,8 +247,8 @@ def open_session(
     """
     options = Options(
         dt=dt, tstop=tstop, threads=threads, precision=precision, engine=engine,
-        integrator=integrator, store_synapses=store_synapses, output_dir=output_dir,
-        overwrite=overwrite, skip_unsupported_reports=output_dir is None,
+        device=device, integrator=integrator, store_synapses=store_synapses,
+        output_dir=output_dir, overwrite=overwrite, skip_unsupported_reports=output_dir is None,
     )  # fmt: skip
     return prepare(config, options, writes=output_dir is not None, keeps=True)
 
@@ -334,7 +335,8 @@ def prepare(
                 Checkpoints(plan, files.folder, bound, schedules, None, lambda line: None)
             )
     elif writes:
-        names = {name: getattr(options, name) for name in ("precision", "integrator", "engine")}
+        told = ("precision", "integrator", "engine", "device")
+        names = {name: getattr(options, name) for name in told}
         names["ranks"] = ranks.size
         facts = facts_of(
             replace(

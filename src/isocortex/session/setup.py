@@ -36,6 +36,7 @@ class Options:
     threads: int | None = None
     precision: str = "double"
     engine: str = "fast"
+    device: str = "cpu"
     integrator: str = "backward-euler"
     output_dir: str | os.PathLike[str] | None = None
     overwrite: bool | None = None
@@ -68,8 +69,9 @@ def load(
             f"unknown engine {options.engine!r}", fix=f"Use one of {', '.join(ENGINES)}."
         )
     return simulation, make_settings(
-        simulation, threads=threads, precision=options.precision, integrator=options.integrator
-    )
+        simulation, threads=threads, precision=options.precision, integrator=options.integrator,
+        device=options.device,
+    )  # fmt: skip
 
 
 def _changed(simulation: Simulation, options: Options) -> Simulation:

@@ -1,8 +1,8 @@
 """What the words of kernels mean on a GPU: a value is one thread's, a thread is a lane of a block.
 
-A *block* of cells is a block of threads, one cell a thread. Everything is in single precision: a
-text's numbers are narrowed, since one double among them makes an expression double and a GPU has
-few units for that. Needs numba-cuda (the extra ``[cuda]``), but no GPU: :func:`ptx` compiles for
+A *block* of cells is a block of threads, one cell a thread. In single precision a text's numbers
+are narrowed, since one double among them makes an expression double and a GPU has few units for
+that. Needs numba-cuda (the extra ``[cuda]``), but no GPU: :func:`ptx` compiles for
 one that is elsewhere, and ``NUMBA_ENABLE_CUDASIM=1`` runs kernels in Python.
 """
 
@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import PackageNotFoundError, files
+from shutil import which
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
@@ -19,11 +21,10 @@ import numpy as np
 from numba import cuda
 from numba.core import config
 
+from isocortex import streams
 from isocortex.mechanisms import maths
 from isocortex.targets import words
-
-#: Cells of a block: the threads of a warp, and the lanes of a CPU's block in single precision.
-LANES = 32
+from isocortex.targets.gpu import LANES
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 
@@ -83,6 +84,12 @@ def load(array, index):
 
 
 @device
+def load_wide(array, index):
+    """The same in double precision."""
+    return np.float64(element(array, index + cuda.threadIdx.x))
+
+
+@device
 def store(array, index, value):
     """Write the row's element in the lane of this thread."""
     _write(array, index + cuda.threadIdx.x, value)
@@ -119,6 +126,18 @@ def row_length(array):
 
 
 @device
+def broadcast_double(value, like):
+    """A thread has one lane."""
+    return np.float64(value)
+
+
+@device
+def own_list():
+    """Each lane reads its own."""
+    return cuda.threadIdx.x
+
+
+@device
 def owns(index, lanes):
     """Whether the element is in this thread's lane."""
     return index % lanes == cuda.threadIdx.x
@@ -131,9 +150,21 @@ def exp(x):
 
 
 @device
+def exp_double(x):
+    """Exponential."""
+    return math.exp(x)
+
+
+@device
 def log(x):
     """Natural logarithm."""
     return np.float32(math.log(x))
+
+
+@device
+def log_double(x):
+    """Natural logarithm."""
+    return math.log(x)
 
 
 @device
@@ -148,12 +179,19 @@ def where(condition, a, b):
     return a if condition else b
 
 
+#: In single precision; what is recorded is in double.
 MEANINGS: dict[Any, Any] = {
-    words.load: load, words.store: store, words.store_due: store_due, words.scaled: scaled,
+    words.load: load, words.load_wide: load_wide, words.store: store, words.store_due: store_due, words.scaled: scaled,
     words.add: add, words.element: element, words.broadcast: broadcast,
-    words.row_length: row_length, words.owns: owns,
+    words.row_length: row_length, words.owns: owns, words.own_list: own_list,
     maths.exp: exp, maths.log: log, maths.absolute: absolute, maths.where: where,
+    streams.exp: exp_double,
 }  # fmt: skip
+IN_DOUBLE = MEANINGS | {
+    words.broadcast: broadcast_double,
+    maths.exp: exp_double,
+    maths.log: log_double,
+}
 
 
 def _narrowed(value: Any) -> Any:
@@ -173,13 +211,37 @@ def single(function: FunctionType) -> FunctionType:
     return copy
 
 
+def double(function: FunctionType) -> FunctionType:
+    """A text with this target's words, in double precision."""
+    return words.bound(function, IN_DOUBLE, jit_double)
+
+
 @cache
 def jit(function: FunctionType) -> Any:
     """A text in :mod:`isocortex.targets.words`, compiled into whatever calls it."""
     return device(single(function))
 
 
+@cache
+def jit_double(function: FunctionType) -> Any:
+    """The same in double precision."""
+    return device(double(function))
+
+
 MEANINGS[maths.exprelr] = jit(maths.exprelr)
+IN_DOUBLE[maths.exprelr] = jit_double(maths.exprelr)
+
+
+def assembler() -> str | None:
+    """NVIDIA's, which translates assembly for one GPU; None where it is not installed."""
+    for package in ("nvidia-cuda-nvcc-cu12", "nvidia-cuda-nvcc"):
+        try:
+            found = [file for file in files(package) or () if file.name == "ptxas"]
+        except PackageNotFoundError:
+            continue
+        if found:
+            return str(found[0].locate())
+    return which("ptxas")
 
 
 def ptx(

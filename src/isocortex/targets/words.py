@@ -21,6 +21,11 @@ def load(array, index):
     return array[index]
 
 
+def load_wide(array, index):
+    """The same row in double precision."""
+    return float(array[index])
+
+
 def store(array, index, value):
     """Write ``value`` to the row of ``array`` that begins at element ``index``."""
     array[index] = value
@@ -59,6 +64,11 @@ def row_length(array):
     return 1
 
 
+def own_list():
+    """Which of a block's lists of probes the asker reads."""
+    return 0
+
+
 def owns(index, lanes):
     """Whether the element ``index`` of an array of rows is for the asker to change."""
     return True
@@ -78,10 +88,10 @@ def bound(
     names = dict(function.__globals__)
     for name in function.__code__.co_names:
         value = names.get(name)
-        if isinstance(value, FunctionType):
-            if value in meanings:
-                names[name] = meanings[value]
-            elif value.__module__ == function.__module__ and value is not function:
+        if callable(value) and value in meanings:
+            names[name] = meanings[value]
+        elif isinstance(value, FunctionType):
+            if value.__module__ == function.__module__ and value is not function:
                 names[name] = jit(value)
     copy = FunctionType(
         function.__code__, names, function.__name__, function.__defaults__, function.__closure__

@@ -30,18 +30,25 @@ class Arrangement(NamedTuple):
     arrays: Layout
 
 
-def arrange(network: Network, settings: Settings, lanes: int, dtype: np.dtype) -> Arrangement:
+def arrange(
+    network: Network,
+    settings: Settings,
+    lanes: int,
+    dtype: np.dtype,
+    alike: bool = False,
+) -> Arrangement:
     """Lay out a network; a pure function.
 
     Parameters
     ----------
     lanes : cells that a block advances together.
     dtype : of the states.
+    alike : all blocks of a model have the same rows.
     """
     models = network.models
     part = parts_of_cells(network.n_cells, network.drawn, settings.threads)
     blocks = deal_cells(network.cell_model, len(models), lanes, part)
-    tables, rows = tables_of(models, settings, dtype), rows_of(network, blocks)
+    tables, rows = tables_of(models, settings, dtype), rows_of(network, blocks, alike)
     gathers = [
         gathering(model, regions, electrodes)
         for model, regions, electrodes in zip(

@@ -70,12 +70,17 @@ class Rows(NamedTuple):
         return row - self.first[block] + self.first_of[self.pattern[block]]
 
 
-def rows_of(network: Network, blocks: Blocks) -> Rows:
-    """The rows a network needs, equal in all blocks of a model where synapses may be drawn."""
+def rows_of(network: Network, blocks: Blocks, alike: bool = False) -> Rows:
+    """The rows a network needs, equal in all blocks of a model where synapses may be drawn.
+
+    Parameters
+    ----------
+    alike : blocks of every model are to have the same rows.
+    """
     slots = network.slots
     kinds = max(len(network.kinetics), 1)
     most_nodes = max((m.n_nodes for m in network.models), default=1)
-    pattern, n_patterns = _patterns(network, blocks)
+    pattern, n_patterns = _patterns(network, blocks, alike)
     if network.drawn is None and len(slots) < n_patterns * most_nodes * kinds // FEW:
         block = blocks.cell_block[slots.cell]
         key = np.unique((pattern[block] * most_nodes + slots.node) * kinds + slots.kind)
@@ -119,15 +124,17 @@ def _marked(
     return np.flatnonzero(present)
 
 
-def _patterns(network: Network, blocks: Blocks) -> tuple[IntArray, int]:
+def _patterns(network: Network, blocks: Blocks, alike: bool) -> tuple[IntArray, int]:
     """Pattern of rows of every block, and how many there are: of models, then of other blocks."""
     shared = np.full(len(network.models), -1)
-    drawn = [model for _, model in network.models_of_drawn()]
-    shared[drawn] = np.arange(len(drawn))
+    models = [model for _, model in network.models_of_drawn()]
+    if alike:
+        models += np.setdiff1d(blocks.model, models).tolist()
+    shared[models] = np.arange(len(models))
     pattern = shared[blocks.model]
     alone = np.flatnonzero(pattern < 0)
-    pattern[alone] = len(drawn) + np.arange(len(alone))
-    return pattern, len(drawn) + len(alone)
+    pattern[alone] = len(models) + np.arange(len(alone))
+    return pattern, len(models) + len(alone)
 
 
 def targets_of_slots(network: Network, blocks: Blocks, rows: Rows) -> NDArray[np.integer]:

@@ -38,7 +38,8 @@ def split(parent, warps: int, ahead: int = 0) -> tuple[list[int], list[list[int]
     core, subtrees = [0], sorted((-size[c], c) for c in kids[0])
     best: tuple[int, list[int], list[list[int]]] | None = None
     while True:
-        load, branches = [ahead] + [0] * (warps - 1), [[] for _ in range(warps)]
+        load = [ahead] + [0] * (warps - 1)
+        branches: list[list[int]] = [[] for _ in range(warps)]
         for negative, c in sorted(subtrees):
             warp = int(np.argmin(load))
             load[warp] -= negative
@@ -72,14 +73,16 @@ class Plan:
     def __init__(self, model: CompiledCell, warps: int, balanced: bool = False) -> None:
         parent, self.warps, self._soma = model.parent, warps, model.soma
         core, branches = split(parent, warps, CHANNELS if balanced else 0)
-        self._kids, self._runs, order = children(parent), [], []
+        self._kids = children(parent)
+        self._runs: list[tuple[int, int, int]] = []
+        order: list[int] = []
         inside = set(core)
         self._walk(0, inside.__contains__, order)
-        self.warp_run = [0, len(self._runs)]
+        first_run = [0, len(self._runs)]
         for roots in branches:
             for root in roots:
                 self._walk(root, lambda _: True, order)
-            self.warp_run.append(len(self._runs))
+            first_run.append(len(self._runs))
         self.order, self.n, self.n_core = np.array(order), len(parent), len(core)
         self.new = np.empty(self.n, int)
         self.new[self.order] = np.arange(self.n)
@@ -87,8 +90,8 @@ class Plan:
             raise ValueError("the soma is not the root")
         self.n_runs = len(self._runs)
         self.table, self.joins = self._tables(model)
-        self.owner = np.repeat(np.arange(warps + 1), np.diff(self.warp_run))
-        self.warp_run = np.array(self.warp_run, np.int32)
+        self.owner = np.repeat(np.arange(warps + 1), np.diff(first_run))
+        self.warp_run = np.array(first_run, np.int32)
         membrane = model.area[self.order] > 0
         self.row = np.where(membrane, np.cumsum(membrane) - 1, -1)
         self.n_rows = int(membrane.sum())
@@ -109,7 +112,8 @@ class Plan:
 
     def _tables(self, model: CompiledCell):
         run_of = {first: r for r, (_, _, first) in enumerate(self._runs)}
-        table, joins = [], []
+        table: list[tuple[int, int, int, int]] = []
+        joins: list[int] = []
         for begin, end, first in self._runs:
             parent = self.new[model.parent[first]] if first else 0
             table.append((begin, end, parent, len(joins)))

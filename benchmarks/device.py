@@ -1,0 +1,423 @@
+"""The GPU engine against the CPU engine: golden cells, a small network, a cortex at two scales.
+
+    python benchmarks/device.py prepare FOLDER     # where circuits and reference models are
+    python benchmarks/device.py run FOLDER         # where a GPU is; about four minutes
+
+``prepare`` also compiles the GPU's kernels for compute capability 9.0 (H100, H200), with --straight
+those of single models too, which needs the extra [cuda] and no GPU; elsewhere they are compiled
+when they are first run. FOLDER may have cortices, of ``isocortex build cortex -o
+FOLDER/cortex_SCALE``, and in FOLDER/wheels what the machine with the GPU has not. Every stage is a
+process with a limit of its own, and leaves a JSON in FOLDER.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pickle
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).resolve()
+#: The general kernel alone, the CPU, and straight kernels where they are possible.
+DEVICES = ("cuda", "cpu", "straight")
+GOLDEN = ("cuda", "cpu", "cuda-double", "cpu-double")
+WARM_MS = 10.0
+GOLDEN_MS, GOLDEN_DT = 400.0, 0.1
+#: Circuits by name: their folder, and so many ms of them.
+CIRCUITS = {"micro": 300.0, "cortex_0.001": 100.0, "cortex_0.01": 100.0}
+
+
+class Elsewhere:
+    """A GPU that is elsewhere: kernels are compiled for it, and nothing runs.
+
+    ``found`` are the files of the kernels.
+    """
+
+    capability, shared, simulated = (9, 0), 226 * 1024, False
+
+    def __init__(self) -> None:
+        self.found: list[Path] = []
+
+    def use(self) -> None:
+        pass
+
+    def put(self, array: np.ndarray) -> Any:
+        from isocortex.targets.gpu import Array
+
+        return Array(0, array.shape, array.dtype)
+
+    def room(self, n: int, dtype: Any) -> Any:
+        return self.put(np.empty(n, dtype))
+
+    def write(self, to: Any, array: np.ndarray, at: int = 0) -> None:
+        pass
+
+    def read(self, array: Any, begin: int = 0, end: int | None = None) -> np.ndarray:
+        return np.zeros(array.shape if end is None else end - begin, array.dtype).reshape(-1)
+
+    def free(self, array: Any) -> None:
+        pass
+
+    def bind(self, kernel: Any, assembly: Path, arguments: tuple[Any, ...]) -> Any:
+        from isocortex.targets.gpu import parameters_of, sizes_of
+
+        if parameters_of(assembly.read_text())[1] != sizes_of(arguments):
+            raise RuntimeError(f"{assembly} has other parameters than it will be given")
+        self.found.append(assembly)
+        return lambda blocks, first, last: None
+
+
+def compiled_elsewhere(network: Any, settings: Any, probes: Any = None) -> list[Path]:
+    """Assembly of all kernels that a network runs on a GPU that is not here."""
+    from isocortex.engine import cuda
+
+    machine, cuda.machine = cuda.machine, Elsewhere
+    try:
+        engine = cuda.CudaEngine(network, settings)
+        if probes is not None:
+            engine.record(probes)
+        return list(dict.fromkeys(engine._machine.found))
+    finally:
+        cuda.machine = machine
+
+
+def prepare(folder: Path, shared: Path) -> None:
+    """Reference models, and kernels; circuits are to be built by hand."""
+    sys.path.insert(0, str(HERE.parents[1] / "tests"))
+    from golden import MODELS, compile_model
+
+    from isocortex.cells.library import library_cells, load_cell
+    from isocortex.engine.interface import ProbeTable, Settings, Variable
+    from isocortex.network.network import bare_network
+
+    os.environ["ISOCORTEX_CACHE"] = str(folder / "cache")
+    golden = {}
+    for name in MODELS:
+        about = json.loads((shared / "golden" / name / "struct.json").read_text())["stim"]
+        with np.load(shared / "golden" / name / f"steps_dt{GOLDEN_DT}.npz") as file:
+            told = {key: file[key] for key in ("amps", "v_init", "celsius")}
+            told |= {key: file[key] for key in file.files if key.startswith("spikes_")}
+        golden[name] = (compile_model(shared, name), told, about)
+    (folder / "golden.pickle").write_bytes(pickle.dumps(golden))
+    models = [model for model, *_ in golden.values()]
+    models += [load_cell(cells.index[0]) for _, cells in library_cells().groupby("channels")]
+    network = bare_network(models, np.arange(len(models)), [])
+    probes = ProbeTable.of([(0, 0, Variable("v"))])
+    for precision in ("single", "double"):
+        settings = Settings(dt=0.1, precision=precision, device="cuda")
+        print(*compiled_elsewhere(network, settings, probes), sep="\n")
+
+
+def prepare_straight(folder: Path) -> None:
+    """The straight kernels of the cortex, which are the same at all scales: an hour of a core."""
+    from isocortex.engine.interface import Settings
+    from isocortex.engine.straight.choice import ASKED
+    from isocortex.network.build import build_network
+    from isocortex.sonata.config import load_simulation
+
+    os.environ |= {ASKED: "1", "ISOCORTEX_CACHE": str(folder / "cache")}
+    config = folder / "cortex_0.001" / "simulation_config.json"
+    network = build_network(load_simulation(config), True)
+    cores = len(os.sched_getaffinity(0))
+    settings = Settings(dt=0.1, precision="single", device="cuda", threads=cores + 1)
+    print(len(compiled_elsewhere(network, settings)), "kernels")
+
+
+def golden_cells(folder: Path, device: str, tstop: float) -> dict[str, Any]:
+    """Every reference model under its current steps: spikes, and soma voltages, into a file."""
+    from isocortex.circuit.signals import Pulses
+    from isocortex.engine.interface import ProbeTable, Settings, Variable
+    from isocortex.network.network import CurrentSource, bare_network
+
+    device, double = device.split("-")[0], device.endswith("double")
+    left: dict[str, np.ndarray] = {}
+    for name, (model, told, stimulus) in pickle.loads(
+        (folder / "golden.pickle").read_bytes()
+    ).items():
+        amps = told["amps"]
+        pulses = [Pulses([a], [stimulus["delay"]], [stimulus["dur"]]) for a in amps]
+        sources = [CurrentSource(i, model.soma, pulse) for i, pulse in enumerate(pulses)]
+        network = bare_network([model], np.zeros(len(amps), int), sources)
+        engine = _engine(
+            network, Settings(
+                dt=GOLDEN_DT, celsius=float(told["celsius"]), v_init=float(told["v_init"]),
+                precision="double" if double else "single", threads=1, device=device,
+            ),
+        )  # fmt: skip
+        names = ("v", "cai")
+        probes = [(i, model.soma, Variable(v)) for v in names for i in range(len(amps))]
+        engine.record(ProbeTable.of(probes))
+        cells, times, samples = engine.advance(round(tstop / GOLDEN_DT))
+        left |= {f"{name}.cells": cells, f"{name}.times": times, f"{name}.samples": samples}
+    np.savez(folder / f"golden_{device}{'-double' * double}.npz", **left)
+    return {"spikes": int(sum(len(v) for k, v in left.items() if k.endswith(".times")))}
+
+
+def _engine(network: Any, settings: Any) -> Any:
+    from isocortex.session.engines import make_engine
+
+    return make_engine(network, settings)
+
+
+def circuit(folder: Path, name: str, device: str, tstop: float) -> dict[str, Any]:
+    """A circuit as `isocortex run` does it, but timed after its first 10 ms."""
+    from isocortex.engine.straight.choice import ASKED
+    from isocortex.session.session import open_session
+
+    os.environ[ASKED] = str(int(device == "straight"))
+    begun = time.perf_counter()
+    with open_session(
+        folder / name / "simulation_config.json", tstop=tstop, precision="single",
+        device="cpu" if device == "cpu" else "cuda", output_dir=folder / f"{name}_{device}",
+        overwrite=True, store_synapses=True,
+    ) as session:  # fmt: skip
+        ready, engine = time.perf_counter() - begun, session.run.engine
+        compiling = engine.compile_seconds
+        first = min(WARM_MS, 0.5 * tstop)
+        session.advance(first)
+        before = dict(getattr(engine, "spent", {}))
+        warm = time.perf_counter()
+        session.advance()
+        seconds = time.perf_counter() - warm
+        spent = {k: round(v - before[k], 3) for k, v in getattr(engine, "spent", {}).items()}
+        return {
+            "ready": ready, "compiling": compiling, "first": warm - begun - ready,
+            "seconds": seconds, "per_second": 1e3 * seconds / (tstop - first), "tstop": tstop,
+            "spikes": session.run.n_spikes, "events": engine.n_events, "spent": spent,
+            "straight": len(getattr(engine, "_straight", ())), "threads": len(engine.shares),
+        }  # fmt: skip
+
+
+def stage(folder: Path, name: str, device: str, short: bool) -> None:
+    """One stage in this process; leaves its JSON."""
+    begun = time.perf_counter()
+    if name == "golden":
+        left = golden_cells(folder, device, 2.0 if short else GOLDEN_MS)
+    else:
+        left = circuit(folder, name, device, 2.0 if short else CIRCUITS[name])
+    left["wall"] = time.perf_counter() - begun
+    path = folder / f"{name}_{device}{'_short' * short}.json"
+    path.write_text(json.dumps(left))
+    print(json.dumps(left))
+
+
+def start(folder: Path, name: str, device: str, short: bool = False) -> Any:
+    """The same in another process, its words in a file."""
+    words = (folder / f"{name}_{device}{'_short' * short}.log").open("w")
+    command = [sys.executable, str(HERE), "stage", str(folder), name, device]
+    return subprocess.Popen(
+        command + ["--short"] * short,
+        stdout=words,
+        stderr=subprocess.STDOUT,
+        env=_environment(folder),
+    )
+
+
+#: Folders of wheels that were brought along: what the machine has not, and a compiler for kernels.
+brought = ["site"]
+COMPILES = """
+import numpy as np
+from isocortex.targets import cuda
+def kernel(a):
+    a[0] = a[1] + 1.0
+print(len(cuda.ptx(cuda.single(kernel), (np.zeros(2, np.float32),))), cuda.assembler())
+import numba_cuda; print(numba_cuda.__file__, numba_cuda.__version__)
+"""
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """The package, and what of its dependencies was brought along."""
+    here = {"ISOCORTEX_CACHE": os.environ.get("ISOCORTEX_CACHE") or str(folder / "cache")}
+    paths = [str(HERE.parents[1] / "src"), *(str(folder / name) for name in brought)]
+    here["PYTHONPATH"] = os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])
+    if Path("/usr/local/cuda/bin").exists() and "CUDA_HOME" not in os.environ:
+        here |= {
+            "CUDA_HOME": "/usr/local/cuda",
+            "PATH": f"{os.environ['PATH']}:/usr/local/cuda/bin",
+        }
+    return os.environ | here
+
+
+def find_compiler(folder: Path) -> None:
+    """The machine's own numba-cuda, or the one that was brought along."""
+    for also in ([], ["site_cuda"]):
+        brought[:] = ["site", *also]
+        command = [sys.executable, "-c", COMPILES]
+        try:
+            done = subprocess.run(
+                command, env=_environment(folder), capture_output=True, text=True, timeout=60
+            )
+        except subprocess.TimeoutExpired:
+            print("no answer from the compiler", flush=True)
+            continue
+        if done.returncode == 0:
+            print("compiler:", done.stdout.replace("\n", " "), flush=True)
+            return
+        print("cannot compile:", done.stderr[-700:], flush=True)
+
+
+def wait(running: dict[tuple[str, str], Any], seconds: float) -> None:
+    """For all of them, so long at most."""
+    until = time.monotonic() + seconds
+    for (name, device), process in running.items():
+        try:
+            process.wait(max(until - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            print(f"{name} on {device}: not done after its time", flush=True)
+
+
+def run_all(folder: Path, seconds: float) -> None:
+    """Compile everything at once, then every stage for itself; a table last."""
+    until = time.monotonic() + seconds
+    names = [name for name in CIRCUITS if (folder / name).exists()]
+    unpack(folder)
+    find_compiler(folder)
+    wait(
+        {(n, d): start(folder, n, d, short=True) for n in names[:2] for d in DEVICES}
+        | {("golden", d): start(folder, "golden", d, short=True) for d in GOLDEN},
+        0.5 * seconds,
+    )
+    print(f"compiled, {until - time.monotonic():.0f} s left", flush=True)
+    stages = [[("golden", d) for d in GOLDEN], *([(n, d)] for n in names for d in DEVICES)]
+    lines: list[str] = []
+    try:
+        for several in stages:
+            left = until - time.monotonic()
+            if left > 10:
+                wait({each: start(folder, *each) for each in several}, min(left, 60))
+            for name, device in several:
+                print(
+                    f"{left:.0f} s left: {name} {device}", *_told(folder, name, device), flush=True
+                )
+        for name in ("golden", *names):
+            lines += compared(folder, name)
+    finally:
+        for log in sorted(folder.glob("*.log")):
+            words = log.read_text(errors="replace").splitlines()
+            if any("Error" in line or "Traceback" in line for line in words):
+                print(f"--- {log.name}", *words[-12:], sep="\n", flush=True)
+        print("---", *lines, sep="\n", flush=True)
+
+
+def _told(folder: Path, name: str, device: str) -> list[str]:
+    """What a stage has left, if it has."""
+    path = folder / f"{name}_{device}.json"
+    return [path.read_text()] if path.exists() else []
+
+
+def unpack(folder: Path) -> None:
+    """Wheels that were brought along."""
+    from zipfile import ZipFile
+
+    for wheel in sorted((folder / "wheels").glob("*.whl")):
+        into = "site_cuda" if "cuda" in wheel.name else "site"
+        ZipFile(wheel).extractall(folder / into)
+
+
+def compared(folder: Path, name: str) -> list[str]:
+    """Lines of what the devices made of a stage."""
+    if name == "golden":
+        return _tried(lambda: compared_golden(folder), name)
+    lines = _tried(lambda: [_line(folder, name, "cpu")], name)
+    for device in ("cuda", "straight"):
+        lines += _tried(lambda d=device: [_line(folder, name, d) + _agree(folder, name, d)], name)
+    return lines
+
+
+def _tried(make: Any, name: str) -> list[str]:
+    try:
+        return make()
+    except Exception as error:  # the table tells it
+        return [f"{name}: {type(error).__name__} {error}"]
+
+
+def _line(folder: Path, name: str, device: str) -> str:
+    told = json.loads((folder / f"{name}_{device}.json").read_text())
+    spent = ", ".join(f"{k} {v:.2f}" for k, v in told["spent"].items())
+    return (
+        f"{name} {device}: ready in {told['ready']:.1f} s (kernels {told['compiling']:.1f}), first "
+        f"ms {told['first']:.2f} s, then {told['per_second']:.2f} s per s"
+        + (f" ({spent} of {told['seconds']:.2f} s; {told['straight']} straight)" if spent else "")
+        + f"; {told['spikes']} spikes, {told['events']} events"
+    )
+
+
+def _agree(folder: Path, name: str, device: str) -> str:
+    spikes = [_spikes(folder / f"{name}_{d}" / "spikes.h5") for d in (device, "cpu")]
+    same, apart = agreement(*spikes)
+    return f"; {same:.1%} of spikes in the CPU's step, all until {apart:g} ms"
+
+
+def compared_golden(folder: Path) -> list[str]:
+    """One line a model: precisions on the GPU against the CPU's, and what rounding does there."""
+    left = {device: np.load(folder / f"golden_{device}.npz") for device in GOLDEN}
+    pairs = (("cuda", "cpu"), ("cuda-double", "cpu-double"), ("cpu", "cpu-double"))
+    lines = []
+    for key in left["cpu"].files:
+        name = key.removesuffix(".times")
+        if key == name:
+            continue
+        told = []
+        for one, other in pairs:
+            a, b = left[one], left[other]
+            n, m = len(a[key]), len(b[key])
+            same = n == m and np.array_equal(a[f"{name}.cells"], b[f"{name}.cells"])
+            moved = np.count_nonzero(np.abs(a[key] - b[key]) > 1e-6) if same else -1
+            half = a[f"{name}.samples"].shape[1] // 2
+            mv = np.abs(a[f"{name}.samples"] - b[f"{name}.samples"])[:, :half].max()
+            what = f"{moved} of {n} moved" if same else f"{n} and {m}"
+            told.append(f"{one} against {other} {what}, {mv:.2g} mV")
+        lines.append(f"golden {name}, spikes: {'; '.join(told)}")
+    return lines
+
+
+def _spikes(file: Path) -> list[tuple[float, str, int]]:
+    """(time, population, node), sorted."""
+    import h5py
+
+    found = []
+    with h5py.File(file) as h5:
+        for population, group in h5["spikes"].items():
+            pairs = zip(group["timestamps"][:].tolist(), group["node_ids"][:].tolist(), strict=True)
+            found += [(round(t, 4), population, n) for t, n in pairs]
+    return sorted(found)
+
+
+def agreement(one: list, other: list) -> tuple[float, float]:
+    """Share of spikes that both have, and until when they have the same (ms)."""
+    a, b = set(one), set(other)
+    share = 2 * len(a & b) / max(len(a) + len(b), 1)
+    return share, min((time for time, *_ in a ^ b), default=float("inf"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("what", choices=["prepare", "run", "stage"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("device", nargs="?")
+    parser.add_argument("--short", action="store_true")
+    parser.add_argument("--straight", action="store_true", help="prepare these kernels too")
+    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--shared", type=Path, default=HERE.parents[2] / "shared")
+    options = parser.parse_args()
+    if options.what == "prepare":
+        prepare(options.folder, options.shared)
+        if options.straight:
+            prepare_straight(options.folder)
+    elif options.what == "stage":
+        stage(options.folder, options.name, options.device, options.short)
+    else:
+        run_all(options.folder, options.seconds)
+
+
+if __name__ == "__main__":
+    main()
