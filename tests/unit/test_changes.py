@@ -22,6 +22,7 @@ from isocortex.cortex.circuit import simulation_of
 from isocortex.errors import ConfigError
 from isocortex.experiment import changes as ex
 from isocortex.html_report import report_page
+from isocortex.mechanisms.synapses import Pace
 from isocortex.network.build import build_network
 from isocortex.network.factors import factors_of, place_of
 from isocortex.report import origin
@@ -460,8 +461,9 @@ def test_another_model_is_another_type_of_a_node_by_hand(tmp_path):
     """Of a cell or of all, from the library or from the table of types; places are by rule."""
     for kinds, node_set in (((3, 1), ONE), ((3, 3), CELLS)):
         expected = simulated(with_types(tmp_path / f"{kinds}", *kinds))
+        everybody = None if node_set is CELLS else node_set  # virtual nodes are left out
         for k, other in enumerate((ex.other_model(node_set, OTHER),
-                                   ex.other_model(node_set, node_type=4))):  # fmt: skip
+                                   ex.other_model(everybody, node_type=4))):  # fmt: skip
             path = with_types(tmp_path / f"{kinds}{k}", 1, 1)
             simulation = ic.load_simulation(with_sections(path, **ex.section([other])))
             require_same(simulated(simulation), expected)
@@ -628,7 +630,7 @@ def test_of_what_is_drawn_a_rule_has_one_decay(recipe):
                          strict=True):  # fmt: skip
         before = recipe.circuit.projections[0].kinds(None)[tables]
         factor = 1.0 if before.excites else 2.0
-        assert drawn.kinetics[k] == before.slower(factor)
+        assert drawn.kinetics[k] == before.paced(Pace(decay=factor))
     partly = with_changes(recipe, [ex.synapses(source=AREA, decay=2.0)])
     assert len(build_network(partly, True).kinetics) > len(build_network(recipe, True).kinetics)
     with pytest.raises(ConfigError, match="some of the synapses that a rule draws"):
