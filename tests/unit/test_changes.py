@@ -22,6 +22,7 @@ from isocortex.cortex.circuit import simulation_of
 from isocortex.errors import ConfigError
 from isocortex.experiment import changes as ex
 from isocortex.html_report import report_page
+from isocortex.mechanisms.synapses import Pace
 from isocortex.network.build import build_network
 from isocortex.network.factors import factors_of, place_of
 from isocortex.report import origin
@@ -460,8 +461,9 @@ def test_another_model_is_another_type_of_a_node_by_hand(tmp_path):
     """Of a cell or of all, from the library or from the table of types; places are by rule."""
     for kinds, node_set in (((3, 1), ONE), ((3, 3), CELLS)):
         expected = simulated(with_types(tmp_path / f"{kinds}", *kinds))
+        everybody = None if node_set is CELLS else node_set  # virtual nodes are left out
         for k, other in enumerate((ex.other_model(node_set, OTHER),
-                                   ex.other_model(node_set, node_type=4))):  # fmt: skip
+                                   ex.other_model(everybody, node_type=4))):  # fmt: skip
             path = with_types(tmp_path / f"{kinds}{k}", 1, 1)
             simulation = ic.load_simulation(with_sections(path, **ex.section([other])))
             require_same(simulated(simulation), expected)
@@ -479,14 +481,32 @@ def test_a_model_that_the_cells_have_is_none(tmp_path):
             build_network(ic.load_simulation(path))
 
 
-def test_synapses_with_places_stay_on_their_branches(tmp_path):
-    path = write(tmp_path, ex.other_model(ONE, OTHER))
-    edges = tmp_path / "drive_edges.h5"
-    with h5py.File(edges, "r+") as file:
+def with_places(folder, **more):
+    """The same circuit, where edges from outside have places of their own."""
+    path = write(folder, **more)
+    with h5py.File(folder / "drive_edges.h5", "r+") as file:
         group = file["edges/drive_to_cells/0"]
         group["afferent_section_id"], group["afferent_section_pos"] = [0, 0], [0.5, 0.5]
+    return path
+
+
+def test_synapses_with_places_stay_on_their_branches(tmp_path):
+    path = with_sections(with_places(tmp_path), **ex.section([ex.other_model(ONE, OTHER)]))
     with pytest.raises(ConfigError, match=r"\[0\].node_set: 1 edges of drive_to_cells have places"):
         ic.load_simulation(path)
+
+
+def test_parameters_of_the_same_reconstruction_leave_places_as_they_are(tmp_path):
+    path = with_places(tmp_path)
+    types = {"node_type_id": [1, 3, 4], "model_type": "biophysical",
+             "model_template": "ctdb:Biophys1.hoc", "morphology": ["a.swc", "a.swc", "b.swc"],
+             "dynamics_params": ["1.json", "2.json", "2.json"]}  # fmt: skip
+    write_types(tmp_path / "cells_types.csv", pd.DataFrame(types))
+    same, other = (ex.section([ex.other_model(ONE, node_type=k)]) for k in (3, 4))
+    now = in_force(ic.load_simulation(with_sections(path, **same))).circuit.nodes["cells"].table
+    assert now.dynamics_params.tolist() == ["2.json", "1.json"]
+    with pytest.raises(ConfigError, match="have places on the branches"):
+        ic.load_simulation(with_sections(path, **other))
 
 
 def test_results_of_cells_with_another_model_are_of_the_circuit_at_hand(tmp_path):
@@ -628,7 +648,7 @@ def test_of_what_is_drawn_a_rule_has_one_decay(recipe):
                          strict=True):  # fmt: skip
         before = recipe.circuit.projections[0].kinds(None)[tables]
         factor = 1.0 if before.excites else 2.0
-        assert drawn.kinetics[k] == before.slower(factor)
+        assert drawn.kinetics[k] == before.paced(Pace(decay=factor))
     partly = with_changes(recipe, [ex.synapses(source=AREA, decay=2.0)])
     assert len(build_network(partly, True).kinetics) > len(build_network(recipe, True).kinetics)
     with pytest.raises(ConfigError, match="some of the synapses that a rule draws"):

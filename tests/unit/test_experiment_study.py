@@ -252,6 +252,16 @@ def test_processes_side_by_side_give_the_same(done, tmp_path):
     assert seen[-1][0] == pytest.approx(seen[-1][1])
 
 
+def test_what_is_wrong_with_an_arm_is_told_before_any_is_run(done, tmp_path):
+    """Runs of the arms before it had been waited for."""
+    with_circuits(done, tmp_path, 1)
+    wrong = ex.lesion({"area": "VISP"}, start=30.0)
+    made, said = study(arms={"control": [], "wrong": [wrong]}, seeds=(1,)), []
+    with pytest.raises(ConfigError, match="wrong, seed 1: no node has .*Did you mean 'VISp'"):
+        made.run(tmp_path, processes=1, threads=1, announce=said.append)
+    assert len(said) == 1 and said[0].startswith("circuit of seed 1")
+
+
 def test_an_error_in_another_process_is_told_as_one_here(done, tmp_path):
     with_circuits(done, tmp_path, 1)
     wrong = {

@@ -36,6 +36,8 @@ def with_models(circuit: Circuit, change: ModelChange, chosen: Chosen) -> tuple[
     for name, rows in chosen:
         before = nodes[name]
         rows = rows[before.biophysical[rows]]
+        if not len(rows):
+            continue
         model = _model_of(change, before)
         other = {k: _differs(before.columns.get(k), rows, model.get(k)) for k in MODEL_COLUMNS}
         mine = np.any(list(other.values()), axis=0)

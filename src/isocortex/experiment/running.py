@@ -88,6 +88,7 @@ def perform_all(
     client: Any = None,
     progress: Progress | None = None,
     announce: Callable[[str], None] | None = None,
+    check: Callable[[Job], None] = lambda job: None,
 ) -> None:
     """Do jobs, each after the one that it needs.
 
@@ -95,6 +96,7 @@ def perform_all(
     ----------
     processes : that do them side by side on this machine; 1 for this process alone.
     client : who does them in their place, see :class:`isocortex.experiment.workers.Cluster`.
+    check : called with every job that has ended; may refuse to go on.
     """
     tally = Tally(jobs, progress, announce)
     workers: Cluster | Here | Processes
@@ -108,15 +110,16 @@ def perform_all(
         while waiting or running:
             for job in [each for each in waiting if each.needs in finished | {None}]:
                 waiting.remove(job)
-                with about(job):
+                with told_of(job.name):
                     running.append((job, workers.submit(job)))
                 if processes == 1 and client is None:
                     break  # what it makes possible may come before what else can be done
             ended = [pair for pair in running if pair[1].done()]
             for job, answer in ended:
                 running.remove((job, answer))
-                with about(job):
+                with told_of(job.name):
                     tally.ended(job, answer.result())
+                check(job)
                 finished.add(job.folder)
             if running and not ended:
                 tally.tell(", ".join(job.name for job, _ in running[:processes]))
@@ -126,13 +129,13 @@ def perform_all(
 
 
 @contextmanager
-def about(job: Job) -> Iterator[None]:
+def told_of(name: str) -> Iterator[None]:
     """Say of an error which job it ended."""
     try:
         yield
     except IsocortexError as error:
         raise type(error)(
-            f"{job.name}: {error.message}", file=error.file, field=error.field, fix=error.fix
+            f"{name}: {error.message}", file=error.file, field=error.field, fix=error.fix
         ) from error
 
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,8 +20,15 @@ from isocortex.errors import ConfigError
 from isocortex.experiment.changes import Change
 from isocortex.experiment.jobs import CIRCUIT, CONFIG, Job, electrodes_of, write_json
 from isocortex.experiment.pieces import Piece, with_pieces
-from isocortex.experiment.running import Progress, alone_in, perform_all, processes_for
+from isocortex.experiment.running import (
+    Progress,
+    alone_in,
+    perform_all,
+    processes_for,
+    told_of,
+)
 from isocortex.session.launcher import usable_cores
+from isocortex.sonata.config import load_simulation
 
 if TYPE_CHECKING:
     from isocortex.experiment.about import About
@@ -260,8 +268,23 @@ class Study:
         with alone_in(folder):
             self.write(folder)
             perform_all(list(self.jobs(folder, each)), processes=processes, client=client,
-                        progress=progress, announce=announce)  # fmt: skip
+                        progress=progress, announce=announce,
+                        check=partial(self._check_arms, folder))  # fmt: skip
         return StudyResult(self, folder)
+
+    def _check_arms(self, folder: Path, job: Job) -> None:
+        """Refuse what is wrong with any arm as soon as there is a circuit, before others are run.
+
+        Raises
+        ------
+        ConfigError, InputError : with the arm at fault.
+        """
+        seed = self.seeds[0]
+        if Path(job.folder) != (folder / f"seed_{seed}" / CIRCUIT).absolute():
+            return
+        for arm in self.arms:
+            with told_of(f"{arm}, seed {seed}"):
+                load_simulation(self.folder_of(folder, seed, arm) / CONFIG)
 
     # --- as JSON ---------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,8 +81,9 @@ def extent_of(
         kinds = projection.kinds(cells_of(projection.target, sources, models, cell_model))
         sizes = (len(sources.number[projection.source]), len(sources.number[projection.target]))
         factors = factors_of(overrides, projection, sizes)
-        kinetics |= {changed.conductance for changed, _ in with_paces(kinds, factors)}
-        terminals += _terminals(projection, kinds, sizes[0])
+        changed = [kind for kind, _ in with_paces(kinds, factors)]
+        kinetics |= {kind.conductance for kind in changed}
+        terminals += _terminals(projection, changed, sizes[0])
         tables = projection.tables()
         if not isinstance(tables, Tables):
             continue
@@ -106,7 +108,7 @@ def extent_of(
     )
 
 
-def _terminals(projection: Projection, kinds: tuple[Kinetics, ...], n_sources: int) -> float:
+def _terminals(projection: Projection, kinds: Sequence[Kinetics], n_sources: int) -> float:
     """How many terminals the synapses of a projection have at most."""
     releases = {kind.release for kind in kinds if kind.release is not None}
     if not releases:
