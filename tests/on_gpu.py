@@ -41,7 +41,7 @@ def straight_network() -> Network:
         for name, table in model.mechanisms.items()
     }
     model = replace(model, mechanisms=mechanisms)
-    nodes, n_virtual, n = np.flatnonzero(model.area > 0), 40, 67
+    nodes, n_virtual, n = np.flatnonzero(model.area > 0), 40, 40
     synapses = [
         (n + int(rng.integers(n_virtual)), cell, int(rng.choice(nodes)), k % 2,
          (3e-3, 1e-3)[k % 2] * rng.uniform(0.5, 1.5), DELAY + 0.1 * int(rng.integers(3)))
@@ -55,7 +55,7 @@ def straight_network() -> Network:
     )
     kinetics = [exp2syn(1.0, 3.0, 0.0), exp2syn(2.7, 15.0, -70.0)]
     network = wire([model], [0] * n, synapses, kinetics, n_virtual=n_virtual, trains=trains)
-    return replace(network, currents=[CurrentSource(1, 0, Pulses([0.2], [0.3], [1.0]))])
+    return replace(network, currents=[CurrentSource(n - 1, 0, Pulses([0.2], [0.3], [1.0]))])
 
 
 def network_of(case: str) -> Network:

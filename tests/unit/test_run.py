@@ -155,11 +155,24 @@ def test_a_cell_and_a_current_step():
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("engine", "slow"), ("precision", "half"), ("integrator", "euler"), ("threads", 0)],
+    [
+        ("engine", "slow"),
+        ("device", "tpu"),
+        ("precision", "half"),
+        ("integrator", "euler"),
+        ("threads", 0),
+    ],
 )
 def test_an_unknown_choice_is_refused_before_anything_is_written(driven, option, value):
     with pytest.raises(ConfigError, match=str(value)):
         ic.run(driven, **{option: value})
+    assert not (driven.parent / "output").exists()
+
+
+def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(driven, monkeypatch):
+    monkeypatch.setenv("LIBCUDA", "libcuda-that-is-not-there.so")
+    with pytest.raises(ConfigError, match="device: there is no NVIDIA driver"):
+        ic.run(driven, device="cuda")
     assert not (driven.parent / "output").exists()
 
 

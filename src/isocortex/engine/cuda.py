@@ -74,7 +74,7 @@ class CudaEngine(CpuEngine):
     def __init__(
         self, network: Network, settings: Settings, exchange: Exchange | None = None
     ) -> None:
-        require_possible(settings, exchange)
+        require_possible(settings, 1 if exchange is None else exchange.size)
         self._machine: Machine = machine()
         self._there = _Resident(self._machine)
         self.spent = {"threads": 0.0, "events": 0.0, "kernels": 0.0}
@@ -288,7 +288,7 @@ def _acted_on(electrodes: Electrodes) -> NDArray[np.bool_]:
     return special
 
 
-def require_possible(settings: Settings, exchange: Exchange | None) -> None:
+def require_possible(settings: Settings, ranks: int) -> None:
     """Refuse what the GPU engine does not do.
 
     Raises
@@ -300,9 +300,9 @@ def require_possible(settings: Settings, exchange: Exchange | None) -> None:
             "a GPU keeps nothing in half precision", field="precision",
             fix="Ask for single or double precision, or for device cpu.",
         )  # fmt: skip
-    if exchange is not None and exchange.size > 1:
+    if ranks > 1:
         raise ConfigError(
-            f"the GPU engine runs in one process, not in {exchange.size}", field="device",
+            f"the GPU engine runs in one process, not in {ranks}", field="device",
             fix="Start one process, or ask for device cpu.",
         )  # fmt: skip
 

@@ -24,12 +24,8 @@ def make_engine(
     exchange: Exchange | None = None,
 ) -> Engine:
     """``fast`` (compiled, all cores, all ranks, or a GPU) or ``reference`` (NumPy, one process)."""
+    require_device(settings, engine, 1 if exchange is None else exchange.size)
     if settings.device == "cuda":
-        if engine != "fast":
-            raise ConfigError(
-                f"the {engine} engine does not run on a GPU", field="device",
-                fix="Use the fast engine, or device cpu.",
-            )  # fmt: skip
         from isocortex.engine.cuda import CudaEngine
 
         return CudaEngine(network, settings, exchange)
@@ -45,6 +41,26 @@ def make_engine(
             "the reference engine does not draw synapses at spikes", fix="Let them be stored."
         )
     return ReferenceEngine(network, settings)
+
+
+def require_device(settings: Settings, engine: str, ranks: int) -> None:
+    """Refuse a GPU that is not there, or that cannot do what is asked for.
+
+    Raises
+    ------
+    ConfigError : names the option.
+    """
+    if settings.device == "cpu":
+        return
+    if engine != "fast":
+        raise ConfigError(
+            f"the {engine} engine does not run on a GPU", field="device",
+            fix="Use the fast engine, or device cpu.",
+        )  # fmt: skip
+    from isocortex.engine.cuda import machine, require_possible
+
+    require_possible(settings, ranks)
+    machine().use()
 
 
 def make_settings(

@@ -13,7 +13,13 @@ from isocortex.errors import ConfigError
 from isocortex.network.build import build_network
 from isocortex.network.network import Network
 from isocortex.report.summary import Stopwatch
-from isocortex.session.engines import ENGINES, INTEGRATORS, make_engine, make_settings
+from isocortex.session.engines import (
+    ENGINES,
+    INTEGRATORS,
+    make_engine,
+    make_settings,
+    require_device,
+)
 from isocortex.session.launcher import usable_cores
 from isocortex.session.loop import Task
 from isocortex.session.ranks import Ranks
@@ -68,10 +74,12 @@ def load(
         raise ConfigError(
             f"unknown engine {options.engine!r}", fix=f"Use one of {', '.join(ENGINES)}."
         )
-    return simulation, make_settings(
+    settings = make_settings(
         simulation, threads=threads, precision=options.precision, integrator=options.integrator,
         device=options.device,
     )  # fmt: skip
+    require_device(settings, options.engine, ranks.size)
+    return simulation, settings
 
 
 def _changed(simulation: Simulation, options: Options) -> Simulation:
