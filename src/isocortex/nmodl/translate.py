@@ -437,8 +437,8 @@ class _Translator:
             code = program.code([whole])
             if HELD in free(code, ()):
                 self.made.notes.append(
-                    f"the slope of {name} is that of all that follows the voltage; NEURON holds what "
-                    "was computed with the states"
+                    f"the slope of {name} is that of all that follows the voltage; NEURON holds "
+                    "what was computed with the states"
                 )
             return Current(name, ion, "", _unheld(code))
         self._check_held(program, [conductance])
