@@ -238,6 +238,13 @@ def test_edges_name_a_mod_file_s_synapse(tmp_path):
     np.testing.assert_allclose(found[1], found[0], rtol=0.0, atol=1e-4)  # in single precision
 
 
+def test_words_of_a_mod_file_are_no_python(tmp_path):
+    path = tmp_path / "Fx.mod"
+    path.write_text('TITLE """ + open("x") + """\\\n' + PLAIN.replace("(S/cm2)", '("S/cm2)'))
+    assert "open('x')" in python_file(translated(path))
+    assert load_mechanisms(path) == ("Fx",)
+
+
 def test_two_states_that_meet_are_refused(tmp_path):
     path = tmp_path / "Nx.mod"
     path.write_text(dedent(MODS["Nx"]).replace("~ C2 <-> O (a", "~ C2 + I <-> O (a"))
