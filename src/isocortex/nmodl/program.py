@@ -57,6 +57,7 @@ class Module:
     temperature : factor and reference of q10; None where rates do not go by the temperature.
     fixed : numbers of the file that no cell can change.
     parameters : those that cells may set.
+    assigned : names that statements assign to.
     """
 
     declared: Declared
@@ -65,22 +66,19 @@ class Module:
     count: int = 0
 
     def __post_init__(self) -> None:
-        blocks = [self.declared.initial, self.declared.breakpoint, *self.declared.solved.values()]
+        declared = self.declared
+        blocks = [declared.initial, declared.breakpoint, *declared.solved.values()]
+        blocks += declared.procedures.values()
         self.assigned: set[str] = set().union(
-            *(assigned_in(self.declared, b.statement_block) for b in blocks if b is not None)
+            *(assigned_in(declared, b.statement_block) for b in blocks if b is not None)
         )
-        own = {n: v for n, v in self.declared.numbers.items() if n not in self.assigned}
-        own = {n: v for n, v in own.items() if n not in SURROUNDINGS}
-        read = self.declared.read | set(self.declared.written)
-        self.fixed: dict[str, float] = {
-            n: 0.0 if v is None else v
-            for n, v in own.items()
-            if n not in read and n not in self.declared.ranges
-        }
-        self.parameters: dict[str, float] = {
-            n: 0.0 if own.get(n) is None else float(own[n] or 0.0)
-            for n in sorted(self.declared.ranges & set(own) - read, key=list(own).index)
-        }
+        outside = {*SURROUNDINGS, *declared.read, *declared.written}
+        numbers = {
+            name: value or 0.0 for name, value in declared.numbers.items()
+            if name not in outside | self.assigned
+        }  # fmt: skip
+        self.fixed = {n: v for n, v in numbers.items() if n not in declared.ranges}
+        self.parameters = {n: v for n, v in numbers.items() if n in declared.ranges}
 
     @property
     def own(self) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from isocortex.mechanisms.density import SURROUNDINGS
 from isocortex.nmodl import formulas as f
-from isocortex.nmodl.code import Q10, Code, Lines, body_text, free, needed, unfolded
+from isocortex.nmodl.code import Q10, Code, Lines, body_text, free, needed, plain, unfolded
 from isocortex.nmodl.declarations import Declared
 from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.program import Module, Program, assigned_in, is_solve, statements_in
@@ -227,7 +227,7 @@ class _Translator:
         currents.run(self.breakpoint.statement_block)
         self._currents(currents)
         for name in self.module.parameters:
-            if name in SURROUNDINGS:
+            if plain(name) in SURROUNDINGS:
                 node = declared.parameters.get(name) or declared.assigned[name]
                 self.source.refuse(
                     node, f"{name} is a parameter here, and a potential or concentration elsewhere",
