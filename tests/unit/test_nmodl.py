@@ -1,8 +1,10 @@
 """Mod files: the Python that they become, what is refused, and how circuits come to them."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 import numpy as np
@@ -95,6 +97,13 @@ def test_what_is_written_can_be_read(tmp_path):
     assert python_file(translated(mod)) == WRITTEN
 
 
+def test_the_documented_file_becomes_what_is_shown(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "mod_files.md").read_text()
+    (tmp_path / "Kx.mod").write_text(re.search(r"```\n(NEURON.*?)```", text, re.S)[1])
+    shown = re.search(r"```python\n(class Kx.*?)```", text, re.S)[1]
+    assert python_file(translated(tmp_path / "Kx.mod")).endswith(f"\n\n{shown}")
+
+
 def test_gates_follow_the_formulas_of_the_file(load):
     (hx,) = load("Hx")
     v = np.array([-90.0, -55.0, -40.0, -40.0 + 1e-6, 20.0])  # at -55 and -40 with 0 / 0
@@ -154,6 +163,7 @@ def test_engines_agree_on_all_that_people_write(load):
         ("  minf = 1/(1 + exp(-v/9))\n  m'", "  m'", r"minf is read here as INITIAL left it"),
         ("ik = gbar*m*(v - ek)", "g = minf + g\n  ik = g*(v - ek)",
          r"line 6: g is read here as it was left a step before"),
+        ("m' = (minf - m)/3 }", "m' = f(m) }\nFUNCTION f(x) { f = f(x) }", r"f\(\) calls itself"),
         ("ik = gbar*m*(v - ek)", "ik = gbar*tan(m)*(v - ek)", r"line 6: the function tan\(\)"),
         ("USEION k READ ek WRITE ik", "USEION cl READ ecl WRITE icl", r"line 1: .*no ion 'cl'"),
         ("SUFFIX Fx", "POINT_PROCESS Fx", r"line 1: a point process without NET_RECEIVE"),

@@ -64,6 +64,7 @@ class Module:
     temperature: tuple[float, float] | None = None
     helpers: dict[str, Helper] = field(default_factory=dict)
     count: int = 0
+    within: list[str] = field(default_factory=list)  # procedures and functions in hand
 
     def __post_init__(self) -> None:
         declared = self.declared
@@ -228,6 +229,7 @@ class Program:
         block = declared.procedures.get(name)
         if block is None:
             self.refuse(statement, f"{name}() is not a procedure of the file")
+        self._enter(name, statement)
         arguments = [self.formula(argument) for argument in call.arguments]
         self._locals.append({"": ""})
         for parameter, argument in zip(block.parameters, arguments, strict=False):
@@ -236,6 +238,12 @@ class Program:
             self.assign(of, argument)
         self.run(block.statement_block)
         self._locals.pop()
+        self.module.within.pop()
+
+    def _enter(self, name: str, node: Node) -> None:
+        if name in self.module.within:
+            self.refuse(node, f"{name}() calls itself")
+        self.module.within.append(name)
 
     def _if(self, statement: Node) -> None:
         branches = [(statement.condition, statement.statement_block)]
@@ -394,6 +402,7 @@ class Program:
         module = self.module
         if name in module.helpers:
             return module.helpers[name]
+        self._enter(name, node)
         block = module.declared.functions[name]
         arguments = [name_of(each.name) for each in block.parameters]
         inner = Function(module, name, arguments)
@@ -404,6 +413,7 @@ class Program:
         code = inner.code([result])
         besides = free(code, module.fixed) - set(arguments)
         module.helpers[name] = Helper(tuple(arguments), tuple(sorted(besides)), code)
+        module.within.pop()
         return module.helpers[name]
 
 
