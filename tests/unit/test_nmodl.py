@@ -303,19 +303,23 @@ def _circuit(folder, genome, reports):
 
 def test_a_circuit_s_mod_files_are_translated_where_cells_need_them(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOCORTEX_CACHE", str(tmp_path / "cache"))
-    path = _circuit(tmp_path, {"gKxbar_Kx": 5e-3, "gbar_NaTs": 0.3}, ["m_Kx", "ik_Kx"])
-    write_mods(tmp_path / "mechanisms" / "modfiles", ["Kx"])
-    (tmp_path / "mechanisms" / "modfiles" / "other.mod").write_text("NEURON { SUFFIX other } {{{")
+    path = _circuit(tmp_path, {"gKxbar_Km": 5e-3, "gbar_NaTs": 0.3}, ["m_Km", "ik_Km"])
+    folder = tmp_path / "mechanisms" / "modfiles"
+    folder.mkdir(parents=True)
+    (folder / "Km.mod").write_text(dedent(MODS["Kx"]).replace("SUFFIX Kx", "SUFFIX Km"))
+    (folder / "other.mod").write_text("NEURON { SUFFIX other } {{{")
     result = ic.run(path)
-    assert np.ptp(result.report("m_Kx").values) > 1e-3
-    assert np.ptp(result.report("ik_Kx").values) > 1e-4
+    assert np.ptp(result.report("m_Km").values) > 1e-3
+    assert np.ptp(result.report("ik_Km").values) > 1e-4
     (kept,) = (tmp_path / "cache" / "mechanisms").glob("*.py")
-    assert kept.read_text() == WRITTEN
+    assert kept.read_text() == WRITTEN.replace("Kx:", "Km:").replace("Kx.mod", "Km.mod").replace(
+        "class Kx", "class Km"
+    )
     told = result.provenance["run"]["mechanisms"]
     assert [path.rpartition("/")[2] for path in told] == [kept.name]
     monkeypatch.setitem(sys.modules, "nmodl", None)  # nothing is translated twice
     monkeypatch.setitem(sys.modules, "neuron.nmodl", None)
-    assert load_mechanisms(tmp_path / "mechanisms" / "modfiles" / "Kx.mod") == ("Kx",)
+    assert load_mechanisms(folder / "Km.mod") == ("Km",)
 
 
 def test_a_file_of_the_package_s_name_wins(tmp_path):
