@@ -69,12 +69,10 @@ def _mechanism_files(simulation: Simulation, network: Network) -> dict[str, str]
     }
     used = {name for model in network.models for name in model.mechanisms if DENSITY.is_own(name)}
     for name in sorted(used):
-        module = sys.modules[DENSITY[name].__module__]  # whose name ends with its content's hash
+        module = sys.modules[DENSITY[name].__module__]  # its name ends as its hash begins
         digest = module.__name__.rpartition("_")[2]
         if not any(known.startswith(digest) for known in files.values()):
-            files[str(module.__file__)] = sha256(
-                Path(str(module.__file__)).read_bytes()
-            ).hexdigest()
+            files[str(module.__file__)] = digest
     return files
 
 
