@@ -1,8 +1,10 @@
 """Mod files: the Python that they become, what is refused, and how circuits come to them."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 import numpy as np
@@ -95,6 +97,13 @@ def test_what_is_written_can_be_read(tmp_path):
     assert python_file(translated(mod)) == WRITTEN
 
 
+def test_the_documented_file_becomes_what_is_shown(tmp_path):
+    text = (Path(__file__).parents[2] / "docs" / "mod_files.md").read_text()
+    (tmp_path / "Kx.mod").write_text(re.search(r"```\n(NEURON.*?)```", text, re.S)[1])
+    shown = re.search(r"```python\n(class Kx.*?)```", text, re.S)[1]
+    assert python_file(translated(tmp_path / "Kx.mod")).endswith(f"\n\n{shown}")
+
+
 def test_gates_follow_the_formulas_of_the_file(load):
     (hx,) = load("Hx")
     v = np.array([-90.0, -55.0, -40.0, -40.0 + 1e-6, 20.0])  # at -55 and -40 with 0 / 0
@@ -154,6 +163,7 @@ def test_engines_agree_on_all_that_people_write(load):
         ("  minf = 1/(1 + exp(-v/9))\n  m'", "  m'", r"minf is read here as INITIAL left it"),
         ("ik = gbar*m*(v - ek)", "g = minf + g\n  ik = g*(v - ek)",
          r"line 6: g is read here as it was left a step before"),
+        ("m' = (minf - m)/3 }", "m' = f(m) }\nFUNCTION f(x) { f = f(x) }", r"f\(\) calls itself"),
         ("ik = gbar*m*(v - ek)", "ik = gbar*tan(m)*(v - ek)", r"line 6: the function tan\(\)"),
         ("USEION k READ ek WRITE ik", "USEION cl READ ecl WRITE icl", r"line 1: .*no ion 'cl'"),
         ("SUFFIX Fx", "POINT_PROCESS Fx", r"line 1: a point process without NET_RECEIVE"),
@@ -161,8 +171,8 @@ def test_engines_agree_on_all_that_people_write(load):
         ("SUFFIX Fx", "SUFFIX Fx POINTER p", r"line 1: POINTER cannot be translated"),
         ("ik = gbar*m*(v - ek)", "ik = gbar*m*diam*(v - ek)", r"line 6: .*are not told diam"),
         ("ik = gbar*m*(v - ek)", "if (t > 3) { ik = gbar*m*(v - ek) }", r"line 6: .*not told t"),
-        ("READ ek WRITE ik RANGE gbar }\nPARAMETER {", "WRITE ik RANGE gbar, ek }\nPARAMETER { ek = -90",
-         r"line 2: ek is a parameter here, and a potential"),
+        ("READ ek WRITE ik RANGE gbar }\nPARAMETER {",
+         "WRITE ik RANGE gbar, ek }\nPARAMETER { ek = -90", r"line 2: ek is a parameter here"),
         ("STATE { m }", "STATE { m[3] }", r"line 4: m\[3\] is an array"),
         ("ik = gbar*m*(v - ek)", "ik = gbar*nothing*(v - ek)", r"line 6: nothing is not known"),
         ("ik = gbar*m*(v - ek)", "if (v > 0) { m = 1 }\n  ik = gbar*m*(v - ek)",
@@ -238,6 +248,13 @@ def test_edges_name_a_mod_file_s_synapse(tmp_path):
     np.testing.assert_allclose(found[1], found[0], rtol=0.0, atol=1e-4)  # in single precision
 
 
+def test_words_of_a_mod_file_are_no_python(tmp_path):
+    path = tmp_path / "Fx.mod"
+    path.write_text('TITLE """ + open("x") + """\\\n' + PLAIN.replace("(S/cm2)", '("S/cm2)'))
+    assert "open('x')" in python_file(translated(path))
+    assert load_mechanisms(path) == ("Fx",)
+
+
 def test_two_states_that_meet_are_refused(tmp_path):
     path = tmp_path / "Nx.mod"
     path.write_text(dedent(MODS["Nx"]).replace("~ C2 <-> O (a", "~ C2 + I <-> O (a"))
@@ -286,19 +303,23 @@ def _circuit(folder, genome, reports):
 
 def test_a_circuit_s_mod_files_are_translated_where_cells_need_them(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOCORTEX_CACHE", str(tmp_path / "cache"))
-    path = _circuit(tmp_path, {"gKxbar_Kx": 5e-3, "gbar_NaTs": 0.3}, ["m_Kx", "ik_Kx"])
-    write_mods(tmp_path / "mechanisms" / "modfiles", ["Kx"])
-    (tmp_path / "mechanisms" / "modfiles" / "other.mod").write_text("NEURON { SUFFIX other } {{{")
+    path = _circuit(tmp_path, {"gKxbar_Km": 5e-3, "gbar_NaTs": 0.3}, ["m_Km", "ik_Km"])
+    folder = tmp_path / "mechanisms" / "modfiles"
+    folder.mkdir(parents=True)
+    (folder / "Km.mod").write_text(dedent(MODS["Kx"]).replace("SUFFIX Kx", "SUFFIX Km"))
+    (folder / "other.mod").write_text("NEURON { SUFFIX other } {{{")
     result = ic.run(path)
-    assert np.ptp(result.report("m_Kx").values) > 1e-3
-    assert np.ptp(result.report("ik_Kx").values) > 1e-4
+    assert np.ptp(result.report("m_Km").values) > 1e-3
+    assert np.ptp(result.report("ik_Km").values) > 1e-4
     (kept,) = (tmp_path / "cache" / "mechanisms").glob("*.py")
-    assert kept.read_text() == WRITTEN
+    assert kept.read_text() == WRITTEN.replace("Kx:", "Km:").replace("Kx.mod", "Km.mod").replace(
+        "class Kx", "class Km"
+    )
     told = result.provenance["run"]["mechanisms"]
     assert [path.rpartition("/")[2] for path in told] == [kept.name]
     monkeypatch.setitem(sys.modules, "nmodl", None)  # nothing is translated twice
     monkeypatch.setitem(sys.modules, "neuron.nmodl", None)
-    assert load_mechanisms(tmp_path / "mechanisms" / "modfiles" / "Kx.mod") == ("Kx",)
+    assert load_mechanisms(folder / "Km.mod") == ("Km",)
 
 
 def test_a_file_of_the_package_s_name_wins(tmp_path):

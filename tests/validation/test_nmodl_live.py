@@ -17,7 +17,7 @@ from isocortex.cells.channels import load_mechanisms
 from isocortex.mechanisms import DENSITY
 from isocortex.nmodl.importing import mods_of
 
-pytest.importorskip("neuron")
+pytest.importorskip("neuron.nmodl")
 pytest.importorskip("bmtk")
 
 #: Densities with which a compartment fires, S/cm2; parameters of calcium.

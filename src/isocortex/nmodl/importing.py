@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from isocortex.compiling import cache_folder
@@ -108,13 +109,17 @@ def mods_of(folder: Path, names: Iterable[str]) -> list[Path]:
     """
     wanted, found = set(names), []
     for path in sorted([*folder.glob("*.mod"), *(folder / MODFILES).glob("*.mod")]):
-        text = COMMENTS.sub(" ", path.read_text(errors="replace"))
-        name = NAME.search(text)
-        if name is None or name[1] not in wanted:
-            continue
-        tokens = " ".join(TOKENS.findall(text))
-        if hashlib.sha256(tokens.encode()).hexdigest()[:12] in PACKAGE and name[1] in DENSITY:
-            continue
-        wanted.remove(name[1])
-        found.append(path)
+        name, is_package = _looked_into(path, path.stat().st_mtime_ns)
+        if name in wanted and not (is_package and name in DENSITY):
+            wanted.remove(name)
+            found.append(path)
     return found
+
+
+@cache
+def _looked_into(path: Path, changed: int) -> tuple[str, bool]:
+    """The name of a file's mechanism, and whether it says what the Allen Institute's does."""
+    text = COMMENTS.sub(" ", path.read_text(errors="replace"))
+    name = NAME.search(text)
+    tokens = " ".join(TOKENS.findall(text))
+    return name[1] if name else "", hashlib.sha256(tokens.encode()).hexdigest()[:12] in PACKAGE

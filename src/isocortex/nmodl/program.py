@@ -57,30 +57,29 @@ class Module:
     temperature : factor and reference of q10; None where rates do not go by the temperature.
     fixed : numbers of the file that no cell can change.
     parameters : those that cells may set.
+    assigned : names that statements assign to.
     """
 
     declared: Declared
     temperature: tuple[float, float] | None = None
     helpers: dict[str, Helper] = field(default_factory=dict)
     count: int = 0
+    within: list[str] = field(default_factory=list)  # procedures and functions in hand
 
     def __post_init__(self) -> None:
-        blocks = [self.declared.initial, self.declared.breakpoint, *self.declared.solved.values()]
+        declared = self.declared
+        blocks = [declared.initial, declared.breakpoint, *declared.solved.values()]
+        blocks += declared.procedures.values()
         self.assigned: set[str] = set().union(
-            *(assigned_in(self.declared, b.statement_block) for b in blocks if b is not None)
+            *(assigned_in(declared, b.statement_block) for b in blocks if b is not None)
         )
-        own = {n: v for n, v in self.declared.numbers.items() if n not in self.assigned}
-        own = {n: v for n, v in own.items() if n not in SURROUNDINGS}
-        read = self.declared.read | set(self.declared.written)
-        self.fixed: dict[str, float] = {
-            n: 0.0 if v is None else v
-            for n, v in own.items()
-            if n not in read and n not in self.declared.ranges
-        }
-        self.parameters: dict[str, float] = {
-            n: 0.0 if own.get(n) is None else float(own[n] or 0.0)
-            for n in sorted(self.declared.ranges & set(own) - read, key=list(own).index)
-        }
+        outside = {*SURROUNDINGS, *declared.read, *declared.written}
+        numbers = {
+            name: value or 0.0 for name, value in declared.numbers.items()
+            if name not in outside | self.assigned
+        }  # fmt: skip
+        self.fixed = {n: v for n, v in numbers.items() if n not in declared.ranges}
+        self.parameters = {n: v for n, v in numbers.items() if n in declared.ranges}
 
     @property
     def own(self) -> list[str]:
@@ -109,8 +108,8 @@ class Module:
         return self.temperature == found
 
 
-class Program:
-    """Statements carried out one after the other.
+class Expressions:
+    """Expressions as formulas, with what every name stands for so far.
 
     Parameters
     ----------
@@ -135,70 +134,9 @@ class Program:
         self._at: Node = None
         self._locals: list[dict[str, str]] = [{}]
 
-    # --- statements -------------------------------------------------------------------------
-
-    def run(self, block: Node) -> None:
-        """Carry out the statements of a block."""
-        self._locals.append({})
-        for statement in block.statements:
-            self._statement(statement)
-        self._locals.pop()
-
     def refuse(self, node: Node | None, what: str, fix: str = "") -> NoReturn:
         """Say that a part of the statement in hand cannot be translated."""
         self.source.refuse(node or self._at, what, fix, within=self._at)
-
-    def _statement(self, statement: Node) -> None:
-        self._at = statement
-        kind = kind_of(statement)
-        if is_solve(statement):
-            self.solve(statement.expression)
-        elif kind == "ExpressionStatement":
-            self._expression_statement(statement)
-        elif kind == "LocalListStatement":
-            for each in statement.variables:
-                self._local(name_of(each.name))
-        elif kind == "IfStatement":
-            self._if(statement)
-        elif kind == "Verbatim" and str(statement.statement.eval()).strip() == "return 0;":
-            return
-        elif kind not in SKIPPED:
-            word = self.source.written(statement).split(maxsplit=1)[0]
-            self.refuse(statement, f"{word} cannot be translated")
-
-    def solve(self, statement: Node) -> None:
-        """What SOLVE does here: nothing, since its block is translated by itself."""
-
-    def _expression_statement(self, statement: Node) -> None:
-        expression = statement.expression
-        kind = kind_of(expression)
-        if kind == "DiffEqExpression":
-            equation = expression.expression
-            state = name_of(equation.lhs).rstrip("'")
-            if self._depth:
-                self.refuse(statement, "equations in a branch cannot be translated")
-            if equation.lhs.name.order.eval() != 1:
-                self.refuse(statement, "second derivatives cannot be translated")
-            self.derivatives.append((state, self.formula(equation.rhs), statement))
-            self.derived(state, self.derivatives[-1][1], statement)
-        elif kind == "BinaryExpression" and str(expression.op) == "=":
-            if kind_of(expression.lhs.name) != "Name":
-                self.refuse(statement, f"{self.source.written(expression.lhs)} is an array")
-            self.assign(name_of(expression.lhs), self.formula(expression.rhs))
-        elif kind in ("WrappedExpression", "FunctionCall"):
-            call = expression.expression if kind == "WrappedExpression" else expression
-            self._procedure(statement, call)
-        else:
-            self.refuse(statement, f"{self.source.written(statement)} cannot be translated")
-
-    def derived(self, state: str, derivative: Formula, statement: Node) -> None:
-        """What becomes of a state once its derivative is known."""
-
-    def assign(self, variable: str, formula: Formula) -> None:
-        """The variable is this formula from here on."""
-        key = self._key(variable)
-        plain = isinstance(formula, (ast.Name, ast.Constant))
-        self.now[key] = formula if plain else self.line(variable, formula)
 
     def line(self, variable: str, formula: Formula) -> ast.Name:
         """A name of its own for a formula, that begins with the variable's."""
@@ -207,9 +145,6 @@ class Program:
         if self._depth:
             self.inlined.add(line)
         return f.name(line)
-
-    def _local(self, variable: str) -> None:
-        self._locals[-1][variable] = f"{variable}@{self._number()}"
 
     def _number(self) -> int:
         self.module.count += 1
@@ -223,61 +158,14 @@ class Program:
                 break
         return variable
 
-    def _procedure(self, statement: Node, call: Node) -> None:
-        """Write a procedure out, with arguments as its locals."""
-        name = name_of(call.name)
-        declared = self.module.declared
-        block = declared.procedures.get(name)
-        if block is None:
-            self.refuse(statement, f"{name}() is not a procedure of the file")
-        arguments = [self.formula(argument) for argument in call.arguments]
-        self._locals.append({"": ""})
-        for parameter, argument in zip(block.parameters, arguments, strict=False):
-            of = name_of(parameter.name)
-            self._local(of)
-            self.assign(of, argument)
-        self.run(block.statement_block)
-        self._locals.pop()
-
-    def _if(self, statement: Node) -> None:
-        branches = [(statement.condition, statement.statement_block)]
-        branches += [(each.condition, each.statement_block) for each in statement.elseifs]
-        self._branches(branches, statement.elses and statement.elses.statement_block)
-
-    def _branches(self, branches: list[tuple[Node, Node]], otherwise: Node | None) -> None:
-        if not branches:
-            if otherwise is not None:
-                self.run(otherwise)
-            return
-        (condition, block), *others = branches
-        holds = self._condition(condition)
-        known = f.value_of(holds, self.module.fixed)
-        if known is not None:  # by a number that no cell can change
-            return self.run(block) if known else self._branches(others, otherwise)
-        before = dict(self.now)
-        self._depth += 1
-        self.run(block)
-        chosen, self.now = self.now, dict(before)
-        self._branches(others, otherwise)
-        other = self.now
-        self._depth -= 1
-        self.now = before
-        for key in dict.fromkeys([*chosen, *other]):
-            a, b = (side[key] if key in side else self._or_none(key) for side in (chosen, other))
-            if a is None or b is None or a is b:
-                self.now[key] = a or b  # type: ignore[assignment]
-                continue
-            self.now[key] = self.line(key.split("@")[0], f.where(holds, a, b))
-
-    def _or_none(self, key: str) -> Formula | None:
-        """What a name was before a branch that assigns to it; locals are nothing."""
-        return None if key_is_local(key) else self.value(key)
+    def _enter(self, name: str, node: Node) -> None:
+        if name in self.module.within:
+            self.refuse(node, f"{name}() calls itself")
+        self.module.within.append(name)
 
     def code(self, results: list[Formula]) -> Code:
         """A function that returns these."""
         return Code(needed(self.lines, results), results, frozenset(self.inlined))
-
-    # --- formulas ---------------------------------------------------------------------------
 
     def formula(self, node: Node) -> Formula:
         """An expression as a formula."""
@@ -396,6 +284,7 @@ class Program:
         module = self.module
         if name in module.helpers:
             return module.helpers[name]
+        self._enter(name, node)
         block = module.declared.functions[name]
         arguments = [name_of(each.name) for each in block.parameters]
         inner = Function(module, name, arguments)
@@ -406,7 +295,126 @@ class Program:
         code = inner.code([result])
         besides = free(code, module.fixed) - set(arguments)
         module.helpers[name] = Helper(tuple(arguments), tuple(sorted(besides)), code)
+        module.within.pop()
         return module.helpers[name]
+
+
+class Program(Expressions):
+    """Statements carried out one after the other."""
+
+    def run(self, block: Node) -> None:
+        """Carry out the statements of a block."""
+        self._locals.append({})
+        for statement in block.statements:
+            self._statement(statement)
+        self._locals.pop()
+
+    def _statement(self, statement: Node) -> None:
+        self._at = statement
+        kind = kind_of(statement)
+        if is_solve(statement):
+            self.solve(statement.expression)
+        elif kind == "ExpressionStatement":
+            self._expression_statement(statement)
+        elif kind == "LocalListStatement":
+            for each in statement.variables:
+                self._local(name_of(each.name))
+        elif kind == "IfStatement":
+            self._if(statement)
+        elif kind == "Verbatim" and str(statement.statement.eval()).strip() == "return 0;":
+            return
+        elif kind not in SKIPPED:
+            word = self.source.written(statement).split(maxsplit=1)[0]
+            self.refuse(statement, f"{word} cannot be translated")
+
+    def solve(self, statement: Node) -> None:
+        """What SOLVE does here: nothing, since its block is translated by itself."""
+
+    def _expression_statement(self, statement: Node) -> None:
+        expression = statement.expression
+        kind = kind_of(expression)
+        if kind == "DiffEqExpression":
+            equation = expression.expression
+            state = name_of(equation.lhs).rstrip("'")
+            if self._depth:
+                self.refuse(statement, "equations in a branch cannot be translated")
+            if equation.lhs.name.order.eval() != 1:
+                self.refuse(statement, "second derivatives cannot be translated")
+            self.derivatives.append((state, self.formula(equation.rhs), statement))
+            self.derived(state, self.derivatives[-1][1], statement)
+        elif kind == "BinaryExpression" and str(expression.op) == "=":
+            if kind_of(expression.lhs.name) != "Name":
+                self.refuse(statement, f"{self.source.written(expression.lhs)} is an array")
+            self.assign(name_of(expression.lhs), self.formula(expression.rhs))
+        elif kind in ("WrappedExpression", "FunctionCall"):
+            call = expression.expression if kind == "WrappedExpression" else expression
+            self._procedure(statement, call)
+        else:
+            self.refuse(statement, f"{self.source.written(statement)} cannot be translated")
+
+    def derived(self, state: str, derivative: Formula, statement: Node) -> None:
+        """What becomes of a state once its derivative is known."""
+
+    def assign(self, variable: str, formula: Formula) -> None:
+        """The variable is this formula from here on."""
+        key = self._key(variable)
+        plain = isinstance(formula, (ast.Name, ast.Constant))
+        self.now[key] = formula if plain else self.line(variable, formula)
+
+    def _local(self, variable: str) -> None:
+        self._locals[-1][variable] = f"{variable}@{self._number()}"
+
+    def _procedure(self, statement: Node, call: Node) -> None:
+        """Write a procedure out, with arguments as its locals."""
+        name = name_of(call.name)
+        declared = self.module.declared
+        block = declared.procedures.get(name)
+        if block is None:
+            self.refuse(statement, f"{name}() is not a procedure of the file")
+        self._enter(name, statement)
+        arguments = [self.formula(argument) for argument in call.arguments]
+        self._locals.append({"": ""})
+        for parameter, argument in zip(block.parameters, arguments, strict=False):
+            of = name_of(parameter.name)
+            self._local(of)
+            self.assign(of, argument)
+        self.run(block.statement_block)
+        self._locals.pop()
+        self.module.within.pop()
+
+    def _if(self, statement: Node) -> None:
+        branches = [(statement.condition, statement.statement_block)]
+        branches += [(each.condition, each.statement_block) for each in statement.elseifs]
+        self._branches(branches, statement.elses and statement.elses.statement_block)
+
+    def _branches(self, branches: list[tuple[Node, Node]], otherwise: Node | None) -> None:
+        if not branches:
+            if otherwise is not None:
+                self.run(otherwise)
+            return
+        (condition, block), *others = branches
+        holds = self._condition(condition)
+        known = f.value_of(holds, self.module.fixed)
+        if known is not None:  # by a number that no cell can change
+            return self.run(block) if known else self._branches(others, otherwise)
+        before = dict(self.now)
+        self._depth += 1
+        self.run(block)
+        chosen, self.now = self.now, dict(before)
+        self._branches(others, otherwise)
+        other = self.now
+        self._depth -= 1
+        self.now = before
+        for key in dict.fromkeys([*chosen, *other]):
+            a, b = (side[key] if key in side else self._or_none(key) for side in (chosen, other))
+            if a is None or b is None or a is b:
+                self.now[key] = a or b  # type: ignore[assignment]
+                continue
+            self.now[key] = self.line(key.split("@")[0], f.where(holds, a, b))
+
+    def _or_none(self, key: str) -> Formula | None:
+        """What a name was before a branch that assigns to it; locals are nothing."""
+        return None if key_is_local(key) else self.value(key)
 
 
 class Function(Program):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from isocortex.mechanisms.density import SURROUNDINGS
 from isocortex.nmodl import formulas as f
-from isocortex.nmodl.code import Q10, Code, Lines, body_text, free, needed, unfolded
+from isocortex.nmodl.code import Q10, Code, Lines, body_text, free, needed, plain, unfolded
 from isocortex.nmodl.declarations import Declared
 from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.program import Module, Program, assigned_in, is_solve, statements_in
@@ -222,12 +222,12 @@ class _Translator:
                 else:
                     program.run(block.statement_block)
         self._solve(step, initial, method)
-        self._pool(step)
+        make_pool(self.made, step)
         currents = Currents(held, of_breakpoint)
         currents.run(self.breakpoint.statement_block)
         self._currents(currents)
         for name in self.module.parameters:
-            if name in SURROUNDINGS:
+            if plain(name) in SURROUNDINGS:
                 node = declared.parameters.get(name) or declared.assigned[name]
                 self.source.refuse(
                     node, f"{name} is a parameter here, and a potential or concentration elsewhere",
@@ -293,7 +293,7 @@ class _Translator:
     def _gates(self, step: Step) -> bool:
         """Whether every state goes its own way, as gates do."""
         own = {name for name, _, _ in step.derivatives}
-        if own != set(self.made.states) or "cai" in own or self._alias(step):
+        if own != set(self.made.states) or "cai" in own or alias(self.made, step):
             return False
         marks = {*own, *(state + NEXT for state in own)}
         for state, derivative, _ in step.derivatives:
@@ -354,65 +354,6 @@ class _Translator:
                 return False
         return True
 
-    # --- calcium ----------------------------------------------------------------------------
-
-    def _alias(self, step: Step) -> str | None:
-        """The state that cai is a copy of."""
-        copied = step.now.get("cai")
-        if "cai" not in self.declared.written or not isinstance(copied, ast.Name):
-            return None
-        state = copied.id.removesuffix(NEXT)
-        return state if state in self.made.states and state != "cai" else None
-
-    def _pool(self, step: Step) -> None:
-        made, written = self.made, self.declared.written
-        outside = [name for name in written if name[0] != "i"]
-        for name in outside:
-            statement = next(s for s in self._useions() if name in self.source.written(s))
-            if name != "cai":
-                self.source.refuse(statement, f"{name} is the same at all times here")
-            if any(other[0] == "i" for other in written):
-                self.source.refuse(statement, "a mechanism has currents or a concentration")
-            alias = self._alias(step)
-            if alias is None and "cai" in step.now and "cai" not in made.states:
-                self.source.refuse(statement, "cai must be a state, or a copy of one")
-            if alias is None and "cai" not in made.states:
-                by = self._copy_in_breakpoint(statement)
-                alias = by
-            if alias:
-                self._rename(alias, "cai")
-        for name in self.declared.read:
-            if name[0] == "i" and (name != "ica" or "cai" not in made.states):
-                statement = next(s for s in self._useions() if name in self.source.written(s))
-                self.source.refuse(statement, f"only a pool of calcium can read {name}")
-
-    def _copy_in_breakpoint(self, statement: Node) -> str:
-        for each in self.breakpoint.statement_block.statements:
-            expression = getattr(each, "expression", None)
-            if expression is not None and kind_of(expression) == "BinaryExpression":
-                words = self.source.written(each).replace(" ", "")
-                for state in self.made.states:
-                    if words == f"cai={state}":
-                        return state
-        self.source.refuse(statement, "cai must be a state, or a copy of one")
-
-    def _rename(self, old: str, new: str) -> None:
-        by = {old: f.name(new), old + NEXT: f.name(new + NEXT)}
-
-        def code(of: Code) -> Code:
-            lines = [(new + NEXT if name == old + NEXT else name, f.replaced(each, by))
-                     for name, each in of.lines]  # fmt: skip
-            return Code(lines, [f.replaced(each, by) for each in of.results], of.inlined)
-
-        made = self.made
-        made.states = [new if state == old else state for state in made.states]
-        made.advance = made.advance and code(made.advance)
-        made.start = made.start and code(made.start)
-
-    def _useions(self) -> list[Node]:
-        statements = next(self.source.blocks("NeuronBlock")).statement_block.statements
-        return [each for each in statements if kind_of(each) == "Useion"]
-
     # --- currents ---------------------------------------------------------------------------
 
     def _currents(self, program: Currents) -> None:
@@ -437,8 +378,8 @@ class _Translator:
             code = program.code([whole])
             if HELD in free(code, ()):
                 self.made.notes.append(
-                    f"the slope of {name} is that of all that follows the voltage; NEURON holds what "
-                    "was computed with the states"
+                    f"the slope of {name} is that of all that follows the voltage; NEURON holds "
+                    "what was computed with the states"
                 )
             return Current(name, ion, "", _unheld(code))
         self._check_held(program, [conductance])
@@ -475,6 +416,62 @@ class _Translator:
                 "TABLEs are computed, not interpolated (in NEURON: usetable_"
                 f"{self.declared.name} = 0)"
             )
+
+
+def alias(made: Mechanism, step: Program) -> str | None:
+    """The state that cai is a copy of."""
+    copied = step.now.get("cai")
+    if "cai" not in made.declared.written or not isinstance(copied, ast.Name):
+        return None
+    state = copied.id.removesuffix(NEXT)
+    return state if state in made.states and state != "cai" else None
+
+
+def make_pool(made: Mechanism, step: Program) -> None:
+    """Have what a mechanism writes as cai be its state; refuse what else it does to ions."""
+    declared, source = made.declared, made.declared.source
+    statements = next(source.blocks("NeuronBlock")).statement_block.statements
+    useions = [each for each in statements if kind_of(each) == "Useion"]
+
+    def of(name: str) -> Node:
+        return next(each for each in useions if name in source.written(each))
+
+    for name in [name for name in declared.written if name[0] != "i"]:
+        if name != "cai":
+            source.refuse(of(name), f"{name} is the same at all times here")
+        if any(other[0] == "i" for other in declared.written):
+            source.refuse(of(name), "a mechanism has currents or a concentration")
+        state = alias(made, step)
+        if state is None and "cai" not in made.states:
+            state = _copied_in_breakpoint(made) if "cai" not in step.now else None
+            if state is None:
+                source.refuse(of(name), "cai must be a state, or a copy of one")
+        if state is not None:
+            _rename(made, state, "cai")
+    for name in declared.read:
+        if name[0] == "i" and (name != "ica" or "cai" not in made.states):
+            source.refuse(of(name), f"only a pool of calcium can read {name}")
+
+
+def _copied_in_breakpoint(made: Mechanism) -> str | None:
+    source = made.declared.source
+    block: Node = made.declared.breakpoint
+    written = {source.written(each).replace(" ", "") for each in block.statement_block.statements}
+    return next((state for state in made.states if f"cai={state}" in written), None)
+
+
+def _rename(made: Mechanism, old: str, new: str) -> None:
+    by = {old: f.name(new), old + NEXT: f.name(new + NEXT)}
+
+    def renamed(code: Code | None) -> Code | None:
+        if code is None:
+            return None
+        lines = [(new + NEXT if name == old + NEXT else name, f.replaced(each, by))
+                 for name, each in code.lines]  # fmt: skip
+        return Code(lines, [f.replaced(each, by) for each in code.results], code.inlined)
+
+    made.states = [new if state == old else state for state in made.states]
+    made.advance, made.start = renamed(made.advance), renamed(made.start)
 
 
 def _in_order(lines: Lines) -> Lines:

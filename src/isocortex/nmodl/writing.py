@@ -22,6 +22,11 @@ def python_file(made: Mechanism | PointProcess) -> str:
     return (_Density(made) if isinstance(made, Mechanism) else _Synapse(made)).file()
 
 
+def _harmless(text: str) -> str:
+    """Words of a mod file for a text of a Python file, which they must not end."""
+    return text.replace('"', "'").replace("\\", "/").replace("\n", " ")
+
+
 class _Writer:
     """What files of mechanisms and of synapses have in common."""
 
@@ -40,7 +45,8 @@ class _Writer:
 
     def _about(self) -> str:
         declared = self.declared
-        lines = [f"{declared.name}: translated from {declared.source.path.name} (NMODL)."]
+        file = _harmless(declared.source.path.name)
+        lines = [f"{declared.name}: translated from {file} (NMODL)."]
         told = [each[0].upper() + each[1:] + "." for each in self.notes]
         if told:
             lines += ["", *textwrap.wrap(" ".join(told), WIDTH)]
@@ -102,7 +108,7 @@ class _Writer:
         if unit is None and name in declared.assigned:
             given = declared.assigned[name].unit
             unit = given and given.get_node_name()
-        return UNITS.get(unit or "1", unit or "1")
+        return _harmless(UNITS.get(unit or "1", unit or "1"))
 
     def _parameters(self) -> list[str]:
         return [f'{plain(name)} = parameter({value!r}, "{self._unit(name)}")'
@@ -111,7 +117,7 @@ class _Writer:
     def _whole(self, base: str, declared: list[str], functions: str) -> str:
         """The class, with what it declares before its functions."""
         name = self.declared.name
-        title = self.declared.title.rstrip(".").replace('"', "'").replace("\\", "/")
+        title = _harmless(self.declared.title.rstrip("."))
         lines = [f"class {name}({base}):", f'    """{title or name + ", of NMODL"}."""', ""]
         lines += ["    " + line for line in declared]
         return "\n".join(lines) + "\n\n" + textwrap.indent(functions, "    ")

@@ -46,10 +46,7 @@ def facts_of(
                 network.populations[p]: simulation.circuit.nodes[network.populations[p]].digests()
                 for p in spiking(network)
             },
-            "mechanisms": {
-                str(file): sha256(file.read_bytes()).hexdigest()
-                for file in (*simulation.circuit.mechanisms, *_own_files(network))
-            },
+            "mechanisms": _mechanism_files(simulation, network),
             "files": [files.spikes, *files.reports.values()],
             "skipped": list(simulation.skipped),
             "connection_overrides": [
@@ -65,11 +62,18 @@ def facts_of(
     )  # fmt: skip
 
 
-def _own_files(network: Network) -> list[Path]:
-    """Python files of the mechanisms that are not the package's."""
+def _mechanism_files(simulation: Simulation, network: Network) -> dict[str, str]:
+    """Hashes of the files that the circuit names, and of what mod files in its folder became."""
+    files = {
+        str(file): sha256(file.read_bytes()).hexdigest() for file in simulation.circuit.mechanisms
+    }
     used = {name for model in network.models for name in model.mechanisms if DENSITY.is_own(name)}
-    files = (sys.modules[DENSITY[name].__module__].__file__ for name in sorted(used))
-    return [Path(file) for file in files if file is not None]
+    for name in sorted(used):
+        module = sys.modules[DENSITY[name].__module__]  # its name ends as its hash begins
+        digest = module.__name__.rpartition("_")[2]
+        if not any(known.startswith(digest) for known in files.values()):
+            files[str(module.__file__)] = digest
+    return files
 
 
 def told_of(changes: Sequence[Change], touched: Sequence[Touched]) -> list[dict[str, Any]]:
