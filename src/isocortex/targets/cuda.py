@@ -181,7 +181,8 @@ def where(condition, a, b):
 
 #: In single precision; what is recorded is in double.
 MEANINGS: dict[Any, Any] = {
-    words.load: load, words.load_wide: load_wide, words.store: store, words.store_due: store_due, words.scaled: scaled,
+    words.load: load, words.load_wide: load_wide, words.store: store,
+    words.store_due: store_due, words.scaled: scaled,
     words.add: add, words.element: element, words.broadcast: broadcast,
     words.row_length: row_length, words.owns: owns, words.own_list: own_list,
     maths.exp: exp, maths.log: log, maths.absolute: absolute, maths.where: where,

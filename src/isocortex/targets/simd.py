@@ -559,7 +559,8 @@ _overload_for_vec(maths.exprelr)
 # --- how a text is compiled -------------------------------------------------------------------
 
 MEANINGS = {
-    words.load: load, words.load_wide: load_wide, words.store: store, words.store_due: store_due, words.scaled: scaled,
+    words.load: load, words.load_wide: load_wide, words.store: store,
+    words.store_due: store_due, words.scaled: scaled,
     words.add: add, words.element: element, words.broadcast: broadcast,
     words.row_length: row_length, words.owns: owns, words.own_list: leaf(words.own_list),
 }  # fmt: skip
