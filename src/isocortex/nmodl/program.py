@@ -8,12 +8,13 @@ since all compartments are computed at once.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from isocortex.nmodl import formulas as f
-from isocortex.nmodl.code import Q10, Code, Lines, free, needed
+from isocortex.nmodl.code import CALLED, Q10, Code, Lines, free, needed
 from isocortex.nmodl.declarations import CONCENTRATIONS, Declared
 from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.source import Node, kind_of, name_of
@@ -243,7 +244,10 @@ class Expressions:
         both = [f.value_of(x, self.module.fixed) for x in (base, exponent)]
         n = both[1]
         if n is not None and both[0] is not None:
-            return f.number(both[0] ** n)
+            try:
+                return f.number(math.pow(both[0], n))
+            except (ArithmeticError, ValueError):
+                self.refuse(None, f"{both[0]:g}^{n:g} is no number")
         if n is not None and n == int(n) and 1 <= abs(n) <= LARGEST_POWER:
             if abs(n) > 1 and not isinstance(base, ast.Name):
                 base = self.line("x", base)
@@ -251,6 +255,10 @@ class Expressions:
             return result if n > 0 else f.divide(f.ONE, result)
         if n == 0.0:
             return f.ONE
+        if n is not None and n == int(n):  # of a negative base too, which has no logarithm
+            half = self.line("x", self._power(base, f.number(float(int(n / 2)))))
+            rest = f.number(n - 2.0 * int(n / 2))
+            return f.product([half, half, self._power(base, rest)])
         return f.call("exp", f.multiply(exponent, f.call("log", base)))
 
     def _call(self, node: Node) -> Formula:
@@ -258,7 +266,7 @@ class Expressions:
         arguments = [self.formula(argument) for argument in node.arguments]
         if name in self.module.declared.functions:
             helper = self._helper(name, node)
-            besides = [self.value(each) for each in helper.besides]
+            besides = [self._of_file(each, node) for each in helper.besides]
             return f.call(name, *arguments, *besides)
         if name in ("exp", "log") and len(arguments) == 1:
             return f.call(name, *arguments)
@@ -279,11 +287,20 @@ class Expressions:
             return f.multiply(f.number(0.5), both)
         self.refuse(node, f"the function {name}() is not known here")
 
+    def _of_file(self, variable: str, node: Node) -> Formula:
+        """What a variable of the file is, whatever has its name where a FUNCTION is called."""
+        here, self._locals = self._locals, [{}]
+        found = self.value(variable, node)
+        self._locals = here
+        return found
+
     def _helper(self, name: str, node: Node) -> Helper:
         """A FUNCTION of the file, translated once."""
         module = self.module
         if name in module.helpers:
             return module.helpers[name]
+        if name in CALLED:
+            self.refuse(node, f"a FUNCTION {name} has the name of one that is here", "Rename it.")
         self._enter(name, node)
         block = module.declared.functions[name]
         arguments = [name_of(each.name) for each in block.parameters]
@@ -431,6 +448,11 @@ class Function(Program):
             block = self.module.declared.functions[next(iter(self.own))]
             self.refuse(block, f"a FUNCTION changes {variable}")
         super().assign(variable, formula)
+
+    def _of_file(self, variable: str, node: Node) -> Formula:
+        if variable in self.own:
+            self.refuse(node, f"a FUNCTION reads {variable}, which here is an argument")
+        return super()._of_file(variable, node)
 
     def unknown(self, variable: str, node: Node | None) -> Formula:
         """Something that is assigned elsewhere: one more argument."""
