@@ -262,6 +262,13 @@ def test_a_function_reads_the_voltage_of_the_membrane(load):
     assert fx.m_rates(-60.0)[0] == 2.0 * -60.0 * -40.0
 
 
+def test_an_argument_hides_a_number_of_its_name(load):
+    text = PLAIN.replace("minf = 1/(1 + exp(-v/9))", "minf = f(2)").replace(
+        "gbar = 1e-3", "q = 3 gbar = 1e-3").replace("Fx", "Fa")  # fmt: skip
+    (fx,) = load(Fa=text + "FUNCTION f(q) { if (q > 2) { f = 1 } else { f = 2^q + q^2 } }")
+    assert fx.m_rates()[0] == pytest.approx(8.0, rel=1e-13)
+
+
 def test_high_powers_are_of_negative_numbers_too(load):
     text = PLAIN.replace("minf = 1/(1 + exp(-v/9))", "minf = (v/100)^9 + (v/100)^(-10)")
     (fx,) = load(Fp=text.replace("Fx", "Fp"))

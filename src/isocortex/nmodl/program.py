@@ -93,14 +93,14 @@ class Module:
         order = [*self.declared.numbers, *self.declared.assigned]
         return {n: self.parameters[n] for n in sorted(self.parameters, key=order.index)}
 
-    def is_q10(self, base: Formula, exponent: Formula) -> bool:
+    def is_q10(self, base: Formula, exponent: Formula, fixed: dict[str, float]) -> bool:
         """Whether a power is the temperature factor: base ** ((celsius - reference) / 10)."""
         try:
             free, of = f.linear(exponent, ["celsius"])
         except f.NotLinear:
             return False
-        factor = f.value_of(base, self.fixed)
-        rate, offset = (f.value_of(x, self.fixed) for x in (of.get("celsius", f.ZERO), free))
+        factor = f.value_of(base, fixed)
+        rate, offset = (f.value_of(x, fixed) for x in (of.get("celsius", f.ZERO), free))
         if factor is None or rate is None or offset is None or abs(rate - 0.1) > 1e-12:
             return False
         found = (factor, round(-10.0 * offset, 9))
@@ -146,6 +146,11 @@ class Expressions:
         if self._depth:
             self.inlined.add(line)
         return f.name(line)
+
+    @property
+    def fixed(self) -> dict[str, float]:
+        """Numbers of the file, by the names that formulas have for them."""
+        return self.module.fixed
 
     def _number(self) -> int:
         self.module.count += 1
@@ -239,9 +244,10 @@ class Expressions:
         self.refuse(node, f"{variable} is not known here")
 
     def _power(self, base: Formula, exponent: Formula) -> Formula:
-        if self.module.is_q10(base, exponent):
+        given = "celsius" in self.now  # as an argument
+        if not given and self.module.is_q10(base, exponent, self.fixed):
             return f.name(Q10)
-        both = [f.value_of(x, self.module.fixed) for x in (base, exponent)]
+        both = [f.value_of(x, self.fixed) for x in (base, exponent)]
         n = both[1]
         if n is not None and both[0] is not None:
             try:
@@ -411,7 +417,7 @@ class Program(Expressions):
             return
         (condition, block), *others = branches
         holds = self._condition(condition)
-        known = f.value_of(holds, self.module.fixed)
+        known = f.value_of(holds, self.fixed)
         if known is not None:  # by a number that no cell can change
             return self.run(block) if known else self._branches(others, otherwise)
         before = dict(self.now)
@@ -440,6 +446,10 @@ class Function(Program):
     def __init__(self, module: Module, name: str, arguments: list[str]) -> None:
         super().__init__(module, {argument: f.name(argument) for argument in arguments})
         self.own = {name, *arguments}
+
+    @property
+    def fixed(self) -> dict[str, float]:
+        return {n: v for n, v in self.module.fixed.items() if n not in self.own}
 
     def assign(self, variable: str, formula: Formula) -> None:
         """Only what is its own."""
