@@ -156,6 +156,10 @@ def test_engines_agree_on_all_that_people_write(load):
     [
         ("(minf - m)/3", "(minf - m*m)/3", r"line 11: m' is not linear in m"),
         ("cnexp", "runge", r"line 5: METHOD runge cannot be translated"),
+        (" METHOD cnexp", "", r"line 5: SOLVE without METHOD"),
+        ("READ ek", "READ ek, ki", r"line 1: NEURON computes ek from ki"),
+        ("RANGE gbar }\nPARAMETER {", "RANGE gbar, ion }\nPARAMETER { ion = 2",
+         r"line 2: ion has a meaning of its own"),
         ("  minf = 1/(1 + exp(-v/9))\n  m'", "  VERBATIM x(); ENDVERBATIM\n  m'",
          r"line 10: VERBATIM cannot be translated"),
         ("  minf = 1/(1 + exp(-v/9))\n  m'", "  while (v < 3) { v = v + 1 }\n  m'",
@@ -211,6 +215,8 @@ def test_a_synapse_is_exponentials_behind_a_block(load, tmp_path):
         ("C = C + weight", "g = g + 1\n C = C + weight", r"g is read here as it was left"),
         ("C = C + weight", "mg = 3\n C = C + weight", r"an event changes mg, which is no state"),
         ("C = C + weight", "C = C + weight*(1 - C)", r"an event does more to C than add to it"),
+        ("B = 0 C = 0", "B = 0 C = 0.1", r"line \d+: C does not begin at 0"),
+        ("C' = -C/ta", "C' = -C/(ta*exp(v/30))", r"the time constant of C follows the voltage"),
         ("C' = -C/ta", "C' = (0.1 - C)/ta", r"line \d+: C does not decay to 0"),
         ("B = B + weight*factor*ratio", "B = B + weight*factor", r"nor the difference of two"),
         ("cnexp", "sparse", r"line \d+: only METHOD cnexp"),
@@ -248,8 +254,46 @@ def test_edges_name_a_mod_file_s_synapse(tmp_path):
     np.testing.assert_allclose(found[1], found[0], rtol=0.0, atol=1e-4)  # in single precision
 
 
+def test_a_function_reads_the_voltage_of_the_membrane(load):
+    """Where a procedure that calls it has an argument of the same name, which it does not see."""
+    text = PLAIN.replace("minf = 1/(1 + exp(-v/9))", "rates(v + 20)")
+    text += "PROCEDURE rates(v) { minf = f(2)*v }\nFUNCTION f(x) { f = x*v }"
+    (fx,) = load(Fv=text.replace("Fx", "Fv"))
+    assert fx.m_rates(-60.0)[0] == 2.0 * -60.0 * -40.0
+
+
+def test_an_argument_hides_a_number_of_its_name(load):
+    text = PLAIN.replace("minf = 1/(1 + exp(-v/9))", "minf = f(2)").replace(
+        "gbar = 1e-3", "q = 3 gbar = 1e-3").replace("Fx", "Fa")  # fmt: skip
+    (fx,) = load(Fa=text + "FUNCTION f(q) { if (q > 2) { f = 1 } else { f = 2^q + q^2 } }")
+    assert fx.m_rates()[0] == pytest.approx(8.0, rel=1e-13)
+
+
+def test_high_powers_are_of_negative_numbers_too(load):
+    text = PLAIN.replace("minf = 1/(1 + exp(-v/9))", "minf = (v/100)^9 + (v/100)^(-10)")
+    (fx,) = load(Fp=text.replace("Fx", "Fp"))
+    assert fx.m_rates(-60.0)[0] == pytest.approx((-0.6) ** 9 + (-0.6) ** -10, rel=1e-13)
+
+
+def test_nothing_is_assigned_after_a_steady_state(tmp_path):
+    path = tmp_path / "Nx.mod"
+    path.write_text(dedent(MODS["Nx"]).replace("STEADYSTATE sparse", "STEADYSTATE sparse\n O = 0"))
+    with pytest.raises(ModelError, match=r"Nx\.mod: line \d+: O is assigned after it was solved"):
+        translated(path)
+
+
+def test_words_of_python_are_names(load):
+    text = PLAIN.replace("RANGE gbar", "RANGE gbar, lambda").replace("Fx", "Fl")
+    (fx,) = load(Fl=text.replace("{ gbar = 1e-3", "{ lambda = 2 gbar = 1e-3").replace(
+        "gbar*m*", "gbar*lambda*m*"))  # fmt: skip
+    assert fx.conductance(0.5, 2.0, 3.0) == 3.0
+
+
 def test_words_of_a_mod_file_are_no_python(tmp_path):
     path = tmp_path / "Fx.mod"
+    path.write_bytes(PLAIN.replace("(S/cm2)", "(S/cm2) a = 3 (mV\rimport os#)").replace(
+        "gbar*m", "gbar*a*m").encode())  # fmt: skip
+    assert "a = 3.0  # mV import os#\n" in python_file(translated(path))
     path.write_text('TITLE """ + open("x") + """\\\n' + PLAIN.replace("(S/cm2)", '("S/cm2)'))
     assert "open('x')" in python_file(translated(path))
     assert load_mechanisms(path) == ("Fx",)

@@ -191,10 +191,11 @@ NOT_YET = {
 
 
 def template_of(model_template: str | None) -> Template | None:
-    """That of a name, if there is one: the package's, or one of a user's file."""
-    if str(model_template) in SYNAPSES:
+    """That of a name, if there is one: the package's, else one of a user's file."""
+    name = _NAMED.get(str(model_template).lower())
+    if name is None and str(model_template) in SYNAPSES:
         return _own_template(SYNAPSES[str(model_template)])
-    return TEMPLATES.get(_NAMED.get(str(model_template).lower(), ""))
+    return TEMPLATES.get(name or "")
 
 
 def _own_template(synapse: type[Synapse]) -> Template:

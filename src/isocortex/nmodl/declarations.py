@@ -17,8 +17,11 @@ PHYSICS = {
 }  # fmt: skip
 #: Ions that there are.
 IONS = ("na", "k", "ca")
-#: Concentrations of ions that stay as NEURON begins with them, mM.
-CONCENTRATIONS = {"nai": 10.0, "nao": 140.0, "ki": 54.4, "ko": 2.5, "cao": 2.0}
+#: Concentrations that stay as NEURON begins with them, mM.
+CONCENTRATIONS = {"cao": 2.0}
+#: Those from which NEURON has the reversal potential wherever a mechanism reads them; here cells
+#: say what it is.
+MAKE_REVERSAL = ("nai", "nao", "ki", "ko")
 #: Declarations that have no part in what is computed.
 IGNORED = {"UnitBlock", "BlockComment", "LineComment", "IndependentBlock", "UnitState", "Model"}
 #: Blocks, by what is kept of them.
@@ -137,6 +140,12 @@ def _neuron(found: Declared, statement: Node) -> None:
         )
         if ion.name not in IONS:
             source.refuse(statement, f"there is no ion {ion.name!r}, but {', '.join(IONS)}")
+        for name in ion.reads:
+            if name in MAKE_REVERSAL:
+                source.refuse(
+                    statement, f"NEURON computes e{ion.name} from {name} where this is inserted, "
+                    "and here cells give it", "Make the concentration a PARAMETER.",
+                )  # fmt: skip
         found.ions.append(ion)
     elif kind == "Nonspecific":
         found.nonspecific += [name_of(each.name) for each in statement.currents]

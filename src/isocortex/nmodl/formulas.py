@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 
 Formula = ast.expr
 
@@ -17,7 +18,7 @@ ZERO, ONE = ast.Constant(0.0), ast.Constant(1.0)
 
 def name(of: str) -> ast.Name:
     """A name."""
-    return ast.Name(of)
+    return ast.Name(of, ast.Load())  # without ctx Python before 3.13 cannot compile it
 
 
 def number(value: float) -> Formula:
@@ -149,8 +150,7 @@ class _Renaming(ast.NodeTransformer):
 
 def replaced(formula: Formula, by: Mapping[str, Formula]) -> Formula:
     """The formula with others in the place of names."""
-    copy = ast.parse(text(formula), mode="eval").body
-    result: Formula = _Renaming(by).visit(copy)
+    result: Formula = _Renaming(by).visit(deepcopy(formula))
     return result
 
 

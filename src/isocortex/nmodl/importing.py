@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -65,12 +65,12 @@ def import_mod(
     """
     made = translated(Path(mod))
     path, text = Path(folder) / f"{made.declared.name}.py", python_file(made)
-    if path.exists() and path.read_text() != text:
+    if path.exists() and path.read_text("utf-8") != text:
         raise ConfigError(
             "is there with other content", file=path, fix="Move it away, or choose another folder."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
+    path.write_text(text, "utf-8")
     return path, made
 
 
@@ -86,9 +86,8 @@ def python_of(mod: Path) -> Path:
     except OSError as error:
         raise InputError(f"cannot read the mechanisms ({error})", file=mod) from error
     digest = hashlib.sha256(mod.name.encode() + content)
-    for name in INCLUDE.findall(content.decode(errors="replace")):
-        if (mod.parent / name).is_file():
-            digest.update((mod.parent / name).read_bytes())
+    for included in _included(mod, content):
+        digest.update(included)
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
     path = cache_folder() / "mechanisms" / f"{mod.stem}_{digest.hexdigest()[:16]}.py"
@@ -96,9 +95,19 @@ def python_of(mod: Path) -> Path:
         text = python_file(translated(mod))
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}.tmp")
-        draft.write_text(text)
+        draft.write_text(text, "utf-8")
         draft.replace(path)
     return path
+
+
+def _included(mod: Path, content: bytes, depth: int = 8) -> Iterator[bytes]:
+    """What the files say that a mod file includes, and those that they include."""
+    for name in INCLUDE.findall(content.decode(errors="replace")):
+        path = mod.parent / name
+        if path.is_file() and depth:
+            inner = path.read_bytes()
+            yield inner
+            yield from _included(mod, inner, depth - 1)
 
 
 def mods_of(folder: Path, names: Iterable[str]) -> list[Path]:

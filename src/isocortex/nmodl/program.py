@@ -8,12 +8,13 @@ since all compartments are computed at once.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from isocortex.nmodl import formulas as f
-from isocortex.nmodl.code import Q10, Code, Lines, free, needed
+from isocortex.nmodl.code import CALLED, Q10, Code, Lines, free, needed
 from isocortex.nmodl.declarations import CONCENTRATIONS, Declared
 from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.source import Node, kind_of, name_of
@@ -92,14 +93,14 @@ class Module:
         order = [*self.declared.numbers, *self.declared.assigned]
         return {n: self.parameters[n] for n in sorted(self.parameters, key=order.index)}
 
-    def is_q10(self, base: Formula, exponent: Formula) -> bool:
+    def is_q10(self, base: Formula, exponent: Formula, fixed: dict[str, float]) -> bool:
         """Whether a power is the temperature factor: base ** ((celsius - reference) / 10)."""
         try:
             free, of = f.linear(exponent, ["celsius"])
         except f.NotLinear:
             return False
-        factor = f.value_of(base, self.fixed)
-        rate, offset = (f.value_of(x, self.fixed) for x in (of.get("celsius", f.ZERO), free))
+        factor = f.value_of(base, fixed)
+        rate, offset = (f.value_of(x, fixed) for x in (of.get("celsius", f.ZERO), free))
         if factor is None or rate is None or offset is None or abs(rate - 0.1) > 1e-12:
             return False
         found = (factor, round(-10.0 * offset, 9))
@@ -145,6 +146,11 @@ class Expressions:
         if self._depth:
             self.inlined.add(line)
         return f.name(line)
+
+    @property
+    def fixed(self) -> dict[str, float]:
+        """Numbers of the file, by the names that formulas have for them."""
+        return self.module.fixed
 
     def _number(self) -> int:
         self.module.count += 1
@@ -238,12 +244,16 @@ class Expressions:
         self.refuse(node, f"{variable} is not known here")
 
     def _power(self, base: Formula, exponent: Formula) -> Formula:
-        if self.module.is_q10(base, exponent):
+        given = "celsius" in self.now  # as an argument
+        if not given and self.module.is_q10(base, exponent, self.fixed):
             return f.name(Q10)
-        both = [f.value_of(x, self.module.fixed) for x in (base, exponent)]
+        both = [f.value_of(x, self.fixed) for x in (base, exponent)]
         n = both[1]
         if n is not None and both[0] is not None:
-            return f.number(both[0] ** n)
+            try:
+                return f.number(math.pow(both[0], n))
+            except (ArithmeticError, ValueError):
+                self.refuse(None, f"{both[0]:g}^{n:g} is no number")
         if n is not None and n == int(n) and 1 <= abs(n) <= LARGEST_POWER:
             if abs(n) > 1 and not isinstance(base, ast.Name):
                 base = self.line("x", base)
@@ -251,6 +261,10 @@ class Expressions:
             return result if n > 0 else f.divide(f.ONE, result)
         if n == 0.0:
             return f.ONE
+        if n is not None and n == int(n):  # of a negative base too, which has no logarithm
+            half = self.line("x", self._power(base, f.number(float(int(n / 2)))))
+            rest = f.number(n - 2.0 * int(n / 2))
+            return f.product([half, half, self._power(base, rest)])
         return f.call("exp", f.multiply(exponent, f.call("log", base)))
 
     def _call(self, node: Node) -> Formula:
@@ -258,7 +272,7 @@ class Expressions:
         arguments = [self.formula(argument) for argument in node.arguments]
         if name in self.module.declared.functions:
             helper = self._helper(name, node)
-            besides = [self.value(each) for each in helper.besides]
+            besides = [self._of_file(each, node) for each in helper.besides]
             return f.call(name, *arguments, *besides)
         if name in ("exp", "log") and len(arguments) == 1:
             return f.call(name, *arguments)
@@ -279,11 +293,20 @@ class Expressions:
             return f.multiply(f.number(0.5), both)
         self.refuse(node, f"the function {name}() is not known here")
 
+    def _of_file(self, variable: str, node: Node) -> Formula:
+        """What a variable of the file is, whatever has its name where a FUNCTION is called."""
+        here, self._locals = self._locals, [{}]
+        found = self.value(variable, node)
+        self._locals = here
+        return found
+
     def _helper(self, name: str, node: Node) -> Helper:
         """A FUNCTION of the file, translated once."""
         module = self.module
         if name in module.helpers:
             return module.helpers[name]
+        if name in CALLED:
+            self.refuse(node, f"a FUNCTION {name} has the name of one that is here", "Rename it.")
         self._enter(name, node)
         block = module.declared.functions[name]
         arguments = [name_of(each.name) for each in block.parameters]
@@ -394,7 +417,7 @@ class Program(Expressions):
             return
         (condition, block), *others = branches
         holds = self._condition(condition)
-        known = f.value_of(holds, self.module.fixed)
+        known = f.value_of(holds, self.fixed)
         if known is not None:  # by a number that no cell can change
             return self.run(block) if known else self._branches(others, otherwise)
         before = dict(self.now)
@@ -424,6 +447,10 @@ class Function(Program):
         super().__init__(module, {argument: f.name(argument) for argument in arguments})
         self.own = {name, *arguments}
 
+    @property
+    def fixed(self) -> dict[str, float]:
+        return {n: v for n, v in self.module.fixed.items() if n not in self.own}
+
     def assign(self, variable: str, formula: Formula) -> None:
         """Only what is its own."""
         key = self._key(variable)
@@ -431,6 +458,11 @@ class Function(Program):
             block = self.module.declared.functions[next(iter(self.own))]
             self.refuse(block, f"a FUNCTION changes {variable}")
         super().assign(variable, formula)
+
+    def _of_file(self, variable: str, node: Node) -> Formula:
+        if variable in self.own:
+            self.refuse(node, f"a FUNCTION reads {variable}, which here is an argument")
+        return super()._of_file(variable, node)
 
     def unknown(self, variable: str, node: Node | None) -> Formula:
         """Something that is assigned elsewhere: one more argument."""

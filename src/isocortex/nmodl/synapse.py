@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from isocortex.mechanisms.point import Synapse
 from isocortex.nmodl import formulas as f
 from isocortex.nmodl.code import Code, Lines, free, needed, unfolded
 from isocortex.nmodl.declarations import Declared
@@ -11,7 +12,7 @@ from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.program import Module, assigned_in
 from isocortex.nmodl.solving import gate_of
 from isocortex.nmodl.source import kind_of, name_of
-from isocortex.nmodl.translate import Currents, Held, Initial, Step, solves_of
+from isocortex.nmodl.translate import Currents, Held, Initial, Step, check_words, solves_of
 
 #: The weight of an event, among names of mod files.
 WEIGHT = "weight__"
@@ -67,8 +68,13 @@ def synapse(declared: Declared) -> PointProcess:
     initial = Initial(module)
     if declared.initial is not None:
         initial.run(declared.initial.statement_block)
+    for state, node in declared.states.items():
+        if f.value_of(initial.now[state], module.fixed) != 0.0:
+            source.refuse(node, f"{state} does not begin at 0")
     block = declared.breakpoint
     of_breakpoint = assigned_in(declared, block.statement_block)
+    for state in sorted(set(declared.states) & of_breakpoint):
+        source.refuse(block, f"the state {state} is assigned in BREAKPOINT")
     step, held = Step(module, initial, of_breakpoint), Held(module, initial, of_breakpoint)
     for solve in solves_of(declared):
         solved = declared.solved.get(name_of(solve.block_name))
@@ -92,6 +98,7 @@ def synapse(declared: Declared) -> PointProcess:
     used = free(code, module.fixed) - set(module.parameters) - {"v"}
     if used:
         source.refuse(block, f"synapses cannot depend on {', '.join(sorted(used))}")
+    check_words(declared, Synapse, module.parameters)
     return PointProcess(module, code, [])
 
 
@@ -170,6 +177,8 @@ def _decay(step: Step, state: str) -> Formula:
             inf, tau = gate_of(step, state, unfolded(step.lines, derivative, state), node)
             if not f.is_zero(inf):
                 source.refuse(node, f"{state} does not decay to 0")
+            if "v" in free(step.code([tau]), ()):
+                source.refuse(node, f"the time constant of {state} follows the voltage")
             return tau
     source.refuse(step.module.declared.states[state], f"{state} has no equation")
 

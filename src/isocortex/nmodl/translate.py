@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from isocortex.mechanisms.density import SURROUNDINGS
+from isocortex.mechanisms.density import SURROUNDINGS, Density
 from isocortex.nmodl import formulas as f
 from isocortex.nmodl.code import Q10, Code, Lines, body_text, free, needed, plain, unfolded
 from isocortex.nmodl.declarations import Declared
@@ -14,6 +15,8 @@ from isocortex.nmodl.program import Module, Program, assigned_in, is_solve, stat
 from isocortex.nmodl.solving import Reactions, gate_of, implicit_step, linear_system
 from isocortex.nmodl.source import Node, kind_of, name_of
 
+#: What our files call their functions.
+FUNCTIONS = ("conductance", "conductance_slope", "advance", "steady_state", "conductances")
 #: The voltage that was held while states advanced, where a current is computed with what they left.
 HELD = "v__held"
 #: How a state was before they advanced.
@@ -95,6 +98,23 @@ def density(declared: Declared) -> Mechanism:
     return _Translator(declared).mechanism()
 
 
+def check_words(declared: Declared, base: type, names: Iterable[str]) -> None:
+    """Refuse names that would take the place of what a base of ours has.
+
+    Raises
+    ------
+    ModelError : with the line of the first.
+    """
+    places = {**declared.assigned, **declared.parameters, **declared.states}
+    for name in names:
+        taken = hasattr(base, name) or name in FUNCTIONS
+        if taken or (name in declared.states and plain(name) != name):
+            declared.source.refuse(
+                places[name], f"{name} has a meaning of its own in a Python file",
+                "Give it another name, in fit files too.",
+            )  # fmt: skip
+
+
 def solves_of(declared: Declared) -> list[Node]:
     """The SOLVE statements of BREAKPOINT.
 
@@ -121,9 +141,19 @@ class Initial(Program):
         if "cai" in module.declared.written:
             self.now["cai"] = f.number(CAI)
         self.solves: list[Node] = []
+        self.before: dict[str, Formula] = {}  # what all is where equations are solved
 
     def solve(self, statement: Node) -> None:
+        if self.solves:
+            self.refuse(statement, "INITIAL with two SOLVEs cannot be translated")
         self.solves.append(statement)
+        self.before = dict(self.now)
+        self.now |= {state: f.name(state) for state in self.module.declared.states}
+
+    def assign(self, variable: str, formula: Formula) -> None:
+        if self.solves and self._key(variable) in self.module.declared.states:
+            self.refuse(None, f"{variable} is assigned after it was solved for")
+        super().assign(variable, formula)
 
 
 class Step(Program):
@@ -233,6 +263,7 @@ class _Translator:
                     node, f"{name} is a parameter here, and a potential or concentration elsewhere",
                     "Give it another name, in fit files too.",
                 )  # fmt: skip
+        check_words(declared, Density, (*self.module.parameters, *declared.states))
         self._notes()
         return self.made
 
@@ -247,10 +278,8 @@ class _Translator:
             kind = kind_of(block)
             if kind == "ProcedureBlock":
                 given = "procedure"
-            elif kind == "KineticBlock":
-                given = given or "sparse"
-            else:
-                given = given or "derivimplicit"
+            elif not given:  # NEURON compiles some of these, and does not advance the states
+                self.source.refuse(solve, "SOLVE without METHOD cannot be translated", "Name one.")
             known = ("cnexp", "euler", "derivimplicit", "sparse", "procedure")
             if given not in known or (kind == "KineticBlock") > (given == "sparse"):
                 self.source.refuse(solve, f"METHOD {given} cannot be translated")
@@ -337,11 +366,11 @@ class _Translator:
                 self.made.start_solves = True
                 return linear_system(initial, block, self.made.states)
             if block is not None and solve.steadystate is not None:
-                known = {k: v for k, v in initial.now.items() if k not in self.made.states}
+                known = {k: v for k, v in initial.before.items() if k not in self.made.states}
                 program = Program(self.module, known)
                 program.lines = list(initial.lines)
                 Reactions(program).run(block.statement_block)
-                return implicit_step(program, self.made.states, "1e9", initial.now)
+                return implicit_step(program, self.made.states, "1e9", initial.before)
             self.source.refuse(solve, f"{name} cannot be solved here")
         return initial.code(results)
 

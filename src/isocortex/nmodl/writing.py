@@ -24,7 +24,7 @@ def python_file(made: Mechanism | PointProcess) -> str:
 
 def _harmless(text: str) -> str:
     """Words of a mod file for a text of a Python file, which they must not end."""
-    return text.replace('"', "'").replace("\\", "/").replace("\n", " ")
+    return " ".join(text.replace('"', "'").replace("\\", "/").split())
 
 
 class _Writer:
@@ -91,7 +91,7 @@ class _Writer:
                 found.append(name)
 
         for name in self.module.helpers:
-            if re.search(rf"\b{name}\(", text):
+            if re.search(rf"\b{plain(name)}\(", text):
                 visit(name)
         return found
 
