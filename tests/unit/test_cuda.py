@@ -23,18 +23,21 @@ from registers import assembled
 pytest.importorskip("numba_cuda", reason="needs the extra [cuda]")
 
 
-@pytest.fixture(scope="module", params=["simulator", "device"])
+@pytest.fixture(
+    scope="module", params=[(where, case) for where in ("simulator", "device") for case in CASES],
+    ids=" ".join,
+)  # fmt: skip
 def left(request, tmp_path_factory):
-    """What the GPU engine leaves; the simulator is chosen when Numba is imported."""
-    if request.param == "device" and not is_there():
+    """A case, and what the GPU engine leaves; the simulator is chosen when Numba is imported."""
+    where, case = request.param
+    if where == "device" and not is_there():
         pytest.skip("needs a GPU")
-    path = tmp_path_factory.mktemp("cuda") / "left.npz"
-    program = (
-        f"import sys; sys.path[:0] = {sys.path!r}; import on_gpu; on_gpu.simulate({str(path)!r})"
-    )
-    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": str(int(request.param == "simulator"))}
+    path = str(tmp_path_factory.mktemp("cuda") / "left.npz")
+    program = f"import sys; sys.path[:0] = {sys.path!r}; import on_gpu; "
+    program += f"on_gpu.simulate({path!r}, ({case!r},))"
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": str(int(where == "simulator"))}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
-    return np.load(path)
+    return case, np.load(path)
 
 
 def is_there() -> bool:
@@ -44,8 +47,8 @@ def is_there() -> bool:
     return cuda.is_available()
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_everything_is_as_on_the_cpu_within_rounding(left, case):
+def test_everything_is_as_on_the_cpu_within_rounding(left):
+    case, left = left
     expected = left_by(CpuEngine(network_of(case), settings_of(case, "cpu")), case)
     found = {key: left[f"{case} {key}"] for key in expected}
     assert len(set(expected["source"])) > 5
@@ -60,8 +63,8 @@ def test_everything_is_as_on_the_cpu_within_rounding(left, case):
     assert case == "straight" or (expected["samples"] != 0).any(axis=0).sum() > 20
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_state_goes_on_to_the_last_bit(left, case):
+def test_a_state_goes_on_to_the_last_bit(left):
+    case, left = left
     np.testing.assert_array_equal(left[f"{case} soma again"], left[f"{case} soma"])
     again = left[f"{case} samples again"]
     np.testing.assert_array_equal(left[f"{case} samples"][-len(again) :], again)
