@@ -129,14 +129,19 @@ def table(n_nodes: int = 9, third: int = 2) -> ProbeTable:
         for cell in (0, 31, 33) for node in (0, 2)
         for x in (Variable("v"), cai, Variable("m", "Ca_LVA"), g, i)
     ]  # fmt: skip
-    sums = CellSums(
-        np.array([1, 32]), np.arange(3) * n_nodes, np.linspace(-1, 1, 6 * n_nodes).reshape(-1, 3)
-    )
     plain = ProbeTable.of(probes)
-    return replace(
-        plain, whole=(replace(sums, column=plain.n_columns),),
-        n_columns=plain.n_columns + sums.n_columns,
+    own = CellSums(
+        np.array([1, 32]), np.arange(2) * n_nodes, np.full(2, n_nodes),
+        np.linspace(-1, 1, 6 * n_nodes).reshape(-1, 3), column=plain.n_columns,
     )  # fmt: skip
+    shared = CellSums(
+        np.array([0, 1, 33]), np.zeros(3, np.int64), np.full(3, n_nodes),
+        np.linspace(-1, 1, 3 * n_nodes).reshape(-1, 3), np.linspace(-2, 2, 18).reshape(3, 3, 2),
+        summed=False, column=plain.n_columns + own.n_columns,
+    )  # fmt: skip
+    return replace(
+        plain, whole=(own, shared), n_columns=plain.n_columns + own.n_columns + shared.n_columns
+    )
 
 
 def left_by(engine, case: str, n_steps: int = N_STEPS) -> dict[str, np.ndarray]:

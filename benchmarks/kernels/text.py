@@ -60,10 +60,8 @@ def module_of(text: str, channels: family.Family, folder: Path) -> ModuleType:
     """The module that the package's generator makes of a text and a family's channels."""
     folder.mkdir(parents=True, exist_ok=True)
     name = "kernel_" + hashlib.sha256((text + repr(channels)).encode()).hexdigest()[:16]
-    template, source = folder / f"{name}.txt", folder / f"{name}.py"
-    template.write_text(text)
-    family.WINDOWS[name] = str(template.resolve())
-    source.write_text(family.family_source(channels, False, name))
+    source = folder / f"{name}.py"
+    source.write_text(family.with_channels(text, channels, False))
     spec = importlib.util.spec_from_file_location(name, source)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

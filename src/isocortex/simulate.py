@@ -65,7 +65,7 @@ def run(
         more.
     precision : ``double``, ``single`` or ``mixed`` (single, with synapses' numbers in half).
     engine : ``fast`` or ``reference``.
-    device : ``cpu``, or ``cuda``: the first NVIDIA GPU, in single precision, one process.
+    device : ``cpu``, or ``cuda``: the first NVIDIA GPU, in one process.
     integrator : ``backward-euler`` (NEURON's default) or ``crank-nicolson``.
     output_dir, overwrite : override the config.
     skip_unsupported_reports : leave out, and announce, reports of kinds that do not exist here.

@@ -1,5 +1,6 @@
 """The GPU engine, without a GPU: in numba-cuda's simulator, and compiled for one elsewhere."""
 
+import ctypes
 import os
 import re
 import subprocess
@@ -10,26 +11,33 @@ import pytest
 from on_gpu import CASES, left_by, network_of, settings_of, table
 
 from device import compiled_elsewhere
+from isocortex.cells.channels import load_mechanisms
+from isocortex.engine.assembly import Kernel, assemblies
 from isocortex.engine.cpu import CpuEngine
 from isocortex.errors import ConfigError
+from isocortex.mechanisms import DENSITY
 from isocortex.session.engines import make_engine
+from isocortex.targets import gpu
 from registers import assembled
 
 pytest.importorskip("numba_cuda", reason="needs the extra [cuda]")
 
 
-@pytest.fixture(scope="module", params=["simulator", "device"])
+@pytest.fixture(
+    scope="module", params=[(where, case) for where in ("simulator", "device") for case in CASES],
+    ids=" ".join,
+)  # fmt: skip
 def left(request, tmp_path_factory):
-    """What the GPU engine leaves; the simulator is chosen when Numba is imported."""
-    if request.param == "device" and not is_there():
+    """A case, and what the GPU engine leaves; the simulator is chosen when Numba is imported."""
+    where, case = request.param
+    if where == "device" and not is_there():
         pytest.skip("needs a GPU")
-    path = tmp_path_factory.mktemp("cuda") / "left.npz"
-    program = (
-        f"import sys; sys.path[:0] = {sys.path!r}; import on_gpu; on_gpu.simulate({str(path)!r})"
-    )
-    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": str(int(request.param == "simulator"))}
+    path = str(tmp_path_factory.mktemp("cuda") / "left.npz")
+    program = f"import sys; sys.path[:0] = {sys.path!r}; import on_gpu; "
+    program += f"on_gpu.simulate({path!r}, ({case!r},))"
+    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": str(int(where == "simulator"))}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True)
-    return np.load(path)
+    return case, np.load(path)
 
 
 def is_there() -> bool:
@@ -39,8 +47,8 @@ def is_there() -> bool:
     return cuda.is_available()
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_everything_is_as_on_the_cpu_within_rounding(left, case):
+def test_everything_is_as_on_the_cpu_within_rounding(left):
+    case, left = left
     expected = left_by(CpuEngine(network_of(case), settings_of(case, "cpu")), case)
     found = {key: left[f"{case} {key}"] for key in expected}
     assert len(set(expected["source"])) > 5
@@ -55,8 +63,8 @@ def test_everything_is_as_on_the_cpu_within_rounding(left, case):
     assert case == "straight" or (expected["samples"] != 0).any(axis=0).sum() > 20
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_state_goes_on_to_the_last_bit(left, case):
+def test_a_state_goes_on_to_the_last_bit(left):
+    case, left = left
     np.testing.assert_array_equal(left[f"{case} soma again"], left[f"{case} soma"])
     again = left[f"{case} samples again"]
     np.testing.assert_array_equal(left[f"{case} samples"][-len(again) :], again)
@@ -116,3 +124,53 @@ def test_without_the_extra_it_names_it(monkeypatch, tmp_path):
     monkeypatch.setattr("isocortex.engine.assembly.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'isocortex\[cuda\]'"):
         compiled_elsewhere(network_of(CASES[0]), settings_of(CASES[0], "cuda"))
+
+
+OWN = """
+from isocortex.mechanisms.density import Density, parameter
+
+
+class Trickle(Density):
+    ion = "k"
+    gbar = parameter(0.0, "S/cm2")
+
+    def conductance(gbar):
+        return gbar
+"""
+KERNEL = """
+from {module} import Trickle
+from isocortex.targets.cuda import jit, single
+
+conductance = jit(Trickle.conductance)
+
+
+@single
+def advance_blocks(first, last, values):
+    values[0] = conductance(values[{k}])
+"""
+
+
+def test_processes_that_compile_know_mechanisms_of_ones_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOCORTEX_CACHE", str(tmp_path))
+    (tmp_path / "trickle.py").write_text(OWN)
+    load_mechanisms(tmp_path / "trickle.py")
+    module = DENSITY["Trickle"].__module__
+    kernels = [Kernel(KERNEL.format(module=module, k=k)) for k in range(2)]
+    paths = assemblies(kernels, (np.zeros(2, np.float32),), (9, 0), processes=2)
+    assert all("advance_blocks" in path.read_text() for path in paths)
+    assert not list(tmp_path.glob("*.job"))
+
+
+def test_a_gpu_is_given_back_what_was_taken_of_it():
+    calls = []
+
+    class Driver:
+        def __getattr__(self, name):
+            return lambda value: calls.append((name, value.value))
+
+    words = [ctypes.c_void_p(n) for n in (1, 2, 3)]
+    gpu._let_go(Driver(), words[0], {7}, words[1:2], [*words[2:], ctypes.c_void_p()])
+    assert calls == [
+        ("cuCtxSetCurrent", 1), ("cuMemFree_v2", 7), ("cuModuleUnload", 2),
+        ("cuStreamDestroy_v2", 3),
+    ]  # fmt: skip

@@ -21,7 +21,7 @@ from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.events import step_of
 from isocortex.engine.interface import ProbeTable, Settings, Variable
 from isocortex.engine.reference import ReferenceEngine
-from isocortex.errors import InputError, ModelError
+from isocortex.errors import InputError, ModelError, SimulationError
 from isocortex.mechanisms.synapses import exp1syn
 from isocortex.network.build import build_network
 from isocortex.network.clock import Clock
@@ -346,3 +346,17 @@ def test_a_point_neuron_acts_in_the_next_step_at_the_earliest():
     fast, _ = conductance(CpuEngine(network, settings), 50, 50)
     np.testing.assert_allclose(fast[1:], slow[:-1], atol=1e-9)
     assert not np.allclose(fast, slow, atol=1e-9)
+
+
+def test_an_engine_that_was_given_up_half_way_does_not_go_on(monkeypatch):
+    """Its threads are not where each other are any more, and would not wait for each other."""
+    engine = CpuEngine(relay([1.02], [0.0], 0.1), Settings(dt=0.1, v_init=-80.0))
+
+    def fail(*arguments):
+        raise MemoryError
+
+    with monkeypatch.context() as patch, pytest.raises(MemoryError):
+        patch.setattr("isocortex.engine.cpu.run_windows", fail)
+        engine.advance(10)
+    with pytest.raises(SimulationError, match="given up"):
+        engine.advance(10)

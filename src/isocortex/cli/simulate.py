@@ -99,9 +99,7 @@ def run(
     threads: Annotated[int | None, typer.Option(help="Default: all cores.")] = None,
     precision: Precision = Precision.double,
     engine: EngineName = EngineName.fast,
-    device: Annotated[
-        Device, typer.Option(help="cuda: an NVIDIA GPU, in single precision.")
-    ] = Device.cpu,
+    device: Annotated[Device, typer.Option(help="cuda: an NVIDIA GPU.")] = Device.cpu,
     integrator: Integrator = Integrator.backward_euler,
     output_dir: Annotated[Path | None, typer.Option(help="Where results go.")] = None,
     overwrite: Annotated[

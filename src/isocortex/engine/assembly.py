@@ -18,6 +18,7 @@ import numpy as np
 from isocortex.compiling import texts
 from isocortex.engine.family import cache_folder, module_of
 from isocortex.errors import ConfigError
+from isocortex.mechanisms import DENSITY
 from isocortex.targets.gpu import Array
 
 #: What compiles kernels.
@@ -39,12 +40,16 @@ class Kernel(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A kernel to compile, and for what arguments, into which file."""
+    """A kernel to compile, and for what arguments, into which file.
+
+    ``mechanisms`` are the files of those of a user's own that it imports.
+    """
 
     kernel: Kernel
     examples: tuple[Any, ...]
     capability: tuple[int, int]
     path: Path
+    mechanisms: tuple[str, ...]
 
 
 def assemblies(
@@ -73,7 +78,8 @@ def assemblies(
         name = hashlib.sha256(told.encode()).hexdigest()[:16]
         paths.append(cache_folder() / f"kernel_{name}.ptx")
         if not paths[-1].exists():
-            missing.append(Job(kernel, _examples(arguments), capability, paths[-1]))
+            examples, own = _examples(arguments), _own_mechanisms(kernel.source)
+            missing.append(Job(kernel, examples, capability, paths[-1], own))
     if missing and find_spec("numba_cuda") is None:
         raise ConfigError(
             "the GPU's kernels are not compiled yet, and what compiles them is not installed",
@@ -129,11 +135,21 @@ def _write_side_by_side(jobs: list[Job], processes: int) -> None:
 
 
 def write_one(file: str) -> None:
-    """Do the job in a file, which is removed."""
+    """Do the job in a file, which is removed, in a process that knows of nothing else."""
+    from isocortex.cells.channels import load_mechanisms
+
     path = Path(file)
     job = pickle.loads(path.read_bytes())
     path.unlink()
+    for mechanisms in job.mechanisms:
+        load_mechanisms(mechanisms)
     write(job)
+
+
+def _own_mechanisms(source: str) -> tuple[str, ...]:
+    """Files of a user's own mechanisms in a kernel's text."""
+    modules = {DENSITY[name].__module__ for name in DENSITY if DENSITY.is_own(name)}
+    return tuple(str(sys.modules[name].__file__) for name in sorted(modules) if name in source)
 
 
 def _kinds(value: Any) -> str:

@@ -44,7 +44,7 @@ from isocortex.engine.layout.arrangement import (
 from isocortex.engine.layout.arrays import States
 from isocortex.engine.layout.kinetics import KineticsTables
 from isocortex.engine.loop import run_windows
-from isocortex.engine.meeting import dismiss, meeting_place
+from isocortex.engine.meeting import dismiss, dismissed, meeting_place
 from isocortex.engine.parts import NO_ROOM, Electrodes, Fields, Reached, Shared, Steps, Times
 from isocortex.engine.precision import require_precision
 from isocortex.engine.sampling import Probes, Recording, recording_of
@@ -173,6 +173,10 @@ class CpuEngine:
 
     def _advance(self, n_steps: int) -> tuple[Piece, int]:
         """The piece, and the number of events that this rank received."""
+        if dismissed(self.shared.meeting):  # parts are not where the others are any more
+            raise SimulationError(
+                "the steps before these were given up half way", fix="Start again, or from a state."
+            )
         self.clock.extend(self.step + n_steps)
         shared = self.shared._replace(kinetics=self.kinetics.over(self.step, n_steps))
         times = Times(self.clock.seen, self.clock.middle, self.clock.dt)

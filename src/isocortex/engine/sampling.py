@@ -290,6 +290,8 @@ def sample(probes, block, late, step, V, S, synapses):
 
     ``late`` is 0 as the step begins, 1 as it ends.
     """
+    if not probes.watched[block]:
+        return
     begin, end, samples, own = probes.begin, probes.end, probes.samples, own_list()
     for g in range(probes.due.shape[1]):
         if not probes.due[step, g]:

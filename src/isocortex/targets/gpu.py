@@ -129,11 +129,14 @@ class Gpu:
         self._call("cuDevicePrimaryCtxRetain", byref(self._context), device)
         self._kernels: dict[Path, tuple[c_void_p, list[int], c_void_p]] = {}
         self._held: set[int] = set()
-        finalize(self, _let_go, self._library, self._context, self._held)
+        self._modules: list[c_void_p] = []
+        self._streams = [c_void_p() for _ in range(STREAMS)]
+        finalize(
+            self, _let_go, self._library, self._context, self._held, self._modules, self._streams
+        )
         self.use()
         self.capability = self._attribute(MAJOR), self._attribute(MINOR)
         self.shared = self._attribute(SHARED) - 1024  # less what kernels have of their own
-        self._streams = [c_void_p() for _ in range(STREAMS)]
         for stream in self._streams:
             self._call("cuStreamCreate", byref(stream), c_uint(0))
         name = ctypes.create_string_buffer(100)
@@ -234,6 +237,7 @@ class Gpu:
             )  # fmt: skip
         if status:
             raise RuntimeError(f"{path}: {status} {self._words(status)}")
+        self._modules.append(module)
         entry, sizes = parameters_of(text)
         self._call("cuModuleGetFunction", byref(function), module, entry.encode())
         if shared:
@@ -242,11 +246,22 @@ class Gpu:
         return function, sizes, self._streams[len(self._kernels) % STREAMS]
 
 
-def _let_go(library: Any, context: c_void_p, held: set[int]) -> None:
-    """Give memory back; at the end of the process the driver may have done so."""
+def _let_go(
+    library: Any,
+    context: c_void_p,
+    held: set[int],
+    modules: list[c_void_p],
+    streams: list[c_void_p],
+) -> None:
+    """Give back all but the context; at the end of the process the driver may have done so."""
     if not library.cuCtxSetCurrent(context):
         for address in held:
             library.cuMemFree_v2(c_void_p(address))
+        for module in modules:
+            library.cuModuleUnload(module)
+        for stream in streams:
+            if stream:
+                library.cuStreamDestroy_v2(stream)
 
 
 class _Launch:

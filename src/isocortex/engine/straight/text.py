@@ -57,10 +57,6 @@ def text(plan: Plan, coefficient: np.ndarray, rows: Rows, states: int) -> str:
     states : of the channels of a cell; there may be none.
     """
     code = _Code(plan, coefficient, rows, states)
-    sizes = {"rows": 32 * len(rows.node), "states": 32 * states}
-    factors = []
-    for k, kind in enumerate(code.kinds):
-        factors += [f"{'el' if k else ''}if which == {kind}:", f"    pa, pb = powers[{k}]"]
     factors, warps, calls = [], "", []
     for k, kind in enumerate(code.kinds):
         factors += [f"{'el' if k else ''}if which == {kind}:", f"    pa, pb = powers[{k}]"]
