@@ -120,7 +120,7 @@ class Swelling:
 
 
 def table(n_nodes: int = 9, third: int = 2) -> ProbeTable:
-    """Every kind of probe, and sums over whole cells."""
+    """Every kind of probe, and sums over whole cells: by their own weights, and by a model's."""
     cai = Variable("cai", at_start=True)
     g = Variable("g", "synapse", (1, third), first=2, every=3)
     i = Variable("i", "synapse", (1, third), at_start=True)
@@ -129,14 +129,14 @@ def table(n_nodes: int = 9, third: int = 2) -> ProbeTable:
         for cell in (0, 31, 33) for node in (0, 2)
         for x in (Variable("v"), cai, Variable("m", "Ca_LVA"), g, i)
     ]  # fmt: skip
-    sums = CellSums(
-        np.array([1, 32]), np.arange(3) * n_nodes, np.linspace(-1, 1, 6 * n_nodes).reshape(-1, 3)
+    weight = np.linspace(-1, 1, 6 * n_nodes).reshape(-1, 3)  # of two cells, or two models
+    own = CellSums(np.array([1, 32]), np.arange(2) * n_nodes, np.full(2, n_nodes), weight)
+    cells, first = np.array([0, 31, 32, 33]), np.array([0, 0, n_nodes, 0])
+    through = np.linspace(-1, 1, 24).reshape(4, 3, 2)
+    shared = CellSums(cells, first, np.full(4, n_nodes), weight, through, summed=False, every=2)
+    return ProbeTable.joined(
+        [ProbeTable.of(probes), ProbeTable.of_whole(own), ProbeTable.of_whole(shared)]
     )
-    plain = ProbeTable.of(probes)
-    return replace(
-        plain, whole=(replace(sums, column=plain.n_columns),),
-        n_columns=plain.n_columns + sums.n_columns,
-    )  # fmt: skip
 
 
 def left_by(engine, case: str, n_steps: int = N_STEPS) -> dict[str, np.ndarray]:
