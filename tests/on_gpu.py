@@ -132,7 +132,7 @@ def table(n_nodes: int = 9, third: int = 2) -> ProbeTable:
     weight = np.linspace(-1, 1, 6 * n_nodes).reshape(-1, 3)  # of two cells, or two models
     own = CellSums(np.array([1, 32]), np.arange(2) * n_nodes, np.full(2, n_nodes), weight)
     cells, first = np.array([0, 31, 32, 33]), np.array([0, 0, n_nodes, 0])
-    through = np.linspace(-1, 1, 24).reshape(4, 3, 2)
+    through = np.linspace(-0.1, 0.1, 24).reshape(4, 3, 2)
     shared = CellSums(cells, first, np.full(4, n_nodes), weight, through, summed=False, every=2)
     return ProbeTable.joined(
         [ProbeTable.of(probes), ProbeTable.of_whole(own), ProbeTable.of_whole(shared)]
