@@ -120,7 +120,7 @@ class Swelling:
 
 
 def table(n_nodes: int = 9, third: int = 2) -> ProbeTable:
-    """Every kind of probe, and sums over whole cells."""
+    """Every kind of probe, and sums over whole cells: by their own weights, and by a model's."""
     cai = Variable("cai", at_start=True)
     g = Variable("g", "synapse", (1, third), first=2, every=3)
     i = Variable("i", "synapse", (1, third), at_start=True)
@@ -129,18 +129,13 @@ def table(n_nodes: int = 9, third: int = 2) -> ProbeTable:
         for cell in (0, 31, 33) for node in (0, 2)
         for x in (Variable("v"), cai, Variable("m", "Ca_LVA"), g, i)
     ]  # fmt: skip
-    plain = ProbeTable.of(probes)
-    own = CellSums(
-        np.array([1, 32]), np.arange(2) * n_nodes, np.full(2, n_nodes),
-        np.linspace(-1, 1, 6 * n_nodes).reshape(-1, 3), column=plain.n_columns,
-    )  # fmt: skip
-    shared = CellSums(
-        np.array([0, 1, 33]), np.zeros(3, np.int64), np.full(3, n_nodes),
-        np.linspace(-1, 1, 3 * n_nodes).reshape(-1, 3), np.linspace(-2, 2, 18).reshape(3, 3, 2),
-        summed=False, column=plain.n_columns + own.n_columns,
-    )  # fmt: skip
-    return replace(
-        plain, whole=(own, shared), n_columns=plain.n_columns + own.n_columns + shared.n_columns
+    weight = np.linspace(-1, 1, 6 * n_nodes).reshape(-1, 3)  # of two cells, or two models
+    own = CellSums(np.array([1, 32]), np.arange(2) * n_nodes, np.full(2, n_nodes), weight)
+    cells, first = np.array([0, 31, 32, 33]), np.array([0, 0, n_nodes, 0])
+    through = np.linspace(-0.1, 0.1, 24).reshape(4, 3, 2)
+    shared = CellSums(cells, first, np.full(4, n_nodes), weight, through, summed=False, every=2)
+    return ProbeTable.joined(
+        [ProbeTable.of(probes), ProbeTable.of_whole(own), ProbeTable.of_whole(shared)]
     )
 
 

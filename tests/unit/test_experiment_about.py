@@ -143,6 +143,10 @@ ARM = {"name": "a", "changes": [{"lose": {"node_set": "Pvalb", "share": 0.5}}]}
         ({"changes": [{"lose": {"node_set": "x"}}]}, "lose: missing .*'share'. It takes node_set"),
         ({"changes": [{"lesion": "VISp"}]}, 'Write lesion = {node_set = "VISp"}'),
         ({"changes": ["lesion"]}, r"changes\[0\]: must be a function with its arguments"),
+        ({"changes": [{"lose": {}, "lesion": {}}]}, r"changes\[0\]: is lose, lesion: several in"),
+        ({"changes": [{"inputs": {"a": 3}}]}, "is not as in a configuration"),
+        ({"changes": [{"other_model": {"node_set": "x", "model": 4}}]}, "model: must be a text"),
+        ({"changes": [{"channel": {"node_set": "x", "mechanisms": 3, "gbar": 1}}]}, "more names"),
         ({"changes": {"lesion": {}}}, r"arms\[0\].changes: must be a list"),
         (
             {"changes": [{"lose": {"node_set": "x", "share": 1.5}}]},

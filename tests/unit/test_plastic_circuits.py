@@ -252,3 +252,19 @@ def test_what_would_release_more_than_there_is_is_refused(circuit):
     wrong = changed(circuit, "wrong", ex.synapses(use=4.0))
     with pytest.raises(ConfigError, match=r"can be so \(use 4\): pbtilde must be between 0 and 1"):
         build_network(ic.load_simulation(wrong))
+
+
+def test_so_are_changes_that_would_be_so_together_later(circuit):
+    """Before the run begins."""
+    twice = [ex.synapses(use=2.0, start=start, stop=50.0) for start in (20.0, 30.0)]
+    with pytest.raises(ConfigError, match=r"late.json: isocortex.changes\[1\]: .* \(use 4\)"):
+        build_network(ic.load_simulation(changed(circuit, "late", *twice)))
+    twice[0] = replace(twice[0], stop=30.0)
+    build_network(ic.load_simulation(changed(circuit, "one_by_one", *twice)))
+
+
+def test_releases_that_were_nothing_are_again_what_they_were(circuit):
+    """No spike has come by then: as if nothing had been changed."""
+    nothing = ex.synapses(use=0.0, stop=0.5)
+    ours = ic.run(changed(circuit, "mended", nothing), threads=1, progress=None)
+    require_alike(ours, ic.run(circuit, threads=1, progress=None))

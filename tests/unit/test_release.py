@@ -268,5 +268,32 @@ def test_terminals_go_on_from_what_they_have_left():
     state = np.array([[0.7, 0.4, 90.0, 1.0, 0.4, 0.2, 5.0], [0.7, 0.7, 45.0, 1.0, 0.2, 0.2, 5.0]])
     numbers = [terminals.numbers_of([each] * 2) for each in (before, now)]
     expected = [[0.7, 0.2, 180.0, 1.0, 0.2, 0.2, 5.0], [0.7, 0.6, 90.0, 1.0, 0.1, 0.2, 5.0]]
-    np.testing.assert_allclose(terminals.paced(state, *numbers), expected, rtol=1e-15)
-    np.testing.assert_array_equal(terminals.paced(state, numbers[0], numbers[0]), state)
+    moved = terminals.paced(state, *numbers, 9, DT)
+    np.testing.assert_allclose(moved, expected, rtol=1e-15)
+    np.testing.assert_array_equal(terminals.paced(state, numbers[0], numbers[0], 9, DT), state)
+
+
+def test_terminals_that_released_nothing_begin_where_they_rest():
+    plain, none = tsodyks_markram(0.4, 90.0, 40.0), tsodyks_markram(0.0, 90.0, 40.0)
+    numbers = [terminals.numbers_of([each]) for each in (plain, none)]
+    rest = np.array([[1.0, 0.4, 90.0, 1.0, 0.4, 0.4, 0.0]])
+    then = terminals.paced(rest, *numbers, 9, DT)
+    assert then[0, terminals.P] == then[0, terminals.PB] == 0.0
+    np.testing.assert_array_equal(terminals.paced(then, *numbers[::-1], 12, DT), rest)
+
+
+def test_probabilities_below_that_of_rest_stay_so_in_proportion():
+    """As inhibition of release makes them; on the way to 1 they would become negative."""
+    values = {"tau_r0": 90.0, "tau_f": 1e9, **HENNIG, "tau_i": 1e9}
+    numbers = [terminals.numbers_of([hennig(pbtilde=p, **values)]) for p in (0.8, 0.1)]
+    state = np.array([[0.7, 0.4, 90.0, 1.0, 0.4, 0.2, 5.0]])
+    moved = terminals.paced(state, *numbers, 5, DT)
+    np.testing.assert_allclose(moved[0, [terminals.P, terminals.PB]], 0.05, rtol=1e-9)
+
+
+def test_what_goes_from_step_to_step_has_recovered_at_the_old_pace_until_then():
+    numbers = [terminals.numbers_of([depressing(tau, 0.3)]) for tau in (100.0, 400.0)]
+    state = np.array([[0.5, 0.3, 100.0, 1.0, 0.3, 0.2, 40.0]])
+    moved = terminals.paced(state, *numbers, 540, DT)
+    n = 1.0 - 0.5 * np.exp(-500 * DT / 100.0)
+    np.testing.assert_allclose(moved, [[n, 0.3, 400.0, 1.0, 0.3, n * 0.3, 540.0]], rtol=1e-12)

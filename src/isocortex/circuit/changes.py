@@ -51,6 +51,8 @@ class Change:
             value = getattr(self, item.name)
             if item.type in ("float", "float | None") and value is not item.default:
                 self.require(_is_number(value), item.name, "a number")
+            if item.type in ("str", "str | None") and value is not item.default:
+                self.require(isinstance(value, str), item.name, "a text")
         self.require(math.isfinite(self.start) and self.start >= 0, "start", "0 ms or more")
         later = self.stop is None or (math.isfinite(self.stop) and self.stop > self.start)
         self.require(later, "stop", "later than start, ms")
@@ -71,6 +73,10 @@ class Change:
     def where(self, number: int) -> str:
         """The field of a configuration that it is, or would be as the n-th change there."""
         return self.place or f"{OURS}.{CHANGES}[{number}]"
+
+    def lasts_at(self, time: float) -> bool:
+        """Whether it holds at a time, ms."""
+        return self.start <= time and (self.stop is None or self.stop > time)
 
     @property
     def when(self) -> str:
@@ -174,7 +180,8 @@ class ChannelChange(Change):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require(bool(self.mechanisms), "mechanisms", "one or more names")
+        named = isinstance(self.mechanisms, tuple) and bool(self.mechanisms)
+        self.require(named, "mechanisms", "one or more names")
         for key in ("times", "to"):
             values = getattr(self, key).values()
             right = all(_is_number(value) and math.isfinite(value) for value in values)

@@ -112,7 +112,9 @@ def in_force(simulation: Simulation, time: float = 0.0) -> Simulation:
         holds = change.start < now and (change.stop is None or change.stop >= now)
         with located(simulation.config_file, where):
             if isinstance(change, ModelChange):
-                circuit, cells = with_models(circuit, change, _whom(circuit, change, where))
+                circuit, cells = with_models(
+                    circuit, change, _whom(simulation.circuit, change, where)
+                )
                 effect = Effect(change, holds, cells)
             else:
                 effect, inputs = _effect(simulation, change, holds, inputs, where)

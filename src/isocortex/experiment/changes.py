@@ -109,8 +109,9 @@ def channel(
     times : factors by parameter, such as ``gbar=0.8``.
     """
     return ChannelChange(
-        node_set=node_set, mechanisms=tuple(mechanisms.split()), section=section, times=times,
-        to=dict(to or {}), start=start, stop=stop, name=name,
+        node_set=node_set,
+        mechanisms=tuple(mechanisms.split()) if isinstance(mechanisms, str) else mechanisms,
+        section=section, times=times, to=dict(to or {}), start=start, stop=stop, name=name,
     )  # fmt: skip
 
 

@@ -145,6 +145,9 @@ def change_of(told: Any, where: str = "arms") -> Any:
                 ) from error
             return make(**values)
     for name in told:
+        if name in MAKERS:
+            raise ConfigError(f"is {', '.join(told)}: several in one", field=where,
+                              fix=f"Write {{{name} = ...}} with braces of its own.")  # fmt: skip
         if name not in SECTIONS:
             raise unknown_key(name, (*MAKERS, *SECTIONS), None, where)
     return told

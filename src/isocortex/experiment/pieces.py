@@ -49,7 +49,15 @@ class Piece:
                         f"{name!r} is no section of a configuration that an arm can add to",
                         field="arms", fix=f"There are {', '.join(SECTIONS)}.",
                     )  # fmt: skip
-            return cls(float(min(_starts(change), default=0.0)), copy.deepcopy(dict(change)))
+            try:
+                start = float(min(_starts(change), default=0.0))
+            except (AttributeError, TypeError, ValueError) as error:
+                raise ConfigError(
+                    f"{dict(change)!r} is not as in a configuration ({error})",
+                    field="arms",
+                    fix="Write objects by name in it, with their times as numbers.",
+                ) from error
+            return cls(start, copy.deepcopy(dict(change)))
         raise ConfigError(
             f"{change!r} is no change", field="arms",
             fix="Give what isocortex.experiment makes, or sections of a configuration.",

@@ -86,7 +86,7 @@ class Release:
         used = self.pbtilde * use
         raises = self.a_f > 0.0 and not self.in_steps  # by as much as is used
         return replace(
-            self, pbtilde=used, p=as_used(self.p, self.pbtilde, used),
+            self, pbtilde=used, p=self.p if use == 1.0 else as_used(self.p, self.pbtilde, used),
             a_f=used if raises else self.a_f, tau_r0=self.tau_r0 * recovery,
             tau_f=self.tau_f * facilitation if self.a_f > 0.0 else self.tau_f,
             tau_active=self.tau_active * active,

@@ -8,17 +8,21 @@ from dataclasses import replace
 import numpy as np
 
 from isocortex.arrays import IntArray
+from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import Projection, Simulation
 from isocortex.circuit.force import in_force
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, located
+from isocortex.mechanisms.synapses import Pace
 from isocortex.network.cells import compile_cells, point_neurons
-from isocortex.network.connect import connect
+from isocortex.network.connect import cells_of, connect
 from isocortex.network.coupling import cut, gap_junctions
 from isocortex.network.drawn.tables import Tables
 from isocortex.network.extent import Extent, extent_of
+from isocortex.network.factors import factors_of
 from isocortex.network.inputs import all_poisson, electrodes, spike_trains
 from isocortex.network.network import Network
 from isocortex.network.outside import fields_of, numbers_driven
+from isocortex.network.paces import rule_kinds, with_paces
 from isocortex.network.plan import Rank, plan
 from isocortex.network.sources import Sources, number_sources
 from isocortex.network.touched import Watch, changed_cells, require_touched
@@ -60,6 +64,7 @@ def build_network(
     models, cell_model, touched = changed_cells(
         effects, sources, *compile_cells(simulation, sources), simulation.config_file
     )
+    _require_paces(simulation, sources, models, cell_model, store)
     watch = Watch(effects)
     dealt = plan(sources, models, cell_model, ranks, _starts(circuit.projections, sources))
     here = Rank(rank, dealt, cell_model)
@@ -105,6 +110,38 @@ def build_network(
         releases=wired.releases,
         unchanged_releases=wired.unchanged_releases,
     )
+
+
+def _require_paces(
+    simulation: Simulation,
+    sources: Sources,
+    models: list[CompiledCell],
+    cell_model: IntArray,
+    store: bool,
+) -> None:
+    """Refuse kinetics that cannot be, of all changes that hold together at any time of the run.
+
+    Raises
+    ------
+    ConfigError : with the change as which begins they would be so.
+    """
+    effects = simulation.effects or []
+    for number, begins in enumerate(effects):
+        if all(override.pace == Pace() for override in begins.overrides):
+            continue
+        overrides = [
+            override for effect in effects if effect.change.lasts_at(begins.change.start)
+            for override in effect.overrides
+        ]  # fmt: skip
+        with located(simulation.config_file, begins.change.where(number)):
+            for projection in simulation.circuit.projections:
+                ends = (sources.number[projection.source], sources.number[projection.target])
+                factors = factors_of(overrides, projection, (len(ends[0]), len(ends[1])))
+                kinds = projection.kinds(cells_of(projection.target, sources, models, cell_model))
+                with_paces(kinds, factors)
+                tables = projection.tables()
+                if isinstance(tables, Tables):
+                    rule_kinds(tables, factors, None, store)
 
 
 def _check_division(simulation: Simulation) -> None:

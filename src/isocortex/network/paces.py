@@ -44,9 +44,8 @@ def paced(kinetics: Kinetics, pace: Pace) -> Kinetics:
         return kinetics.paced(pace)
     except ValueError as error:
         raise ConfigError(
-            f"no synapses can be so ({pace}): {error}", field="isocortex.changes",
-            fix="Choose other factors.",
-        ) from error  # fmt: skip
+            f"no synapses can be so ({pace}): {error}", fix="Choose other factors."
+        ) from error
 
 
 def rule_kinds(
@@ -69,9 +68,8 @@ def rule_kinds(
         for rule, found in enumerate(_paces_of_rules(factors, factors.pace, tables.axons)):
             if len(found) > 1 and not stored:
                 raise ConfigError(
-                    "a change of kinetics is about some of the synapses that a rule draws",
-                    field="isocortex.changes", fix=FIX,
-                )  # fmt: skip
+                    "a change of kinetics is about some of the synapses that a rule draws", fix=FIX
+                )
             if found:
                 of_rule[rule] = min(found)
     if pool is not None and not stored:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import FloatArray, IntArray
-from isocortex.compiling import leaf
+from isocortex.compiling import compiled, leaf
 from isocortex.mechanisms.release import (
     A_D,
     A_F,
@@ -182,25 +182,46 @@ def put_to(terminals: Terminals, table: FloatArray) -> None:
         terminals.state[known] = table[inside[known], KEYS:]
 
 
-def paced(state: FloatArray, before: FloatArray, now: FloatArray) -> FloatArray:
+def paced(
+    state: FloatArray, before: FloatArray, now: FloatArray, step: int, dt: float
+) -> FloatArray:
     """float64[t, 7], what terminals stand at where changes make their releases others.
 
     What they have left stays, and how far their probabilities and times of recovery are from those
-    of rest, in proportion.
+    of rest: above it on the way to 1, below it in proportion. As in NEURON, the time since the last
+    spike counts by the numbers of now, but where these act from step to step.
 
     Parameters
     ----------
     state : float64[t, 7], as it is.
     before, now : float64[t, 15], numbers of the releases.
+    step : from which on they are others; ``dt`` in ms.
     """
     moved = state.copy()
     some = np.flatnonzero((before != now).any(axis=1))
     state, before, now = state[some], before[some], now[some]
-    moved[some, P] = as_used(state[:, P], before[:, PBTILDE], now[:, PBTILDE])
-    ratio = now[:, PBTILDE] / np.where(before[:, PBTILDE] > 0.0, before[:, PBTILDE], 1.0)
-    moved[some, PB] = state[:, PB] * ratio
+    _catch_up(state, before, float(step), dt)
+    moved[some] = state
     moved[some, TAU_R] = state[:, TAU_R] * (now[:, TAU_R0] / before[:, TAU_R0])
+    used = before[:, PBTILDE] != now[:, PBTILDE]
+    some, state, then, rest_now = some[used], state[used], before[used, PBTILDE], now[used, PBTILDE]
+    ratio = np.divide(rest_now, then, out=np.zeros(len(some)), where=then > 0.0)
+    raised = as_used(state[:, P], then, rest_now)
+    moved[some, P] = np.where(state[:, P] < then, state[:, P] * ratio, raised)
+    moved[some, PB] = np.where(then > 0.0, state[:, PB] * ratio, rest_now)
     return moved
+
+
+@compiled
+def _catch_up(states: FloatArray, numbers: FloatArray, step: float, dt: float) -> None:
+    """Let time pass until a step for all that go from step to step."""
+    for t in range(len(states)):
+        state, lag = states[t], numbers[t, LAG]
+        if numbers[t, IN_STEPS] != 0.0 and step - state[LAST] >= lag:
+            advance(state, numbers[t], step - state[LAST] - lag, dt)
+            state[SENT] = state[N] * state[P] * state[D]
+            advance(state, numbers[t], lag, dt)
+            state[LAST] = step
 
 
 @leaf

@@ -309,7 +309,7 @@ class ConnectionRecorder:
         used = np.isin(network.trains.source, self.source)
         self.trains = (network.trains.source[used], network.trains.time[used])
         self.poisson = network.poisson.only(np.isin(network.poisson.source, self.source)).begin()
-        self.clock = Clock(self.dt)
+        self.clock, self.step = Clock(self.dt), 0
         self.pending = (np.zeros(0), np.zeros(0, np.int64))  # when, and onto which synapse
         #: whose state it is; changes may have made weights, kinetics and release others
         self.of = sha256(
@@ -331,12 +331,13 @@ class ConnectionRecorder:
         self.weight = found.weight[keep]
         self.kinetics = [k for k, kept in zip(found.kinetics, keep, strict=True) if kept]
         releases = [k.release for k in self.kinetics if k.release is not None]
-        self._stand_at(self.terminals.state, self.terminals.numbers, numbers_of(releases))
+        now = numbers_of(releases)
+        self._stand_at(self.terminals.state, self.terminals.numbers, now, self.step)
         self._count_on()
 
-    def _stand_at(self, state: FloatArray, before: FloatArray, now: FloatArray) -> None:
+    def _stand_at(self, state: FloatArray, before: FloatArray, now: FloatArray, step: int) -> None:
         """Let terminals, each of which has a release of its own, go on from what they stood at."""
-        self.terminals.state[:] = paced_terminals(state, before, now)
+        self.terminals.state[:] = paced_terminals(state, before, now, step, self.dt)
         self.terminals.numbers[:] = now
 
     def _count_on(self) -> None:
@@ -392,7 +393,8 @@ class ConnectionRecorder:
         self.poisson.stream[:], self.poisson.next[:] = mine["stream"], mine["next"]
         if len(self.terminals.state):
             numbers = self.terminals.numbers
-            self._stand_at(mine["terminals"], mine.get("releases", numbers), numbers)
+            self._stand_at(mine["terminals"], mine.get("releases", numbers), numbers, step)
+        self.step = step
         self.clock.extend(step)
         ahead = self.trains[1] > self.clock.start[step]
         self.trains = (self.trains[0][ahead], self.trains[1][ahead])
@@ -413,7 +415,8 @@ class ConnectionRecorder:
         if constant is not None:
             self.report.append(np.broadcast_to(constant, (int(due.sum()), self.n_conductances)))
             return
-        self._receive(first_step + n_steps, sources, times)
+        self.step = first_step + n_steps
+        self._receive(self.step, sources, times)
         rows = np.empty((n_steps, self.n_conductances))
         v = samples[:, self.column] if len(self.probes) else np.zeros((n_steps, 1))
         for k in range(n_steps):

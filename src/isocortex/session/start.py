@@ -246,8 +246,8 @@ def carried(saved: Saved, network: Network, settings: Settings, ranks: Ranks) ->
     order = np.lexsort((source, state.time))
     order = order[source[order] >= 0]
     then = number[np.searchsorted(needed, meaning.poisson.source)]
-    terminals = _terminals(state.terminals, number[np.searchsorted(needed, of_terminals)], meaning,
-                           network)  # fmt: skip
+    here_of = number[np.searchsorted(needed, of_terminals)]
+    terminals = _terminals(saved, here_of, meaning, network)
     stream, following = _streams(saved, meaning.poisson, then, network)
     return Carried(
         of=here, step=state.step, extent=state.extent, unit=places.unit, points=state.points,
@@ -292,15 +292,14 @@ def _numbers(meaning: Meaning, needed: IntArray, network: Network) -> IntArray:
     return number
 
 
-def _terminals(
-    table: FloatArray, source: IntArray, meaning: Meaning, network: Network
-) -> FloatArray:
+def _terminals(saved: Saved, source: IntArray, meaning: Meaning, network: Network) -> FloatArray:
     """Terminals of a state with the numbers that sources and releases have in a network.
 
     ``source`` is the first column as it is here. Those that are not here are left out. A release
     that the state has not goes on from those that are the same without changes. Where an axon had
     several of these, it goes on from the one that a change has made so, if there is one.
     """
+    table, dt = saved.state.terminals, saved.about["dt"]
     now, release = numbers_of(network.releases), table[:, 2].astype(np.int64)
     parts = [np.zeros((0, table.shape[1]))]
     for number, candidates in enumerate(_releases_before(meaning, network)):
@@ -309,9 +308,8 @@ def _terminals(
             some = table[mine]
             some[:, 0], some[:, 2] = source[mine], number
             numbers = np.broadcast_to(meaning.releases[before], (len(mine), NUMBERS))
-            some[:, KEYS:] = paced(
-                some[:, KEYS:], numbers, np.broadcast_to(now[number], numbers.shape)
-            )
+            of_now = np.broadcast_to(now[number], numbers.shape)
+            some[:, KEYS:] = paced(some[:, KEYS:], numbers, of_now, saved.state.step, dt)
             parts.append(some)
     return distinct(np.concatenate(parts))  # the first of each, which is the best
 
