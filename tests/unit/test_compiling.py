@@ -19,6 +19,7 @@ from isocortex.engine import events, gaps, sampling
 from isocortex.engine.parts import Drawn, Part, Shared, Steps
 from isocortex.network import terminals
 from isocortex.network.drawn import draw, pool
+from isocortex.targets import simd
 
 
 def _named_tuples(kind):
@@ -44,6 +45,7 @@ def test_a_change_of_a_source_changes_the_fingerprint(tmp_path, monkeypatch):
     monkeypatch.setattr(
         type(arrays), "read_bytes", lambda file: read(file) + b"#" * (file == arrays)
     )
+    monkeypatch.setattr(compiling, "texts", compiling.texts.__wrapped__)
     assert compiling.fingerprint.__wrapped__() != before
 
 
@@ -137,7 +139,7 @@ def test_a_leaf_counts_no_references_and_is_no_call():
     "function",
     [events.place, events.delay_of, events._take, events._count, events._place_all,
      events._append_by_delay, draw._draw, draw.draw_local, draw.draw_long,
-     pool.draw_from_pool, terminals.released, gaps.couple, sampling.sample],
+     pool.draw_from_pool, terminals.released, simd.jit(gaps.couple), simd.jit(sampling.sample)],
 )  # fmt: skip
 def test_what_is_done_for_every_event_or_trial_is_a_leaf(function):
     assert function.targetoptions["_nrt"] is False and function.targetoptions["forceinline"]
