@@ -72,11 +72,11 @@ def inlined(function: Callable[..., Any]) -> Any:
     return compiled(function, inline="always")
 
 
-def leaf(function: Callable[..., Any]) -> Any:
+def leaf(function: Callable[..., Any], **options: Any) -> Any:
     """A function that is compiled into whatever calls it; allocates nothing and returns no array.
 
     References to arrays are not counted. A call with the tables of a network passes on hundreds of
     numbers, and counting the uses of an array is an atomic operation: where one is made for every
-    connection or event, these two take longer than the work itself.
+    connection or event, these two take longer than the work itself. ``options`` are Numba's own.
     """
-    return numba.njit(**LEAF)(function)
+    return numba.njit(**(LEAF | options))(function)

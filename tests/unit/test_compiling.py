@@ -143,3 +143,9 @@ def test_a_leaf_counts_no_references_and_is_no_call():
 )  # fmt: skip
 def test_what_is_done_for_every_event_or_trial_is_a_leaf(function):
     assert function.targetoptions["_nrt"] is False and function.targetoptions["forceinline"]
+
+
+def test_what_is_seldom_done_is_called_and_counts_no_references():
+    """Sums over whole cells took room from the kernels of everybody who asks for none."""
+    options = simd.jit(sampling._weigh_shared).targetoptions
+    assert options["_nrt"] is False and not options["forceinline"]

@@ -16,7 +16,7 @@ from isocortex.engine.weighted import Weighted, add_columns, weighted_of
 from isocortex.mechanisms import DENSITY
 from isocortex.network.network import Network
 from isocortex.streams import exp
-from isocortex.targets.words import broadcast, element, load_wide, own_list, owns, store
+from isocortex.targets.words import apart, broadcast, element, load_wide, own_list, owns, store
 
 #: What a probe reads: a voltage, a channel's state, a conductance or current of synapses.
 N_ARRAYS = 4
@@ -319,7 +319,8 @@ def sample(probes, block, late, step, V, S, synapses):
 
 def _weigh(weighted, block, due, out, V, lanes):
     """Add the weighted voltages of a block's cells to ``out``, one step's samples."""
-    _weigh_shared(weighted.shared, block, due, out, V, lanes)
+    if weighted.shared.begin[block] < weighted.shared.begin[block + 1]:
+        _weigh_shared(weighted.shared, block, due, out, V, lanes)
     for k in range(weighted.begin[block], weighted.begin[block + 1]):
         if not (due[weighted.group[k]] and owns(weighted.element[k], lanes)):
             continue
@@ -340,6 +341,7 @@ def _weigh(weighted, block, due, out, V, lanes):
             out[into + width - 1] = last
 
 
+@apart
 def _weigh_shared(shared, block, due, out, V, lanes):
     """The same of sums whose weights many cells have: those of a block together, row by row."""
     weight, room, through = shared.weight, shared.room, shared.through

@@ -568,5 +568,6 @@ MEANINGS = {
 
 @cache
 def jit(function):
-    """A text in :mod:`isocortex.targets.words`, compiled into whatever calls it."""
-    return leaf(words.bound(function, MEANINGS, jit))
+    """A text in :mod:`isocortex.targets.words`, compiled into whatever calls it unless `apart`."""
+    inlined = not hasattr(function, "is_apart")
+    return leaf(words.bound(function, MEANINGS, jit), forceinline=inlined)

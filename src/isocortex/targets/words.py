@@ -74,6 +74,12 @@ def owns(index, lanes):
     return True
 
 
+def apart(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a text that is seldom run: it is called, lest what is always run pays for its room."""
+    function.is_apart = True  # type: ignore[attr-defined]
+    return function
+
+
 def bound(
     function: FunctionType, meanings: Mapping[Any, Any], jit: Callable[[FunctionType], Any]
 ) -> FunctionType:
