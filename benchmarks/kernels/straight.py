@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from isocortex.engine.straight.plan import Plan
+from isocortex.engine.straight.solving import down, up
 from kernels.text import ADVANCE, CURRENTS, DELIVER, HEAD, lines
 
 WINDOW = """
@@ -101,8 +102,12 @@ def _warp(plan: Plan, warp: int, coefficient, channels: bool) -> list[str]:
     runs = np.flatnonzero(plan.owner == group)
     parents = sorted({int(plan.table[r][2]) for r in runs} & set(core))
     held = mine + (core if first else [])
-    tree = (plan, coefficient)
-    of_core = [f"o{p} = " + (f"v{p}" if first else f"load(V, {32 * p})") for p in parents]
+    coupling = coefficient[:, 3]
+
+    def membrane(i: int) -> list[str]:
+        return _membrane(i, coefficient[i], plan.row[i])
+
+    of_core = [f"o{p} = " + (f"x{p}" if first else f"load(V, {32 * p})") for p in parents]
     step = [
         "k0 = step - first",
         "deliver(E, b, k0, last - first, thread, threads, events, jump)",
@@ -111,85 +116,39 @@ def _warp(plan: Plan, warp: int, coefficient, channels: bool) -> list[str]:
     ]
     if first:
         step += ["store(D, 0, 0.0)", "store(R, 0, 0.0)", *([CURRENTS] if channels else [])]
-    step += [*of_core, *_up(tree, group), "cuda.syncthreads()"]
+    step += [*of_core, *up(plan, group, coupling, membrane), "cuda.syncthreads()"]
     if first:
-        step += [*_up(tree, 0), *_down(plan, 0), *(f"store(V, {32 * i}, v{i})" for i in core)]
-    step += ["cuda.syncthreads()", *of_core, *_down(plan, group)]
+        step += [
+            *up(plan, 0, coupling, membrane),
+            *down(plan, 0),
+            *(f"store(V, {32 * i}, x{i})" for i in core),
+        ]
+    step += ["cuda.syncthreads()", *of_core, *down(plan, group)]
     if first:
         step += [ADVANCE] if channels else []
-        step += ["is_above = v0 > threshold", "if is_above and not above:", "    found = step + 1"]
+        step += ["is_above = x0 > threshold", "if is_above and not above:", "    found = step + 1"]
         step += ["above = is_above"]
     place = f"(b * {plan.n} + {{}}) * 32"
     before = ["dt, threshold, nernst, e1, e2 = numerics"]
-    before += [f"v{i} = load(Vg, {place.format(i)})" for i in held]
+    before += [f"x{i} = load(Vg, {place.format(i)})" for i in held]
     if first:
-        before += [f"store(V, {32 * i}, v{i})" for i in core]
-        before += ["above = v0 > threshold", "found = -1"]
+        before += [f"store(V, {32 * i}, x{i})" for i in core]
+        before += ["above = x0 > threshold", "found = -1"]
         at = 32 * plan.slot[plan.n_runs]
         before += [f"D, R = SD[{at} :], SR[{at} :]"]
-    after = [f"store(Vg, {place.format(i)}, v{i})" for i in held]
+    after = [f"store(Vg, {place.format(i)}, x{i})" for i in held]
     after += ["store(spike_step, b * 32, found)"] if first else []
     return [*before, "for step in range(first, last):", *(f"    {s}" for s in step), *after]
 
 
-def _up(tree, group: int) -> list[str]:
-    plan, coefficient = tree
-    nodes, core, text = set(plan.nodes(group)), set(plan.nodes(0)), []
-    for r in np.flatnonzero(plan.owner == group)[::-1]:
-        begin, end, parent, first = plan.table[r]
-        kids = plan.joins[first : plan.table[r + 1][3]]
-
-        def part(k, of, group=group):
-            if k == plan.n_runs or plan.owner[k] != group:
-                return f"load(S{of}, {32 * plan.slot[k]})"
-            return f"c{of.lower()}_{k}"
-
-        for of in "DR" if len(kids) else "":
-            text.append(f"c{of.lower()} = " + " + ".join(part(k, of) for k in kids))
-        for i in range(end - 1, begin - 1, -1):
-            up = i - 1 if i > begin else parent
-            above = f"v{up}" if up in nodes else f"o{up}"
-            carried = bool(len(kids)) or i < end - 1
-            text += _node(i, above, coefficient[i], carried, plan.row[i])
-        if r == 0:
-            continue
-        if group != 0 and parent in core:
-            at = 32 * plan.slot[r]
-            text += [f"store(SD, {at}, cd)", f"store(SR, {at}, cr)"]
-        else:
-            text += [f"cd_{r} = cd", f"cr_{r} = cr"]
-    return text
-
-
-def _node(i: int, above: str, numbers, carried: bool, row: int) -> list[str]:
-    diagonal, leak, leakage, coupling = (float(x) for x in numbers)
-    text = [f"u, d = 0.0, {diagonal!r}"]
-    if row >= 0:
-        text = [
-            f"a1, b1, a2, b2 = load4(E, {128 * row} + 4 * lane)",
-            "g1, g2 = b1 * pb1 - a1 * pa1, b2 * pb2 - a2 * pa2",
-            f"u = {leak!r} - {leakage!r} * v{i} + g1 * (e1 - v{i}) + g2 * (e2 - v{i})",
-            f"d = {diagonal!r} + (g1 + g2)",
-        ]
+def _membrane(i: int, numbers, row: int) -> list[str]:
+    """Current and diagonal of a place."""
+    diagonal, leak, leakage, _ = (float(x) for x in numbers)
+    if row < 0:
+        return [f"u, d = 0.0, {diagonal!r}"]
     return [
-        *text,
-        "inverse = 1.0 / (d + cd)" if carried else "inverse = 1.0 / d",
-        f"f{i} = inverse * {coupling!r}",
-        f"axial = ({above} - v{i}) * {coupling!r}",
-        "u = u + axial",
-        f"v{i} = v{i} + {'(cr + u)' if carried else 'u'} * inverse - f{i} * {above}",
-        f"cd = -({coupling!r} * f{i})",
-        f"cr = cr * f{i} + (u * f{i} - axial)" if carried else f"cr = u * f{i} - axial",
+        f"a1, b1, a2, b2 = load4(E, {128 * row} + 4 * lane)",
+        "g1, g2 = b1 * pb1 - a1 * pa1, b2 * pb2 - a2 * pa2",
+        f"u = {leak!r} - {leakage!r} * x{i} + g1 * (e1 - x{i}) + g2 * (e2 - x{i})",
+        f"d = {diagonal!r} + (g1 + g2)",
     ]
-
-
-def _down(plan: Plan, group: int) -> list[str]:
-    nodes, text = set(plan.nodes(group)), []
-    for r in np.flatnonzero(plan.owner == group):
-        begin, end, parent, _ = plan.table[r]
-        for i in range(begin, end):
-            if i == 0:
-                continue
-            up = i - 1 if i > begin else parent
-            text.append(f"v{i} = v{i} + f{i} * " + (f"v{up}" if up in nodes else f"o{up}"))
-    return text

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from isocortex.compiling import texts
-from isocortex.engine.family import cache_folder, module_of
+from isocortex.compiling import cache_folder, texts
+from isocortex.engine.family import module_of
 from isocortex.errors import ConfigError
 from isocortex.mechanisms import DENSITY
 from isocortex.targets.gpu import Array

@@ -20,6 +20,7 @@ import numpy as np
 
 from isocortex.engine import cable
 from isocortex.engine.straight.plan import Plan
+from isocortex.engine.straight.solving import down, up
 
 #: Warps of a block, and steps that a window may have.
 WARPS, LONGEST = 4, 45
@@ -143,11 +144,12 @@ class _Code:
         step += _watched([publish, "cuda.syncthreads()", *[sampled.format(0)] * first])
         if first:
             step += ["store(D, 0, 0.0)", "store(R, 0, 0.0)", *[CURRENTS] * bool(self.states)]
-        step += [*of_core, *self._up(group), "cuda.syncthreads()"]
+        coupling = self.coefficient[:, 3]
+        step += [*of_core, *up(plan, group, coupling, self._membrane), "cuda.syncthreads()"]
         if first:
-            step += [*self._up(0), *self._down(0)]
+            step += [*up(plan, 0, coupling, self._membrane), *down(plan, 0)]
             step += [f"store(core, {32 * i}, x{i})" for i in core]
-        step += ["cuda.syncthreads()", *of_core, *self._down(group), *self.decay()]
+        step += ["cuda.syncthreads()", *of_core, *down(plan, group), *self.decay()]
         if first:
             step += [*[ADVANCE] * bool(self.states), *SPIKES]
         step += _watched(
@@ -166,65 +168,16 @@ class _Code:
         after = [*voltages, *AFTER * first, "cuda.syncthreads()", publish]
         return [*before, "for step in range(first, last):", *(f"    {s}" for s in step), *after]
 
-    def _up(self, group: int) -> list[str]:
-        plan, code = self.plan, []
-        nodes, core = set(plan.nodes(group)), set(plan.nodes(0))
-        for r in np.flatnonzero(plan.owner == group)[::-1]:
-            begin, end, parent, first = plan.table[r]
-            kids = plan.joins[first : plan.table[r + 1][3]]
-            for of in "DR" if len(kids) else "":
-                parts = (self._part(k, of, group) for k in kids)
-                code.append(f"c{of.lower()} = " + " + ".join(parts))
-            for i in range(end - 1, begin - 1, -1):
-                up = i - 1 if i > begin else parent
-                above = f"x{up}" if up in nodes else f"o{up}"
-                code += self._node(i, above, bool(len(kids)) or i < end - 1)
-            if r == 0:
-                continue
-            if group != 0 and parent in core:
-                at = 32 * plan.slot[r]
-                code += [f"store(SD, {at}, cd)", f"store(SR, {at}, cr)"]
-            else:
-                code += [f"cd_{r} = cd", f"cr_{r} = cr"]
-        return code
-
-    def _part(self, run: int, of: str, group: int) -> str:
-        """What a run hands to the node that it begins at."""
-        if run == self.plan.n_runs or self.plan.owner[run] != group:
-            return f"load(S{of}, {32 * self.plan.slot[run]})"
-        return f"c{of.lower()}_{run}"
-
-    def _node(self, i: int, above: str, carried: bool) -> list[str]:
-        diagonal, leak, leakage, coupling = (repr(float(x)) for x in self.coefficient[i])
+    def _membrane(self, i: int) -> list[str]:
+        """Current and diagonal of a place."""
+        diagonal, leak, leakage, _ = (repr(float(x)) for x in self.coefficient[i])
         code, conducts, drives = [], [], []
         for n, (row, k) in enumerate(self.at[i]):
             code.append(f"g{n} = load(HB, {32 * row}) * pb{k} - load(HA, {32 * row}) * pa{k}")
             conducts.append(f"g{n}")
             drives.append(f" + g{n} * ({self._number(k, cable.REVERSAL)} - x{i})")
         total = f" + ({' + '.join(conducts)})" if conducts else ""
-        code += [
-            f"u = {leak} - {leakage} * x{i}{''.join(drives)}",
-            f"d = {diagonal}{total}",
-            "inverse = 1.0 / (d + cd)" if carried else "inverse = 1.0 / d",
-            f"f{i} = inverse * {coupling}",
-            f"axial = ({above} - x{i}) * {coupling}",
-            "u = u + axial",
-            f"x{i} = x{i} + {'(cr + u)' if carried else 'u'} * inverse - f{i} * {above}",
-            f"cd = -({coupling} * f{i})",
-            f"cr = cr * f{i} + (u * f{i} - axial)" if carried else f"cr = u * f{i} - axial",
-        ]
-        return code
-
-    def _down(self, group: int) -> list[str]:
-        plan, code = self.plan, []
-        nodes = set(plan.nodes(group))
-        for r in np.flatnonzero(plan.owner == group):
-            begin, end, parent, _ = plan.table[r]
-            for i in range(begin, end):
-                if i == 0:
-                    continue
-                up = i - 1 if i > begin else parent
-                code.append(f"x{i} = x{i} + f{i} * " + (f"x{up}" if up in nodes else f"o{up}"))
+        code += [f"u = {leak} - {leakage} * x{i}{''.join(drives)}", f"d = {diagonal}{total}"]
         return code
 
 
