@@ -138,6 +138,15 @@ def test_a_kinetic_scheme_takes_a_step_of_implicit_euler(load):
     assert start.sum() == pytest.approx(1.0, abs=1e-12)
 
 
+def test_a_state_of_a_scheme_may_have_any_name(load):
+    """That of ``w`` was once taken for a number of the elimination."""
+    nx, nw = load("Nx", Nw=dedent(MODS["Nx"]).replace("Nx", "Nw").replace("C2", "w"))
+    assert nw.arguments("advance") == ["v", "C1", "w", "O", "dt", "q10"]
+    for function, known in (("advance", (-45.0, 0.4, 0.3, 0.2, 0.1, 1.3)),
+                            ("steady_state", (-45.0, 1.3))):  # fmt: skip
+        assert getattr(nw, function)(*known) == getattr(nx, function)(*known)
+
+
 def test_engines_agree_on_all_that_people_write(load):
     load(*MODS)
     given = {"mechanisms": DENSITIES, "amp": 0.6, "tstop": 10.0,

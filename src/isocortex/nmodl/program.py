@@ -147,6 +147,11 @@ class Expressions:
             self.inlined.add(line)
         return f.name(line)
 
+    def named(self, variable: str, formula: Formula) -> Formula:
+        """The formula by a name of its own, if it is not one already, or a number."""
+        plain = isinstance(formula, (ast.Name, ast.Constant))
+        return formula if plain else self.line(variable, formula)
+
     @property
     def fixed(self) -> dict[str, float]:
         """Numbers of the file, by the names that formulas have for them."""
@@ -380,9 +385,7 @@ class Program(Expressions):
 
     def assign(self, variable: str, formula: Formula) -> None:
         """The variable is this formula from here on."""
-        key = self._key(variable)
-        plain = isinstance(formula, (ast.Name, ast.Constant))
-        self.now[key] = formula if plain else self.line(variable, formula)
+        self.now[self._key(variable)] = self.named(variable, formula)
 
     def _local(self, variable: str) -> None:
         self._locals[-1][variable] = f"{variable}@{self._number()}"
