@@ -46,7 +46,7 @@ def translated(path: Path) -> Mechanism | PointProcess:
     if declared.kind == "POINT_PROCESS":
         return synapse(declared)
     what = declared.kind or "a mechanism without a SUFFIX"
-    source.refuse(next(source.blocks("NeuronBlock")), f"{what} cannot be translated")
+    source.refuse(next(source.blocks("NeuronBlock"), None), f"{what} cannot be translated")
 
 
 def import_mod(

@@ -44,6 +44,7 @@ class Reactions:
         """Carry the block out; the program has the derivatives afterwards."""
         for statement in block.statements:
             kind = kind_of(statement)
+            self.program._at = statement
             if kind == "ReactionStatement":
                 self._reaction(statement)
             elif kind == "Conserve":
