@@ -12,7 +12,7 @@ from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.program import Module, assigned_in
 from isocortex.nmodl.solving import gate_of
 from isocortex.nmodl.source import kind_of, name_of
-from isocortex.nmodl.translate import Currents, Held, Initial, Step, check_words, solves_of
+from isocortex.nmodl.translate import Currents, Initial, Step, check_words, solves_of, steps
 
 #: The weight of an event, among names of mod files.
 WEIGHT = "weight__"
@@ -42,7 +42,7 @@ class _Receive(Step):
     """NET_RECEIVE."""
 
     def __init__(self, step: Step, weight: str) -> None:
-        super().__init__(step.module, step.initial, step.breakpoint | step.own)
+        super().__init__(step.initial, step.breakpoint | step.own)
         self.now[weight] = f.name(WEIGHT)
 
 
@@ -66,25 +66,19 @@ def synapse(declared: Declared) -> PointProcess:
     if declared.ions or len(declared.nonspecific) == 0:
         source.refuse(neuron, "a synapse has NONSPECIFIC_CURRENTs alone")
     initial = Initial(module)
-    if declared.initial is not None:
-        initial.run(declared.initial.statement_block)
     for state, node in declared.states.items():
         if f.value_of(initial.now[state], module.fixed) != 0.0:
             source.refuse(node, f"{state} does not begin at 0")
     block = declared.breakpoint
-    of_breakpoint = assigned_in(declared, block.statement_block)
-    for state in sorted(set(declared.states) & of_breakpoint):
-        source.refuse(block, f"the state {state} is assigned in BREAKPOINT")
-    step, held = Step(module, initial, of_breakpoint), Held(module, initial, of_breakpoint)
+    step, held = steps(initial)
     for solve in solves_of(declared):
         solved = declared.solved.get(name_of(solve.block_name))
         method = solve.method and name_of(solve.method)
         if solved is None or kind_of(solved) != "DerivativeBlock" or method != "cnexp":
             source.refuse(solve, "only METHOD cnexp can be translated in a synapse")
         for program in (step, held):
-            program.own |= assigned_in(declared, solved.statement_block) - set(declared.states)
-            program.run(solved.statement_block)
-    currents = Currents(held, of_breakpoint)
+            program.advance(solved)
+    currents = Currents(held)
     currents.run(block.statement_block)
     received = _Receive(step, arguments[0])
     received.run(declared.received.statement_block)

@@ -130,7 +130,7 @@ def solves_of(declared: Declared) -> list[Node]:
 
 
 class Initial(Program):
-    """INITIAL, whose systems of equations are kept."""
+    """INITIAL carried out, its systems of equations kept."""
 
     def __init__(self, module: Module) -> None:
         super().__init__(module, dict.fromkeys(module.declared.states, f.ZERO))
@@ -142,6 +142,8 @@ class Initial(Program):
             self.now["cai"] = f.number(CAI)
         self.solves: list[Node] = []
         self.before: dict[str, Formula] = {}  # what all is where equations are solved
+        if module.declared.initial is not None:
+            self.run(module.declared.initial.statement_block)
 
     def solve(self, statement: Node) -> None:
         if self.solves:
@@ -159,13 +161,22 @@ class Initial(Program):
 class Step(Program):
     """What advances the states: values from INITIAL are there if they are the same at all times."""
 
-    def __init__(self, module: Module, initial: Program, breakpoint: set[str]) -> None:
-        super().__init__(module)
+    def __init__(self, initial: Initial, breakpoint: set[str]) -> None:
+        super().__init__(initial.module)
         self.lines = list(initial.lines)
         self.inlined = set(initial.inlined)
         self.initial, self.breakpoint = initial, breakpoint
         self.own: set[str] = set()
         self.sequential = True
+
+    def advance(self, block: Node) -> None:
+        """Carry out a block that is solved."""
+        declared, inside = self.module.declared, block.statement_block
+        self.own |= assigned_in(declared, inside) - set(declared.states)
+        if kind_of(block) == "KineticBlock":
+            Reactions(self).run(inside)
+        else:
+            self.run(inside)
 
     def derived(self, state: str, derivative: Formula, statement: Node) -> None:
         if self.sequential:
@@ -208,8 +219,8 @@ class Held(Step):
 class Currents(Step):
     """BREAKPOINT but for its SOLVE."""
 
-    def __init__(self, held: Held, breakpoint: set[str]) -> None:
-        super().__init__(held.module, held.initial, breakpoint)
+    def __init__(self, held: Held) -> None:
+        super().__init__(held.initial, held.breakpoint)
         self.lines = list(held.lines)
         self.inlined = set(held.inlined)
         self.held = held
@@ -218,6 +229,21 @@ class Currents(Step):
         if variable in self.held.now:
             return self.held.now[variable]
         return super().unknown(variable, node)
+
+
+def steps(initial: Initial) -> tuple[Step, Held]:
+    """Both programs for what is solved.
+
+    Raises
+    ------
+    ModelError : BREAKPOINT assigns to a state.
+    """
+    declared = initial.module.declared
+    block: Node = declared.breakpoint
+    assigned = assigned_in(declared, block.statement_block)
+    for state in sorted(set(declared.states) & assigned):
+        declared.source.refuse(block, f"the state {state} is assigned in BREAKPOINT")
+    return Step(initial, assigned), Held(initial, assigned)
 
 
 class _Translator:
@@ -233,27 +259,15 @@ class _Translator:
     def mechanism(self) -> Mechanism:
         declared = self.declared
         initial = Initial(self.module)
-        if declared.initial is not None:
-            initial.run(declared.initial.statement_block)
-        of_breakpoint = assigned_in(declared, self.breakpoint.statement_block)
-        for state in set(declared.states) & of_breakpoint:
-            self.source.refuse(self.breakpoint, f"the state {state} is assigned in BREAKPOINT")
-        step = Step(self.module, initial, of_breakpoint)
-        held = Held(self.module, initial, of_breakpoint)
+        step, held = steps(initial)
         method = self._method()
         for program in (step, held):
             program.sequential = method == "cnexp"
             for solve in self.solves:
-                block = self._solved(solve)
-                program.own |= assigned_in(declared, block.statement_block)
-                program.own -= set(declared.states)
-                if kind_of(block) == "KineticBlock":
-                    Reactions(program).run(block.statement_block)
-                else:
-                    program.run(block.statement_block)
+                program.advance(self._solved(solve))
         self._solve(step, initial, method)
         make_pool(self.made, step)
-        currents = Currents(held, of_breakpoint)
+        currents = Currents(held)
         currents.run(self.breakpoint.statement_block)
         self._currents(currents)
         for name in self.module.parameters:
@@ -439,8 +453,7 @@ class _Translator:
                 )  # fmt: skip
 
     def _notes(self) -> None:
-        lookup = " ".join(self.source.text.split())
-        if "TABLE" in lookup and "FUNCTION_TABLE" not in lookup:
+        if "TABLE" in self.source.text and "FUNCTION_TABLE" not in self.source.text:
             self.made.notes.append(
                 "TABLEs are computed, not interpolated (in NEURON: usetable_"
                 f"{self.declared.name} = 0)"
