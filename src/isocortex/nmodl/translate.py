@@ -19,6 +19,7 @@ from isocortex.nmodl.source import Node, kind_of, name_of
 FUNCTIONS = ("conductance", "conductance_slope", "advance", "steady_state", "conductances")
 #: The voltage that was held while states advanced, where a current is computed with what they left.
 HELD = "v__held"
+UNHELD = {HELD: "v"}
 #: How a state was before they advanced.
 BEFORE = "__before"
 #: A state once its own equation has been solved in this step.
@@ -424,10 +425,10 @@ class _Translator:
                     f"the slope of {name} is that of all that follows the voltage; NEURON holds "
                     "what was computed with the states"
                 )
-            return Current(name, ion, "", _unheld(code))
+            return Current(name, ion, "", code.renamed(UNHELD))
         self._check_held(program, [conductance])
         code = program.code([conductance])
-        return Current(name, ion, reversal, _unheld(code), _slope(code))
+        return Current(name, ion, reversal, code.renamed(UNHELD), _slope(code))
 
     def _driven(self, whole: Formula, of: dict[str, Formula]) -> tuple[Formula | None, str]:
         """The conductance of a current g (v - e), and the name of e."""
@@ -503,17 +504,10 @@ def _copied_in_breakpoint(made: Mechanism) -> str | None:
 
 
 def _rename(made: Mechanism, old: str, new: str) -> None:
-    by = {old: f.name(new), old + NEXT: f.name(new + NEXT)}
-
-    def renamed(code: Code | None) -> Code | None:
-        if code is None:
-            return None
-        lines = [(new + NEXT if name == old + NEXT else name, f.replaced(each, by))
-                 for name, each in code.lines]  # fmt: skip
-        return Code(lines, [f.replaced(each, by) for each in code.results], code.inlined)
-
-    made.states = [new if state == old else state for state in made.states]
-    made.advance, made.start = renamed(made.advance), renamed(made.start)
+    by = {old: new, old + NEXT: new + NEXT}
+    made.states = [by.get(state, state) for state in made.states]
+    made.advance = made.advance and made.advance.renamed(by)
+    made.start = made.start and made.start.renamed(by)
 
 
 def _in_order(lines: Lines) -> Lines:
@@ -531,14 +525,6 @@ def _in_order(lines: Lines) -> Lines:
     return ordered
 
 
-def _unheld(code: Code) -> Code:
-    by = {HELD: f.name("v")}
-    return Code(
-        [(name, f.replaced(each, by)) for name, each in code.lines],
-        [f.replaced(each, by) for each in code.results], code.inlined,
-    )  # fmt: skip
-
-
 def _slope(code: Code) -> Code | None:
     """NEURON's difference quotient of a conductance that depends on the voltage."""
     moving = {"v"}
@@ -546,8 +532,8 @@ def _slope(code: Code) -> Code | None:
         if set(f.names_in(each)) & moving:
             moving.add(name)
     (g,) = code.results
-    held = any(HELD in f.names_in(each) for each in [*(e for _, e in code.lines), g])
     if not set(f.names_in(g)) & moving:
+        held = HELD in free(code, ())
         return Code([], [f.multiply(f.number(0.0), f.name("v"))]) if held else None
     by: dict[str, Formula] = {"v": f.name("v__moved")}
     by |= {name: f.name(f"{name}__moved") for name in moving - {"v"}}
@@ -555,4 +541,5 @@ def _slope(code: Code) -> Code | None:
     lines += [(f"{name}__moved", f.replaced(e, by)) for name, e in code.lines if name in moving]
     rise = f.subtract(f.replaced(g, by), g)
     inlined = code.inlined | {f"{name}__moved" for name in code.inlined}
-    return _unheld(Code(lines, [f.divide(rise, f.number(MOVED))], frozenset(inlined)))
+    slope = Code(lines, [f.divide(rise, f.number(MOVED))], frozenset(inlined))
+    return slope.renamed(UNHELD)

@@ -83,7 +83,7 @@ class _Writer:
 
         def visit(name: str) -> None:
             helper = self.module.helpers[name]
-            for each in [*(e for _, e in helper.code.lines), *helper.code.results]:
+            for each in helper.code.formulas:
                 for called in f.functions_in(each):
                     if called in self.module.helpers and called != name:
                         visit(called)
