@@ -200,8 +200,7 @@ def _operand(operator: ast.operator | None, operand: Formula, indent: int) -> st
     signs: dict[type, str] = {ast.Add: "+ ", ast.Sub: "- ", ast.Mult: "* ", ast.Div: "/ "}
     sign = "" if operator is None else signs[type(operator)]
     text = f.text(operand)
-    is_product = isinstance(operand, ast.BinOp) and isinstance(operand.op, (ast.Mult, ast.Div))
-    plain = is_product and not isinstance(operator, (ast.Mult, ast.Div))
+    plain = f.joins(operand, ast.Mult, ast.Div) and not isinstance(operator, (ast.Mult, ast.Div))
     fits = len(text) + indent + 4 <= WIDTH - 8
     if isinstance(operand, ast.BinOp) and fits and not plain:
         return f"{sign}({text})"

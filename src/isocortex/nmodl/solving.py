@@ -22,11 +22,10 @@ def gate_of(
     if state not in of:
         program.source.refuse(node, f"{state}' does not depend on {state}", "Use METHOD euler.")
     rate = f.negative(of[state])
-    if isinstance(rate, ast.BinOp) and isinstance(rate.op, ast.Div) and f.is_one(rate.left):
-        tau = rate.right
-        if isinstance(free, ast.BinOp) and isinstance(free.op, ast.Div):
-            if f.text(free.right) == f.text(tau):
-                return free.left, tau
+    tau = f.inverted(rate)
+    if tau is not None:
+        if f.joins(free, ast.Div) and f.text(free.right) == f.text(tau):
+            return free.left, tau
         return f.multiply(free, tau), tau
     return f.divide(free, rate), f.divide(f.ONE, rate)
 

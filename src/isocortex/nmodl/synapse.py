@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 
 from isocortex.mechanisms.point import Synapse
@@ -119,12 +120,8 @@ def _parts(
 ) -> list[tuple[Formula, dict[str, Formula]]]:
     """Sums of states that are driven by (v - e), by what e is."""
     states = list(declared.states)
-    whole = currents.now[name]
-    while isinstance(whole, f.ast.Name) and whole.id in dict(currents.lines):
-        whole = dict(currents.lines)[whole.id]
-    names = _summands(currents.lines, whole)
     found: list[tuple[Formula, dict[str, Formula]]] = []
-    for summand in names:
+    for summand in _summands(currents.lines, currents.now[name]):
         for state in states:
             summand = unfolded(currents.lines, summand, state)
         try:
@@ -143,9 +140,9 @@ def _parts(
 def _summands(lines: Lines, formula: Formula) -> list[Formula]:
     """The terms of a sum of currents, each written out as far as it is one."""
     of = dict(lines)
-    if isinstance(formula, f.ast.Name) and formula.id in of:
+    if isinstance(formula, ast.Name) and formula.id in of:
         return _summands(lines, of[formula.id])
-    if isinstance(formula, f.ast.BinOp) and isinstance(formula.op, f.ast.Add):
+    if f.joins(formula, ast.Add):
         return [*_summands(lines, formula.left), *_summands(lines, formula.right)]
     return [formula]
 
