@@ -350,25 +350,21 @@ class _Translator:
 
     def _one_by_one(self, step: Step, method: str) -> Code:
         """States that are advanced one after the other, each as the last has left the others."""
-        lines = list(step.lines)
+        after: dict[str, Formula] = {}
         for state, derivative, node in step.derivatives:
             derivative = unfolded(step.lines, derivative, state)
             if method == "euler":
                 rise = f.multiply(f.name("dt"), derivative)
-                lines.append((state + NEXT, f.add(f.name(state), rise)))
+                after[state] = f.add(f.name(state), rise)
                 continue
             inf, tau = gate_of(step, state, derivative, node)
             decay = f.call("exp", f.divide(f.negative(f.name("dt")), tau))
-            inf_name = inf
-            if not isinstance(inf, (ast.Name, ast.Constant)):
-                inf_name = step.line("target", inf)
-                lines.append((inf_name.id, inf))
-            away = f.subtract(f.name(state), inf_name)
-            lines.append((state + NEXT, f.add(inf_name, f.multiply(away, decay))))
-        known = {state for state, _, _ in step.derivatives}
-        new = [f.name(s + NEXT) if s in known else step.now.get(s, f.name(s))
+            target = step.named("target", inf)
+            away = f.subtract(f.name(state), target)
+            after[state] = f.add(target, f.multiply(away, decay))
+        new = [f.name(s + NEXT) if s in after else step.now.get(s, f.name(s))
                for s in self.made.states]  # fmt: skip
-        ordered = _in_order(lines)
+        ordered = _in_order([*step.lines, *((s + NEXT, each) for s, each in after.items())])
         return Code(needed(ordered, new), new, frozenset(step.inlined))
 
     def _start(self, initial: Initial) -> Code:
