@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from isocortex.mechanisms.point import Synapse
@@ -25,7 +26,7 @@ class PointProcess:
 
     module: Module
     code: Code
-    notes: list[str]
+    notes: Sequence[str] = ()
 
     @property
     def declared(self) -> Declared:
@@ -94,7 +95,7 @@ def synapse(declared: Declared) -> PointProcess:
     if used:
         source.refuse(block, f"synapses cannot depend on {', '.join(sorted(used))}")
     check_words(declared, Synapse, module.parameters)
-    return PointProcess(module, code, [])
+    return PointProcess(module, code)
 
 
 def _conductances(
@@ -105,13 +106,13 @@ def _conductances(
     for name in declared.nonspecific:
         if name not in currents.now:
             declared.source.refuse(declared.breakpoint, f"{name} is not assigned in BREAKPOINT")
-        for parts in _parts(declared, currents, name):
+        for reversal, parts in _parts(declared, currents, name):
             terms = []
-            for state, conductance in parts[1].items():
+            for state, conductance in parts.items():
                 tau = _decay(step, state)
                 jump = f.multiply(_jump(declared, received, state), conductance)
                 terms.append((tau, jump))
-            found.append(_pair(declared, name, parts[0], terms))
+            found.append(_pair(declared, name, reversal, terms))
     return found
 
 

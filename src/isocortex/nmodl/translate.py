@@ -141,20 +141,20 @@ class Initial(Program):
                 self.now[state] = f.name(begin)
         if "cai" in module.declared.written:
             self.now["cai"] = f.number(CAI)
-        self.solves: list[Node] = []
+        self.solved: Node | None = None  # its SOLVE statement
         self.before: dict[str, Formula] = {}  # what all is where equations are solved
         if module.declared.initial is not None:
             self.run(module.declared.initial.statement_block)
 
     def solve(self, statement: Node) -> None:
-        if self.solves:
+        if self.solved is not None:
             self.refuse(statement, "INITIAL with two SOLVEs cannot be translated")
-        self.solves.append(statement)
+        self.solved = statement
         self.before = dict(self.now)
         self.now |= {state: f.name(state) for state in self.module.declared.states}
 
     def assign(self, variable: str, formula: Formula) -> None:
-        if self.solves and self._key(variable) in self.module.declared.states:
+        if self.solved is not None and self._key(variable) in self.module.declared.states:
             self.refuse(None, f"{variable} is assigned after it was solved for")
         super().assign(variable, formula)
 
@@ -369,21 +369,21 @@ class _Translator:
 
     def _start(self, initial: Initial) -> Code:
         """States at the first voltage."""
-        results = [initial.now[state] for state in self.made.states]
-        for solve in initial.solves:
-            name = name_of(solve.block_name)
-            block = self.declared.solved.get(name)
-            if block is not None and kind_of(block) == "LinearBlock":
-                self.made.start_solves = True
-                return linear_system(initial, block, self.made.states)
-            if block is not None and solve.steadystate is not None:
-                known = {k: v for k, v in initial.before.items() if k not in self.made.states}
-                program = Program(self.module, known)
-                program.lines = list(initial.lines)
-                Reactions(program).run(block.statement_block)
-                return implicit_step(program, self.made.states, "1e9", initial.before)
-            self.source.refuse(solve, f"{name} cannot be solved here")
-        return initial.code(results)
+        solve = initial.solved
+        if solve is None:
+            return initial.code([initial.now[state] for state in self.made.states])
+        name = name_of(solve.block_name)
+        block = self.declared.solved.get(name)
+        if block is not None and kind_of(block) == "LinearBlock":
+            self.made.start_solves = True
+            return linear_system(initial, block, self.made.states)
+        if block is not None and solve.steadystate is not None:
+            known = {k: v for k, v in initial.before.items() if k not in self.made.states}
+            program = Program(self.module, known)
+            program.lines = list(initial.lines)
+            Reactions(program).run(block.statement_block)
+            return implicit_step(program, self.made.states, "1e9", initial.before)
+        self.source.refuse(solve, f"{name} cannot be solved here")
 
     def _begin_steady(self, start: Code) -> bool:
         for state, result in zip(self.made.states, start.results, strict=True):
