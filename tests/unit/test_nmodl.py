@@ -233,6 +233,7 @@ def test_a_synapse_is_exponentials_behind_a_block(load, tmp_path):
         ("C' = -C/ta", "C' = -C/(ta*exp(v/30))", r".*the time constant of C follows the voltage"),
         ("C' = -C/ta", "C' = (0.1 - C)/ta", r"line \d+: C does not decay to 0"),
         ("B = B + weight*factor*ratio", "B = B + weight*factor", r".*nor the difference of two"),
+        ("i = g*(v - e) + ia", "i = B*(v - e) - A*(v - mg)", r".*of what e and mg drive"),
         ("cnexp", "sparse", r"line \d+: only METHOD cnexp"),
         ("NONSPECIFIC_CURRENT i", "NONSPECIFIC_CURRENT i USEION ca WRITE ica", r".*CURRENTs alone"),
     ],

@@ -131,10 +131,15 @@ def _parts(
             declared.source.refuse(declared.breakpoint, f"{name} is not linear in its states")
         if not f.is_zero(rest) or not of:
             declared.source.refuse(declared.breakpoint, f"{name} has a part without a state")
-        parts: dict[str, Formula] = {}
-        for state, factor in of.items():
-            reversal, parts[state] = _driven(declared, currents, name, factor)
-        found.append((reversal, parts))
+        driven = {state: _driven(declared, currents, name, factor) for state, factor in of.items()}
+        reversal, *others = dict.fromkeys(reversal for reversal, _ in driven.values())
+        if others:
+            declared.source.refuse(
+                declared.breakpoint,
+                f"{name} is a difference of what {reversal} and {others[0]} drive",
+            )
+        parts = {state: conductance for state, (_, conductance) in driven.items()}
+        found.append((f.name(reversal), parts))
     return found
 
 
@@ -150,14 +155,14 @@ def _summands(lines: Lines, formula: Formula) -> list[Formula]:
 
 def _driven(
     declared: Declared, currents: Currents, current: str, factor: Formula
-) -> tuple[Formula, Formula]:
-    """The reversal potential and the conductance of a factor with (v - e) in it."""
+) -> tuple[str, Formula]:
+    """The name of the reversal potential and the conductance of a factor with (v - e) in it."""
     module = currents.module
     for name in [*module.parameters, *module.fixed]:
         for sign in (factor, f.negative(factor)):
             rest = f.without_factor(sign, f"v - {name}")
             if rest is not None:
-                return f.name(name), rest if sign is factor else f.negative(rest)
+                return name, rest if sign is factor else f.negative(rest)
     declared.source.refuse(declared.breakpoint, f"{current} is no conductance times (v - e)")
 
 
