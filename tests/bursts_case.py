@@ -1,14 +1,13 @@
 """Cells that act on each other and virtual ones that burst, for BioNet and Isocortex."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 from bionet_case import bionet_case, two_models
+from neuron_cell import nrnivmodl
 
 from isocortex.sonata.write import write_nodes, write_types
 
@@ -24,9 +23,7 @@ def compile_mods(folder, texts):
     files = {file.name: file.read_text() for file in (channels / "modfiles").glob("*.mod")}
     for name, text in (files | {f"{name}.mod": text for name, text in texts.items()}).items():
         (folder / "modfiles" / name).write_text(text)
-    tool = Path(sys.executable).parent / "nrnivmodl"
-    done = subprocess.run([tool, "modfiles"], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    nrnivmodl(folder)
 
 
 def write_edge_types(folder, values):

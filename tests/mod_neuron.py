@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from neuron_cell import nrnivmodl
 from neurons import tree, wire
 
 from isocortex.cells.compiled import MechanismTable
@@ -67,10 +68,7 @@ def compile_files(folder: Path, mods: list[Path]) -> Path:
     (folder / "modfiles").mkdir(parents=True)
     for mod in mods:
         shutil.copy(mod, folder / "modfiles")
-    tool = Path(sys.executable).parent / "nrnivmodl"
-    done = subprocess.run([tool, "modfiles"], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return folder
+    return nrnivmodl(folder)
 
 
 def in_neuron(folder: Path, **given) -> dict[str, np.ndarray]:

@@ -42,15 +42,21 @@ print(json.dumps({"spikes": list(spikes), "v": list(v)}))
 """
 
 
+def nrnivmodl(folder: Path) -> Path:
+    """Let NEURON find the mechanisms of a folder's ``modfiles`` in the folder."""
+    tool = Path(sys.executable).parent / "nrnivmodl"
+    done = subprocess.run([tool, "modfiles"], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
 def compile_channels(folder: Path) -> Path:
     """Let NEURON find BMTK's channels in a folder."""
     import bmtk
 
     package = Path(bmtk.__file__).parent / "utils" / "scripts" / "bionet"
     shutil.copytree(package / "mechanisms" / "modfiles", folder / "modfiles")
-    tool = Path(sys.executable).parent / "nrnivmodl"
-    subprocess.run([tool, "modfiles"], cwd=folder, check=True, capture_output=True)
-    return folder
+    return nrnivmodl(folder)
 
 
 def original_files(cell_id: str) -> list[Path]:

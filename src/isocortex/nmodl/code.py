@@ -36,6 +36,17 @@ class Code(NamedTuple):
     results: list[Formula]
     inlined: frozenset[str] = frozenset()
 
+    @property
+    def formulas(self) -> list[Formula]:
+        """Of the lines, then of the results."""
+        return [*(formula for _, formula in self.lines), *self.results]
+
+    def renamed(self, by: Mapping[str, str]) -> Code:
+        """The same with other names in the place of some, of lines too."""
+        formulas = {old: f.name(new) for old, new in by.items()}
+        lines = [(by.get(name, name), f.replaced(each, formulas)) for name, each in self.lines]
+        return Code(lines, [f.replaced(each, formulas) for each in self.results], self.inlined)
+
 
 def needed(lines: Lines, results: list[Formula]) -> Lines:
     """The lines that some results need, in order."""
@@ -69,7 +80,7 @@ def _all_names(of: dict[str, Formula], name: str) -> set[str]:
 def free(code: Code, fixed: Collection[str]) -> set[str]:
     """Names that a function must be given."""
     made = {name for name, _ in code.lines}
-    used = {n for each in [*(e for _, e in code.lines), *code.results] for n in f.names_in(each)}
+    used = {n for each in code.formulas for n in f.names_in(each)}
     return used - made - set(fixed)
 
 
@@ -189,8 +200,7 @@ def _operand(operator: ast.operator | None, operand: Formula, indent: int) -> st
     signs: dict[type, str] = {ast.Add: "+ ", ast.Sub: "- ", ast.Mult: "* ", ast.Div: "/ "}
     sign = "" if operator is None else signs[type(operator)]
     text = f.text(operand)
-    is_product = isinstance(operand, ast.BinOp) and isinstance(operand.op, (ast.Mult, ast.Div))
-    plain = is_product and not isinstance(operator, (ast.Mult, ast.Div))
+    plain = f.joins(operand, ast.Mult, ast.Div) and not isinstance(operator, (ast.Mult, ast.Div))
     fits = len(text) + indent + 4 <= WIDTH - 8
     if isinstance(operand, ast.BinOp) and fits and not plain:
         return f"{sign}({text})"

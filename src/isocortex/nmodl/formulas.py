@@ -10,6 +10,7 @@ import ast
 import math
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
+from typing import TypeGuard
 
 Formula = ast.expr
 
@@ -46,8 +47,9 @@ def is_one(formula: Formula) -> bool:
     return isinstance(formula, ast.Constant) and formula.value == 1.0
 
 
-def _is(formula: Formula, operator: type[ast.operator]) -> bool:
-    return isinstance(formula, ast.BinOp) and isinstance(formula.op, operator)
+def joins(formula: Formula, *operators: type[ast.operator]) -> TypeGuard[ast.BinOp]:
+    """Whether it is two formulas with one of these operators between them."""
+    return isinstance(formula, ast.BinOp) and isinstance(formula.op, operators)
 
 
 def negative(a: Formula) -> Formula:
@@ -57,7 +59,7 @@ def negative(a: Formula) -> Formula:
     positive = _positive_part(a)
     if positive is not None:
         return positive
-    if isinstance(a, ast.BinOp) and isinstance(a.op, ast.Sub):
+    if joins(a, ast.Sub):
         return ast.BinOp(a.right, ast.Sub(), a.left)
     return ast.UnaryOp(ast.USub(), a)
 
@@ -66,10 +68,15 @@ def _positive_part(a: Formula) -> Formula | None:
     """``b`` where ``a`` is -b, as a sign before it or before the first of its factors."""
     if isinstance(a, ast.UnaryOp) and isinstance(a.op, ast.USub):
         return a.operand
-    if isinstance(a, ast.BinOp) and isinstance(a.op, (ast.Mult, ast.Div)):
+    if joins(a, ast.Mult, ast.Div):
         left = _positive_part(a.left)
         return None if left is None else ast.BinOp(left, a.op, a.right)
     return None
+
+
+def inverted(a: Formula) -> Formula | None:
+    """``b`` where ``a`` is 1 / b."""
+    return a.right if joins(a, ast.Div) and is_one(a.left) else None
 
 
 def add(a: Formula, b: Formula) -> Formula:
@@ -105,8 +112,9 @@ def multiply(a: Formula, b: Formula) -> Formula:
     of_b = _positive_part(b)
     if of_b is not None:
         return negative(multiply(a, of_b))
-    if isinstance(b, ast.BinOp) and isinstance(b.op, ast.Div) and is_one(b.left):
-        return divide(a, b.right)
+    below = inverted(b)
+    if below is not None:
+        return divide(a, below)
     return ast.BinOp(a, ast.Mult(), b)
 
 
@@ -114,8 +122,9 @@ def divide(a: Formula, b: Formula) -> Formula:
     """a / b"""
     if is_zero(a) or is_one(b):
         return a
-    if isinstance(b, ast.BinOp) and isinstance(b.op, ast.Div) and is_one(b.left):
-        return multiply(a, b.right)
+    below = inverted(b)
+    if below is not None:
+        return multiply(a, below)
     return ast.BinOp(a, ast.Div(), b)
 
 
@@ -229,15 +238,13 @@ def without_factor(formula: Formula, factor: str) -> Formula | None:
     if isinstance(formula, ast.UnaryOp) and isinstance(formula.op, ast.USub):
         rest = without_factor(formula.operand, factor)
         return None if rest is None else negative(rest)
-    if _is(formula, ast.Mult):
-        assert isinstance(formula, ast.BinOp)
+    if joins(formula, ast.Mult):
         rest = without_factor(formula.right, factor)
         if rest is not None:
             return multiply(formula.left, rest)
         rest = without_factor(formula.left, factor)
         return None if rest is None else multiply(rest, formula.right)
-    if _is(formula, ast.Div):
-        assert isinstance(formula, ast.BinOp)
+    if joins(formula, ast.Div):
         rest = without_factor(formula.left, factor)
         return None if rest is None else divide(rest, formula.right)
     return None

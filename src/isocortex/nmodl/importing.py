@@ -46,7 +46,7 @@ def translated(path: Path) -> Mechanism | PointProcess:
     if declared.kind == "POINT_PROCESS":
         return synapse(declared)
     what = declared.kind or "a mechanism without a SUFFIX"
-    source.refuse(next(source.blocks("NeuronBlock")), f"{what} cannot be translated")
+    source.refuse(next(source.blocks("NeuronBlock"), None), f"{what} cannot be translated")
 
 
 def import_mod(
@@ -88,8 +88,7 @@ def python_of(mod: Path) -> Path:
     digest = hashlib.sha256(mod.name.encode() + content)
     for included in _included(mod, content):
         digest.update(included)
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.read_bytes())
+    digest.update(_translator())
     path = cache_folder() / "mechanisms" / f"{mod.stem}_{digest.hexdigest()[:16]}.py"
     if not path.exists():
         text = python_file(translated(mod))
@@ -98,6 +97,12 @@ def python_of(mod: Path) -> Path:
         draft.write_text(text, "utf-8")
         draft.replace(path)
     return path
+
+
+@cache
+def _translator() -> bytes:
+    """The text of this package: what mod files become follows from it too."""
+    return b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.glob("*.py")))
 
 
 def _included(mod: Path, content: bytes, depth: int = 8) -> Iterator[bytes]:

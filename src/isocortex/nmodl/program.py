@@ -147,6 +147,11 @@ class Expressions:
             self.inlined.add(line)
         return f.name(line)
 
+    def named(self, variable: str, formula: Formula) -> Formula:
+        """The formula by a name of its own, if it is not one already, or a number."""
+        plain = isinstance(formula, (ast.Name, ast.Constant))
+        return formula if plain else self.line(variable, formula)
+
     @property
     def fixed(self) -> dict[str, float]:
         """Numbers of the file, by the names that formulas have for them."""
@@ -365,7 +370,7 @@ class Program(Expressions):
                 self.refuse(statement, "second derivatives cannot be translated")
             self.derivatives.append((state, self.formula(equation.rhs), statement))
             self.derived(state, self.derivatives[-1][1], statement)
-        elif kind == "BinaryExpression" and str(expression.op) == "=":
+        elif is_assignment(expression):
             if kind_of(expression.lhs.name) != "Name":
                 self.refuse(statement, f"{self.source.written(expression.lhs)} is an array")
             self.assign(name_of(expression.lhs), self.formula(expression.rhs))
@@ -380,9 +385,7 @@ class Program(Expressions):
 
     def assign(self, variable: str, formula: Formula) -> None:
         """The variable is this formula from here on."""
-        key = self._key(variable)
-        plain = isinstance(formula, (ast.Name, ast.Constant))
-        self.now[key] = formula if plain else self.line(variable, formula)
+        self.now[self._key(variable)] = self.named(variable, formula)
 
     def _local(self, variable: str) -> None:
         self._locals[-1][variable] = f"{variable}@{self._number()}"
@@ -483,13 +486,19 @@ def statements_in(declared: Declared, block: Node) -> Iterator[Node]:
                 pending += [each.statement_block for each in (statement, *statement.elseifs)]
                 if statement.elses is not None:
                     pending.append(statement.elses.statement_block)
-            expression = getattr(statement, "expression", None)
-            inner = getattr(expression, "expression", expression)
-            if inner is not None and kind_of(inner) == "FunctionCall":
-                procedure = declared.procedures.get(name_of(inner.name))
-                if procedure is not None and name_of(inner.name) not in seen:
-                    seen.add(name_of(inner.name))
-                    pending.append(procedure.statement_block)
+            procedure = called_by(declared, statement)
+            if procedure is not None and name_of(procedure.name) not in seen:
+                seen.add(name_of(procedure.name))
+                pending.append(procedure.statement_block)
+
+
+def called_by(declared: Declared, statement: Node) -> Node | None:
+    """The procedure that a statement calls."""
+    expression = getattr(statement, "expression", None)
+    inner = getattr(expression, "expression", expression)
+    if inner is None or kind_of(inner) != "FunctionCall":
+        return None
+    return declared.procedures.get(name_of(inner.name))
 
 
 def assigned_in(declared: Declared, block: Node) -> set[str]:
@@ -498,16 +507,18 @@ def assigned_in(declared: Declared, block: Node) -> set[str]:
     for statement in statements_in(declared, block):
         if kind_of(statement) == "LocalListStatement":
             local |= {name_of(each.name) for each in statement.variables}
+        procedure = called_by(declared, statement)
+        if procedure is not None:
+            local |= {name_of(each.name) for each in procedure.parameters}
         expression = getattr(statement, "expression", None)
-        if expression is None:
-            continue
-        if kind_of(expression) == "BinaryExpression" and str(expression.op) == "=":
+        if expression is not None and is_assignment(expression):
             assigned.add(name_of(expression.lhs))
-        inner = getattr(expression, "expression", expression)
-        if kind_of(inner) == "FunctionCall":
-            procedure = declared.procedures.get(name_of(inner.name))
-            local |= {name_of(each.name) for each in procedure.parameters} if procedure else set()
     return assigned - local
+
+
+def is_assignment(expression: Node) -> bool:
+    """Whether it assigns to a variable."""
+    return kind_of(expression) == "BinaryExpression" and str(expression.op) == "="
 
 
 def is_solve(statement: Node) -> bool:

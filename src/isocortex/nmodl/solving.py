@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from isocortex.nmodl import formulas as f
-from isocortex.nmodl.code import Code, Lines, needed, unfolded
+from isocortex.nmodl.code import Code, unfolded
 from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.program import Program
 from isocortex.nmodl.source import Node, kind_of, name_of
@@ -22,11 +22,10 @@ def gate_of(
     if state not in of:
         program.source.refuse(node, f"{state}' does not depend on {state}", "Use METHOD euler.")
     rate = f.negative(of[state])
-    if isinstance(rate, ast.BinOp) and isinstance(rate.op, ast.Div) and f.is_one(rate.left):
-        tau = rate.right
-        if isinstance(free, ast.BinOp) and isinstance(free.op, ast.Div):
-            if f.text(free.right) == f.text(tau):
-                return free.left, tau
+    tau = f.inverted(rate)
+    if tau is not None:
+        if f.joins(free, ast.Div) and f.text(free.right) == f.text(tau):
+            return free.left, tau
         return f.multiply(free, tau), tau
     return f.divide(free, rate), f.divide(f.ONE, rate)
 
@@ -44,6 +43,7 @@ class Reactions:
         """Carry the block out; the program has the derivatives afterwards."""
         for statement in block.statements:
             kind = kind_of(statement)
+            self.program._at = statement
             if kind == "ReactionStatement":
                 self._reaction(statement)
             elif kind == "Conserve":
@@ -119,8 +119,8 @@ def implicit_step(
     begin : the states before it; None for their names.
     """
     length = f.name(dt) if dt.isidentifier() else f.number(float(dt))
-    rows: list[dict[str, Formula]] = []
-    right: list[Formula] = []
+    system: dict[str, dict[str, Formula]] = {}
+    sums: dict[str, Formula] = {}
     derivative = {state: (formula, node) for state, formula, node in program.derivatives}
     for state in states:
         old = f.name(state) if begin is None else begin[state]
@@ -136,12 +136,11 @@ def implicit_step(
             for each, rate in of.items():
                 row[each] = f.subtract(row.get(each, f.ZERO), f.multiply(length, rate))
             old = f.add(old, f.multiply(length, free))
-        rows.append(row)
-        right.append(old)
+        system[state], sums[state] = row, old
     for of, total in program.conserved:
-        last = max(states.index(state) for state in of)
-        rows[last], right[last] = dict(of), total
-    return eliminated(program, states, rows, right)
+        last = max(of, key=states.index)
+        system[last], sums[last] = of, total
+    return eliminated(program, states, system, sums)
 
 
 def linear_system(program: Program, block: Node, states: list[str]) -> Code:
@@ -172,54 +171,45 @@ def _of_states(program: Program, node: Node, states: list[str]) -> Formula:
 
 
 def eliminated(
-    program: Program, states: list[str], rows: list[dict[str, Formula]], right: list[Formula]
-) -> Code:
+    program: Program, states: list[str], system: dict[str, dict[str, Formula]],
+    sums: dict[str, Formula],
+) -> Code:  # fmt: skip
     """Solve a linear system by elimination without pivots, sparsest rows first.
 
     The lines name the factors, pivots and sums that it comes to.
+
+    Parameters
+    ----------
+    system : of the row of every state, its factors of states that are not 0; used up.
+    sums : what these come to.
     """
-    lines: Lines = list(program.lines)
-    at = dict(zip(states, range(len(states)), strict=True))
-    system = {s: dict(rows[k]) for s, k in at.items()}
-    sums = {s: right[k] for s, k in at.items()}
     dense = {s for s in states if len(system[s]) == len(states) > 2}
-
-    def keep(name: str, formula: Formula) -> Formula:
-        if isinstance(formula, (ast.Name, ast.Constant)):
-            return formula
-        program.module.count += 1
-        line = f"{name}__{program.module.count}"
-        lines.append((line, formula))
-        return f.name(line)
-
-    order, left = [], list(states)
+    inverse: dict[str, Formula] = {}  # of pivots, in the order in which they are taken
+    left = list(states)
     while left:
         open_ = [s for s in left if s not in dense] or left
         pivot = min(open_, key=lambda s: (_fill(system, s, left), states.index(s)))
         left.remove(pivot)
-        order.append(pivot)
         row = system[pivot]
-        inverse = keep(f"w_{pivot}", f.divide(f.ONE, row[pivot]))
+        inverse[pivot] = program.named(f"w_{pivot}", f.divide(f.ONE, row[pivot]))
         for each in left:
             if pivot not in system[each]:
                 continue
-            factor = keep("f", f.multiply(system[each].pop(pivot), inverse))
+            factor = program.named("f", f.multiply(system[each].pop(pivot), inverse[pivot]))
             for column in [c for c in row if c in left]:
                 taken = f.multiply(factor, row[column])
                 new = f.subtract(system[each].get(column, f.ZERO), taken)
-                system[each][column] = keep(f"{each}_{column}", new)
+                system[each][column] = program.named(f"{each}_{column}", new)
             if not f.is_zero(sums[pivot]):
                 new = f.subtract(sums[each], f.multiply(factor, sums[pivot]))
-                sums[each] = keep(f"r_{each}", new)
-        row["w"] = inverse
+                sums[each] = program.named(f"r_{each}", new)
     solved: dict[str, Formula] = {}
-    for pivot in reversed(order):
+    for pivot in reversed(inverse):
         row, total = system[pivot], sums[pivot]
         for column in [c for c in states if c in row and c in solved]:
             total = f.subtract(total, f.multiply(row[column], solved[column]))
-        solved[pivot] = keep(f"{pivot}__next", f.multiply(total, row["w"]))
-    results = [solved[state] for state in states]
-    return Code(needed(lines, results), results, frozenset(program.inlined))
+        solved[pivot] = program.named(f"{pivot}__next", f.multiply(total, inverse[pivot]))
+    return program.code([solved[state] for state in states])
 
 
 def _fill(system: dict[str, dict[str, Formula]], pivot: str, left: list[str]) -> int:

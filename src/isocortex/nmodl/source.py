@@ -79,15 +79,15 @@ class Source:
         return None
 
     def refuse(
-        self, node: Node, what: str, fix: str = "", *, within: Node | None = None
+        self, node: Node | None, what: str, fix: str = "", *, within: Node | None = None
     ) -> NoReturn:
-        """Say that a part of the file cannot be translated.
+        """Say that a part of the file, or all of it, cannot be translated.
 
         Raises
         ------
         ModelError : with the line.
         """
-        line = self.line(node, within)
+        line = None if node is None else self.line(node, within)
         raise ModelError(
             what, file=self.path, field=f"line {line}" if line else None,
             fix=fix or "Write the mechanism in Python (docs/cells.md).",

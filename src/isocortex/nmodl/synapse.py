@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from isocortex.mechanisms.point import Synapse
@@ -12,7 +14,7 @@ from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.program import Module, assigned_in
 from isocortex.nmodl.solving import gate_of
 from isocortex.nmodl.source import kind_of, name_of
-from isocortex.nmodl.translate import Currents, Held, Initial, Step, check_words, solves_of
+from isocortex.nmodl.translate import Currents, Initial, Step, check_words, solves_of, steps
 
 #: The weight of an event, among names of mod files.
 WEIGHT = "weight__"
@@ -24,7 +26,7 @@ class PointProcess:
 
     module: Module
     code: Code
-    notes: list[str]
+    notes: Sequence[str] = ()
 
     @property
     def declared(self) -> Declared:
@@ -42,7 +44,7 @@ class _Receive(Step):
     """NET_RECEIVE."""
 
     def __init__(self, step: Step, weight: str) -> None:
-        super().__init__(step.module, step.initial, step.breakpoint | step.own)
+        super().__init__(step.initial, step.breakpoint | step.own)
         self.now[weight] = f.name(WEIGHT)
 
 
@@ -66,25 +68,19 @@ def synapse(declared: Declared) -> PointProcess:
     if declared.ions or len(declared.nonspecific) == 0:
         source.refuse(neuron, "a synapse has NONSPECIFIC_CURRENTs alone")
     initial = Initial(module)
-    if declared.initial is not None:
-        initial.run(declared.initial.statement_block)
     for state, node in declared.states.items():
         if f.value_of(initial.now[state], module.fixed) != 0.0:
             source.refuse(node, f"{state} does not begin at 0")
     block = declared.breakpoint
-    of_breakpoint = assigned_in(declared, block.statement_block)
-    for state in sorted(set(declared.states) & of_breakpoint):
-        source.refuse(block, f"the state {state} is assigned in BREAKPOINT")
-    step, held = Step(module, initial, of_breakpoint), Held(module, initial, of_breakpoint)
+    step, held = steps(initial)
     for solve in solves_of(declared):
         solved = declared.solved.get(name_of(solve.block_name))
         method = solve.method and name_of(solve.method)
         if solved is None or kind_of(solved) != "DerivativeBlock" or method != "cnexp":
             source.refuse(solve, "only METHOD cnexp can be translated in a synapse")
         for program in (step, held):
-            program.own |= assigned_in(declared, solved.statement_block) - set(declared.states)
-            program.run(solved.statement_block)
-    currents = Currents(held, of_breakpoint)
+            program.advance(solved)
+    currents = Currents(held)
     currents.run(block.statement_block)
     received = _Receive(step, arguments[0])
     received.run(declared.received.statement_block)
@@ -99,7 +95,7 @@ def synapse(declared: Declared) -> PointProcess:
     if used:
         source.refuse(block, f"synapses cannot depend on {', '.join(sorted(used))}")
     check_words(declared, Synapse, module.parameters)
-    return PointProcess(module, code, [])
+    return PointProcess(module, code)
 
 
 def _conductances(
@@ -110,13 +106,13 @@ def _conductances(
     for name in declared.nonspecific:
         if name not in currents.now:
             declared.source.refuse(declared.breakpoint, f"{name} is not assigned in BREAKPOINT")
-        for parts in _parts(declared, currents, name):
+        for reversal, parts in _parts(declared, currents, name):
             terms = []
-            for state, conductance in parts[1].items():
+            for state, conductance in parts.items():
                 tau = _decay(step, state)
                 jump = f.multiply(_jump(declared, received, state), conductance)
                 terms.append((tau, jump))
-            found.append(_pair(declared, name, parts[0], terms))
+            found.append(_pair(declared, name, reversal, terms))
     return found
 
 
@@ -125,12 +121,8 @@ def _parts(
 ) -> list[tuple[Formula, dict[str, Formula]]]:
     """Sums of states that are driven by (v - e), by what e is."""
     states = list(declared.states)
-    whole = currents.now[name]
-    while isinstance(whole, f.ast.Name) and whole.id in dict(currents.lines):
-        whole = dict(currents.lines)[whole.id]
-    names = _summands(currents.lines, whole)
     found: list[tuple[Formula, dict[str, Formula]]] = []
-    for summand in names:
+    for summand in _summands(currents.lines, currents.now[name]):
         for state in states:
             summand = unfolded(currents.lines, summand, state)
         try:
@@ -139,33 +131,38 @@ def _parts(
             declared.source.refuse(declared.breakpoint, f"{name} is not linear in its states")
         if not f.is_zero(rest) or not of:
             declared.source.refuse(declared.breakpoint, f"{name} has a part without a state")
-        parts: dict[str, Formula] = {}
-        for state, factor in of.items():
-            reversal, parts[state] = _driven(declared, currents, name, factor)
-        found.append((reversal, parts))
+        driven = {state: _driven(declared, currents, name, factor) for state, factor in of.items()}
+        reversal, *others = dict.fromkeys(reversal for reversal, _ in driven.values())
+        if others:
+            declared.source.refuse(
+                declared.breakpoint,
+                f"{name} is a difference of what {reversal} and {others[0]} drive",
+            )
+        parts = {state: conductance for state, (_, conductance) in driven.items()}
+        found.append((f.name(reversal), parts))
     return found
 
 
 def _summands(lines: Lines, formula: Formula) -> list[Formula]:
     """The terms of a sum of currents, each written out as far as it is one."""
     of = dict(lines)
-    if isinstance(formula, f.ast.Name) and formula.id in of:
+    if isinstance(formula, ast.Name) and formula.id in of:
         return _summands(lines, of[formula.id])
-    if isinstance(formula, f.ast.BinOp) and isinstance(formula.op, f.ast.Add):
+    if f.joins(formula, ast.Add):
         return [*_summands(lines, formula.left), *_summands(lines, formula.right)]
     return [formula]
 
 
 def _driven(
     declared: Declared, currents: Currents, current: str, factor: Formula
-) -> tuple[Formula, Formula]:
-    """The reversal potential and the conductance of a factor with (v - e) in it."""
+) -> tuple[str, Formula]:
+    """The name of the reversal potential and the conductance of a factor with (v - e) in it."""
     module = currents.module
     for name in [*module.parameters, *module.fixed]:
         for sign in (factor, f.negative(factor)):
             rest = f.without_factor(sign, f"v - {name}")
             if rest is not None:
-                return f.name(name), rest if sign is factor else f.negative(rest)
+                return name, rest if sign is factor else f.negative(rest)
     declared.source.refuse(declared.breakpoint, f"{current} is no conductance times (v - e)")
 
 

@@ -19,6 +19,7 @@ from isocortex.nmodl.source import Node, kind_of, name_of
 FUNCTIONS = ("conductance", "conductance_slope", "advance", "steady_state", "conductances")
 #: The voltage that was held while states advanced, where a current is computed with what they left.
 HELD = "v__held"
+UNHELD = {HELD: "v"}
 #: How a state was before they advanced.
 BEFORE = "__before"
 #: A state once its own equation has been solved in this step.
@@ -130,7 +131,7 @@ def solves_of(declared: Declared) -> list[Node]:
 
 
 class Initial(Program):
-    """INITIAL, whose systems of equations are kept."""
+    """INITIAL carried out, its systems of equations kept."""
 
     def __init__(self, module: Module) -> None:
         super().__init__(module, dict.fromkeys(module.declared.states, f.ZERO))
@@ -140,18 +141,20 @@ class Initial(Program):
                 self.now[state] = f.name(begin)
         if "cai" in module.declared.written:
             self.now["cai"] = f.number(CAI)
-        self.solves: list[Node] = []
+        self.solved: Node | None = None  # its SOLVE statement
         self.before: dict[str, Formula] = {}  # what all is where equations are solved
+        if module.declared.initial is not None:
+            self.run(module.declared.initial.statement_block)
 
     def solve(self, statement: Node) -> None:
-        if self.solves:
+        if self.solved is not None:
             self.refuse(statement, "INITIAL with two SOLVEs cannot be translated")
-        self.solves.append(statement)
+        self.solved = statement
         self.before = dict(self.now)
         self.now |= {state: f.name(state) for state in self.module.declared.states}
 
     def assign(self, variable: str, formula: Formula) -> None:
-        if self.solves and self._key(variable) in self.module.declared.states:
+        if self.solved is not None and self._key(variable) in self.module.declared.states:
             self.refuse(None, f"{variable} is assigned after it was solved for")
         super().assign(variable, formula)
 
@@ -159,13 +162,22 @@ class Initial(Program):
 class Step(Program):
     """What advances the states: values from INITIAL are there if they are the same at all times."""
 
-    def __init__(self, module: Module, initial: Program, breakpoint: set[str]) -> None:
-        super().__init__(module)
+    def __init__(self, initial: Initial, breakpoint: set[str]) -> None:
+        super().__init__(initial.module)
         self.lines = list(initial.lines)
         self.inlined = set(initial.inlined)
         self.initial, self.breakpoint = initial, breakpoint
         self.own: set[str] = set()
         self.sequential = True
+
+    def advance(self, block: Node) -> None:
+        """Carry out a block that is solved."""
+        declared, inside = self.module.declared, block.statement_block
+        self.own |= assigned_in(declared, inside) - set(declared.states)
+        if kind_of(block) == "KineticBlock":
+            Reactions(self).run(inside)
+        else:
+            self.run(inside)
 
     def derived(self, state: str, derivative: Formula, statement: Node) -> None:
         if self.sequential:
@@ -208,8 +220,8 @@ class Held(Step):
 class Currents(Step):
     """BREAKPOINT but for its SOLVE."""
 
-    def __init__(self, held: Held, breakpoint: set[str]) -> None:
-        super().__init__(held.module, held.initial, breakpoint)
+    def __init__(self, held: Held) -> None:
+        super().__init__(held.initial, held.breakpoint)
         self.lines = list(held.lines)
         self.inlined = set(held.inlined)
         self.held = held
@@ -218,6 +230,21 @@ class Currents(Step):
         if variable in self.held.now:
             return self.held.now[variable]
         return super().unknown(variable, node)
+
+
+def steps(initial: Initial) -> tuple[Step, Held]:
+    """Both programs for what is solved.
+
+    Raises
+    ------
+    ModelError : BREAKPOINT assigns to a state.
+    """
+    declared = initial.module.declared
+    block: Node = declared.breakpoint
+    assigned = assigned_in(declared, block.statement_block)
+    for state in sorted(set(declared.states) & assigned):
+        declared.source.refuse(block, f"the state {state} is assigned in BREAKPOINT")
+    return Step(initial, assigned), Held(initial, assigned)
 
 
 class _Translator:
@@ -233,27 +260,15 @@ class _Translator:
     def mechanism(self) -> Mechanism:
         declared = self.declared
         initial = Initial(self.module)
-        if declared.initial is not None:
-            initial.run(declared.initial.statement_block)
-        of_breakpoint = assigned_in(declared, self.breakpoint.statement_block)
-        for state in set(declared.states) & of_breakpoint:
-            self.source.refuse(self.breakpoint, f"the state {state} is assigned in BREAKPOINT")
-        step = Step(self.module, initial, of_breakpoint)
-        held = Held(self.module, initial, of_breakpoint)
+        step, held = steps(initial)
         method = self._method()
         for program in (step, held):
             program.sequential = method == "cnexp"
             for solve in self.solves:
-                block = self._solved(solve)
-                program.own |= assigned_in(declared, block.statement_block)
-                program.own -= set(declared.states)
-                if kind_of(block) == "KineticBlock":
-                    Reactions(program).run(block.statement_block)
-                else:
-                    program.run(block.statement_block)
+                program.advance(self._solved(solve))
         self._solve(step, initial, method)
         make_pool(self.made, step)
-        currents = Currents(held, of_breakpoint)
+        currents = Currents(held)
         currents.run(self.breakpoint.statement_block)
         self._currents(currents)
         for name in self.module.parameters:
@@ -335,44 +350,40 @@ class _Translator:
 
     def _one_by_one(self, step: Step, method: str) -> Code:
         """States that are advanced one after the other, each as the last has left the others."""
-        lines = list(step.lines)
+        after: dict[str, Formula] = {}
         for state, derivative, node in step.derivatives:
             derivative = unfolded(step.lines, derivative, state)
             if method == "euler":
                 rise = f.multiply(f.name("dt"), derivative)
-                lines.append((state + NEXT, f.add(f.name(state), rise)))
+                after[state] = f.add(f.name(state), rise)
                 continue
             inf, tau = gate_of(step, state, derivative, node)
             decay = f.call("exp", f.divide(f.negative(f.name("dt")), tau))
-            inf_name = inf
-            if not isinstance(inf, (ast.Name, ast.Constant)):
-                inf_name = step.line("target", inf)
-                lines.append((inf_name.id, inf))
-            away = f.subtract(f.name(state), inf_name)
-            lines.append((state + NEXT, f.add(inf_name, f.multiply(away, decay))))
-        known = {state for state, _, _ in step.derivatives}
-        new = [f.name(s + NEXT) if s in known else step.now.get(s, f.name(s))
+            target = step.named("target", inf)
+            away = f.subtract(f.name(state), target)
+            after[state] = f.add(target, f.multiply(away, decay))
+        new = [f.name(s + NEXT) if s in after else step.now.get(s, f.name(s))
                for s in self.made.states]  # fmt: skip
-        ordered = _in_order(lines)
+        ordered = _in_order([*step.lines, *((s + NEXT, each) for s, each in after.items())])
         return Code(needed(ordered, new), new, frozenset(step.inlined))
 
     def _start(self, initial: Initial) -> Code:
         """States at the first voltage."""
-        results = [initial.now[state] for state in self.made.states]
-        for solve in initial.solves:
-            name = name_of(solve.block_name)
-            block = self.declared.solved.get(name)
-            if block is not None and kind_of(block) == "LinearBlock":
-                self.made.start_solves = True
-                return linear_system(initial, block, self.made.states)
-            if block is not None and solve.steadystate is not None:
-                known = {k: v for k, v in initial.before.items() if k not in self.made.states}
-                program = Program(self.module, known)
-                program.lines = list(initial.lines)
-                Reactions(program).run(block.statement_block)
-                return implicit_step(program, self.made.states, "1e9", initial.before)
-            self.source.refuse(solve, f"{name} cannot be solved here")
-        return initial.code(results)
+        solve = initial.solved
+        if solve is None:
+            return initial.code([initial.now[state] for state in self.made.states])
+        name = name_of(solve.block_name)
+        block = self.declared.solved.get(name)
+        if block is not None and kind_of(block) == "LinearBlock":
+            self.made.start_solves = True
+            return linear_system(initial, block, self.made.states)
+        if block is not None and solve.steadystate is not None:
+            known = {k: v for k, v in initial.before.items() if k not in self.made.states}
+            program = Program(self.module, known)
+            program.lines = list(initial.lines)
+            Reactions(program).run(block.statement_block)
+            return implicit_step(program, self.made.states, "1e9", initial.before)
+        self.source.refuse(solve, f"{name} cannot be solved here")
 
     def _begin_steady(self, start: Code) -> bool:
         for state, result in zip(self.made.states, start.results, strict=True):
@@ -410,10 +421,10 @@ class _Translator:
                     f"the slope of {name} is that of all that follows the voltage; NEURON holds "
                     "what was computed with the states"
                 )
-            return Current(name, ion, "", _unheld(code))
+            return Current(name, ion, "", code.renamed(UNHELD))
         self._check_held(program, [conductance])
         code = program.code([conductance])
-        return Current(name, ion, reversal, _unheld(code), _slope(code))
+        return Current(name, ion, reversal, code.renamed(UNHELD), _slope(code))
 
     def _driven(self, whole: Formula, of: dict[str, Formula]) -> tuple[Formula | None, str]:
         """The conductance of a current g (v - e), and the name of e."""
@@ -439,8 +450,7 @@ class _Translator:
                 )  # fmt: skip
 
     def _notes(self) -> None:
-        lookup = " ".join(self.source.text.split())
-        if "TABLE" in lookup and "FUNCTION_TABLE" not in lookup:
+        if "TABLE" in self.source.text and "FUNCTION_TABLE" not in self.source.text:
             self.made.notes.append(
                 "TABLEs are computed, not interpolated (in NEURON: usetable_"
                 f"{self.declared.name} = 0)"
@@ -490,17 +500,10 @@ def _copied_in_breakpoint(made: Mechanism) -> str | None:
 
 
 def _rename(made: Mechanism, old: str, new: str) -> None:
-    by = {old: f.name(new), old + NEXT: f.name(new + NEXT)}
-
-    def renamed(code: Code | None) -> Code | None:
-        if code is None:
-            return None
-        lines = [(new + NEXT if name == old + NEXT else name, f.replaced(each, by))
-                 for name, each in code.lines]  # fmt: skip
-        return Code(lines, [f.replaced(each, by) for each in code.results], code.inlined)
-
-    made.states = [new if state == old else state for state in made.states]
-    made.advance, made.start = renamed(made.advance), renamed(made.start)
+    by = {old: new, old + NEXT: new + NEXT}
+    made.states = [by.get(state, state) for state in made.states]
+    made.advance = made.advance and made.advance.renamed(by)
+    made.start = made.start and made.start.renamed(by)
 
 
 def _in_order(lines: Lines) -> Lines:
@@ -518,14 +521,6 @@ def _in_order(lines: Lines) -> Lines:
     return ordered
 
 
-def _unheld(code: Code) -> Code:
-    by = {HELD: f.name("v")}
-    return Code(
-        [(name, f.replaced(each, by)) for name, each in code.lines],
-        [f.replaced(each, by) for each in code.results], code.inlined,
-    )  # fmt: skip
-
-
 def _slope(code: Code) -> Code | None:
     """NEURON's difference quotient of a conductance that depends on the voltage."""
     moving = {"v"}
@@ -533,8 +528,8 @@ def _slope(code: Code) -> Code | None:
         if set(f.names_in(each)) & moving:
             moving.add(name)
     (g,) = code.results
-    held = any(HELD in f.names_in(each) for each in [*(e for _, e in code.lines), g])
     if not set(f.names_in(g)) & moving:
+        held = HELD in free(code, ())
         return Code([], [f.multiply(f.number(0.0), f.name("v"))]) if held else None
     by: dict[str, Formula] = {"v": f.name("v__moved")}
     by |= {name: f.name(f"{name}__moved") for name in moving - {"v"}}
@@ -542,4 +537,5 @@ def _slope(code: Code) -> Code | None:
     lines += [(f"{name}__moved", f.replaced(e, by)) for name, e in code.lines if name in moving]
     rise = f.subtract(f.replaced(g, by), g)
     inlined = code.inlined | {f"{name}__moved" for name in code.inlined}
-    return _unheld(Code(lines, [f.divide(rise, f.number(MOVED))], frozenset(inlined)))
+    slope = Code(lines, [f.divide(rise, f.number(MOVED))], frozenset(inlined))
+    return slope.renamed(UNHELD)

@@ -6,13 +6,12 @@ import re
 import textwrap
 from collections.abc import Sequence
 
+from isocortex.mechanisms.density import SURROUNDINGS
 from isocortex.nmodl import formulas as f
 from isocortex.nmodl.code import Q10, WIDTH, Code, body_text, free, plain
 from isocortex.nmodl.synapse import PointProcess
 from isocortex.nmodl.translate import Current, Mechanism
 
-#: What functions may ask for besides states and parameters.
-AROUND = ("v", "celsius", "dt", "cai", "ica", "ena", "ek", "eca")
 #: Units of mod files under the names that ours have.
 UNITS = {"mho/cm2": "S/cm2", "siemens/cm2": "S/cm2", "micron": "um", "milli/liter": "mM"}
 
@@ -83,7 +82,7 @@ class _Writer:
 
         def visit(name: str) -> None:
             helper = self.module.helpers[name]
-            for each in [*(e for _, e in helper.code.lines), *helper.code.results]:
+            for each in helper.code.formulas:
                 for called in f.functions_in(each):
                     if called in self.module.helpers and called != name:
                         visit(called)
@@ -208,7 +207,8 @@ class _Density(_Writer):
     ) -> str:  # fmt: skip
         body = body_text(code, self.module.own, self.made.states, as_tuple=as_tuple)
         given = free(code, self.module.fixed) - set(without)
-        order = [*AROUND[:1], *self.made.states, *AROUND[1:], *self.module.ordered, Q10]
+        around = [each for each in SURROUNDINGS if each not in ("v", "q10")]
+        order = ["v", *self.made.states, *around, *self.module.ordered, Q10]
         arguments = [plain(each) for each in dict.fromkeys(order) if each in given]
         head = f"def {name}({', '.join(arguments)}):"
         if len(head) > WIDTH - 4:
