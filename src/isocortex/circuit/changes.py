@@ -50,7 +50,7 @@ class Change:
         for item in fields(self):
             value = getattr(self, item.name)
             if item.type in ("float", "float | None") and value is not item.default:
-                self.require(_is_number(value), item.name, "a number")
+                self.require(is_number(value), item.name, "a number")
             if item.type in ("str", "str | None") and value is not item.default:
                 self.require(isinstance(value, str), item.name, "a text")
         self.require(math.isfinite(self.start) and self.start >= 0, "start", "0 ms or more")
@@ -184,7 +184,7 @@ class ChannelChange(Change):
         self.require(named, "mechanisms", "one or more names")
         for key in ("times", "to"):
             values = getattr(self, key).values()
-            right = all(_is_number(value) and math.isfinite(value) for value in values)
+            right = all(is_number(value) and math.isfinite(value) for value in values)
             self.require(right, key, "finite numbers by parameter")
         both = set(self.times) & set(self.to)
         self.require(not both, "to", "of other parameters than times")
@@ -435,7 +435,8 @@ TYPES: dict[str, type[Change]] = {
 }
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it is one, NaN and infinity among them; true and false are none."""
     return isinstance(value, Real) and not isinstance(value, bool)
 
 
