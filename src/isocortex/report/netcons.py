@@ -25,6 +25,7 @@ that drive them. A virtual node that no input drives makes none there, and none 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +249,7 @@ class ConnectionRecorder:
         found = Connected(simulation, network, population, cells)
         names = [name_of(k) for k in found.kinetics]
         keep = np.array([name.startswith(spec.connections or "") for name in names], bool)
-        _require(spec.variable, {name for name, kept in zip(names, keep, strict=True) if kept})
+        _require(spec.variable, set(compress(names, keep)))
         self.variable, of_it = _conductances_with(spec.variable, found)
         keep &= of_it
         self._whose = (population, cells, keep)
@@ -256,10 +257,8 @@ class ConnectionRecorder:
         #: where each synapse begins among these
         self.first = np.flatnonzero(np.diff(np.cumsum(found.part == 0)[keep], prepend=0))
         self.source, self.weight = found.source[keep], found.weight[keep]
-        self.delay, self.kinetics = found.delay[keep], [
-            k for k, kept in zip(found.kinetics, keep, strict=True) if kept
-        ]  # fmt: skip
-        self.unchanged = [k for k, kept in zip(found.unchanged, keep, strict=True) if kept]
+        self.delay, self.kinetics = found.delay[keep], list(compress(found.kinetics, keep))
+        self.unchanged = list(compress(found.unchanged, keep))
         cell, node, self.key = found.cell[keep], found.node[keep], found.key[keep]
         self.seed = simulation.seed
         self.dt, self.n_cells = sampling.dt, network.circuit_cells
@@ -329,7 +328,7 @@ class ConnectionRecorder:
         population, cells, keep = self._whose
         found = Connected(simulation, network, population, cells)
         self.weight = found.weight[keep]
-        self.kinetics = [k for k, kept in zip(found.kinetics, keep, strict=True) if kept]
+        self.kinetics = list(compress(found.kinetics, keep))
         releases = [k.release for k in self.kinetics if k.release is not None]
         now = numbers_of(releases)
         self._stand_at(self.terminals.state, self.terminals.numbers, now, self.step)
