@@ -191,6 +191,13 @@ def test_arms_that_begin_to_differ_after_the_end_are_told(tmp_path):
     assert status == 0 and "Arm late begins to differ when the runs have ended" in errors
 
 
+def test_late_is_what_differs_late_from_the_control():
+    """Whatever the two have in common, and however early."""
+    early, late = ex.lesion("VISp"), ex.lesion("MOs", start=100.0)
+    arms = {"control": [early], "both": [early, late], "other": [late]}
+    assert ex.Study(arms=arms, tstop=100.0, settle=5.0).late == ("both",)
+
+
 def test_a_file_that_is_no_toml_is_refused(tmp_path):
     (tmp_path / "a.toml").write_text("arms = [")
     with pytest.raises(InputError, match="not valid TOML"):

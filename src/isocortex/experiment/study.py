@@ -120,9 +120,8 @@ class Study:
     def late(self) -> tuple[str, ...]:
         """Arms that begin to differ when the runs have ended: they are the control again."""
         return tuple(
-            name for name in self.arms
-            if self.pieces(name) and all(p.start >= self.tstop for p in self.pieces(name))
-        )  # fmt: skip
+            name for name in self.arms if self.differs_from(name, self.control) >= self.tstop
+        )
 
     @property
     def branching(self) -> tuple[str, ...]:
