@@ -147,6 +147,8 @@ ARM = {"name": "a", "changes": [{"lose": {"node_set": "Pvalb", "share": 0.5}}]}
         ({"changes": [{"inputs": {"a": 3}}]}, "is not as in a configuration"),
         ({"changes": [{"other_model": {"node_set": "x", "model": 4}}]}, "model: must be a text"),
         ({"changes": [{"channel": {"node_set": "x", "mechanisms": 3, "gbar": 1}}]}, "more names"),
+        ({"changes": [{"other_model": {"node_set": "x", "node_type": 1.5}}]}, "type: must be a wh"),
+        ({"changes": [{"channel": {"node_set": "x", "mechanisms": "x", "to": 3}}]}, "to: must be"),
         ({"changes": {"lesion": {}}}, r"arms\[0\].changes: must be a list"),
         (
             {"changes": [{"lose": {"node_set": "x", "share": 1.5}}]},

@@ -7,11 +7,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from isocortex.circuit.changes import is_number
+from isocortex.circuit.changes import is_number, is_whole
 from isocortex.cortex.build import simulation_config
 from isocortex.cortex.head import TABLE, report_of_eeg
 from isocortex.cortex.recipe import Recipe
@@ -291,7 +290,7 @@ def _pieces_of(arms: Any) -> dict[str, tuple[Piece, ...]]:
 def _seeds_of(seeds: Any) -> tuple[int, ...]:
     """Seeds, each once, checked."""
     given = tuple(seeds) if isinstance(seeds, Iterable) else (None,)
-    if not all(isinstance(seed, Integral) and not isinstance(seed, bool) for seed in given):
+    if not all(map(is_whole, given)):
         _refuse("seeds", f"must be whole numbers, found {seeds!r}",
                 "Write range(1, 5) or [1, 2, 3, 4].")  # fmt: skip
     return tuple(dict.fromkeys(map(int, given)))
