@@ -37,14 +37,14 @@ class IsocortexError(Exception):
 
 
 @contextmanager
-def located(file: str | PathLike[str] | None, field: str) -> Iterator[None]:
+def located(file: str | PathLike[str] | None, field: str = "") -> Iterator[None]:
     """Add the place to errors raised inside by code that does not know it."""
     try:
         yield
     except IsocortexError as error:
         if error.file is not None:
             raise
-        inner = f"{field}.{error.field}" if error.field else field
+        inner = ".".join(part for part in (field, error.field) if part) or None
         raise type(error)(error.message, file=file, field=inner, fix=error.fix) from error
 
 

@@ -244,7 +244,7 @@ def test_impossible_tables_of_the_background(tmp_path, row, message):
     file.write_text(f"layer,class,model,synapses,nS\n4,IT,1,20,0.1\n{row}\n")
     with pytest.raises(InputError, match=f"line 3.*{message}") as error:
         load_drive(file)
-    assert error.value.file == file
+    assert error.value.file == file and error.value.fix == "Use 0 or more."
 
 
 def test_between_two_scales_the_background_lies_between(tmp_path):
@@ -286,7 +286,8 @@ def test_between_two_in_degrees_the_background_lies_between(tmp_path):
     number, weight = load_drive(file, 0.01, np.sqrt(0.1)).inputs[kind]
     assert number == 20 and number * weight == pytest.approx(amount, rel=1e-5)
     file.write_text("layer,class,model,in_degree,synapses,nS\n2/3,IT,1,1.5,40,0.8\n")
-    with pytest.raises(InputError, match="line 2, column in_degree: '1.5' is no share of the syn"):
+    said = "line 2, column in_degree: '1.5' is no share of the synapses. Use a number above 0, up"
+    with pytest.raises(InputError, match=said):
         load_drive(file)
 
 

@@ -147,6 +147,8 @@ ARM = {"name": "a", "changes": [{"lose": {"node_set": "Pvalb", "share": 0.5}}]}
         ({"changes": [{"inputs": {"a": 3}}]}, "is not as in a configuration"),
         ({"changes": [{"other_model": {"node_set": "x", "model": 4}}]}, "model: must be a text"),
         ({"changes": [{"channel": {"node_set": "x", "mechanisms": 3, "gbar": 1}}]}, "more names"),
+        ({"changes": [{"other_model": {"node_set": "x", "node_type": 1.5}}]}, "type: must be a wh"),
+        ({"changes": [{"channel": {"node_set": "x", "mechanisms": "x", "to": 3}}]}, "to: must be"),
         ({"changes": {"lesion": {}}}, r"arms\[0\].changes: must be a list"),
         (
             {"changes": [{"lose": {"node_set": "x", "share": 1.5}}]},
@@ -189,6 +191,13 @@ def test_arms_that_begin_to_differ_after_the_end_are_told(tmp_path):
     assert ex.read_study(file).late == ("late",)
     status, _, errors = isocortex("experiment", "show", file)
     assert status == 0 and "Arm late begins to differ when the runs have ended" in errors
+
+
+def test_late_is_what_differs_late_from_the_control():
+    """Whatever the two have in common, and however early."""
+    early, late = ex.lesion("VISp"), ex.lesion("MOs", start=100.0)
+    arms = {"control": [early], "both": [early, late], "other": [late]}
+    assert ex.Study(arms=arms, tstop=100.0, settle=5.0).late == ("both",)
 
 
 def test_a_file_that_is_no_toml_is_refused(tmp_path):

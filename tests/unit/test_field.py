@@ -130,7 +130,7 @@ def test_an_index_beyond_the_enumeration_is_an_error(case):
 
 def test_a_query_that_no_node_fits_is_an_error(case):
     circuit = load_circuit(case("03_mtype") / "config.json")
-    with pytest.raises(ConfigError, match="no node has .*L5_PC.*Did you mean 'L4_PC'"):
+    with pytest.raises(ConfigError, match="no node has .*L5_PC.*There are mtype: 'L4_PC', 'L4_BC'"):
         circuit.select({"mtype": "L5_PC"}, "here")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import isocortex
 
-LONGEST = 260
+LONGEST = 250
 
 
 def test_no_class_is_longer_than_can_be_read_at_once():

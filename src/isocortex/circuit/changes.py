@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 from isocortex.circuit.signals import MOST_EVENTS, SAMPLE
@@ -22,6 +22,36 @@ from isocortex.mechanisms.synapses import Pace
 OURS, CHANGES = "isocortex", "changes"
 #: What is said of synapses that a change is about and that are not stored.
 UNCOUNTED = "synapses that are drawn at each spike and not counted"
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is one, NaN and infinity among them; true and false are none."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number; true and false are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _are_names(value: Any) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(isinstance(v, str) for v in value)
+
+
+def _are_by_parameter(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(
+        is_number(v) and math.isfinite(v) for v in value.values()
+    )
+
+
+#: By the type of a field what its values must be, and what that is for people.
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "float": (is_number, "a number"),
+    "int": (is_whole, "a whole number"),
+    "str": (lambda value: isinstance(value, str), "a text"),
+    "tuple[str, ...]": (_are_names, "one or more names"),
+    "Mapping[str, float]": (_are_by_parameter, "numbers by parameter, and finite"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +79,10 @@ class Change:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.type in ("float", "float | None") and value is not item.default:
-                self.require(_is_number(value), item.name, "a number")
-            if item.type in ("str", "str | None") and value is not item.default:
-                self.require(isinstance(value, str), item.name, "a text")
+            kind, _, none = str(item.type).partition(" | ")
+            if kind in KINDS and not (none and value is None):
+                right, what = KINDS[kind]
+                self.require(right(value), item.name, what)
         self.require(math.isfinite(self.start) and self.start >= 0, "start", "0 ms or more")
         later = self.stop is None or (math.isfinite(self.stop) and self.stop > self.start)
         self.require(later, "stop", "later than start, ms")
@@ -180,12 +210,6 @@ class ChannelChange(Change):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        named = isinstance(self.mechanisms, tuple) and bool(self.mechanisms)
-        self.require(named, "mechanisms", "one or more names")
-        for key in ("times", "to"):
-            values = getattr(self, key).values()
-            right = all(_is_number(value) and math.isfinite(value) for value in values)
-            self.require(right, key, "finite numbers by parameter")
         both = set(self.times) & set(self.to)
         self.require(not both, "to", "of other parameters than times")
         self.require(bool(self.times or self.to), "times", "given, or to, for a parameter")
@@ -433,10 +457,6 @@ TYPES: dict[str, type[Change]] = {
         TemperatureChange,
     )
 }
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def entries(changes: Iterable[Change]) -> list[dict[str, Any]]:

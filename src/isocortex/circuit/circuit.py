@@ -174,11 +174,12 @@ class Circuit:
                 chosen.append((name, rows))
         named = [key for key in wanted if key not in NODE_ID and key != "model_type"]
         if named and not chosen:
-            there = "; ".join(f"{key}: {_some_values(key, populations)}" for key in named)
+            values = "; ".join(f"{key}: {_some_values(key, populations)}" for key in named)
+            there = f"There are {values}."
             meant = [name for key in named for name in _meant(wanted[key], key, populations)]
             raise ConfigError(
                 f"no node has {query}", file=self.config_file, field=where,
-                fix=f"Did you mean {meant[0]!r}?" if meant else f"There are {there}.",
+                fix=f"Did you mean {meant[0]!r}? {there}" if meant else there,
             )  # fmt: skip
         return chosen
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ from isocortex.circuit.columns import Column, Text, coded, overridden, take, val
 from isocortex.circuit.nodes import LIBRARY_PREFIX, MODEL_COLUMNS, NodePopulation
 from isocortex.errors import ConfigError, ModelError
 
-Chosen = list[tuple[str, IntArray]]
+if TYPE_CHECKING:
+    from isocortex.circuit.force import Chosen
 
 
 def with_models(circuit: Circuit, change: ModelChange, chosen: Chosen) -> tuple[Circuit, Chosen]:

@@ -131,14 +131,15 @@ def load_drive(
         table.numbers(name) if name in table.columns else np.ones(len(table))
         for name in ("in_degree", "scale")
     )
-    for name, wrong, what, least in (
-        (columns[0], (number < 0) | (number != np.floor(number)), "is no number of synapses", "0"),
-        (columns[1], weight < 0, "is no conductance", "0"),
-        ("in_degree", (kept <= 0) | (kept > 1), "is no share of the synapses", "above 0, up to 1"),
-        ("scale", at <= 0, "is no scale", "above 0, up to 1"),
+    more, above = "0 or more", "a number above 0, up to 1"
+    for name, wrong, what, right in (
+        (columns[0], (number < 0) | (number != np.floor(number)), "is no number of synapses", more),
+        (columns[1], weight < 0, "is no conductance", more),
+        ("in_degree", (kept <= 0) | (kept > 1), "is no share of the synapses", above),
+        ("scale", at <= 0, "is no scale", above),
     ):
         if wrong.any():
-            raise table.error(int(np.argmax(wrong)), name, what, f"Use a number: {least}.")
+            raise table.error(int(np.argmax(wrong)), name, what, f"Use {right}.")
     rows: dict[tuple[str, str, str], dict[float, list[Given]]] = {}
     for key, share, *row in zip(
         keys, kept.tolist(), at.tolist(), number.astype(int).tolist(), weight.tolist(), strict=True

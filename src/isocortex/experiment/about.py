@@ -145,9 +145,9 @@ class About:
 
 
 def _expected(told: Mapping[str, Any], number: int) -> Expected:
+    known = [("as" if each.name == "as_" else each.name) for each in fields(Expected)]
     with located(None, f"expected[{number}]"):
         for key in told:
-            known = [("as" if each.name == "as_" else each.name) for each in fields(Expected)]
             if key not in (*known, "as_"):
                 raise unknown_key(key, known, None, "")
         return _checked(told)

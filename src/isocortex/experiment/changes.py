@@ -111,7 +111,8 @@ def channel(
     return ChannelChange(
         node_set=node_set,
         mechanisms=tuple(mechanisms.split()) if isinstance(mechanisms, str) else mechanisms,
-        section=section, times=times, to=dict(to or {}), start=start, stop=stop, name=name,
+        section=section, times=times, to={} if to is None else to, start=start, stop=stop,
+        name=name,
     )  # fmt: skip
 
 

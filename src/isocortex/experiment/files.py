@@ -5,13 +5,12 @@ from __future__ import annotations
 import inspect
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from isocortex.errors import ConfigError, InputError, IsocortexError, located
+from isocortex.errors import ConfigError, InputError, located
 from isocortex.experiment import changes
 from isocortex.experiment.about import About, measure_exists
 from isocortex.experiment.pieces import SECTIONS
@@ -78,7 +77,7 @@ def study_of(told: Mapping[str, Any], file: Path | None = None, **other: Any) ->
                 "is unknown", file=file, field=name,
                 fix=f"There are arms, {', '.join((*OF_STUDY, *OF_ABOUT))}.",
             )  # fmt: skip
-    with of_file(file):
+    with located(file):
         arms = _arms(told.get("arms"))
         try:
             about = About.read({"name": file.stem if file else "", **told})
@@ -151,14 +150,3 @@ def change_of(told: Any, where: str = "arms") -> Any:
         if name not in SECTIONS:
             raise unknown_key(name, (*MAKERS, *SECTIONS), None, where)
     return told
-
-
-@contextmanager
-def of_file(file: Path | None) -> Iterator[None]:
-    """Say of which file what is wrong is."""
-    try:
-        yield
-    except IsocortexError as error:
-        if error.file is not None or file is None:
-            raise
-        raise type(error)(error.message, file=file, field=error.field, fix=error.fix) from error

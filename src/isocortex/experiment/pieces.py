@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from isocortex.circuit.changes import CHANGES, OURS
+from isocortex.circuit.changes import CHANGES, OURS, ClampChange
 from isocortex.errors import ConfigError
 from isocortex.experiment.changes import Change, section
 
@@ -15,6 +15,8 @@ from isocortex.experiment.changes import Change, section
 SECTIONS = ("inputs", "connection_overrides", OURS, "conditions", "run", "reports", "node_sets")
 #: Sections of a configuration that say when what is in them begins, and their words for it, ms.
 BEGINS = {"inputs": ("delay", "t_start"), "connection_overrides": ("delay",)}
+#: Module of inputs that are voltage clamps.
+CLAMP = "seclamp"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,15 @@ class Piece:
     def starts(self) -> tuple[float, ...]:
         """Every time at which something in it begins, as of several pulses, ascending, ms."""
         return tuple(sorted({float(each) for each in _starts(self.sections)}))
+
+    @property
+    def clamps(self) -> bool:
+        """Whether it has a voltage clamp."""
+        inputs = self.sections.get("inputs", {}).values()
+        changes = self.sections.get(OURS, {}).get(CHANGES) or ()
+        return any(str(each.get("module")).lower() == CLAMP for each in inputs) or any(
+            each.get("type") == ClampChange.TYPE for each in changes
+        )
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> Piece:

@@ -169,7 +169,7 @@ class StudyResult:
             rest = self.run(self.study.control, seed).spikes(begin, end)
             groups = groups_of(self.neurons(seed), by)
             columns[seed] = of(Look(spikes, rest, groups))
-        return pd.DataFrame(columns).rename_axis(index=self._named(by), columns="seed")
+        return pd.DataFrame(columns).rename_axis(index=_named(by), columns="seed")
 
     def compare(
         self,
@@ -218,7 +218,7 @@ class StudyResult:
                 "there is only one arm" if not arms else "the runs end before arms differ",
                 field="arms", fix="Compare two or more, over longer runs.",
             )  # fmt: skip
-        table = pd.concat(parts, names=["arm", self._named(by)])
+        table = pd.concat(parts, names=["arm", _named(by)])
         table.attrs = {
             "measure": measure, "unit": MEASURES[measure].unit, "control": control,
             "level": level, "note": few_seeds(len(self.seeds)),
@@ -316,15 +316,16 @@ class StudyResult:
             )  # fmt: skip
         return begin, end
 
-    @staticmethod
-    def _named(by: str | Sequence[str]) -> str:
-        return by if isinstance(by, str) else " ".join(by)
-
     def __repr__(self) -> str:
         return (
             f"StudyResult({str(self.folder)!r}: {len(self.arms)} arms, seeds "
             f"{', '.join(map(str, self.seeds))})"
         )
+
+
+def _named(by: str | Sequence[str]) -> str:
+    """What an index by these attributes is called."""
+    return by if isinstance(by, str) else " ".join(by)
 
 
 def _undefined(prefix: str, measure: str) -> Measured:

@@ -7,11 +7,10 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
-from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from isocortex.circuit.changes import CHANGES, OURS, ClampChange
+from isocortex.circuit.changes import is_number, is_whole
 from isocortex.cortex.build import simulation_config
 from isocortex.cortex.head import TABLE, report_of_eeg
 from isocortex.cortex.recipe import Recipe
@@ -39,8 +38,8 @@ STUDY = "study.json"
 #: Reports of a built cortex that runs of studies keep: the rest is the larger part of the disk.
 KEPT_REPORTS = ("membrane_potential", "calcium")
 REPORT_STEP = 0.5  # ms
-#: Report of what electrodes on the skull see, and the module of inputs with which there is none.
-EEG, CLAMP = "eeg", "seclamp"
+#: Report of what electrodes on the skull see.
+EEG = "eeg"
 #: Names that arms may not have: they are folders beside those of arms.
 TAKEN = (CIRCUIT, "until")
 
@@ -72,51 +71,29 @@ class Study:
     about: About | None = None
 
     def __post_init__(self) -> None:
-        self._require_kinds()
-        arms = {
-            name: tuple(Piece.of(each) for each in changes) for name, changes in self.arms.items()
-        }
+        for name in ("scale", "tstop", "settle"):
+            if not is_number(getattr(self, name)):
+                _refuse(name, f"must be a number, found {getattr(self, name)!r}")
+        arms = _pieces_of(self.arms)
         object.__setattr__(self, "arms", arms)
-        object.__setattr__(self, "seeds", tuple(dict.fromkeys(map(int, self.seeds))))
+        object.__setattr__(self, "seeds", _seeds_of(self.seeds))
         object.__setattr__(self, "control", self.control or next(iter(arms), ""))
         for name in arms:
             if not name or name.strip() != name or set(name) & set('/\\:"') or name[0] == ".":
-                self._refuse("arms", f"{name!r} is no name of a folder")
+                _refuse("arms", f"{name!r} is no name of a folder")
             if name.split("_")[0] in TAKEN:
-                self._refuse("arms", f"an arm cannot be called {name!r}")
+                _refuse("arms", f"an arm cannot be called {name!r}")
         if self.control not in arms:
-            self._refuse("control", f"there is no arm {self.control!r}")
+            _refuse("control", f"there is no arm {self.control!r}")
         if not self.seeds:
-            self._refuse("seeds", "there are none")
+            _refuse("seeds", "there are none")
         if not 0.0 <= self.settle < self.tstop:
-            self._refuse("settle", f"{self.settle:g} ms are not before the end, {self.tstop:g} ms",
-                         "Give less of it, or a later tstop.")  # fmt: skip
+            _refuse("settle", f"{self.settle:g} ms are not before the end, {self.tstop:g} ms",
+                    "Give less of it, or a later tstop.")  # fmt: skip
         require_precision(self.precision)
         self.recipe_of(self.seeds[0])  # refuses what no recipe has
         for name in arms:
             with_pieces({}, self.pieces(name))
-
-    def _require_kinds(self) -> None:
-        """Refuse what is none of what it is to be, before it fails as something else."""
-        if not isinstance(self.arms, Mapping):
-            self._refuse("arms", f"must be changes by name of an arm, found {_kind(self.arms)}",
-                         'Write {"control": [], "lost": [...]}.')  # fmt: skip
-        for name, changes in self.arms.items():
-            if not isinstance(changes, list | tuple):
-                self._refuse("arms", f"{name!r} must be a list of changes, found {_kind(changes)}",
-                             "Put it in brackets.")  # fmt: skip
-        for name in ("scale", "tstop", "settle"):
-            value = getattr(self, name)
-            if not isinstance(value, Real) or isinstance(value, bool):
-                self._refuse(name, f"must be a number, found {value!r}")
-        seeds = self.seeds if isinstance(self.seeds, Iterable) else ()
-        whole = [isinstance(seed, Integral) and not isinstance(seed, bool) for seed in seeds]
-        if not isinstance(self.seeds, Iterable) or not all(whole):
-            self._refuse("seeds", f"must be whole numbers, found {self.seeds!r}",
-                         "Write range(1, 5) or [1, 2, 3, 4].")  # fmt: skip
-
-    def _refuse(self, name: str, what: str, fix: str = "Change it.") -> NoReturn:
-        raise ConfigError(what, field=name, fix=fix)
 
     def pieces(self, arm: str) -> tuple[Piece, ...]:
         """What an arm changes."""
@@ -127,7 +104,7 @@ class Study:
         known = Recipe.__dataclass_fields__
         for name in self.recipe:
             if name not in known or name in ("seed", "scale"):
-                self._refuse("recipe", f"has {name!r}, which it cannot")
+                _refuse("recipe", f"has {name!r}, which it cannot")
         return Recipe(seed=seed, scale=self.scale, **self.recipe)
 
     # --- what is compared, and from when on ------------------------------------------------------
@@ -142,9 +119,8 @@ class Study:
     def late(self) -> tuple[str, ...]:
         """Arms that begin to differ when the runs have ended: they are the control again."""
         return tuple(
-            name for name in self.arms
-            if self.pieces(name) and all(p.start >= self.tstop for p in self.pieces(name))
-        )  # fmt: skip
+            name for name in self.arms if self.differs_from(name, self.control) >= self.tstop
+        )
 
     @property
     def branching(self) -> tuple[str, ...]:
@@ -172,16 +148,6 @@ class Study:
         at = self.branch_at
         return None if at is None else folder / f"seed_{seed}" / f"until_{at:.10g}ms"
 
-    @property
-    def clamps(self) -> bool:
-        """Whether an arm has a voltage clamp, of which no field is known."""
-        pieces = [piece.sections for arm in self.arms for piece in self.pieces(arm)]
-        inputs = [each for piece in pieces for each in piece.get("inputs", {}).values()]
-        changes = [each for piece in pieces for each in piece.get(OURS, {}).get(CHANGES) or ()]
-        return any(str(each.get("module")).lower() == CLAMP for each in inputs) or any(
-            each.get("type") == ClampChange.TYPE for each in changes
-        )
-
     def config_of(self, seed: int, pieces: Sequence[Piece], tstop: float) -> dict[str, Any]:
         """The SONATA configuration of a run."""
         recipe = self.recipe_of(seed)
@@ -191,7 +157,8 @@ class Study:
         config["reports"] = {
             name: {**config["reports"][name], "dt": REPORT_STEP} for name in KEPT_REPORTS
         }
-        if electrodes_of(asdict(recipe)) and not self.clamps:
+        clamped = any(piece.clamps for arm in self.arms for piece in self.pieces(arm))
+        if electrodes_of(asdict(recipe)) and not clamped:  # of a clamp no field is known
             config["reports"][EEG] = report_of_eeg(f"$BASE_DIR/../{CIRCUIT}/{TABLE}")
         return with_pieces(config, pieces)
 
@@ -263,7 +230,7 @@ class Study:
             recipe = self.recipe_of(self.seeds[0])
             processes = processes_for(recipe, self.precision, side_by_side, cores)
         if not 1 <= processes <= max(cores, 1):
-            self._refuse("processes", f"{processes} processes do not go into {cores} cores")
+            _refuse("processes", f"{processes} processes do not go into {cores} cores")
         each = cores if client is not None else cores // processes
         with alone_in(folder):
             self.write(folder)
@@ -306,6 +273,31 @@ class Study:
         }
         values["about"] = None if told["about"] is None else About.read(told["about"])
         return cls(**values)
+
+
+def _pieces_of(arms: Any) -> dict[str, tuple[Piece, ...]]:
+    """What arms change, checked."""
+    if not isinstance(arms, Mapping):
+        _refuse("arms", f"must be changes by name of an arm, found {_kind(arms)}",
+                'Write {"control": [], "lost": [...]}.')  # fmt: skip
+    for name, changes in arms.items():
+        if not isinstance(changes, list | tuple):
+            _refuse("arms", f"{name!r} must be a list of changes, found {_kind(changes)}",
+                    "Put it in brackets.")  # fmt: skip
+    return {name: tuple(map(Piece.of, changes)) for name, changes in arms.items()}
+
+
+def _seeds_of(seeds: Any) -> tuple[int, ...]:
+    """Seeds, each once, checked."""
+    given = tuple(seeds) if isinstance(seeds, Iterable) else (None,)
+    if not all(map(is_whole, given)):
+        _refuse("seeds", f"must be whole numbers, found {seeds!r}",
+                "Write range(1, 5) or [1, 2, 3, 4].")  # fmt: skip
+    return tuple(dict.fromkeys(map(int, given)))
+
+
+def _refuse(name: str, what: str, fix: str = "Change it.") -> NoReturn:
+    raise ConfigError(what, field=name, fix=fix)
 
 
 def _kind(value: Any) -> str:

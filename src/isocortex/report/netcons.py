@@ -24,7 +24,8 @@ that drive them. A virtual node that no input drives makes none there, and none 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +249,7 @@ class ConnectionRecorder:
         found = Connected(simulation, network, population, cells)
         names = [name_of(k) for k in found.kinetics]
         keep = np.array([name.startswith(spec.connections or "") for name in names], bool)
-        _require(spec.variable, {name for name, kept in zip(names, keep, strict=True) if kept})
+        _require(spec.variable, set(compress(names, keep)))
         self.variable, of_it = _conductances_with(spec.variable, found)
         keep &= of_it
         self._whose = (population, cells, keep)
@@ -256,10 +257,8 @@ class ConnectionRecorder:
         #: where each synapse begins among these
         self.first = np.flatnonzero(np.diff(np.cumsum(found.part == 0)[keep], prepend=0))
         self.source, self.weight = found.source[keep], found.weight[keep]
-        self.delay, self.kinetics = found.delay[keep], [
-            k for k, kept in zip(found.kinetics, keep, strict=True) if kept
-        ]  # fmt: skip
-        self.unchanged = [k for k, kept in zip(found.unchanged, keep, strict=True) if kept]
+        self.delay, self.kinetics = found.delay[keep], list(compress(found.kinetics, keep))
+        self.unchanged = list(compress(found.unchanged, keep))
         cell, node, self.key = found.cell[keep], found.node[keep], found.key[keep]
         self.seed = simulation.seed
         self.dt, self.n_cells = sampling.dt, network.circuit_cells
@@ -329,7 +328,7 @@ class ConnectionRecorder:
         population, cells, keep = self._whose
         found = Connected(simulation, network, population, cells)
         self.weight = found.weight[keep]
-        self.kinetics = [k for k, kept in zip(found.kinetics, keep, strict=True) if kept]
+        self.kinetics = list(compress(found.kinetics, keep))
         releases = [k.release for k in self.kinetics if k.release is not None]
         now = numbers_of(releases)
         self._stand_at(self.terminals.state, self.terminals.numbers, now, self.step)
@@ -359,7 +358,7 @@ class ConnectionRecorder:
 
     def kept(self) -> dict[str, NDArray[Any]]:
         """What the values to come follow from, after the last step that was taken."""
-        if self._constant() is not None:
+        if constant_of(self.variable, self.kinetics) is not None:
             return {}
         return {
             "A": self.A.copy(), "B": self.B.copy(), "when": self.pending[0],
@@ -380,7 +379,7 @@ class ConnectionRecorder:
         ------
         ConfigError : none of them was.
         """
-        if self._constant() is not None:
+        if constant_of(self.variable, self.kinetics) is not None:
             return
         mine = next((k for k in kept if k["of"].tobytes().decode() == self.of), None)
         if mine is None:
@@ -411,7 +410,7 @@ class ConnectionRecorder:
         """
         n_steps = len(samples)
         due = self.schedule.due(first_step, n_steps)
-        constant = self._constant()
+        constant = constant_of(self.variable, self.kinetics)
         if constant is not None:
             self.report.append(np.broadcast_to(constant, (int(due.sum()), self.n_conductances)))
             return
@@ -423,19 +422,6 @@ class ConnectionRecorder:
             rows[k] = self._step(first_step + k, v[k])
         several = len(self.first) < self.n_conductances
         self.report.append(np.add.reduceat(rows[due], self.first, axis=1) if several else rows[due])
-
-    def _constant(self) -> FloatArray | None:
-        """The variable of every synapse, if it does not change."""
-        if self.variable == "e":
-            return self.e
-        if self.variable == "tau1":
-            return np.array([k.tau_rise for k in self.kinetics])
-        if self.variable in ("tau2", "tau", "tau_1"):
-            return np.array([k.tau_decay for k in self.kinetics])
-        if self.variable in NUMBERS:
-            number = NUMBERS[self.variable]
-            return np.array([getattr(k.release, number) for k in self.kinetics])
-        return None
 
     def _receive(self, end: int, sources: IntArray, times: FloatArray) -> None:
         """Events of the spikes until step ``end``."""
@@ -478,6 +464,19 @@ class ConnectionRecorder:
         np.add.at(self.A, onto[:n], self.jump_a[onto[:n]] * share)
         np.add.at(self.B, onto[:n], self.jump_b[onto[:n]] * share)
         self.pending = (when[n:], onto[n:])
+
+
+def constant_of(variable: str, kinetics: Sequence[Kinetics]) -> FloatArray | None:
+    """A variable of synapses with these kinetics, if it follows from them and does not change."""
+    if variable == "e":
+        return np.array([k.reversal for k in kinetics])
+    if variable == "tau1":
+        return np.array([k.tau_rise for k in kinetics])
+    if variable in ("tau2", "tau", "tau_1"):
+        return np.array([k.tau_decay for k in kinetics])
+    if variable in NUMBERS:
+        return np.array([getattr(k.release, NUMBERS[variable]) for k in kinetics])
+    return None
 
 
 def _require(variable: str, chosen: set[str]) -> None:

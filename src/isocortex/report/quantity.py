@@ -22,7 +22,7 @@ it. Currents are negative inwards.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 
@@ -95,16 +95,7 @@ class Quantity:
         total = np.zeros(len(values))
         for channel, current in self.currents_at(model, node):
             mechanism = DENSITY[channel]
-
-            def value(name: str, channel: str = channel, mechanism: Any = mechanism) -> Any:
-                if name in mechanism.states:
-                    return known[channel, name]
-                if name in mechanism.parameters:
-                    return _parameter(model, channel, name, node)
-                if name == "q10":
-                    return mechanism.temperature.at(celsius)
-                return _surrounding(model, name, node, known, celsius)
-
+            value = partial(_value, model, channel, node, known, celsius)
             function = current.whole or current.conductance
             with np.errstate(all="ignore"):  # of where both sides are computed
                 i = getattr(mechanism, function)(*map(value, mechanism.arguments(function)))
@@ -129,13 +120,22 @@ def _parameter(model: CompiledCell, channel: str, name: str, node: int) -> float
     return float(table.parameters[name][np.searchsorted(table.nodes, node)])
 
 
-def _surrounding(
+def _value(
     model: CompiledCell,
-    name: str,
+    channel: str,
     node: int,
     known: dict[tuple[str, str], FloatArray],
     celsius: float,
+    name: str,
 ) -> FloatArray | float:
+    """What an argument of a channel's functions is there; ``known`` are samples of probes."""
+    mechanism = DENSITY[channel]
+    if name in mechanism.states:
+        return known[channel, name]
+    if name in mechanism.parameters:
+        return _parameter(model, channel, name, node)
+    if name == "q10":
+        return mechanism.temperature.at(celsius)
     calcium = known.get(("", "cai"))
     if name == "v":
         return known["", "v"]

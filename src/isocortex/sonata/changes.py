@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import MISSING, Field, fields
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
-from isocortex.circuit.changes import CHANGES, OURS, TYPES, Change, ChannelChange, SectionChange
+from isocortex.circuit.changes import (
+    CHANGES,
+    OURS,
+    TYPES,
+    Change,
+    ChannelChange,
+    SectionChange,
+    is_whole,
+)
 from isocortex.errors import ConfigError, located
 from isocortex.sonata.schema import COMMENTS, Section, unknown_key, validated
 
 #: The extension's list in ``conditions``.
 MODIFICATIONS = "conditions.modifications"
-#: Keys of a change whose values are node sets, which are looked at where nodes are known.
-NODE_SETS = ("source", "target", "node_set")
 
 
 class Ours(Section):
@@ -74,41 +79,17 @@ def _change(values: Any, file: Path, where: str) -> Change:
             continue
         if key not in known or key == "place":
             raise unknown_key(key, known, file, where)
-        given[key] = value if key in NODE_SETS else _like(known[key], value, file, f"{where}.{key}")
+        given[key] = _as_kept(known[key], value)
     with located(file, where):
         return made(**given)
 
 
-def _like(item: Field[Any], value: Any, file: Path, where: str) -> Any:
-    """A value of the type that a field has; lists become tuples, whole numbers floats."""
-    sample = {} if item.default is MISSING else item.default
-    optional = value is None and sample is None
-    if isinstance(sample, dict):
-        wrong = not isinstance(value, dict) or not all(map(_is_number, value.values()))
-        what, value = "numbers by parameter", value
-    elif isinstance(sample, tuple):
-        value = value.split() if isinstance(value, str) else value
-        wrong = not isinstance(value, list) or not all(isinstance(v, str) for v in value)
-        what, value = "a list of names", value if wrong else tuple(value)
-    elif "int" in str(item.type):
-        wrong = not (optional or (isinstance(value, int) and not isinstance(value, bool)))
-        what = "a whole number"
-    elif "float" in str(item.type):
-        wrong = not (_is_number(value) or optional)
-        what, value = "a number", value if wrong or value is None else float(value)
-    else:
-        wrong = not (isinstance(value, str) or optional)
-        what = "a text"
-    if wrong:
-        raise ConfigError(
-            f"must be {what}, found {value!r}", file=file, field=where, fix="Mend the value."
-        )
-    return value
-
-
-def _is_number(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+def _as_kept(item: Field[Any], value: Any) -> Any:
+    """A value of JSON as a change has it: names are a tuple, whole numbers floats."""
+    kind = str(item.type)
+    if kind.startswith("tuple") and isinstance(value, str | list):
+        return tuple(value.split() if isinstance(value, str) else value)
+    return float(value) if kind.startswith("float") and is_whole(value) else value
 
 
 def _modifications(entries: Any, file: Path) -> list[Change]:
