@@ -131,6 +131,18 @@ def test_back_leads_to_the_view_one_came_from_and_not_off_the_page(look):
     until(page, "isocortex.app.state.get('view') === 'column'")
 
 
+def test_a_late_write_of_the_address_does_not_undo_the_way_back(look):
+    """The address follows the view by a timer, which may fire at any moment after Back."""
+    page = look("t=20")
+    page.keyboard.press("2")
+    wait_for_hash(page, "view=column")
+    page.evaluate(
+        "addEventListener('popstate', () => isocortex.app.state.write('replaceState'), {once: true})"
+    )
+    page.go_back()
+    until(page, "isocortex.app.state.get('view') === 'cortex'")
+
+
 def test_links_hold_population_and_node_and_bring_back_the_camera(look, session):
     page = look("view=neuron")
     until(page, "isocortex.app.neuronView.branches")

@@ -91,7 +91,8 @@ class App extends Asked {
     $("keys").addEventListener("click", () => $("keys").close());
     listenToKeys(this);
     this.listenToCanvas();
-    addEventListener("hashchange", () => {
+    // not "hashchange": that comes a task later, and between a timer of the state's would write the old view over the new address
+    addEventListener("popstate", () => {
       state.fromHash(location.hash);
       this.stage.place();
     });

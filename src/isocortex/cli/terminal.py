@@ -69,6 +69,7 @@ class Lines:
     """A line now and then, for logs: where the output goes to a file, or a launcher has it."""
 
     EVERY = 30.0  # s
+    UNSURE = 0.005  # a share so small says little of the speed: the machine's code may just be made
 
     def __enter__(self) -> Lines:
         return self
@@ -98,7 +99,9 @@ class Lines:
             self.told = now
             left = passed * (self.total - self.completed) / done
             share = self.completed / self.total
-            err.print(f"{self.description}: {share:.0%}, {in_words(left)} to go.")
+            sure = done >= self.UNSURE * self.total or passed >= 4 * self.EVERY
+            to_go = f", {in_words(left)} to go" if sure else ""
+            err.print(f"{self.description}: {share:.0%}{to_go}.")
 
     def stop(self) -> None:
         """As rich's bars do."""
