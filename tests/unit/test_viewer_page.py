@@ -136,9 +136,8 @@ def test_a_late_write_of_the_address_does_not_undo_the_way_back(look):
     page = look("t=20")
     page.keyboard.press("2")
     wait_for_hash(page, "view=column")
-    page.evaluate(
-        "addEventListener('popstate', () => isocortex.app.state.write('replaceState'), {once: true})"
-    )
+    write = "() => isocortex.app.state.write('replaceState')"
+    page.evaluate(f"addEventListener('popstate', {write}, {{once: true}})")
     page.go_back()
     until(page, "isocortex.app.state.get('view') === 'cortex'")
 
