@@ -6,10 +6,12 @@ import datetime
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / "results"
+COMMAND = [str(Path(sys.executable).with_name("isocortex"))]
 
 
 def describe(python: str | None = None) -> str:

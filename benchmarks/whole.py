@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -23,9 +22,7 @@ import pandas as pd
 import isocortex
 from isocortex.pictures import PICTURES, save
 from isocortex.report.origin import simulation_of
-from machine import RESULTS, describe, table, write
-
-COMMAND = [str(Path(sys.executable).with_name("isocortex"))]
+from machine import COMMAND, RESULTS, describe, table, write
 
 
 class Used(NamedTuple):

@@ -416,10 +416,10 @@ def test_runs_that_end_before_a_response_have_a_page_and_no_verdict(done):
 
 
 def test_the_cost_of_a_study_has_what_arms_have_in_common(done):
-    each = page._seconds(done)
-    assert len(each) == 2 * 2 + 2  # arms and stem, of two seeds
-    stem = done.run("pulse", 1).stem
-    assert each[str(stem.directory)] == pytest.approx(sum(stem.run_summary.stages.values()))
+    runs = [done.run(arm, seed) for arm in ("control", "pulse") for seed in (1, 2)]
+    parts = [run.result for run in runs] + [run.stem for run in runs[:2]]  # a stem of each seed
+    each = [sum(part.run_summary.stages.values()) for part in parts]
+    assert len(each) == 6 and done.seconds == pytest.approx(sum(each))
 
 
 def test_the_commands_of_the_page_repeat_a_run(done, tmp_path):

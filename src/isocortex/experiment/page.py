@@ -41,7 +41,6 @@ from isocortex.html_report.page import (
     whole_page,
     write_page,
 )
-from isocortex.report.results import Result
 from isocortex.text import exact
 
 Section = tuple[str, str, Markup]
@@ -85,7 +84,7 @@ def _lead(result: StudyResult) -> Markup:
     key = {
         "arms": str(len(result.arms)), "seeds": str(len(result.seeds)),
         "neurons of each": f"{neurons:,}", "simulated, each": in_words(1e-3 * study.tstop),
-        "computed in": in_words(sum(_seconds(result).values())),
+        "computed in": in_words(result.seconds),
     }  # fmt: skip
     parts: list[Cell] = [tag("h1", _title(result))]
     if about and about.question:
@@ -342,19 +341,6 @@ def _lacks(result: StudyResult, judged: Sequence[Judged]) -> Section:
     return section("lacks", "What the model lacks", tag("ul", items))
 
 
-def _seconds(result: StudyResult) -> dict[str, float]:
-    """Wall-clock of every run, s, by arm and seed; what arms have in common is one of its own."""
-    runs = {f"{arm} {seed}": result.run(arm, seed) for arm in result.arms for seed in result.seeds}
-    stems = {str(run.stem.directory): run.stem for run in runs.values() if run.stem is not None}
-    every = {**{name: run.result for name, run in runs.items()}, **stems}
-    return {name: _total(each) for name, each in every.items()}
-
-
-def _total(result: Result) -> float:
-    done = result.run_summary
-    return sum(done.stages.values()) if done else 0.0
-
-
 def _made(result: StudyResult) -> Section:
     study, first = result.study, result.run(result.arms[0], result.seeds[0]).result
     provenance = first.provenance
@@ -369,7 +355,7 @@ def _made(result: StudyResult) -> Section:
         ("precision", study.precision),
         ("duration, not compared at first", f"{exact(study.tstop)} ms, {exact(study.settle)} ms"),
         ("processor", str(machine.get("cpu", "–"))),
-        ("all runs together", in_words(sum(_seconds(result).values()))),
+        ("all runs together", in_words(result.seconds)),
     ]  # fmt: skip
     left = [seed for seed in study.seeds if seed not in result.seeds]
     if left:

@@ -136,6 +136,14 @@ class StudyResult:
             self._neurons[seed] = Neurons.of(load_nodes(config)[POPULATION])
         return self._neurons[seed]
 
+    @property
+    def seconds(self) -> float:
+        """Wall-clock of all runs together, s; what arms have in common counts once."""
+        runs = [self.run(arm, seed) for arm in self.arms for seed in self.seeds]
+        parts = {part.directory: part for run in runs for part in run.parts}
+        done = [part.run_summary for part in parts.values()]
+        return sum(sum(each.stages.values()) for each in done if each)
+
     # --- tables ----------------------------------------------------------------------------------
 
     def table(
