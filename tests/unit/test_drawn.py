@@ -79,8 +79,12 @@ def pool():
 def _drawn(pool, begin, end):
     """(axon, target) of all connections onto a range of neurons."""
     pairs, room = [], no_connections(1 << 14)
+    found, none = np.zeros(32, np.uint8), np.zeros(0, np.float32)
+    trials = draw.Trials(
+        found, found.view(np.uint64), none, none, np.zeros(0, np.int64), np.zeros(0, np.uint64)
+    )
     for axon in range(3 * AXONS):
-        n = draw_from_pool(axon, begin, end, pool, room, 0)
+        n = draw_from_pool(axon, begin, end, pool, room, 0, trials)
         pairs += [(axon, int(target)) for target in room.target[:n]]
     return np.array(pairs)
 
@@ -112,8 +116,9 @@ def test_background_is_the_same_stored_and_drawn(cortex):
     for made in projection.onto(np.arange(200, 900), None, 0):
         stored |= set(zip(made.source.tolist(), made.target.tolist(), strict=True))
     room, drawn = no_connections(1 << 12), set()
+    trials = draw.room_to_try(cortex.axons, projection.pool.inverse.shape[1])
     for axon in range(len(projection.pool.patch_first[:-1]) * AXONS):
-        n = draw_from_pool(axon, 200, 900, projection.pool, room, 0)
+        n = draw_from_pool(axon, 200, 900, projection.pool, room, 0, trials)
         drawn |= {(axon, int(target)) for target in room.target[:n]}
     assert drawn == stored
     assert len(drawn) > 10_000

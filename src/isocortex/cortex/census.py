@@ -207,7 +207,7 @@ def _standard_error(stands_for: FloatArray, patch: NDArray[np.integer], made: Fl
 def _count(sources, stands_for, axons, matrix, onto, made, delays):
     """Add the synapses of some neurons to the totals."""
     neurons, places = axons.neurons, axons.places
-    made_here, trials = no_connections(1 << 12), room_to_try(axons)
+    made_here, trials = no_connections(1 << 12), room_to_try(axons, 0)
     for i in range(len(sources)):
         made_here, trials, n = draw_onto(
             sources[i], 0, len(neurons.group), axons, made_here, 0, trials

@@ -178,7 +178,7 @@ class CortexModel:
         first, last = self.axons.places.first[[column * n_groups, (column + 1) * n_groups]]
         made, n = no_connections(1 << 10), 0
         if first < last:
-            room = room_to_try(self.axons)
+            room = room_to_try(self.axons, 0)
             made, _, n = draw_onto(source, first, last, self.axons, made, 0, room)
         return place_synapses(n, np.full(n, source), made, self.axons, len(self.models))
 

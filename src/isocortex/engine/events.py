@@ -125,10 +125,10 @@ def draw_connections(source, drawn, room):
         out, trials, n = draw_onto(neuron, drawn.begin, drawn.end, drawn.axons, out, 0, trials)
     elif drawn.pool is not None:
         if 0 <= axon < (len(drawn.pool.patch_first) - 1) * AXONS:
-            n = draw_from_pool(axon, drawn.begin, drawn.end, drawn.pool, out, 0)
+            n = draw_from_pool(axon, drawn.begin, drawn.end, drawn.pool, out, 0, trials)
             while n < 0:
                 out = tables.with_room(out, 2 * len(out.target))
-                n = draw_from_pool(axon, drawn.begin, drawn.end, drawn.pool, out, 0)
+                n = draw_from_pool(axon, drawn.begin, drawn.end, drawn.pool, out, 0, trials)
     return (out, trials), n
 
 

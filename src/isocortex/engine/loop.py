@@ -153,7 +153,8 @@ def room_to_draw(drawn):
     """Room for the connections of one source, and for the trials that find them."""
     if drawn is None:
         return None
-    return tables.no_connections(1024), room_to_try(drawn.axons)
+    synapses = 0 if drawn.pool is None else drawn.pool.inverse.shape[1]
+    return tables.no_connections(1024), room_to_try(drawn.axons, synapses)
 
 
 @compiled

@@ -356,11 +356,12 @@ class Trials(NamedTuple):
 
 
 @compiled
-def room_to_try(axons):
-    """Room for the trials of one source."""
+def room_to_try(axons, at_least):
+    """Room for the trials of one source, and for some at least."""
     places, layers = axons.places, axons.places.layer_first
     columns = np.diff(places.patch_first).max()
-    most = max((layers[:, -1] - layers[:, 0]).max(), columns)  # neurons of a column, or columns
+    # neurons of a column, or columns
+    most = max((layers[:, -1] - layers[:, 0]).max(), columns, at_least)
     found = np.zeros(most + WORD + (-most) % WORD, np.uint8)
     return Trials(
         found, found.view(np.uint64), np.zeros(columns + WORD, np.float32),
@@ -413,7 +414,7 @@ def draw_sources(first, last, begin, end, axons, out, at_least):
     connection, and their number.
     """
     n, source = 0, first
-    source_of, trials = np.empty(len(out.target), np.int64), room_to_try(axons)
+    source_of, trials = np.empty(len(out.target), np.int64), room_to_try(axons, 0)
     while source < last and n < at_least:
         out, trials, more = draw_onto(source, begin, end, axons, out, n, trials)
         if len(source_of) < len(out.target):

@@ -25,11 +25,12 @@ from isocortex.network.drawn.place import (
     of_source,
     two_sites,
 )
-from isocortex.network.drawn.tables import Axons
+from isocortex.network.drawn.tables import TRIED_TOGETHER, Axons
 from isocortex.streams import inlined
 
 #: Axons of every area and side: a prime, so that multiplying by any number but 0 permutes them.
 AXONS = 401
+HALF_ONE, PER_AXON = np.float32(0.5), np.float32(1.0 / AXONS)
 
 
 class Pool(NamedTuple):
@@ -48,7 +49,9 @@ class Pool(NamedTuple):
     model: IntArray  # (kinds), of the cells
     weight: NDArray[np.float32]  # (kinds), uS
     delay: int  # in steps of ``DELAY_STEP``
-    inverse: IntArray  # (AXONS), of every number modulo ``AXONS``
+    #: (tiles, most synapses of a neuron, to a multiple of ``TRIED_TOGETHER``), of each permutation:
+    inverse: NDArray[np.uint16]  # of its factor, modulo ``AXONS``
+    shift: NDArray[np.uint16]
 
 
 def make_pool(
@@ -64,6 +67,7 @@ def make_pool(
     within = np.arange(len(tile_group)) - np.repeat(np.cumsum(tiles) - tiles, tiles)
     first = np.repeat(np.cumsum(sizes) - sizes, tiles) + within * AXONS
     tile_patch, tile_kind = np.divmod(tile_group, len(number))
+    inverse, shift = _permutations(key, len(tile_kind), int(number.max()))
     return Pool(
         key=key,
         order=order.astype(np.int32),
@@ -75,7 +79,8 @@ def make_pool(
         model=model,
         weight=weight,
         delay=delay,
-        inverse=np.array([0, *(pow(a, -1, AXONS) for a in range(1, AXONS))], np.int64),
+        inverse=inverse,
+        shift=shift,
     )
 
 
@@ -88,30 +93,72 @@ def _permutation(key, tile, nth):
     return bits, np.int64(factor), np.int64(shift)
 
 
+@compiled
+def _permutations(key, tiles, most):
+    """All of them: the inverse of each factor, and each shift."""
+    inverse_of = np.zeros(AXONS, np.uint16)
+    for a in range(1, AXONS):
+        power = 1  # a ** (AXONS - 2), by Fermat
+        for _ in range(AXONS - 2):
+            power = power * a % AXONS
+        inverse_of[a] = power
+    width = (most + TRIED_TOGETHER - 1) // TRIED_TOGETHER * TRIED_TOGETHER
+    inverse, shifts = np.empty((tiles, width), np.uint16), np.empty((tiles, width), np.uint16)
+    for tile in range(tiles):
+        for nth in range(width):
+            _, factor, shift = _permutation(key, tile, nth)
+            inverse[tile, nth], shifts[tile, nth] = inverse_of[factor], shift
+    return inverse, shifts
+
+
+@inlined
+def _member(which, inverse, shift):
+    """Who in a tile, were it full, has a synapse of its axon ``which``; all whole float32 numbers.
+
+    SIMD units do not divide integers; half is added so that no quotient is near a whole number.
+    """
+    x = (which + np.float32(AXONS) - np.float32(shift)) * np.float32(inverse)  # below 2^19
+    return x - np.floor((x + HALF_ONE) * PER_AXON) * np.float32(AXONS)
+
+
 @leaf
-def draw_from_pool(axon, begin, end, pool, out, n):
+def _try_synapses(which, size, inverse, shift, n, found):
+    """Whether the axon has each of the first ``n`` synapses of anyone in a tile of this size."""
+    for nth in range(n):
+        found[nth] = _member(which, inverse[nth], shift[nth]) < size
+
+
+@leaf
+def draw_from_pool(axon, begin, end, pool, out, n, trials):
     """Append the connections of an axon onto neurons ``begin:end``; returns their number.
 
     Each is one synapse, its rule the kind of its target. Returns -1 if ``out`` is too small.
     """
-    patch, which = axon // AXONS, axon % AXONS
+    patch, which = axon // AXONS, np.float32(axon % AXONS)
+    found, seen = trials.found, trials.seen
     for tile in range(pool.patch_first[patch], pool.patch_first[patch + 1]):
         first, last = pool.tile_first[tile], pool.tile_first[tile + 1]
         if pool.order[first] >= end or pool.order[last - 1] < begin:
             continue
-        kind = pool.tile_kind[tile]
-        if n + pool.number[kind] > len(out.target):
+        kind, inverse, shift = pool.tile_kind[tile], pool.inverse[tile], pool.shift[tile]
+        number = pool.number[kind]
+        if n + number > len(out.target):
             return -1
-        for nth in range(pool.number[kind]):
-            bits, factor, shift = _permutation(pool.key, tile, nth)
-            k = (which - shift + AXONS) * pool.inverse[factor] % AXONS
-            if k >= last - first:
+        words = (number + TRIED_TOGETHER - 1) // TRIED_TOGETHER
+        size = np.float32(last - first)
+        _try_synapses(which, size, inverse, shift, words * TRIED_TOGETHER, found)
+        for word in range(words):
+            if seen[word] == 0:
                 continue
-            target = pool.order[first + k]
-            if begin <= target < end:
-                out.target[n], out.rule[n], out.synapses[n] = target, kind, 1
-                out.delay[n], out.key[n] = pool.delay, np.uint32(bits & LOW_HALF)
-                n += 1
+            for nth in range(word * TRIED_TOGETHER, min((word + 1) * TRIED_TOGETHER, number)):
+                if found[nth] == 0:
+                    continue
+                target = pool.order[first + np.int64(_member(which, inverse[nth], shift[nth]))]
+                if begin <= target < end:
+                    bits, _, _ = _permutation(pool.key, tile, nth)
+                    out.target[n], out.rule[n], out.synapses[n] = target, kind, 1
+                    out.delay[n], out.key[n] = pool.delay, np.uint32(bits & LOW_HALF)
+                    n += 1
     return n
 
 
