@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import isocortex as ic
@@ -353,6 +354,27 @@ def test_arms_are_compared_within_seeds(done):
         table.loc["block"][[1, 2]], (rates["block"] - rates["control"]).loc[["E", "I"]]
     )
     assert "2 seeds" in table.attrs["note"] and table.attrs["unit"] == "Hz"
+    assert list(table.reset_index().columns[:4]) == ["arm", "sign", "control_mean", "arm_mean"]
+
+
+def test_a_forest_tells_where_an_interval_goes_on_beyond_its_axis():
+    ends = {"difference": [5.0, *19 * [1.0]], "low": [-40.0, *19 * [0.5]],
+            "high": [50.0, *19 * [1.5]], "p_holm": [0.5, *19 * [0.01]]}  # fmt: skip
+    index = pd.MultiIndex.from_product([["lost"], [f"A{k}" for k in range(20)]])
+    table = pd.DataFrame(ends, index=index.set_names(["arm", "area"]))
+    axes = figures.forest(table).axes[0]
+    low, high = axes.get_xlim()
+    assert -40 < low < 0 and 5 < high < 50  # zero and all means, and not the widest interval
+    arrows = {line.get_marker(): line for line in axes.lines if line.get_marker() in ("<", ">")}
+    assert list(arrows["<"].get_ydata()) == list(arrows[">"].get_ydata()) == [0]
+    said = [text.get_text() for text in figures.forest(table).legends[0].get_texts()]
+    assert said == ["lost", "p < 0.05 (Holm)", "not"]
+    narrow = figures.forest(table, ["A1", "A2"]).axes[0]
+    assert not [
+        line for line in narrow.lines if line.get_marker() in "<>" and len(line.get_ydata())
+    ]
+    with pytest.raises(ConfigError, match="no group 'B1'"):
+        figures.forest(table, ["A1", "B1"])
 
 
 def test_arms_are_drawn_side_by_side_as_doses_are(done):
@@ -363,9 +385,9 @@ def test_arms_are_drawn_side_by_side_as_doses_are(done):
     for axes, sign in ((excitatory, "E"), (inhibitory, "I")):
         seeds = np.transpose([line.get_ydata() for line in axes.lines[:2]])
         block = result.compare("rate", "sign", arm="block", warn=False).loc["block", sign]
-        np.testing.assert_allclose(seeds[2].mean(), block["arm"])
+        np.testing.assert_allclose(seeds[2].mean(), block["arm_mean"])
         pulse = result.compare("rate", "sign", arm="pulse", warn=False).loc["pulse", sign]
-        np.testing.assert_allclose(seeds[:2].mean(axis=1), pulse[["control", "arm"]])
+        np.testing.assert_allclose(seeds[:2].mean(axis=1), pulse[["control_mean", "arm_mean"]])
 
 
 def test_fields_are_drawn_of_whole_runs(done):

@@ -30,6 +30,7 @@ def compare(
     import numpy as np
     from rich.table import Table
 
+    from isocortex.analysis.rates import settled
     from isocortex.errors import disk_errors
     from isocortex.experiment.pair import compare_results
     from isocortex.report.results import Result
@@ -45,6 +46,9 @@ def compare(
         table.add_row(str(name), *(f"{row[column]:.3g}" for column in found.table.columns))
     unit = f" ({found.unit})" if found.unit else ""
     out.print(f"{found.what}{unit}, {found.start:g} to {found.stop:g} ms:")
+    late = settled(found.start, found.stop)
+    if late > found.start:
+        out.print(f"  The onset counts, too; without it: --start {late:g}")
     out.print(table)
     if output is not None:
         with disk_errors(output, "write the table"):

@@ -150,7 +150,7 @@ def _tell(result: StudyResult, page: Path | None = None) -> None:
         table = Table("arm", "neurons", "Hz", "difference", "95 %", "p (t)", "p (signs)", box=None)
         for (arm, sign), row in found.iterrows():
             table.add_row(
-                str(arm), str(sign), f"{row['arm']:.2f}", f"{row['difference']:+.2f}",
+                str(arm), str(sign), f"{row['arm_mean']:.2f}", f"{row['difference']:+.2f}",
                 _interval(row["low"], row["high"], "+.2f"), f"{row['p_t']:.3g}",
                 f"{row['p_flip']:.3g}",
             )  # fmt: skip

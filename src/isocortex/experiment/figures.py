@@ -19,6 +19,7 @@ from isocortex.analysis.spectra import band_means, population_spectrum, segment_
 from isocortex.analysis.style import COLOURS, RC, colours, new_figure, subplots
 from isocortex.arrays import FloatArray
 from isocortex.cortex.counts import HEMISPHERES
+from isocortex.errors import ConfigError
 from isocortex.experiment.measures import MEASURES
 from isocortex.experiment.results import StudyResult
 from isocortex.experiment.statistics import paired
@@ -55,16 +56,28 @@ def areas_over_time(result: StudyResult, seed: int) -> Figure:
 def forest(table: pd.DataFrame, groups: Sequence[str] | None = None) -> Figure:
     """Paired differences with their intervals, a row per group, a colour per arm.
 
+    An arrow is where an interval goes on beyond the axis.
+
     Parameters
     ----------
     table : from :meth:`StudyResult.compare`.
     groups : which, from top to bottom, default all.
+
+    Raises
+    ------
+    ConfigError : there is no such group.
     """
-    arms = list(table.index.unique("arm"))
-    names = list(groups or table.index.unique(1))
+    arms, known = list(table.index.unique("arm")), list(table.index.unique(1))
+    names = known if groups is None else list(groups)
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"there is no group {name!r}", field="groups",
+                              fix=f"There are {', '.join(map(str, known))}.")  # fmt: skip
     shade = colours(arms)
     figure = new_figure(7.0, max(LEAST, 0.8 + ROW * len(names) * (0.6 + 0.4 * len(arms))))
     axes = subplots(figure)
+    low, high = _span(table.loc[table.index.isin(names, level=1)])
+    axes.set_xlim(low, high)
     for k, arm in enumerate(arms):
         rows = table.loc[arm].reindex(names)
         y = np.arange(len(names)) + (k - (len(arms) - 1) / 2) * 0.8 / len(arms)
@@ -74,29 +87,39 @@ def forest(table: pd.DataFrame, groups: Sequence[str] | None = None) -> Figure:
         axes.errorbar(mean, y, xerr=sides, fmt="none", ecolor=shade[arm], elinewidth=1.0)
         axes.plot(mean[~sure], y[~sure], "o", ms=4, mfc="white", color=shade[arm])
         axes.plot(mean[sure], y[sure], "o", ms=4, color=shade[arm])
+        for edge, cut, arrow in (
+            (low, mean - sides[0] < low, "<"), (high, mean + sides[1] > high, ">")
+        ):  # fmt: skip
+            axes.plot(np.full(cut.sum(), edge), y[cut], arrow, ms=5, color=shade[arm],
+                      clip_on=False)  # fmt: skip
         axes.plot([], [], "o-", ms=4, color=shade[arm], label=arm)
+    axes.plot([], [], "o", ms=4, color="0.4", label="p < 0.05 (Holm)")
+    axes.plot([], [], "o", ms=4, mfc="white", color="0.4", label="not")
     axes.axvline(0.0, color="0.4", linewidth=0.8)
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.set_ylim(len(names) - 0.4, -0.6)
     unit = table.attrs.get("unit", "")
     control = table.attrs.get("control", "control")
     axes.set_xlabel(f"{table.attrs.get('measure', '')} minus {control}" + (unit and f" ({unit})"))
-    if len(arms) > 1:
-        figure.legend(loc="outside upper right", ncols=min(len(arms), 5))
-    _within(axes, table)
+    figure.legend(loc="outside upper right", ncols=min(len(arms) + 2, 5))
     return figure
 
 
-def _within(axes: Axes, table: pd.DataFrame) -> None:
-    """Do not let an interval of two seeds hide all others: the axis fits most of them."""
-    ends = table[["low", "high"]].to_numpy(float).ravel()
-    ends = np.abs(ends[np.isfinite(ends)])
-    means = np.abs(table["difference"].to_numpy(float))
-    means = means[np.isfinite(means)]
-    if len(ends) and len(means):
-        reach = max(float(np.quantile(ends, 0.9)), 1.1 * float(means.max()))
-        if 0 < reach < ends.max():
-            axes.set_xlim(-1.05 * reach, 1.05 * reach)
+def _span(table: pd.DataFrame) -> tuple[float, float]:
+    """What the axis shows: 0, all means, and all intervals unless few are wider than most."""
+    means = table["difference"].to_numpy(float)
+    means = np.append(means[np.isfinite(means)], 0.0)
+    whole, most = [means.min(), means.max()], [means.min(), means.max()]
+    for k, (end, share) in enumerate((("low", 0.05), ("high", 0.95))):
+        ends = table[end].to_numpy(float)
+        ends = ends[np.isfinite(ends)]
+        if len(ends):
+            furthest = (min, max)[k]
+            whole[k] = furthest(whole[k], furthest(ends))
+            most[k] = furthest(most[k], np.quantile(ends, share))
+    low, high = whole if whole[1] - whole[0] <= 1.5 * (most[1] - most[0]) else most
+    edge = 0.04 * (high - low) or 1.0
+    return float(low - edge), float(high + edge)
 
 
 @rc_context(RC)

@@ -28,8 +28,8 @@ SAME = 1e-12
 ENOUGH_SEEDS = 6
 #: Columns of a comparison, in their order; those of the seeds come behind.
 COLUMNS = (
-    "control", "arm", "difference", "low", "high", "percent", "d", "p_t", "p_flip", "p_holm",
-    "flip_low", "flip_high", "smallest", "seeds",
+    "control_mean", "arm_mean", "difference", "low", "high", "percent", "d", "p_t", "p_flip",
+    "p_holm", "flip_low", "flip_high", "smallest", "seeds",
 )  # fmt: skip
 
 
@@ -203,8 +203,8 @@ def comparison(control: pd.DataFrame, arm: pd.DataFrame, level: float = 0.95) ->
         base = control.loc[group][both].mean()
         rows.append(
             {
-                "control": base,
-                "arm": arm.loc[group][both].mean(),
+                "control_mean": base,
+                "arm_mean": arm.loc[group][both].mean(),
                 "difference": judged.mean,
                 "low": judged.low,
                 "high": judged.high,
