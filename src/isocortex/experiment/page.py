@@ -284,9 +284,9 @@ def _table(found: pd.DataFrame, names: Iterable[str], what: str) -> Markup:
             row = found.loc[(arm, name)]
             rows.append([
                 arm, name, number(row["control_mean"]), number(row["arm_mean"]),
-                number(row["difference"]), _interval(row["low"], row["high"]), number(row["percent"], 2),
-                number(row["d"], 2), number(row["p_t"], 2), number(row["p_holm"], 2),
-                number(row["p_flip"], 2), number(row["smallest"], 2),
+                number(row["difference"]), _interval(row["low"], row["high"]),
+                number(row["percent"], 2), number(row["d"], 2), number(row["p_t"], 2),
+                number(row["p_holm"], 2), number(row["p_flip"], 2), number(row["smallest"], 2),
             ])  # fmt: skip
     text = (
         f"Mean rates (Hz) by {what}. d: mean over standard deviation of the differences. p "
