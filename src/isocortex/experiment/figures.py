@@ -90,8 +90,9 @@ def forest(table: pd.DataFrame, groups: Sequence[str] | None = None) -> Figure:
         for edge, cut, arrow in (
             (low, mean - sides[0] < low, "<"), (high, mean + sides[1] > high, ">")
         ):  # fmt: skip
-            axes.plot(np.full(cut.sum(), edge), y[cut], arrow, ms=5, color=shade[arm],
-                      clip_on=False)  # fmt: skip
+            line, = axes.plot(np.full(cut.sum(), edge), y[cut], arrow, ms=5, color=shade[arm],
+                              clip_on=False)  # fmt: skip
+            line.set_in_layout(False)  # one without points would lie at the figure's corner
         axes.plot([], [], "o-", ms=4, color=shade[arm], label=arm)
     axes.plot([], [], "o", ms=4, color="0.4", label="p < 0.05 (Holm)")
     axes.plot([], [], "o", ms=4, mfc="white", color="0.4", label="not")
