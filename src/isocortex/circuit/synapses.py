@@ -320,8 +320,9 @@ def _conductances(
             kinetics = part.make(*numbers)
         except ValueError as error:
             raise ModelError(f"no {name} can be so: {error}", fix=MEND, **where) from error
-        if release is not None or len(template.parts) > 1:
-            kinetics = receptor(kinetics, release, name, part.name)
+        release_of = release or kinetics.release
+        if release_of is not None or len(template.parts) > 1:
+            kinetics = receptor(kinetics, release_of, name, part.name)
         factors = _numbers(rule, own, part.factors, where)
         if min(factors, default=0.0) < 0.0:  # neurodamus takes -1 for no ratio of an edge's own
             said = [str(first) for first, *_ in part.factors]
