@@ -51,6 +51,8 @@ CHANGED = {
 }  # fmt: skip
 #: Channels where no pool of calcium is, S/cm2: NEURON has their reversal potential from the start.
 WITHOUT_POOL = {"Ca_HVA": 2e-5, "SK": 3e-5}
+#: Plastic synapses whose conductances are recorded one by one.
+RECORDED = ("TmArgs", "Stp5", "BbpDet")
 CHILD = """
 import json, sys
 from bmtk.simulator import bionet
@@ -118,7 +120,7 @@ def _write(folder):
     mods = {f"{name}_f": _renamed(name, text) for name, text in channels.items() if name in DENSITY}
     mods |= {name: dedent(text) for name, text in (PLASTIC | {"NmSyn": SYNAPSE}).items()}
     compile_mods(folder / "mechanisms", mods)
-    path = write_configuration(folder, 0.25, {})
+    path = write_configuration(folder, 0.25, {f"g_{name}": (name, "g") for name in RECORDED})
     config = json.loads(path.read_text())
     config["components"]["biophysical_neuron_models_dir"] = str(folder / "fits")
     path.write_text(json.dumps(config))
@@ -146,5 +148,14 @@ def test_every_spike_is_at_its_step(results):
 
 
 def test_voltages_are_neurons(results):
+    """But for the single precision of our reports."""
     expected, found = both(*results, "v")
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    rounded = 0.5 * np.spacing(np.abs(expected).astype(np.float32))
+    np.testing.assert_array_less(np.abs(found - expected), rounded + 1e-7)
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_single_synapses_are_neurons(results, name):
+    expected, found = both(*results, f"g_{name}")
+    assert found.shape == expected.shape and (expected.max(axis=0) > 0).all()
+    np.testing.assert_allclose(found, expected, rtol=2.0**-22, atol=1e-9 * expected.max())

@@ -307,7 +307,7 @@ def _conductances(
         numbers = _numbers(rule, own, part.of, where)
         times = [n for n, (first, *_) in zip(numbers, part.of, strict=True)
                  if str(first).startswith(("tau", "decay_time"))]  # fmt: skip
-        if min(times, default=1.0) <= 0:
+        if part.scale is None and min(times, default=1.0) <= 0:  # those of files say it themselves
             raise ModelError(
                 f"time constants must be positive, found {numbers[:2]}", fix="Mend them.", **where
             )
