@@ -255,15 +255,15 @@ CALCIUM = {
         ASSIGNED { v (mV) cao (mM) i (mA/cm2) }
         BREAKPOINT { i = g*cao*(v + 60) }
         """,
-    # gates that follow the reversal potential, from where they begin
+    # a gate that follows the reversal potential from where it begins, and a state that adds up
     "Ex": """
         NEURON { SUFFIX Ex USEION ca READ eca WRITE ica RANGE gbar }
         PARAMETER { gbar = 1e-4 (S/cm2) }
         ASSIGNED { v (mV) eca (mV) ica (mA/cm2) }
-        STATE { m }
-        BREAKPOINT { SOLVE s METHOD cnexp ica = gbar*m*(v - eca) }
-        DERIVATIVE s { m' = (1/(1 + exp(-(v + eca - 90)/9)) - m)/3 }
-        INITIAL { m = 1/(1 + exp(-(v + eca - 90)/9)) }
+        STATE { m q }
+        BREAKPOINT { SOLVE s METHOD cnexp ica = gbar*m*(1 + q)*(v - eca) }
+        DERIVATIVE s { m' = (1/(1 + exp(-(v + eca - 90)/9)) - m)/3 q' = m/50 }
+        INITIAL { m = 1/(1 + exp(-(v + eca - 90)/9)) q = 0.1 }
         """,
 }
 #: Plastic synapses: what a connection holds are arguments of NET_RECEIVE, variables, or states.
