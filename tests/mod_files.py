@@ -235,6 +235,161 @@ SYNAPSE = """
     }
     FUNCTION mgblock(v) { mgblock = 1/(1 + exp(0.062*-v)*(mg/3.57)) }
     """
+#: What reads calcium, or its reversal potential, and what does not, beside those above.
+CALCIUM = {
+    "Ux": """
+        NEURON { SUFFIX Ux USEION ca READ cai, eca NONSPECIFIC_CURRENT i RANGE g }
+        PARAMETER { g = 1e-5 (S/cm2) }
+        ASSIGNED { v (mV) i (mA/cm2) cai (mM) eca (mV) }
+        BREAKPOINT { i = g*(v + 60) }
+        """,
+    "Wx": """
+        NEURON { SUFFIX Wx USEION ca WRITE ica RANGE g, e }
+        PARAMETER { g = 1e-6 (S/cm2) e = 100 (mV) }
+        ASSIGNED { v (mV) ica (mA/cm2) }
+        BREAKPOINT { ica = g*(v - e) }
+        """,
+    "Qx": """
+        NEURON { SUFFIX Qx USEION ca READ cao NONSPECIFIC_CURRENT i RANGE g }
+        PARAMETER { g = 1e-6 (S/cm2) }
+        ASSIGNED { v (mV) cao (mM) i (mA/cm2) }
+        BREAKPOINT { i = g*cao*(v + 60) }
+        """,
+    # a gate that follows the reversal potential from where it begins, and a state that adds up
+    "Ex": """
+        NEURON { SUFFIX Ex USEION ca READ eca WRITE ica RANGE gbar }
+        PARAMETER { gbar = 1e-4 (S/cm2) }
+        ASSIGNED { v (mV) eca (mV) ica (mA/cm2) }
+        STATE { m q }
+        BREAKPOINT { SOLVE s METHOD cnexp ica = gbar*m*(1 + q)*(v - eca) }
+        DERIVATIVE s { m' = (1/(1 + exp(-(v + eca - 90)/9)) - m)/3 q' = m/50 }
+        INITIAL { m = 1/(1 + exp(-(v + eca - 90)/9)) q = 0.1 }
+        """,
+}
+#: Plastic synapses: what a connection holds are arguments of NET_RECEIVE, variables, or states.
+PLASTIC = {
+    # the formulas of NEURON's tmgsyn
+    "TmArgs": """
+        NEURON { POINT_PROCESS TmArgs RANGE tau, tau_rec, tau_facil, U, u0, e
+            NONSPECIFIC_CURRENT i }
+        PARAMETER { e = -10 (mV) tau = 3 (ms) tau_rec = 100 (ms) tau_facil = 200 (ms) U = 0.2
+            u0 = 0.1 }
+        ASSIGNED { v (mV) i (nA) x }
+        STATE { g (umho) }
+        INITIAL { g = 0 }
+        BREAKPOINT { SOLVE state METHOD cnexp i = g*(v - e) }
+        DERIVATIVE state { g' = -g/tau }
+        NET_RECEIVE(weight (umho), y, z, u, tsyn (ms)) {
+            INITIAL { y = 0 z = 0 u = u0 tsyn = t }
+            z = z*exp(-(t - tsyn)/tau_rec)
+            z = z + (y*(exp(-(t - tsyn)/tau) - exp(-(t - tsyn)/tau_rec))/((tau/tau_rec) - 1))
+            y = y*exp(-(t - tsyn)/tau)
+            x = 1 - y - z
+            if (tau_facil > 0) {
+                u = u*exp(-(t - tsyn)/tau_facil)
+                state_discontinuity(u, u + U*(1 - u))
+            } else { u = U }
+            state_discontinuity(g, g + weight*x*u)
+            y = y + x*u
+            tsyn = t
+        }
+        """,
+    # as the Blue Brain Project has it: two weights that follow from one
+    "BbpDet": """
+        NEURON { POINT_PROCESS BbpDet
+            RANGE tau_r_AMPA, tau_d_AMPA, tau_r_NMDA, tau_d_NMDA, Use, Dep, Fac, u0, mg, e, gmax
+            RANGE NMDA_ratio, verbose, g NONSPECIFIC_CURRENT i }
+        PARAMETER { tau_r_AMPA = 0.2 tau_d_AMPA = 1.7 tau_r_NMDA = 0.29 tau_d_NMDA = 43 Use = 0.5
+            Dep = 100 Fac = 30 e = 0 mg = 1 gmax = .001 u0 = 0 NMDA_ratio = 0.8 verbose = 0 }
+        ASSIGNED { v i i_AMPA i_NMDA g_AMPA g_NMDA g factor_AMPA factor_NMDA open }
+        STATE { A_AMPA B_AMPA A_NMDA B_NMDA }
+        INITIAL {
+            LOCAL tp
+            A_AMPA = 0 B_AMPA = 0 A_NMDA = 0 B_NMDA = 0
+            tp = (tau_r_AMPA*tau_d_AMPA)/(tau_d_AMPA - tau_r_AMPA)*log(tau_d_AMPA/tau_r_AMPA)
+            factor_AMPA = 1/(-exp(-tp/tau_r_AMPA) + exp(-tp/tau_d_AMPA))
+            tp = (tau_r_NMDA*tau_d_NMDA)/(tau_d_NMDA - tau_r_NMDA)*log(tau_d_NMDA/tau_r_NMDA)
+            factor_NMDA = 1/(-exp(-tp/tau_r_NMDA) + exp(-tp/tau_d_NMDA))
+        }
+        BREAKPOINT {
+            SOLVE state METHOD cnexp
+            open = 1/(1 + exp(0.062*-v)*(mg/3.57))
+            g_AMPA = gmax*(B_AMPA - A_AMPA)
+            g_NMDA = gmax*(B_NMDA - A_NMDA)*open
+            g = g_AMPA + g_NMDA
+            i_AMPA = g_AMPA*(v - e)
+            i_NMDA = g_NMDA*(v - e)
+            i = i_AMPA + i_NMDA
+        }
+        DERIVATIVE state {
+            A_AMPA' = -A_AMPA/tau_r_AMPA B_AMPA' = -B_AMPA/tau_d_AMPA
+            A_NMDA' = -A_NMDA/tau_r_NMDA B_NMDA' = -B_NMDA/tau_d_NMDA
+        }
+        NET_RECEIVE (weight, weight_AMPA, weight_NMDA, R, Pr, u, tsyn (ms)) {
+            LOCAL result
+            weight_AMPA = weight
+            INITIAL { weight_NMDA = weight*NMDA_ratio R = 1 u = u0 tsyn = t }
+            if (Fac > 0) { u = u*exp(-(t - tsyn)/Fac) } else { u = Use }
+            if (Fac > 0) { u = u + Use*(1 - u) }
+            R = 1 - (1 - R)*exp(-(t - tsyn)/Dep)
+            Pr = u*R
+            R = R - u*R
+            if (verbose > 0) { printf("at %g: R = %g Pr = %g\\n", t, R, Pr) }
+            tsyn = t
+            result = Pr*weight_AMPA*factor_AMPA
+            A_AMPA = A_AMPA + result
+            B_AMPA = B_AMPA + result
+            A_NMDA = A_NMDA + Pr*weight_NMDA*factor_NMDA
+            B_NMDA = B_NMDA + Pr*weight_NMDA*factor_NMDA
+        }
+        """,
+    # two ways to depress and one to facilitate (Varela et al. 1997), of which NMDA has none
+    "Varela": """
+        NEURON { POINT_PROCESS Varela RANGE e, tau, taun, f, tauF, d1, tauD1, d2, tauD2, F, D1, D2
+            NONSPECIFIC_CURRENT i }
+        PARAMETER { e = 0 tau = 5 taun = 30 f = 0.5 tauF = 90 d1 = 0.6 tauD1 = 40 d2 = 0.9
+            tauD2 = 900 F = 1 }
+        ASSIGNED { v i tsyn D1 D2 }
+        STATE { g n }
+        INITIAL { g = 0 n = 0 tsyn = -1e30 D1 = 1 D2 = 1 }
+        BREAKPOINT { SOLVE s METHOD cnexp i = (g + n)*(v - e) }
+        DERIVATIVE s { g' = -g/tau n' = -n/taun }
+        NET_RECEIVE(w) {
+            F = 1 + (F - 1)*exp(-(t - tsyn)/tauF)
+            D1 = 1 - (1 - D1)*exp(-(t - tsyn)/tauD1)
+            D2 = 1 - (1 - D2)*exp(-(t - tsyn)/tauD2)
+            tsyn = t
+            if (flag == 0) { g = g + w*F*D1*D2 }
+            n = n + 0.2*w
+            F = F + f
+            D1 = D1*d1
+            D2 = D2*d2
+        }
+        """,
+    # the formulas of BMTK's stp5syn: states, and a variable that a spike finds as a step left it
+    "Stp5": """
+        NEURON { POINT_PROCESS Stp5 NONSPECIFIC_CURRENT i
+            RANGE e, tau_1, tau_r0, a_FDR, tau_FDR, a_D, tau_D, a_i, tau_i, a_f, tau_f, pbtilde }
+        PARAMETER { e = 0 tau_1 = 4 tau_r0 = 500 tau_FDR = 200 a_FDR = 0.5 tau_D = 100 a_D = 0.3
+            tau_i = 100 a_i = 0.2 tau_f = 10 a_f = 0.4 pbtilde = 0.3 }
+        ASSIGNED { v i Pmax }
+        STATE { n p tau_r D pb g }
+        INITIAL { n = 1 p = 1 tau_r = tau_r0 D = 1 pb = pbtilde g = 0 }
+        BREAKPOINT { SOLVE state METHOD cnexp i = g*(v - e) Pmax = n*p*D }
+        DERIVATIVE state {
+            n' = (1-n)/tau_r p' = (pb-p)/tau_f tau_r' = (tau_r0-tau_r)/tau_FDR
+            D' = (1-D)/tau_D pb' = (pbtilde-pb)/tau_i g' = -g/tau_1
+        }
+        NET_RECEIVE(weight (umho)) {
+            g = g + weight*Pmax
+            n = n - n*p
+            p = p + a_f*(1-p)
+            tau_r = tau_r - a_FDR*tau_r
+            D = D - a_D*p*n*D
+            pb = pb - a_i*pb
+        }
+        """,
+}
 #: With which a compartment of ``mod_neuron`` fires under 0.6 nA.
 DENSITIES = {
     "Hx": {"gnabar": 0.5}, "Kx": {"gKxbar": 1e-3}, "Cx": {"gCxbar": 1e-4}, "Gx": {"pbar": 1e-5},
@@ -247,5 +402,5 @@ def write_mods(folder: Path, names=tuple(MODS)) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.mod" for name in names]
     for path in paths:
-        path.write_text(dedent(MODS[path.stem]))
+        path.write_text(dedent((MODS | CALCIUM | PLASTIC)[path.stem]))
     return paths

@@ -5,13 +5,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from neuron_cell import nrnivmodl
 from neurons import tree, wire
 
 from isocortex.cells.compiled import MechanismTable
+from isocortex.circuit import SynapseRule
 from isocortex.circuit.signals import Pulses
+from isocortex.circuit.synapses import conductances_of
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.interface import ProbeTable, Settings
 from isocortex.mechanisms.point import SYNAPSES
@@ -59,7 +62,7 @@ print(json.dumps({name: list(trace)[1:] for name, trace in traces.items()}))
 """
 GIVEN = {
     "amp": 0.3, "celsius": 34.0, "dt": 0.025, "v_init": -80.0, "tstop": 40.0, "side": SIDE,
-    "rest": REST, "g_pas": G_PAS, "erev": EREV, "mechanisms": {}, "events": [],
+    "rest": REST, "g_pas": G_PAS, "erev": EREV, "mechanisms": {}, "events": [], "numbers": {},
 }  # fmt: skip
 
 
@@ -79,10 +82,20 @@ def in_neuron(folder: Path, **given) -> dict[str, np.ndarray]:
     return {k: np.array(v) for k, v in json.loads(done.stdout.splitlines()[-1]).items()}
 
 
+def _conductances(name: str, numbers: dict[str, float]):
+    """Kinetics and factors of a synapse."""
+    if name in SYNAPSES:
+        return SYNAPSES[name].made({k: p.default for k, p in SYNAPSES[name].parameters.items()})
+    rule = SynapseRule(model_template=name, dynamics=numbers)
+    (made, *_), _ = conductances_of(rule, SimpleNamespace(own={}, name="tests"), np.arange(1))
+    return made
+
+
 def in_isocortex(engine=CpuEngine, precision="double", **given) -> dict[str, np.ndarray]:
     """The same of an engine of ours.
 
-    ``events`` of synapses are (name, weight, delay, times); their parameters have their defaults.
+    ``events`` of synapses are (name, weight, delay, times); those of mod files have the defaults of
+    their parameters, those of the package the ``numbers``.
     """
     given = GIVEN | given
     tables = {
@@ -96,8 +109,7 @@ def in_isocortex(engine=CpuEngine, precision="double", **given) -> dict[str, np.
     )
     synapses, kinetics, at = [], [], []
     for source, (name, weight, delay, times) in enumerate(given["events"], 1):
-        numbers = {key: p.default for key, p in SYNAPSES[name].parameters.items()}
-        for one, factor in SYNAPSES[name].made(numbers):
+        for one, factor in _conductances(name, given["numbers"]):
             synapses.append((source, 0, 0, len(kinetics), weight * factor, delay))
             kinetics.append(one)
         at += [(source, time) for time in times]

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from library_circuit import clamp, poisson, report, write_library_circuit
-from mod_files import DENSITIES, MODS, SYNAPSE, write_mods
+from mod_files import DENSITIES, MODS, PLASTIC, SYNAPSE, write_mods
 from mod_neuron import in_isocortex
 from test_allen import FIT, SWC
+from test_plastic_circuits import write as write_plastic
 
 import isocortex as ic
 from isocortex.cells.channels import load_mechanisms
@@ -224,10 +225,10 @@ def test_a_synapse_is_exponentials_behind_a_block(load, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("NET_RECEIVE(weight (uS))", "NET_RECEIVE(weight (uS), u)",
-         r".*NET_RECEIVE with more than a weight .*templates"),
-        ("C = C + weight", "g = g + 1\n C = C + weight", r".*g is read here as it was left"),
-        ("C = C + weight", "mg = 3\n C = C + weight", r".*an event changes mg, which is no state"),
+        ("C = C + weight", "mg = 3\n C = C + weight", r".*mg is read here as it was left"),
+        ("C = C + weight", "C = C + weight*v", r"line \d+: what connections hold .* depend on v"),
+        ("C = C + weight", "C = C + weight\n net_send(1, 1)", r"line \d+: events that a synapse"),
+        ("C = C + weight", "VERBATIM\n ENDVERBATIM\n C = C + weight", r"line \d+: VERBATIM cannot"),
         ("C = C + weight", "C = C + weight*(1 - C)", r".*an event does more to C than add to it"),
         ("B = 0 C = 0", "B = 0 C = 0.1", r"line \d+: C does not begin at 0"),
         ("C' = -C/ta", "C' = -C/(ta*exp(v/30))", r".*the time constant of C follows the voltage"),
@@ -240,6 +241,62 @@ def test_a_synapse_is_exponentials_behind_a_block(load, tmp_path):
 )  # fmt: skip
 def test_other_synapses_are_refused(tmp_path, old, new, message):
     _refused(tmp_path / "NmSyn.mod", dedent(SYNAPSE), old, new, message)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("y = y + x*u", "y = y + x*u*weight", r"line 10: what connections hold .* on its weight"),
+        ("x = 1 - y - z", "x = 1 - y - z - g", "line 10: an event does more to g than add to it"),
+        ("u0 tsyn = t", "u0 net_send(2, 1)", r"line \d+: events that a synapse sends"),
+        ("(umho), y", "(umho), a, b, y", None),
+        ("x = 1 - y - z", "x = 1 - y - z - p - q - r\n p = p/2 q = q/2 r = r/2",
+         "line 10: connections hold 7 numbers, more than 6"),
+    ],
+)  # fmt: skip
+def test_what_a_connection_can_hold(tmp_path, old, new, message):
+    text = dedent(PLASTIC["TmArgs"]).lstrip()
+    text = text.replace("i (nA) x", "i (nA) x p q r")
+    if message is None:
+        (tmp_path / "TmArgs.mod").write_text(text.replace(old, new))
+        assert translated(tmp_path / "TmArgs.mod").held == ["tsyn", "u", "y", "z"]
+    else:
+        _refused(tmp_path / "TmArgs.mod", text, old, new, message)
+
+
+@pytest.mark.parametrize("name", PLASTIC)
+def test_engines_agree_on_plastic_synapses(load, tmp_path, name):
+    (mod,) = write_mods(tmp_path, [name])
+    load_mechanisms(mod)
+    weight = 12.0 if name == "BbpDet" else 0.012
+    given = {"events": [(name, weight, 1.0, [3.0, 3.5, 9.0, 9.0101, 20.0137, 31.0])]}
+    given |= {"record": ["v"], "amp": 0.0, "v_init": -70.0}
+    ours, plain = in_isocortex(**given)["v"], in_isocortex(ReferenceEngine, **given)["v"]
+    np.testing.assert_allclose(ours, plain, rtol=0.0, atol=1e-9)
+    assert np.ptp(ours) > 0.05
+
+
+def test_plastic_synapses_of_mod_files_go_on(tmp_path):
+    """Two threads do as one, and a branch from a state as the run itself."""
+    (tmp_path / "mods").mkdir()
+    write_mods(tmp_path / "mods", PLASTIC)
+    components = {"mechanisms_dir": "mods"}
+    values = {"tau_facil": 0.0}
+    config = write_plastic(
+        tmp_path, "Stp5", values, reports={"soma": report("v")}, components=components
+    )
+    types = pd.read_csv(tmp_path / "edge_types.csv", sep=" ")
+    types.loc[types["edge_type_id"] == 2, "model_template"] = "TmArgs"
+    write_types(tmp_path / "edge_types.csv", types.assign(syn_weight=2e-3))
+    whole = ic.run(config, output_dir=tmp_path / "whole", save_at=20, threads=1)
+    state = tmp_path / "whole" / "state_20ms.h5"
+    both = ic.run(config, output_dir=tmp_path / "both", threads=2)
+    branch = ic.run(config, output_dir=tmp_path / "branch", start_from=state)
+    plain = ic.run(config, output_dir=tmp_path / "plain", engine="reference")
+    v = [each.report("soma").to_numpy() for each in (whole, both, branch, plain)]
+    np.testing.assert_array_equal(v[1], v[0])
+    np.testing.assert_array_equal(v[2][-300:], v[0][-300:])
+    np.testing.assert_allclose(v[3], v[0], rtol=0.0, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def write(folder, template="stp5syn", values=None, **sections):
     config = write_library_circuit(
         folder, cells=3, edges=EDGES, recurrent=RECURRENT, **(defaults | sections)
     )
-    (folder / "plastic.json").write_text(json.dumps(VALUES[template] | (values or {})))
+    (folder / "plastic.json").write_text(json.dumps(VALUES.get(template, {}) | (values or {})))
     types = pd.read_csv(folder / "edge_types.csv", sep=" ")
     rows = pd.concat([types] * 3, ignore_index=True).assign(
         edge_type_id=[0, 1, 2], syn_weight=3e-4, delay=[1.0, 1.0, 2.25],

@@ -10,10 +10,11 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
-from mod_files import DENSITIES, SYNAPSE, write_mods
+from mod_files import DENSITIES, PLASTIC, SYNAPSE, write_mods
 from mod_neuron import compile_files, in_isocortex, in_neuron
 
 from isocortex.cells.channels import load_mechanisms
+from isocortex.engine.reference import ReferenceEngine
 from isocortex.mechanisms import DENSITY
 from isocortex.nmodl.importing import mods_of
 
@@ -100,3 +101,78 @@ def test_what_people_write(tmp_path, dt):
         "v", "cai", "ina", "ik", "ica", "il_Hx", "m_Hx", "n_Hx", "m_Kx", "h_Kx", "ik_Kx", "m_Cx",
         "m_Gx", "h_Gx", "z_Sx", "C1_Nx", "O_Nx", "I_Nx", "n_Ox", "f_Ix", "s_Ix",
     ])  # fmt: skip
+
+
+#: Channels of one compartment; NEURON has another reversal potential of calcium in each.
+TOGETHER = (
+    ("Cx",), ("Cx", "Wx"), ("Cx", "Sx"), ("Cx", "Gx"), ("Cx", "Ux"), ("Cx", "Qx"), ("Cx", "Px"),
+    ("Cx", "Sx", "Px"), ("Sx",), ("Ex",), ("Ex", "Qx"), ("Ex", "Cx", "Px"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def calcium(tmp_path_factory):
+    """NEURON with channels that read and write calcium, and what each has."""
+    folder = tmp_path_factory.mktemp("calcium")
+    given = DENSITIES | {"Cx": {"gCxbar": 1e-3}, "Sx": {"gbar": 1e-3}}
+    mods = write_mods(folder / "mods", [*{name for some in TOGETHER for name in some}, "Hx"])
+    for mod in mods:
+        load_mechanisms(mod)
+    return compile_files(folder / "neuron", mods), given
+
+
+@pytest.mark.parametrize("celsius", [6.3, 34.0])
+@pytest.mark.parametrize("names", TOGETHER, ids="_".join)
+def test_the_reversal_potential_of_calcium(calcium, names, celsius):
+    folder, all_given = calcium
+    mechanisms = {name: all_given.get(name, {}) for name in ("Hx", *names)}
+    given = {"mechanisms": mechanisms, "celsius": celsius, "v_init": -65.0, "amp": 0.2}
+    writes = [name for name in names if name in ("Cx", "Gx", "Wx", "Ex")]
+    given["record"] = ["v", *["ica"] * bool(writes), *["cai"] * ("Px" in names)]
+    expected, ours = in_neuron(folder, **given), in_isocortex(**given)
+    reference = in_isocortex(ReferenceEngine, **given, tstop=5.0)
+    for name, theirs in expected.items():
+        atol = 1e-7 if name == "v" else 1e-8 * np.ptp(theirs)
+        np.testing.assert_allclose(ours[name], theirs, rtol=0.0, atol=atol, err_msg=name)
+        n = len(reference[name])
+        np.testing.assert_allclose(reference[name], theirs[:n], rtol=0.0, atol=atol, err_msg=name)
+
+
+#: Of the package's synapses, those with the formulas of a mod file's, and its defaults.
+SAME = {
+    "TmArgs": ("tmgsyn", {"tau": 3.0, "U": 0.2, "u0": 0.1, "tau_rec": 100.0, "tau_facil": 200.0,
+                          "e": -10.0}),
+    "BbpDet": ("DetAMPANMDA", {"Use": 0.5, "Dep": 100.0, "Fac": 30.0, "NMDA_ratio": 0.8}),
+    "Stp5": ("stp5syn", {"tau_1": 4.0, "erev": 0.0, "tau_r0": 500.0, "tau_FDR": 200.0,
+                         "a_FDR": 0.5, "a_D": 0.3, "a_i": 0.2, "a_f": 0.4, "pbtilde": 0.3}),
+}  # fmt: skip
+#: ms; not on steps, two in one step, and two synapses between the same cells that differ in delay.
+TIMES = [3.0, 3.5, 9.0, 9.0101, 20.0137, 31.0]
+
+
+@pytest.fixture(scope="module")
+def plastic(tmp_path_factory):
+    """NEURON with plastic synapses."""
+    folder = tmp_path_factory.mktemp("plastic")
+    mods = write_mods(folder / "mods", [*PLASTIC, "Hx"])
+    for mod in mods:
+        load_mechanisms(mod)
+    return compile_files(folder / "neuron", mods)
+
+
+@pytest.mark.parametrize("name", PLASTIC)
+def test_plastic_synapses(plastic, name):
+    weight = {"BbpDet": 12.0, "TmArgs": 0.08}.get(name, 0.012)
+    events = [(name, weight, 1.0, TIMES), (name, 0.5 * weight, 2.5, TIMES)]
+    given = {"mechanisms": {"Hx": {"gnabar": 0.3}}, "amp": 0.0, "v_init": -65.0, "tstop": 60.0}
+    given |= {"record": ["v", "ina"], "events": events}
+    expected, ours = in_neuron(plastic, **given), in_isocortex(**given)
+    reference = in_isocortex(ReferenceEngine, **given)
+    assert np.ptp(expected["v"]) > 60.0  # it fires
+    both = [ours, reference]
+    if name in SAME:
+        template, numbers = SAME[name]
+        given["events"] = [(template, *event[1:]) for event in events]
+        both.append(in_isocortex(**given, numbers=numbers))
+    for found in both:
+        np.testing.assert_allclose(found["v"], expected["v"], rtol=0.0, atol=1e-7)

@@ -13,6 +13,7 @@ from isocortex.arrays import FloatArray
 from isocortex.cells.compiled import CompiledCell, IntArray, MechanismTable
 from isocortex.errors import ConfigError
 from isocortex.mechanisms import DENSITY
+from isocortex.mechanisms.density import IONS
 
 #: SWC type codes by the names that sections have in configurations.
 SECTIONS = {
@@ -25,8 +26,6 @@ PLAIN = {
     "k_ion": {"ek": "ek"},
     "capacitance": {"cm": "cm"},
 }
-#: Ions that stand for all of their channels.
-IONS = ("na", "k", "ca")
 #: Parameters that are never below 0.
 NOT_NEGATIVE = ("g", "gbar", "cm")
 #: Attributes of sections that have no mechanism in their name.

@@ -307,7 +307,7 @@ def _conductances(
         numbers = _numbers(rule, own, part.of, where)
         times = [n for n, (first, *_) in zip(numbers, part.of, strict=True)
                  if str(first).startswith(("tau", "decay_time"))]  # fmt: skip
-        if min(times, default=1.0) <= 0:
+        if part.scale is None and min(times, default=1.0) <= 0:  # those of files say it themselves
             raise ModelError(
                 f"time constants must be positive, found {numbers[:2]}", fix="Mend them.", **where
             )
@@ -320,8 +320,9 @@ def _conductances(
             kinetics = part.make(*numbers)
         except ValueError as error:
             raise ModelError(f"no {name} can be so: {error}", fix=MEND, **where) from error
-        if release is not None or len(template.parts) > 1:
-            kinetics = receptor(kinetics, release, name, part.name)
+        release_of = release or kinetics.release
+        if release_of is not None or len(template.parts) > 1:
+            kinetics = receptor(kinetics, release_of, name, part.name)
         factors = _numbers(rule, own, part.factors, where)
         if min(factors, default=0.0) < 0.0:  # neurodamus takes -1 for no ratio of an edge's own
             said = [str(first) for first, *_ in part.factors]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
 import os
 import sys
 from functools import cache
@@ -22,6 +23,7 @@ import numba
 from numba.core.errors import NumbaError
 
 from isocortex.compiling import cache_folder, fingerprint
+from isocortex.engine.interface import CAO, REST_CAI
 from isocortex.errors import ModelError
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.density import EXTRAPOLATION, STAGE, Current
@@ -99,6 +101,8 @@ def _load_lines(
     """
     wanted = {(name, a) for name, f in functions for a in DENSITY[name].arguments(f)}
     shared = {a for _, a in wanted} | also
+    if "eca" in shared and DENSITY.pool(region) is not None:
+        shared.add("cai")
     lines = []
     for k, (name, state) in enumerate(region_states(region, second_order)):
         if (name, state) in wanted or (DENSITY[name].is_pool() and state in shared):
@@ -110,7 +114,18 @@ def _load_lines(
             lines.append(f"{_reversal_variable(name, parameter)} = element(P, p + {k})")
     if "cai" in shared and DENSITY.pool(region) is None:
         lines.append("cai = broadcast(REST_CAI, v)")
+    if "eca" in shared:
+        lines.append(_eca_line(region))
     return lines
+
+
+def _eca_line(region: tuple[str, ...]) -> str:
+    """The reversal potential of calcium, which is given where no mechanism reads concentrations."""
+    if DENSITY.pool(region) is not None:
+        return "eca = nernst * log(CAO / cai)"
+    if DENSITY.makes_eca(region):
+        return f"eca = broadcast(nernst * {math.log(CAO / REST_CAI)!r}, v)"
+    return "eca = broadcast(REST_ECA, v)"
 
 
 def _reversals(name: str) -> list[str]:
@@ -131,13 +146,7 @@ def _current_lines(region: tuple[str, ...], second_order: bool) -> list[str]:
     reversals = {e for name in channels for e in _reversals(name)}
     functions = [(name, f) for name in channels for c in DENSITY[name].currents
                  for f in (c.conductance, c.slope, c.whole) if f]  # fmt: skip
-    driven_by_calcium = "eca" in reversals or any(
-        "eca" in DENSITY[name].arguments(f) for name, f in functions
-    )
-    also = {"area", *reversals, *(["cai"] if driven_by_calcium and shell else [])}
-    lines = _load_lines(region, functions, also, second_order)
-    if driven_by_calcium:
-        lines.append("eca = nernst * log(CAO / cai)" if shell else "eca = broadcast(REST_ECA, v)")
+    lines = _load_lines(region, functions, {"area", *reversals}, second_order)
     lines += ["g_total = v * 0.0", "inward = g_total"]
     if shell:
         lines += ["ica = v * 0.0", "gca = ica"]

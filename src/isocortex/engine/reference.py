@@ -27,6 +27,7 @@ from isocortex.engine.layout.models import regions_of, state_rows
 from isocortex.engine.state import Extent, Snapshot, State
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.density import EXTRAPOLATION, STAGE, Current
+from isocortex.mechanisms.point import OwnRelease
 from isocortex.mechanisms.release import Release
 from isocortex.network.clock import Clock
 from isocortex.network.network import Network
@@ -46,6 +47,7 @@ class ReferenceCell:
         self.cai = np.full(self.model.n_nodes, REST_CAI)
         self.ica = np.zeros(self.model.n_nodes)
         self.pool = np.zeros(self.model.n_nodes, bool)  # where calcium is tracked
+        self.makes_eca = np.zeros(self.model.n_nodes, bool)
         mine = np.flatnonzero(network.slots.cell == cell)
         self.slots = {int(slot): k for k, slot in enumerate(mine)}
         self.node = network.slots.node[mine]
@@ -54,12 +56,16 @@ class ReferenceCell:
         self.A, self.B = np.zeros(len(mine)), np.zeros(len(mine))
         self.states: dict[str, dict[str, np.ndarray]] = {}
         self.above = False  # a cell that starts above the threshold spikes at once, as in NEURON
+        for name, table in self.model.mechanisms.items():
+            self.makes_eca[table.nodes] |= DENSITY[name].makes_eca()
+        self._set_eca()
         for name in (n for n in DENSITY if n in self.model.mechanisms):
             mechanism, nodes = DENSITY[name], self.model.mechanisms[name].nodes
             if mechanism.has("steady_state"):
                 values = self._call(name, "steady_state")
                 if mechanism.is_pool():
                     self.pool[nodes], self.cai[nodes] = True, values[0]
+                    self._set_eca()
                     continue
                 self.states[name] = {
                     state: np.broadcast_to(value, nodes.shape).astype(float)
@@ -81,7 +87,7 @@ class ReferenceCell:
             "v": self.v[nodes] + shift, "dt": self.dt if dt is None else dt, "cai": self.cai[nodes],
             "ica": self.ica[nodes], "q10": mechanism.temperature.at(self.celsius),
             "celsius": self.celsius, "ena": self.model.ena[nodes], "ek": self.model.ek[nodes],
-            "eca": self._eca(nodes),
+            "eca": self.eca[nodes],
         }  # fmt: skip
         values = []
         for argument in mechanism.arguments(function):
@@ -95,9 +101,10 @@ class ReferenceCell:
         with np.errstate(all="ignore"):  # of where both sides are computed
             return getattr(mechanism, function)(*values)
 
-    def _eca(self, nodes: np.ndarray) -> np.ndarray:
-        nernst = nernst_factor(self.celsius) * np.log(CAO / self.cai[nodes])
-        return np.where(self.pool[nodes], nernst, REST_ECA)
+    def _set_eca(self) -> None:
+        """As NEURON does as a step begins: states advance by what it was then."""
+        nernst = nernst_factor(self.celsius) * np.log(CAO / self.cai)
+        self.eca = np.where(self.makes_eca, nernst, REST_ECA)
 
     def receive(self, slot: int, weight: float) -> None:
         """A synaptic event: both terms jump."""
@@ -114,7 +121,7 @@ class ReferenceCell:
             default = np.full(len(nodes), mechanism.parameters[reversal].default)
             return table.parameters.get(reversal, default)
         if reversal == "eca":
-            return self._eca(nodes)
+            return self.eca[nodes]
         return getattr(self.model, reversal)[nodes]
 
     def current(self, name: str, current: Current, shift: float = 0.0) -> np.ndarray:
@@ -133,6 +140,7 @@ class ReferenceCell:
         d = capacitance + model.g_pas * area + conductance
         r = capacitance * self.v + model.g_pas * area * model.e_pas + injected
         self.ica[:] = 0.0
+        self._set_eca()
         gca = np.zeros(model.n_nodes)
         for name in model.mechanisms:
             nodes = model.mechanisms[name].nodes
@@ -261,10 +269,14 @@ class ReferenceTerminal:
             self.D = 0.0  # what is active
         #: what the last spike counted by; or how many random numbers have been drawn
         self.sent = 0.0 if release.sites else release.p
+        if isinstance(release, OwnRelease):
+            self.put_to([*release.begin, *self.stands_at[len(release.begin) :]])
 
     def spike(self, step: int, due: float) -> float:
         """The share that is released at a spike which is due then, ms, and acts in a step."""
         r = self.release
+        if isinstance(r, OwnRelease):
+            return self._own(r, step, due)
         if r.sites:
             return self._at_random(due / self.dt)
         if r.tau_active:
@@ -286,6 +298,18 @@ class ReferenceTerminal:
         self.D -= r.a_D * self.p * self.n * self.D
         self.pb -= r.a_i * self.pb
         return self.sent
+
+    def _own(self, release: OwnRelease, step: int, due: float) -> float:
+        """As a user's synapse says."""
+        synapse, stands_at = release.made_by, self.stands_at
+        held, given = stands_at[: len(synapse.held)], release.given | {"t": due, "dt": self.dt}
+        for _ in range(step - int(self.last)) if synapse.in_steps() else ():
+            held = synapse.called("step", given | dict(zip(synapse.held, held, strict=True)))
+        numbers = given | dict(zip(synapse.held, held, strict=True))
+        shares, held = synapse.called("spike", numbers)
+        self.put_to([*map(float, held), *stands_at[len(held) :]])
+        self.last = float(step)
+        return float(shares[release.part])
 
     def _at_random(self, now: float) -> float:
         """The share of sites that release at a spike, each one asked."""

@@ -11,9 +11,8 @@ import numpy as np
 
 from isocortex.errors import ModelError
 from isocortex.mechanisms import maths
-from isocortex.mechanisms.density import SURROUNDINGS, Current, Density
+from isocortex.mechanisms.density import IONS, SURROUNDINGS, Density
 
-IONS = (None, "na", "k", "ca")
 OPERATORS = tuple("+-*/")
 MATHS = "exp, log, absolute, where, exprelr of isocortex.mechanisms.maths"
 #: Instructions of Python that vectors have no meaning for, and what they come from.
@@ -54,10 +53,9 @@ def _check_names(mechanism: type[Density]) -> None:
                 f"{name!r} has a meaning of its own", field=name, fix="Choose another name."
             )
     known = ("ena", "ek", "eca", *mechanism.parameters)
-    several = [name for name, value in vars(mechanism).items() if isinstance(value, Current)]
     for current in mechanism.currents:
-        place = f"{current.name}." if several else ""
-        if current.ion not in IONS:
+        place = f"{current.name}." if mechanism.names_currents() else ""
+        if current.ion not in (None, *IONS):
             raise ModelError(
                 f"unknown ion {current.ion!r}", field=f"{place}ion",
                 fix='Use "na", "k" or "ca", or leave it out and name a reversal.',
@@ -80,12 +78,11 @@ def _check_functions(mechanism: type[Density]) -> None:
         )  # fmt: skip
     needed = [f"{gate}_rates" for gate in gates]
     needed += ["advance", "steady_state"] if kinetic else []
-    several = [name for name, value in vars(mechanism).items() if isinstance(value, Current)]
     if not mechanism.currents and not mechanism.is_pool():
         needed.append("conductance")
     slopes = []
     for current in mechanism.currents:
-        prefix = f"{current.name}_" if several else ""
+        prefix = f"{current.name}_" if mechanism.names_currents() else ""
         function = current.whole or f"{prefix}conductance"
         needed.append(function)
         slopes.append(f"{prefix}conductance_slope")

@@ -27,6 +27,8 @@ from typing import Any, ClassVar
 
 from isocortex.elementary import exp, log
 
+#: Ions that there are.
+IONS = ("na", "k", "ca")
 #: Names every mechanism function may ask for, besides its own states and parameters.
 SURROUNDINGS = ("v", "q10", "celsius", "dt", "cai", "ica", "ena", "ek", "eca")
 
@@ -117,6 +119,8 @@ class Density:
     temperature: ClassVar[Temperature] = Temperature(1.0, 0.0)
     #: ``advance`` is an implicit Euler step; two make a step of second order (STAGE below)
     implicit_euler: ClassVar[bool] = False
+    #: its mod file reads a concentration of calcium, in a formula or not
+    reads_calcium: ClassVar[bool] = False
     parameters: ClassVar[dict[str, Parameter]] = {}
     states: ClassVar[dict[str, State]] = {}
     functions: ClassVar[dict[str, Callable[..., Any]]] = {}
@@ -154,9 +158,20 @@ class Density:
         return function in cls.functions
 
     @classmethod
+    def names_currents(cls) -> bool:
+        """Whether it declares its currents, and functions have their names."""
+        return any(isinstance(value, Current) for value in vars(cls).values())
+
+    @classmethod
     def ions(cls) -> set[str]:
         """The ions that carry its currents."""
         return {current.ion for current in cls.currents if current.ion is not None}
+
+    @classmethod
+    def makes_eca(cls) -> bool:
+        """Whether eca follows from concentrations of calcium where it is inserted, as in NEURON."""
+        asked = {a for function in cls.functions for a in cls.arguments(function)}
+        return cls.reads_calcium or cls.is_pool() or "cai" in asked
 
     @classmethod
     def goes_by_temperature(cls) -> bool:

@@ -41,6 +41,10 @@ class Registry(Mapping[str, type[Density]]):
         """Which of some mechanisms is a pool of calcium."""
         return next((name for name in names if self._known[name].is_pool()), None)
 
+    def makes_eca(self, names: Iterable[str]) -> bool:
+        """Whether eca follows from concentrations of calcium where these are; else it is given."""
+        return any(self._known[name].makes_eca() for name in names)
+
     def is_own(self, name: str) -> bool:
         """Whether it is of a user's file."""
         return not self._known[name].__module__.startswith(__package__ + ".")

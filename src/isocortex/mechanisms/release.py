@@ -27,7 +27,7 @@ All of this follows from when the source spikes. :mod:`isocortex.network.termina
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 #: What is not there recovers in any time.
@@ -68,8 +68,7 @@ class Release:
     @property
     def numbers(self) -> tuple[float, ...]:
         """All of them, in order."""
-        numbers: tuple[float, ...] = astuple(self)
-        return numbers
+        return tuple(getattr(self, each.name) for each in fields(Release))
 
     def paced(self, active: float, use: float, recovery: float, facilitation: float) -> Release:
         """The same at another pace, see :class:`isocortex.mechanisms.synapses.Pace`.
@@ -93,7 +92,7 @@ class Release:
         )  # fmt: skip
 
     def __post_init__(self) -> None:
-        for item in fields(self):
+        for item in fields(Release):
             value = getattr(self, item.name)
             if item.name.startswith("tau_") and item.name != "tau_active" and not value > 0.0:
                 raise ValueError(f"{item.name} must be positive, found {value:g}")

@@ -40,6 +40,7 @@ from isocortex.mechanisms.release import (
     Release,
     as_used,
 )
+from isocortex.network.programs import BEGIN, Programs, programs_of, released_by
 from isocortex.random import name_of
 from isocortex.streams import GOLDEN, exp, log, stream, uniform
 
@@ -68,6 +69,7 @@ class Terminals(NamedTuple):
     release : int64[t], row of ``numbers``.
     key : int64[t], of synapses that release at random, 0 of others.
     numbers : float64[releases, 15], of each :class:`Release`.
+    programs : of those of users' own synapses.
     state : float64[t, 7], what evolves.
     dt : ms.
     seed : of random numbers.
@@ -79,6 +81,7 @@ class Terminals(NamedTuple):
     release: IntArray
     key: IntArray
     numbers: FloatArray
+    programs: Programs
     state: FloatArray
     dt: float
     seed: np.uint64
@@ -110,7 +113,8 @@ def terminals_of(
     at = np.flatnonzero(first)
     made = Terminals(
         of, source[at].astype(np.int64), delay[at], release[at].astype(np.int64) - 1, key[at],
-        numbers_of(releases), np.empty((len(at), COLUMNS - KEYS)), dt, name_of(f"release {seed}"),
+        numbers_of(releases), programs_of(releases), np.empty((len(at), COLUMNS - KEYS)), dt,
+        name_of(f"release {seed}"),
     )  # fmt: skip
     rest(made)
     return made
@@ -129,6 +133,9 @@ def rest(terminals: Terminals) -> None:
     state[:, SENT] = np.where(numbers[:, SITES] > 0.0, 0.0, numbers[:, P_FIRST])
     state[:, TAU_R], state[:, PB] = numbers[:, TAU_R0], numbers[:, PBTILDE]
     state[:, LAST] = 0.0
+    own = terminals.programs.address[terminals.release] != 0
+    begin = terminals.programs.numbers[terminals.release[own], BEGIN : BEGIN + LAST]
+    state[own, :LAST] = begin
 
 
 def no_terminals() -> FloatArray:
@@ -260,6 +267,14 @@ def released(terminals: Terminals | None, synapse: int, step: int, due: float) -
         return 1.0
     t = terminals.of[synapse]
     numbers, state = terminals.numbers[terminals.release[t]], terminals.state[t]
+    programs = terminals.programs
+    address = programs.address[terminals.release[t]]
+    if address != 0:
+        passed = int(step - state[LAST]) if numbers[IN_STEPS] else 0
+        state[LAST] = step
+        return released_by(
+            address, state, programs.numbers[terminals.release[t]], due, passed, terminals.dt
+        )
     if numbers[SITES] > 0.0:
         return at_random(state, numbers, due / terminals.dt, terminals.dt,
                          stream(terminals.seed, terminals.key[t], 0))  # fmt: skip

@@ -16,7 +16,7 @@ WIDTH = 100
 WORDS = {
     "absolute", "exp", "log", "where", "solved", "equations", "range", "q10",
     "Density", "Temperature", "current", "gate", "kinetic_state", "parameter", "Synapse",
-    "Exponentials",
+    "Exponentials", "held",
 }  # fmt: skip
 #: Functions of :mod:`isocortex.mechanisms` that formulas call.
 CALLED = ("absolute", "exp", "log", "where", "Exponentials")

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from isocortex.mechanisms.density import IONS
 from isocortex.nmodl.source import Node, Source, kind_of, name_of
 
 #: Values of the constants of physics that UNITS may name, in SI units (CODATA 2018), as in NEURON.
@@ -15,8 +16,6 @@ PHYSICS = {
     ("e", "coulomb"): 1.602176634e-19, ("pi", "1"): 3.141592653589793,
     ("avogadro", "1"): 6.02214076e23,
 }  # fmt: skip
-#: Ions that there are.
-IONS = ("na", "k", "ca")
 #: Concentrations that stay as NEURON begins with them, mM.
 CONCENTRATIONS = {"cao": 2.0}
 #: Those from which NEURON has the reversal potential wherever a mechanism reads them; here cells

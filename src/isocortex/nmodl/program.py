@@ -69,7 +69,8 @@ class Module:
 
     def __post_init__(self) -> None:
         declared = self.declared
-        blocks = [declared.initial, declared.breakpoint, *declared.solved.values()]
+        blocks = [declared.initial, declared.breakpoint, declared.received]
+        blocks += declared.solved.values()
         blocks += declared.procedures.values()
         self.assigned: set[str] = set().union(
             *(assigned_in(declared, b.statement_block) for b in blocks if b is not None)
@@ -395,6 +396,10 @@ class Program(Expressions):
         name = name_of(call.name)
         declared = self.module.declared
         block = declared.procedures.get(name)
+        if block is None and name == "printf":
+            return
+        if name in ("net_send", "net_event", "net_move"):
+            self.refuse(statement, "events that a synapse sends cannot be translated")
         if block is None:
             self.refuse(statement, f"{name}() is not a procedure of the file")
         self._enter(name, statement)

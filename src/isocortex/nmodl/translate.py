@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from isocortex.mechanisms.density import SURROUNDINGS, Density
@@ -16,7 +16,10 @@ from isocortex.nmodl.solving import Reactions, gate_of, implicit_step, linear_sy
 from isocortex.nmodl.source import Node, kind_of, name_of
 
 #: What our files call their functions.
-FUNCTIONS = ("conductance", "conductance_slope", "advance", "steady_state", "conductances")
+FUNCTIONS = (
+    "conductance", "conductance_slope", "advance", "steady_state", "conductances", "begin", "spike",
+    "step",
+)  # fmt: skip
 #: The voltage that was held while states advanced, where a current is computed with what they left.
 HELD = "v__held"
 UNHELD = {HELD: "v"}
@@ -232,8 +235,12 @@ class Currents(Step):
         return super().unknown(variable, node)
 
 
-def steps(initial: Initial) -> tuple[Step, Held]:
+def steps(initial: Initial, changed: Collection[str] = ()) -> tuple[Step, Held]:
     """Both programs for what is solved.
+
+    Parameters
+    ----------
+    changed : variables that events assign to.
 
     Raises
     ------
@@ -244,7 +251,25 @@ def steps(initial: Initial) -> tuple[Step, Held]:
     assigned = assigned_in(declared, block.statement_block)
     for state in sorted(set(declared.states) & assigned):
         declared.source.refuse(block, f"the state {state} is assigned in BREAKPOINT")
+    assigned |= set(changed)
     return Step(initial, assigned), Held(initial, assigned)
+
+
+def advanced(step: Step, method: str) -> dict[str, Formula]:
+    """What the equations of states make of each, as the last has left the others."""
+    after: dict[str, Formula] = {}
+    for state, derivative, node in step.derivatives:
+        derivative = unfolded(step.lines, derivative, state)
+        if method == "euler" or state not in f.names_in(derivative):  # cnexp does it then too
+            rise = f.multiply(f.name("dt"), derivative)
+            after[state] = f.add(f.name(state), rise)
+            continue
+        inf, tau = gate_of(step, state, derivative, node)
+        decay = f.call("exp", f.divide(f.negative(f.name("dt")), tau))
+        target = step.named("target", inf)
+        away = f.subtract(f.name(state), target)
+        after[state] = f.add(target, f.multiply(away, decay))
+    return after
 
 
 class _Translator:
@@ -342,7 +367,7 @@ class _Translator:
         marks = {*own, *(state + NEXT for state in own)}
         for state, derivative, _ in step.derivatives:
             code = step.code([derivative])
-            if free(code, ()) & (marks - {state}):
+            if state not in free(code, ()) or free(code, ()) & (marks - {state}):
                 return False
             if {n for _, each in code.lines for n in f.names_in(each)} & marks:
                 return False  # hidden in a line: gate_of looks at the derivative itself
@@ -350,21 +375,10 @@ class _Translator:
 
     def _one_by_one(self, step: Step, method: str) -> Code:
         """States that are advanced one after the other, each as the last has left the others."""
-        after: dict[str, Formula] = {}
-        for state, derivative, node in step.derivatives:
-            derivative = unfolded(step.lines, derivative, state)
-            if method == "euler":
-                rise = f.multiply(f.name("dt"), derivative)
-                after[state] = f.add(f.name(state), rise)
-                continue
-            inf, tau = gate_of(step, state, derivative, node)
-            decay = f.call("exp", f.divide(f.negative(f.name("dt")), tau))
-            target = step.named("target", inf)
-            away = f.subtract(f.name(state), target)
-            after[state] = f.add(target, f.multiply(away, decay))
+        after = advanced(step, method)
         new = [f.name(s + NEXT) if s in after else step.now.get(s, f.name(s))
                for s in self.made.states]  # fmt: skip
-        ordered = _in_order([*step.lines, *((s + NEXT, each) for s, each in after.items())])
+        ordered = in_order([*step.lines, *((s + NEXT, each) for s, each in after.items())])
         return Code(needed(ordered, new), new, frozenset(step.inlined))
 
     def _start(self, initial: Initial) -> Code:
@@ -506,7 +520,7 @@ def _rename(made: Mechanism, old: str, new: str) -> None:
     made.start = made.start and made.start.renamed(by)
 
 
-def _in_order(lines: Lines) -> Lines:
+def in_order(lines: Lines) -> Lines:
     """Lines so that each comes after those it uses: what a state becomes may be used at once."""
     made = {name for name, _ in lines}
     ordered: Lines = []

@@ -26,6 +26,15 @@ def _harmless(text: str) -> str:
     return " ".join(text.replace('"', "'").replace("\\", "/").split())
 
 
+def _head(name: str, arguments: Sequence[str]) -> str:
+    """The first lines of a function of a class."""
+    head = f"def {name}({', '.join(arguments)}):"
+    if len(head) <= WIDTH - 4:
+        return head
+    inner = textwrap.fill(", ".join(arguments), WIDTH - 12)
+    return f"def {name}(\n{textwrap.indent(inner, '        ')}\n):"
+
+
 class _Writer:
     """What files of mechanisms and of synapses have in common."""
 
@@ -63,7 +72,8 @@ class _Writer:
         if maths:
             lines.append(f"from isocortex.mechanisms.maths import {maths}")
         if used("Synapse"):
-            lines.append("from isocortex.mechanisms.point import Exponentials, Synapse")
+            also = ", held" * bool(used("held"))
+            lines.append(f"from isocortex.mechanisms.point import Exponentials, Synapse{also}")
         return "\n".join(lines)
 
     def _constants(self, text: str) -> str:
@@ -143,6 +153,8 @@ class _Density(_Writer):
             lines.append(f'reversal = "{one.reversal}"')
         if made.implicit:
             lines.append("implicit_euler = True")
+        if self.declared.read & {"cai", "cao"} and not re.search(r"\bcai\b", functions):
+            lines.append("reads_calcium = True")
         if self.module.temperature and re.search(r"\bq10\b", functions):
             factor, reference = self.module.temperature
             lines.append(f"temperature = Temperature({factor!r}, {reference!r})")
@@ -210,11 +222,8 @@ class _Density(_Writer):
         around = [each for each in SURROUNDINGS if each not in ("v", "q10")]
         order = ["v", *self.made.states, *around, *self.module.ordered, Q10]
         arguments = [plain(each) for each in dict.fromkeys(order) if each in given]
-        head = f"def {name}({', '.join(arguments)}):"
-        if len(head) > WIDTH - 4:
-            inner = textwrap.fill(", ".join(arguments), WIDTH - 12)
-            head = f"def {name}(\n{textwrap.indent(inner, '        ')}\n):"
-        elif comment:
+        head = _head(name, arguments)
+        if comment and "\n" not in head:
             head += f"  # {comment}"
         return head + "\n" + textwrap.indent(body, "    ")
 
@@ -222,11 +231,23 @@ class _Density(_Writer):
 class _Synapse(_Writer):
     def __init__(self, made: PointProcess) -> None:
         super().__init__(made)
-        self.code = made.code
+        self.made = made
 
     def _class(self) -> str:
-        given = free(self.code, self.module.fixed)
-        arguments = [plain(n) for n in ("v", *self.module.ordered) if n in given]
-        body = body_text(self.code, self.module.own, as_tuple=True)
-        head = f"def conductances({', '.join(arguments)}):\n"
-        return self._whole("Synapse", self._parameters(), head + textwrap.indent(body, "    "))
+        made = self.made
+        codes = {
+            "conductances": made.code, "begin": made.begin, "step": made.step, "spike": made.spike,
+        }  # fmt: skip
+        functions = [self._function(name, code) for name, code in codes.items() if code is not None]
+        declared = self._parameters()
+        if made.held:
+            names = map(plain, made.held)
+            declared.append(f"{', '.join(names)} = {', '.join(['held()'] * len(made.held))}")
+        return self._whole("Synapse", declared, "\n\n".join(functions))
+
+    def _function(self, name: str, code: Code) -> str:
+        given = free(code, self.module.fixed)
+        order = ("v", "t", "dt", *self.made.held, *self.module.ordered)
+        arguments = [plain(each) for each in order if each in given]
+        body = body_text(code, self.module.own, self.made.held, as_tuple=name != "spike")
+        return _head(name, arguments) + "\n" + textwrap.indent(body, "    ")

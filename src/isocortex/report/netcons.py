@@ -97,6 +97,8 @@ OF |= {
     "stp5syn": (*_SHARED, *(n for n in NUMBERS if n not in ("tau_r", "p0", "Use", "Dep"))),
     "exp2syn_tm": ("tau1", "tau2", "e", "A", "B", "g", "i"),
 }
+#: Of those of users' files.
+OF_OWN = ("g", "i")
 OF |= {"tmgsyn": ("e", "g", "i"), "AMPA_NMDA_STP": ("i",), "GABA_A_STP": ("g", "i")}
 OF |= {
     name: ("g", "i", "Use", "Dep", *(f"{what}_{part}" for what in OF_PART for part in parts),
@@ -481,12 +483,12 @@ def constant_of(variable: str, kinetics: Sequence[Kinetics]) -> FloatArray | Non
 
 def _require(variable: str, chosen: set[str]) -> None:
     """Every chosen synapse must have the variable."""
-    without = sorted(name for name in chosen if variable not in OF[name])
+    without = sorted(name for name in chosen if variable not in OF.get(name, OF_OWN))
     if without:
         others = [name for name in OF if variable in OF[name]]
         raise ConfigError(
             f"{without[0]} synapses have no {variable!r}", field="variable_name",
-            fix=f"Use one of {', '.join(OF[without[0]])}, or syn_type {others[0]!r}.",
+            fix=f"Use one of {', '.join(OF.get(without[0], OF_OWN))}, or syn_type {others[0]!r}.",
         )  # fmt: skip
 
 

@@ -109,6 +109,10 @@ def _has(model: CompiledCell, mechanism: str, node: int) -> bool:
     return mechanism in model.mechanisms and node in model.mechanisms[mechanism].nodes
 
 
+def _makes_eca(model: CompiledCell, node: int) -> bool:
+    return any(_has(model, name, node) for name in model.mechanisms if DENSITY[name].makes_eca())
+
+
 def _has_pool(model: CompiledCell, node: int) -> bool:
     return any(_has(model, name, node) for name in model.mechanisms if DENSITY[name].is_pool())
 
@@ -144,7 +148,9 @@ def _value(
     if name == "cai":
         return REST_CAI if calcium is None else calcium
     if name == "eca":
-        return REST_ECA if calcium is None else nernst_factor(celsius) * np.log(CAO / calcium)
+        if not _makes_eca(model, node):
+            return REST_ECA
+        return nernst_factor(celsius) * np.log(CAO / (REST_CAI if calcium is None else calcium))
     return float(getattr(model, name)[node])
 
 

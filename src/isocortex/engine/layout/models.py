@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.engine import cable
 from isocortex.engine.family import Family, region_parameters, region_states
-from isocortex.engine.interface import REST_CAI, FloatArray, IntArray, Settings
+from isocortex.engine.interface import (
+    CAO,
+    REST_CAI,
+    REST_ECA,
+    FloatArray,
+    IntArray,
+    Settings,
+    nernst_factor,
+)
 from isocortex.engine.layout.steady import inverses
 from isocortex.errors import ModelError
 from isocortex.mechanisms import DENSITY
@@ -88,9 +96,17 @@ def _initial_states(rows: FloatArray, region: Region, settings: Settings) -> Flo
     surroundings = {
         "v": np.full(n, settings.v_init), "cai": np.full(n, REST_CAI),
         "celsius": np.full(n, settings.celsius), "dt": np.full(n, settings.dt),
+        "ena": known["_ena"], "ek": known["_ek"], "eca": np.full(n, REST_ECA),
     }  # fmt: skip
     none, pool = np.zeros(n), DENSITY.pool(region.mechanisms) or ""
     values = {(pool, "ica"): none, (pool, "gca"): none}
+
+    def set_calcium(cai: FloatArray) -> None:
+        surroundings["cai"] = cai
+        surroundings["eca"] = nernst_factor(settings.celsius) * np.log(CAO / cai)
+
+    if DENSITY.makes_eca(region.mechanisms):
+        set_calcium(surroundings["cai"])
     for name in region.mechanisms:
         mechanism = DENSITY[name]
 
@@ -105,7 +121,7 @@ def _initial_states(rows: FloatArray, region: Region, settings: Settings) -> Flo
             for state, value in zip(mechanism.states, call("steady_state"), strict=True):
                 values[name, state] = np.broadcast_to(value, n)
             if name == pool:
-                surroundings["cai"] = values[name, "cai"]
+                set_calcium(values[name, "cai"])
         else:
             for gate in mechanism.states:
                 values[name, gate] = np.broadcast_to(call(f"{gate}_rates")[0], n)
