@@ -21,6 +21,7 @@ export class Asked {
   constructor(population, spikes, address) {
     this.population = population;
     this.spikes = spikes;
+    this.address = address;
     // places in the order of drawing are nobody's business: links hold population and node id
     const first = population.branched && population.n <= FEW ? { view: "column" } : {};
     this.state = new State(first, { neuron: { write: (i) => population.name(i), read: (text) => population.find(text) } });
@@ -85,7 +86,7 @@ export class Asked {
   member() {
     const range = this.rateRange();
     const rates = range && this.rates();
-    const key = JSON.stringify([this.state.get("hidden"), range, range && this.rateKey]);
+    const key = JSON.stringify([this.population.n, this.state.get("hidden"), range, range && this.rateKey]);
     if (this.memberKey !== key) {
       this.memberKey = key;
       this.members = this.population.members(this.state.get("hidden"));
@@ -96,7 +97,7 @@ export class Asked {
 
   /** Uint8Array[n]: 1 for neurons within the loops that were drawn; null where there are none. */
   lassoed() {
-    const key = [this.state.get("lasso"), Boolean(this.cloud.strata)].join();
+    const key = [this.state.get("lasso"), this.cloud.strata, this.population.n].join();
     if (this.lassoKey !== key) {
       this.lassoKey = key;
       this.inLasso = inLoops(read(this.state.get("lasso")), this.cloud);
@@ -122,16 +123,16 @@ export class Asked {
     const { population, state } = this;
     const range = this.rateRange();
     const words = [...(range ? [range[1] === Infinity ? `from ${range[0]} Hz` : `${range[0]} to ${range[1]} Hz`] : []), ...(this.lassoed() ? ["lasso"] : [])];
-    const { radius } = this.cloud.uniforms;
     const also = { words, member: this.selected() };
     // a place is one in every animal of a recipe; a rate is of this run
-    if (!range && population.head.recipe) also.place = (member) => place(population, member, population.members(state.get("hidden"), population.pickedCode(state.get("picked"))), (1000 * radius.value) / CLOSE);
+    if (!range && population.head.recipe) also.place = (member) => place(population, member, population.members(state.get("hidden"), population.pickedCode(state.get("picked"))), (1000 * this.cloud.spread(population.n)) / CLOSE);
     return nodeSet(population, state.get("hidden"), state.get("picked"), words.length ? also : {});
   }
 
   counts() {
-    if (this.countVersion !== this.spikes.version) {
-      this.countVersion = this.spikes.version;
+    const key = [this.spikes.version, this.population.n].join();
+    if (this.countKey !== key) {
+      this.countKey = key;
       this.spikeCounts = this.spikes.counts(this.population.n);
     }
     return this.spikeCounts;
@@ -151,11 +152,13 @@ export class Asked {
   /** Hz of each neuron, without the onset where the run is long enough. */
   rates() {
     const since = this.since();
-    const key = [this.spikes.version, since, this.spikes.reached].join();
+    const key = [this.spikes.version, since, this.spikes.reached, this.population.n].join();
     if (this.rateKey !== key) {
       this.rateKey = key;
       const counts = since ? this.spikes.counts(this.population.n, since) : this.counts();
-      this.allRates = Float32Array.from(counts, (count) => (1000 * count) / Math.max(this.spikes.reached - since, 1e-3));
+      const seconds = Math.max(this.spikes.reached - since, 1e-3) / 1000;
+      this.allRates = new Float32Array(counts.length);
+      for (let i = 0; i < counts.length; i++) this.allRates[i] = counts[i] / seconds;
     }
     return this.allRates;
   }
@@ -231,8 +234,7 @@ export class Asked {
 
   model(number) {
     const { models } = this;
-    const at = models?.arrays.model[number] ?? 0xffff;
-    return at === 0xffff ? null : models.head.models[at];
+    return models?.head.models[models.arrays.model[number]] ?? null;
   }
 
   /** Branches and recordings of a neuron; null where an export does not contain it. */

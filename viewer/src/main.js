@@ -97,7 +97,8 @@ class App extends Asked {
       this.stage.place();
     });
     host?.follow(this, () => JSON.parse(nodeSetText(this.nodeSet())));
-    this.filled = new Promise((done) => (this.allThere = done));
+    this.everyone = this.gather();
+    this.filled = Promise.all([this.everyone, new Promise((done) => (this.allThere = done))]);
     this.enter();
     this.head();
     this.fill();
@@ -142,8 +143,7 @@ class App extends Asked {
     rows.push(Array.from({ length: 256 }, (_, k) => [...rateColour(k / 255, dark), 255]));
     const key = this.colourKey();
     const byRate = key === "rate";
-    const shades = byRate ? Uint8Array.from({ length: population.n }, (_, i) => 255 * rateShade(this.rateOf(i))) : null;
-    cloud.paint(rows, shades);
+    cloud.paint(rows, byRate ? this.rates().map((hz) => 255 * rateShade(hz)) : null);
     cloud.dark(dark);
     cloud.uniforms.colourBy.value = byRate ? 4 : population.facets.findIndex((f) => f.key === key);
     cloud.uniforms.picked.value = population.pickedCode(state.get("picked"));
@@ -213,11 +213,33 @@ class App extends Asked {
     document.title = `${head.title || "Isocortex"} · Isocortex`;
     const { spikes } = this;
     const run = spikes.awaits ? "" : ` · ${+spikes.duration.toFixed(1)} ms · ${spikes.expected.toLocaleString()} spikes`;
-    $("facts").textContent = `${this.population.n.toLocaleString()} neurons${run}`;
-    this.waiting(spikes.total < spikes.expected ? `reading spikes: ${Math.floor((100 * spikes.total) / spikes.expected)} %` : "");
-    if (spikes.awaits) this.waiting("not run yet");
+    const { n, total } = this.population;
+    $("facts").textContent = `${total.toLocaleString()} neurons${run}`;
+    const part = (of, all) => `${Math.floor((100 * of) / all)} %`;
+    if (n < total) this.waiting(`reading neurons: ${part(n, total)}`);
+    else this.waiting(spikes.awaits ? "not run yet" : spikes.total < spikes.expected ? `reading spikes: ${part(spikes.total, spikes.expected)}` : "");
     const live = $("live");
     live.textContent = spikes.running && spikes.live ? `running: ${spikes.reached.toFixed(0)} of ${spikes.duration.toFixed(0)} ms` : "";
+  }
+
+  /** Fetch the neurons that the first picture did not wait for. */
+  async gather() {
+    const { population, state } = this;
+    const asked = new URLSearchParams(this.address.replace("#", "")).get("neuron");
+    try {
+      for (let k = 1; k < population.head.parts; k++) {
+        population.take((await fetchPacked(`somas/${k}`)).arrays);
+        this.cloud.grow();
+        this.paint();
+        this.refresh();
+      }
+    } catch (error) {
+      this.notice(`Not all neurons could be read: ${error.message}`);
+    }
+    if (population.head.parts === 1) return;
+    if (this.column.active) this.column.build();
+    // a link may hold one that was not there yet
+    if (asked && state.get("neuron") < 0) state.set({ neuron: population.find(asked), camera: state.get("camera") }, { step: false });
   }
 
   /** Fetch spikes chunk by chunk, and go on looking while the run goes on. */

@@ -2,6 +2,7 @@
 
 import * as THREE from "three";
 import { host } from "./host.js";
+import { read } from "./lasso.js";
 import { fetchPacked } from "./source.js";
 
 const STEP = 0.12; // mm, between looks at what hides a name
@@ -119,10 +120,28 @@ export class Space {
     this.head = block.head;
     this.label = block.arrays.label;
     this.build(block.arrays);
-    this.app.cloud.setStrata(block.arrays.stratum);
     this.there = true;
+    const { state } = this.app;
+    const peels = () => state.get("peel") > 0 || read(state.get("lasso")).some((loop) => loop.peel > 0);
+    if (this.population.head.parts === 1 || peels()) await this.deepen();
+    else state.on(["peel", "lasso"], () => peels() && this.deepen());
     document.body.dataset.space = "there";
     this.app.paint();
+  }
+
+  /** How deep neurons lie, read once; of many only when layers are taken off. */
+  deepen() {
+    return (this.deep ??= this.readStrata());
+  }
+
+  async readStrata() {
+    let first = 0;
+    for (let k = 0; k < this.population.head.parts; k++) {
+      const block = await fetchPacked(`strata/${k}`);
+      this.app.cloud.setStrata(first, block.arrays.stratum);
+      first += block.arrays.stratum.length;
+      this.app.paint();
+    }
     host?.changed(); // a lasso may have left out what is peeled
   }
 

@@ -101,7 +101,7 @@ async function panelsOf(app, address) {
   const asked = where(address);
   let neuron = state.get("neuron");
   if (neuron < 0 && population.recorded.length) neuron = app.liveliest();
-  const branches = neuron >= 0 && (app.models.arrays.model[neuron] ?? 0xffff) !== 0xffff;
+  const branches = neuron >= 0 && app.model(neuron) !== null;
   const words = {};
   if (neuron >= 0 && !asked.has("t")) words.t = [...app.spikeTimes(neuron)].find((t) => t > app.since()) ?? app.spikeTimes(neuron)[0] ?? 0;
   const view = state.get("view");

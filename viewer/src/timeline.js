@@ -310,12 +310,11 @@ export class Heat extends Timeline {
     const bins = Math.max(Math.ceil(duration / this.bin - 1e-6), 1);
     const counts = values.map(() => new Float64Array(bins));
     const sizes = values.map(() => 0);
-    const k = population.facets.length;
-    for (let i = 0; i < population.n; i++) if (member[i]) sizes[population.codes[i * k]]++;
+    for (let i = 0; i < population.n; i++) if (member[i]) sizes[population.code(i, 0)]++;
     spikes.within(-1, Infinity, (time, neuron, begin, end) => {
       for (let s = begin; s < end; s++)
         if (member[neuron[s]])
-          counts[population.codes[neuron[s] * k]][Math.min(Math.floor(time[s] / this.bin), bins - 1)]++;
+          counts[population.code(neuron[s], 0)][Math.min(Math.floor(time[s] / this.bin), bins - 1)]++;
     });
     this.shown = values.map((_, v) => v).filter((v) => sizes[v] > 0);
     this.sizes = sizes;

@@ -17,6 +17,7 @@ import pandas as pd
 from isocortex import __version__
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import NodePopulation, Simulation
+from isocortex.circuit.columns import coded
 from isocortex.cortex.projection import CortexProjection
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError, InputError, IsocortexError
@@ -32,7 +33,7 @@ from isocortex.viewer.feed import SpikeFeed
 from isocortex.viewer.neuron import branches, neuron_block, recorded_cells, recordings
 from isocortex.viewer.pack import pack
 from isocortex.viewer.scene import make_scene, slab_block
-from isocortex.viewer.space import space_block
+from isocortex.viewer.space import space_block, strata_block
 from isocortex.viewer.targets import targets_block
 
 #: Above this many nodes the inputs of a configuration are not read for one neuron's synapses.
@@ -43,7 +44,8 @@ MOST_LISTED = 64
 CONFIG_FILE = "simulation_config.json"
 #: All names there are.
 NAME = re.compile(
-    r"(scene|status|slab|space|models|spikes/(\d+)/(\d+)|(neuron|synapses|targets)/(\d+))"
+    r"(scene|status|space|models|spikes/(\d+)/(\d+)|(neuron|synapses|targets)/(\d+)"
+    r"|(somas|strata|slab)/(\d+))"
 )
 
 
@@ -109,8 +111,9 @@ class Session:
     def get(self, name: str) -> bytes | None:
         """A block by its name, None if there is none of that name.
 
-        ``scene`` (neurons), ``status`` (JSON), ``spikes/<epoch>/<chunk>``, ``slab`` (the column),
-        ``space`` (outline, labels and strata of a cortex),
+        ``scene`` (what is so of all neurons, and the first part of them), ``somas/<part>`` (the
+        others), ``status`` (JSON), ``spikes/<epoch>/<chunk>``, ``slab/<area>`` (the column),
+        ``space`` (outline and labels of a cortex), ``strata/<part>`` (how deep neurons lie in it),
         ``models`` (branches of every cell model), ``neuron/<number>``, ``synapses/<number>``,
         ``targets/<number>``.
         """
@@ -123,6 +126,8 @@ class Session:
             return self._spikes(int(match[2]), int(match[3]))
         if match[5] is not None and int(match[5]) >= len(self.scene):
             return None
+        if match[6] is not None:
+            return self._of_part(match[6], int(match[7]))
         lasting = match[4] is None or not self.feed.running
         with self._locks[match[4]]:  # drawing synapses takes seconds and holds up nothing else
             if lasting and name in self._blocks:
@@ -191,26 +196,43 @@ class Session:
         first = range(min(4, len(self.scene)))
         return any(self._compile(*self._who(number)) is not None for number in first)
 
-    def _slab(self) -> bytes:
-        return slab_block(self.scene)
+    @property
+    def parts(self) -> dict[str, int]:
+        """How many blocks of some of the neurons there are, by kind."""
+        atlas, first = self.scene.frame == "ccf", self.scene.facets[0]
+        return {
+            "somas": self.scene.parts,
+            "strata": self.scene.parts if atlas else 0,
+            "slab": len(first.values) if first.key == "area" else 1,
+        }
+
+    def _of_part(self, kind: str, number: int) -> bytes | None:
+        """Such a block; it is not kept, for a page asks for it once."""
+        if number >= self.parts[kind]:
+            return None
+        with self._locks[None]:
+            if kind == "somas":
+                return self.scene.somas(number)
+            return {"strata": strata_block, "slab": slab_block}[kind](self.scene, number)
 
     def _space(self) -> bytes:
         return space_block(self.scene)
 
     def _models(self) -> bytes:
-        """Branches of every distinct model and the model of every neuron (0xFFFF: none)."""
+        """Branches of every distinct model and the model of every neuron (the largest: none)."""
         model = np.full(len(self.scene), 0xFFFF, np.uint16)
         names: list[str] = []
         parts: list[dict[str, Any]] = []
         for p, population in enumerate(self.scene.populations):
-            table = self.scene.tables[population]
-            columns = [c for c in MODEL_COLUMNS if c in table]
-            if self.simulation is None or not columns:
+            columns = self.scene.columns[population]
+            told = [columns[c] for c in MODEL_COLUMNS if c in columns]
+            if self.simulation is None or not told:
                 continue
             ids = self.simulation.circuit.nodes[population].node_ids
-            combined = np.zeros(len(table), np.int64)
-            for column in columns:
-                combined = combined * (len(table) + 1) + pd.factorize(table[column])[0] + 1
+            combined = np.zeros(len(ids), np.int64)
+            for column in told:
+                codes, values = coded(column)
+                combined = combined * (len(values) + 1) + codes + 1
                 combined = pd.factorize(combined)[0]
             _, rows, kind = np.unique(combined, return_index=True, return_inverse=True)
             number = np.full(len(rows), 0xFFFF, np.uint16)
@@ -225,6 +247,8 @@ class Session:
         first = np.cumsum([0, *(len(part["radius"]) for part in parts)])
         keys = ("start", "end", "radius", "ends", "kind")
         arrays = {key: np.concatenate([part[key] for part in parts]) for key in keys if parts}
+        if len(names) < 0xFF:
+            model = np.minimum(model, 0xFF).astype(np.uint8)
         return pack({"models": names}, {"model": model, "first": first.astype(np.uint32), **arrays})
 
     def _compile(self, population: str, node: int) -> CompiledCell | None:
