@@ -11,6 +11,7 @@ from viewer_page import (
     WIDTH,
     drawn,
     picture,
+    resize,
     settle,
     until,
     value,
@@ -129,9 +130,7 @@ def test_inputs_and_targets_of_a_neuron_are_counted_by_area_and_drawn(look, sess
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_a_picture_is_saved_at_its_size_with_what_it_shows(look, session, theme):
     page = look("t=40&colour=layer&picked=VISp")
-    page.set_viewport_size({"width": 1100, "height": 480})
-    until(page, "isocortex.app.stage.height === document.getElementById('stage').clientHeight")
-    settle(page)
+    resize(page, 1100, 480)
     before = picture(page)
     page.get_by_role("button", name="Save a picture").click()
     dialog = page.locator("#photo")

@@ -13,6 +13,7 @@ from viewer_page import (
     WIDTH,
     drawn,
     picture,
+    resize,
     settle,
     until,
     value,
@@ -137,9 +138,8 @@ def test_a_late_write_of_the_address_does_not_undo_the_way_back(look):
     page = look("t=20")
     page.keyboard.press("2")
     wait_for_hash(page, "view=column")
-    page.evaluate(
-        "addEventListener('popstate', () => isocortex.app.state.write('replaceState'), {once: true})"
-    )
+    late = "() => isocortex.app.state.write('replaceState')"
+    page.evaluate(f"addEventListener('popstate', {late}, {{ once: true }})")
     page.go_back()
     until(page, "isocortex.app.state.get('view') === 'cortex'")
 
@@ -215,8 +215,7 @@ def test_a_soma_that_was_recorded_is_not_called_unrecorded(look, session):
 @pytest.mark.parametrize(("width", "height"), [(800, 600), (600, 900), (390, 844)])
 def test_narrow_windows_show_the_whole_cortex_and_every_control(look, width, height):
     page = look("t=0")
-    page.set_viewport_size({"width": width, "height": height})
-    settle(page)
+    resize(page, width, height)
     there = drawn(picture(page))
     for edge in (there[:, :3], there[:, -3:], there[:3], there[-3:]):
         assert not edge.any()
@@ -235,7 +234,7 @@ def test_narrow_windows_show_the_whole_cortex_and_every_control(look, width, hei
     page.locator('#legend button[data-pick="VISp"]').click()
     page.get_by_role("button", name="Numbers").click()
     assert page.locator("#legend").is_hidden()
-    assert page.locator("#many h2").inner_text() == "VISp"
+    until(page, "document.querySelector('#many h2').textContent === 'VISp'")
 
 
 def test_near_neurons_leave_room_to_see_between_them(look):
@@ -428,7 +427,7 @@ def test_scrubbing_goes_to_the_time_under_the_pointer(look, session):
     page.mouse.move(box["x"] + gutter + 0.75 * (box["width"] - gutter), box["y"] + 30, steps=4)
     page.mouse.up()
     assert value(page, "t") == pytest.approx(0.75 * session.duration, abs=1.0)
-    assert page.locator("#time").inner_text().startswith("90.")
+    until(page, "document.querySelector('#time').textContent.startsWith('90.')")
 
 
 def test_an_area_is_picked_and_its_numbers_are_right(look, session):
@@ -520,6 +519,7 @@ def test_the_export_opens_from_the_disk_and_asks_nobody(browser, session, tmp_pa
     page.goto(f"{path.as_uri()}#view=neuron&t=40")
     page.wait_for_selector("body[data-ready=true][data-spikes=all]", timeout=60000)
     until(page, "isocortex.app.neuronView.quiet")
+    settle(page)
     assert drawn(picture(page)).mean() > 0.003
     page.keyboard.press("1")
     settle(page)

@@ -23,7 +23,7 @@ import { fetchPacked, received } from "./source.js";
 import { welch } from "./spectrum.js";
 import { Space } from "./space.js";
 import { Spikes } from "./spikes.js";
-import { Stage } from "./stage.js";
+import { CONTEXT, Stage } from "./stage.js";
 import { figure, Film } from "./studio.js";
 import { Heat, Raster } from "./timeline.js";
 import { Transport } from "./transport.js";
@@ -93,6 +93,7 @@ class App extends Asked {
     this.listenToCanvas();
     // not "hashchange": that comes a task later, and between a timer of the state's would write the old view over the new address
     addEventListener("popstate", () => {
+      if (this.studio) return; // it goes back to where it was asked for
       state.fromHash(location.hash);
       this.stage.place();
     });
@@ -293,7 +294,7 @@ class App extends Asked {
   listenToCanvas() {
     const canvas = $("canvas");
     let down = null;
-    let waiting = false;
+    let [waiting, within] = [false, false];
     canvas.addEventListener("pointerdown", (event) => {
       down = [event.clientX, event.clientY];
       this.tip(null);
@@ -310,14 +311,18 @@ class App extends Asked {
       if (this.stage.view.pick(event.offsetX, event.offsetY) >= 0) this.state.set({ view: "neuron" });
     });
     canvas.addEventListener("pointermove", (event) => {
+      within = true;
       if (down || waiting) return;
       waiting = true;
       requestAnimationFrame(() => {
         waiting = false;
-        if (!down) this.tip(() => this.under(event.offsetX, event.offsetY), event);
+        if (!down && within) this.tip(() => this.under(event.offsetX, event.offsetY), event);
       });
     });
-    canvas.addEventListener("pointerleave", () => this.tip(null));
+    canvas.addEventListener("pointerleave", () => {
+      within = false;
+      this.tip(null);
+    });
   }
 
   /** What lies under a point of the picture, in words. */
@@ -345,7 +350,7 @@ function withoutPicture(error) {
 
 async function main() {
   const begun = performance.now();
-  if (!document.createElement("canvas").getContext("webgl2")) return withoutPicture();
+  if (!$("canvas").getContext("webgl2", CONTEXT)) return withoutPicture(); // the one that is drawn with: making it takes long
   try {
     const spikes = new Spikes();
     const address = host ? host.ask("address") : location.hash;

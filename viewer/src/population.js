@@ -23,6 +23,7 @@ export class Population {
     this.branched = head.branched;
     this.primary = this.facets[0];
     this.layered = this.facets.findIndex((f) => f.key === "layer");
+    this.second = this.layered > 0 ? this.layered : Math.min(1, this.facets.length - 1);
     this.sided = this.facets.findIndex((f) => f.key === "hemisphere");
     this.take(arrays);
   }
@@ -123,14 +124,12 @@ export class Population {
   /** Uint32Array[n]: place of every neuron in rasters, by the first facet, then layer. */
   rank() {
     if (this.order === null) {
-      const second = this.layered > 0 ? this.layered : Math.min(1, this.facets.length - 1);
       const bins = new Uint32Array(256 * 256 + 1);
-      const key = (i) => this.code(i, 0) * 256 + this.code(i, second);
+      const key = (i) => this.code(i, 0) * 256 + this.code(i, this.second);
       for (let i = 0; i < this.n; i++) bins[key(i) + 1]++;
       for (let b = 0; b < bins.length - 1; b++) bins[b + 1] += bins[b];
       this.order = new Uint32Array(this.n);
       for (let i = 0; i < this.n; i++) this.order[i] = bins[key(i)]++;
-      this.second = second;
     }
     return this.order;
   }

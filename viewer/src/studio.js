@@ -22,7 +22,7 @@ function size(app, width, height, ratio) {
   body.dataset.ratio = ratio;
   body.style.setProperty("--wide", `${width}px`);
   body.style.setProperty("--high", `${height}px`);
-  app.studio = true; // nothing else draws
+  app.studio = app.state.still = true; // nothing else draws
   app.stage.resize();
 }
 
@@ -33,6 +33,7 @@ function leave(app, address) {
   delete body.dataset.ratio;
   app.studio = false;
   app.state.fromHash(address);
+  app.state.still = false;
   app.stage.resize();
   app.stage.place();
   app.raster.stale = app.heat.stale = app.detail.stale = true;

@@ -172,21 +172,24 @@ export class Raster extends Timeline {
     const member = this.app.selected();
     if (this.key === this.app.selectedKey) return;
     this.key = this.app.selectedKey;
-    const rank = population.rank();
-    const sorted = new Uint32Array(population.n);
-    for (let i = 0; i < population.n; i++) sorted[rank[i]] = i;
-    this.rowOf = new Int32Array(population.n).fill(-1);
-    this.at = new Uint32Array(population.n);
-    let rows = 0;
     const facet = picked < 0 ? 0 : population.second;
     const sizes = population.facets[facet].values.map(() => 0);
-    for (const i of sorted)
-      if (member[i]) {
-        this.at[rows] = i;
-        this.rowOf[i] = rows++;
-        sizes[population.code(i, facet)]++;
-      }
-    this.count = rows;
+    for (let i = 0; i < population.n; i++) if (member[i]) sizes[population.code(i, facet)]++;
+    this.count = sizes.reduce((a, b) => a + b, 0);
+    const n = this.app.spikes.awaits ? 0 : population.n; // without spikes nobody needs a row
+    this.rowOf = new Int32Array(n).fill(-1);
+    this.at = new Uint32Array(n && this.count);
+    if (n) {
+      const rank = population.rank();
+      const sorted = new Uint32Array(n);
+      for (let i = 0; i < n; i++) sorted[rank[i]] = i;
+      let row = 0;
+      for (const i of sorted)
+        if (member[i]) {
+          this.at[row] = i;
+          this.rowOf[i] = row++;
+        }
+    }
     const values = population.facets[facet].values;
     this.bands = bandsOf(values.map((v) => v.group ?? v.name), sizes);
     this.fine = bandsOf(values.map((v) => v.name), sizes);
@@ -275,6 +278,7 @@ export class Raster extends Timeline {
       const band = this.fine.find(([, a, b]) => y / this.rows >= a && y / this.rows < b);
       return band && this.app.describeValue(band[0]);
     }
+    if (this.at.length === 0) return null;
     const row = Math.min(Math.floor((y / this.rows) * this.count), this.count - 1);
     const i = this.at[row];
     const { population } = this.app;
@@ -365,6 +369,10 @@ export class Heat extends Timeline {
     }
     this.frame(context, bands);
     const what = population.facets[0].title.toLowerCase();
+    if (this.app.spikes.awaits) {
+      this.title.textContent = `Rate by ${what}`;
+      return;
+    }
     const ramp = [0, 0.2, 0.4, 0.6, 0.8, 1].map((x) => css(map(x))).join();
     put(
       this.title,
