@@ -2,10 +2,11 @@
 
 import { CLOSE } from "./cloud.js";
 import { slice } from "./cut.js";
+import { differences } from "./difference.js";
 import { inLoops, read } from "./lasso.js";
 import { html, put, stacked } from "./markup.js";
 import { place } from "./near.js";
-import { theme } from "./palettes.js";
+import { CALM, CALM_LIGHT, theme } from "./palettes.js";
 import { rateColour, rateShade } from "./population.js";
 import { nodeSet } from "./selection.js";
 import { fetchPacked } from "./source.js";
@@ -61,9 +62,14 @@ export class Asked {
     return theme().background.map((c) => c / 255);
   }
 
+  /** By what neurons may be coloured: key and title; by the difference where another run is beside this one. */
+  colourings() {
+    return [...this.population.facets.map((f) => [f.key, f.title]), ["rate", "Rate"], ...(this.other ? [["difference", "Difference"]] : [])];
+  }
+
   colourKey() {
     const given = this.state.get("colour");
-    const known = [...this.population.facets.map((f) => f.key), "rate"];
+    const known = this.colourings().map(([key]) => key);
     if (known.includes(given)) return given;
     // a column is of one area: unless asked for, its colours tell classes
     const classes = this.population.facets.find((f) => f.key === "cell_class")?.key;
@@ -182,9 +188,27 @@ export class Asked {
     return facet ? this.population.colours(facet, { allen: this.state.get("allen"), dark: this.dark() }) : null;
   }
 
+  /** Of colours that are no attribute's: from a neuron to 0..1, from there to a colour, and what they mean. */
+  scale() {
+    const dark = this.dark();
+    if (this.colourKey() === "difference") {
+      const { hz, top } = differences(this);
+      const colour = dark ? CALM : CALM_LIGHT;
+      const shade = (i) => 0.5 + (0.5 * hz[this.population.code(i, 0)]) / top;
+      const ramp = Array.from({ length: 13 }, (_, k) => colour(k / 12));
+      return { shade, colour, ramp, title: "Rate less that of the first run", marks: [`−${top}`, "0", `${top} Hz`] };
+    }
+    const colour = (x) => rateColour(x, dark);
+    const ramp = Array.from({ length: 12 }, (_, k) => colour(rateShade(0.3 * (50 / 0.3) ** (k / 11))));
+    return { shade: (i) => rateShade(this.rateOf(i)), colour, ramp, title: `Rate, ${this.sinceWords()}`, marks: ["0.3", "4", "50 Hz"] };
+  }
+
   colourOf(number) {
     const table = this.colourTable();
-    if (!table) return rateColour(rateShade(this.rateOf(number)), this.dark());
+    if (!table) {
+      const { shade, colour } = this.scale();
+      return colour(shade(number));
+    }
     return table[this.population.code(number, this.population.facets.findIndex((f) => f.key === this.colourKey()))];
   }
 
@@ -192,9 +216,9 @@ export class Asked {
   colourer() {
     const table = this.colourTable()?.map(packed);
     if (!table) {
-      const dark = this.dark();
-      const shades = Array.from({ length: 256 }, (_, k) => packed(rateColour(k / 255, dark)));
-      return (i) => shades[Math.round(255 * rateShade(this.rateOf(i)))];
+      const { shade, colour } = this.scale();
+      const shades = Array.from({ length: 256 }, (_, k) => packed(colour(k / 255)));
+      return (i) => shades[Math.round(255 * shade(i))];
     }
     const facet = this.population.facets.findIndex((f) => f.key === this.colourKey());
     return (i) => table[this.population.code(i, facet)];

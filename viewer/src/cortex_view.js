@@ -213,6 +213,8 @@ export class CortexView {
     renderer.setClearColor(clear, 1);
     renderer.clear();
     renderer.render(this.composeScene, this.flat);
+    this.app.grown.look(this.stage, this.stage.moving > 0);
+    if (this.app.grown.scene.visible) renderer.render(this.app.grown.scene, camera);
     if (this.app.space.there) renderer.render(this.app.space.scene, camera);
     this.app.wires.look(this.stage);
     renderer.render(this.app.wires.scene, camera);

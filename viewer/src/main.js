@@ -8,6 +8,7 @@ import { ColumnView } from "./column_view.js";
 import { CortexView } from "./cortex_view.js";
 import { CutPanel } from "./cut.js";
 import { Detail } from "./detail.js";
+import { Grown } from "./grown.js";
 import { host } from "./host.js";
 import { listenToKeys, KEYS } from "./keys.js";
 import { Lasso } from "./lasso.js";
@@ -15,7 +16,7 @@ import { Legend } from "./legend.js";
 import { html, put } from "./markup.js";
 import { NeuronView } from "./neuron_view.js";
 import { offerPhoto, photo } from "./photo.js";
-import { Population, rateColour, rateShade } from "./population.js";
+import { Population } from "./population.js";
 import { quantity } from "./quantities.js";
 import { nodeSet, nodeSetText } from "./selection.js";
 import { study } from "./study.js";
@@ -61,6 +62,7 @@ class App extends Asked {
     this.cloud = new Cloud(this.population);
     this.space = new Space(this);
     this.wires = new Wires(this);
+    this.grown = new Grown(this);
     this.cortex = new CortexView(this.stage, this.cloud, this);
     this.column = new ColumnView(this.stage, this);
     this.neuronView = new NeuronView(this.stage, this);
@@ -141,12 +143,14 @@ class App extends Asked {
       population.colours(f, { allen: state.get("allen"), dark }).map((c, v) => [...c, shown[k][v] ? 255 : 0]),
     );
     while (rows.length < 4) rows.push([[255, 255, 255, 255]]);
-    rows.push(Array.from({ length: 256 }, (_, k) => [...rateColour(k / 255, dark), 255]));
-    const key = this.colourKey();
-    const byRate = key === "rate";
-    cloud.paint(rows, byRate ? this.rates().map((hz) => 255 * rateShade(hz)) : null);
+    const { shade, colour } = this.scale();
+    rows.push(Array.from({ length: 256 }, (_, k) => [...colour(k / 255), 255]));
+    const facet = population.facets.findIndex((f) => f.key === this.colourKey());
+    const shades = facet < 0 ? new Uint8Array(population.n) : null;
+    for (let i = 0; shades && i < population.n; i++) shades[i] = 255 * shade(i);
+    cloud.paint(rows, shades);
     cloud.dark(dark);
-    cloud.uniforms.colourBy.value = byRate ? 4 : population.facets.findIndex((f) => f.key === key);
+    cloud.uniforms.colourBy.value = facet < 0 ? 4 : facet;
     cloud.uniforms.picked.value = population.pickedCode(state.get("picked"));
     const marks = [this.lassoed(), this.rateRange() && this.member()];
     if (marks.some((mark, k) => mark !== (this.marked?.[k] ?? null))) cloud.mark(...(this.marked = marks));
@@ -181,7 +185,8 @@ class App extends Asked {
       document.body.dataset.ready = "true";
       this.firstPicture = performance.now();
       this.space.load();
-      setTimeout(() => this.loadModels(), 500); // so that hovering can name them
+      // so that hovering can name them, and branches grow
+      setTimeout(() => this.loadModels().then(() => this.stage.view.repaint?.()), 500);
     }
   }
 
@@ -277,7 +282,7 @@ class App extends Asked {
   refresh() {
     this.spikes.version++;
     this.raster.stale = this.heat.stale = this.stage.stale = true;
-    if (this.colourKey() === "rate" || this.rateRange()) this.paint();
+    if (!this.colourTable() || this.rateRange()) this.paint();
     if (this.rateRange()) host?.changed();
     this.head();
     this.transport.render();

@@ -204,6 +204,27 @@ export class Space {
     );
   }
 
+  /** The direction from a point of the cortex to the pia, into `up`; and how far pia and white matter are, mm. */
+  upright(point, up) {
+    if (!this.there) {
+      up.set(0, 1, 0);
+      return { above: Infinity, below: Infinity };
+    }
+    const { position, normal, inner } = this.glass[0].geometry.attributes;
+    const side = Math.sign(point.x) || 1; // the left is the mirror image
+    const nearest = [0, 1].map(() => ({ away: Infinity, k: -1 })); // of the pia and of the white matter
+    for (let k = 0; k < inner.count; k++) {
+      const depth = inner.array[k];
+      if (depth > 90 && depth < 165) continue; // where areas end
+      const away = Math.hypot(side * position.array[3 * k] - point.x, position.array[3 * k + 1] - point.y, position.array[3 * k + 2] - point.z);
+      const best = nearest[depth < 128 ? 0 : 1];
+      if (away < best.away) Object.assign(best, { away, k });
+    }
+    up.fromArray(normal.array, 3 * Math.max(nearest[0].k, 0));
+    up.x *= side;
+    return { above: nearest[0].away, below: nearest[1].away };
+  }
+
   /** Colours and what is shown, as the neurons have them. */
   paint() {
     if (!this.there) return;

@@ -19,7 +19,7 @@ from isocortex.viewer.policy import fingerprint, policy
 from isocortex.viewer.session import Session
 
 #: Browsers read pages of some hundreds of megabytes; this is before compression.
-MOST_BYTES = 600e6
+MOST_BYTES = 200e6
 
 
 def page(session: Session, *, synapses: bool = True) -> str:
