@@ -367,15 +367,14 @@ export class Cloud {
     let best = -1;
     let score = Infinity;
     for (let i = 0, k = 0; i < this.n; i++, k += 4) {
-      if (member[i] === 0 || !this.leaves(i)) continue;
       const w = m[3] * p[k] + m[7] * p[k + 1] + m[11] * p[k + 2] + m[15];
       if (w <= 0) continue;
       const dx = ((m[0] * p[k] + m[4] * p[k + 1] + m[8] * p[k + 2] + m[12]) / w + 1) * 0.5 * width - x;
-      if (dx > 30 || dx < -30) continue;
+      if (dx > 30 || dx < -30) continue; // nearly all of them: what costs more comes later
       const dy = (1 - (m[1] * p[k] + m[5] * p[k + 1] + m[9] * p[k + 2] + m[13]) / w) * 0.5 * height - y;
       const reach = Math.max((drawn(w) * pixels) / w, least);
       const distance = Math.sqrt(dx * dx + dy * dy) / reach;
-      if (distance > 1) continue;
+      if (distance > 1 || member[i] === 0 || !this.leaves(i)) continue;
       const s = w / this.sphere.radius + 0.35 * distance; // in front first, then nearest
       if (s < score) [score, best] = [s, i];
     }

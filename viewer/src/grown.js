@@ -4,7 +4,7 @@
 import * as THREE from "three";
 import { Branches } from "./branches.js";
 
-const MOST = 48; // neurons, the nearest to what one looks at
+const [NEAREST, MOST] = [8, 48]; // neurons: the nearest to what one looks at, and others in view
 const NEAR = 1.6; // mm, from which on branches begin to show; from half of it on they show fully
 const STEP = 0.25; // of the distance by which one moves until others are chosen
 
@@ -36,21 +36,21 @@ export class Grown {
     this.branches.fade(this.app.background(), 1.2 * away, 0.8 * away, 0.6);
   }
 
-  /** The neurons nearest to what one looks at, of those that are shown. */
+  /** The neurons nearest to what one looks at, and the first others around, which are a fair sample. */
   choose(away) {
     const { population, cloud } = this.app;
     const member = this.app.member();
     const { x, y, z } = this.at.target.clone().applyMatrix4(cloud.world.clone().invert());
     const p = population.position;
-    const reach = ((away + 0.3) * 1000) / population.head.places.step; // steps
+    const reach = ((0.5 * away + 0.1) * 1000) / population.head.places.step; // steps
     const found = [];
     for (let i = 0; i < population.n; i++) {
       const [a, b, c] = [p[4 * i] - x, p[4 * i + 1] - y, p[4 * i + 2] - z];
       if (Math.abs(a) > reach || Math.abs(b) > reach || Math.abs(c) > reach) continue;
       if (member[i] && cloud.leaves(i) && this.app.model(i) !== null) found.push([a * a + b * b + c * c, i]);
     }
-    found.sort((a, b) => a[0] - b[0]);
-    this.grow(found.slice(0, MOST).map(([, i]) => i));
+    const numbers = found.sort((a, b) => a[0] - b[0]).map(([, i]) => i);
+    this.grow([...numbers.slice(0, NEAREST), ...numbers.slice(NEAREST).sort((a, b) => a - b)].slice(0, MOST));
   }
 
   grow(numbers) {

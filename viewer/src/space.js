@@ -102,9 +102,16 @@ export class Space {
     this.names = [];
   }
 
-  /** Read it, once; it comes after the first picture. */
-  load() {
-    return (this.loading ??= this.read());
+  /** Read it, once; it comes after the first picture. And all that is needed for what is shown. */
+  async load() {
+    await (this.loading ??= this.read());
+    if (this.there && this.peels()) await this.deepen();
+  }
+
+  /** Whether it must be known how deep neurons lie: of many only where layers are taken off. */
+  peels() {
+    const { state } = this.app;
+    return this.population.head.parts === 1 || state.get("peel") > 0 || read(state.get("lasso")).some((loop) => loop.peel > 0);
   }
 
   async read() {
@@ -121,15 +128,13 @@ export class Space {
     this.label = block.arrays.label;
     this.build(block.arrays);
     this.there = true;
-    const { state } = this.app;
-    const peels = () => state.get("peel") > 0 || read(state.get("lasso")).some((loop) => loop.peel > 0);
-    if (this.population.head.parts === 1 || peels()) await this.deepen();
-    else state.on(["peel", "lasso"], () => peels() && this.deepen());
+    if (this.peels()) await this.deepen();
+    this.app.state.on(["peel", "lasso"], () => this.peels() && this.deepen());
     document.body.dataset.space = "there";
     this.app.paint();
   }
 
-  /** How deep neurons lie, read once; of many only when layers are taken off. */
+  /** How deep neurons lie, read once. */
   deepen() {
     return (this.deep ??= this.readStrata());
   }
