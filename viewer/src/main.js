@@ -186,7 +186,7 @@ class App extends Asked {
       this.firstPicture = performance.now();
       this.space.load();
       // so that hovering can name them, and branches grow
-      setTimeout(() => this.loadModels().then(() => this.stage.view.repaint?.()), 500);
+      setTimeout(() => this.loadModels().then(() => this.stage.view.repaint?.(), (error) => this.notice(`Cell models could not be read: ${error.message}`)), 500);
     }
   }
 

@@ -100,7 +100,8 @@ export function captionLines(app, { slab = true } = {}) {
   const { head } = population;
   const member = app.member();
   const shown = member.reduce((a, b) => a + b, 0);
-  const count = shown === population.n ? `${population.n.toLocaleString()} neurons` : `${shown.toLocaleString()} of ${population.n.toLocaleString()} neurons`;
+  const { total } = population; // of which some may still be on their way
+  const count = `${shown === total ? "" : `${shown.toLocaleString()} of `}${total.toLocaleString()} neurons`;
   const made = [head.title, count, head.scale && `scale ${head.scale}`, head.seed !== null && `seed ${head.seed}`, head.dt && `dt ${head.dt} ms`, head.simulator];
   const view = [spikes.awaits ? "not run yet" : `t = ${app.now().toFixed(1)} ms of ${+spikes.duration.toFixed(1)} ms`];
   if (stage.name === "cortex") {
