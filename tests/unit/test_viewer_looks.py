@@ -259,7 +259,7 @@ def test_near_by_neurons_have_branches_that_stay_within_the_cortex(look, session
         f"isocortex.app.stage.controls.target.copy(isocortex.app.cloud.worldOf({number}))"
     )
     page.evaluate("isocortex.app.stage.orbit(0, 0, 1e6)")  # as near as it goes
-    page.evaluate("isocortex.app.stage.orbit(0, 0, 0.05)")
+    page.evaluate("isocortex.app.stage.orbit(0, 0, 0.02)")
     settle(page)
     until(page, "isocortex.app.grown.branches")
     grown = page.evaluate("isocortex.app.grown.numbers")

@@ -16,7 +16,7 @@ from isocortex.viewer.bundle import read_bundle
 from isocortex.viewer.feed import CHUNK
 from isocortex.viewer.pack import pack, unpack
 from isocortex.viewer.policy import fingerprint, policy
-from isocortex.viewer.session import Session
+from isocortex.viewer.session import Session, parts_of
 
 #: Browsers read pages of some hundreds of megabytes; this is before compression.
 MOST_BYTES = 200e6
@@ -100,7 +100,9 @@ def _blocks(session: Session, *, synapses: bool) -> Iterator[tuple[str, str]]:
         block += spikes.neuron[part].astype("<u4").tobytes()
         yield f"spikes/1/{number}", _compressed(block)
     names = ["scene", "space", "models"]
-    names += [f"{kind}/{k}" for kind, count in session.parts.items() for k in range(count)]
+    names += [
+        f"{kind}/{k}" for kind, count in parts_of(session.scene).items() for k in range(count)
+    ]
     names.remove("somas/0")  # it is in the scene
     names += [f"neuron/{number}" for number in session.recorded]
     if synapses and session.simulation is not None:

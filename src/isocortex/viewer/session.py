@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from isocortex import __version__
+from isocortex.arrays import IntArray
 from isocortex.cells.compiled import CompiledCell
-from isocortex.circuit import NodePopulation, Simulation
+from isocortex.circuit import Column, NodePopulation, Simulation
 from isocortex.circuit.columns import coded
 from isocortex.cortex.projection import CortexProjection
 from isocortex.cortex.recipe import Recipe
@@ -32,7 +33,7 @@ from isocortex.viewer.events import events_block
 from isocortex.viewer.feed import SpikeFeed
 from isocortex.viewer.neuron import branches, neuron_block, recorded_cells, recordings
 from isocortex.viewer.pack import pack
-from isocortex.viewer.scene import make_scene, slab_block
+from isocortex.viewer.scene import Scene, make_scene, slab_block
 from isocortex.viewer.space import space_block, strata_block
 from isocortex.viewer.targets import targets_block
 
@@ -127,7 +128,8 @@ class Session:
         if match[5] is not None and int(match[5]) >= len(self.scene):
             return None
         if match[6] is not None:
-            return self._of_part(match[6], int(match[7]))
+            with self._locks[None]:
+                return part_of(self.scene, match[6], int(match[7]))
         lasting = match[4] is None or not self.feed.running
         with self._locks[match[4]]:  # drawing synapses takes seconds and holds up nothing else
             if lasting and name in self._blocks:
@@ -176,8 +178,7 @@ class Session:
     def _origin(self) -> dict[str, Any]:
         """For captions and experiments: the program and its version, time step, seed and recipe.
 
-        Where a run does not tell who made it, from which seed, nobody knows; one yet to be made
-        will be ours, from the seed of the configuration.
+        A run yet to be made will be ours, from the seed of the configuration.
         """
         facts, simulation = self.result.provenance, self.simulation
         projections = simulation.circuit.projections if simulation is not None else []
@@ -196,25 +197,6 @@ class Session:
         first = range(min(4, len(self.scene)))
         return any(self._compile(*self._who(number)) is not None for number in first)
 
-    @property
-    def parts(self) -> dict[str, int]:
-        """How many blocks of some of the neurons there are, by kind."""
-        atlas, first = self.scene.frame == "ccf", self.scene.facets[0]
-        return {
-            "somas": self.scene.parts,
-            "strata": self.scene.parts if atlas else 0,
-            "slab": len(first.values) if first.key == "area" else 1,
-        }
-
-    def _of_part(self, kind: str, number: int) -> bytes | None:
-        """Such a block; it is not kept, for a page asks for it once."""
-        if number >= self.parts[kind]:
-            return None
-        with self._locks[None]:
-            if kind == "somas":
-                return self.scene.somas(number)
-            return {"strata": strata_block, "slab": slab_block}[kind](self.scene, number)
-
     def _space(self) -> bytes:
         return space_block(self.scene)
 
@@ -229,12 +211,7 @@ class Session:
             if self.simulation is None or not told:
                 continue
             ids = self.simulation.circuit.nodes[population].node_ids
-            combined = np.zeros(len(ids), np.int64)
-            for column in told:
-                codes, values = coded(column)
-                combined = combined * (len(values) + 1) + codes + 1
-                combined = pd.factorize(combined)[0]
-            _, rows, kind = np.unique(combined, return_index=True, return_inverse=True)
+            rows, kind = _distinct(told)
             number = np.full(len(rows), 0xFFFF, np.uint16)
             for k, row in enumerate(rows):
                 cell = self._compile(population, int(ids[row]))
@@ -319,6 +296,34 @@ class Session:
                 )
             self._full = load_simulation(self.config, skip_unsupported_reports=True)
         return self._full
+
+
+def parts_of(scene: Scene) -> dict[str, int]:
+    """How many blocks of some of the neurons there are, by kind."""
+    atlas, first = scene.frame == "ccf", scene.facets[0]
+    return {
+        "somas": scene.parts,
+        "strata": scene.parts if atlas else 0,
+        "slab": len(first.values) if first.key == "area" else 1,
+    }
+
+
+def part_of(scene: Scene, kind: str, number: int) -> bytes | None:
+    """Such a block; it is not kept, for a page asks for it once."""
+    if number >= parts_of(scene)[kind]:
+        return None
+    make = {"somas": Scene.somas, "strata": strata_block, "slab": slab_block}[kind]
+    return make(scene, number)
+
+
+def _distinct(columns: list[Column]) -> tuple[IntArray, IntArray]:
+    """A row of every combination of values that there is, and which of these every row has."""
+    combined = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        codes, values = coded(column)
+        combined = pd.factorize(combined * (len(values) + 1) + codes + 1)[0]
+    _, rows, kind = np.unique(combined, return_index=True, return_inverse=True)
+    return rows, kind
 
 
 def _given(recipe: Recipe) -> dict[str, Any]:
