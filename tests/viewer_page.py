@@ -111,6 +111,18 @@ def settle(page):
     page.wait_for_timeout(150)
 
 
+def resize(page, width, height):
+    """Give the window another size, and wait until the page has taken it."""
+    page.set_viewport_size({"width": width, "height": height})
+    stage = "document.getElementById('stage')"
+    until(
+        page,
+        f"innerWidth === {width} && isocortex.app.stage.width === {stage}.clientWidth"
+        f" && isocortex.app.stage.height === {stage}.clientHeight",
+    )
+    settle(page)
+
+
 def picture(page):
     """The three-dimensional view as uint8[height, width, 3]."""
     overlays = "for (const name of ['compass', 'presets', 'cut', 'key', 'labels', 'tip'])" \

@@ -35,7 +35,14 @@ def test_the_page_holds_every_neuron_and_spike(built, tmp_path, monkeypatch):
     monkeypatch.setattr(export, "CHUNK", 1000)
     session = cortex_session(tmp_path)
     held = blocks(export.page(session))
-    assert held["scene"] == session.get("scene") and held["slab"] == session.get("slab")
+    (head, arrays), (served, there) = unpack(held["scene"]), unpack(session.get("scene"))
+    assert all(np.array_equal(arrays[name], there[name]) for name in there)
+    away = {"folder", "config"}  # where files lie is told to nobody
+    assert {k: v for k, v in head.items() if k not in away} == {
+        k: v for k, v in served.items() if k not in away
+    }
+    assert all(held[f"slab/{k}"] == session.get(f"slab/{k}") for k in range(43))
+    assert held["strata/0"] == session.get("strata/0") and "somas/0" not in held
     status = json.loads(held["status"])
     assert status["running"] is False and sum(status["chunks"]) == SPIKES
     times = np.concatenate(

@@ -11,12 +11,14 @@ from viewer_page import (
     WIDTH,
     drawn,
     picture,
+    resize,
     settle,
     until,
     value,
 )
 from viewer_run import write_run
 
+from isocortex.cortex.atlas import load_atlas
 from isocortex.viewer.pack import unpack
 from isocortex.viewer.server import ViewServer
 from isocortex.viewer.session import open_session
@@ -129,9 +131,7 @@ def test_inputs_and_targets_of_a_neuron_are_counted_by_area_and_drawn(look, sess
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_a_picture_is_saved_at_its_size_with_what_it_shows(look, session, theme):
     page = look("t=40&colour=layer&picked=VISp")
-    page.set_viewport_size({"width": 1100, "height": 480})
-    until(page, "isocortex.app.stage.height === document.getElementById('stage').clientHeight")
-    settle(page)
+    resize(page, 1100, 480)
     before = picture(page)
     page.get_by_role("button", name="Save a picture").click()
     dialog = page.locator("#photo")
@@ -207,6 +207,7 @@ def test_two_runs_beside_each_other_have_one_clock_one_camera_and_the_same_choic
     eyes = both("stage.camera.position.toArray()")
     until(page, f"new Set({eyes}.map(String)).size === 1")
     assert page.evaluate(both("state.get('t')")) == [21, 21]
+    differs(page, session)
     first.locator("#transport .play").click()  # the clock is the longer one's, whoever starts it
     until(page, "isocortex.apps[0].state.get('t') > 130")
     second.locator("#transport .play").click()
@@ -217,6 +218,67 @@ def test_two_runs_beside_each_other_have_one_clock_one_camera_and_the_same_choic
     server.shutdown()
     server.server_close()
     assert complaints == []
+
+
+def differs(page, session):
+    """Of two runs the second shows by how much the rates of its areas differ from the first's."""
+    page.evaluate("isocortex.apps[1].state.set({ colour: 'difference' })")
+    until(page, "isocortex.apps[1].difference")
+    offered = "isocortex.apps.map((app) => app.colourings().some(([key]) => key === 'difference'))"
+    assert page.evaluate(offered) == [False, True]
+    told, names = page.evaluate(
+        """[isocortex.apps[1].difference.hz,
+        isocortex.apps[1].population.primary.values.map(({ name }) => name)]"""
+    )
+    areas = session.scene.column_of("area")
+    counts = np.bincount(session.feed.all().neuron, minlength=len(areas))
+    other = np.zeros(len(areas))
+    other[session.scene.index_of("cortex", np.array([3, 4]))] = 1
+    for name, hz in zip(names, told, strict=True):
+        mine = areas == name
+        first = 1000.0 * counts[mine].mean() / session.duration
+        assert hz == pytest.approx(1000.0 * other[mine].mean() / 300.0 - first, rel=1e-4, abs=1e-4)
+    # and so over time: its mean is that of the whole time
+    less, shown = page.evaluate(
+        """(() => { const { heat } = isocortex.apps[1]; heat.compute();
+        const mean = (row) => row.slice(0, 120).reduce((a, b) => a + b, 0) / 120;
+        return [[...heat.lessOther()].map((row) => mean([...row])), heat.shown]; })()"""
+    )
+    for v, hz in zip(shown, less, strict=True):
+        mine = areas == names[v]
+        both = 1000.0 * (other[mine].mean() - counts[mine].mean()) / 120.0
+        assert hz == pytest.approx(both, abs=0.15 * abs(both) + 1.0)  # smoothed at the end
+
+
+def test_near_by_neurons_have_branches_that_stay_within_the_cortex(look, session):
+    page = look("t=0&names=false&outline=false")
+    until(page, "isocortex.app.models")
+    assert page.evaluate("isocortex.app.grown.numbers.length") == 0  # from afar there are none
+    number = session.whole[0]
+    page.evaluate(
+        f"isocortex.app.stage.controls.target.copy(isocortex.app.cloud.worldOf({number}))"
+    )
+    page.evaluate("isocortex.app.stage.orbit(0, 0, 1e6)")  # as near as it goes
+    page.evaluate("isocortex.app.stage.orbit(0, 0, 0.02)")
+    settle(page)
+    until(page, "isocortex.app.grown.branches")
+    grown = page.evaluate("isocortex.app.grown.numbers")
+    assert grown[0] == number and 1 < len(grown) <= 48
+    with_branches = drawn(picture(page)).mean()
+    page.evaluate("isocortex.app.grown.scene.clear(); isocortex.app.stage.view.repaint()")
+    settle(page)
+    assert with_branches > drawn(picture(page)).mean() + 0.01
+    ends = page.evaluate(
+        """(() => { const { end } = isocortex.app.grown.branches.mesh.geometry.attributes;
+        const point = isocortex.app.stage.camera.position.clone();
+        return Array.from({ length: end.count }, (_, k) => isocortex.app.space.toAtlas(
+          point.fromArray(end.array, 3 * k), [0, 0, 0]).map((mm) => 1000 * mm)); })()"""
+    )
+    depth = load_atlas().volume.at(np.array(ends, np.float32)).depth
+    assert np.mean(np.isfinite(depth)) > 0.95  # in the cortex, or within a node of it
+    page.evaluate("isocortex.app.stage.home()")
+    settle(page)
+    assert not page.evaluate("isocortex.app.grown.scene.visible")
 
 
 def test_the_page_draws_a_figure_and_goes_on_as_it_was(look):

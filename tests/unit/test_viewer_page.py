@@ -13,6 +13,7 @@ from viewer_page import (
     WIDTH,
     drawn,
     picture,
+    resize,
     settle,
     until,
     value,
@@ -20,9 +21,10 @@ from viewer_page import (
 )
 from viewer_run import served, write_run
 
+from isocortex.viewer import scene
 from isocortex.viewer.export import write_page
 from isocortex.viewer.server import ViewServer
-from isocortex.viewer.session import open_session
+from isocortex.viewer.session import Session, open_session
 
 #: pytest finds fixtures by their names in a module.
 browser, session = viewer_page.browser, viewer_page.session
@@ -213,8 +215,7 @@ def test_a_soma_that_was_recorded_is_not_called_unrecorded(look, session):
 @pytest.mark.parametrize(("width", "height"), [(800, 600), (600, 900), (390, 844)])
 def test_narrow_windows_show_the_whole_cortex_and_every_control(look, width, height):
     page = look("t=0")
-    page.set_viewport_size({"width": width, "height": height})
-    settle(page)
+    resize(page, width, height)
     there = drawn(picture(page))
     for edge in (there[:, :3], there[:, -3:], there[:3], there[-3:]):
         assert not edge.any()
@@ -233,7 +234,7 @@ def test_narrow_windows_show_the_whole_cortex_and_every_control(look, width, hei
     page.locator('#legend button[data-pick="VISp"]').click()
     page.get_by_role("button", name="Numbers").click()
     assert page.locator("#legend").is_hidden()
-    assert page.locator("#many h2").inner_text() == "VISp"
+    until(page, "document.querySelector('#many h2').textContent === 'VISp'")
 
 
 def test_near_neurons_leave_room_to_see_between_them(look):
@@ -328,6 +329,76 @@ def test_a_page_of_a_circuit_takes_up_the_run_when_it_begins(browser, session, t
         page.close()
 
 
+def test_of_many_neurons_the_first_are_shown_at_once_and_the_others_follow(
+    browser, session, monkeypatch
+):
+    monkeypatch.setattr(scene, "FIRST", 100)
+    monkeypatch.setattr(scene, "MORE", 300)
+    parts = Session(session.result)
+    last = int(parts.scene.node_id[-1])  # which a link may hold
+    with served(ViewServer(parts)) as server:
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        held = []  # until they are let go
+        page.route("**/somas/*", lambda route: held.append(route))
+        page.goto(f"{server.url}#t=0&neuron=cortex+{last}&camera=&view=cortex")
+        page.wait_for_selector("body[data-ready=true]", timeout=60000)
+        settle(page)
+        assert page.locator("#live").get_attribute("data-waiting") == "reading neurons: 11 %"
+        assert page.locator("#facts").inner_text().startswith("900 neurons")
+        assert page.evaluate("isocortex.app.population.n") == 100 and value(page, "neuron") == -1
+        few = drawn(picture(page)).mean()
+        for k in range(3):
+            until_held(page, held, k + 1)
+            held[k].continue_()
+        until(page, "isocortex.app.population.n === 900")
+        until(page, f"isocortex.app.state.get('neuron') === {len(parts.scene) - 1}")
+        assert page.locator("#one h2").inner_text() == f"cortex {last}"
+        settle(page)
+        assert few > 0.05 and drawn(picture(page)).mean() > 0.1
+        spikes = session.feed.all()
+        assert (
+            page.evaluate("[...isocortex.app.counts()]")
+            == np.bincount(spikes.neuron, minlength=900).tolist()
+        )
+        page.locator("#cut summary").click()
+        page.locator("#cut [data-key=peel]").fill("3")
+        deep = np.isin(parts.scene.column_of("layer"), ["L5", "L6a", "L6b"])
+        until(page, "isocortex.app.cloud.strata === 900")
+        every = "Array.from({ length: 900 }, (_, i) => isocortex.app.cloud.leaves(i))"
+        assert page.evaluate(every) == deep.tolist()
+        page.close()
+
+
+def until_held(page, held, count):
+    """Wait until so many requests were held up."""
+    for _ in range(600):
+        if len(held) >= count:
+            return
+        page.wait_for_timeout(50)
+    raise AssertionError(f"never asked for {count} parts")
+
+
+def test_a_column_of_another_area_that_comes_late_does_not_take_the_place_of_the_last(look):
+    page = look("view=column&picked=VISp&t=0")
+    until(page, "isocortex.app.column.members?.length")
+    held = []
+    page.route("**/slab/*", lambda route: held.append(route))
+    page.locator("#area").select_option("MOp")
+    page.locator("#area").select_option("MOs")
+    until_held(page, held, 2)
+    held[1].continue_()
+    until(page, "isocortex.app.column.slabs.size === 2")
+    shown = page.evaluate("[...isocortex.app.column.members]")
+    held[0].continue_()
+    until(page, "isocortex.app.column.slabs.size === 3")
+    assert page.evaluate("[...isocortex.app.column.members]") == shown
+    area = page.evaluate(
+        "isocortex.app.column.members.map((i) => isocortex.app.population.value(i, 0).name)"
+    )
+    assert set(area) == {"MOs"}
+    page.unroute("**/slab/*")
+
+
 def test_a_few_cells_open_with_their_branches_before_they_were_run(browser, tmp_path):
     config = write_library_circuit(
         tmp_path, cells=5, drive=1, edges=[(0, 0, 3)], inputs={"noise": poisson(20.0)}
@@ -356,7 +427,7 @@ def test_scrubbing_goes_to_the_time_under_the_pointer(look, session):
     page.mouse.move(box["x"] + gutter + 0.75 * (box["width"] - gutter), box["y"] + 30, steps=4)
     page.mouse.up()
     assert value(page, "t") == pytest.approx(0.75 * session.duration, abs=1.0)
-    assert page.locator("#time").inner_text().startswith("90.")
+    until(page, "document.querySelector('#time').textContent.startsWith('90.')")
 
 
 def test_an_area_is_picked_and_its_numbers_are_right(look, session):
@@ -448,6 +519,7 @@ def test_the_export_opens_from_the_disk_and_asks_nobody(browser, session, tmp_pa
     page.goto(f"{path.as_uri()}#view=neuron&t=40")
     page.wait_for_selector("body[data-ready=true][data-spikes=all]", timeout=60000)
     until(page, "isocortex.app.neuronView.quiet")
+    settle(page)
     assert drawn(picture(page)).mean() > 0.003
     page.keyboard.press("1")
     settle(page)

@@ -9,8 +9,10 @@ from viewer_run import cortex_session
 
 import isocortex
 from isocortex.cortex.atlas import load_atlas
+from isocortex.viewer import scene
 from isocortex.viewer.pack import pack, unpack
 from isocortex.viewer.scene import Quantised, layer_borders, make_scene
+from isocortex.viewer.session import Session
 
 
 @pytest.fixture(scope="module")
@@ -112,13 +114,38 @@ def test_layers_of_an_area_join_and_deepen(session):
 
 
 def test_neurons_of_a_slab_lie_in_their_layers(session):
-    head, arrays = unpack(session.get("slab"))
-    depth = head["places"]["low"][2] + head["places"]["step"] * arrays["slab"][:, 2].astype(float)
+    outside, told = [], 0
     area, layer = (session.scene.column_of(name) for name in ("area", "layer"))
-    ends = np.array([head["borders"][a][x] for a, x in zip(area, layer, strict=True)])
-    outside = np.maximum(ends[:, 0] - depth, depth - ends[:, 1])
+    for number, value in enumerate(session.scene.facets[0].values):
+        head, arrays = unpack(session.get(f"slab/{number}"))
+        places = head["places"]
+        depth = places["low"][2] + places["step"] * arrays["slab"][:, 2].astype(float)
+        mine = layer[area == value["name"]]
+        ends = np.array([head["borders"][name] for name in mine])
+        outside.append(np.maximum(ends[:, 0] - depth, depth - ends[:, 1]))
+        told += len(depth)
+    outside = np.concatenate(outside)
+    assert told == len(session.scene)
     assert np.mean(outside > 0) < 0.2  # borders are medians over an area
     assert np.quantile(outside, 0.98) < 100  # um
+    assert session.get(f"slab/{number + 1}") is None
+
+
+def test_many_neurons_come_in_parts_that_are_all_of_them(session, monkeypatch):
+    _, whole = unpack(session.get("scene"))
+    _, strata = unpack(session.get("strata/0"))
+    monkeypatch.setattr(scene, "FIRST", 100)
+    monkeypatch.setattr(scene, "MORE", 300)
+    parts = Session(session.result)
+    head, first = unpack(parts.get("scene"))
+    assert head["parts"] == 4 and head["n"] == 900 and len(first["node_id"]) == 100
+    others = [unpack(parts.get(f"somas/{k}"))[1] for k in range(1, 4)]
+    assert [len(other["node_id"]) for other in others] == [300, 300, 200]
+    for name, values in whole.items():
+        assert np.array_equal(np.concatenate([first[name], *(o[name] for o in others)]), values)
+    depths = [unpack(parts.get(f"strata/{k}"))[1]["stratum"] for k in range(4)]
+    assert np.array_equal(np.concatenate(depths), strata["stratum"])
+    assert parts.get("somas/4") is None and parts.get("strata/4") is None
 
 
 def test_a_circuit_without_places_or_classes_is_shown_as_a_disc(tmp_path):

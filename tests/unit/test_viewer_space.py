@@ -52,7 +52,7 @@ def test_labels_are_those_of_the_atlas_at_the_neurons(session):
 
 
 def test_strata_count_layers_from_the_pia(session):
-    _, arrays = unpack(session.get("space"))
+    _, arrays = unpack(session.get("strata/0"))
     layer = [f"L{name}" for name in LAYERS]
     number = np.array([layer.index(name) for name in session.scene.column_of("layer")])
     assert (arrays["stratum"] // 42 == number).all()

@@ -2,10 +2,11 @@
 
 import { CLOSE } from "./cloud.js";
 import { slice } from "./cut.js";
+import { differences } from "./difference.js";
 import { inLoops, read } from "./lasso.js";
 import { html, put, stacked } from "./markup.js";
 import { place } from "./near.js";
-import { theme } from "./palettes.js";
+import { CALM, CALM_LIGHT, theme } from "./palettes.js";
 import { rateColour, rateShade } from "./population.js";
 import { nodeSet } from "./selection.js";
 import { fetchPacked } from "./source.js";
@@ -21,6 +22,7 @@ export class Asked {
   constructor(population, spikes, address) {
     this.population = population;
     this.spikes = spikes;
+    this.address = address;
     // places in the order of drawing are nobody's business: links hold population and node id
     const first = population.branched && population.n <= FEW ? { view: "column" } : {};
     this.state = new State(first, { neuron: { write: (i) => population.name(i), read: (text) => population.find(text) } });
@@ -60,9 +62,14 @@ export class Asked {
     return theme().background.map((c) => c / 255);
   }
 
+  /** By what neurons may be coloured: key and title; by the difference where another run is beside this one. */
+  colourings() {
+    return [...this.population.facets.map((f) => [f.key, f.title]), ["rate", "Rate"], ...(this.other ? [["difference", "Difference"]] : [])];
+  }
+
   colourKey() {
     const given = this.state.get("colour");
-    const known = [...this.population.facets.map((f) => f.key), "rate"];
+    const known = this.colourings().map(([key]) => key);
     if (known.includes(given)) return given;
     // a column is of one area: unless asked for, its colours tell classes
     const classes = this.population.facets.find((f) => f.key === "cell_class")?.key;
@@ -85,7 +92,7 @@ export class Asked {
   member() {
     const range = this.rateRange();
     const rates = range && this.rates();
-    const key = JSON.stringify([this.state.get("hidden"), range, range && this.rateKey]);
+    const key = JSON.stringify([this.population.n, this.state.get("hidden"), range, range && this.rateKey]);
     if (this.memberKey !== key) {
       this.memberKey = key;
       this.members = this.population.members(this.state.get("hidden"));
@@ -96,7 +103,7 @@ export class Asked {
 
   /** Uint8Array[n]: 1 for neurons within the loops that were drawn; null where there are none. */
   lassoed() {
-    const key = [this.state.get("lasso"), Boolean(this.cloud.strata)].join();
+    const key = [this.state.get("lasso"), this.cloud.strata, this.population.n].join();
     if (this.lassoKey !== key) {
       this.lassoKey = key;
       this.inLasso = inLoops(read(this.state.get("lasso")), this.cloud);
@@ -122,16 +129,16 @@ export class Asked {
     const { population, state } = this;
     const range = this.rateRange();
     const words = [...(range ? [range[1] === Infinity ? `from ${range[0]} Hz` : `${range[0]} to ${range[1]} Hz`] : []), ...(this.lassoed() ? ["lasso"] : [])];
-    const { radius } = this.cloud.uniforms;
     const also = { words, member: this.selected() };
     // a place is one in every animal of a recipe; a rate is of this run
-    if (!range && population.head.recipe) also.place = (member) => place(population, member, population.members(state.get("hidden"), population.pickedCode(state.get("picked"))), (1000 * radius.value) / CLOSE);
+    if (!range && population.head.recipe) also.place = (member) => place(population, member, population.members(state.get("hidden"), population.pickedCode(state.get("picked"))), (1000 * this.cloud.spread(population.n)) / CLOSE);
     return nodeSet(population, state.get("hidden"), state.get("picked"), words.length ? also : {});
   }
 
   counts() {
-    if (this.countVersion !== this.spikes.version) {
-      this.countVersion = this.spikes.version;
+    const key = [this.spikes.version, this.population.n].join();
+    if (this.countKey !== key) {
+      this.countKey = key;
       this.spikeCounts = this.spikes.counts(this.population.n);
     }
     return this.spikeCounts;
@@ -151,11 +158,13 @@ export class Asked {
   /** Hz of each neuron, without the onset where the run is long enough. */
   rates() {
     const since = this.since();
-    const key = [this.spikes.version, since, this.spikes.reached].join();
+    const key = [this.spikes.version, since, this.spikes.reached, this.population.n].join();
     if (this.rateKey !== key) {
       this.rateKey = key;
       const counts = since ? this.spikes.counts(this.population.n, since) : this.counts();
-      this.allRates = Float32Array.from(counts, (count) => (1000 * count) / Math.max(this.spikes.reached - since, 1e-3));
+      const seconds = Math.max(this.spikes.reached - since, 1e-3) / 1000;
+      this.allRates = new Float32Array(counts.length);
+      for (let i = 0; i < counts.length; i++) this.allRates[i] = counts[i] / seconds;
     }
     return this.allRates;
   }
@@ -179,9 +188,27 @@ export class Asked {
     return facet ? this.population.colours(facet, { allen: this.state.get("allen"), dark: this.dark() }) : null;
   }
 
+  /** Of colours that are no attribute's: from a neuron to 0..1, from there to a colour, and what they mean. */
+  scale() {
+    const dark = this.dark();
+    if (this.colourKey() === "difference") {
+      const { hz, top } = differences(this);
+      const colour = dark ? CALM : CALM_LIGHT;
+      const shade = (i) => 0.5 + (0.5 * hz[this.population.code(i, 0)]) / top;
+      const ramp = Array.from({ length: 13 }, (_, k) => colour(k / 12));
+      return { shade, colour, ramp, title: "Rate less that of the first run", marks: [`−${top}`, "0", `${top} Hz`] };
+    }
+    const colour = (x) => rateColour(x, dark);
+    const ramp = Array.from({ length: 12 }, (_, k) => colour(rateShade(0.3 * (50 / 0.3) ** (k / 11))));
+    return { shade: (i) => rateShade(this.rateOf(i)), colour, ramp, title: `Rate, ${this.sinceWords()}`, marks: ["0.3", "4", "50 Hz"] };
+  }
+
   colourOf(number) {
     const table = this.colourTable();
-    if (!table) return rateColour(rateShade(this.rateOf(number)), this.dark());
+    if (!table) {
+      const { shade, colour } = this.scale();
+      return colour(shade(number));
+    }
     return table[this.population.code(number, this.population.facets.findIndex((f) => f.key === this.colourKey()))];
   }
 
@@ -189,9 +216,9 @@ export class Asked {
   colourer() {
     const table = this.colourTable()?.map(packed);
     if (!table) {
-      const dark = this.dark();
-      const shades = Array.from({ length: 256 }, (_, k) => packed(rateColour(k / 255, dark)));
-      return (i) => shades[Math.round(255 * rateShade(this.rateOf(i)))];
+      const { shade, colour } = this.scale();
+      const shades = Array.from({ length: 256 }, (_, k) => packed(colour(k / 255)));
+      return (i) => shades[Math.round(255 * shade(i))];
     }
     const facet = this.population.facets.findIndex((f) => f.key === this.colourKey());
     return (i) => table[this.population.code(i, facet)];
@@ -231,8 +258,7 @@ export class Asked {
 
   model(number) {
     const { models } = this;
-    const at = models?.arrays.model[number] ?? 0xffff;
-    return at === 0xffff ? null : models.head.models[at];
+    return models?.head.models[models.arrays.model[number]] ?? null;
   }
 
   /** Branches and recordings of a neuron; null where an export does not contain it. */

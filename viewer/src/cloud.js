@@ -2,20 +2,18 @@
 // where in the sorted spikes the window of the last few milliseconds lies.
 
 import * as THREE from "three";
+import { WIDTH } from "./population.js";
 import { lowerBound } from "./spikes.js";
 
-const WIDTH = 2048; // of textures
 const SOMA = 0.008; // mm, radius of a neuron's soma
 const STRATA = 42; // a layer
 export const CLOSE = 0.36; // radius of a soma as drawn from afar, of the way to the next
 const SHRINKS = 0.75; // power of the distance with which what is drawn larger gets smaller
 
-/** A texture with one texel a neuron. */
-function perNeuron(data, n, channels, format, type, internal) {
-  const height = Math.max(Math.ceil(n / WIDTH), 1);
-  const padded = new data.constructor(WIDTH * height * channels);
-  padded.set(data.subarray(0, n * channels));
-  const texture = new THREE.DataTexture(padded, WIDTH, height, format, type);
+/** A texture with one texel a neuron, of data that have room for whole rows. */
+function perNeuron(data, format, type, internal) {
+  const channels = { [THREE.RGBAIntegerFormat]: 4, [THREE.RedIntegerFormat]: 1 }[format];
+  const texture = new THREE.DataTexture(data, WIDTH, data.length / (WIDTH * channels), format, type);
   texture.internalFormat = internal;
   texture.unpackAlignment = 1;
   texture.needsUpdate = true;
@@ -145,23 +143,14 @@ void main() {
 
 export class Cloud {
   constructor(population) {
-    const { n, position, codes, facets } = population;
+    const { position, codes } = population;
     this.population = population;
-    this.n = n;
-    const places = new Uint16Array(4 * n);
-    const packed = new Uint8Array(4 * n);
-    for (let i = 0; i < n; i++) {
-      places[4 * i + 3] = 255; // its stratum, once that is known
-      for (let k = 0; k < 3; k++) places[4 * i + k] = position[3 * i + k];
-      for (let f = 0; f < facets.length; f++) packed[4 * i + f] = codes[i * facets.length + f];
-    }
-    this.shadesOf = new Uint8Array(n);
-    const integer = [THREE.RGBAIntegerFormat, THREE.UnsignedShortType, "RGBA16UI"];
+    this.shadesOf = new Uint8Array(codes.length / 4);
     this.palette = new THREE.DataTexture(new Uint8Array(256 * 5 * 4).fill(255), 256, 5);
     this.palette.needsUpdate = true;
     this.uniforms = {
-      places: { value: perNeuron(places, n, 4, ...integer) },
-      codes: { value: perNeuron(packed, n, 4, THREE.RGBAIntegerFormat, THREE.UnsignedByteType, "RGBA8UI") },
+      places: { value: perNeuron(position, THREE.RGBAIntegerFormat, THREE.UnsignedShortType, "RGBA16UI") },
+      codes: { value: perNeuron(codes, THREE.RGBAIntegerFormat, THREE.UnsignedByteType, "RGBA8UI") },
       shades: { value: this.shadeTexture() },
       palette: { value: this.palette },
       radius: { value: 0.02 },
@@ -197,7 +186,7 @@ export class Cloud {
       return object;
     };
     this.somas = place(new THREE.Points(new THREE.BufferGeometry(), material(SOMA_VERTEX, SOMA_FRAGMENT, {})));
-    this.somas.geometry.setDrawRange(0, n);
+    this.somas.geometry.setDrawRange(0, this.n);
     this.flashMaterial = material(FLASH_VERTEX, FLASH_FRAGMENT, {
       transparent: true, depthTest: false, depthWrite: false, premultipliedAlpha: true,
       blending: THREE.CustomBlending, blendSrc: THREE.OneFactor, blendDst: THREE.OneMinusSrcAlphaFactor,
@@ -205,10 +194,30 @@ export class Cloud {
     this.flashes = new THREE.Group();
     this.place = place;
     this.sphere = this.bounds();
-    // so that neighbours at this density nearly touch
-    const volume = 123.3 * (this.sphere.radius / 5.9) ** 3;
-    this.uniforms.radius.value = Math.min(CLOSE * Math.cbrt(volume / n), 0.06 * this.sphere.radius);
     this.uniforms.whole.value = 2.6 * this.sphere.radius;
+    this.standFor(this.n);
+  }
+
+  get n() {
+    return this.population.n;
+  }
+
+  /** There are more neurons than before. */
+  grow() {
+    this.uniforms.places.value.needsUpdate = this.uniforms.codes.value.needsUpdate = true;
+    this.standFor(this.n);
+  }
+
+  /** Radius of a soma as drawn from afar, mm: such that neighbours nearly touch where `count` of them are drawn. */
+  spread(count) {
+    const volume = 123.3 * (this.sphere.radius / 5.9) ** 3;
+    return Math.min(CLOSE * Math.cbrt(volume / count), 0.06 * this.sphere.radius);
+  }
+
+  /** Draw somas as large as so many need to be to fill the picture. */
+  standFor(count) {
+    this.count = count;
+    this.uniforms.radius.value = this.spread(count);
   }
 
   /** Some places, from the middle, mm: enough to tell the outline. */
@@ -219,7 +228,7 @@ export class Cloud {
   }
 
   shadeTexture() {
-    return perNeuron(this.shadesOf, this.n, 1, THREE.RedIntegerFormat, THREE.UnsignedByteType, "R8UI");
+    return perNeuron(this.shadesOf, THREE.RedIntegerFormat, THREE.UnsignedByteType, "R8UI");
   }
 
   bounds() {
@@ -227,7 +236,7 @@ export class Cloud {
     const point = new THREE.Vector3();
     const every = Math.max(1, Math.floor(this.n / 20000));
     for (let i = 0; i < this.n; i += every)
-      box.expandByPoint(point.fromArray(this.population.position, 3 * i).applyMatrix4(this.world));
+      box.expandByPoint(point.fromArray(this.population.position, 4 * i).applyMatrix4(this.world));
     const sphere = box.getBoundingSphere(new THREE.Sphere());
     sphere.radius = Math.max(sphere.radius, 0.02);
     return sphere;
@@ -250,10 +259,18 @@ export class Cloud {
     this.uniforms.strength.value = dark ? 0.74 : 0.86;
   }
 
-  /** How deep every neuron lies, in 42ths of a layer: what is peeled follows it. */
-  setStrata(strata) {
-    this.strata = strata;
-    this.code((was, i) => (was & ~255) | strata[i]);
+  /** How deep neurons lie from one on, in 42ths of a layer: what is peeled follows it. */
+  setStrata(first, strata) {
+    const { places } = this.uniforms;
+    const { data } = places.value.image;
+    for (let i = 0; i < strata.length; i++) data[4 * (first + i) + 3] = (data[4 * (first + i) + 3] & ~255) | strata[i];
+    places.value.needsUpdate = true;
+    this.strata = first + strata.length; // neurons of which it is known
+  }
+
+  /** 42ths of a layer above a neuron, 255 where that is not known. */
+  stratum(number) {
+    return this.population.step(number, 3) & 255;
   }
 
   /** Let what a lasso leaves out step back, and hide what `shown` does not have; null: none. */
@@ -271,7 +288,7 @@ export class Cloud {
 
   /** Whether so many layers taken off take a neuron with them. */
   peels(number, layers) {
-    return this.strata[number] < Math.round(STRATA * layers);
+    return this.stratum(number) < Math.round(STRATA * layers);
   }
 
   /** Show a part: `axis` of the places or -1, its first and last mm, and layers that are peeled. */
@@ -285,9 +302,9 @@ export class Cloud {
   /** Whether the cut or the peel leaves a neuron. */
   leaves(number) {
     const { sliceAxis, slice, peel } = this.uniforms;
-    if (peel.value > 0 && this.strata && this.strata[number] < peel.value) return false;
+    if (peel.value > 0 && this.stratum(number) < peel.value) return false;
     if (sliceAxis.value < 0) return true;
-    const at = this.population.position[3 * number + sliceAxis.value];
+    const at = this.population.step(number, sliceAxis.value);
     return at >= slice.value.x && at <= slice.value.y;
   }
 
@@ -332,7 +349,7 @@ export class Cloud {
   /** The uniforms that follow from the camera and the size of the picture. */
   look(camera, height, ratio) {
     this.uniforms.pixels.value = 0.5 * height * camera.projectionMatrix.elements[5];
-    this.uniforms.least.value = (this.n > 200000 ? 1.1 : 1.9) * ratio;
+    this.uniforms.least.value = (this.count > 200000 ? 1.1 : 1.9) * ratio;
     const away = camera.position.distanceTo(this.sphere.center);
     this.uniforms.range.value.set(camera.near, camera.far);
     this.uniforms.depths.value.set(Math.max(away - this.sphere.radius, 0.01), away + this.sphere.radius);
@@ -349,16 +366,15 @@ export class Cloud {
     const drawn = (away) => Math.max(radius.value * Math.min(away / whole.value, 1) ** SHRINKS, Math.min(radius.value, SOMA));
     let best = -1;
     let score = Infinity;
-    for (let i = 0, k = 0; i < this.n; i++, k += 3) {
-      if (member[i] === 0 || !this.leaves(i)) continue;
+    for (let i = 0, k = 0; i < this.n; i++, k += 4) {
       const w = m[3] * p[k] + m[7] * p[k + 1] + m[11] * p[k + 2] + m[15];
       if (w <= 0) continue;
       const dx = ((m[0] * p[k] + m[4] * p[k + 1] + m[8] * p[k + 2] + m[12]) / w + 1) * 0.5 * width - x;
-      if (dx > 30 || dx < -30) continue;
+      if (dx > 30 || dx < -30) continue; // nearly all of them: what costs more comes later
       const dy = (1 - (m[1] * p[k] + m[5] * p[k + 1] + m[9] * p[k + 2] + m[13]) / w) * 0.5 * height - y;
       const reach = Math.max((drawn(w) * pixels) / w, least);
       const distance = Math.sqrt(dx * dx + dy * dy) / reach;
-      if (distance > 1) continue;
+      if (distance > 1 || member[i] === 0 || !this.leaves(i)) continue;
       const s = w / this.sphere.radius + 0.35 * distance; // in front first, then nearest
       if (s < score) [score, best] = [s, i];
     }
@@ -366,6 +382,6 @@ export class Cloud {
   }
 
   worldOf(number) {
-    return new THREE.Vector3().fromArray(this.population.position, 3 * number).applyMatrix4(this.world);
+    return new THREE.Vector3().fromArray(this.population.position, 4 * number).applyMatrix4(this.world);
   }
 }

@@ -22,29 +22,45 @@ export class ColumnView {
     this.depth = 1;
     this.top = 0;
     this.labels = [];
+    this.slabs = new Map(); // by area
     this.ring = document.createElement("div");
     this.ring.className = "ring";
     this.centre = new THREE.Vector3();
     this.fov = 7; // nearly parallel: depths can be compared across the slab
-    app.state.on(["picked", "side", "hidden", "rates", "colour", "allen", "theme"], () => this.active && this.build());
+    app.state.on(["picked", "side", "hidden", "rates", "colour", "allen", "theme"], () => this.active && (this.ready = this.show()));
   }
 
   enter() {
     this.active = true;
     this.box = document.getElementById("labels");
-    this.build();
-    this.ready = this.data ? Promise.resolve() : this.read();
+    this.clear();
+    this.ready = this.show();
   }
 
-  async read() {
-    this.app.notice("Reading cell models …");
-    const [slab, models] = await Promise.all([fetchPacked("slab"), this.app.loadModels()]);
-    this.data = { slab, models };
-    this.app.notice("");
-    if (this.active) {
-      this.build();
-      this.stage.place();
+  /** Read the slab that is asked for, and what cells look like, unless they are there; and build. */
+  async show() {
+    const part = this.part();
+    if (!this.slabs.has(part)) {
+      this.app.notice(this.app.models ? "Reading the column …" : "Reading cell models …");
+      try {
+        const [slab] = await Promise.all([fetchPacked(`slab/${part}`), this.app.loadModels()]);
+        this.slabs.set(part, slab);
+      } catch (error) {
+        if (this.active) this.app.notice(`The column could not be read: ${error.message}`);
+        return;
+      }
+      if (this.active) this.app.notice("");
     }
+    if (!this.active || part !== this.part()) return; // it came late
+    const other = this.slab !== this.slabs.get(part);
+    this.slab = this.slabs.get(part);
+    this.build();
+    if (other) this.stage.place();
+  }
+
+  /** The slab that holds what is asked for: that of the area, where neurons have one, else the only one. */
+  part() {
+    return this.app.population.primary.key === "area" ? this.area() : 0;
   }
 
   leave() {
@@ -76,30 +92,33 @@ export class ColumnView {
 
   /** um, of the lowest border of the area's layers. */
   deepest() {
-    const name = this.app.population.primary.values[this.area()]?.name;
-    const bottoms = Object.values(this.data.slab.head.borders[name] ?? {}).map(([, bottom]) => bottom);
+    const bottoms = Object.values(this.slab.head.borders).map(([, bottom]) => bottom);
     return bottoms.length ? Math.max(...bottoms) : Infinity;
   }
 
   /** Neurons of the area and side, and those of them inside the slab. */
   choose() {
     const { population, state } = this.app;
-    const { places } = this.data.slab.head;
-    const raw = this.data.slab.arrays.slab;
-    const at = (i, k) => places.low[k] + places.step * raw[3 * i + k];
+    const { places } = this.slab.head;
+    const raw = this.slab.arrays.slab;
     const member = this.app.member();
     const area = this.area();
+    const byArea = population.primary.key === "area";
     const side = population.sided < 0 ? -1 : population.facets[population.sided].values.findIndex((v) => v.name === state.get("side"));
-    const all = [];
-    for (let i = 0; i < population.n; i++)
-      if (member[i] && (area < 0 || population.code(i, 0) === area) && (side < 0 || population.code(i, population.sided) === side)) all.push(i);
-    const sorted = [0, 1].map((k) => Float64Array.from(all, (i) => at(i, k)).sort());
+    const all = []; // number of a neuron, and its row in the slab
+    for (let i = 0, row = 0; i < population.n; i++) {
+      if (byArea && population.code(i, 0) !== area) continue;
+      if (member[i] && (area < 0 || population.code(i, 0) === area) && (side < 0 || population.code(i, population.sided) === side)) all.push([i, row]);
+      row++;
+    }
+    const at = ([, row], k) => places.low[k] + places.step * raw[3 * row + k];
+    const sorted = [0, 1].map((k) => Float64Array.from(all, (who) => at(who, k)).sort());
     const middle = sorted.map((s) => s[s.length >> 1] ?? 0);
     const reach = sorted.map((s, k) => (s.length ? Math.max(middle[k] - s[0], s[s.length - 1] - middle[k]) : 1));
     // a panel of a figure has its shape: the column fills it
     if (this.app.studio) reach[0] = Math.min(reach[0], 0.42 * this.deepest() * this.stage.camera.aspect);
     let [halfU, halfV] = [Math.min(450, reach[0]), 120];
-    const inside = () => all.filter((i) => Math.abs(at(i, 0) - middle[0]) <= halfU && Math.abs(at(i, 1) - middle[1]) <= halfV);
+    const inside = () => all.filter((who) => Math.abs(at(who, 0) - middle[0]) <= halfU && Math.abs(at(who, 1) - middle[1]) <= halfV);
     let chosen = inside();
     while (chosen.length < Math.min(WANTED, all.length) && (halfU < reach[0] || halfV < reach[1])) {
       if (halfU < Math.min(halfV < 1200 ? 650 : 1000, reach[0]) || halfV >= reach[1]) halfU *= 1.2;
@@ -114,25 +133,25 @@ export class ColumnView {
     chosen = chosen.slice(0, MOST);
     // few neurons need a thick slab; it is drawn thinner, or the near ones would seem larger
     const thin = Math.min(1, THICKEST / halfV);
-    const point = (i) => [(at(i, 0) - middle[0]) / 1000, -at(i, 2) / 1000, (thin * (at(i, 1) - middle[1])) / 1000];
-    return { chosen, all, halfU: Math.min(halfU, reach[0] + 20), halfV: Math.min(halfV, reach[1] + 20), point };
+    const point = (who) => [(at(who, 0) - middle[0]) / 1000, -at(who, 2) / 1000, (thin * (at(who, 1) - middle[1])) / 1000];
+    const halves = { halfU: Math.min(halfU, reach[0] + 20), halfV: Math.min(halfV, reach[1] + 20) };
+    return { chosen: chosen.map(([i]) => i), points: chosen.map(point), all, ...halves };
   }
 
   build() {
     this.clear();
-    if (!this.data) return;
+    if (!this.slab) return;
     const { population, state } = this.app;
     const dark = this.app.dark();
-    const { chosen, all, halfU, halfV, point } = this.choose();
+    const { chosen, points, all, halfU, halfV } = this.choose();
     this.members = chosen;
     this.index = new Map(chosen.map((i, k) => [i, k]));
     this.base = chosen.map((i) => this.app.colourOf(i));
     this.halfU = Math.max(halfU / 1000, 0.05);
     const area = this.area();
     const name = area >= 0 ? population.primary.values[area].name : "";
-    const borders = this.data.slab.head.borders[name] ?? {};
+    const { borders } = this.slab.head;
     const bottoms = Object.values(borders).map(([, b]) => b / 1000);
-    const points = chosen.map(point);
     this.depth = bottoms.length ? Math.max(...bottoms) : Math.max(...points.map((p) => -p[1]), 0.05) * 1.05;
     this.top = bottoms.length ? 0 : Math.min(...points.map((p) => -p[1]), this.depth * 0.9);
     this.centre.set(0, -(this.top + this.depth) / 2, 0);
@@ -147,8 +166,8 @@ export class ColumnView {
     this.lights.mesh.renderOrder = 4;
 
     // branches of the first few: the order is random, so they are a fair sample
-    const { model, first, start, end, radius, ends, kind } = this.data.models.arrays;
-    const grown = chosen.map((i, k) => [i, k]).filter(([i]) => model[i] !== 0xffff).slice(0, BRANCHED);
+    const { model, first, start, end, radius, ends, kind } = this.app.models.arrays;
+    const grown = chosen.map((i, k) => [i, k]).filter(([i]) => this.app.model(i) !== null).slice(0, BRANCHED);
     const total = grown.reduce((sum, [i]) => sum + first[model[i] + 1] - first[model[i]], 0);
     const parts = { begin: new Float32Array(3 * total), end: new Float32Array(3 * total), radius: new Float32Array(2 * total), key: new Float32Array(total) };
     let s = 0;
@@ -183,7 +202,7 @@ export class ColumnView {
     this.scene.add(this.branches.mesh, this.somas.mesh, this.lights.mesh);
     const withBranches = new Set(grown.map(([i]) => i));
     chosen.forEach((i, k) => {
-      const own = model[i] === 0xffff ? 7 : Math.max(radius[first[model[i]]], 4);
+      const own = this.app.model(i) === null ? 7 : Math.max(radius[first[model[i]]], 4);
       this.somas.size.set([(withBranches.has(i) ? own * 1.25 : own * 0.9) / 1000, 1.6], 2 * k);
       this.lights.size.set([(own * 4.5) / 1000, 6], 2 * k);
     });

@@ -6,6 +6,7 @@ import * as THREE from "three";
 
 const SLICE = 40000; // somas drawn at first before looking at the clock
 const SLOW = 45; // ms a frame
+const DENSE = 1.5e6; // somas of a picture that may be shown before all are drawn
 
 const WHOLE_SCREEN = "in vec3 position; out vec2 at; void main() { at = 0.5 * position.xy + 0.5; gl_Position = vec4(position.xy, 0.0, 1.0); }";
 const COPY = "precision highp float; uniform sampler2D picture; in vec2 at; out vec4 paint; void main() { paint = texture(picture, at); }";
@@ -72,7 +73,8 @@ export class CortexView {
     this.base = new THREE.Scene().add(cloud.somas);
     this.top = new THREE.Scene().add(cloud.flashes);
     this.target = null;
-    this.slice = SLICE;
+    this.slice = SLICE; // somas a frame while the camera moves
+    this.rest = 4 * SLICE; // at rest more at a time: nobody waits for the next frame
     this.drawn = 0; // somas in the kept picture
     this.dirty = true;
     this.kept = null;
@@ -122,7 +124,7 @@ export class CortexView {
   seeFrom(direction) {
     const right = new THREE.Vector3(0, 1, 0).cross(direction).normalize();
     const up = direction.clone().cross(right);
-    const size = this.cloud.uniforms.radius.value;
+    const size = this.cloud.spread(this.cloud.n);
     const points = this.cloud.sample().map((p) => {
       const [x, y, z] = [p.dot(right), p.dot(up), p.dot(direction)];
       return [Math.abs(x) + size, Math.abs(y) + size, z];
@@ -143,7 +145,7 @@ export class CortexView {
     this.uniforms.size.value.set(wide, high);
     this.uniforms.ratio.value = ratio;
     this.copy.material.uniforms.picture.value = this.kept.texture;
-    this.dirty = true;
+    this.dirty = this.blank = true;
   }
 
   /** Colours, filters or the selection changed. */
@@ -169,22 +171,25 @@ export class CortexView {
     this.began = started;
     const background = this.cloud.uniforms.background.value;
     const clear = new THREE.Color(background.x, background.y, background.z);
+    const { n, count } = this.cloud;
+    this.cloud.standFor(moving ? Math.min(this.slice, n) : n); // fewer of them are drawn larger
     this.cloud.look(camera, this.stage.height * this.stage.ratio, this.stage.ratio);
-    const fresh = moving || this.dirty;
+    const fresh = moving || this.dirty || this.cloud.count !== count;
     if (fresh) this.drawn = 0;
-    if (this.drawn < this.cloud.n) {
+    if (this.drawn < n) {
       renderer.setRenderTarget(this.target);
       renderer.setClearColor(clear, 1);
       if (fresh) renderer.clear();
-      // at rest more at a time: nobody waits for the next frame
-      const count = Math.min(fresh ? this.slice : 4 * this.slice, this.cloud.n - this.drawn);
-      this.cloud.somas.geometry.setDrawRange(this.drawn, count);
+      const most = moving ? this.slice : this.rest;
+      const next = Math.min(most, n - this.drawn);
+      this.cloud.somas.geometry.setDrawRange(this.drawn, next);
       renderer.render(this.base, camera);
-      this.drawn += count;
-      this.compose(clear, moving && this.slow);
-      this.measure = { started, full: fresh && count === this.slice };
+      this.drawn += next;
+      this.measure = next === most ? { started, moving } : null;
+      // until then the picture before it stays
+      if (moving || this.blank || this.drawn >= Math.min(n, DENSE)) this.compose(clear, moving && this.slow);
     }
-    if (!moving && this.plain && this.drawn === this.cloud.n) this.compose(clear); // it rests: with all shades
+    if (!moving && this.plain && this.drawn === n) this.compose(clear); // it rests: with all shades
     this.dirty = false;
     renderer.setRenderTarget(null);
     renderer.setClearColor(clear, 1);
@@ -192,12 +197,13 @@ export class CortexView {
     renderer.render(this.copyScene, this.flat);
     this.cloud.show(this.app.now(), this.app.tau(), this.app.spikes.total / this.app.spikes.duration);
     renderer.render(this.top, camera);
-    if (this.measure?.full) this.adapt();
+    if (this.measure) this.adapt();
   }
 
   /** Somas with their shade, the section and the glass, as a picture that is kept. */
   compose(clear, plain = false) {
     const { renderer, camera } = this.stage;
+    this.blank = false;
     this.plain = plain; // a slow machine turns it without shades
     this.uniforms.shade.value = plain ? 0 : this.app.dark() ? 0.72 : 0.5;
     const { pixels, radius } = this.cloud.uniforms;
@@ -207,18 +213,23 @@ export class CortexView {
     renderer.setClearColor(clear, 1);
     renderer.clear();
     renderer.render(this.composeScene, this.flat);
+    this.app.grown.look(this.stage, this.stage.moving > 0);
+    if (this.app.grown.scene.visible) renderer.render(this.app.grown.scene, camera);
     if (this.app.space.there) renderer.render(this.app.space.scene, camera);
     this.app.wires.look(this.stage);
     renderer.render(this.app.wires.scene, camera);
   }
 
-  /** As many somas a frame as keep it near 30 frames a second. */
+  /** As many somas a frame as keep it near 30 frames a second while it moves, and at rest within reach. */
   adapt() {
-    const { started } = this.measure;
+    const { started, moving } = this.measure;
     this.measure = null;
     requestAnimationFrame(() => {
       const spent = performance.now() - started;
-      if (spent < 24) this.slice = Math.min(2 * this.slice, 4e6);
+      if (!moving) {
+        if (spent < 100) this.rest = Math.min(2 * this.rest, 4e6);
+        else if (spent > 250) this.rest = Math.max(this.rest >> 1, 4 * 20000);
+      } else if (spent < 24) this.slice = Math.min(2 * this.slice, 4e6);
       else if (spent > 70) this.slice = Math.max(this.slice >> 1, 20000);
     });
   }

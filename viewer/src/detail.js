@@ -71,8 +71,8 @@ export class Detail {
     const lasso = state.get("lasso") !== "";
     const member = this.app.selected();
     let [n, total, rate, silent] = [0, 0, 0, 0];
-    const counts = this.app.counts();
-    const rates = this.app.rates();
+    const counts = spikes.awaits ? [] : this.app.counts();
+    const rates = spikes.awaits ? [] : this.app.rates();
     for (let i = 0; i < population.n; i++)
       if (member[i]) {
         n++;

@@ -30,7 +30,7 @@ export function listenToKeys(app) {
   addEventListener("change", (event) => !tabbed && event.target.closest("select")?.blur());
   addEventListener("keydown", (event) => {
     const typing = event.target.closest?.("input[name], select, dialog[open]");
-    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (typing || app.studio || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.type === "range" && /^(Arrow|Home|End|Page)/.test(event.key)) return; // it moves the slider
     const by = event.shiftKey ? 10 : 1;
     const control = event.target.closest?.("button, input, summary");

@@ -63,15 +63,15 @@ export function inLoops(loops, cloud) {
     const [left, right, bottom, top] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
     const p = population.position;
     for (let i = 0; i < n; i++) {
-      const at = (row) => row[0] * p[3 * i] + row[1] * p[3 * i + 1] + row[2] * p[3 * i + 2] + row[3];
+      const at = (row) => row[0] * p[4 * i] + row[1] * p[4 * i + 1] + row[2] * p[4 * i + 2] + row[3];
       const ahead = at(rows[2]);
       const [x, y] = [at(rows[0]) / ahead, at(rows[1]) / ahead];
       let inside = ahead > 0 && x >= left && x <= right && y >= bottom && y <= top && within(loop.corners, x, y);
       if (inside && loop.axis >= 0) {
-        const mm = (low[loop.axis] + step * p[3 * i + loop.axis]) / 1000;
+        const mm = (low[loop.axis] + step * p[4 * i + loop.axis]) / 1000;
         inside = mm >= loop.first && mm <= loop.last;
       }
-      if (inside && loop.peel > 0 && cloud.strata) inside = !cloud.peels(i, loop.peel);
+      if (inside && loop.peel > 0) inside = !cloud.peels(i, loop.peel);
       if (loop.kind === "within") chosen[i] &= inside;
       else if (loop.kind === "without") chosen[i] &= !inside;
       else if (loop.kind === "new") chosen[i] = inside;

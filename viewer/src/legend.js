@@ -2,7 +2,7 @@
 
 import { html, put } from "./markup.js";
 import { css } from "./palettes.js";
-import { rateColour, rateShade } from "./population.js";
+import { rateColour } from "./population.js";
 
 export class Legend {
   constructor(element, app) {
@@ -28,15 +28,18 @@ export class Legend {
     const hidden = state.get("hidden");
     const focus = document.activeElement?.dataset?.focus;
     const scroll = this.element.scrollTop;
-    const options = [...population.facets.map((f) => [f.key, f.title]), ["rate", "Rate"]]
+    const options = this.app.colourings()
       .map(([key, title]) => html`<option value="${key}" ${key === colour ? "selected" : ""}>${title}</option>`);
     const allen = population.facets.find((f) => f.key === colour)?.values.some((v) => v.allen);
-    const scale =
-      colour === "rate"
-        ? html`<div class="ramp"><i data-css="background:linear-gradient(90deg,${Array.from({ length: 12 }, (_, k) => css(rateColour(rateShade(0.3 * (50 / 0.3) ** (k / 11)), this.app.dark()))).join()})"></i>
-           <span>0.3</span><span>1</span><span>4</span><span>13</span><span>50 Hz</span></div>
-           <p class="note"><i class="dot" data-css="background:${css(rateColour(0, this.app.dark()))}"></i> silent. Mean rate ${this.app.sinceWords()}; logarithmic.</p>`
-        : "";
+    const { ramp, marks } = this.app.scale();
+    const notes = {
+      rate: html`<i class="dot" data-css="background:${css(rateColour(0, this.app.dark()))}"></i> silent. Mean rate ${this.app.sinceWords()}; logarithmic.`,
+      difference: `Mean rate of each ${population.primary.title.toLowerCase()} less that of the first run, ${this.app.sinceWords()}.`,
+    };
+    const scale = notes[colour]
+      ? html`<div class="ramp"><i data-css="background:linear-gradient(90deg,${ramp.map(css).join()})"></i>
+         ${(colour === "rate" ? ["0.3", "1", "4", "13", "50 Hz"] : marks).map((mark) => html`<span>${mark}</span>`)}</div><p class="note">${notes[colour]}</p>`
+      : "";
     put(this.element, html`
       <label class="row" for="colour"><span>Colour by</span>
         <select id="colour" data-focus="colour">${options}</select></label>

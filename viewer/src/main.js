@@ -8,6 +8,7 @@ import { ColumnView } from "./column_view.js";
 import { CortexView } from "./cortex_view.js";
 import { CutPanel } from "./cut.js";
 import { Detail } from "./detail.js";
+import { Grown } from "./grown.js";
 import { host } from "./host.js";
 import { listenToKeys, KEYS } from "./keys.js";
 import { Lasso } from "./lasso.js";
@@ -15,7 +16,7 @@ import { Legend } from "./legend.js";
 import { html, put } from "./markup.js";
 import { NeuronView } from "./neuron_view.js";
 import { offerPhoto, photo } from "./photo.js";
-import { Population, rateColour, rateShade } from "./population.js";
+import { Population } from "./population.js";
 import { quantity } from "./quantities.js";
 import { nodeSet, nodeSetText } from "./selection.js";
 import { study } from "./study.js";
@@ -23,7 +24,7 @@ import { fetchPacked, received } from "./source.js";
 import { welch } from "./spectrum.js";
 import { Space } from "./space.js";
 import { Spikes } from "./spikes.js";
-import { Stage } from "./stage.js";
+import { CONTEXT, Stage } from "./stage.js";
 import { figure, Film } from "./studio.js";
 import { Heat, Raster } from "./timeline.js";
 import { Transport } from "./transport.js";
@@ -61,6 +62,7 @@ class App extends Asked {
     this.cloud = new Cloud(this.population);
     this.space = new Space(this);
     this.wires = new Wires(this);
+    this.grown = new Grown(this);
     this.cortex = new CortexView(this.stage, this.cloud, this);
     this.column = new ColumnView(this.stage, this);
     this.neuronView = new NeuronView(this.stage, this);
@@ -93,11 +95,13 @@ class App extends Asked {
     this.listenToCanvas();
     // not "hashchange": that comes a task later, and between a timer of the state's would write the old view over the new address
     addEventListener("popstate", () => {
+      if (this.studio) return; // it goes back to where it was asked for
       state.fromHash(location.hash);
       this.stage.place();
     });
     host?.follow(this, () => JSON.parse(nodeSetText(this.nodeSet())));
-    this.filled = new Promise((done) => (this.allThere = done));
+    this.everyone = this.gather();
+    this.filled = Promise.all([this.everyone, new Promise((done) => (this.allThere = done))]);
     this.enter();
     this.head();
     this.fill();
@@ -139,13 +143,14 @@ class App extends Asked {
       population.colours(f, { allen: state.get("allen"), dark }).map((c, v) => [...c, shown[k][v] ? 255 : 0]),
     );
     while (rows.length < 4) rows.push([[255, 255, 255, 255]]);
-    rows.push(Array.from({ length: 256 }, (_, k) => [...rateColour(k / 255, dark), 255]));
-    const key = this.colourKey();
-    const byRate = key === "rate";
-    const shades = byRate ? Uint8Array.from({ length: population.n }, (_, i) => 255 * rateShade(this.rateOf(i))) : null;
+    const { shade, colour } = this.scale();
+    rows.push(Array.from({ length: 256 }, (_, k) => [...colour(k / 255), 255]));
+    const facet = population.facets.findIndex((f) => f.key === this.colourKey());
+    const shades = facet < 0 ? new Uint8Array(population.n) : null;
+    for (let i = 0; shades && i < population.n; i++) shades[i] = 255 * shade(i);
     cloud.paint(rows, shades);
     cloud.dark(dark);
-    cloud.uniforms.colourBy.value = byRate ? 4 : population.facets.findIndex((f) => f.key === key);
+    cloud.uniforms.colourBy.value = facet < 0 ? 4 : facet;
     cloud.uniforms.picked.value = population.pickedCode(state.get("picked"));
     const marks = [this.lassoed(), this.rateRange() && this.member()];
     if (marks.some((mark, k) => mark !== (this.marked?.[k] ?? null))) cloud.mark(...(this.marked = marks));
@@ -180,7 +185,8 @@ class App extends Asked {
       document.body.dataset.ready = "true";
       this.firstPicture = performance.now();
       this.space.load();
-      setTimeout(() => this.loadModels(), 500); // so that hovering can name them
+      // so that hovering can name them, and branches grow
+      setTimeout(() => this.loadModels().then(() => this.stage.view.repaint?.(), (error) => this.notice(`Cell models could not be read: ${error.message}`)), 500);
     }
   }
 
@@ -213,11 +219,33 @@ class App extends Asked {
     document.title = `${head.title || "Isocortex"} · Isocortex`;
     const { spikes } = this;
     const run = spikes.awaits ? "" : ` · ${+spikes.duration.toFixed(1)} ms · ${spikes.expected.toLocaleString()} spikes`;
-    $("facts").textContent = `${this.population.n.toLocaleString()} neurons${run}`;
-    this.waiting(spikes.total < spikes.expected ? `reading spikes: ${Math.floor((100 * spikes.total) / spikes.expected)} %` : "");
-    if (spikes.awaits) this.waiting("not run yet");
+    const { n, total } = this.population;
+    $("facts").textContent = `${total.toLocaleString()} neurons${run}`;
+    const part = (of, all) => `${Math.floor((100 * of) / all)} %`;
+    if (n < total) this.waiting(`reading neurons: ${part(n, total)}`);
+    else this.waiting(spikes.awaits ? "not run yet" : spikes.total < spikes.expected ? `reading spikes: ${part(spikes.total, spikes.expected)}` : "");
     const live = $("live");
     live.textContent = spikes.running && spikes.live ? `running: ${spikes.reached.toFixed(0)} of ${spikes.duration.toFixed(0)} ms` : "";
+  }
+
+  /** Fetch the neurons that the first picture did not wait for. */
+  async gather() {
+    const { population, state } = this;
+    const asked = new URLSearchParams(this.address.replace("#", "")).get("neuron");
+    try {
+      for (let k = 1; k < population.head.parts; k++) {
+        population.take((await fetchPacked(`somas/${k}`)).arrays);
+        this.cloud.grow();
+        this.paint();
+        this.refresh();
+      }
+    } catch (error) {
+      this.notice(`Not all neurons could be read: ${error.message}`);
+    }
+    if (population.head.parts === 1) return;
+    if (this.column.active) this.column.build();
+    // a link may hold one that was not there yet
+    if (asked && state.get("neuron") < 0) state.set({ neuron: population.find(asked), camera: state.get("camera") }, { step: false });
   }
 
   /** Fetch spikes chunk by chunk, and go on looking while the run goes on. */
@@ -254,7 +282,7 @@ class App extends Asked {
   refresh() {
     this.spikes.version++;
     this.raster.stale = this.heat.stale = this.stage.stale = true;
-    if (this.colourKey() === "rate" || this.rateRange()) this.paint();
+    if (!this.colourTable() || this.rateRange()) this.paint();
     if (this.rateRange()) host?.changed();
     this.head();
     this.transport.render();
@@ -271,7 +299,7 @@ class App extends Asked {
   listenToCanvas() {
     const canvas = $("canvas");
     let down = null;
-    let waiting = false;
+    let [waiting, within] = [false, false];
     canvas.addEventListener("pointerdown", (event) => {
       down = [event.clientX, event.clientY];
       this.tip(null);
@@ -288,14 +316,18 @@ class App extends Asked {
       if (this.stage.view.pick(event.offsetX, event.offsetY) >= 0) this.state.set({ view: "neuron" });
     });
     canvas.addEventListener("pointermove", (event) => {
+      within = true;
       if (down || waiting) return;
       waiting = true;
       requestAnimationFrame(() => {
         waiting = false;
-        if (!down) this.tip(() => this.under(event.offsetX, event.offsetY), event);
+        if (!down && within) this.tip(() => this.under(event.offsetX, event.offsetY), event);
       });
     });
-    canvas.addEventListener("pointerleave", () => this.tip(null));
+    canvas.addEventListener("pointerleave", () => {
+      within = false;
+      this.tip(null);
+    });
   }
 
   /** What lies under a point of the picture, in words. */
@@ -323,7 +355,7 @@ function withoutPicture(error) {
 
 async function main() {
   const begun = performance.now();
-  if (!document.createElement("canvas").getContext("webgl2")) return withoutPicture();
+  if (!$("canvas").getContext("webgl2", CONTEXT)) return withoutPicture(); // the one that is drawn with: making it takes long
   try {
     const spikes = new Spikes();
     const address = host ? host.ask("address") : location.hash;

@@ -61,6 +61,14 @@ async function main() {
   const apps = await Promise.all(frames.map(started));
   const [a, b] = apps;
   document.title = apps.map((app) => app.population.head.title).join(" | ");
+  b.other = a; // from which it may be told how it differs
+  const compare = () => {
+    b.legend.render();
+    b.paint();
+    b.refresh();
+  };
+  compare();
+  Promise.all(apps.map((app) => app.filled)).then(compare);
   follow(a, b);
   follow(b, a);
   // the longer run has the clock

@@ -3,7 +3,6 @@
 import { html, put } from "./markup.js";
 import { peelWords } from "./cut.js";
 import { css, theme } from "./palettes.js";
-import { rateColour, rateShade } from "./population.js";
 import { save } from "./selection.js";
 import { figure } from "./studio.js";
 
@@ -101,7 +100,8 @@ export function captionLines(app, { slab = true } = {}) {
   const { head } = population;
   const member = app.member();
   const shown = member.reduce((a, b) => a + b, 0);
-  const count = shown === population.n ? `${population.n.toLocaleString()} neurons` : `${shown.toLocaleString()} of ${population.n.toLocaleString()} neurons`;
+  const { total } = population; // of which some may still be on their way
+  const count = `${shown === total ? "" : `${shown.toLocaleString()} of `}${total.toLocaleString()} neurons`;
   const made = [head.title, count, head.scale && `scale ${head.scale}`, head.seed !== null && `seed ${head.seed}`, head.dt && `dt ${head.dt} ms`, head.simulator];
   const view = [spikes.awaits ? "not run yet" : `t = ${app.now().toFixed(1)} ms of ${+spikes.duration.toFixed(1)} ms`];
   if (stage.name === "cortex") {
@@ -118,7 +118,10 @@ export function colours(app) {
   if (app.stage.name === "neuron") return app.studio ? app.neuronView.legend() : null; // it is on the picture
   const key = app.colourKey();
   const { population } = app;
-  if (key === "rate") return { title: `Rate, ${app.sinceWords()}`, ramp: Array.from({ length: 12 }, (_, k) => css(rateColour(rateShade(0.3 * (50 / 0.3) ** (k / 11)), app.dark()))), marks: ["0.3", "4", "50 Hz"] };
+  if (!app.colourTable()) {
+    const { title, ramp, marks } = app.scale();
+    return { title, ramp: ramp.map(css), marks };
+  }
   const facet = population.facets.find((f) => f.key === key);
   const away = new Set(app.state.get("hidden")[key] ?? []);
   const named = facet.values.map((v, k) => [v.name, css(app.colourTable()[k])]).filter(([name]) => !away.has(name));

@@ -2,26 +2,58 @@
 
 import { INFERNO, onLight, PLASMA, rgb } from "./palettes.js";
 
+/** Neurons of a row of a texture. */
+export const WIDTH = 2048;
+const STRIDE = 4; // numbers a neuron, of places and codes: they are textures as they are
+const AWAY = 512; // of the fourth number of a place: the neuron is not shown
+
+/** Neurons come in parts, in random order; `n` of them are there, of `total`. */
 export class Population {
   constructor({ head, arrays }) {
     this.head = head;
-    this.n = head.n;
-    this.position = arrays.position; // Uint16Array[n * 3], steps
-    this.codes = arrays.facets; // Uint8Array[n * facets]
-    this.nodeId = arrays.node_id;
-    this.populationOf = arrays.population;
+    this.total = head.n;
+    this.n = 0;
+    const room = WIDTH * Math.max(Math.ceil(head.n / WIDTH), 1);
+    this.position = new Uint16Array(STRIDE * room); // steps; and its stratum, 255 until that is known
+    for (let k = STRIDE - 1; k < this.position.length; k += STRIDE) this.position[k] = AWAY | 255;
+    this.codes = new Uint8Array(STRIDE * room); // of its facets
+    this.nodeId = new Uint32Array(head.n);
+    this.populationOf = new Uint8Array(head.n);
     this.facets = head.facets;
-    this.recorded = head.recorded; // those with all compartments first
-    this.whole = head.whole;
     this.branched = head.branched;
     this.primary = this.facets[0];
     this.layered = this.facets.findIndex((f) => f.key === "layer");
+    this.second = this.layered > 0 ? this.layered : Math.min(1, this.facets.length - 1);
     this.sided = this.facets.findIndex((f) => f.key === "hemisphere");
+    this.take(arrays);
+  }
+
+  /** The next part. */
+  take({ position, facets, node_id: ids, population }) {
+    const { n } = this;
+    const k = this.facets.length;
+    for (let i = 0; i < ids.length; i++) {
+      const at = STRIDE * (n + i);
+      for (let axis = 0; axis < 3; axis++) this.position[at + axis] = position[3 * i + axis];
+      this.position[at + 3] &= ~AWAY;
+      for (let f = 0; f < k; f++) this.codes[at + f] = facets[k * i + f];
+    }
+    this.nodeId.set(ids, n);
+    if (population) this.populationOf.set(population, n);
+    this.n = n + ids.length;
     this.order = null;
+    const there = (i) => i < this.n;
+    this.recorded = this.head.recorded.filter(there); // those with all compartments first
+    this.whole = this.head.whole.filter(there);
   }
 
   code(number, facet) {
-    return this.codes[number * this.facets.length + facet];
+    return this.codes[STRIDE * number + facet];
+  }
+
+  /** Steps of a neuron along an axis. */
+  step(number, axis) {
+    return this.position[STRIDE * number + axis];
   }
 
   value(number, facet) {
@@ -32,12 +64,7 @@ export class Population {
   toWorld() {
     const { low, step } = this.head.places;
     const s = step / 1000;
-    let extent = [0, 1, 2].map(() => [Infinity, -Infinity]);
-    for (let k = 0; k < this.position.length; k++) {
-      const e = extent[k % 3];
-      if (this.position[k] < e[0]) e[0] = this.position[k];
-      if (this.position[k] > e[1]) e[1] = this.position[k];
-    }
+    const { extent } = this.head.places;
     const middle = extent.map(([a, b]) => (a + b) / 2);
     /** mm, [least, most] along each axis of the circuit's coordinates */
     this.extent = extent.map((ends, k) => ends.map((p) => (low[k] + step * p) / 1000));
@@ -58,7 +85,7 @@ export class Population {
   /** um, in the coordinates of the circuit. */
   place(number) {
     const { low, step } = this.head.places;
-    return [0, 1, 2].map((k) => low[k] + step * this.position[3 * number + k]);
+    return [0, 1, 2].map((k) => low[k] + step * this.step(number, k));
   }
 
   /** For every facet and value: shown or hidden. */
@@ -75,8 +102,8 @@ export class Population {
     const k = this.facets.length;
     const member = new Uint8Array(this.n);
     for (let i = 0; i < this.n; i++) {
-      let yes = picked < 0 || this.codes[i * k] === picked;
-      for (let f = 0; yes && f < k; f++) yes = shown[f][this.codes[i * k + f]];
+      let yes = picked < 0 || this.code(i, 0) === picked;
+      for (let f = 0; yes && f < k; f++) yes = shown[f][this.code(i, f)];
       member[i] = yes ? 1 : 0;
     }
     return member;
@@ -97,14 +124,12 @@ export class Population {
   /** Uint32Array[n]: place of every neuron in rasters, by the first facet, then layer. */
   rank() {
     if (this.order === null) {
-      const second = this.layered > 0 ? this.layered : Math.min(1, this.facets.length - 1);
       const bins = new Uint32Array(256 * 256 + 1);
-      const key = (i) => this.code(i, 0) * 256 + this.code(i, second);
+      const key = (i) => this.code(i, 0) * 256 + this.code(i, this.second);
       for (let i = 0; i < this.n; i++) bins[key(i) + 1]++;
       for (let b = 0; b < bins.length - 1; b++) bins[b + 1] += bins[b];
       this.order = new Uint32Array(this.n);
       for (let i = 0; i < this.n; i++) this.order[i] = bins[key(i)]++;
-      this.second = second;
     }
     return this.order;
   }

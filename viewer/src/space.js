@@ -2,6 +2,7 @@
 
 import * as THREE from "three";
 import { host } from "./host.js";
+import { read } from "./lasso.js";
 import { fetchPacked } from "./source.js";
 
 const STEP = 0.12; // mm, between looks at what hides a name
@@ -101,9 +102,16 @@ export class Space {
     this.names = [];
   }
 
-  /** Read it, once; it comes after the first picture. */
-  load() {
-    return (this.loading ??= this.read());
+  /** Read it, once; it comes after the first picture. And all that is needed for what is shown. */
+  async load() {
+    await (this.loading ??= this.read());
+    if (this.there && this.peels()) await this.deepen();
+  }
+
+  /** Whether it must be known how deep neurons lie: of many only where layers are taken off. */
+  peels() {
+    const { state } = this.app;
+    return this.population.head.parts === 1 || state.get("peel") > 0 || read(state.get("lasso")).some((loop) => loop.peel > 0);
   }
 
   async read() {
@@ -119,10 +127,26 @@ export class Space {
     this.head = block.head;
     this.label = block.arrays.label;
     this.build(block.arrays);
-    this.app.cloud.setStrata(block.arrays.stratum);
     this.there = true;
+    if (this.peels()) await this.deepen();
+    this.app.state.on(["peel", "lasso"], () => this.peels() && this.deepen());
     document.body.dataset.space = "there";
     this.app.paint();
+  }
+
+  /** How deep neurons lie, read once. */
+  deepen() {
+    return (this.deep ??= this.readStrata());
+  }
+
+  async readStrata() {
+    let first = 0;
+    for (let k = 0; k < this.population.head.parts; k++) {
+      const block = await fetchPacked(`strata/${k}`);
+      this.app.cloud.setStrata(first, block.arrays.stratum);
+      first += block.arrays.stratum.length;
+      this.app.paint();
+    }
     host?.changed(); // a lasso may have left out what is peeled
   }
 
@@ -183,6 +207,27 @@ export class Space {
         return { area, side, point: new THREE.Vector3(sign * px, py, pz), normal: new THREE.Vector3(sign * normal[2], -normal[1], normal[0]), reach: reach / 1000 };
       }),
     );
+  }
+
+  /** The direction from a point of the cortex to the pia, into `up`; and how far pia and white matter are, mm. */
+  upright(point, up) {
+    if (!this.there) {
+      up.set(0, 1, 0);
+      return { above: Infinity, below: Infinity };
+    }
+    const { position, normal, inner } = this.glass[0].geometry.attributes;
+    const side = Math.sign(point.x) || 1; // the left is the mirror image
+    const nearest = [0, 1].map(() => ({ away: Infinity, k: -1 })); // of the pia and of the white matter
+    for (let k = 0; k < inner.count; k++) {
+      const depth = inner.array[k];
+      if (depth > 90 && depth < 165) continue; // where areas end
+      const away = Math.hypot(side * position.array[3 * k] - point.x, position.array[3 * k + 1] - point.y, position.array[3 * k + 2] - point.z);
+      const best = nearest[depth < 128 ? 0 : 1];
+      if (away < best.away) Object.assign(best, { away, k });
+    }
+    up.fromArray(normal.array, 3 * Math.max(nearest[0].k, 0));
+    up.x *= side;
+    return { above: nearest[0].away, below: nearest[1].away };
   }
 
   /** Colours and what is shown, as the neurons have them. */

@@ -6,6 +6,8 @@ import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
 THREE.ColorManagement.enabled = false; // colours are given as they shall appear
 
 const MARGIN = 1.08; // of the picture to what is in it
+// no antialias: edges are smoothed where they are drawn, at a fraction of the cost
+export const CONTEXT = { antialias: false, powerPreference: "high-performance" };
 
 /** Pixels to one of the page: of the screen, or as a figure or film wants them. */
 export const pixelRatio = () => +document.body.dataset.ratio || Math.min(devicePixelRatio || 1, 2);
@@ -14,8 +16,7 @@ export class Stage {
   constructor(canvas, state) {
     this.canvas = canvas;
     this.state = state;
-    // no antialias: edges are smoothed where they are drawn, at a fraction of the cost
-    this.renderer = new THREE.WebGLRenderer({ canvas, powerPreference: "high-performance" });
+    this.renderer = new THREE.WebGLRenderer({ canvas, ...CONTEXT });
     this.renderer.outputColorSpace = THREE.LinearSRGBColorSpace;
     this.renderer.autoClear = false;
     this.camera = new THREE.PerspectiveCamera(32, 1, 0.001, 500);

@@ -41,6 +41,7 @@ export class State {
     this.values = structuredClone(this.defaults);
     this.listeners = [];
     this.timer = 0;
+    this.still = false; // a figure goes from view to view: the address stays
   }
 
   get(key) {
@@ -75,6 +76,7 @@ export class State {
 
   write(how) {
     clearTimeout(this.timer);
+    if (this.still) return;
     const hash = `#${this.toHash()}`;
     if (hash === (location.hash || "#")) return;
     try {

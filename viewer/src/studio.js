@@ -22,7 +22,7 @@ function size(app, width, height, ratio) {
   body.dataset.ratio = ratio;
   body.style.setProperty("--wide", `${width}px`);
   body.style.setProperty("--high", `${height}px`);
-  app.studio = true; // nothing else draws
+  app.studio = app.state.still = true; // nothing else draws
   app.stage.resize();
 }
 
@@ -33,6 +33,7 @@ function leave(app, address) {
   delete body.dataset.ratio;
   app.studio = false;
   app.state.fromHash(address);
+  app.state.still = false;
   app.stage.resize();
   app.stage.place();
   app.raster.stale = app.heat.stale = app.detail.stale = true;
@@ -101,7 +102,7 @@ async function panelsOf(app, address) {
   const asked = where(address);
   let neuron = state.get("neuron");
   if (neuron < 0 && population.recorded.length) neuron = app.liveliest();
-  const branches = neuron >= 0 && (app.models.arrays.model[neuron] ?? 0xffff) !== 0xffff;
+  const branches = neuron >= 0 && app.model(neuron) !== null;
   const words = {};
   if (neuron >= 0 && !asked.has("t")) words.t = [...app.spikeTimes(neuron)].find((t) => t > app.since()) ?? app.spikeTimes(neuron)[0] ?? 0;
   const view = state.get("view");

@@ -1,7 +1,7 @@
 // Pictures over time, with one cursor: the raster of spikes and the rates of areas.
 
 import { html, put } from "./markup.js";
-import { css, EMBERS, MAGMA, theme } from "./palettes.js";
+import { CALM, CALM_LIGHT, css, EMBERS, MAGMA, theme } from "./palettes.js";
 import { smooth } from "./spectrum.js";
 import { pixelRatio } from "./stage.js";
 
@@ -144,6 +144,12 @@ export function niceStep(least) {
   return [1, 2, 5, 10].map((k) => k * power).find((step) => step >= least - 1e-12);
 }
 
+/** A round number, Hz, that hardly any rate is above. */
+function topOf(rates) {
+  const sorted = rates.flatMap((r) => [...r.filter((_, b) => b % 7 === 0).map(Math.abs)]).sort((a, b) => a - b);
+  return niceStep(Math.max(sorted[Math.floor(0.995 * (sorted.length - 1))] ?? 1, 0.5));
+}
+
 /** Bands of neighbours that share a name: [name, first, last]; sizes in any unit. */
 function bandsOf(names, sizes) {
   const total = Math.max(sizes.reduce((a, b) => a + b, 0), 1e-9);
@@ -172,21 +178,24 @@ export class Raster extends Timeline {
     const member = this.app.selected();
     if (this.key === this.app.selectedKey) return;
     this.key = this.app.selectedKey;
-    const rank = population.rank();
-    const sorted = new Uint32Array(population.n);
-    for (let i = 0; i < population.n; i++) sorted[rank[i]] = i;
-    this.rowOf = new Int32Array(population.n).fill(-1);
-    this.at = new Uint32Array(population.n);
-    let rows = 0;
     const facet = picked < 0 ? 0 : population.second;
     const sizes = population.facets[facet].values.map(() => 0);
-    for (const i of sorted)
-      if (member[i]) {
-        this.at[rows] = i;
-        this.rowOf[i] = rows++;
-        sizes[population.code(i, facet)]++;
-      }
-    this.count = rows;
+    for (let i = 0; i < population.n; i++) if (member[i]) sizes[population.code(i, facet)]++;
+    this.count = sizes.reduce((a, b) => a + b, 0);
+    const n = this.app.spikes.awaits ? 0 : population.n; // without spikes nobody needs a row
+    this.rowOf = new Int32Array(n).fill(-1);
+    this.at = new Uint32Array(n && this.count);
+    if (n) {
+      const rank = population.rank();
+      const sorted = new Uint32Array(n);
+      for (let i = 0; i < n; i++) sorted[rank[i]] = i;
+      let row = 0;
+      for (const i of sorted)
+        if (member[i]) {
+          this.at[row] = i;
+          this.rowOf[i] = row++;
+        }
+    }
     const values = population.facets[facet].values;
     this.bands = bandsOf(values.map((v) => v.group ?? v.name), sizes);
     this.fine = bandsOf(values.map((v) => v.name), sizes);
@@ -275,6 +284,7 @@ export class Raster extends Timeline {
       const band = this.fine.find(([, a, b]) => y / this.rows >= a && y / this.rows < b);
       return band && this.app.describeValue(band[0]);
     }
+    if (this.at.length === 0) return null;
     const row = Math.min(Math.floor((y / this.rows) * this.count), this.count - 1);
     const i = this.at[row];
     const { population } = this.app;
@@ -310,12 +320,11 @@ export class Heat extends Timeline {
     const bins = Math.max(Math.ceil(duration / this.bin - 1e-6), 1);
     const counts = values.map(() => new Float64Array(bins));
     const sizes = values.map(() => 0);
-    const k = population.facets.length;
-    for (let i = 0; i < population.n; i++) if (member[i]) sizes[population.codes[i * k]]++;
+    for (let i = 0; i < population.n; i++) if (member[i]) sizes[population.code(i, 0)]++;
     spikes.within(-1, Infinity, (time, neuron, begin, end) => {
       for (let s = begin; s < end; s++)
         if (member[neuron[s]])
-          counts[population.codes[neuron[s] * k]][Math.min(Math.floor(time[s] / this.bin), bins - 1)]++;
+          counts[population.code(neuron[s], 0)][Math.min(Math.floor(time[s] / this.bin), bins - 1)]++;
     });
     this.shown = values.map((_, v) => v).filter((v) => sizes[v] > 0);
     this.sizes = sizes;
@@ -326,19 +335,38 @@ export class Heat extends Timeline {
       const hz = counts[v].map((c) => (1000 * c) / (this.bin * sizes[v]));
       return smooth(hz, this.width_ms / this.bin);
     });
-    const sorted = this.rates.flatMap((r) => [...r.filter((_, b) => b % 7 === 0)]).sort((a, b) => a - b);
-    this.top = niceStep(Math.max(sorted[Math.floor(0.995 * (sorted.length - 1))] ?? 1, 0.5));
+    this.most = topOf(this.rates);
+  }
+
+  /** The same less that of the run beside this one, of what both have. */
+  lessOther() {
+    const { heat } = this.app.other;
+    heat.compute();
+    if (this.lessKey !== [this.key, heat.key].join()) {
+      this.lessKey = [this.key, heat.key].join();
+      const [own, theirs] = [this, heat].map(({ app }) => app.population.primary.values);
+      const rows = new Map(heat.shown.map((v, r) => [theirs[v].name, heat.rates[r]]));
+      this.less = this.rates.map((rates, r) => {
+        const other = rows.get(own[this.shown[r]].name) ?? rates;
+        return rates.map((hz, b) => hz - (other[Math.floor((b * this.bin) / heat.bin)] ?? hz));
+      });
+      this.mostLess = topOf(this.less);
+    }
+    return this.less;
   }
 
   paint(context) {
     this.compute();
     const { population, state } = this.app;
+    const differs = this.app.colourKey() === "difference";
+    this.drawn = differs ? this.lessOther() : this.rates;
+    this.top = differs ? this.mostLess : this.most;
     const [from, to] = this.span;
     const values = population.facets[0].values;
     const rows = Math.max(this.shown.length, 1);
     const W = Math.max(Math.round(this.width - GUTTER), 1);
     const image = new ImageData(W, rows);
-    const map = this.theme.dark ? MAGMA : EMBERS;
+    const map = differs ? (this.theme.dark ? CALM : CALM_LIGHT) : this.theme.dark ? MAGMA : EMBERS;
     const table = Array.from({ length: 256 }, (_, k) => map(k / 255));
     this.shown.forEach((v, r) => {
       for (let x = 0; x < W; x++) {
@@ -346,8 +374,9 @@ export class Heat extends Timeline {
         const last = Math.max(Math.floor((from + ((x + 1) / W) * (to - from)) / this.bin), first + 1);
         if (first * this.bin > this.app.spikes.reached) break; // not simulated yet
         let peak = 0;
-        for (let b = first; b < Math.min(last, this.rates[r].length); b++) peak = Math.max(peak, this.rates[r][b]);
-        const colour = table[Math.min(Math.round((255 * peak) / this.top), 255)];
+        for (let b = first; b < Math.min(last, this.drawn[r].length); b++) if (Math.abs(this.drawn[r][b]) > Math.abs(peak)) peak = this.drawn[r][b];
+        const part = differs ? 0.5 + (0.5 * peak) / this.top : peak / this.top;
+        const colour = table[Math.min(Math.max(Math.round(255 * part), 0), 255)];
         image.data.set([...colour, 255], 4 * (r * W + x));
       }
     });
@@ -366,11 +395,15 @@ export class Heat extends Timeline {
     }
     this.frame(context, bands);
     const what = population.facets[0].title.toLowerCase();
+    if (this.app.spikes.awaits) {
+      this.title.textContent = `Rate by ${what}`;
+      return;
+    }
     const ramp = [0, 0.2, 0.4, 0.6, 0.8, 1].map((x) => css(map(x))).join();
     put(
       this.title,
-      html`Rate by ${what} <span class="scale" title="Spikes a second and neuron, smoothed with a Gaussian whose standard deviation is ${+this.width_ms.toFixed(1)} ms"><i data-css="background:linear-gradient(90deg,${ramp})"></i>${""
-      }0–${this.top} Hz a neuron, smoothed over ${+this.width_ms.toFixed(1)} ms</span>`,
+      html`Rate by ${what}${differs ? ", difference" : ""} <span class="scale" title="Spikes a second and neuron, smoothed with a Gaussian whose standard deviation is ${+this.width_ms.toFixed(1)} ms"><i data-css="background:linear-gradient(90deg,${ramp})"></i>${""
+      }${differs ? `±${this.top} Hz` : `0–${this.top} Hz a neuron`}, smoothed over ${+this.width_ms.toFixed(1)} ms</span>`,
     );
   }
 
@@ -385,7 +418,7 @@ export class Heat extends Timeline {
     if (x < GUTTER) return this.app.describeValue(value.name);
     if (this.app.spikes.awaits) return this.app.describeValue(value.name);
     const t = this.timeAt(x);
-    const rate = this.rates[r][Math.min(Math.floor(t / this.bin), this.rates[r].length - 1)] ?? 0;
+    const rate = this.drawn[r][Math.min(Math.floor(t / this.bin), this.drawn[r].length - 1)] ?? 0;
     return html`<b>${value.name}</b> ${value.title === value.name ? "" : value.title}<br>${t.toFixed(1)} ms · ${rate.toFixed(1)} Hz <small>n = ${this.sizes[this.shown[r]].toLocaleString()}</small>`;
   }
 

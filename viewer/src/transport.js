@@ -38,7 +38,7 @@ export class Transport {
   render() {
     const speed = this.app.speed();
     const all = [...new Set([...SPEEDS, speed])].sort((a, b) => a - b);
-    const option = (s) => html`<option value="${s}" ${s === speed ? "selected" : ""}>${s < 1000 ? `${+s.toFixed(1)} ms` : `${s / 1000} s`} / s</option>`;
+    const option = (s) => html`<option value="${s}" ${s === speed ? "selected" : ""}>${s < 1000 ? `${+s.toFixed(1)} ms` : `${s / 1000} s`}/s</option>`;
     put(this.select, html`${all.map(option)}`);
   }
 

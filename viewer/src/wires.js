@@ -51,6 +51,7 @@ export class Wires {
       this.found[side] = { waiting: true };
       this.app.detail?.connections();
       const block = await this.read(side === "in" ? "synapses" : "targets", number);
+      await this.app.everyone; // partners are any of them
       if (this.key !== key) return;
       this.found[side] = this.counted(side, block);
       this.build();
@@ -123,7 +124,7 @@ export class Wires {
         colour.set([...shade, strength, ...shade, 0.5 * strength], 8 * k);
         dots.position.set(at.toArray(), 3 * k);
         dots.colour.set([...shade, 1], 4 * k);
-        dots.size.set([0.35 * cloud.uniforms.radius.value, 2], 2 * k);
+        dots.size.set([0.35 * cloud.spread(cloud.n), 2], 2 * k);
       });
       const geometry = new THREE.BufferGeometry();
       geometry.setAttribute("position", new THREE.BufferAttribute(place, 3));

@@ -64,6 +64,7 @@ def view(
         if at or theme:
             raise ConfigError("are of pictures", field="--at, --theme",
                               fix="Give --figure or --movie too.")  # fmt: skip
+        out.print(f"Reading {results} ...")  # of nine million neurons: seconds
         _serve(open_session(results, config), port, browser)
         return
     session = open_session(results, config)

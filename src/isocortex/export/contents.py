@@ -17,8 +17,9 @@ from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import NodePopulation
 from isocortex.circuit.columns import Column, Text, take
 from isocortex.errors import IsocortexError
-from isocortex.report.origin import nodes_of
+from isocortex.report.origin import files_of, nodes_of
 from isocortex.report.results import Result
+from isocortex.report.sending import sendable
 
 if TYPE_CHECKING:
     import xarray
@@ -237,7 +238,7 @@ class SessionFacts:
 
 def facts_of(result: Result) -> SessionFacts:
     """What a result tells of the run."""
-    told = result.provenance
+    told = sendable(result.provenance, *files_of(result))
     run, seed = told.get("run", {}), told.get("seed")
     written = min((file.stat().st_mtime for file in result.files), default=0.0)
     started = datetime.fromtimestamp(written, UTC)

@@ -16,7 +16,9 @@ from isocortex.export.contents import (
     recordings_of,
     units_of,
 )
+from isocortex.report.origin import files_of
 from isocortex.report.results import Result
+from isocortex.report.sending import sendable
 
 if TYPE_CHECKING:
     import neo
@@ -75,8 +77,9 @@ def neo_block(result: Result, config: str | Path | None = None) -> neo.Block:
         )
         segment.analogsignals.append(signal)
     block = neo.Block(
-        name=result.directory.name, description=facts.description, file_origin=str(result.directory)
-    )
+        name=result.directory.name, description=facts.description,
+        file_origin=sendable(str(result.directory.resolve()), *files_of(result)),
+    )  # fmt: skip
     block.rec_datetime = facts.started
     block.annotate(
         simulator=facts.simulator, version=facts.version, seed=facts.seed,

@@ -104,8 +104,8 @@ def what_was_run(subject: Subject) -> Section:
     versions = provenance.get("versions", {})
     conditions = subject.settings.get("conditions", {})
     files: list[tuple[str, Cell]] = [
-        ("results", str(subject.result.directory.resolve())),
-        ("configuration", str(run.get("config_file") or subject.config or UNRECORDED)),
+        ("results", subject.sendable(str(subject.result.directory.resolve()))),
+        ("configuration", run.get("config_file") or subject.named_config or UNRECORDED),
         ("fingerprint (SHA-256)", provenance.get("config_sha256", UNRECORDED)),
         ("versions", _pairs(versions) or UNRECORDED),
     ]

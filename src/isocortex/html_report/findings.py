@@ -129,8 +129,8 @@ def _configuration(subject: Subject) -> Iterator[Finding]:
     if subject.missing:
         yield Finding(
             NOTE,
-            f"The circuit is not at hand ({subject.missing}): cells are told apart by population "
-            "only.",
+            f"The circuit is not at hand ({subject.sendable(subject.missing)}): cells are told "
+            "apart by population only.",
             "Give the configuration with --config.",
         )
     kept = subject.result.provenance.get("config_text")
@@ -138,7 +138,7 @@ def _configuration(subject: Subject) -> Iterator[Finding]:
     if kept is not None and kept != now:
         yield Finding(
             CHECK,
-            f"{subject.config} is no longer what was run.",
+            f"{subject.named_config} is no longer what was run.",
             "The page shows it as it was run, but takes the cells’ classes from the circuit as it "
             "is now: make sure that this is still the same.",
         )

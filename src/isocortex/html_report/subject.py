@@ -16,8 +16,9 @@ from isocortex.analysis.groups import CLASS_COLUMNS, group_rates, reference_rate
 from isocortex.circuit import NodePopulation
 from isocortex.cortex.counts import CLASSES
 from isocortex.errors import IsocortexError
-from isocortex.report.origin import nodes_of
+from isocortex.report.origin import files_of, nodes_of
 from isocortex.report.results import Result
+from isocortex.report.sending import sendable
 from isocortex.sonata.manifest import load_config
 from isocortex.text import read_text
 
@@ -46,7 +47,16 @@ class Subject:
     @cached_property
     def run(self) -> dict[str, Any]:
         """``run`` of the provenance; empty for other simulators' results."""
-        return self.result.provenance.get("run", {})
+        return self.sendable(self.result.provenance.get("run", {}))
+
+    def sendable(self, value: Any) -> Any:
+        """A page is sent: what it shows says nothing of where files lie on this machine."""
+        return sendable(value, *files_of(self.result, self.config))
+
+    @property
+    def named_config(self) -> str:
+        """What the configuration at hand is called, empty if there is none."""
+        return self.sendable(str(self.config.absolute())) if self.config is not None else ""
 
     @property
     def begin(self) -> float:
@@ -78,8 +88,8 @@ class Subject:
         """The configuration as it was run; for other results as it is now."""
         kept = self.result.provenance.get("config_text")
         if kept is None and self.config is not None:
-            return read_text(self.config)
-        return kept
+            kept = read_text(self.config)
+        return self.sendable(kept)
 
     @cached_property
     def settings(self) -> dict[str, Any]:

@@ -28,6 +28,13 @@ def named_config(result: Result) -> Path | None:
     return Path(config) if config is not None and Path(config).exists() else None
 
 
+def files_of(result: Result, config: Path | None = None) -> list[Path]:
+    """What tells where a result lies on this machine: its folder, and its configuration."""
+    told = result.provenance.get("run", {}).get("config_file")
+    named = [Path(told)] if isinstance(told, str) and told else []
+    return [result.directory, *named, *([config] if config is not None else [])]
+
+
 def config_of(result: Result) -> Path:
     """The configuration file a result was computed from.
 

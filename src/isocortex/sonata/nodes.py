@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from isocortex.arrays import IntArray
 from isocortex.circuit import Column, NodePopulation, Text
 from isocortex.circuit.columns import NUMERIC, overridden, present, take
 from isocortex.errors import InputError
@@ -50,13 +51,8 @@ def _read_population(root: h5py.Group, name: str, types: Types, path: Path) -> N
     n = len(type_ids)
     types.check(type_ids, path, f"{population.name}/node_type_id")
     ids = array(population, "node_id", path, "int", n) if "node_id" in population else np.arange(n)
-    values, counts = np.unique(ids, return_counts=True)
-    if (counts > 1).any() or (n and values[0] < 0):
-        bad = values[0] if n and values[0] < 0 else values[np.argmax(counts > 1)]
-        raise InputError(
-            f"node id {bad} is negative or appears twice", file=path,
-            field=f"{population.name}/node_id", fix="Number every node once, from 0.",
-        )  # fmt: skip
+    if n and (ids[0] < 0 or (ids[1:] <= ids[:-1]).any()):  # else there is nothing to sort for
+        _check_ids(ids, path, population)
     columns: dict[str, Column] = {"node_type_id": type_ids}
     rows = types.rows_of(type_ids)
     columns |= {key: take(column, rows) for key, column in types.columns.items()}
@@ -79,6 +75,16 @@ def _read_population(root: h5py.Group, name: str, types: Types, path: Path) -> N
         )  # fmt: skip
     of_types = {"node_type_id": types.ids, **types.columns}
     return NodePopulation(name, ids, columns, path, of_types)
+
+
+def _check_ids(ids: IntArray, path: Path, population: h5py.Group) -> None:
+    values, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any() or values[0] < 0:
+        bad = values[0] if values[0] < 0 else values[np.argmax(counts > 1)]
+        raise InputError(
+            f"node id {bad} is negative or appears twice", file=path,
+            field=f"{population.name}/node_id", fix="Number every node once, from 0.",
+        )  # fmt: skip
 
 
 def _add_groups(population: h5py.Group, columns: dict[str, Column], n: int, path: Path) -> None:
@@ -111,6 +117,7 @@ def _add_groups(population: h5py.Group, columns: dict[str, Column], n: int, path
         mine = np.flatnonzero(group_id == g)
         index = group_index[mine]
         count = int(index.max(initial=-1)) + 1
+        every = np.array_equal(index, np.arange(n))  # as files mostly are
         for name, values in attributes(members, path, count).items():
             if len(index) and (index.min() < 0 or index.max() >= len(values)):
                 raise InputError(
@@ -120,7 +127,7 @@ def _add_groups(population: h5py.Group, columns: dict[str, Column], n: int, path
                 )  # fmt: skip
             for key, column in _axes(name, values):
                 if isinstance(column, Text) or (column.ndim == 1 and column.dtype.kind in NUMERIC):
-                    chosen = take(column, index)
+                    chosen = column if every and len(column) == n else take(column, index)
                     columns[key] = overridden(columns.get(key), mine, chosen, n)
                 else:
                     logger.warning(

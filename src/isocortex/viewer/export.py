@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from isocortex.errors import ConfigError, disk_errors
+from isocortex.report.origin import files_of
+from isocortex.report.sending import sendable
 from isocortex.viewer.bundle import read_bundle
 from isocortex.viewer.feed import CHUNK
+from isocortex.viewer.pack import pack, unpack
 from isocortex.viewer.policy import fingerprint, policy
-from isocortex.viewer.session import Session
+from isocortex.viewer.session import Session, parts_of
 
 #: Browsers read pages of some hundreds of megabytes; this is before compression.
-MOST_BYTES = 600e6
+MOST_BYTES = 200e6
 
 
 def page(session: Session, *, synapses: bool = True) -> str:
@@ -96,13 +99,27 @@ def _blocks(session: Session, *, synapses: bool) -> Iterator[tuple[str, str]]:
         block = spikes.time[part].astype("<f4").tobytes()
         block += spikes.neuron[part].astype("<u4").tobytes()
         yield f"spikes/1/{number}", _compressed(block)
-    names = ["scene", "slab", "space", "models"]
+    names = ["scene", "space", "models"]
+    names += [
+        f"{kind}/{k}" for kind, count in parts_of(session.scene).items() for k in range(count)
+    ]
+    names.remove("somas/0")  # it is in the scene
     names += [f"neuron/{number}" for number in session.recorded]
     if synapses and session.simulation is not None:
         kinds = ("synapses", "targets")
         names += [f"{kind}/{number}" for kind in kinds for number in session.recorded]
     for name in names:
-        yield name, _compressed(session.get(name) or b"")
+        yield name, _compressed(_sendable(session, name))
+
+
+def _sendable(session: Session, name: str) -> bytes:
+    """A block whose words say nothing of where files lie on this machine."""
+    block = session.get(name)
+    if block is None:
+        return b""
+    head, arrays = unpack(block)
+    told = sendable(head, *files_of(session.result, session.config))
+    return block if told == head else pack(told, arrays)
 
 
 def _compressed(block: bytes) -> str:

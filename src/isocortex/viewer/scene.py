@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.analysis import palette
-from isocortex.circuit import NodePopulation
+from isocortex.circuit import Column, Columns, NodePopulation, Text
+from isocortex.circuit.columns import is_missing, numbers
 from isocortex.cortex.atlas import LAYERS, load_atlas
 from isocortex.cortex.counts import CLASS_TITLES, CLASSES
 from isocortex.cortex.volume import MIDPLANE_UM
@@ -35,6 +36,8 @@ PLACES = (("x", "y", "z"), ("positions_x", "positions_y", "positions_z"))
 #: The column of neurons as a slab: along the surface twice (um), and depth (um).
 SLAB = ("flat_x", "flat_y", "depth")
 STEPS = 65535
+#: Neurons of the first part, which the first picture waits for, and of every further one.
+FIRST, MORE = 2**18, 2**20
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,25 @@ class Quantised:
 
     @classmethod
     def of(cls, points: NDArray[np.floating]) -> Quantised:
-        points = np.asarray(points, np.float64)
-        low = points.min(axis=0) if len(points) else np.zeros(3)
-        extent = float((points - low).max(initial=0.0))
-        step = max(extent, 1.0) / STEPS
-        return cls(np.round((points - low) / step).astype(np.uint16), low, step)
+        low, high = np.zeros(3), np.zeros(3)
+        if len(points):
+            low, high = (end(axis=0).astype(np.float64) for end in (points.min, points.max))
+        step = max(float((high - low).max()), 1.0) / STEPS
+        steps = np.empty((len(points), 3), np.uint16)
+        for axis in range(3):  # one by one: nine million points take less memory
+            steps[:, axis] = np.round((points[:, axis] - low[axis]) / step)
+        return cls(steps, low, step)
 
     @property
     def head(self) -> dict[str, Any]:
         return {"low": self.low.tolist(), "step": self.step}
+
+    def extent(self) -> list[list[int]]:
+        """First and last step along each axis."""
+        if len(self.steps) == 0:
+            return [[0, 0]] * 3
+        ends = np.stack([self.steps.min(axis=0), self.steps.max(axis=0)], axis=1)
+        return [[int(low), int(high)] for low, high in ends]
 
 
 @dataclass(frozen=True)
@@ -94,21 +107,21 @@ class Scene:
     population : uint8[n].
     row : int64[n], in the table of its population.
     node_id : int64[n].
-    position : float64[n, 3], um, as the circuit has them.
+    position : float[n, 3], um, as the circuit has them.
     frame : ``ccf`` (anterior-posterior, dorsal-ventral, medial-lateral), ``xyz`` (y is up) or
         ``none`` (the circuit has no positions: a disc stands in).
     facets : at most four.
-    tables : of the nodes.
+    columns : attributes of the nodes, by population.
     """
 
     populations: tuple[str, ...]
     population: NDArray[np.uint8]
     row: NDArray[np.int64]
     node_id: NDArray[np.int64]
-    position: NDArray[np.float64]
+    position: NDArray[np.floating]
     frame: str
     facets: list[Facet]
-    tables: Mapping[str, pd.DataFrame]
+    columns: Mapping[str, Columns]
 
     def __len__(self) -> int:
         return len(self.row)
@@ -134,37 +147,58 @@ class Scene:
         at = np.minimum(np.searchsorted(ids, node_ids), len(ids) - 1)
         return np.where(ids[at] == node_ids, places[at], -1)
 
+    @cached_property
+    def places(self) -> Quantised:
+        return Quantised.of(self.position)
+
+    @property
+    def parts(self) -> int:
+        """In how many parts the neurons are sent: any first ones of them are a fair sample."""
+        return 1 + -(-max(len(self) - FIRST, 0) // MORE)
+
+    def part(self, number: int) -> slice:
+        """Of which neurons a part tells, in drawing order."""
+        begin = 0 if number == 0 else FIRST + (number - 1) * MORE
+        return slice(begin, min(FIRST + number * MORE, len(self)))
+
     def block(self, head: Mapping[str, Any]) -> bytes:
-        """Everything the first picture needs: 10 bytes a neuron and the id."""
-        places = Quantised.of(self.position)
+        """Everything the first picture needs: what is so of all, and the first part."""
         return pack(
             {
                 **head,
                 "n": len(self),
+                "parts": self.parts,
                 "frame": self.frame,
                 "midplane": MIDPLANE_UM,
-                "places": places.head,
+                "places": {**self.places.head, "extent": self.places.extent()},
                 "populations": self.populations,
                 "facets": [
                     {"key": f.key, "title": f.title, "values": f.values, "exact": f.exact}
                     for f in self.facets
                 ],
             },
-            {
-                "position": places.steps,
-                "facets": np.stack([f.code for f in self.facets], axis=1)
-                if self.facets
-                else np.zeros((len(self), 0), np.uint8),
-                "node_id": self.node_id.astype(np.uint32),
-                "population": self.population,
-            },
+            self._somas(0),
         )
+
+    def somas(self, number: int) -> bytes:
+        """A further part."""
+        return pack({}, self._somas(number))
+
+    def _somas(self, number: int) -> dict[str, NDArray[Any]]:
+        """10 bytes a neuron and the id; its population where there are several."""
+        part = self.part(number)
+        told: dict[str, NDArray[Any]] = {
+            "position": self.places.steps[part],
+            "facets": np.stack([f.code[part] for f in self.facets], axis=1),
+            "node_id": self.node_id[part].astype(np.uint32),
+        }
+        return told | ({"population": self.population[part]} if len(self.populations) > 1 else {})
 
     def column_of(self, name: str) -> NDArray[Any] | None:
         """One attribute of every neuron, or None where a population lacks it."""
-        if not all(name in self.tables[p] for p in self.populations):
+        if not all(name in self.columns[p] for p in self.populations):
             return None
-        parts = [self.tables[p][name].to_numpy() for p in self.populations]
+        parts = [_values_of(self.columns[p][name]) for p in self.populations]
         first = np.cumsum([0, *(len(part) for part in parts)])
         return np.concatenate(parts)[first[self.population] + self.row]
 
@@ -177,70 +211,119 @@ def make_scene(populations: Mapping[str, NodePopulation], seed: int = 1) -> Scen
     populations : those to show, by name.
     seed : of the order of drawing.
     """
-    tables = {name: nodes.table for name, nodes in populations.items()}
-    counts = [len(table) for table in tables.values()]
+    columns = {name: nodes.columns for name, nodes in populations.items()}
+    counts = [len(nodes.node_ids) for nodes in populations.values()]
     if sum(counts) == 0:
         raise InputError("the circuit has no neurons to show", fix="Give one with nodes.")
-    population = np.repeat(np.arange(len(counts)), counts)
+    population = np.repeat(np.arange(len(counts), dtype=np.uint8), counts)
     row = np.concatenate([np.arange(count) for count in counts])
-    order = np.argsort(uniform(seed, "order of drawing", np.arange(len(row))), kind="stable")
+    order = np.argsort(uniform(seed, "order of drawing", np.arange(len(row))))
     ids = np.concatenate([nodes.node_ids for nodes in populations.values()])
-    position, frame = _positions(list(tables.values()))
+    position, frame = _positions(list(columns.values()), len(row))
     return Scene(
-        tuple(tables),
-        population[order].astype(np.uint8),
+        tuple(columns),
+        population[order],
         row[order],
         ids[order],
         position[order],
         frame,
-        _facets(tables, population, order),
-        tables,
+        _facets(columns, population, order),
+        columns,
     )
 
 
-def _positions(tables: list[pd.DataFrame]) -> tuple[NDArray[np.float64], str]:
+def _values_of(column: Column) -> NDArray[Any]:
+    """The values of a column, texts as objects."""
+    if isinstance(column, Text):
+        return column.spread(np.array(column.values, object), None)
+    return np.asarray(column)
+
+
+def _positions(columns: list[Columns], n: int) -> tuple[NDArray[np.floating], str]:
     for names in PLACES:
-        if all(set(names) <= set(table) for table in tables):
-            parts = [table[list(names)].to_numpy(np.float64) for table in tables]
-            position = np.concatenate(parts)
+        if all(set(names) <= set(own) for own in columns):
+            axes = [np.concatenate([_floats(own[name]) for own in columns]) for name in names]
+            position = np.stack(axes, axis=1)
             if np.isfinite(position).all():
-                ccf = all({"area", "normal_x", "hemisphere"} <= set(table) for table in tables)
+                ccf = all({"area", "normal_x", "hemisphere"} <= set(own) for own in columns)
                 return position, "ccf" if ccf else "xyz"
-    number = np.arange(sum(len(table) for table in tables))
+    number = np.arange(n)
     angle, radius = number * np.pi * (3.0 - np.sqrt(5.0)), 20.0 * np.sqrt(number)
     disc = np.stack([radius * np.cos(angle), radius * np.sin(angle), 0.0 * angle], axis=1)
     return disc, "none"
 
 
+def _floats(column: Column) -> NDArray[np.floating]:
+    """A column as numbers, as exact as the file has them."""
+    if isinstance(column, Text) or column.dtype.kind != "f":
+        return numbers(column)
+    return column
+
+
 def _facets(
-    tables: Mapping[str, pd.DataFrame], population: NDArray[np.int64], order: NDArray[np.int64]
+    columns: Mapping[str, Columns], population: NDArray[np.uint8], order: NDArray[np.int64]
 ) -> list[Facet]:
     facets: list[Facet] = []
+    counts = np.bincount(population, minlength=len(columns))
+    code: NDArray[np.integer]
     for key, title in FACETS.items():
         if key == "population":
-            column = pd.Series(np.array(list(tables))[population])
-        elif any(key in table for table in tables.values()):
+            code, found, exact = population.astype(np.int32), list(columns), True
+        elif any(key in own for own in columns.values()):
             parts = [
-                table[key].astype(object) if key in table else pd.Series([None] * len(table))
-                for table in tables.values()
+                _named(own.get(key), n) for own, n in zip(columns.values(), counts, strict=True)
             ]
-            column = pd.concat(parts, ignore_index=True)
+            code, found = _together(parts)
+            exact = all(exact for *_, exact in parts)
         else:
             continue
-        text = column.where(column.notna(), "none").astype(str)
-        code, found = pd.factorize(text)
-        if not 1 < len(found) <= MOST_VALUES or any(_same(code[order], f.code) for f in facets):
+        if not 1 < len(found) <= MOST_VALUES:
             continue
-        values, rank = _values(key, [str(name) for name in found])
-        exact = bool((text == column).all())
-        facets.append(Facet(key, title, values, rank[code][order].astype(np.uint8), exact))
+        values, rank = _values(key, found)
+        shown = rank.astype(np.uint8)[code][order]
+        if any(_same(shown, f.code) for f in facets):
+            continue
+        facets.append(Facet(key, title, values, shown, exact))
         if len(facets) == MOST_FACETS:
             break
     if not facets:
-        name = ", ".join(tables)
+        name = ", ".join(columns)
         only = {"name": name, "title": name, "colour": palette.DISTINCT[0]}
         facets = [Facet("population", "Node population", [only], np.zeros(len(order), np.uint8))]
     return facets
+
+
+def _named(column: Column | None, n: int) -> tuple[NDArray[np.integer], list[str], bool]:
+    """Code of every node, the names of the codes, and whether these are the values of the nodes."""
+    codes: NDArray[np.integer]
+    if column is None:
+        codes, values = np.zeros(n, np.int64), [None]
+    elif isinstance(column, Text):
+        codes, values = column.codes, list(column.values)
+        if (codes < 0).any():
+            codes, values = codes + 1, [None, *values]
+    else:
+        found, codes = np.unique(column, return_inverse=True)
+        values = [None if is_missing(value) else value for value in found.tolist()]
+    used = np.bincount(codes, minlength=len(values)) > 0
+    exact = all(isinstance(value, str) for value, yes in zip(values, used, strict=True) if yes)
+    return codes, ["none" if value is None else str(value) for value in values], exact
+
+
+def _together(
+    parts: list[tuple[NDArray[np.integer], list[str], bool]],
+) -> tuple[NDArray[np.integer], list[str]]:
+    """Codes of all populations, one after the other, and the names that any of them bears."""
+    used = [np.bincount(code, minlength=len(names)) > 0 for code, names, _ in parts]
+    found = sorted({
+        name for (_, names, _), yes in zip(parts, used, strict=True)
+        for name, is_used in zip(names, yes, strict=True) if is_used
+    })  # fmt: skip
+    number = {name: k for k, name in enumerate(found)}
+    codes = []
+    for code, names, _ in parts:
+        codes.append(np.array([number.get(name, 0) for name in names], np.int32)[code])
+    return np.concatenate(codes), found
 
 
 def _same(code: NDArray[np.integer], other: NDArray[np.integer]) -> bool:
@@ -292,18 +375,24 @@ def _values(key: str, names: list[str]) -> tuple[list[dict[str, str]], NDArray[n
     return values, rank
 
 
-def slab_block(scene: Scene) -> bytes:
-    """What the column needs of every neuron: place along the surface and depth, um."""
+def slab_block(scene: Scene, area: int) -> bytes:
+    """What the column needs of the neurons of an area: place along the surface and depth, um.
+
+    They come in drawing order. Where the first facet is not the area, all neurons are one slab.
+    """
+    first = scene.facets[0]
+    here = first.code == area if first.key == "area" else np.ones(len(scene), bool)
     flat = [scene.column_of(name) for name in SLAB]
-    borders = layer_borders(scene)
+    borders = layer_borders(scene).get(first.values[area]["name"], {})
     if all(values is not None for values in flat):
-        points = np.stack([np.asarray(values, np.float64) for values in flat], axis=1)
-        if borders:
-            points[:, 2] = _levelled_depth(scene, borders)
+        points = np.stack([np.asarray(values)[here] for values in flat], axis=1).astype(np.float64)
+        if borders:  # relative depth times the median thickness: so the layers of a slab are level
+            relative = np.nan_to_num(load_atlas().volume.at(scene.position[here]).depth, nan=0.5)
+            points[:, 2] = relative * max(end for _, end in borders.values())
         unrolled = True
     else:  # straight: depth is the way down from the highest neuron
-        x, y, z = scene.position.T
-        points, unrolled = np.stack([x, z, y.max() - y], axis=1), False
+        x, y, z = scene.position[here].T
+        points, unrolled = np.stack([x, z, scene.position[:, 1].max() - y], axis=1), False
     places = Quantised.of(points)
     return pack(
         {"places": places.head, "unrolled": unrolled, "borders": borders},
@@ -311,22 +400,16 @@ def slab_block(scene: Scene) -> bytes:
     )
 
 
-def _levelled_depth(scene: Scene, borders: dict[str, dict[str, list[float]]]) -> NDArray[Any]:
-    """Relative depth times the area's median thickness, um: so the layers of a slab are level."""
-    number = [facet.key for facet in scene.facets].index("area")
-    facet = scene.facets[number]
-    thickness = np.array(
-        [max(end for _, end in borders[value["name"]].values()) for value in facet.values]
-    )
-    relative = load_atlas().volume.at(scene.position).depth
-    return np.nan_to_num(relative, nan=0.5) * thickness[facet.code]
-
-
 def layer_borders(scene: Scene) -> dict[str, dict[str, list[float]]]:
     """Median depth (um) of the top and bottom of every layer of every area, from the atlas."""
     keys = [facet.key for facet in scene.facets]
     if scene.frame != "ccf" or "layer" not in keys or "area" not in keys:
         return {}
+    return _layer_borders()
+
+
+@cache
+def _layer_borders() -> dict[str, dict[str, list[float]]]:
     atlas = load_atlas()
     voxels, row = (array[::5] for array in atlas.volume.voxels())  # plenty for a median
     place = atlas.volume.at(atlas.volume.centre(voxels))

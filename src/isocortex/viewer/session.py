@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 
 from isocortex import __version__
+from isocortex.arrays import IntArray
 from isocortex.cells.compiled import CompiledCell
-from isocortex.circuit import NodePopulation, Simulation
+from isocortex.circuit import Column, NodePopulation, Simulation
+from isocortex.circuit.columns import coded
 from isocortex.cortex.projection import CortexProjection
 from isocortex.cortex.recipe import Recipe
 from isocortex.errors import ConfigError, InputError, IsocortexError
@@ -31,8 +33,8 @@ from isocortex.viewer.events import events_block
 from isocortex.viewer.feed import SpikeFeed
 from isocortex.viewer.neuron import branches, neuron_block, recorded_cells, recordings
 from isocortex.viewer.pack import pack
-from isocortex.viewer.scene import make_scene, slab_block
-from isocortex.viewer.space import space_block
+from isocortex.viewer.scene import Scene, make_scene, slab_block
+from isocortex.viewer.space import space_block, strata_block
 from isocortex.viewer.targets import targets_block
 
 #: Above this many nodes the inputs of a configuration are not read for one neuron's synapses.
@@ -43,7 +45,8 @@ MOST_LISTED = 64
 CONFIG_FILE = "simulation_config.json"
 #: All names there are.
 NAME = re.compile(
-    r"(scene|status|slab|space|models|spikes/(\d+)/(\d+)|(neuron|synapses|targets)/(\d+))"
+    r"(scene|status|space|models|spikes/(\d+)/(\d+)|(neuron|synapses|targets)/(\d+)"
+    r"|(somas|strata|slab)/(\d+))"
 )
 
 
@@ -109,8 +112,9 @@ class Session:
     def get(self, name: str) -> bytes | None:
         """A block by its name, None if there is none of that name.
 
-        ``scene`` (neurons), ``status`` (JSON), ``spikes/<epoch>/<chunk>``, ``slab`` (the column),
-        ``space`` (outline, labels and strata of a cortex),
+        ``scene`` (what is so of all neurons, and the first part of them), ``somas/<part>`` (the
+        others), ``status`` (JSON), ``spikes/<epoch>/<chunk>``, ``slab/<area>`` (the column),
+        ``space`` (outline and labels of a cortex), ``strata/<part>`` (how deep neurons lie in it),
         ``models`` (branches of every cell model), ``neuron/<number>``, ``synapses/<number>``,
         ``targets/<number>``.
         """
@@ -123,6 +127,9 @@ class Session:
             return self._spikes(int(match[2]), int(match[3]))
         if match[5] is not None and int(match[5]) >= len(self.scene):
             return None
+        if match[6] is not None:
+            with self._locks[None]:
+                return part_of(self.scene, match[6], int(match[7]))
         lasting = match[4] is None or not self.feed.running
         with self._locks[match[4]]:  # drawing synapses takes seconds and holds up nothing else
             if lasting and name in self._blocks:
@@ -171,8 +178,7 @@ class Session:
     def _origin(self) -> dict[str, Any]:
         """For captions and experiments: the program and its version, time step, seed and recipe.
 
-        Where a run does not tell who made it, from which seed, nobody knows; one yet to be made
-        will be ours, from the seed of the configuration.
+        A run yet to be made will be ours, from the seed of the configuration.
         """
         facts, simulation = self.result.provenance, self.simulation
         projections = simulation.circuit.projections if simulation is not None else []
@@ -191,28 +197,21 @@ class Session:
         first = range(min(4, len(self.scene)))
         return any(self._compile(*self._who(number)) is not None for number in first)
 
-    def _slab(self) -> bytes:
-        return slab_block(self.scene)
-
     def _space(self) -> bytes:
         return space_block(self.scene)
 
     def _models(self) -> bytes:
-        """Branches of every distinct model and the model of every neuron (0xFFFF: none)."""
+        """Branches of every distinct model and the model of every neuron (the largest: none)."""
         model = np.full(len(self.scene), 0xFFFF, np.uint16)
         names: list[str] = []
         parts: list[dict[str, Any]] = []
         for p, population in enumerate(self.scene.populations):
-            table = self.scene.tables[population]
-            columns = [c for c in MODEL_COLUMNS if c in table]
-            if self.simulation is None or not columns:
+            columns = self.scene.columns[population]
+            told = [columns[c] for c in MODEL_COLUMNS if c in columns]
+            if self.simulation is None or not told:
                 continue
             ids = self.simulation.circuit.nodes[population].node_ids
-            combined = np.zeros(len(table), np.int64)
-            for column in columns:
-                combined = combined * (len(table) + 1) + pd.factorize(table[column])[0] + 1
-                combined = pd.factorize(combined)[0]
-            _, rows, kind = np.unique(combined, return_index=True, return_inverse=True)
+            rows, kind = _distinct(told)
             number = np.full(len(rows), 0xFFFF, np.uint16)
             for k, row in enumerate(rows):
                 cell = self._compile(population, int(ids[row]))
@@ -225,6 +224,8 @@ class Session:
         first = np.cumsum([0, *(len(part["radius"]) for part in parts)])
         keys = ("start", "end", "radius", "ends", "kind")
         arrays = {key: np.concatenate([part[key] for part in parts]) for key in keys if parts}
+        if len(names) < 0xFF:
+            model = np.minimum(model, 0xFF).astype(np.uint8)
         return pack({"models": names}, {"model": model, "first": first.astype(np.uint32), **arrays})
 
     def _compile(self, population: str, node: int) -> CompiledCell | None:
@@ -295,6 +296,34 @@ class Session:
                 )
             self._full = load_simulation(self.config, skip_unsupported_reports=True)
         return self._full
+
+
+def parts_of(scene: Scene) -> dict[str, int]:
+    """How many blocks of some of the neurons there are, by kind."""
+    atlas, first = scene.frame == "ccf", scene.facets[0]
+    return {
+        "somas": scene.parts,
+        "strata": scene.parts if atlas else 0,
+        "slab": len(first.values) if first.key == "area" else 1,
+    }
+
+
+def part_of(scene: Scene, kind: str, number: int) -> bytes | None:
+    """Such a block; it is not kept, for a page asks for it once."""
+    if number >= parts_of(scene)[kind]:
+        return None
+    make = {"somas": Scene.somas, "strata": strata_block, "slab": slab_block}[kind]
+    return make(scene, number)
+
+
+def _distinct(columns: list[Column]) -> tuple[IntArray, IntArray]:
+    """A row of every combination of values that there is, and which of these every row has."""
+    combined = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        codes, values = coded(column)
+        combined = pd.factorize(combined * (len(values) + 1) + codes + 1)[0]
+    _, rows, kind = np.unique(combined, return_index=True, return_inverse=True)
+    return rows, kind
 
 
 def _given(recipe: Recipe) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def space_block(scene: Scene) -> bytes:
     Arrays, in the atlas' coordinates (anterior-posterior, dorsal-ventral, medial-lateral):
     ``corner`` uint16[v, 3] (steps), ``inner`` uint8[v] (0 pia, 255 white matter) and ``triangle``
     uint16[t, 3] of the outline; ``label`` uint8[AP, DV, ML], 0 outside, else 1 +
-    number in ``rows``; ``stratum`` uint8[n], 42 steps a layer from the pia.
+    number in ``rows``.
     """
     if scene.frame != "ccf":
         return pack({"rows": []}, {})
@@ -70,7 +70,6 @@ def space_block(scene: Scene) -> bytes:
             "inner": np.round(255 * depth).astype(np.uint8),
             "triangle": triangle.astype(np.uint16),
             "label": labels,
-            "stratum": strata(scene),
         },
     )
 
@@ -202,23 +201,34 @@ def anchors(atlas: Atlas) -> list[dict[str, Any]]:
     return names
 
 
-def strata(scene: Scene) -> NDArray[np.uint8]:
+def strata_block(scene: Scene, number: int) -> bytes:
+    """How deep the neurons of a part lie: ``stratum`` uint8[n], 42 steps a layer from the pia."""
+    part = scene.part(number)
+    return pack({}, {"stratum": strata(scene, part)})
+
+
+def strata(scene: Scene, part: slice = slice(None)) -> NDArray[np.uint8]:
     """How deep every neuron lies, in layers from the pia: whole numbers are borders of layers."""
     keys = [facet.key for facet in scene.facets]
-    relative = np.nan_to_num(load_atlas().volume.at(scene.position).depth, nan=0.5)
+    relative = np.nan_to_num(load_atlas().volume.at(scene.position[part]).depth, nan=0.5)
     borders = layer_borders(scene)
     layers = [f"L{layer}" for layer in LAYERS]
     place = len(layers) * relative.astype(np.float64)
     if borders:
         areas, depths = scene.facets[keys.index("area")], scene.facets[keys.index("layer")]
+        number = 256 * areas.code[part].astype(np.int64) + depths.code[part]
+        top, height, layer = (np.zeros(256 * 256) for _ in range(3))
         for a, area in enumerate(areas.values):
             edges = borders[area["name"]]
             bottom = max(end for _, end in edges.values())
-            for d, layer in enumerate(depths.values):
-                mine = np.flatnonzero((areas.code == a) & (depths.code == d))
-                if len(mine) == 0 or layer["name"] not in edges:
+            for d, depth in enumerate(depths.values):
+                if depth["name"] not in edges:
                     continue
-                top, end = (edge / bottom for edge in edges[layer["name"]])
-                within = np.clip((relative[mine] - top) / max(end - top, 1e-6), 0.0, 0.999)
-                place[mine] = layers.index(layer["name"]) + within
+                first, last = (edge / bottom for edge in edges[depth["name"]])
+                top[256 * a + d], height[256 * a + d] = first, max(last - first, 1e-6)
+                layer[256 * a + d] = layers.index(depth["name"])
+        known = height[number] > 0.0
+        here = number[known]
+        within = np.clip((relative[known] - top[here]) / height[here], 0.0, 0.999)
+        place[known] = layer[here] + within
     return np.floor(STEPS_A_LAYER * np.clip(place, 0.0, 5.999)).astype(np.uint8)
