@@ -156,7 +156,8 @@ def test_an_entry_of_a_configuration_is_the_change(change, tmp_path):
         ({"type": "synapses", "delay": 0}, r"\[0\].delay: must be above 0"),
         ({"type": "temperature", "celsius": 200}, r"\[0\].celsius: must be from -50 to 100 degC"),
         ({"type": "conductance", "sigma": 0}, r"\[0\].sigma: must be above 0, uS"),
-        ({"type": "voltage", "resistance": 0}, r"\[0\].resistance: must be above 0, MOhm"),
+        ({"type": "voltage", "voltage": -70, "resistance": 0},
+         r"\[0\].resistance: must be above 0, MOhm"),
         ({"type": "synapses", "rise": 0}, r"\[0\].rise: must be above 0"),
         ({"type": "synapses", "use": -1}, r"\[0\].use: must be 0 or more"),
         ({"type": "synapses", "recovery": 0}, r"\[0\].recovery: must be above 0"),
@@ -229,8 +230,8 @@ def test_a_change_that_is_about_nothing_is_an_error_even_if_it_begins_later(
 
 
 def test_what_can_be_is_not_refused_before_synapses_are_made(tmp_path):
-    """Nor with a gap junction less, or with what begins later."""
-    later = [replace(change, start=30.0) for change in EVERY[:1]]
+    """Nor what begins later, or after the end."""
+    later = [ex.synapses(removed=0.5, start=30.0), ex.synapses(weight=0.5, start=90.0)]
     check_changes(ic.load_simulation(write(tmp_path, ex.lesion([0]), *later, *LATE)))
 
 

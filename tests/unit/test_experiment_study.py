@@ -289,8 +289,6 @@ VISP = {"area": "VISP"}
          "[1].connection_overrides[0].target", "no node has"),
         ({"inputs": {"pulse": {**PULSE["inputs"]["pulse"], "node_set": VISP}}},
          "[1].inputs.pulse.node_set", "no node has"),
-        ({"inputs": {"pulse": {**PULSE["inputs"]["pulse"], "node_set": "background"}}},
-         "[1].inputs.pulse", "needs a biophysical cell"),
         ({"isocortex": {"changes": [ex.lesion("MOs").as_json(), ex.lesion(VISP).as_json()]}},
          "[1].isocortex.changes[1].node_set", "no node has"),
     ],

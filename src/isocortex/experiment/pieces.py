@@ -65,12 +65,12 @@ class Piece:
                                   fix="Say what is changed, or take it out.")  # fmt: skip
             try:
                 start = float(min(_starts(change), default=0.0))
+                modifications = (change.get("conditions") or {}).get("modifications")
             except (AttributeError, TypeError, ValueError) as error:
                 raise ConfigError(
                     f"{dict(change)!r} is not as in a configuration ({error})",
                     fix="Write objects by name in it, with their times as numbers.",
                 ) from error
-            modifications = (change.get("conditions") or {}).get("modifications")
             _require_known(read_changes((change.get(OURS), None), modifications, None))
             return cls(start, copy.deepcopy(dict(change)))
         raise ConfigError(
@@ -116,7 +116,7 @@ def written_as(pieces: Sequence[Piece], told: str) -> tuple[Path | None, str] | 
         for piece in pieces:
             for name, value in piece.sections.items():
                 if isinstance(value, Mapping) and any(
-                    told.startswith(f"{name}.{key}") for key in value
+                    f"{told}.".startswith(f"{name}.{key}.") for key in value
                 ):
                     return piece.file, f"{piece.place}.{told}"
         return None
