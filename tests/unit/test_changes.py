@@ -15,7 +15,7 @@ from written import require_equal
 
 import isocortex as ic
 from isocortex.cells.change import parse
-from isocortex.circuit.changes import UNCOUNTED
+from isocortex.circuit.changes import UNCOUNTED, SectionChange
 from isocortex.circuit.force import in_force, rebuilt_at, with_changes
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.circuit import simulation_of
@@ -23,7 +23,7 @@ from isocortex.errors import ConfigError
 from isocortex.experiment import changes as ex
 from isocortex.html_report import report_page
 from isocortex.mechanisms.synapses import Pace
-from isocortex.network.build import build_network
+from isocortex.network.build import build_network, check_changes
 from isocortex.network.factors import factors_of, place_of
 from isocortex.report import origin
 from isocortex.report.netcons import Connected
@@ -90,7 +90,7 @@ EVERY = [
     ex.conductance(CELLS, 0.01, 0.003, tau=2.7, reversal=-75.0, start=3, name="noise"),
     ex.clamp(ONE, -70.0, resistance=5.0, stop=9),
     ex.temperature(38.5, start=2),
-    ex.synapses(),
+    ex.synapses(weight=1.0),
     ex.channel({"ei": "e"}, "NaTs NaV", "soma", gbar=0.8, to={"x": 1.0}, start=2000),
     ex.channel("cells", "pas", e=1.1),
     ex.lesion(None, start=1),
@@ -119,8 +119,10 @@ def test_an_entry_of_a_configuration_is_the_change(change, tmp_path):
         ({"type": "synapses", "removed": 1.5}, r"\[0\].removed: must be a share from 0 to 1"),
         ({"type": "synapses", "start": -1}, r"\[0\].start: must be 0 ms or more"),
         ({"type": "synapses", "start": 5, "stop": 5}, r"\[0\].stop: must be later than start"),
-        ({"type": "synapses", "source": "cellls"}, r"\[0\].source: unknown node set 'cellls'"),
-        ({"type": "synapses", "target": "drive"}, r"\[0\]: no edges lead from cells, drive to dr"),
+        ({"type": "synapses", "weight": 2, "source": "cellls"},
+         r"\[0\].source: unknown node set 'cellls'"),
+        ({"type": "synapses", "weight": 2, "target": "drive"},
+         r"\[0\]: no edges lead from cells, drive to dr"),
         ({"type": "channels", "mechanisms": ["NaV"]}, r"\[0\].times: must be given, or to"),
         ({"type": "channels", "times": {"gbar": 1}}, r"\[0\].mechanisms: must be one or more"),
         ({"type": "channels", "mechanisms": "NaV", "times": {"gbar": True}},
@@ -129,10 +131,33 @@ def test_an_entry_of_a_configuration_is_the_change(change, tmp_path):
          r"\[0\].section: unknown section 'leg'. Use soma, axon"),
         ({"type": "channels", "mechanisms": "NaV", "times": {"g": 1}, "to": {"g": 1}},
          r"\[0\].to: must be of other parameters than times"),
+        ({"type": "synapses"}, r"\[0\]: changes nothing of the synapses. Give one .* weight, dec"),
+        ({"type": "synapses", "source": "cells", "start": 3}, r"\[0\]: changes nothing"),
+        ({"type": "synapses", "weight": None}, r"\[0\]: changes nothing"),
+        ({"type": "current", "node_set": "cells"}, r"\[0\].amp: is missing"),
+        ({"type": "rate", "node_set": "drive"}, r"\[0\].factor: is missing"),
+        ({"type": "temperature"}, r"\[0\].celsius: is missing"),
+        ({"type": "voltage"}, r"\[0\].voltage: is missing"),
+        ({"type": "synapses", "delay": 2, "start": 1}, r"\[0\].delay: delays cannot change on"),
+        ({"type": "synapses", "delay": 2, "stop": 1}, r"\[0\].delay: delays cannot change on"),
+        ({"type": "channels", "mechanisms": "NaV", "times": {"gbar": -1}},
+         r"\[0\].times.gbar: a factor of gbar of NaV must be 0 or more, found -1"),
+        ({"type": "channels", "mechanisms": "NaV", "to": {"gbar": -0.5}},
+         r"\[0\].to.gbar: a value of gbar of NaV must be 0 or more, found -0.5"),
+        ({"type": "channels", "mechanisms": "capacitance", "to": {"cm": 0}},
+         r"\[0\].to.cm: a value of cm of capacitance must be above 0, found 0"),
+        ({"type": "channels", "mechanisms": "NaV", "times": {"gbar": 1}, "section": "dend"},
+         r"\[0\].section: unknown section 'dend'. Use soma, axon, basal or apical"),
+        ({"type": "configure_all_sections", "section_configure": "%s.gbar_NaV *= -2"},
+         r"\[0\].section_configure.gbar: a factor of gbar of NaV must be 0 or more, found -2"),
+        ({"type": "lesion", "node_set": {"populatoin": "cells"}},
+         r"\[0\].node_set: no node has the attribute 'populatoin'. Did you mean 'population'\? "
+         r"There are population, node_id, near, "),
         ({"type": "synapses", "delay": 0}, r"\[0\].delay: must be above 0"),
         ({"type": "temperature", "celsius": 200}, r"\[0\].celsius: must be from -50 to 100 degC"),
         ({"type": "conductance", "sigma": 0}, r"\[0\].sigma: must be above 0, uS"),
-        ({"type": "voltage", "resistance": 0}, r"\[0\].resistance: must be above 0, MOhm"),
+        ({"type": "voltage", "voltage": -70, "resistance": 0},
+         r"\[0\].resistance: must be above 0, MOhm"),
         ({"type": "synapses", "rise": 0}, r"\[0\].rise: must be above 0"),
         ({"type": "synapses", "use": -1}, r"\[0\].use: must be 0 or more"),
         ({"type": "synapses", "recovery": 0}, r"\[0\].recovery: must be above 0"),
@@ -170,10 +195,18 @@ def test_mistakes_name_the_entry_the_key_and_the_fix(tmp_path, entry, message):
     [
         (ex.channel(CELLS, "NaX", gbar=0.5), "unknown mechanism 'NaX'. Use pas, na_ion"),
         (ex.channel(CELLS, "NaV", conductance=0.5), "NaV has no parameter 'conductance'. It has "),
-        (ex.channel(CELLS, "Ca_LVA", "axon", gbar=0.5), "channels is about no channel of any cell"),
-        (ex.channel("drive", "NaV", gbar=0.5), "channels is about no channel of any cell"),
-        (ex.channel(CELLS, "NaV", gbar=-0.5), "gbar of NaV cannot be -"),
-        (ex.channel(CELLS, "capacitance", to={"cm": 0.0}), "cm must be more than 0"),
+        (ex.channel(CELLS, "Ca_LVA", "axon", gbar=0.5, name="drug"),
+         "drug is about no channel of any cell: none of its cells has Ca_LVA in axon. Ca_LVA is in "
+         "soma."),
+        (ex.channel(CELLS, "NaTs NaV", "apical", gbar=0.5),
+         "none of its cells has NaTs or NaV in apical. NaV is in soma."),
+        (ex.channel(CELLS, "NaTs", gbar=0.5), "none of its cells has NaTs. They have .*NaV"),
+        (ex.channel("drive", "NaV", gbar=0.5),
+         "node_set: channels is about no channel of any cell: no node of its set is a bio"),
+        (SectionChange(node_set=CELLS, section_configure="%s.gbar_NaV = 0; %s.gbar_NaTs = 0"),
+         "none of its cells has NaV and NaTs in the same places. NaV is in soma."),
+        (SectionChange(node_set=CELLS, section_configure="%s.gbar_NaV -= 50"),
+         "gbar of NaV cannot be negative: -= 50 makes "),
         (ex.synapses(source=ONE, target=ONE, weight=0.5, name="own"), "own is about no synapse"),
         (ex.synapses(source="drive", removed=1e-9), "synapses is about no synapse"),
         (ex.synapses(use=0.5), r"about no synapse that has what it changes \(use 0.5\)"),
@@ -182,13 +215,24 @@ def test_mistakes_name_the_entry_the_key_and_the_fix(tmp_path, entry, message):
         (ex.current("drive", 0.5), "current is about no cell or random train"),
         (ex.clamp("drive", -70), "voltage is about no cell or random train"),
     ],
-)
+)  # fmt: skip
 def test_a_change_that_is_about_nothing_is_an_error_even_if_it_begins_later(
     tmp_path, change, message
 ):
     path = write(tmp_path, ex.lesion([0]), replace(change, start=30.0))
-    with pytest.raises(ConfigError, match=r"isocortex.changes\[1\].*" + message):
-        build_network(ic.load_simulation(path))
+    simulation = ic.load_simulation(path)
+    refused = pytest.raises(ConfigError, match=r"isocortex.changes\[1\].*" + message)
+    with refused:
+        build_network(simulation)
+    if not message.endswith("about no synapse"):  # which takes synapses
+        with refused:
+            check_changes(simulation)
+
+
+def test_what_can_be_is_not_refused_before_synapses_are_made(tmp_path):
+    """Nor what begins later, or after the end."""
+    later = [ex.synapses(removed=0.5, start=30.0), ex.synapses(weight=0.5, start=90.0)]
+    check_changes(ic.load_simulation(write(tmp_path, ex.lesion([0]), *later, *LATE)))
 
 
 # --- the same edit by hand ----------------------------------------------------------------------
@@ -255,6 +299,14 @@ def test_factors_of_several_changes_multiply_over_overrides(tmp_path):
         one = np.zeros(1, np.int64)
         assert factors_of(overrides, drive, (2, 2)).of(one, one) == expected * 0.5 * 0.3
         assert factors_of(overrides, local, (2, 2)).of(one, one) == 0.3
+
+
+def test_a_factor_of_one_that_was_given_is_no_mistake():
+    """A dose curve may have it; nothing at all is no dose."""
+    for told in ({"weight": 1.0}, {"removed": 0.0}, {"decay": 1}):
+        assert ex.synapses(**told).as_json() == {"type": "synapses", **told}
+    with pytest.raises(ConfigError, match="changes nothing of the synapses"):
+        ex.synapses(source="cells", target="cells")
 
 
 def test_shares_are_nested_and_as_large_as_asked():
@@ -330,6 +382,17 @@ def test_removed_connections_are_edges_that_were_taken_out(recipe, files):
     require_same(simulated(with_changes(recipe, some)), expected)
     require_same(simulated(with_changes(files, some)), expected)
     require_same(simulated(with_changes(recipe, some), store_synapses=False), expected)
+
+
+def test_which_connections_are_removed_is_told_by_their_nodes(files):
+    everywhere = in_force(with_changes(files, [ex.synapses(removed=0.3)])).overrides
+    for p in files.circuit.projections:
+        sizes = [len(files.circuit.nodes[n].node_ids) for n in (p.source, p.target)]
+        told = ex.is_removed(0.3, p.source_index, p.target_index,
+                             source_population=p.source, target_population=p.target)  # fmt: skip
+        factors = factors_of(everywhere, p, tuple(sizes))
+        np.testing.assert_array_equal(told, factors.of(p.source_index, p.target_index) == 0.0)
+    assert ex.is_removed(0.3, 0, np.arange(9)).shape == (9,)
 
 
 def test_a_lesion_is_a_circuit_without_the_edges_of_these_cells(recipe, files):
@@ -713,10 +776,9 @@ def test_a_change_after_the_onset_is_a_branch_from_then(config, control, changed
 def test_delays_do_not_change_on_the_way(tmp_path):
     """Of the spikes under way some would be lost, others come twice."""
     options = {"threads": 1, "progress": None}
-    for name, times in (("begins", {"start": 20}), ("ends", {"stop": 30})):
-        path = write(tmp_path / name, ex.synapses(weight=2.0), ex.synapses(delay=2.5, **times))
-        with pytest.raises(ConfigError, match=r"\[1\].delay: delays cannot change on the way"):
-            ic.run(path, **options)
+    for times in ({"start": 20}, {"stop": 30}):
+        with pytest.raises(ConfigError, match=r"delay: delays cannot change on the way"):
+            ex.synapses(delay=2.5, **times)
     late = {"name": "o", "source": "drive", "target": "cells", "weight": 1.0, "delay": 20.0,
             "synapse_delay_override": 2.5}  # fmt: skip
     path = with_sections(write(tmp_path / "override"), connection_overrides=[late])

@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+import shutil
 import tomllib
 from importlib.resources import files
 from pathlib import Path
@@ -159,6 +161,33 @@ ARM = {"name": "a", "changes": [{"lose": {"node_set": "Pvalb", "share": 0.5}}]}
             "share: must be a number",
         ),
         ({"changes": [{"lesion": {"node_set": "x", "start": 9, "stop": 5}}]}, "lesion.stop: must"),
+        ({"changes": [{}]}, r"arms\[0\].changes\[0\]: {} changes nothing"),
+        ({"changes": [{"inputs": {}}]}, r"arms\[0\].changes\[0\]: .* changes nothing"),
+        ({"changes": [{"synapses": {"source": "x"}}]}, r"\[0\].synapses: changes nothing of the"),
+        (
+            {"changes": [{"isocortex": {"changes": [{"type": "rate"}]}}]},
+            r"changes\[0\].isocortex.changes\[0\].factor: is missing",
+        ),
+        (
+            {"changes": [{"channel": {"node_set": "x", "mechanisms": "Ihh", "gbar": 0}}]},
+            r"\[0\].channel.mechanisms: unknown mechanism 'Ihh'. Use pas, .* Ih",
+        ),
+        (
+            {"changes": [{"channel": {"node_set": "x", "mechanisms": "Ih", "gmax": 0}}]},
+            "channel.mechanisms: Ih has no parameter 'gmax'. It has gbar",
+        ),
+        (
+            {"changes": [{"channel": {"node_set": "x", "mechanisms": "Ih", "gbar": -1}}]},
+            "channel.times.gbar: a factor of gbar of Ih must be 0 or more, found -1",
+        ),
+        (
+            {
+                "changes": [
+                    {"channel": {"node_set": "x", "mechanisms": "Ih", "section": "dend", "gbar": 0}}
+                ]
+            },
+            "channel.section: unknown section 'dend'. Use soma, axon, basal or apical",
+        ),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named_with_its_place(tmp_path, wrong, said):
@@ -168,6 +197,26 @@ def test_what_is_wrong_in_a_file_is_named_with_its_place(tmp_path, wrong, said):
     with pytest.raises(ConfigError, match=said) as caught:
         ex.read_study(file)
     assert caught.value.file == file
+
+
+def test_what_a_circuit_has_not_is_told_of_the_file_and_so_is_what_comes_too_late(done, tmp_path):
+    """Misspelt areas had been told of a file that nobody had written."""
+    shutil.copytree(done.folder / "seed_1" / "circuit", tmp_path / "out" / "seed_1" / "circuit")
+    file = tmp_path / "bad.toml"
+    for area, start, said in (
+        ("MOS", 20, "source: bad, seed 1: no node has .*'MOS'.*Did you mean 'MOs'"),
+        ("MOs", 60, "begins at 60 ms, when the runs have ended .60 ms.: arm 'bad' is 'control'"),
+    ):
+        file.write_text(
+            "scale = 0.0001\nseeds = [1]\ntstop = 60.0\nsettle = 10.0\n"
+            "[[arms]]\nname = 'control'\n[[arms]]\nname = 'bad'\nchanges = [{ synapses = "
+            f"{{ source = {{ area = '{area}' }}, weight = 0.5, start = {start} }} }}]\n"
+        )
+        status, _, errors = isocortex("experiment", "run", file, "-o", tmp_path / "out")
+        assert status == 1
+        assert re.search(
+            rf"{file}: arms\[1\].changes\[0\].synapses(\.|: ){said}", " ".join(errors.split())
+        )
 
 
 def test_two_arms_of_one_name_are_refused(tmp_path):

@@ -78,7 +78,7 @@ def test_a_study_is_plain_data():
 @pytest.mark.parametrize(
     ("wrong", "field"),
     [
-        ({"arms": {}}, "control"),
+        ({"arms": {}}, "arms"),
         ({"control": "none"}, "control"),
         ({"seeds": ()}, "seeds"),
         ({"settle": 70.0}, "settle"),
@@ -86,10 +86,30 @@ def test_a_study_is_plain_data():
         ({"recipe": {"sedes": 3}}, "recipe"),
         ({"arms": {"a/b": []}}, "arms"),
         ({"arms": {"circuit": []}}, "arms"),
-        ({"arms": {"control": [3]}}, "arms"),
+        ({"arms": {"control": [3]}}, "arms['control'][0]"),
         ({"arms": [ex.lesion("MOs")]}, "arms"),
         ({"arms": {"control": ex.lesion("MOs")}}, "arms"),
-        ({"arms": {"control": [{"input": {}}]}}, "arms"),  # it had been read over
+        ({"arms": {"control": [{"input": {}}]}}, "arms['control'][0]"),  # it had been read over
+        ({"arms": {"control": [{}]}}, "arms['control'][0]"),
+        ({"arms": {"control": [], "x": [ex.lesion("MOs"), {"inputs": {}}]}}, "arms['x'][1]"),
+        ({"arms": {"control": [{"isocortex": {"changes": []}}]}}, "arms['control'][0]"),
+        (
+            {"arms": {"control": [{"isocortex": {"changes": [{"type": "synapses"}]}}]}},
+            "arms['control'][0].isocortex.changes[0]",
+        ),
+        (
+            {"arms": {"control": [], "x": [ex.channel("MOs", "Ihh", gbar=0)]}},
+            "arms['x'][0].mechanisms",
+        ),
+        (
+            {"arms": {"control": [], "x": [ex.channel("MOs", "Ih", gmax=0)]}},
+            "arms['x'][0].mechanisms",
+        ),
+        ({"settle": -1.0}, "settle"),
+        ({"tstop": 0.0}, "tstop"),
+        ({"tstop": -3}, "tstop"),
+        ({"tstop": np.nan}, "tstop"),
+        ({"seeds": (1, 2, 1)}, "seeds"),
         ({"seeds": 1}, "seeds"),
         ({"seeds": "12"}, "seeds"),
         ({"seeds": [1.5]}, "seeds"),
@@ -253,24 +273,62 @@ def test_processes_side_by_side_give_the_same(done, tmp_path):
     assert seen[-1][0] == pytest.approx(seen[-1][1])
 
 
-def test_what_is_wrong_with_an_arm_is_told_before_any_is_run(done, tmp_path):
-    """Runs of the arms before it had been waited for."""
-    with_circuits(done, tmp_path, 1)
-    wrong = ex.lesion({"area": "VISP"}, start=30.0)
-    made, said = study(arms={"control": [], "wrong": [wrong]}, seeds=(1,)), []
-    with pytest.raises(ConfigError, match="wrong, seed 1: no node has .*Did you mean 'VISp'"):
-        made.run(tmp_path, processes=1, threads=1, announce=said.append)
-    assert len(said) == 1 and said[0].startswith("circuit of seed 1")
+VISP = {"area": "VISP"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "where", "said"),
+    [
+        (ex.lesion(VISP), "[1].node_set", "no node has .*Did you mean 'VISp'"),
+        (ex.synapses(source={"aera": "VISp"}, weight=0.5), "[1].source",
+         "no node has the attribute 'aera'. Did you mean 'area'"),
+        (ex.synapses(use=0.5), "[1]", r"about no synapse that has what it changes \(use 0.5\)"),
+        (ex.channel("VISp", "K_P", "apical", gbar=0), "[1]",
+         "none of its cells has K_P in apical. K_P is in soma"),
+        (ex.current("background", 0.1), "[1]", "about no cell or random train"),
+        ({"connection_overrides": [{**BLOCK["connection_overrides"][0], "target": VISP}]},
+         "[1].connection_overrides[0].target", "no node has"),
+        ({"inputs": {"pulse": {**PULSE["inputs"]["pulse"], "node_set": VISP}}},
+         "[1].inputs.pulse.node_set", "no node has"),
+        ({"isocortex": {"changes": [ex.lesion("MOs").as_json(), ex.lesion(VISP).as_json()]}},
+         "[1].isocortex.changes[1].node_set", "no node has"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_an_arm_is_told_before_any_is_run(done, tmp_path, wrong, where, said):
+    """Runs of the arms before it had been waited for. It is told where it was written."""
+    with_circuits(done, tmp_path, 2)  # whichever seed's circuit comes first
+    made = study(arms={"control": [], "wrong": [ex.lesion("MOs"), wrong]}, seeds=(2, 1))
+    ended = []
+    with (
+        patch.object(jobs, "run", side_effect=AssertionError),
+        pytest.raises(ConfigError, match=f"wrong, seed 2: .*{said}") as caught,
+    ):
+        made.run(tmp_path, processes=1, threads=1, announce=ended.append)
+    assert caught.value.field == f"arms['wrong']{where}" and caught.value.file is None
+    assert len(ended) == 1 and ended[0].startswith("circuit of seed 2")
+
+
+def test_an_arm_that_begins_after_the_end_is_refused_before_any_is_run(tmp_path):
+    """It had been run to its end, as the control again."""
+    late = {"inputs": {"pulse": {**PULSE["inputs"]["pulse"], "delay": 80.0}}}
+    said = "begins at [78]0 ms, when the runs have ended .70 ms.: arm 'late' is 'control' again"
+    for place, changes in enumerate(
+        ([ex.lesion("MOs", start=70.0)], [ex.lesion("MOs", start=90.0), late])
+    ):
+        made = study(arms={"control": [], "late": changes})
+        with pytest.raises(ConfigError, match=said) as caught:
+            made.run(tmp_path)
+        assert caught.value.field == f"arms['late'][{place}]"
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_error_in_another_process_is_told_as_one_here(done, tmp_path):
+    """Whether there is any synapse is not known before they are made."""
     with_circuits(done, tmp_path, 1)
-    wrong = {
-        "connection_overrides": [{**BLOCK["connection_overrides"][0], "target": "no such set"}]
-    }
-    made = study(arms={"wrong": [wrong]}, seeds=(1,))
-    with pytest.raises(ConfigError, match="wrong, seed 1: .*no such set"):
+    made = study(arms={"wrong": [ex.synapses(removed=1e-12)]}, seeds=(1,))
+    with pytest.raises(ConfigError, match="wrong, seed 1: .*about no synapse") as caught:
         made.run(tmp_path, processes=2, threads=2)
+    assert caught.value.field == "arms['wrong'][0]"
 
 
 def test_a_cluster_is_whatever_has_submit(done, tmp_path):

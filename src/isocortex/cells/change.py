@@ -11,14 +11,12 @@ import numpy as np
 
 from isocortex.arrays import FloatArray
 from isocortex.cells.compiled import CompiledCell, IntArray, MechanismTable
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, located
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.density import IONS
 
-#: SWC type codes by the names that sections have in configurations.
-SECTIONS = {
-    "soma": 1, "somatic": 1, "axon": 2, "axonal": 2, "basal": 3, "dend": 3, "apical": 4, "apic": 4,
-}  # fmt: skip
+#: SWC type codes by the names that sections have in changes.
+SECTIONS = {"soma": 1, "axon": 2, "basal": 3, "apical": 4}
 #: What is no channel: by NEURON's name the arrays of a cell that its parameters are.
 PLAIN = {
     "pas": {"g": "g_pas", "e": "e_pas"},
@@ -46,6 +44,22 @@ class Assignment:
     operation: str
     value: float
 
+    def __post_init__(self) -> None:
+        """Refuse values and factors that no cell can have.
+
+        Raises
+        ------
+        ConfigError : of what must not be negative.
+        """
+        least = "above 0" if self.parameter == "cm" else "0 or more"
+        wrong = self.value < 0 or (self.parameter == "cm" and self.value == 0)
+        if wrong and self.parameter in NOT_NEGATIVE and self.operation in ("=", "*=", "/="):
+            what = "a value" if self.operation == "=" else "a factor"
+            raise ConfigError(
+                f"{what} of {self.parameter} of {self.mechanism} must be {least}, found "
+                f"{self.value:g}", field=self.parameter, fix="Choose another one.",
+            )  # fmt: skip
+
     def of(self, old: FloatArray) -> FloatArray:
         """The new values.
 
@@ -56,8 +70,9 @@ class Assignment:
         new = OPERATIONS[self.operation](old, np.float64(self.value))
         if self.parameter in NOT_NEGATIVE and (new < 0).any():
             raise ConfigError(
-                f"{self.parameter} of {self.mechanism} cannot be {new.min():g}",
-                field=self.parameter, fix="Choose a factor or value of 0 or more.",
+                f"{self.parameter} of {self.mechanism} cannot be negative: {self.operation} "
+                f"{self.value:g} makes {old[np.argmin(new)]:g} {new.min():g}",
+                field=self.parameter, fix="Choose another value.",
             )  # fmt: skip
         return new
 
@@ -80,7 +95,7 @@ class MembraneChange:
         if self.section is not None and self.section not in SECTIONS:
             raise ConfigError(
                 f"unknown section {self.section!r}", field="section",
-                fix="Use soma, axon, basal or apical.",
+                fix="Use soma, axon, basal or apical, or leave it out for all.",
             )  # fmt: skip
 
     def check(self) -> None:
@@ -160,7 +175,8 @@ def parse(text: str) -> MembraneChange:
         parameter, _, mechanism = found[1].partition("_")
         if found[1] in ATTRIBUTES:
             parameter, mechanism = found[1], ATTRIBUTES[found[1]]
-        assignments.append(Assignment(mechanism, parameter, found[2], value))
+        with located(None, "section_configure"):
+            assignments.append(Assignment(mechanism, parameter, found[2], value))
     if not assignments:
         raise ConfigError(
             "holds no assignment", field="section_configure", fix='Write "%s.gbar_NaTs = 0".'

@@ -14,14 +14,18 @@ from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+from isocortex.cells.change import Assignment, MembraneChange, parse
 from isocortex.circuit.signals import MOST_EVENTS, SAMPLE
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, located
 from isocortex.mechanisms.synapses import Pace
 
 #: The section of a configuration that is ours alone, and its list of changes.
 OURS, CHANGES = "isocortex", "changes"
 #: What is said of synapses that a change is about and that are not stored.
 UNCOUNTED = "synapses that are drawn at each spike and not counted"
+#: Why delays do not change on the way: spikes under way are known by when they arrive, not by
+#: synapses.
+STEADY = "delays cannot change on the way: spikes under way would be lost or come twice"
 
 
 def is_number(value: Any) -> bool:
@@ -140,7 +144,7 @@ class Change:
 class SynapseChange(Change):
     """The synapses from some nodes onto some: weaker, stronger, fewer, slower, faster or later.
 
-    All but the share are factors.
+    All but the share are factors. What is None stays as it is; one at least is given, be it 1.
 
     Attributes
     ----------
@@ -160,29 +164,43 @@ class SynapseChange(Change):
 
     source: Any = None
     target: Any = None
-    weight: float = 1.0
-    removed: float = 0.0
-    decay: float = 1.0
-    rise: float = 1.0
-    use: float = 1.0
-    recovery: float = 1.0
-    facilitation: float = 1.0
-    delay: float = 1.0
+    weight: float | None = None
+    removed: float | None = None
+    decay: float | None = None
+    rise: float | None = None
+    use: float | None = None
+    recovery: float | None = None
+    facilitation: float | None = None
+    delay: float | None = None
+
+    #: What it may change.
+    FACTORS: ClassVar[tuple[str, ...]] = ("weight", *Pace._fields, "delay")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require(0 <= self.removed <= 1, "removed", "a share from 0 to 1")
-        for key in ("weight", "use"):
-            value = getattr(self, key)
-            self.require(math.isfinite(value) and value >= 0, key, "0 or more")
-        for key in ("decay", "rise", "recovery", "facilitation", "delay"):
-            value = getattr(self, key)
-            self.require(math.isfinite(value) and value > 0, key, "above 0")
+        given = [key for key in (*self.FACTORS, "removed") if getattr(self, key) is not None]
+        if not given:
+            raise ConfigError(
+                "changes nothing of the synapses",
+                fix=f"Give one or more of {', '.join(self.FACTORS)} and removed.",
+            )
+        self.require(0 <= (self.removed or 0) <= 1, "removed", "a share from 0 to 1")
+        for key in self.FACTORS:
+            value, zero = self.factor(key), key in ("weight", "use")
+            right = math.isfinite(value) and (value > 0 or (zero and value == 0))
+            self.require(right, key, "0 or more" if zero else "above 0")
+        if self.delay not in (None, 1.0) and (self.start > 0.0 or self.stop is not None):
+            raise ConfigError(STEADY, field="delay", fix="Leave start and stop out.")
+
+    def factor(self, key: str) -> float:
+        """One of its factors; 1 where it is not given."""
+        value = getattr(self, key)
+        return 1.0 if value is None else float(value)
 
     @property
     def pace(self) -> Pace:
         """Its factors on kinetics and release."""
-        return Pace(self.decay, self.rise, self.use, self.recovery, self.facilitation)
+        return Pace(*map(self.factor, Pace._fields))
 
 
 @dataclass(frozen=True)
@@ -213,6 +231,25 @@ class ChannelChange(Change):
         both = set(self.times) & set(self.to)
         self.require(not both, "to", "of other parameters than times")
         self.require(bool(self.times or self.to), "times", "given, or to, for a parameter")
+        _ = self.membrane  # refuses what no cell can have
+
+    @property
+    def membrane(self) -> MembraneChange:
+        """What it assigns, for any cell.
+
+        Raises
+        ------
+        ConfigError : a section is unknown, or a value or factor cannot be.
+        """
+        assignments = []
+        for name in self.mechanisms:
+            for key, operation, values in (("times", "*=", self.times), ("to", "=", self.to)):
+                with located(None, key):
+                    assignments += [
+                        Assignment(name, parameter, operation, float(value))
+                        for parameter, value in values.items()
+                    ]
+        return MembraneChange(tuple(assignments), self.section)
 
 
 @dataclass(frozen=True)
@@ -256,6 +293,20 @@ class SectionChange(Change):
     node_set: Any = None
     section_configure: str = ""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.membrane  # refuses what is no assignment
+
+    @property
+    def membrane(self) -> MembraneChange:
+        """What it assigns, for any cell.
+
+        Raises
+        ------
+        ConfigError : it is no assignment, or a value cannot be.
+        """
+        return parse(self.section_configure)
+
 
 @dataclass(frozen=True)
 class Lesion(Change):
@@ -294,7 +345,7 @@ class CurrentChange(Change):
     REBUILDS: ClassVar[bool] = False
 
     node_set: Any = None
-    amp: float = 0.0
+    amp: float = field(kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -314,7 +365,7 @@ class RateChange(Change):
     REBUILDS: ClassVar[bool] = False
 
     node_set: Any = None
-    factor: float = 1.0
+    factor: float = field(kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -334,7 +385,7 @@ class TemperatureChange(Change):
 
     TYPE: ClassVar[str] = "temperature"
 
-    celsius: float = 34.0
+    celsius: float = field(kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -430,7 +481,7 @@ class ClampChange(Change):
     REBUILDS: ClassVar[bool] = False
 
     node_set: Any = None
-    voltage: float = -65.0
+    voltage: float = field(kw_only=True)
     resistance: float = 0.01
 
     def __post_init__(self) -> None:

@@ -152,11 +152,15 @@ class Circuit:
                 f"unknown population {unknown[0]!r}", file=self.config_file, field=where,
                 fix=f"There are {', '.join(self.nodes)}.",
             )  # fmt: skip
+        known = dict.fromkeys(name for p in self.nodes.values() for name in p.columns)
         for key in wanted:
-            if key not in NODE_ID and not any(key in p.columns for p in self.nodes.values()):
+            if key not in NODE_ID and key not in known:
+                words = ["population", NODE_ID[0], NEAR, *known]
+                close = difflib.get_close_matches(key, words, 1)
+                there = f"There are {', '.join(words)}."
                 raise ConfigError(
                     f"no node has the attribute {key!r}", file=self.config_file, field=where,
-                    fix="Query attributes of the node types or groups.",
+                    fix=f"Did you mean {close[0]!r}? {there}" if close else there,
                 )  # fmt: skip
         chosen = []
         populations = [self.nodes[name] for name in names or self.nodes]

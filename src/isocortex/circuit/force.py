@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isocortex.arrays import IntArray
-from isocortex.cells.change import Assignment, MembraneChange, parse
+from isocortex.cells.change import MembraneChange
 from isocortex.circuit.changes import (
     CHANGES,
     OURS,
+    STEADY,
     Change,
     ChannelChange,
     ClampChange,
@@ -130,27 +131,15 @@ def in_force(simulation: Simulation, time: float = 0.0) -> Simulation:
 
 
 def require_steady_delays(simulation: Simulation) -> None:
-    """Refuse delays that change on the way.
-
-    Spikes that are under way are known by when they arrive next, not by synapses: by other delays
-    some would be lost, others come twice.
-    """
+    """Refuse delays that overrides change on the way, as changes refuse it themselves."""
     fields = [
-        f"{change.where(number)}.delay"
-        for number, change in enumerate(simulation.changes)
-        if isinstance(change, SynapseChange)
-        and change.delay != 1.0
-        and (change.start > 0.0 or change.stop is not None)
-    ]
-    fields += [
         f"connection_overrides.{override.name}.synapse_delay_override"
         for override in simulation.overrides
         if override.delay is not None and override.start > 0.0
     ]
     if fields:
         raise ConfigError(
-            "delays cannot change on the way: spikes under way would be lost or come twice",
-            file=simulation.config_file, field=fields[0],
+            STEADY, file=simulation.config_file, field=fields[0],
             fix="Let them be changed from the beginning to the end.",
         )  # fmt: skip
 
@@ -172,11 +161,12 @@ def _effect(
     circuit = simulation.circuit
     if isinstance(change, SynapseChange):
         between = ConnectionOverride.between(
-            circuit, change.source, change.target, change.weight, name=change.label, where=where,
+            circuit, change.source, change.target, change.factor("weight"), name=change.label,
+            where=where,
         )  # fmt: skip
         between = replace(
-            between, multiplies=True, removed=change.removed, pace=change.pace,
-            slower=change.delay,
+            between, multiplies=True, removed=change.removed or 0.0, pace=change.pace,
+            slower=change.factor("delay"),
         )  # fmt: skip
         return Effect(change, holds, [], (between,)), inputs
     if isinstance(change, TemperatureChange):
@@ -188,8 +178,7 @@ def _effect(
         cut = tuple(ConnectionOverride(change.label, *e, 0.0, multiplies=True) for e in ends)
         return Effect(change, holds, nodes, cut), inputs
     if isinstance(change, ChannelChange | SectionChange):
-        membrane = Membrane(nodes, membrane_of(change))
-        return Effect(change, holds, nodes, membrane=membrane), inputs
+        return Effect(change, holds, nodes, membrane=Membrane(nodes, change.membrane)), inputs
     if isinstance(change, CurrentChange | ConductanceChange | ShotNoiseChange | ClampChange):
         made = list(_currents(simulation, change, nodes))
         _require_own_noise(made, inputs)
@@ -218,19 +207,6 @@ def _whom(circuit: Circuit, change: Any, where: str) -> Chosen:
 def _lost(population: str, rows: IntArray) -> np.ndarray:
     """A number in [0, 1) for every node, below the share with which it is lost."""
     return unit(keys(f"lost of {population}", rows))
-
-
-def membrane_of(change: ChannelChange | SectionChange) -> MembraneChange:
-    """What it assigns, for any cell."""
-    if isinstance(change, SectionChange):
-        return parse(change.section_configure)
-    assignments = tuple(
-        Assignment(name, parameter, operation, float(value))
-        for name in change.mechanisms
-        for operation, values in (("*=", change.times), ("=", change.to))
-        for parameter, value in values.items()
-    )
-    return MembraneChange(assignments, change.section)
 
 
 def _currents(

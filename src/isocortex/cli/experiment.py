@@ -51,7 +51,11 @@ def show(what: What) -> None:
         out.print(f"arm {name}" + (" (control)" if name == study.control else ""))
         for piece in study.pieces(name):
             out.print(f"  from {exact(piece.start)} ms: {dict(piece.sections)}")
-    _tell_late(study)
+    for name in study.late:
+        err.print(
+            f"Arm {name} begins to differ when the runs have ended, at {exact(study.tstop)} ms: it "
+            "is as if nothing were changed."
+        )
     for each in about.expected if about else ():
         reason = f"cannot be asked: {each.cannot}" if each.cannot else each.range
         out.print(f"expected: {each.what}: {reason}" + (f" ({each.source})" if each.source else ""))
@@ -79,7 +83,6 @@ def run(
 ) -> None:  # fmt: skip
     """Run an experiment, compare its arms and write its page."""
     study = _study(what, scale=scale, tstop=tstop, seeds=seeds)
-    _tell_late(study)
     with in_pieces("Running", output) as progress:
         result = study.run(output, processes=processes, threads=threads, progress=progress,
                            announce=out.print)  # fmt: skip
@@ -128,14 +131,6 @@ def _study(what: str, **other: Any) -> Study:
     if what not in preset_names() and Path(what).suffix in (".toml", ".json"):
         return read_study(what, **given)
     return preset(what, **given)
-
-
-def _tell_late(study: Study) -> None:
-    for name in study.late:
-        err.print(
-            f"Arm {name} begins to differ when the runs have ended, at {exact(study.tstop)} ms: it "
-            "is as if nothing were changed."
-        )
 
 
 def _tell(result: StudyResult, page: Path | None = None) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isocortex.circuit.changes import (
     CHANGES,
@@ -34,6 +35,7 @@ from isocortex.circuit.changes import (
     TemperatureChange,
 )
 from isocortex.circuit.near import NEAR, read_near
+from isocortex.network.factors import place_of, removal_key
 
 __all__ = [
     "Change",
@@ -42,6 +44,7 @@ __all__ = [
     "clamp",
     "conductance",
     "current",
+    "is_removed",
     "lesion",
     "lose",
     "near",
@@ -59,14 +62,14 @@ def synapses(
     *,
     source: Any = None,
     target: Any = None,
-    weight: float = 1.0,
-    removed: float = 0.0,
-    decay: float = 1.0,
-    rise: float = 1.0,
-    use: float = 1.0,
-    recovery: float = 1.0,
-    facilitation: float = 1.0,
-    delay: float = 1.0,
+    weight: float | None = None,
+    removed: float | None = None,
+    decay: float | None = None,
+    rise: float | None = None,
+    use: float | None = None,
+    recovery: float | None = None,
+    facilitation: float | None = None,
+    delay: float | None = None,
     start: float = 0.0,
     stop: float | None = None,
     name: str = "",
@@ -75,17 +78,54 @@ def synapses(
 
     Parameters
     ----------
-    removed : share of the connections, 0..1; a larger share has all of a smaller one.
+    weight : on the weights.
+    removed : share of the connections, 0..1; a larger share has all of a smaller one
+        (:func:`is_removed`).
     decay, rise : on the time constants with which conductances decay and rise.
     use, recovery, facilitation : of synapses with short-term plasticity on U, and on the times in
         which depression (tau_rec) and facilitation (tau_facil) fade.
-    delay : on the delays.
+    delay : on the delays, from the beginning to the end.
+
+    Raises
+    ------
+    ConfigError : none of them is given, or one cannot be.
     """
     return SynapseChange(
         source=source, target=target, weight=weight, removed=removed, decay=decay, rise=rise,
         use=use, recovery=recovery, facilitation=facilitation, delay=delay, start=start, stop=stop,
         name=name,
     )  # fmt: skip
+
+
+def is_removed(
+    share: float,
+    source: Any,
+    target: Any,
+    *,
+    source_population: str = "cortex",
+    target_population: str = "cortex",
+) -> NDArray[np.bool_]:
+    """Which connections :func:`synapses` takes away with a share of ``removed``.
+
+    It says so of any two nodes, whether or not there is a connection between them, and the same in
+    every seed.
+
+    Parameters
+    ----------
+    source, target : int[n], rows of the nodes in their populations, counted from 0: in a cortex
+        their node ids.
+
+    Returns
+    -------
+    bool[n].
+
+    Examples
+    --------
+    >>> is_removed(0.5, [0, 0, 0, 1], [1, 2, 3, 0]).tolist()
+    [False, True, False, False]
+    """
+    source, target = np.broadcast_arrays(np.asarray(source), np.asarray(target))
+    return place_of(removal_key(source_population, target_population), source, target) < share
 
 
 def channel(
@@ -107,6 +147,10 @@ def channel(
     section : ``soma``, ``axon``, ``basal`` or ``apical``; None for all.
     to : values by parameter, in the mechanism's own unit.
     times : factors by parameter, such as ``gbar=0.8``.
+
+    Raises
+    ------
+    ConfigError : a section is unknown, no parameter is given, or a value cannot be.
     """
     return ChannelChange(
         node_set=node_set,

@@ -13,7 +13,7 @@ from typing import Any
 from isocortex.errors import ConfigError, InputError, located
 from isocortex.experiment import changes
 from isocortex.experiment.about import About, measure_exists
-from isocortex.experiment.pieces import SECTIONS
+from isocortex.experiment.pieces import SECTIONS, Piece
 from isocortex.experiment.study import STUDY, Study
 from isocortex.sonata.schema import unknown_key
 from isocortex.text import read_json, read_text
@@ -78,7 +78,7 @@ def study_of(told: Mapping[str, Any], file: Path | None = None, **other: Any) ->
                 fix=f"There are arms, {', '.join((*OF_STUDY, *OF_ABOUT))}.",
             )  # fmt: skip
     with located(file):
-        arms = _arms(told.get("arms"))
+        arms = _arms(told.get("arms"), file)
         try:
             about = About.read({"name": file.stem if file else "", **told})
             values = {name: told[name] for name in OF_STUDY if name in told}
@@ -95,14 +95,14 @@ def study_of(told: Mapping[str, Any], file: Path | None = None, **other: Any) ->
     return replace(study, **other) if other else study
 
 
-def _arms(listed: Any) -> dict[str, list[Any]]:
+def _arms(listed: Any, file: Path | None) -> dict[str, list[Piece]]:
     """Changes by name of an arm."""
     if not isinstance(listed, list) or not all(
         isinstance(each, dict) and isinstance(each.get("name"), str) for each in listed
     ):
         raise ConfigError("must be a list of tables, each with a name", field="arms",
                           fix='Write [[arms]], and name = "control" below it.')  # fmt: skip
-    arms: dict[str, list[Any]] = {}
+    arms: dict[str, list[Piece]] = {}
     for number, each in enumerate(listed):
         where, name, changes = f"arms[{number}]", each["name"], each.get("changes", [])
         for key in each:
@@ -114,9 +114,17 @@ def _arms(listed: Any) -> dict[str, list[Any]]:
         if not isinstance(changes, list):
             raise ConfigError("must be a list", field=f"{where}.changes", fix="Write [{...}].")
         arms[name] = [
-            change_of(change, f"{where}.changes[{k}]") for k, change in enumerate(changes)
+            _piece(change, file, f"{where}.changes[{k}]") for k, change in enumerate(changes)
         ]
     return arms
+
+
+def _piece(told: Any, file: Path | None, where: str) -> Piece:
+    """A change that a file describes, and knows where."""
+    change = change_of(told, where)
+    place = where if change is told else f"{where}.{next(iter(told))}"
+    with located(None, place):
+        return replace(Piece.of(change), file=file, place=place)
 
 
 def change_of(told: Any, where: str = "arms") -> Any:

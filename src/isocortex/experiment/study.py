@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from functools import partial
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from isocortex.circuit.changes import is_number, is_whole
+from isocortex.circuit.force import require_steady_delays
 from isocortex.cortex.build import simulation_config
 from isocortex.cortex.head import TABLE, report_of_eeg
 from isocortex.cortex.recipe import Recipe
 from isocortex.engine.precision import require_precision
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, IsocortexError, located
 from isocortex.experiment.changes import Change
 from isocortex.experiment.jobs import CIRCUIT, CONFIG, Job, electrodes_of, write_json
-from isocortex.experiment.pieces import Piece, with_pieces
+from isocortex.experiment.pieces import Piece, with_pieces, written_as
 from isocortex.experiment.running import (
     Progress,
     alone_in,
@@ -26,6 +29,7 @@ from isocortex.experiment.running import (
     processes_for,
     told_of,
 )
+from isocortex.network.build import check_changes
 from isocortex.session.launcher import usable_cores
 from isocortex.sonata.config import load_simulation
 
@@ -72,9 +76,16 @@ class Study:
 
     def __post_init__(self) -> None:
         for name in ("scale", "tstop", "settle"):
-            if not is_number(getattr(self, name)):
-                _refuse(name, f"must be a number, found {getattr(self, name)!r}")
+            value = getattr(self, name)
+            if not is_number(value) or not math.isfinite(value):
+                _refuse(name, f"must be a number, found {value!r}")
+        if self.tstop <= 0:
+            _refuse("tstop", f"must be above 0 ms, found {self.tstop:g}")
+        if self.settle < 0:
+            _refuse("settle", f"must be 0 ms or more, found {self.settle:g}")
         arms = _pieces_of(self.arms)
+        if not arms:
+            _refuse("arms", "there are none", "Give one or more, the control first.")
         object.__setattr__(self, "arms", arms)
         object.__setattr__(self, "seeds", _seeds_of(self.seeds))
         object.__setattr__(self, "control", self.control or next(iter(arms), ""))
@@ -87,7 +98,7 @@ class Study:
             _refuse("control", f"there is no arm {self.control!r}")
         if not self.seeds:
             _refuse("seeds", "there are none")
-        if not 0.0 <= self.settle < self.tstop:
+        if self.settle >= self.tstop:
             _refuse("settle", f"{self.settle:g} ms are not before the end, {self.tstop:g} ms",
                     "Give less of it, or a later tstop.")  # fmt: skip
         require_precision(self.precision)
@@ -111,9 +122,12 @@ class Study:
 
     def differs_from(self, arm: str, control: str) -> float:
         """When two arms begin to differ and are settled, ms."""
+        return max(self.settle, min((p.start for p in self._apart(arm, control)), default=0.0))
+
+    def _apart(self, arm: str, control: str) -> list[Piece]:
+        """What only one of two arms changes."""
         mine, theirs = self.pieces(arm), self.pieces(control)
-        apart = [p.start for p in (*mine, *theirs) if not (p in mine and p in theirs)]
-        return max(self.settle, min(apart, default=0.0))
+        return [p for p in (*mine, *theirs) if not (p in mine and p in theirs)]
 
     @property
     def late(self) -> tuple[str, ...]:
@@ -219,10 +233,12 @@ class Study:
 
         Raises
         ------
-        ConfigError : another process works there, or a change is wrong.
+        ConfigError : another process works there, a change is wrong, or an arm differs only after
+            the end.
         """
         from isocortex.experiment.results import StudyResult
 
+        self._require_in_time()
         folder = Path(output)
         cores = threads or (1 if client is not None else usable_cores())
         side_by_side = len(self.seeds) * len(self.arms)
@@ -232,26 +248,68 @@ class Study:
         if not 1 <= processes <= max(cores, 1):
             _refuse("processes", f"{processes} processes do not go into {cores} cores")
         each = cores if client is not None else cores // processes
-        with alone_in(folder):
+        with alone_in(folder), self._as_written(folder):
             self.write(folder)
             perform_all(list(self.jobs(folder, each)), processes=processes, client=client,
                         progress=progress, announce=announce,
-                        check=partial(self._check_arms, folder))  # fmt: skip
+                        check=self._check_of_arms(folder))  # fmt: skip
         return StudyResult(self, folder)
 
-    def _check_arms(self, folder: Path, job: Job) -> None:
-        """Refuse what is wrong with any arm as soon as there is a circuit, before others are run.
+    def _require_in_time(self) -> None:
+        """Refuse arms that begin to differ when the runs have ended.
 
         Raises
         ------
-        ConfigError, InputError : with the arm at fault.
+        ConfigError : with the arm and its change.
         """
-        seed = self.seeds[0]
-        if Path(job.folder) != (folder / f"seed_{seed}" / CIRCUIT).absolute():
-            return
-        for arm in self.arms:
-            with told_of(f"{arm}, seed {seed}"):
-                load_simulation(self.folder_of(folder, seed, arm) / CONFIG)
+        for arm in self.late:
+            first = min(self._apart(arm, self.control), key=lambda piece: piece.start)
+            raise ConfigError(
+                f"begins at {first.start:g} ms, when the runs have ended ({self.tstop:g} ms): arm "
+                f"{arm!r} is {self.control!r} again", file=first.file, field=first.place,
+                fix=f"Let it begin earlier, or give a tstop above {first.start:g}.",
+            )  # fmt: skip
+
+    def _check_of_arms(self, folder: Path) -> Callable[[Job], None]:
+        """What refuses, once there is any circuit, and before anything is run, what is wrong.
+
+        The circuits of other seeds have the same node sets, models and rules.
+        """
+        seeds = {str((folder / f"seed_{seed}" / CIRCUIT).absolute()): seed for seed in self.seeds}
+        checked = False
+
+        def check(job: Job) -> None:
+            nonlocal checked
+            if checked or job.folder not in seeds:
+                return
+            for arm in self.arms:
+                with told_of(f"{arm}, seed {seeds[job.folder]}"):
+                    config = self.folder_of(folder, seeds[job.folder], arm) / CONFIG
+                    simulation = load_simulation(config)
+                    require_steady_delays(simulation)
+                    check_changes(simulation)
+            checked = True
+
+        return check
+
+    @contextmanager
+    def _as_written(self, folder: Path) -> Iterator[None]:
+        """Say of what is wrong in a run's configuration where in the study it was written."""
+        try:
+            yield
+        except IsocortexError as error:
+            configs = {
+                (self.folder_of(folder, seed, arm) / CONFIG).absolute(): arm
+                for seed in self.seeds
+                for arm in self.arms
+            }
+            arm = configs.get(Path(error.file or ""))
+            found = arm and written_as(self.pieces(arm), error.field or "")
+            if not found:
+                raise
+            raise type(error)(
+                error.message, file=found[0], field=found[1], fix=error.fix
+            ) from error
 
     # --- as JSON ---------------------------------------------------------------------------------
 
@@ -284,16 +342,29 @@ def _pieces_of(arms: Any) -> dict[str, tuple[Piece, ...]]:
         if not isinstance(changes, list | tuple):
             _refuse("arms", f"{name!r} must be a list of changes, found {_kind(changes)}",
                     "Put it in brackets.")  # fmt: skip
-    return {name: tuple(map(Piece.of, changes)) for name, changes in arms.items()}
+    return {
+        name: tuple(_piece(change, f"arms[{name!r}][{k}]") for k, change in enumerate(changes))
+        for name, changes in arms.items()
+    }
+
+
+def _piece(change: Any, place: str) -> Piece:
+    with located(None, place):
+        piece = Piece.of(change)
+    return piece if piece.place else replace(piece, place=place)
 
 
 def _seeds_of(seeds: Any) -> tuple[int, ...]:
     """Seeds, each once, checked."""
     given = tuple(seeds) if isinstance(seeds, Iterable) else (None,)
     if not all(map(is_whole, given)):
-        _refuse("seeds", f"must be whole numbers, found {seeds!r}",
-                "Write range(1, 5) or [1, 2, 3, 4].")  # fmt: skip
-    return tuple(dict.fromkeys(map(int, given)))
+        _refuse("seeds", f"must be a list of whole numbers, found {seeds!r}",
+                "Write [1, 2, 3, 4].")  # fmt: skip
+    for seed, times in Counter(given).items():
+        if times > 1:
+            _refuse("seeds", f"{seed} is there {times} times, and a seed is one animal",
+                    "Give each once.")  # fmt: skip
+    return tuple(map(int, given))
 
 
 def _refuse(name: str, what: str, fix: str = "Change it.") -> NoReturn:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,18 +14,19 @@ from isocortex.circuit.force import in_force
 from isocortex.errors import ConfigError, located
 from isocortex.mechanisms.synapses import Pace
 from isocortex.network.cells import compile_cells, point_neurons
-from isocortex.network.connect import cells_of, connect
+from isocortex.network.connect import cells_of, connect, require_stored
 from isocortex.network.coupling import cut, gap_junctions
 from isocortex.network.drawn.tables import Tables
 from isocortex.network.extent import Extent, extent_of
 from isocortex.network.factors import factors_of
+from isocortex.network.gaps import GapJunctions
 from isocortex.network.inputs import all_poisson, electrodes, spike_trains
 from isocortex.network.network import Network
 from isocortex.network.outside import fields_of, numbers_driven
 from isocortex.network.paces import rule_kinds, with_paces
 from isocortex.network.plan import Rank, plan
 from isocortex.network.sources import Sources, number_sources
-from isocortex.network.touched import Watch, changed_cells, require_touched
+from isocortex.network.touched import Touched, Watch, changed_cells, require_touched
 
 #: Synapses that could be drawn at every spike are stored up to this number unless asked otherwise.
 STORED_UP_TO = 1e8
@@ -55,17 +56,10 @@ def build_network(
     ------
     ModelError, InputError, ConfigError : with the population and file at fault.
     """
-    simulation = in_force(simulation)
-    circuit, effects = simulation.circuit, simulation.effects or []
-    _check_division(simulation)
-    sources = number_sources(circuit)
-    drawable = sum(p.expected for p in circuit.projections if p.tables() is not None)
-    store = drawable <= STORED_UP_TO if store_synapses is None else store_synapses
-    models, cell_model, touched = changed_cells(
-        effects, sources, *compile_cells(simulation, sources), simulation.config_file
-    )
-    _require_paces(simulation, sources, models, cell_model, store)
-    watch = Watch(effects)
+    begun = _Begun.of(simulation, store_synapses)
+    simulation, store, watch = begun.simulation, begun.store, begun.watch
+    sources, models, cell_model = begun.sources, begun.models, begun.cell_model
+    circuit = simulation.circuit
     dealt = plan(sources, models, cell_model, ranks, _starts(circuit.projections, sources))
     here = Rank(rank, dealt, cell_model)
     cells, points = here.cells, here.points
@@ -82,8 +76,7 @@ def build_network(
         share=(cells, points), seed=simulation.seed, store=store, overrides=simulation.overrides,
         watch=watch,
     )  # fmt: skip
-    gaps, about = cut(gap_junctions(simulation, sources, models, cell_model), effects, sources)
-    told = watch.told([replace(t, gaps=n) for t, n in zip(touched, about, strict=True)])
+    gaps, told = begun.told()
     if ranks == 1:
         require_touched(told, simulation.config_file)
     return Network(
@@ -110,6 +103,64 @@ def build_network(
         releases=wired.releases,
         unchanged_releases=wired.unchanged_releases,
     )
+
+
+def check_changes(simulation: Simulation, store_synapses: bool | None = None) -> None:
+    """Refuse what :func:`build_network` would refuse of changes, before synapses are made.
+
+    So it knows of cells, channels, inputs and kinds of synapses, and not whether there is any
+    synapse between two nodes.
+
+    Raises
+    ------
+    ModelError, InputError, ConfigError : with the change at fault.
+    """
+    begun = _Begun.of(simulation, store_synapses)
+    simulation, sources = begun.simulation, begun.sources
+    models, cell_model = begun.models, begun.cell_model
+    for projection in simulation.circuit.projections:
+        ends = (sources.number[projection.source], sources.number[projection.target])
+        factors = factors_of(simulation.overrides, projection, (len(ends[0]), len(ends[1])))
+        require_stored(projection, factors, begun.store)
+        cells = cells_of(projection.target, sources, models, cell_model)
+        begun.watch.unseen(projection, projection.kinds(cells))
+    require_touched(begun.told()[1], simulation.config_file)
+    electrodes(simulation, sources, models, cell_model, range(0))
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A network before its synapses: cells as they are changed, and whom changes are about."""
+
+    simulation: Simulation
+    sources: Sources
+    store: bool
+    models: list[CompiledCell]
+    cell_model: IntArray
+    touched: list[Touched]
+    watch: Watch
+
+    @classmethod
+    def of(cls, simulation: Simulation, store_synapses: bool | None) -> _Begun:
+        """Number the sources, compile the cells, and refuse changes that cannot be."""
+        simulation = in_force(simulation)
+        circuit, effects = simulation.circuit, simulation.effects or []
+        _check_division(simulation)
+        sources = number_sources(circuit)
+        drawable = sum(p.expected for p in circuit.projections if p.tables() is not None)
+        store = drawable <= STORED_UP_TO if store_synapses is None else store_synapses
+        models, cell_model, touched = changed_cells(
+            effects, sources, *compile_cells(simulation, sources), simulation.config_file
+        )
+        _require_paces(simulation, sources, models, cell_model, store)
+        return cls(simulation, sources, store, models, cell_model, touched, Watch(effects))
+
+    def told(self) -> tuple[GapJunctions, tuple[Touched, ...]]:
+        """The gap junctions that are left, and whom changes are about, as far as was watched."""
+        made = gap_junctions(self.simulation, self.sources, self.models, self.cell_model)
+        gaps, about = cut(made, self.simulation.effects or [], self.sources)
+        touched = [replace(t, gaps=n) for t, n in zip(self.touched, about, strict=True)]
+        return gaps, self.watch.told(touched)
 
 
 def _require_paces(

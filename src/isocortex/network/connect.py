@@ -30,6 +30,22 @@ from isocortex.network.touched import Watch
 MOST_KINDS = 1 << 16
 
 
+def require_stored(projection: Projection, factors: Factors | None, store: bool) -> None:
+    """Refuse other delays of synapses that are drawn at each spike.
+
+    Raises
+    ------
+    ConfigError : a change asks for them.
+    """
+    drawn = projection.tables() is not None and not store
+    if drawn and factors is not None and factors.laws is not None:
+        raise ConfigError(
+            f"the synapses of {projection.name} are drawn at each spike, with the delays of their "
+            "rule", field="isocortex.changes",
+            fix="Let them be stored (--store-synapses), or leave delays as they are.",
+        )  # fmt: skip
+
+
 def cells_of(
     population: str, sources: Sources, models: list[CompiledCell], cell_model: IntArray
 ) -> Cells:
@@ -124,12 +140,7 @@ def connect(
                     f"the synapses of {projection.name} are plastic, and drawn at each spike",
                     field="networks", fix="Write them as edges.",
                 )  # fmt: skip
-            if factors is not None and factors.laws is not None and not store:
-                raise ConfigError(
-                    f"the synapses of {projection.name} are drawn at each spike, with the delays "
-                    "of their rule", field="isocortex.changes",
-                    fix="Let them be stored (--store-synapses), or leave delays as they are.",
-                )  # fmt: skip
+            require_stored(projection, factors, store)
             what = type(tables)
             if what in drawn:
                 raise ConfigError(

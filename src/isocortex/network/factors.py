@@ -98,9 +98,9 @@ class Factors(NamedTuple):
         return bool(np.isin(mantissa, (0.0, 0.5)).all())  # 0 and powers of two
 
 
-def removal_key(projection: Projection) -> np.uint64:
-    """What names the places of a projection's connections."""
-    return name_of(f"removed from {projection.source} to {projection.target}")
+def removal_key(source: str, target: str) -> np.uint64:
+    """What names the places of the connections from one population to another."""
+    return name_of(f"removed from {source} to {target}")
 
 
 def place_of(
@@ -148,8 +148,9 @@ def factors_of(
     if (factor == 1.0).all() and not removed.any() and steady and timely:
         return None
     found = Factors(
-        source, target, factor, removed if removed.any() else None, removal_key(projection)
-    )
+        source, target, factor, removed if removed.any() else None,
+        removal_key(projection.source, projection.target),
+    )  # fmt: skip
     if not steady:
         paces, of = np.unique(pace.reshape(-1, len(Pace._fields)), axis=0, return_inverse=True)
         found = found._replace(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
+from isocortex.cells.change import SECTIONS, MembraneChange
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import Projection, Synapses
 from isocortex.circuit.changes import UNCOUNTED, ModelChange
@@ -95,7 +96,8 @@ def changed_cells(
 
     Raises
     ------
-    ConfigError : a mechanism or parameter is unknown, or a value cannot be.
+    ConfigError : a mechanism or parameter is unknown, a value cannot be, or a change is about no
+        channel.
     """
     touched, holding = [], []
     for number, effect in enumerate(effects):
@@ -112,6 +114,9 @@ def changed_cells(
                     hit[m], n_cells = bool(found), n_cells + (count[m] if found else 0)
                     for name, n in found.items():
                         channels[name] = channels.get(name, 0) + n * int(count[m])
+                if not channels:
+                    theirs = [models[m] for m in np.flatnonzero(count)]
+                    raise _no_channel(effect.change.label, effect.membrane.change, theirs)
             told = replace(told, cells=int(n_cells), channels=channels)
             if effect.holds:
                 holding.append((effect.membrane.change, mine & hit[cell_model]))
@@ -121,6 +126,29 @@ def changed_cells(
     for change, mine in holding:
         models, cell_model = _with_change(models, cell_model, change.of, mine)
     return models, cell_model, touched
+
+
+def _no_channel(label: str, change: MembraneChange, models: list[CompiledCell]) -> ConfigError:
+    """The error for a change that finds nothing in cells of these models, with where it is."""
+    what = f"{label} is about no channel of any cell"
+    if not models:
+        return ConfigError(f"{what}: no node of its set is a biophysical cell",
+                           field="node_set", fix="Choose another node set.")  # fmt: skip
+    places = {}
+    for name in dict.fromkeys(each.mechanism for each in change.assignments):
+        mine = tuple(each for each in change.assignments if each.mechanism == name)
+        alone = [replace(change, assignments=mine, section=section) for section in SECTIONS]
+        places[name] = [
+            each.section for each in alone if any(each.of(model)[1] for model in models)
+        ]
+    asked = f"{' or '.join(places)}{f' in {change.section}' if change.section else ''}"
+    if change.together:
+        asked = f"{' and '.join(places)} in the same places"
+    there = [f"{name} is in {', '.join(map(str, at))}" for name, at in places.items() if at]
+    if not there:
+        have = dict.fromkeys(name for model in models for name in model.mechanisms)
+        there = [f"They have {', '.join(have)}"]
+    return ConfigError(f"{what}: none of its cells has {asked}", fix=f"{'; '.join(there)}.")
 
 
 def _warmed(models: list[CompiledCell], cell_model: IntArray) -> dict[str, int]:
@@ -237,7 +265,7 @@ class Watch:
                      mask_of(o.target, projection.target, sizes[1])) for o in here]  # fmt: skip
             removed = None
             if here and here[0].weight == 1.0 and here[0].removed > 0:
-                removed = (removal_key(projection), here[0].removed)
+                removed = (removal_key(projection.source, projection.target), here[0].removed)
             if ends:
                 found.append((k, ends, _kinds_of(here[0], kinds), removed))
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import Field, fields
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,9 @@ class Modification(Section):
     section_configure: str | None = None
 
 
-def read_changes(ours: tuple[Any, Path], modifications: Any, conditions: Path) -> list[Change]:
+def read_changes(
+    ours: tuple[Any, Path | None], modifications: Any, conditions: Path | None
+) -> list[Change]:
     """The modifications, which hold throughout, then our changes, each in their order.
 
     Parameters
@@ -53,7 +55,7 @@ def read_changes(ours: tuple[Any, Path], modifications: Any, conditions: Path) -
     return [*_modifications(modifications, conditions), *_ours(*ours)]
 
 
-def _ours(section: Any, file: Path) -> list[Change]:
+def _ours(section: Any, file: Path | None) -> list[Change]:
     if section is None:
         return []
     if not isinstance(section, dict):
@@ -62,7 +64,7 @@ def _ours(section: Any, file: Path) -> list[Change]:
     return [_change(e, file, f"{OURS}.{CHANGES}[{i}]") for i, e in enumerate(entries)]
 
 
-def _change(values: Any, file: Path, where: str) -> Change:
+def _change(values: Any, file: Path | None, where: str) -> Change:
     if not isinstance(values, dict):
         raise ConfigError("must be a JSON object", file=file, field=where, fix="Give {...}.")
     kind = values.get("type")
@@ -80,6 +82,9 @@ def _change(values: Any, file: Path, where: str) -> Change:
         if key not in known or key == "place":
             raise unknown_key(key, known, file, where)
         given[key] = _as_kept(known[key], value)
+    for item in known.values():
+        if item.default is item.default_factory is MISSING and item.name not in given:
+            raise ConfigError("is missing", file=file, field=f"{where}.{item.name}", fix="Add it.")
     with located(file, where):
         return made(**given)
 
@@ -92,7 +97,7 @@ def _as_kept(item: Field[Any], value: Any) -> Any:
     return float(value) if kind.startswith("float") and is_whole(value) else value
 
 
-def _modifications(entries: Any, file: Path) -> list[Change]:
+def _modifications(entries: Any, file: Path | None) -> list[Change]:
     if entries is None:
         return []
     if isinstance(entries, dict):
@@ -120,12 +125,13 @@ def _modifications(entries: Any, file: Path) -> list[Change]:
                     "is missing", file=file, field=f"{where}.section_configure",
                     fix='Add it, as "%s.gbar_NaTs = 0".',
                 )  # fmt: skip
-            found.append(
-                SectionChange(
-                    node_set=entry.node_set, section_configure=entry.section_configure,
-                    name=entry.name, place=where,
-                )
-            )  # fmt: skip
+            with located(file, where):
+                found.append(
+                    SectionChange(
+                        node_set=entry.node_set, section_configure=entry.section_configure,
+                        name=entry.name, place=where,
+                    )
+                )  # fmt: skip
         else:
             raise ConfigError(
                 f"modification {entry.type!r} is not supported", file=file, field=f"{where}.type",
