@@ -57,6 +57,7 @@ class Declared:
     ions: list[Ion] = field(default_factory=list)
     nonspecific: list[str] = field(default_factory=list)
     ranges: set[str] = field(default_factory=set)
+    globals: set[str] = field(default_factory=set)
     numbers: dict[str, float | None] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, Node] = field(default_factory=dict)
@@ -150,7 +151,9 @@ def _neuron(found: Declared, statement: Node) -> None:
         found.nonspecific += [name_of(each.name) for each in statement.currents]
     elif kind == "Range":
         found.ranges |= {name_of(each.name) for each in statement.variables}
-    elif kind not in ("Global", "ThreadSafe", *IGNORED, "BbcorePointer", "RandomVarList"):
+    elif kind == "Global":
+        found.globals |= {name_of(each.name) for each in statement.variables}
+    elif kind not in ("ThreadSafe", *IGNORED, "BbcorePointer", "RandomVarList"):
         source.refuse(statement, f"{_first_word(source, statement)} cannot be translated")
 
 

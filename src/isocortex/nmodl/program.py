@@ -499,11 +499,14 @@ def statements_in(declared: Declared, block: Node) -> Iterator[Node]:
 
 def called_by(declared: Declared, statement: Node) -> Node | None:
     """The procedure that a statement calls."""
+    call = _call_in(statement)
+    return None if call is None else declared.procedures.get(name_of(call.name))
+
+
+def _call_in(statement: Node) -> Node | None:
     expression = getattr(statement, "expression", None)
     inner = getattr(expression, "expression", expression)
-    if inner is None or kind_of(inner) != "FunctionCall":
-        return None
-    return declared.procedures.get(name_of(inner.name))
+    return inner if inner is not None and kind_of(inner) == "FunctionCall" else None
 
 
 def assigned_in(declared: Declared, block: Node) -> set[str]:
@@ -518,6 +521,9 @@ def assigned_in(declared: Declared, block: Node) -> set[str]:
         expression = getattr(statement, "expression", None)
         if expression is not None and is_assignment(expression):
             assigned.add(name_of(expression.lhs))
+        call = _call_in(statement)
+        if call is not None and name_of(call.name) == "state_discontinuity":
+            assigned.add(name_of(call.arguments[0]))
     return assigned - local
 
 

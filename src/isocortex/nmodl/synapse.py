@@ -97,7 +97,8 @@ class _Receive(Step):
     """
 
     def __init__(self, step: Step, begin: _Begin, known: Mapping[str, Formula]) -> None:
-        super().__init__(step.initial, step.breakpoint | step.own)
+        super().__init__(step.initial, step.breakpoint)
+        self.own = step.own  # as they were before states advanced: these it may not read
         self.lines, self.inlined = list(begin.lines), set(begin.inlined)
         self.now |= known
         self.followed: list[str] = []
@@ -137,6 +138,8 @@ def synapse(declared: Declared) -> PointProcess:
         source.refuse(neuron, "a synapse has NONSPECIFIC_CURRENTs alone")
     weight, *arguments = [name_of(each.name) for each in declared.received.parameters]
     changed = assigned_in(declared, declared.received.statement_block)
+    if weight in changed:
+        source.refuse(declared.received, f"an event changes {weight}, its weight")
     initial = Initial(module)
     begin = _Begin(initial, weight, arguments)
     block = declared.breakpoint
@@ -190,12 +193,30 @@ class _Plastic:
         made.held = held = self._needed(shares)
         if len(held) > MOST_HELD:
             self._refuse(f"connections hold {len(held)} numbers, more than {MOST_HELD}")
+        self._check_own(held)
         tuples = [ast.Tuple(shares, ast.Load()), ast.Tuple(list(map(self._left, held)), ast.Load())]
         made.spike = self._code(self.received.lines, tuples, {"t", *held})
+        if not held:
+            self._refuse("what an event adds follows from the time alone")
         made.begin = self._code(*self._first(held), set())
         if set(held) & set(self.stepped):
             new = [self.stepped.get(name, f.name(name)) for name in held]
             made.step = self._code(self.lines, new, {"dt", *held})
+
+    def _check_own(self, held: list[str]) -> None:
+        """Events alone may change what is held, and of their own synapse alone."""
+        declared = self.made.declared
+        received, block = declared.received, declared.breakpoint
+        assert received is not None and block is not None
+        arguments = {name_of(each.name) for each in received.parameters}
+        shared = declared.globals | (set(declared.parameters) - declared.ranges)
+        followed = set(self.received.followed)
+        written = self.received.own | assigned_in(declared, block.statement_block)
+        for name in held:
+            if name in shared - arguments - followed:
+                self._refuse(f"an event changes {name}, which all synapses share")
+            if name in written - arguments - followed:
+                self._refuse(f"both an event and BREAKPOINT change {name}")
 
     def _needed(self, shares: list[Formula]) -> list[str]:
         """All that shares follow from, and what that follows from."""

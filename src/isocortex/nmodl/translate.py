@@ -114,7 +114,8 @@ def check_words(declared: Declared, base: type, names: Iterable[str]) -> None:
         taken = hasattr(base, name) or name in FUNCTIONS
         if taken or (name in declared.states and plain(name) != name):
             declared.source.refuse(
-                places[name], f"{name} has a meaning of its own in a Python file",
+                places.get(name, declared.received),  # one of its arguments
+                f"{name} has a meaning of its own in a Python file",
                 "Give it another name, in fit files too.",
             )  # fmt: skip
 
