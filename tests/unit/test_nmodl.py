@@ -252,16 +252,44 @@ def test_other_synapses_are_refused(tmp_path, old, new, message):
         ("(umho), y", "(umho), a, b, y", None),
         ("x = 1 - y - z", "x = 1 - y - z - p - q - r\n p = p/2 q = q/2 r = r/2",
          "line 10: connections hold 7 numbers, more than 6"),
+        ("y = y + x*u", "y = y + x*u weight = weight/2", "line 10: an event changes weight, its w"),
+        ("(g, g + weight*x*u)", "(g, g + weight*t)", "line 10: .* follows from the time alone"),
+        ("x = 1 - y - z", "p = p + 1 x = (1 - y - z)*p",
+         "line 10: an event changes p, which all synapses share"),
+        ("x = 1 - y - z", "x = (1 - y - z)*q q = 1",
+         "line 10: both an event and BREAKPOINT change q"),
+        ("x = 1 - y - z", "x = (1 - y - z)*s", r"line \d+: s is read here as it was left"),
+        (" y, z, u, tsyn (ms)) {", " y, z, u, tsyn (ms), at) { at = at + 1 y = y*at",
+         "line 10: at has a meaning of its own"),
     ],
 )  # fmt: skip
 def test_what_a_connection_can_hold(tmp_path, old, new, message):
     text = dedent(PLASTIC["TmArgs"]).lstrip()
-    text = text.replace("i (nA) x", "i (nA) x p q r")
+    text = text.replace("i (nA) x", "i (nA) x p q r s").replace("RANGE", "GLOBAL p RANGE")
+    text = text.replace("SOLVE", "q = 2 SOLVE").replace("g' =", "s = 2 g' =")
     if message is None:
         (tmp_path / "TmArgs.mod").write_text(text.replace(old, new))
         assert translated(tmp_path / "TmArgs.mod").held == ["tsyn", "u", "y", "z"]
     else:
         _refused(tmp_path / "TmArgs.mod", text, old, new, message)
+
+
+def test_state_discontinuity_changes_what_is_held(tmp_path):
+    text = dedent(PLASTIC["TmArgs"]).replace("u = u*exp(-(t - tsyn)/tau_facil)", "")
+    (tmp_path / "TmArgs.mod").write_text(text.replace("else { u = U }", ""))
+    made = translated(tmp_path / "TmArgs.mod")
+    assert made.held == ["tsyn", "u", "y", "z"]
+
+
+def test_numbers_of_0_do_not_stop_what_does_not_count(tmp_path):
+    """Both sides of an IF are computed, of which one may divide by 0."""
+    text = dedent(PLASTIC["TmArgs"]).replace("TmArgs", "TmZero")
+    text = text.replace("u = u0", "if (u0 > 0) { u = U/u0 } else { u = 1 }")
+    (tmp_path / "TmZero.mod").write_text(text)
+    load_mechanisms(tmp_path / "TmZero.mod")
+    numbers = {name: each.default for name, each in SYNAPSES["TmZero"].parameters.items()}
+    ((kinetics, _),) = SYNAPSES["TmZero"].made(numbers | {"u0": 0.0})
+    assert kinetics.release.begin == (0.0, 1.0, 0.0, 0.0)  # tsyn, u, y, z
 
 
 @pytest.mark.parametrize("name", PLASTIC)

@@ -88,6 +88,8 @@ class Synapse:
             may |= {"begin": (), "spike": ("t", *cls.held)}
             if "step" in body:
                 may["step"] = ("dt", *cls.held)
+        elif "spike" in body:
+            raise TypeError(f"{cls.__name__} has a function spike, and holds nothing")
         for name, known in may.items():
             function = body.get(name)
             if not inspect.isfunction(function):
@@ -107,8 +109,8 @@ class Synapse:
     def called(cls, function: str, numbers: dict[str, float]) -> Any:
         """What a function returns for numbers by the names of its arguments."""
         asked = inspect.signature(getattr(cls, function)).parameters
-        with np.errstate(all="ignore"):  # of where both sides are computed
-            return getattr(cls, function)(*(numbers[name] for name in asked))
+        with np.errstate(all="ignore"):  # of where both sides are computed, 1 / 0 among them
+            return getattr(cls, function)(*(np.float64(numbers[name]) for name in asked))
 
     @classmethod
     def at(cls, v: float, numbers: dict[str, float]) -> tuple[Exponentials, ...]:
