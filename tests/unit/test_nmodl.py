@@ -292,6 +292,18 @@ def test_numbers_of_0_do_not_stop_what_does_not_count(tmp_path):
     assert kinetics.release.begin == (0.0, 1.0, 0.0, 0.0)  # tsyn, u, y, z
 
 
+def test_what_is_held_begins_as_cells_say(tmp_path):
+    """Where it is RANGE and INITIAL says nothing of it, as of F; D1 and D2 begin at 1."""
+    (mod,) = write_mods(tmp_path, ["Varela"])
+    load_mechanisms(mod)
+    numbers = {name: each.default for name, each in SYNAPSES["Varela"].parameters.items()}
+    (kinetics, _), _ = SYNAPSES["Varela"].made(numbers | {"F": 1.5})
+    assert kinetics.release.made_by.held == ("D1", "D2", "F_now", "tsyn")
+    assert kinetics.release.begin == (1.0, 1.0, 1.5, -1e30)
+    text = dedent(PLASTIC["Varela"])
+    _refused(mod, text, "{ v i", "{ F_now v i", r"line \d+: F_now has a meaning of its own here")
+
+
 @pytest.mark.parametrize("name", PLASTIC)
 def test_engines_agree_on_plastic_synapses(load, tmp_path, name):
     (mod,) = write_mods(tmp_path, [name])

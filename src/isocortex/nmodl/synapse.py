@@ -198,10 +198,28 @@ class _Plastic:
         made.spike = self._code(self.received.lines, tuples, {"t", *held})
         if not held:
             self._refuse("what an event adds follows from the time alone")
-        made.begin = self._code(*self._first(held), set())
         if set(held) & set(self.stepped):
             new = [self.stepped.get(name, f.name(name)) for name in held]
             made.step = self._code(self.lines, new, {"dt", *held})
+        given = self._given(held)
+        made.begin = self._code(*self._first(held), set())
+        made.held = [given.get(name, name) for name in held]
+        made.spike = made.spike.renamed(given)
+        made.step = made.step and made.step.renamed(given)
+
+    def _given(self, held: list[str]) -> dict[str, str]:
+        """What cells may set and INITIAL does not: parameters, and names for them from then on."""
+        declared = self.made.declared
+        there = {*declared.numbers, *declared.assigned, *declared.states, *self.received.now}
+        given = {}
+        for name in held:
+            if name in declared.ranges and name not in {*self.begin.now, *self.stepped}:
+                self.made.module.parameters[name] = declared.numbers.get(name) or 0.0
+                self.begin.now[name] = f.name(name)
+                given[name] = f"{name}_now"
+        for name in there & set(given.values()):
+            self._refuse(f"{name} has a meaning of its own here")
+        return given
 
     def _check_own(self, held: list[str]) -> None:
         """Events alone may change what is held, and of their own synapse alone."""
