@@ -205,6 +205,8 @@ def test_mistakes_name_the_entry_the_key_and_the_fix(tmp_path, entry, message):
          "node_set: channels is about no channel of any cell: no node of its set is a bio"),
         (SectionChange(node_set=CELLS, section_configure="%s.gbar_NaV = 0; %s.gbar_NaTs = 0"),
          "none of its cells has NaV and NaTs in the same places. NaV is in soma."),
+        (SectionChange(node_set=CELLS, section_configure="%s.gbar_NaV -= 50; %s.gbar_NaTs = 0"),
+         "none of its cells has NaV and NaTs in the same places. NaV is in soma."),
         (SectionChange(node_set=CELLS, section_configure="%s.gbar_NaV -= 50"),
          "gbar of NaV cannot be negative: -= 50 makes "),
         (ex.synapses(source=ONE, target=ONE, weight=0.5, name="own"), "own is about no synapse"),
@@ -392,7 +394,10 @@ def test_which_connections_are_removed_is_told_by_their_nodes(files):
                              source_population=p.source, target_population=p.target)  # fmt: skip
         factors = factors_of(everywhere, p, tuple(sizes))
         np.testing.assert_array_equal(told, factors.of(p.source_index, p.target_index) == 0.0)
-    assert ex.is_removed(0.3, 0, np.arange(9)).shape == (9,)
+    many = ex.is_removed(0.3, 0, np.arange(9))
+    assert [bool(ex.is_removed(0.3, 0, k)) for k in range(9)] == many.tolist()
+    with pytest.raises(ConfigError, match="removed: must be a share from 0 to 1, found 30"):
+        ex.is_removed(30, 0, 1)
 
 
 def test_a_lesion_is_a_circuit_without_the_edges_of_these_cells(recipe, files):
@@ -782,7 +787,7 @@ def test_delays_do_not_change_on_the_way(tmp_path):
     late = {"name": "o", "source": "drive", "target": "cells", "weight": 1.0, "delay": 20.0,
             "synapse_delay_override": 2.5}  # fmt: skip
     path = with_sections(write(tmp_path / "override"), connection_overrides=[late])
-    with pytest.raises(ConfigError, match=r"overrides.o.synapse_delay_override: delays cannot"):
+    with pytest.raises(ConfigError, match=r"overrides\[0\].synapse_delay_override: delays cannot"):
         ic.run(path, **options)
 
 

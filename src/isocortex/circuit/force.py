@@ -30,7 +30,7 @@ from isocortex.circuit.changes import (
 from isocortex.circuit.circuit import Circuit
 from isocortex.circuit.inputs import CurrentInput, Input, PoissonInput
 from isocortex.circuit.models import with_models
-from isocortex.circuit.overrides import ConnectionOverride
+from isocortex.circuit.overrides import OVERRIDES, ConnectionOverride
 from isocortex.circuit.signals import (
     SAMPLE,
     Noise,
@@ -133,8 +133,8 @@ def in_force(simulation: Simulation, time: float = 0.0) -> Simulation:
 def require_steady_delays(simulation: Simulation) -> None:
     """Refuse delays that overrides change on the way, as changes refuse it themselves."""
     fields = [
-        f"connection_overrides.{override.name}.synapse_delay_override"
-        for override in simulation.overrides
+        f"{OVERRIDES}[{number}].synapse_delay_override"
+        for number, override in enumerate(simulation.overrides)
         if override.delay is not None and override.start > 0.0
     ]
     if fields:

@@ -119,13 +119,21 @@ def is_removed(
     -------
     bool[n].
 
+    Raises
+    ------
+    ConfigError : it is no share.
+
     Examples
     --------
     >>> is_removed(0.5, [0, 0, 0, 1], [1, 2, 3, 0]).tolist()
     [False, True, False, False]
     """
-    source, target = np.broadcast_arrays(np.asarray(source), np.asarray(target))
-    return place_of(removal_key(source_population, target_population), source, target) < share
+    SynapseChange(removed=share)  # refuses what is none
+    source, target = np.broadcast_arrays(source, target)
+    key = removal_key(source_population, target_population)
+    # of one pair, too, in arrays: NumPy warns of single numbers that overflow, as these are to
+    place = place_of(key, source.reshape(-1), target.reshape(-1))
+    return place.reshape(source.shape) < share
 
 
 def channel(

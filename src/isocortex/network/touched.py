@@ -136,7 +136,12 @@ def _no_channel(label: str, change: MembraneChange, models: list[CompiledCell]) 
                            field="node_set", fix="Choose another node set.")  # fmt: skip
     places = {}
     for name in dict.fromkeys(each.mechanism for each in change.assignments):
-        mine = tuple(each for each in change.assignments if each.mechanism == name)
+        # factors of 1: what it subtracts may be more than there is elsewhere
+        mine = tuple(
+            replace(each, operation="*=", value=1.0)
+            for each in change.assignments
+            if each.mechanism == name
+        )
         alone = [replace(change, assignments=mine, section=section) for section in SECTIONS]
         places[name] = [
             each.section for each in alone if any(each.of(model)[1] for model in models)
@@ -147,7 +152,7 @@ def _no_channel(label: str, change: MembraneChange, models: list[CompiledCell]) 
     there = [f"{name} is in {', '.join(map(str, at))}" for name, at in places.items() if at]
     if not there:
         have = dict.fromkeys(name for model in models for name in model.mechanisms)
-        there = [f"They have {', '.join(have)}"]
+        there = [f"They have {', '.join(have) or 'none'}"]
     return ConfigError(f"{what}: none of its cells has {asked}", fix=f"{'; '.join(there)}.")
 
 
