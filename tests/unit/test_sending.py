@@ -94,3 +94,16 @@ def test_what_lies_beside_keeps_the_rest_of_its_path(tmp_path):
     assert told == {"a": ["own/x.h5", 1, None], "b": "other/y.h5 and own/z"}
     assert sendable(f"{Path.home()}/models", folder) == "~/models"
     assert sendable("/one.json", Path("/one.json")) == "/one.json"
+
+
+def test_only_whole_paths_are_shortened(monkeypatch):
+    file = Path("/data/v1/simulation.json")
+    for other in ("$BASE/data/a.h5", "./data/a.h5", "/mnt/data/a.h5", "https://a.org/data/v1"):
+        assert sendable(other, file) == other
+    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("USERPROFILE", "/home/me")
+    told = sendable("/home/me/own/v1/a /home/me/b", Path("/home/me/own/v1/simulation.json"))
+    assert told == "v1/a ~/b"
+    assert sendable("/home/me/a", Path("/home/me/simulation.json")) == "~/a"
+    monkeypatch.setenv("HOME", "/")
+    assert sendable("https://a.org", file) == "https://a.org"

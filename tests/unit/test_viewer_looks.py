@@ -222,6 +222,7 @@ def test_two_runs_beside_each_other_have_one_clock_one_camera_and_the_same_choic
 
 def differs(page, session):
     """Of two runs the second shows by how much the rates of its areas differ from the first's."""
+    page.evaluate("Promise.all(isocortex.apps.map((app) => app.filled)).then(() => null)")
     page.evaluate("isocortex.apps[1].state.set({ colour: 'difference' })")
     until(page, "isocortex.apps[1].difference")
     offered = "isocortex.apps.map((app) => app.colourings().some(([key]) => key === 'difference'))"
@@ -248,6 +249,16 @@ def differs(page, session):
         mine = areas == names[v]
         both = 1000.0 * (other[mine].mean() - counts[mine].mean()) / 120.0
         assert hz == pytest.approx(both, abs=0.15 * abs(both) + 1.0)  # smoothed at the end
+    # what is hidden in it counts in neither, at once
+    assert page.evaluate(
+        """(() => { const app = isocortex.apps[1];
+        app.state.set({ hidden: { layer: ['L5'] } });
+        const painted = app.cloud.shadesOf.join();
+        app.paint();
+        const same = painted === app.cloud.shadesOf.join();
+        app.state.set({ hidden: {} });
+        return same; })()"""
+    )
 
 
 def test_near_by_neurons_have_branches_that_stay_within_the_cortex(look, session):

@@ -353,6 +353,7 @@ def test_of_many_neurons_the_first_are_shown_at_once_and_the_others_follow(
         until(page, "isocortex.app.population.n === 900")
         until(page, f"isocortex.app.state.get('neuron') === {len(parts.scene) - 1}")
         assert page.locator("#one h2").inner_text() == f"cortex {last}"
+        page.wait_for_selector("body[data-spikes=all]", timeout=60000)
         settle(page)
         assert few > 0.05 and drawn(picture(page)).mean() > 0.1
         spikes = session.feed.all()

@@ -23,9 +23,11 @@ export class Grown {
     const away = camera.position.distanceTo(controls.target);
     this.scene.visible = away < NEAR && Boolean(this.app.models) && this.app.population.branched;
     if (!this.scene.visible) return;
-    const moved = !this.at || this.at.target.distanceTo(controls.target) > STEP * away || Math.abs(Math.log(away / this.at.away)) > STEP;
+    // neurons still come, and where the pia is, is told late
+    const known = [this.app.population.n, this.app.cloud.strata, this.app.space.there].join();
+    const moved = this.at?.known !== known || this.at.target.distanceTo(controls.target) > STEP * away || Math.abs(Math.log(away / this.at.away)) > STEP;
     if (moved && !moving) {
-      this.at = { target: controls.target.clone(), away };
+      this.at = { target: controls.target.clone(), away, known };
       this.choose(away);
     }
     if (!this.branches) return;

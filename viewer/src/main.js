@@ -243,7 +243,8 @@ class App extends Asked {
       this.notice(`Not all neurons could be read: ${error.message}`);
     }
     if (population.head.parts === 1) return;
-    if (this.column.active) this.column.build();
+    if (this.column.active) this.column.ready = this.column.show();
+    host?.changed(); // a selection may be of more neurons now
     // a link may hold one that was not there yet
     if (asked && state.get("neuron") < 0) state.set({ neuron: population.find(asked), camera: state.get("camera") }, { step: false });
   }
@@ -283,6 +284,7 @@ class App extends Asked {
     this.spikes.version++;
     this.raster.stale = this.heat.stale = this.stage.stale = true;
     if (!this.colourTable() || this.rateRange()) this.paint();
+    if (this.colourKey() === "difference") this.legend.render(); // its scale follows
     if (this.rateRange()) host?.changed();
     this.head();
     this.transport.render();

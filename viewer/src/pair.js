@@ -65,12 +65,17 @@ async function main() {
   const compare = () => {
     b.legend.render();
     b.paint();
-    b.refresh();
   };
+  b.refresh();
   compare();
-  Promise.all(apps.map((app) => app.filled)).then(compare);
+  Promise.all(apps.map((app) => app.filled)).then(() => {
+    b.refresh();
+    compare();
+  });
   follow(a, b);
   follow(b, a);
+  // what is hidden in it is hidden in the other only after it was painted
+  b.state.on(["hidden", "rates"], () => b.colourKey() === "difference" && compare());
   // the longer run has the clock
   const clock = a.spikes.duration >= b.spikes.duration ? a : b;
   (clock === a ? b : a).led = true;

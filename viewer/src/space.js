@@ -141,11 +141,15 @@ export class Space {
 
   async readStrata() {
     let first = 0;
-    for (let k = 0; k < this.population.head.parts; k++) {
-      const block = await fetchPacked(`strata/${k}`);
-      this.app.cloud.setStrata(first, block.arrays.stratum);
-      first += block.arrays.stratum.length;
-      this.app.paint();
+    try {
+      for (let k = 0; k < this.population.head.parts; k++) {
+        const block = await fetchPacked(`strata/${k}`);
+        this.app.cloud.setStrata(first, block.arrays.stratum);
+        first += block.arrays.stratum.length;
+        this.app.paint();
+      }
+    } catch (error) {
+      this.app.notice(`How deep neurons lie could not be read: ${error.message}`);
     }
     host?.changed(); // a lasso may have left out what is peeled
   }

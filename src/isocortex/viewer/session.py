@@ -45,8 +45,8 @@ MOST_LISTED = 64
 CONFIG_FILE = "simulation_config.json"
 #: All names there are.
 NAME = re.compile(
-    r"(scene|status|space|models|spikes/(\d+)/(\d+)|(neuron|synapses|targets)/(\d+)"
-    r"|(somas|strata|slab)/(\d+))"
+    r"(scene|status|space|models|spikes/(\d{1,9})/(\d{1,9})"
+    r"|(neuron|synapses|targets)/(\d{1,9})|(somas|strata|slab)/(\d{1,9}))"
 )
 
 
