@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from isocortex import experiment as ex
+from isocortex.experiment.results import seconds_of
 from isocortex.experiment.verdict import Judged
 from machine import COMMAND, RESULTS, describe, table, write
 
@@ -31,7 +32,7 @@ def main() -> None:
             subprocess.run(list(map(str, command)), check=True)
             result = ex.open_study(folder)
             minutes.append([f"`{preset}`", str(len(result.arms)), f"{result.study.tstop:g}",
-                            f"{result.seconds / 60.0:.1f}"])  # fmt: skip
+                            f"{seconds_of(result) / 60.0:.1f}"])  # fmt: skip
             lines += [_row(preset, judged) for judged in ex.judge(result)]
     head = ["experiment", "expected", "arm", "range", "measured", "95 %", "verdict"]
     of = ["experiment", "arms", "ms", "minutes of all runs together"]

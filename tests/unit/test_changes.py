@@ -677,7 +677,7 @@ def test_random_conductances_are_the_same_on_threads_and_when_the_network_is_bui
     """Each cell has its own noise, and each input: two of one name are refused."""
     noise = ex.conductance(CELLS, 0.004, 0.002, reversal=-20.0, start=5)
     one = simulated(write(tmp_path / "a", noise))
-    again = write(tmp_path / "b", noise, ex.synapses(start=15))
+    again = write(tmp_path / "b", noise, ex.synapses(weight=1.0, start=15))
     require_same(one, simulated(again, threads=2))
     inhibition = ex.conductance(ONE, 0.004, 0.002, reversal=-75.0)
     with pytest.raises(ConfigError, match=r"\[1\].name: 'conductance' is also .* same noise"):

@@ -426,7 +426,7 @@ def test_a_sentence_in_a_table_is_broken_and_does_not_push_the_verdict_out_of_si
 
 def test_counts_are_those_of_the_change_that_they_stand_beside():
     lesion = Piece.of(ex.lesion("MOs"))
-    two = {"conditions": {"modifications": [{"type": "TTX"}, {"type": "TTX"}]}}
+    two = {"conditions": {"modifications": [{"type": "TTX", "node_set": "V1"}] * 2}}
     both = Piece.of({**two, **ex.section([ex.lesion("VISp")])})
     changes = [{"touched": name} for name in ("every run's", "a", "b", "MOs", "VISp")]
     told = page._told(changes, [lesion, both])
@@ -468,7 +468,7 @@ def test_the_cost_of_a_study_has_what_arms_have_in_common(done):
     runs = [done.run(arm, seed) for arm in ("control", "pulse") for seed in (1, 2)]
     parts = [run.result for run in runs] + [run.stem for run in runs[:2]]  # a stem of each seed
     each = [sum(part.run_summary.stages.values()) for part in parts]
-    assert len(each) == 6 and done.seconds == pytest.approx(sum(each))
+    assert len(each) == 6 and results.seconds_of(done) == pytest.approx(sum(each))
 
 
 def test_the_commands_of_the_page_repeat_a_run(done, tmp_path):

@@ -118,7 +118,7 @@ def test_a_comparison_has_the_difference_of_every_seed(rng):
     table = comparison(control, arm)
     assert table["seeds"].tolist() == [3, 4]
     assert table[[1, 2, 3, 4]].equals(arm - control)
-    assert table.loc["g0", "control"] == pytest.approx(control.iloc[0, [0, 2, 3]].mean())
+    assert table.loc["g0", "control_mean"] == pytest.approx(control.iloc[0, [0, 2, 3]].mean())
 
 
 @pytest.mark.parametrize("value", [0.0, 2.0, 0.1])

@@ -20,7 +20,7 @@ from isocortex.cortex.recipe import recipe_told
 from isocortex.experiment import figures
 from isocortex.experiment.about import Source
 from isocortex.experiment.pieces import Piece
-from isocortex.experiment.results import StudyResult
+from isocortex.experiment.results import StudyResult, seconds_of
 from isocortex.experiment.spread import spread_sections
 from isocortex.experiment.statistics import few_seeds
 from isocortex.experiment.study import STUDY
@@ -84,7 +84,7 @@ def _lead(result: StudyResult) -> Markup:
     key = {
         "arms": str(len(result.arms)), "seeds": str(len(result.seeds)),
         "neurons of each": f"{neurons:,}", "simulated, each": in_words(1e-3 * study.tstop),
-        "computed in": in_words(result.seconds),
+        "computed in": in_words(seconds_of(result)),
     }  # fmt: skip
     parts: list[Cell] = [tag("h1", _title(result))]
     if about and about.question:
@@ -355,7 +355,7 @@ def _made(result: StudyResult) -> Section:
         ("precision", study.precision),
         ("duration, not compared at first", f"{exact(study.tstop)} ms, {exact(study.settle)} ms"),
         ("processor", str(machine.get("cpu", "–"))),
-        ("all runs together", in_words(result.seconds)),
+        ("all runs together", in_words(seconds_of(result))),
     ]  # fmt: skip
     left = [seed for seed in study.seeds if seed not in result.seeds]
     if left:

@@ -136,14 +136,6 @@ class StudyResult:
             self._neurons[seed] = Neurons.of(load_nodes(config)[POPULATION])
         return self._neurons[seed]
 
-    @property
-    def seconds(self) -> float:
-        """Wall-clock of all runs together, s; what arms have in common counts once."""
-        runs = [self.run(arm, seed) for arm in self.arms for seed in self.seeds]
-        parts = {part.directory: part for run in runs for part in run.parts}
-        done = [part.run_summary for part in parts.values()]
-        return sum(sum(each.stages.values()) for each in done if each)
-
     # --- tables ----------------------------------------------------------------------------------
 
     def table(
@@ -339,6 +331,14 @@ def _named(by: str | Sequence[str]) -> str:
 def _undefined(prefix: str, measure: str) -> Measured:
     """What runs that are too short tell of where activity goes."""
     return Measured({f"{prefix}.{name}": np.nan for name in SPREAD[measure]})
+
+
+def seconds_of(result: StudyResult) -> float:
+    """Wall-clock of all runs together, s; what arms have in common counts once."""
+    runs = [result.run(arm, seed) for arm in result.arms for seed in result.seeds]
+    parts = {part.directory: part for run in runs for part in run.parts}
+    done = [part.run_summary for part in parts.values()]
+    return sum(sum(each.stages.values()) for each in done if each)
 
 
 def open_study(folder: str | os.PathLike[str]) -> StudyResult:

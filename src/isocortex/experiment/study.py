@@ -7,31 +7,22 @@ import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from isocortex.circuit.changes import is_number, is_whole
-from isocortex.circuit.force import require_steady_delays
 from isocortex.cortex.build import simulation_config
 from isocortex.cortex.head import TABLE, report_of_eeg
 from isocortex.cortex.recipe import Recipe
 from isocortex.engine.precision import require_precision
-from isocortex.errors import ConfigError, IsocortexError, located
+from isocortex.errors import ConfigError, located
 from isocortex.experiment.changes import Change
 from isocortex.experiment.jobs import CIRCUIT, CONFIG, Job, electrodes_of, write_json
-from isocortex.experiment.pieces import Piece, with_pieces, written_as
-from isocortex.experiment.running import (
-    Progress,
-    alone_in,
-    perform_all,
-    processes_for,
-    told_of,
-)
-from isocortex.network.build import check_changes
+from isocortex.experiment.pieces import Piece, with_pieces
+from isocortex.experiment.refused import as_written, check_of_arms, require_in_time
+from isocortex.experiment.running import Progress, alone_in, perform_all, processes_for
 from isocortex.session.launcher import usable_cores
-from isocortex.sonata.config import load_simulation
 
 if TYPE_CHECKING:
     from isocortex.experiment.about import About
@@ -122,9 +113,9 @@ class Study:
 
     def differs_from(self, arm: str, control: str) -> float:
         """When two arms begin to differ and are settled, ms."""
-        return max(self.settle, min((p.start for p in self._apart(arm, control)), default=0.0))
+        return max(self.settle, min((p.start for p in self.apart(arm, control)), default=0.0))
 
-    def _apart(self, arm: str, control: str) -> list[Piece]:
+    def apart(self, arm: str, control: str) -> list[Piece]:
         """What only one of two arms changes."""
         mine, theirs = self.pieces(arm), self.pieces(control)
         return [p for p in (*mine, *theirs) if not (p in mine and p in theirs)]
@@ -238,7 +229,7 @@ class Study:
         """
         from isocortex.experiment.results import StudyResult
 
-        self._require_in_time()
+        require_in_time(self)
         folder = Path(output)
         cores = threads or (1 if client is not None else usable_cores())
         side_by_side = len(self.seeds) * len(self.arms)
@@ -248,68 +239,12 @@ class Study:
         if not 1 <= processes <= max(cores, 1):
             _refuse("processes", f"{processes} processes do not go into {cores} cores")
         each = cores if client is not None else cores // processes
-        with alone_in(folder), self._as_written(folder):
+        with alone_in(folder), as_written(self, folder):
             self.write(folder)
             perform_all(list(self.jobs(folder, each)), processes=processes, client=client,
                         progress=progress, announce=announce,
-                        check=self._check_of_arms(folder))  # fmt: skip
+                        check=check_of_arms(self, folder))  # fmt: skip
         return StudyResult(self, folder)
-
-    def _require_in_time(self) -> None:
-        """Refuse arms that begin to differ when the runs have ended.
-
-        Raises
-        ------
-        ConfigError : with the arm and its change.
-        """
-        for arm in self.late:
-            first = min(self._apart(arm, self.control), key=lambda piece: piece.start)
-            raise ConfigError(
-                f"begins at {first.start:g} ms, when the runs have ended ({self.tstop:g} ms): arm "
-                f"{arm!r} is {self.control!r} again", file=first.file, field=first.place,
-                fix=f"Let it begin earlier, or give a tstop above {first.start:g}.",
-            )  # fmt: skip
-
-    def _check_of_arms(self, folder: Path) -> Callable[[Job], None]:
-        """What refuses, once there is any circuit, and before anything is run, what is wrong.
-
-        The circuits of other seeds have the same node sets, models and rules.
-        """
-        seeds = {str((folder / f"seed_{seed}" / CIRCUIT).absolute()): seed for seed in self.seeds}
-        checked = False
-
-        def check(job: Job) -> None:
-            nonlocal checked
-            if checked or job.folder not in seeds:
-                return
-            for arm in self.arms:
-                with told_of(f"{arm}, seed {seeds[job.folder]}"):
-                    config = self.folder_of(folder, seeds[job.folder], arm) / CONFIG
-                    simulation = load_simulation(config)
-                    require_steady_delays(simulation)
-                    check_changes(simulation)
-            checked = True
-
-        return check
-
-    @contextmanager
-    def _as_written(self, folder: Path) -> Iterator[None]:
-        """Say of what is wrong in a run's configuration where in the study it was written."""
-        try:
-            yield
-        except IsocortexError as error:
-            configs = {
-                (self.folder_of(folder, seed, arm) / CONFIG).absolute(): arm
-                for seed in self.seeds
-                for arm in self.arms
-            }
-            arm = configs.get(Path(error.file or ""))
-            found = arm and written_as(self.pieces(arm), error.field or "")
-            if not found:
-                raise
-            raise type(error)(
-                error.message, file=found[0], field=found[1], fix=error.fix
-            ) from error
 
     # --- as JSON ---------------------------------------------------------------------------------
 
