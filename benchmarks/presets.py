@@ -45,12 +45,12 @@ def _row(preset: str, judged: Judged) -> list[str]:
     asked = judged.expected
     if asked.cannot:
         return [f"`{preset}`", asked.what, "", "", "", "", judged.verdict]
-    between = f"{judged.low:.3g} to {judged.high:.3g}"
+    bounded = math.isfinite(judged.low) and math.isfinite(judged.high)
+    between = f"{judged.low:.3g} to {judged.high:.3g}" if bounded else "–"
     seeds = "" if judged.seeds == judged.of else f", in {judged.seeds} of {judged.of} seeds"
     known = not math.isnan(judged.mean)
     return [f"`{preset}`", asked.what, asked.compared, asked.range,
-            f"{judged.mean:.3g}{seeds}" if known else "–", between if known else "–",
-            judged.verdict]  # fmt: skip
+            f"{judged.mean:.3g}{seeds}" if known else "–", between, judged.verdict]  # fmt: skip
 
 
 def _options() -> argparse.Namespace:
