@@ -1,6 +1,8 @@
 """Cells that act on each other and virtual ones that burst, for BioNet and Isocortex."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -9,9 +11,39 @@ import pandas as pd
 from bionet_case import bionet_case, two_models
 from neuron_cell import nrnivmodl
 
-from isocortex.sonata.write import write_nodes, write_types
+from isocortex.sonata.write import write_edges, write_nodes, write_types
 
 TSTOP = 300.0
+#: How synapses are made: with the numbers of their edges' type.
+MAKER = """
+def maker(name):
+    def synapse(params, x, section):
+        made = getattr(h, name)(x, sec=section)
+        for key, value in params.items():
+            setattr(made, "e" if key == "erev" else key, value)
+        return made
+    return synapse
+"""
+CHILD = """
+import json, sys
+from bmtk.simulator import bionet
+from bmtk.simulator.bionet.pyfunction_cache import add_synapse_model
+from neuron import h
+{maker}
+for name in sys.argv[2:]:
+    add_synapse_model(maker(name), name, overwrite=True)
+config = bionet.Config.from_json(sys.argv[1], validate=True)
+config.build_env()
+network = bionet.BioNetwork.from_config(config)
+bionet.BioSimulator.from_config(config, network=network).run()
+bionet.nrn.quit_execution()
+"""
+
+
+def run_bionet(folder, config, names, maker=MAKER):
+    """Run a configuration with synapses of these names, which BMTK has no functions for."""
+    script = CHILD.format(maker=maker)
+    subprocess.run([sys.executable, "-c", script, config, *names], cwd=folder, check=True)
 
 
 def compile_mods(folder, texts):
@@ -46,6 +78,18 @@ def write_cells(folder, cells, drive):
     write_types(folder / "drive_types.csv", virtual)
     write_nodes(folder / "cortex.h5", "cortex", np.arange(cells) % 2)
     write_nodes(folder / "drive.h5", "drive", np.zeros(drive, int))
+
+
+def write_all_edges(folder, cells, drive, n_types, several, random):
+    """Of every type so many connections among cells and from virtual nodes, by population."""
+    columns = ["source_node_id", "target_node_id", "edge_type_id", "afferent_section_id",
+               "afferent_section_pos"]  # fmt: skip
+    for source, n in (("cortex", cells), ("drive", drive)):
+        rows = [(int(random.integers(n)), int(random.integers(cells)), kind,
+                 int(random.integers(6)), float(random.choice([0.3, 0.5, 0.9])))
+                for kind in range(n_types) for _ in range(several[source])]  # fmt: skip
+        table = pd.DataFrame(rows, columns=columns)
+        write_edges(folder / f"{source}_cortex.h5", source, "cortex", (n, cells), table)
 
 
 def write_bursts(folder, drive, random):

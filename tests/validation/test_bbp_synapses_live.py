@@ -8,8 +8,6 @@ and BMTK in the same environment (`make test-oracle`).
 """
 
 import json
-import subprocess
-import sys
 from textwrap import dedent
 
 import numpy as np
@@ -19,6 +17,7 @@ from bursts_case import (
     both,
     compile_mods,
     require_same_spikes,
+    run_bionet,
     write_bursts,
     write_cells,
     write_configuration,
@@ -71,13 +70,8 @@ OWN = {"u_syn": "Use", "depression_time": "Dep", "facilitation_time": "Fac",
        "conductance_scale_factor": "{1}_ratio"}  # fmt: skip
 #: BMTK has a function for none of them: users register theirs. Every synapse has a place of its
 #: own, by which the numbers and the stream of random numbers of its edge are found.
-CHILD = """
-import json, sys
-from bmtk.simulator import bionet
-from bmtk.simulator.bionet.pyfunction_cache import add_synapse_model
-from neuron import h
-
-edges = json.load(open(sys.argv[2]))
+MAKER = """
+edges = json.load(open("edges.json"))
 
 def maker(name):
     def synapse(params, x, section):
@@ -89,14 +83,6 @@ def maker(name):
             made.start(*stream)
         return made
     return synapse
-
-for name in sys.argv[3:]:
-    add_synapse_model(maker(name), name, overwrite=True)
-config = bionet.Config.from_json(sys.argv[1], validate=True)
-config.build_env()
-network = bionet.BioNetwork.from_config(config)
-bionet.BioSimulator.from_config(config, network=network).run()
-bionet.nrn.quit_execution()
 """
 MEAN = """
     u = u*exp(-(t - last)/Fac0)
@@ -251,9 +237,8 @@ def results(tmp_path_factory):
     """BioNet's folder, and our result."""
     folder = tmp_path_factory.mktemp("bbp")
     config = _write(folder)
-    edges = folder / "edges.json"
-    edges.write_text(json.dumps(_of_edges(ic.load_simulation(config))))
-    subprocess.run([sys.executable, "-c", CHILD, config, edges, *FORMS], cwd=folder, check=True)
+    (folder / "edges.json").write_text(json.dumps(_of_edges(ic.load_simulation(config))))
+    run_bionet(folder, config, FORMS, MAKER)
     return folder / "bionet", ic.run(config, output_dir=folder / "ours", threads=1)
 
 

@@ -7,8 +7,6 @@ pool, in places channels that read it have none. Needs NEURON and BMTK in the sa
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -19,6 +17,8 @@ from bursts_case import (
     both,
     compile_mods,
     require_same_spikes,
+    run_bionet,
+    write_all_edges,
     write_bursts,
     write_cells,
     write_configuration,
@@ -29,7 +29,6 @@ from mod_files import PLASTIC, SYNAPSE
 import isocortex as ic
 from isocortex.mechanisms import DENSITY
 from isocortex.mechanisms.point import SYNAPSES
-from isocortex.sonata.write import write_edges
 
 pytest.importorskip("neuron.nmodl")
 bmtk = pytest.importorskip("bmtk")
@@ -53,28 +52,6 @@ CHANGED = {
 WITHOUT_POOL = {"Ca_HVA": 2e-5, "SK": 3e-5}
 #: Plastic synapses whose conductances are recorded one by one.
 RECORDED = ("TmArgs", "Stp5", "BbpDet")
-CHILD = """
-import json, sys
-from bmtk.simulator import bionet
-from bmtk.simulator.bionet.pyfunction_cache import add_synapse_model
-from neuron import h
-
-def maker(name):
-    def synapse(params, x, section):
-        made = getattr(h, name)(x, sec=section)
-        for key, value in params.items():
-            setattr(made, key, value)
-        return made
-    return synapse
-
-for name in sys.argv[2:]:
-    add_synapse_model(maker(name), name, overwrite=True)
-config = bionet.Config.from_json(sys.argv[1], validate=True)
-config.build_env()
-network = bionet.BioNetwork.from_config(config)
-bionet.BioSimulator.from_config(config, network=network).run()
-bionet.nrn.quit_execution()
-"""
 
 
 def _renamed(name, text):
@@ -107,14 +84,7 @@ def _write(folder):
     random = np.random.default_rng(5)
     write_cells(folder, CELLS, DRIVE)
     n_types = write_edge_types(folder, TYPES)
-    columns = ["source_node_id", "target_node_id", "edge_type_id", "afferent_section_id",
-               "afferent_section_pos"]  # fmt: skip
-    for source, n, several in (("cortex", CELLS, 3), ("drive", DRIVE, 3)):
-        rows = [(int(random.integers(n)), int(random.integers(CELLS)), kind,
-                 int(random.integers(6)), float(random.choice([0.3, 0.5, 0.9])))
-                for kind in range(n_types) for _ in range(several)]  # fmt: skip
-        table = pd.DataFrame(rows, columns=columns)
-        write_edges(folder / f"{source}_cortex.h5", source, "cortex", (n, CELLS), table)
+    write_all_edges(folder, CELLS, DRIVE, n_types, {"cortex": 3, "drive": 3}, random)
     write_bursts(folder, DRIVE, random)
     channels = {mod.stem: mod.read_text() for mod in _fits(folder).glob("*.mod")}
     mods = {f"{name}_f": _renamed(name, text) for name, text in channels.items() if name in DENSITY}
@@ -133,7 +103,7 @@ def results(tmp_path_factory):
     folder = tmp_path_factory.mktemp("foreign")
     config = _write(folder)
     names = sorted({template for template, _, _ in TYPES.values()})
-    subprocess.run([sys.executable, "-c", CHILD, config, *names], cwd=folder, check=True)
+    run_bionet(folder, config, names)
     return folder / "bionet", ic.run(config, output_dir=folder / "ours", threads=1)
 
 

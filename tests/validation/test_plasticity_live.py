@@ -5,17 +5,16 @@ the deterministic synapses of the Blue Brain Project for `exp2syn_tm`. NEURON co
 Needs NEURON and BMTK in the same environment (`make test-oracle`).
 """
 
-import subprocess
-import sys
 from textwrap import dedent
 
 import numpy as np
-import pandas as pd
 import pytest
 from bursts_case import (
     both,
     compile_mods,
     require_same_spikes,
+    run_bionet,
+    write_all_edges,
     write_bursts,
     write_cells,
     write_configuration,
@@ -23,7 +22,6 @@ from bursts_case import (
 )
 
 import isocortex as ic
-from isocortex.sonata.write import write_edges
 
 pytest.importorskip("neuron")
 pytest.importorskip("bmtk")
@@ -104,28 +102,7 @@ THREE_STATES = """
     }
 """
 #: BMTK's functions for stp2syn and stp5syn are its own; those of the others it cannot call.
-CHILD = """
-import json, sys
-from bmtk.simulator import bionet
-from bmtk.simulator.bionet.pyfunction_cache import add_synapse_model
-from neuron import h
-
-def maker(name):
-    def synapse(params, x, section):
-        made = getattr(h, name)(x, sec=section)
-        for key, value in params.items():
-            setattr(made, "e" if key == "erev" else key, value)
-        return made
-    return synapse
-
-for name in ("stp1syn", "stp3syn", "stp4syn", "exp2syn_tm", "tmgsyn"):
-    add_synapse_model(maker(name), name, overwrite=True)
-config = bionet.Config.from_json(sys.argv[1], validate=True)
-config.build_env()
-network = bionet.BioNetwork.from_config(config)
-bionet.BioSimulator.from_config(config, network=network).run()
-bionet.nrn.quit_execution()
-"""
+REGISTERED = ("stp1syn", "stp3syn", "stp4syn", "exp2syn_tm", "tmgsyn")
 
 
 def _mod(name):
@@ -177,14 +154,7 @@ def _write(folder):
     random = np.random.default_rng(11)
     write_cells(folder, CELLS, DRIVE)
     n_types = write_edge_types(folder, _types())
-    columns = ["source_node_id", "target_node_id", "edge_type_id", "afferent_section_id",
-               "afferent_section_pos"]  # fmt: skip
-    for source, n, several in (("cortex", CELLS, 2), ("drive", DRIVE, 3)):
-        rows = [(int(random.integers(n)), int(random.integers(CELLS)), kind,
-                 int(random.integers(6)), float(random.choice([0.3, 0.5, 0.9])))
-                for kind in range(n_types) for _ in range(several)]  # fmt: skip
-        table = pd.DataFrame(rows, columns=columns)
-        write_edges(folder / f"{source}_cortex.h5", source, "cortex", (n, CELLS), table)
+    write_all_edges(folder, CELLS, DRIVE, n_types, {"cortex": 2, "drive": 3}, random)
     write_bursts(folder, DRIVE, random)
     mods = {name: _mod(name) for name in FORMS}
     mods |= {"exp2syn_tm": dedent(TWO_TERMS), "tmgsyn": dedent(THREE_STATES)}
@@ -198,7 +168,7 @@ def results(tmp_path_factory):
     """BioNet's folder, and our result."""
     folder = tmp_path_factory.mktemp("plastic")
     config = _write(folder)
-    subprocess.run([sys.executable, "-c", CHILD, config], cwd=folder, check=True)
+    run_bionet(folder, config, REGISTERED)
     return folder / "bionet", ic.run(config, output_dir=folder / "ours", threads=1)
 
 

@@ -87,11 +87,11 @@ def forest(table: pd.DataFrame, groups: Sequence[str] | None = None) -> Figure:
         axes.errorbar(mean, y, xerr=sides, fmt="none", ecolor=shade[arm], elinewidth=1.0)
         axes.plot(mean[~sure], y[~sure], "o", ms=4, mfc="white", color=shade[arm])
         axes.plot(mean[sure], y[sure], "o", ms=4, color=shade[arm])
-        for edge, cut, arrow in (
-            (low, mean - sides[0] < low, "<"), (high, mean + sides[1] > high, ">")
+        for edge, beyond, arrow in (
+            (low, rows["low"] < low, "<"), (high, rows["high"] > high, ">")
         ):  # fmt: skip
-            line, = axes.plot(np.full(cut.sum(), edge), y[cut], arrow, ms=5, color=shade[arm],
-                              clip_on=False)  # fmt: skip
+            line, = axes.plot(np.full(beyond.sum(), edge), y[beyond], arrow, ms=5,
+                              color=shade[arm], clip_on=False)  # fmt: skip
             line.set_in_layout(False)  # one without points would lie at the figure's corner
         axes.plot([], [], "o-", ms=4, color=shade[arm], label=arm)
     axes.plot([], [], "o", ms=4, color="0.4", label="p < 0.05 (Holm)")
@@ -108,16 +108,12 @@ def forest(table: pd.DataFrame, groups: Sequence[str] | None = None) -> Figure:
 
 def _span(table: pd.DataFrame) -> tuple[float, float]:
     """What the axis shows: 0, all means, and all intervals unless few are wider than most."""
-    means = table["difference"].to_numpy(float)
-    means = np.append(means[np.isfinite(means)], 0.0)
-    whole, most = [means.min(), means.max()], [means.min(), means.max()]
-    for k, (end, share) in enumerate((("low", 0.05), ("high", 0.95))):
-        ends = table[end].to_numpy(float)
-        ends = ends[np.isfinite(ends)]
-        if len(ends):
-            furthest = (min, max)[k]
-            whole[k] = furthest(whole[k], furthest(ends))
-            most[k] = furthest(most[k], np.quantile(ends, share))
+    table = table.replace([np.inf, -np.inf], np.nan)
+    means = np.append(table["difference"].dropna(), 0.0)
+    ends = {end: (table["low"].quantile(end), table["high"].quantile(1 - end)) for end in (0, 0.05)}
+    whole, most = (
+        (np.fmin(means.min(), low), np.fmax(means.max(), high)) for low, high in ends.values()
+    )
     low, high = whole if whole[1] - whole[0] <= 1.5 * (most[1] - most[0]) else most
     edge = 0.04 * (high - low) or 1.0
     return float(low - edge), float(high + edge)
