@@ -156,7 +156,7 @@ def _check_known(file: Path, name: str, ids: IntArray, nodes: Mapping[str, NodeP
             f"has spikes of population {name!r}, which the configuration lacks: there are "
             f"{', '.join(nodes)}", file=file, fix=FIX,
         )  # fmt: skip
-    strange = np.setdiff1d(ids, nodes[name].node_ids)
+    strange = np.setdiff1d(ids, nodes[name].node_ids, assume_unique=True)
     if len(strange):
         raise InputError(
             f"has node {strange[0]} of {name}, which the circuit of {len(nodes[name].node_ids):,} "

@@ -241,10 +241,12 @@ class Result:
                     found.setdefault(name, []).append(group["mapping/node_ids"][:])
         for name, ids in self.spikes.groupby("population")["node_ids"]:
             found.setdefault(str(name), []).append(ids.to_numpy())
-        return {
-            name: np.unique(np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64))
+        ordered = {
+            name: np.sort(np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64))
             for name, parts in found.items()
         }
+        # as np.unique, which takes seconds for millions of integers
+        return {name: ids[np.diff(ids, prepend=ids[:1] - 1) > 0] for name, ids in ordered.items()}
 
     def rates(self) -> pd.DataFrame:
         """Firing rate of every cell: population, node_id, spikes, rate_hz."""
