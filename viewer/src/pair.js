@@ -66,12 +66,12 @@ async function main() {
     b.legend.render();
     b.paint();
   };
-  b.refresh();
-  compare();
-  Promise.all(apps.map((app) => app.filled)).then(() => {
+  const begin = () => {
     b.refresh();
     compare();
-  });
+  };
+  begin();
+  Promise.all(apps.map((app) => app.filled)).then(begin);
   follow(a, b);
   follow(b, a);
   // what is hidden in it is hidden in the other only after it was painted
