@@ -53,7 +53,12 @@ def _dispatchers():
     for module in pkgutil.walk_packages(isocortex.__path__, "isocortex."):
         if ".cli" in module.name or module.name.endswith("cuda"):
             continue
-        for name, value in vars(importlib.import_module(module.name)).items():
+        try:
+            imported = importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            assert error.name is not None and not error.name.startswith("isocortex")
+            continue  # it needs an extra that is not installed
+        for name, value in vars(imported).items():
             if isinstance(value, Dispatcher) and value._cache.cache_path is not None:
                 yield f"{module.name}.{name}", value
 
