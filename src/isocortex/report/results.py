@@ -241,12 +241,10 @@ class Result:
                     found.setdefault(name, []).append(group["mapping/node_ids"][:])
         for name, ids in self.spikes.groupby("population")["node_ids"]:
             found.setdefault(str(name), []).append(ids.to_numpy())
-        ordered = {
-            name: np.sort(np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64))
+        return {
+            name: _distinct(np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64))
             for name, parts in found.items()
         }
-        # as np.unique, which takes seconds for millions of integers
-        return {name: ids[np.diff(ids, prepend=ids[:1] - 1) > 0] for name, ids in ordered.items()}
 
     def rates(self) -> pd.DataFrame:
         """Firing rate of every cell: population, node_id, spikes, rate_hz."""
@@ -271,6 +269,12 @@ class Result:
     def __repr__(self) -> str:
         reports = ", ".join(self.reports) or "none"
         return f"Result({str(self.directory)!r}: {len(self.spikes)} spikes, reports: {reports})"
+
+
+def _distinct(ids: np.ndarray) -> np.ndarray:
+    """As np.unique, which takes seconds for millions of them."""
+    ordered = np.sort(ids)
+    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) > 0]
 
 
 def _report_of_v(result: Result, node_id: int, population: str | None) -> tuple[str, str]:
