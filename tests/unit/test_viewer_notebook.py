@@ -181,18 +181,28 @@ def test_in_jupyterlab_a_cell_shows_the_viewer_and_python_sees_what_is_chosen(
 
     page.on("console", heard)
     page.goto(lab)
-    page.locator(".jp-Cell").first.locator(".cm-content").click(timeout=120000)
-    page.keyboard.press("Shift+Enter")
-    page.wait_for_selector("iframe[title=Isocortex]", timeout=120000)
+
+    def start(number):
+        """Run a cell; until its prompt moves: a notebook that is still opening takes no keys."""
+        cell = page.locator(".jp-CodeCell").nth(number)
+        before, deadline = None, time.monotonic() + 120
+        while before is None or cell.locator(".jp-InputPrompt").inner_text() == before:
+            cell.locator(".cm-content").click(timeout=120000)
+            before = cell.locator(".jp-InputPrompt").inner_text()
+            page.keyboard.press("Shift+Enter")
+            page.wait_for_timeout(500)
+            assert time.monotonic() < deadline, "the notebook runs no cell"
+        return cell
+
+    said = start(0).locator(".jp-OutputArea-output")
+    said.locator("iframe[title=Isocortex], pre").first.wait_for(timeout=120000)
+    assert page.locator("iframe[title=Isocortex]").count(), said.all_inner_texts()
     frame = page.frame_locator("iframe[title=Isocortex]")
     frame.locator("body[data-ready=true][data-spikes=all]").wait_for(timeout=120000)
     frame.locator('#legend [data-pick="VISp"]').evaluate("(button) => button.click()")
 
     def run(number):
-        cell = page.locator(".jp-CodeCell").nth(number)
-        cell.locator(".cm-content").click()
-        page.keyboard.press("Shift+Enter")
-        output = cell.locator(".jp-OutputArea-output pre")
+        output = start(number).locator(".jp-OutputArea-output pre")
         return output.inner_text(timeout=60000) if CELLS[number].find("print") >= 0 else None
 
     mine = session.scene.column_of("area") == "VISp"
