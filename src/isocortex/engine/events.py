@@ -271,8 +271,8 @@ def sort_events(blocks, wiring, flight, drawn, runs, steps, events):
     if n > len(events.step):
         due = _room_for_events(n + n // 8 + 1024, events.weight)
         events = Events(events.first, events.last, due["step"], due["element"], due["weight"])
-    order, place = np.empty(runs.n, np.int64), np.zeros(steps[1] - steps[0] + 1, np.int64)
-    _by_step(runs, steps[0], order, place)
+    order, at = np.empty(runs.n, np.int64), np.zeros(steps[1] - steps[0] + 1, np.int64)
+    _by_step(runs, steps[0], order, at)
     _place_all(wiring, flight, drawn, (runs, order), steps[2], events)
     return events, n + n_points
 
@@ -297,6 +297,7 @@ def _count(blocks, wiring, flight, drawn, runs, events):
     n = n_points = 0
     for k in range(runs.n):
         if drawn is not None:
+            _ask_for_connections(runs, min(k + 2 * AHEAD, runs.n - 1), stored, flight)
             _ask_for_neurons(runs, min(k + AHEAD, runs.n - 1), stored, flight, drawn)
             if runs.begin[k] >= stored:
                 for c in range(runs.begin[k] - stored, runs.end[k] - stored):
@@ -317,6 +318,14 @@ def _count(blocks, wiring, flight, drawn, runs, events):
 
 
 @leaf
+def _ask_for_connections(runs, k, stored, flight):
+    """Ask for where a run begins and ends."""
+    if runs.begin[k] >= stored:
+        ask_for(flight.target, runs.begin[k] - stored)
+        ask_for(flight.target, runs.end[k] - 1 - stored)
+
+
+@leaf
 def _ask_for_neurons(runs, k, stored, flight, drawn):
     """Ask for where the targets of a run are: all over memory, and far away in it."""
     for c in range(max(runs.begin[k], stored) - stored, runs.end[k] - stored):
@@ -331,16 +340,16 @@ def _ask_for_room(runs, k, stored, flight, drawn, shift, events):
 
 
 @leaf
-def _by_step(runs, first, order, place):
-    """The ``order`` of runs by step; ``place`` is of every step and one more, zeros to begin with."""
+def _by_step(runs, first, order, at):
+    """The ``order`` of runs by step; ``at`` is of every step and one more, zeros to begin with."""
     for k in range(runs.n):
-        place[runs.step[k] - first + 1] += 1
-    for step in range(len(place) - 1):
-        place[step + 1] += place[step]
+        at[runs.step[k] - first + 1] += 1
+    for step in range(len(at) - 1):
+        at[step + 1] += at[step]
     for k in range(runs.n):
         step = runs.step[k] - first
-        order[place[step]] = k
-        place[step] += 1
+        order[at[step]] = k
+        at[step] += 1
 
 
 @leaf
@@ -350,7 +359,9 @@ def _place_all(wiring, flight, drawn, ordered, origin, events):
     for i in range(runs.n):
         k, step = order[i], runs.step[order[i]] - origin
         if drawn is not None:
+            last = order[min(i + 3 * AHEAD, runs.n - 1)]
             later, soon = order[min(i + 2 * AHEAD, runs.n - 1)], order[min(i + AHEAD, runs.n - 1)]
+            _ask_for_connections(runs, last, stored, flight)
             _ask_for_neurons(runs, later, stored, flight, drawn)
             _ask_for_room(runs, soon, stored, flight, drawn, wiring.shift, events)
             if runs.begin[k] >= stored:
