@@ -32,7 +32,7 @@ from isocortex.engine.family import family_source
 from isocortex.engine.interface import FloatArray, IntArray, ProbeTable, Settings
 from isocortex.engine.layout.arrangement import Arrangement, arrange
 from isocortex.engine.meeting import dismiss, dismissed, meet
-from isocortex.engine.parts import Electrodes, Events, Shared
+from isocortex.engine.parts import Electrodes, Events, Shared, event_of
 from isocortex.engine.sampling import Probes, Recording, recording_of
 from isocortex.engine.state import State
 from isocortex.engine.straight.choice import asked, straight_kernels
@@ -88,7 +88,7 @@ class CudaEngine(CpuEngine):
     def _kernels(self) -> IntArray:
         """None of the threads'; room for what the GPU works with."""
         n_blocks, real = len(self.laid.blocks), self.laid.dtype
-        self._outbox = np.zeros((len(self.shares), 3), np.int64)
+        self._outbox = np.zeros(len(self.shares), np.int64)
         room, found = self._machine.room, self.shared.found
         n = int(np.diff(found.begin)[-1])
         self._spikes = Spikes(
@@ -216,12 +216,13 @@ class CudaEngine(CpuEngine):
             self._bind()
         first, last = np.zeros((2, len(self.laid.blocks)), np.int64)
         at = 0
-        for share, addresses, n in zip(self.shares, self._outbox.tolist(), numbers, strict=True):
+        for share, address, n in zip(self.shares, self._outbox.tolist(), numbers, strict=True):
             mine, events = share.part.blocks, share.part.events
             first[mine], last[mine] = events.first[mine] + at, events.last[mine] + at
             if n:
-                for array, address in zip(there[2:], addresses, strict=True):
-                    self._machine.write(array, _memory(address, n, array.dtype), at)
+                due = _memory(address, n, event_of(self.laid.dtype))
+                for array, field in zip(there[2:], ("step", "element", "weight"), strict=True):
+                    self._machine.write(array, np.ascontiguousarray(due[field]), at)
             at += n
         self._machine.write(there.first, first)
         self._machine.write(there.last, last)
