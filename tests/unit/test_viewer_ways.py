@@ -73,6 +73,8 @@ def test_a_probe_tells_what_was_recorded_where_it_sits(look, session):
     soma = page.evaluate("[...isocortex.app.detail.traces[0].plot.data[1]]")
     assert np.abs(truth - soma).max() > 1  # mV: it is not that of the soma
     assert "probe: basal dendrite" in page.locator("#one .plots").inner_text()
+    words = "isocortex.photo(isocortex.app, { size: 'screen' }).then((blob) => blob.text())"
+    assert "probe: basal dendrite" in page.evaluate(words)
     ring = page.locator("#labels .ring").bounding_box()
     assert abs(ring["x"] + ring["width"] / 2 - box["x"] - x) < 40
     again = look(wait_for_hash(page, "probe=").removeprefix("#"))
@@ -83,6 +85,7 @@ def test_a_probe_tells_what_was_recorded_where_it_sits(look, session):
     again.evaluate(f"isocortex.app.state.set({{ probe: {compartment} }})")
     again.evaluate(f"isocortex.app.state.set({{ neuron: {session.whole[1]} }})")
     assert value(again, "probe") == -1  # it was in another
+    assert "probe" not in again.evaluate(words)
 
 
 def test_neurons_and_areas_are_found_by_id_name_and_place(look, session):

@@ -177,7 +177,7 @@ export class Detail {
     box.replaceChildren();
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-    const probe = state.get("probe") < data?.arrays.kind?.length ? state.get("probe") : -1;
+    const probe = this.app.neuronView.probed(data);
     // of several reports of a variable the finest, with a probe of those of all compartments; voltage first
     const all = (data?.head.reports ?? []).map((r, k) => ({ ...r, k })).sort((a, b) => (probe >= 0 ? b.whole - a.whole : 0) || a.dt - b.dt);
     const reports = all.filter((r, k) => all.findIndex((other) => other.variable === r.variable) === k);

@@ -288,11 +288,17 @@ export class NeuronView {
 
   overlay() {
     if (this.scaleBar) this.stage.scaleBar(this.scaleBar);
-    const probe = this.app.state.get("probe");
-    this.ring.hidden = !this.branches || !(probe >= 0 && probe < this.data.arrays.kind.length);
-    if (this.ring.hidden) return;
+    const probe = this.probed(this.data);
+    this.ring.hidden = probe < 0;
+    if (probe < 0) return;
     const [a, b] = this.ends(probe);
     this.ring.style.transform = `translate(${((a[0] + b[0]) / 2).toFixed(1)}px, ${((a[1] + b[1]) / 2).toFixed(1)}px)`;
+  }
+
+  /** The compartment of a neuron that has the probe; -1 if none has. */
+  probed(data) {
+    const probe = this.app.state.get("probe");
+    return probe < data?.arrays.kind?.length ? probe : -1;
   }
 
   /** Where a compartment begins and ends in the picture, px. */

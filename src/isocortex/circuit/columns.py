@@ -179,7 +179,7 @@ def coded(column: Column) -> tuple[IntArray, list[Any]]:
         codes, values = np.full(len(column), -1, np.int32), found.tolist()
         codes[there] = inverse
     first = np.full(len(values) + 1, len(codes))  # and one for -1
-    first[codes[::-1]] = np.arange(len(codes))[::-1]  # of rows with one code the first is the last
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # from the last row on: the first one stays
     first = first[:-1]
     order = np.argsort(first, kind="stable")[: np.count_nonzero(first < len(codes))]
     renumber = np.full(len(values) + 1, -1)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 #: Prefix of templates that name a cell of the embedded library.
 LIBRARY_PREFIX = "isocortex:"
 #: Node attributes that together name a cell model.
+MODEL_COLUMNS = ("model_template", "morphology", "dynamics_params", "model_processing")
 #: Numbers that are hashed at one time.
 AT_ONCE = 2**15
-MODEL_COLUMNS = ("model_template", "morphology", "dynamics_params", "model_processing")
 
 
 @dataclass(frozen=True)
