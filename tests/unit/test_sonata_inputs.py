@@ -200,7 +200,6 @@ def test_mistakes_in_spike_files(folder, dataset, values, message):
         ("timestamps node_ids\n9_0 1\n", "line 2, column timestamps: '9_0' is not a finite"),
         (",timestamps,,node_ids\n1,1,1,1\n", "no distinct names"),
         ("timestamps,node_ids\n,1\n", "line 2, column timestamps: '' is not"),
-        ("timestamps population node_ids\n1 lgn 1\n", "has no spikes of drive.*It has lgn"),
     ],
 )
 def test_mistakes_in_tables(folder, text, message):

@@ -81,12 +81,34 @@ def read_h5_spikes(path: Path, chosen: Chosen, known: Collection[str]) -> list[S
             _check_populations(
                 {name: _count(root[name]) for name in there if name not in known}, path
             )
-    if chosen and there and not found:
-        raise InputError(
-            f"has no spikes of {', '.join(p.name for p, _ in chosen)}", file=path, field="/spikes",
-            fix=f"It has {', '.join(there) or 'no population'}.",
-        )  # fmt: skip
+        if chosen and there and not found:
+            found = _of_another(root, chosen, path)
     return found
+
+
+def _of_another(root: h5py.Group, chosen: Chosen, path: Path) -> list[SpikeInput]:
+    """Trains by node id from the first population of a file that has none of the chosen ones.
+
+    BMTK asks for them by node id alone, so that scripts name populations as they like.
+    """
+    wanted, there = ", ".join(population.name for population, _ in chosen), list(root)
+    name = next((name for name in there if _count(root[name])), None)
+    if name is None:
+        raise InputError(
+            f"has no spikes of {wanted}", file=path, field="/spikes",
+            fix=f"It has {', '.join(there)}.",
+        )  # fmt: skip
+    _warn_of_another(path, wanted, name)
+    ids, times = _columns(group(root, name, path), path)
+    _check_nodes(ids, [population for population, _ in chosen], path)
+    return [_keep(population, rows, ids, times, path) for population, rows in chosen]
+
+
+def _warn_of_another(path: Path, wanted: str, there: str) -> None:
+    logger.warning(
+        "%s: has no spikes of %s: those of %s are taken, by node id, as in BMTK",
+        path, wanted, there,
+    )  # fmt: skip
 
 
 def _count(item: h5py.HLObject) -> int:
@@ -176,10 +198,9 @@ def read_csv_spikes(path: Path, chosen: Chosen, known: Collection[str]) -> list[
     if names is not None:
         there = set(names) - {NO_POPULATION, *NULLS}
         if chosen and there and not there & {p.name for p, _ in chosen}:
-            raise InputError(
-                f"has no spikes of {', '.join(p.name for p, _ in chosen)}", file=path,
-                field="population", fix=f"It has {', '.join(sorted(there))}.",
-            )  # fmt: skip
+            _warn_of_another(path, ", ".join(p.name for p, _ in chosen), ", ".join(sorted(there)))
+            names = None
+    if names is not None:
         strangers = Counter(names[~np.isin(names, [*known, NO_POPULATION, *NULLS])])
         _check_populations(strangers, path)
     anyones = np.ones(len(ids), bool)

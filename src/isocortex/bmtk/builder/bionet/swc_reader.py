@@ -175,6 +175,24 @@ class SWCReader:
         soma = [s.points[:, :3] for s in self.sections if s.type == SECTION_NAMES["soma"]]
         return np.concatenate(soma).mean(axis=0)
 
+    def get_coord(
+        self,
+        sec_ids: Sequence[int],
+        sec_xs: Sequence[float],
+        soma_center: Sequence[float] = (0.0, 0.0, 0.0),
+    ) -> list[FloatArray]:
+        """Where several places are with the soma at ``soma_center``, um; of BMTK before 1.0."""
+        there = np.asarray(soma_center) - self.soma_position - self._moved
+        return [self.get_coords(s, x) + there for s, x in zip(sec_ids, sec_xs, strict=True)]
+
+    def get_dist(self, sec_ids: Sequence[int]) -> list[float]:
+        """Path distances of segments from the soma, um; of BMTK before 1.0."""
+        return [float(self.seg_props.dist[section]) for section in sec_ids]
+
+    def get_type(self, sec_ids: Sequence[int]) -> list[int]:
+        """Kinds of segments, as in the file; of BMTK before 1.0."""
+        return [int(self.seg_props.type[section]) for section in sec_ids]
+
     def get_swc_id(self, sec_id: int, sec_x: float) -> tuple[int, float]:
         """The point of the file at a place, and how far before it: 0..1, of points evenly spaced.
 
