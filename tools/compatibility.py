@@ -1,6 +1,6 @@
 """What of the public examples of BMTK and SONATA runs: writes docs/compatibility.md.
 
-    python tools/compatibility.py BMTK SONATA [--run MS] > docs/compatibility.md
+    python tools/compatibility.py BMTK SONATA [--run MS] [--large] > docs/compatibility.md
 
 BMTK and SONATA are checkouts of github.com/AllenInstitute/bmtk and .../sonata. Every configuration
 of their `examples` that is for NEURON is loaded and built, and run for a while if asked for, in
@@ -134,6 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("roots", type=Path, nargs="+", metavar="CHECKOUT")
     parser.add_argument("--run", type=float, default=0.0, metavar="MS", help="also run for so long")
+    parser.add_argument("--large", action="store_true", help="also build networks that take long")
     parser.add_argument("--commits", nargs="*", help="of the checkouts, where git does not know")
     args = parser.parse_args()
     commits = args.commits or [commit(root) for root in args.roots]
@@ -145,7 +146,7 @@ def main() -> None:
             copy = Path(folder) / root.name
             shutil.copytree(root / "examples", copy / "examples")
             paths = list(configurations(copy))  # before anything is made beside them
-            notes = complete(copy / "examples")
+            notes = complete(copy / "examples", large=args.large)
             for path in paths:
                 name = str(path.relative_to(copy / "examples"))
                 note = notes.get(name, "")

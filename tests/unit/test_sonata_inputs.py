@@ -150,6 +150,23 @@ def test_spikes_of_populations_that_do_not_exist_are_named(folder, caplog):
     assert "left out: lgn" in caplog.text and "cells" not in caplog.text
 
 
+@pytest.mark.parametrize("kind", ["sonata", "csv"])
+def test_spikes_of_a_population_of_another_name(folder, caplog, kind):
+    """BMTK asks a file for node ids alone, and scripts name populations as they like."""
+    if kind == "csv":
+        (folder / "trains").write_text(
+            "timestamps population node_ids\n9 VIRT 1\n3 VIRT 0\n6 VIRT 1\n"
+        )
+    else:
+        with h5py.File(folder / "trains", "w") as file:
+            file.create_group("spikes/EMPTY")
+            file["spikes/VIRT/node_ids"], file["spikes/VIRT/timestamps"] = [1, 0, 1], [9.0, 3, 6]
+            file["spikes/late/node_ids"], file["spikes/late/timestamps"] = [0], [8.0]
+    (train,) = spikes(folder, kind)
+    assert by_node(train) == EXPECTED
+    assert "has no spikes of drive: those of VIRT are taken, by node id, as in BMTK" in caplog.text
+
+
 def test_nodes_outside_the_node_set_are_left_out(folder):
     node_set = {"population": "drive", "node_id": [1, 2]}
     (train,) = spikes(folder, input_file="spikes.h5", node_set=node_set)
@@ -464,7 +481,6 @@ def test_a_waveform(folder, input_type):
         ({"section_index": -1}, "must be an index"),
         ({"section_dist": 2}, "must lie in 0..1"),
         ({"input_type": "dandi"}, "not supported yet"),
-        ({"module": "seclamp"}, "'seclamp' is not supported yet"),
         ({"module": "magnet"}, "'magnet' is not supported yet"),
         ({"module": ["IClamp"]}, "not supported yet"),
         ({"node_set": "nobody"}, "unknown node set 'nobody'"),

@@ -238,6 +238,10 @@ def get_swc(
         return _kept[key]
     if not path.exists() and path.suffix != ".swc":
         path = path.with_name(f"{path.name}.swc")
+    if use_cache and not path.exists():  # what BMTK keeps it finds again whatever the folder
+        for (node, kept, *_), swc in _kept.items():
+            if node == cell["node_id"] and Path(kept).name in (path.name, path.stem):
+                return swc
     swc = SWCReader(path)
     if dL:
         swc.set_segment_dl(dL)
