@@ -27,6 +27,8 @@ from allen_nwb import write_sweeps, write_units
 LIMIT = 3600.0
 #: Where the units of a session are said to be, and how many of each.
 AREAS = {"LGd": 100, "VISp": 150, "VISl": 150}
+#: The largest example.
+EI = "ei_networks/bionet/config.json"
 #: What of a configuration was made, by its path below ``examples``.
 Notes = dict[str, str]
 
@@ -44,7 +46,7 @@ def complete(examples: Path, *, large: bool) -> Notes:
     ----------
     large : also the network of 12,500 cells, which asks 156 million pairs.
     """
-    notes: Notes = {}
+    notes: Notes = {} if large else {EI: "its script builds it: with `--large`"}
     for make in (*MAKERS, *([_ei_network] if large else [])):
         for config, note in make(examples):
             notes[config] = f"{notes[config]}; {note}" if config in notes else note
@@ -163,6 +165,18 @@ def _template(examples: Path) -> Iterator[tuple[str, str]]:
         yield "bio_nsg/bio_template/config.json", "its blanks filled in with v1 of bio_450cells"
 
 
+#: The rule of the example's script, asked once for every target and not for every pair.
+PER_TARGET = """
+_ids = {}
+
+def per_target(sources, target, p=0.1):
+    if len(sources) not in _ids:  # of its three choices of sources each has its length
+        _ids[len(sources)] = np.array([source['node_id'] for source in sources])
+    return np.where(_ids[len(sources)] == target['node_id'], 0, np.random.binomial(1, p, len(sources)))
+
+if build_recurrent_edges:"""
+
+
 def _ei_network(examples: Path) -> Iterator[tuple[str, str]]:
     """12,500 cells by the example's script; folders and files have other names than it says."""
     folder = examples / "ei_networks/bionet"
@@ -171,13 +185,16 @@ def _ei_network(examples: Path) -> Iterator[tuple[str, str]]:
     (examples / "biophys_components").symlink_to("bio_components")
     for model in (examples / "bio_nsg/bio_template/components/synaptic_models").glob("brunel*"):
         shutil.copy(model, examples / "bio_components/synaptic_models")
-    _build(folder)
+    _build(
+        folder, ("connection_rule=random_connections", "connection_rule=per_target, iterator='all_to_one'"),
+        ("\nif build_recurrent_edges:", PER_TARGET),
+    )  # fmt: skip
     for name in ("internal", "external"):
         built = folder / f"network/{name}_internal_edge_types.csv"
         shutil.copy(built, folder / f"network/{name}_edge_types.csv")
     yield (
-        "ei_networks/bionet/config.json",
-        "built by its script; components of bio_components and bio_nsg under the names it has",
+        EI,
+        "built by its script, with its rule by target; components of bio_components and bio_nsg under the names it has",
     )
 
 
@@ -237,13 +254,15 @@ def _lgn_of_layer4(examples: Path) -> Iterator[tuple[str, str]]:
     )
 
 
-def _build(folder: Path) -> None:
-    """Run an example's build_network.py with the package in its imports."""
+def _build(folder: Path, *changes: tuple[str, str]) -> None:
+    """Run an example's build_network.py with the package in its imports, and other changes."""
     text = script(folder / "build_network.py")
     # an import that nothing uses, of a module that BMTK has no longer
     text = re.sub(
         r"(?m)^from isocortex\.bmtk\.builder\.aux\.", "from isocortex.bmtk.builder.auxi.", text
     )
+    for old, new in changes:
+        text = text.replace(old, new)
     (folder / "build_here.py").write_text(text)
     subprocess.run(
         [sys.executable, "build_here.py"], cwd=folder, check=True, timeout=LIMIT,

@@ -14,8 +14,10 @@ from isocortex.bmtk import NetworkBuilder, __version__, bionet
 from isocortex.bmtk.analyzer.cell_vars import plot_report
 from isocortex.bmtk.analyzer.compartment import plot_traces
 from isocortex.bmtk.analyzer.ecp import plot_ecp
+from isocortex.bmtk.builder.auxi.node_params import positions_columinar
 from isocortex.bmtk.builder.bionet import SWCReader, get_swc, rand_syn_locations
 from isocortex.bmtk.neuron import h
+from isocortex.bmtk.simulator.bionet import modules
 from isocortex.bmtk.simulator.bionet.default_setters import cell_models
 from isocortex.bmtk.simulator.bionet.pyfunction_cache import py_modules
 from isocortex.bmtk.simulator.core.simulation_config import SimulationConfig
@@ -244,6 +246,8 @@ def test_configurations_have_other_names(tmp_path):
     with pytest.raises(AttributeError, match="sonata.File: is BMTK's reader of files"):
         sonata.File(data_files="nodes.h5")
     assert __version__.startswith("1.")
+    with pytest.raises(ConfigError, match="modules.SaveSynapses.*by a function for weights"):
+        modules.SaveSynapses  # noqa: B018
 
 
 # --- places ---------------------------------------------------------------------------------------
@@ -264,6 +268,7 @@ def test_random_places(components):
 
 
 def test_places_by_names_of_old_scripts(components):
+    assert positions_columinar(N=3, plot=True).shape == (3, 3)
     swc = SWCReader(components / "morphologies" / "Scnn1a_473845048_m.swc", 1)
     sections, xs = swc.choose_sections(["apical"], [0.0, 1e9], n_sections=2)
     there = swc.get_coord(sections, xs, soma_center=[1.0, 2.0, 3.0])

@@ -52,13 +52,13 @@ NUMBERS = ("sigma", "tau")
 def _h5(entry: Entry) -> list[Input]:
     entry.only("input_file", "file", "source")
     path = entry.path("input_file", "file")
-    return list(read_h5_spikes(path, entry.virtual(), entry.circuit.nodes))
+    return list(read_h5_spikes(path, entry.virtual(), entry.circuit.nodes, any_name=True))
 
 
 def _csv(entry: Entry) -> list[Input]:
     entry.only("input_file", "file")
     path = entry.path("input_file", "file")
-    return list(read_csv_spikes(path, entry.virtual(), entry.circuit.nodes))
+    return list(read_csv_spikes(path, entry.virtual(), entry.circuit.nodes, any_name=True))
 
 
 def _nwb(entry: Entry) -> list[Input]:

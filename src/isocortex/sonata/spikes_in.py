@@ -57,10 +57,15 @@ def all_spikes(path: Path) -> Trains:
         return {name: _columns(group(root, name, path), path) for name in root}
 
 
-def read_h5_spikes(path: Path, chosen: Chosen, known: Collection[str]) -> list[SpikeInput]:
+def read_h5_spikes(
+    path: Path, chosen: Chosen, known: Collection[str], *, any_name: bool = False
+) -> list[SpikeInput]:
     """Trains of the chosen nodes from ``/spikes/<population>`` or the older ``/spikes``.
 
-    ``known`` are the names of all populations of the circuit.
+    Parameters
+    ----------
+    known : names of all populations of the circuit.
+    any_name : a file without the chosen populations gives the trains of its first one.
     """
     found = []
     with open_h5(path) as file:
@@ -82,18 +87,20 @@ def read_h5_spikes(path: Path, chosen: Chosen, known: Collection[str]) -> list[S
                 {name: _count(root[name]) for name in there if name not in known}, path
             )
         if chosen and there and not found:
-            found = _of_another(root, chosen, path)
+            found = _of_another(root, chosen, path, any_name=any_name)
     return found
 
 
-def _of_another(root: h5py.Group, chosen: Chosen, path: Path) -> list[SpikeInput]:
+def _of_another(
+    root: h5py.Group, chosen: Chosen, path: Path, *, any_name: bool
+) -> list[SpikeInput]:
     """Trains by node id from the first population of a file that has none of the chosen ones.
 
     BMTK asks for them by node id alone, so that scripts name populations as they like.
     """
     wanted, there = ", ".join(population.name for population, _ in chosen), list(root)
     name = next((name for name in there if _count(root[name])), None)
-    if name is None:
+    if name is None or not any_name:
         raise InputError(
             f"has no spikes of {wanted}", file=path, field="/spikes",
             fix=f"It has {', '.join(there)}.",
@@ -188,17 +195,29 @@ IDS = ("node_ids", "node_id", "gids", "gid")
 TIMES = ("timestamps", "timestamp")
 
 
-def read_csv_spikes(path: Path, chosen: Chosen, known: Collection[str]) -> list[SpikeInput]:
+def read_csv_spikes(
+    path: Path, chosen: Chosen, known: Collection[str], *, any_name: bool = False
+) -> list[SpikeInput]:
     """Trains from BMTK's table: timestamps, node_ids and perhaps population.
 
-    Also the older form: ``gid`` and ``spike-times``, a comma-separated list per node. ``known``
-    are the names of all populations of the circuit.
+    Also the older form: ``gid`` and ``spike-times``, a comma-separated list per node.
+
+    Parameters
+    ----------
+    known : names of all populations of the circuit.
+    any_name : a table without the chosen populations gives all its trains.
     """
     ids, times, names = _csv_columns(path)
     if names is not None:
         there = set(names) - {NO_POPULATION, *NULLS}
         if chosen and there and not there & {p.name for p, _ in chosen}:
-            _warn_of_another(path, ", ".join(p.name for p, _ in chosen), ", ".join(sorted(there)))
+            wanted, found = (", ".join(n) for n in ([p.name for p, _ in chosen], sorted(there)))
+            if not any_name:
+                raise InputError(
+                    f"has no spikes of {wanted}", file=path, field="population",
+                    fix=f"It has {found}.",
+                )  # fmt: skip
+            _warn_of_another(path, wanted, found)
             names = None
     if names is not None:
         strangers = Counter(names[~np.isin(names, [*known, NO_POPULATION, *NULLS])])
