@@ -170,9 +170,10 @@ PER_TARGET = """
 _ids = {}
 
 def per_target(sources, target, p=0.1):
-    if len(sources) not in _ids:  # of its three choices of sources each has its length
-        _ids[len(sources)] = np.array([source['node_id'] for source in sources])
-    return np.where(_ids[len(sources)] == target['node_id'], 0, np.random.binomial(1, p, len(sources)))
+    n = len(sources)
+    if n not in _ids:  # of its three choices of sources each has its length
+        _ids[n] = np.array([source['node_id'] for source in sources])
+    return np.where(_ids[n] == target['node_id'], 0, np.random.binomial(1, p, n))
 
 if build_recurrent_edges:"""
 
@@ -185,8 +186,9 @@ def _ei_network(examples: Path) -> Iterator[tuple[str, str]]:
     (examples / "biophys_components").symlink_to("bio_components")
     for model in (examples / "bio_nsg/bio_template/components/synaptic_models").glob("brunel*"):
         shutil.copy(model, examples / "bio_components/synaptic_models")
+    by_target = "connection_rule=per_target, iterator='all_to_one'"
     _build(
-        folder, ("connection_rule=random_connections", "connection_rule=per_target, iterator='all_to_one'"),
+        folder, ("connection_rule=random_connections", by_target),
         ("\nif build_recurrent_edges:", PER_TARGET),
     )  # fmt: skip
     for name in ("internal", "external"):
@@ -194,16 +196,28 @@ def _ei_network(examples: Path) -> Iterator[tuple[str, str]]:
         shutil.copy(built, folder / f"network/{name}_edge_types.csv")
     yield (
         EI,
-        "built by its script, with its rule by target; components of bio_components and bio_nsg under the names it has",
+        "built by its script, with its rule by target; components of bio_components and bio_nsg "
+        "under the names it has",
     )
+
+
+#: SWCReader before BMTK 1.0 put the stub in the axon's place by itself.
+STUBBED = """
+def stubbed(path):
+    reader = SWCReader(path)
+    reader.fix_axon()
+    return reader
+
+
+build_recurrent_edges ="""
 
 
 def _built_300(examples: Path) -> Iterator[tuple[str, str]]:
     folder = examples / "300_cells"
     if folder.is_dir() and not (folder / "network/internal_internal_edges.h5").exists():
-        _build(folder)
+        _build(folder, (": SWCReader(", ": stubbed("), ("\nbuild_recurrent_edges =", STUBBED))
         for name in ("config", "simulation_config"):
-            yield f"300_cells/{name}.json", "built by its script"
+            yield f"300_cells/{name}.json", "built by its script, which fixes the axon first"
 
 
 def _lgn_of_layer4(examples: Path) -> Iterator[tuple[str, str]]:

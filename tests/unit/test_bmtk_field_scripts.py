@@ -337,7 +337,7 @@ def test_reports_are_read(ran):
     assert report.node_ids().tolist() == [1] and report.n_elements(1) > 10
     whole = result.report("calcium").values
     np.testing.assert_array_equal(report.data(), whole)
-    np.testing.assert_array_equal(report.data(node_id=1, sections="origin"), whole[:, 0])
+    np.testing.assert_array_equal(report.data(node_id=1, sections="origin"), whole[:, :1])
     inside = report.data(1, name, time_window=(5.0, 6.0), sections=[0])
     assert inside.shape == (10, np.count_nonzero(report.element_ids(1) == 0))
     assert len(report.time_trace()) == report.n_steps() == len(whole)
@@ -347,7 +347,7 @@ def test_reports_are_read(ran):
     with pytest.raises(ConfigError, match="reports are written by a run"):
         CompartmentReport("new.h5", mode="w")
     soma = CompartmentReport(result.directory / "v_report.h5")
-    assert soma.data(node_id=0).shape == (soma.n_steps(),)
+    assert soma.data(node_id=0).shape == (soma.n_steps(), 1)
 
 
 # --- spikes of old scripts, NEURON ----------------------------------------------------------------

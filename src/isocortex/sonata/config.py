@@ -153,7 +153,7 @@ def load_nodes(path: str | os.PathLike[str]) -> dict[str, NodePopulation]:
     ConfigError, InputError : with the file and field at fault.
     """
     path = Path(path).absolute()
-    return _nodes(*_object(load_config(path), "networks", path))
+    return _nodes(*_object(load_config(path, lenient=True), "networks", path))
 
 
 def load_recipe(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
@@ -282,7 +282,7 @@ def load_output_dir(path: str | os.PathLike[str]) -> Path:
     ConfigError : with the file and field at fault.
     """
     path = Path(path).absolute()
-    return _output(load_config(path), path)[1]
+    return _output(load_config(path, lenient=True), path)[1]
 
 
 def _output(config: Config, path: Path) -> tuple[Output, Path]:

@@ -45,7 +45,11 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def load_config(
-    path: Path, parents: tuple[Path, ...] = (), given: Mapping[str, Any] | None = None
+    path: Path,
+    parents: tuple[Path, ...] = (),
+    given: Mapping[str, Any] | None = None,
+    *,
+    lenient: bool = False,
 ) -> Config:
     """Read a configuration and those it names; as in BMTK, a named one wins over the one naming.
 
@@ -55,6 +59,7 @@ def load_config(
     Parameters
     ----------
     given : variables of a script, which go before those of the manifest.
+    lenient : variables that nobody has given stay as they are, for who looks at something else.
     """
     path = path.absolute()
     if path.resolve() in parents:
@@ -64,6 +69,8 @@ def load_config(
         if key not in (*KEYS, *FILES, *INFORMATIVE, "manifest"):
             raise unknown_key(key, (*KEYS, *FILES, "manifest"), path, "")
     variables = _variables(content.get("manifest", {}), path, given or {})
+    if lenient:
+        variables = _Lenient(variables)
     config: Config = {
         key: (_resolve(content[key], variables, path, key), path) for key in KEYS if key in content
     }
@@ -72,8 +79,17 @@ def load_config(
             name = _resolve(content[key], variables, path, key)
             if not isinstance(name, str):
                 raise ConfigError("must be the path of a config", file=path, field=key)
-            config |= load_config(path.parent / name, (*parents, path.resolve()), given)
+            config |= load_config(
+                path.parent / name, (*parents, path.resolve()), given, lenient=lenient
+            )
     return config
+
+
+class _Lenient(dict[str, Any]):
+    """Variables, of which those that there are not stand for their own names."""
+
+    def __missing__(self, name: str) -> str:
+        return f"${{{name}}}"
 
 
 def _variables(manifest: Any, path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,7 +133,7 @@ def _resolve(value: Any, variables: dict[str, Any], path: Path, field: str) -> A
         return value
     _require_text(value, path, field)
     unknown = sorted(_names(value) - variables.keys())
-    if unknown:
+    if unknown and not isinstance(variables, _Lenient):
         raise ConfigError(
             f"variable {unknown[0]!r} is not defined", file=path, field=field,
             fix=f"Define it in the manifest; there are {', '.join(variables)}.",

@@ -52,7 +52,7 @@ class Source:
         """The name that a report of the configuration has in the results: its file says it."""
         if name in self.result.reports or name in self.result.potentials:
             return name
-        asked, _ = load_config(Path(str(self.config_file))).get("reports", ({}, None))
+        asked, _ = load_config(Path(str(self.config_file)), lenient=True).get("reports", ({}, None))
         given = asked.get(name) if isinstance(asked, dict) else None
         file = given.get("file_name") if isinstance(given, dict) else None
         return Path(str(file)).stem if file else name

@@ -118,7 +118,7 @@ class CompartmentReport:
         sections: str | Iterable[int] = "all",
         **_: Any,
     ) -> FloatArray:
-        """Samples over time and element; over time alone where a node has one element.
+        """Samples over time and element.
 
         Parameters
         ----------
@@ -126,8 +126,9 @@ class CompartmentReport:
         sections : ``all``, ``origin`` (the first element of the node), or ids of sections.
         """
         columns = self._columns(node_id, population)
-        alone = node_id is not None and (sections == "origin" or len(columns) == 1)
-        if not alone and not isinstance(sections, str):
+        if node_id is not None and sections == "origin":
+            columns = columns[:1]
+        elif not isinstance(sections, str):
             wanted = np.isin(self._of(population)["element_id"].values[columns], list(sections))
             columns = columns[wanted]
         low, high = 0, self.n_steps(population)
@@ -135,5 +136,4 @@ class CompartmentReport:
             start, step = self.tstart(population), self.dt(population)
             low = max(int((time_window[0] - start) / step), 0)
             high = min(int((time_window[1] - start) / step), high)
-        values = self._of(population)[low:high, columns].values
-        return values[:, 0] if alone else values
+        return self._of(population)[low:high, columns].values
