@@ -161,10 +161,24 @@ def test_spikes_of_a_population_of_another_name(folder, caplog, kind):
         with h5py.File(folder / "trains", "w") as file:
             file.create_group("spikes/EMPTY")
             file["spikes/VIRT/node_ids"], file["spikes/VIRT/timestamps"] = [1, 0, 1], [9.0, 3, 6]
-            file["spikes/late/node_ids"], file["spikes/late/timestamps"] = [0], [8.0]
     (train,) = spikes(folder, kind)
     assert by_node(train) == EXPECTED
     assert "has no spikes of drive: those of VIRT are taken, by node id, as in BMTK" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["sonata", "csv"])
+@pytest.mark.parametrize("there", [["cells"], ["VIRT", "late"]])
+def test_spikes_of_others_are_not_guessed(folder, kind, there):
+    """Those of another population of the circuit, or of one of several, are a mistake."""
+    if kind == "csv":
+        lines = [f"{time} {name} 1" for time, name in enumerate(there)]
+        (folder / "trains").write_text("\n".join(["timestamps population node_ids", *lines]))
+    else:
+        with h5py.File(folder / "trains", "w") as file:
+            for name in there:
+                file[f"spikes/{name}/node_ids"], file[f"spikes/{name}/timestamps"] = [1], [9.0]
+    with pytest.raises(IsocortexError, match=f"has no spikes of drive. It has {', '.join(there)}"):
+        spikes(folder, kind)
 
 
 def test_nodes_outside_the_node_set_are_left_out(folder):
@@ -188,7 +202,7 @@ def test_a_file_without_spikes(folder):
         ("spikes/drive/timestamps", [1.0, np.nan, 2.0], "row 1 is nan"),
         ("spikes/drive/timestamps", [1.0, -2.0, 2.0], "spike 1 is at -2 ms"),
         ("spikes/drive/timestamps", None, "dataset is missing"),
-        ("spikes/drive", None, "has no spikes of drive.*It has other"),
+        ("spikes/drive", None, "has no spikes of drive. It has no spikes at all"),
         ("spikes", None, "/spikes: group is missing"),
     ],
 )

@@ -65,7 +65,7 @@ def read_h5_spikes(
     Parameters
     ----------
     known : names of all populations of the circuit.
-    any_name : a file without the chosen populations gives the trains of its first one.
+    any_name : a file without the chosen populations gives the trains of the one that it has.
     """
     found = []
     with open_h5(path) as file:
@@ -87,35 +87,33 @@ def read_h5_spikes(
                 {name: _count(root[name]) for name in there if name not in known}, path
             )
         if chosen and there and not found:
-            found = _of_another(root, chosen, path, any_name=any_name)
+            there = [name for name in there if _count(root[name])]
+            name = _of_another(there, chosen, known if any_name else there, path, "/spikes")
+            ids, times = _columns(group(root, name, path), path)
+            _check_nodes(ids, [p for p, _ in chosen], path)
+            found = [_keep(population, rows, ids, times, path) for population, rows in chosen]
     return found
 
 
 def _of_another(
-    root: h5py.Group, chosen: Chosen, path: Path, *, any_name: bool
-) -> list[SpikeInput]:
-    """Trains by node id from the first population of a file that has none of the chosen ones.
+    there: list[str], chosen: Chosen, not_meant: Collection[str], path: Path, field: str
+) -> str:
+    """The population whose trains are taken by node id where a file has none of the chosen ones.
 
-    BMTK asks for them by node id alone, so that scripts name populations as they like.
+    BMTK never looks at names, so that scripts name populations as they like. Of several it takes
+    the first, and one of the circuit's others as well: such a file is the wrong one, and refused.
     """
-    wanted, there = ", ".join(population.name for population, _ in chosen), list(root)
-    name = next((name for name in there if _count(root[name])), None)
-    if name is None or not any_name:
+    wanted = ", ".join(population.name for population, _ in chosen)
+    if len(there) != 1 or there[0] in not_meant:
         raise InputError(
-            f"has no spikes of {wanted}", file=path, field="/spikes",
-            fix=f"It has {', '.join(there)}.",
+            f"has no spikes of {wanted}", file=path, field=field,
+            fix=f"It has {', '.join(there) or 'no spikes at all'}.",
         )  # fmt: skip
-    _warn_of_another(path, wanted, name)
-    ids, times = _columns(group(root, name, path), path)
-    _check_nodes(ids, [population for population, _ in chosen], path)
-    return [_keep(population, rows, ids, times, path) for population, rows in chosen]
-
-
-def _warn_of_another(path: Path, wanted: str, there: str) -> None:
     logger.warning(
         "%s: has no spikes of %s: those of %s are taken, by node id, as in BMTK",
-        path, wanted, there,
+        path, wanted, there[0],
     )  # fmt: skip
+    return there[0]
 
 
 def _count(item: h5py.HLObject) -> int:
@@ -205,19 +203,13 @@ def read_csv_spikes(
     Parameters
     ----------
     known : names of all populations of the circuit.
-    any_name : a table without the chosen populations gives all its trains.
+    any_name : a table without the chosen populations gives the trains of the one that it has.
     """
     ids, times, names = _csv_columns(path)
     if names is not None:
-        there = set(names) - {NO_POPULATION, *NULLS}
-        if chosen and there and not there & {p.name for p, _ in chosen}:
-            wanted, found = (", ".join(n) for n in ([p.name for p, _ in chosen], sorted(there)))
-            if not any_name:
-                raise InputError(
-                    f"has no spikes of {wanted}", file=path, field="population",
-                    fix=f"It has {found}.",
-                )  # fmt: skip
-            _warn_of_another(path, wanted, found)
+        there = sorted(set(names) - {NO_POPULATION, *NULLS})
+        if chosen and there and not {p.name for p, _ in chosen} & {*there}:
+            _of_another(there, chosen, known if any_name else there, path, "population")
             names = None
     if names is not None:
         strangers = Counter(names[~np.isin(names, [*known, NO_POPULATION, *NULLS])])
