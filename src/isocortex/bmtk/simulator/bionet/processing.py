@@ -94,12 +94,17 @@ def _asked(
             raise _refused(nodes, chain, registered, f"there is no {name!r}")
         try:
             function(body, cell, parameters)
+            if body.absent:
+                raise body.absent
         except Exception as error:
-            why = error.message if isinstance(error, IsocortexError) else repr(error)
+            why = repr(error)
+            if isinstance(error, IsocortexError):
+                why = str(IsocortexError(error.message, field=error.field))
             raise _refused(nodes, chain, registered, why) from error
     if body.parameters is None or body.parameters is not parameters or parameters != before:
-        raise _refused(nodes, chain, registered, "it does not set the parameters of the file")
-    return body.axon
+        why = "it does not set the parameters of the file, or not after it replaces the axon"
+        raise _refused(nodes, chain, registered, why)
+    return body.processing
 
 
 def _refused(

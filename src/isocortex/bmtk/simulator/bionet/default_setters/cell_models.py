@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from isocortex.bmtk.simulator.bionet.absent import AbsentError
+from isocortex.errors import ModelError
 
 Parameters = Mapping[str, Any]
 
@@ -19,25 +20,29 @@ class Body:
 
     Attributes
     ----------
-    axon : the ``model_processing`` whose axon it has, None for the one of the reconstruction.
-    parameters : what was set.
+    processing : the ``model_processing`` whose axon it has, None for that of the reconstruction.
+    parameters : what was set of all of the cell.
+    absent : what was asked for and a cell of NEURON has, also if a function passes over it.
     """
 
+    __slots__ = ("absent", "parameters", "processing")
+
     def __init__(self) -> None:
-        self.axon: str | None = None
+        self.processing: str | None = None
         self.parameters: Parameters | None = None
+        self.absent: AbsentError | None = None
 
     def __getattr__(self, name: str) -> Any:
-        raise AbsentError(
-            "is of a cell of NEURON, which is not there", field=name,
-            fix="Call functions of default_setters.cell_models (fix_axon_peri, set_params_peri, "
-            "...) alone; change channels by `conditions.modifications` or `isocortex.changes`.",
-        )  # fmt: skip
+        self.absent = AbsentError("is of a cell of NEURON, which is not there", field=name)
+        raise self.absent
 
 
 def _axon(processing: str) -> Callable[[Body], None]:
     def fix(hobj: Body) -> None:
-        hobj.axon = processing
+        if hobj.processing is not None:
+            raise ModelError("it replaces the axon twice")
+        # the new axon has no parameters yet
+        hobj.processing, hobj.parameters = processing, None
 
     return fix
 
