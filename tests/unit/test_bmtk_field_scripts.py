@@ -1,6 +1,7 @@
 """What scripts of public repositories ask for besides the shapes of BMTK's own examples."""
 
 import json
+from pathlib import Path
 
 import h5py
 import matplotlib
@@ -21,7 +22,6 @@ from isocortex.bmtk.simulator.bionet import modules
 from isocortex.bmtk.simulator.bionet.default_setters import cell_models
 from isocortex.bmtk.simulator.bionet.pyfunction_cache import py_modules
 from isocortex.bmtk.simulator.core.simulation_config import SimulationConfig
-from isocortex.bmtk.utils import sonata
 from isocortex.bmtk.utils.io.spike_trains import PoissonSpikesGenerator
 from isocortex.bmtk.utils.reports import CompartmentReport
 from isocortex.bmtk.utils.reports.spike_trains import SpikeTrains
@@ -29,6 +29,7 @@ from isocortex.bmtk.utils.sonata.config import SonataConfig
 from isocortex.bmtk.utils.sonata.utils import add_hdf5_magic, add_hdf5_version
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.network.cells import compile_cell_of
+from isocortex.sonata.config import load_output_dir
 
 RUN = {"tstop": 20.0, "dt": 0.1}
 
@@ -110,7 +111,7 @@ def test_a_function_that_leaves_the_axon(components):
         ("mine", "aibs_allactive"),
         ("aibs_perisomatic", "aibs_allactive"),  # a function of that name goes before
         ("extracellular,mine", "aibs_allactive"),
-        ("mine,aibs_perisomatic_directed", "aibs_perisomatic_directed"),
+        ("whole,aibs_perisomatic_directed", "aibs_perisomatic_directed"),
     ],
 )
 def test_functions_of_functions(components, chain, meant):
@@ -120,6 +121,10 @@ def test_functions_of_functions(components, chain, meant):
         cell_models.fix_axon_allactive(hobj)
         cell_models.set_params_allactive(hobj, dynamics_params)
         return hobj
+
+    @bionet.model_processing
+    def whole(hobj, cell, dynamics_params):
+        cell_models.set_params_peri(hobj, dynamics_params)
 
     bionet.nrn.add_cell_processor(mine, chain if "," not in chain else "mine")
     (nodes,) = _simulation().circuit.nodes.values()
@@ -139,6 +144,22 @@ def _sets_other_numbers(hobj, cell, dynamics_params):
     cell_models.set_params_peri(hobj, dynamics_params)
 
 
+def _replaces_afterwards(hobj, cell, dynamics_params):
+    cell_models.set_params_peri(hobj, dynamics_params)
+    cell_models.fix_axon_peri(hobj)
+
+
+def _replaces_twice(hobj, cell, dynamics_params):
+    cell_models.fix_axon_peri(hobj)
+    cell_models.aibs_allactive(hobj, cell, dynamics_params)
+
+
+def _hides(hobj, cell, dynamics_params):
+    cell_models.set_params_peri(hobj, dynamics_params)
+    if hasattr(hobj, "axon"):
+        hobj.axon[0].diam = 2.0
+
+
 def _fails(hobj, cell, dynamics_params):
     raise KeyError(cell["nothing"])
 
@@ -146,8 +167,11 @@ def _fails(hobj, cell, dynamics_params):
 @pytest.mark.parametrize(
     ("function", "properties", "message"),
     [
-        (_takes_apart, {}, "'mine' is a Python function for objects of NEURON.*: is of a cell"),
-        (_sets_nothing, {}, "it does not set the parameters of the file. Use aibs_perisomatic"),
+        (_takes_apart, {}, "'mine' is a Python function for objects of NEURON.*soma: is of a cell"),
+        (_hides, {}, "axon: is of a cell of NEURON"),
+        (_sets_nothing, {}, "it does not set the parameters of the file, or not after .* Use aibs"),
+        (_replaces_afterwards, {}, "or not after it replaces the axon"),
+        (_replaces_twice, {}, "it replaces the axon twice"),
         (_sets_other_numbers, {}, "it does not set the parameters of the file"),
         (_fails, {}, "there are none: KeyError"),
         (_sets_nothing, {"model_template": "nml:Cell_1.cell.nml"}, "only ctdb:Biophys1.hoc has"),
@@ -197,8 +221,8 @@ def test_spikes_of_a_function(tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (lambda node, sim: [-1.0], "<lambda> gives node 0 of drive a spike that has no time"),
-        (lambda node, sim: [np.nan], "a spike that has no time"),
+        (lambda node, sim: [-1.0], "<lambda> gives node 0 of drive a spike at -1 ms"),
+        (lambda node, sim: [1.0, np.nan], "a spike at nan ms"),
         (lambda node, sim: ["soon"], "failed at node 0 of drive: ValueError"),
         (lambda node, sim: node["nothing"], "failed at node 0 of drive: KeyError: 'nothing'"),
     ],
@@ -229,7 +253,9 @@ def test_variables_of_a_script(tmp_path):
     config["run"]["tstop"], config["output"]["output_dir"] = "${long}", "$WHERE"
     config["inputs"]["step"]["amp"] = "$amp"
     path.write_text(json.dumps(config))
-    conf = bionet.Config.from_json(path, validate=True, name="mine", long=7.0, amp=0.25, unused=[])
+    conf = bionet.Config.from_json(
+        path, validate=True, name=Path("mine"), long=np.int64(7), amp=0.25, unused=[]
+    )
     assert conf.tstop == 7.0 and conf.output_dir.endswith("out_mine")
     sim = bionet.BioSimulator.from_config(conf, bionet.BioNetwork.from_config(conf))
     (step,) = sim.simulation.inputs
@@ -237,14 +263,17 @@ def test_variables_of_a_script(tmp_path):
     assert conf.file().name == f"{path.stem}.changed.json"
     with pytest.raises(ConfigError, match="variable 'long' is not defined"):
         bionet.Config.from_json(path, validate=True)
+    config["manifest"] = {"$WHERE": "out_${name}"}
+    path.write_text(json.dumps(config))
+    assert load_output_dir(path).name == "out_${name}"
 
 
 def test_configurations_have_other_names(tmp_path):
     path = write_library_circuit(tmp_path, inputs={})
     for kind in (SonataConfig, SimulationConfig):
         assert kind.from_json(str(path))["run"]["dt"] == 0.1
-    with pytest.raises(AttributeError, match="sonata.File: is BMTK's reader of files"):
-        sonata.File(data_files="nodes.h5")
+    with pytest.raises(ConfigError, match="sonata.File: is BMTK's reader of files"):
+        from isocortex.bmtk.utils.sonata import File  # noqa: F401
     assert __version__.startswith("1.")
     with pytest.raises(ConfigError, match="modules.SaveSynapses.*by a function for weights"):
         modules.SaveSynapses  # noqa: B018
@@ -265,6 +294,10 @@ def test_random_places(components):
     assert get_swc(cell, folder / "elsewhere", use_cache=True) is swc
     with pytest.raises(InputError, match="cannot read the morphology"):
         get_swc(cell, folder / "elsewhere")
+    for changed in ({"x": 7.0}, {"model_processing": "aibs_allactive"}):  # of another network
+        with pytest.raises(InputError, match="cannot read the morphology"):
+            get_swc({**cell, **changed}, folder / "elsewhere", use_cache=True)
+        assert get_swc({**cell, **changed}, folder, use_cache=True) is not swc
 
 
 def test_places_by_names_of_old_scripts(components):
@@ -344,6 +377,9 @@ def test_reports_are_read(ran):
     assert ((report.element_pos() > 0) & (report.element_pos() < 1)).all()
     with pytest.raises(ConfigError, match="there is no node 7 in the report. It has 1"):
         report.data(node_id=7)
+    with pytest.raises(ConfigError, match="there are no sections 'dend'. Use all, origin or ids"):
+        report.data(sections="dend")
+    assert CompartmentReport.load(report) is report
     with pytest.raises(ConfigError, match="reports are written by a run"):
         CompartmentReport("new.h5", mode="w")
     soma = CompartmentReport(result.directory / "v_report.h5")
@@ -361,6 +397,8 @@ def test_poisson_trains_of_old_scripts():
     trains = SpikeTrains.load("old.h5")
     assert trains.get_times(0)[0] == expected
     assert trains.node_ids().tolist() == [0, 1, 2] and 100 < len(trains) < 200
+    with pytest.raises(ConfigError, match="no order 'time'"):
+        PoissonSpikesGenerator(range(3), 100.0).to_hdf5("old.h5", sort_order="time")
     with h5py.File("old.h5", "r+") as file:
         add_hdf5_magic(file)
         add_hdf5_version(file)

@@ -68,9 +68,7 @@ def load_config(
     for key in content:
         if key not in (*KEYS, *FILES, *INFORMATIVE, "manifest"):
             raise unknown_key(key, (*KEYS, *FILES, "manifest"), path, "")
-    variables = _variables(content.get("manifest", {}), path, given or {})
-    if lenient:
-        variables = _Lenient(variables)
+    variables = _variables(content.get("manifest", {}), path, given or {}, lenient=lenient)
     config: Config = {
         key: (_resolve(content[key], variables, path, key), path) for key in KEYS if key in content
     }
@@ -92,12 +90,15 @@ class _Lenient(dict[str, Any]):
         return f"${{{name}}}"
 
 
-def _variables(manifest: Any, path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+def _variables(
+    manifest: Any, path: Path, given: Mapping[str, Any], *, lenient: bool
+) -> dict[str, Any]:
     """Variables by bare name, with references among them replaced."""
     if not isinstance(manifest, dict) or not all(isinstance(v, str) for v in manifest.values()):
         raise ConfigError("must map names to strings", file=path, field="manifest")
     now = datetime.now()
-    known: dict[str, Any] = {
+    known: dict[str, Any] = _Lenient() if lenient else {}
+    known |= {
         "workingdir": os.getcwd(), "configdir": str(path.parent), "configfname": str(path),
         "datetime": now.strftime("%Y-%m-%d_%H-%M-%S"), "date": now.strftime("%Y-%m-%d"),
         "time": now.strftime("%H-%M-%S"), **given,

@@ -143,8 +143,9 @@ def spikes_said(
             raise InputError(
                 f"the function {name} failed at {node}: {type(error).__name__}: {error}", **where
             ) from error
-        if not (np.isfinite(train) & (train >= 0)).all():
-            raise InputError(f"the function {name} gives {node} a spike that has no time", **where)
+        bad = train[~(np.isfinite(train) & (train >= 0))]
+        if len(bad):
+            raise InputError(f"the function {name} gives {node} a spike at {bad[0]:g} ms", **where)
         trains.append(train)
     return trains
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from isocortex.errors import ConfigError
 from isocortex.sonata.config import CELSIUS, V_INIT, load_output_dir
 from isocortex.sonata.manifest import load_config
@@ -166,5 +168,10 @@ class Config(dict[str, Any]):
 def _write(path: Path, sections: Mapping[str, Any]) -> None:
     """Write a file at once: every rank of a run writes it, and others read it meanwhile."""
     own = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
-    own.write_text(json.dumps(dict(sections), indent=2))
+    own.write_text(json.dumps(dict(sections), indent=2, default=_plain))
     own.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has for the numbers of NumPy, and the paths, that a script has put in."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else os.fspath(value)

@@ -9,6 +9,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from isocortex.errors import ConfigError
+
 
 class PoissonSpikesGenerator:
     """Trains of a constant rate, by NumPy's random numbers in BMTK's order.
@@ -30,6 +32,10 @@ class PoissonSpikesGenerator:
 
     def to_hdf5(self, file_name: str | os.PathLike[str], sort_order: str = "gid") -> None:
         """Draw the trains and write them in the layout before SONATA."""
+        if sort_order != "gid":
+            raise ConfigError(
+                f"there is no order {sort_order!r}", field="sort_order", fix="Use gid, as in BMTK."
+            )
         gids: list[int] = []
         times: list[float] = []
         for gid in self.gids:

@@ -42,7 +42,9 @@ class CompartmentReport:
         self.path, self._default = Path(path), default_population
         self._read: dict[str, xarray.DataArray] = {}
 
-    load = classmethod(lambda cls, path, *args, **kwargs: cls(path, *args, **kwargs))
+    @classmethod
+    def load(cls, report: CompartmentReport | str | os.PathLike[str]) -> CompartmentReport:
+        return report if isinstance(report, CompartmentReport) else cls(report)
 
     @property
     def populations(self) -> list[str]:
@@ -131,6 +133,11 @@ class CompartmentReport:
         elif not isinstance(sections, str):
             wanted = np.isin(self._of(population)["element_id"].values[columns], list(sections))
             columns = columns[wanted]
+        elif sections not in ("all", "origin"):
+            raise ConfigError(
+                f"there are no sections {sections!r}", field="sections",
+                fix="Use all, origin or ids of sections.",
+            )  # fmt: skip
         low, high = 0, self.n_steps(population)
         if time_window is not None:
             start, step = self.tstart(population), self.dt(population)

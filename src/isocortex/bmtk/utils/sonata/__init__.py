@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from isocortex.bmtk.simulator.bionet.absent import AbsentError
+from isocortex.errors import ConfigError
 
 __all__: list[str] = []
 
@@ -10,7 +10,7 @@ __all__: list[str] = []
 def __getattr__(name: str) -> Any:
     if name.startswith("_") or name in ("config", "utils"):
         raise AttributeError(name)
-    raise AbsentError(
+    raise ConfigError(  # an AttributeError would say nothing where it is imported
         "is BMTK's reader of files, and not there", field=f"sonata.{name}",
         fix="Nodes are in analyzer.nodes_table, spikes in SpikeTrains, reports in "
         "CompartmentReport; or read the HDF5 files.",
