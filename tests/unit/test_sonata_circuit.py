@@ -208,6 +208,7 @@ CELLS, EDGES = "nodes/cells", "edges/drive_to_cells"
         ("nodes.h5", put(f"{CELLS}/node_id", [0.5, 1, 2, 3]), "row 0 is 0.5. Use whole"),
         ("nodes.h5", put(f"{CELLS}/node_group_id", [0, 0, 1, 7]), "node group 7 is missing"),
         ("nodes.h5", put(f"{CELLS}/node_group_index", [0, 1, 0, 2]), "node_group_index 2"),
+        ("nodes.h5", put(f"{CELLS}/node_group_index", [0, 1, 0, -1]), "node_group_index -1"),
         ("nodes.h5", put(f"{CELLS}/1/x", [1.0]), "attributes differ in length"),
         ("nodes.h5", put(f"{CELLS}/0/dynamics_params/gnabar", [1.0, 2.0]), "not supported yet"),
         ("nodes.h5", put(f"{CELLS}/0/x", [b"\xff", b"a"]), "nodes/cells/0/x: not text"),

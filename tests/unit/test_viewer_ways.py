@@ -26,7 +26,8 @@ def test_one_flies_into_a_neuron_and_back_out_to_where_one_was(look, session):
         const away = stage.camera.position.toArray().map((x, k) => x - soma[k]);
         least = Math.min(least, Math.hypot(...away));
         requestAnimationFrame(look); };
-      look(); isocortex.app.go('neuron'); })"""  # fmt: skip
+      look(); isocortex.app.go('neuron');
+      setTimeout(() => isocortex.app.go('neuron'), 100); })"""  # fmt: skip
     least = page.evaluate(f"(soma) => {nearest}", soma)
     assert 1.19 < least < 2.0  # mm
     until(page, "isocortex.app.neuronView.branches")
@@ -37,6 +38,10 @@ def test_one_flies_into_a_neuron_and_back_out_to_where_one_was(look, session):
     until(page, "!isocortex.app.stage.flight")
     assert where(page) == pytest.approx(start, abs=1e-6)
     settle(page)
+    page.evaluate("for (const side of ['top', 'side']) isocortex.app.stage.home(side)")
+    until(page, "!isocortex.app.stage.flight")  # the second goes where it should, at once
+    there = [float(x) for x in value(page, "camera").split("_")]
+    assert where(page) == pytest.approx(there[:3], abs=1e-6)
     page.get_by_role("button", name="Top", exact=True).click()
     assert page.evaluate("Boolean(isocortex.app.stage.flight)")
     page.locator("#canvas").hover()
@@ -88,6 +93,34 @@ def test_a_probe_tells_what_was_recorded_where_it_sits(look, session):
     assert "probe" not in again.evaluate(words)
 
 
+def test_a_probe_sits_on_the_surface_too_and_only_where_all_was_recorded(look, session):
+    page = look(f"view=neuron&neuron=cortex+{session.scene.node_id[session.whole[0]]}")
+    until(page, "isocortex.app.neuronView.branches")
+    radius, kinds = page.evaluate(
+        """() => { const { stage, neuronView: view } = isocortex.app;
+        stage.camera.position.set(0, 0, 0.1);
+        stage.controls.target.set(0, 0, 0);
+        stage.controls.update();
+        stage.planes();
+        const { kind, radius } = view.data.arrays;
+        const pixels = radius[0] / 1000 / stage.pixel();
+        const [[a, b], [c, d]] = view.ends(0);
+        const around = Array.from({ length: 12 }, (_, k) => (2 * Math.PI * k) / 12);
+        return [pixels, around.map((angle) => kind[view.nearest(
+          (a + c) / 2 + 0.7 * pixels * Math.cos(angle),
+          (b + d) / 2 + 0.7 * pixels * Math.sin(angle))])]; }"""
+    )  # fmt: skip
+    assert radius > 30  # px
+    assert None not in kinds and kinds.count(1) >= 6  # of twelve; branches lie over the others
+    other = next(n for n in range(len(session.scene)) if n not in session.recorded)
+    page = look(f"view=neuron&neuron=cortex+{session.scene.node_id[other]}&probe=1")
+    until(page, "isocortex.app.neuronView.branches")
+    settle(page)
+    assert page.locator("#labels .ring").is_hidden()
+    page.evaluate("isocortex.app.neuronView.press(...isocortex.app.neuronView.ends(2)[0])")
+    assert value(page, "probe") == 1  # of the address: nothing was put anywhere
+
+
 def test_neurons_and_areas_are_found_by_id_name_and_place(look, session):
     page = look()
 
@@ -101,7 +134,7 @@ def test_neurons_and_areas_are_found_by_id_name_and_place(look, session):
     assert value(page, "picked") == "MOp"
     number = len(session.scene) // 2
     x, y, z = session.scene.position[number] + 0.2
-    find(f"{x:.1f}, {y:.1f}, {z:.1f}")
+    find(f"{x:.1f}, {y:.1f}, {z:.1f} µm")
     assert value(page, "neuron") == number
     find(f"cortex {session.scene.node_id[5]}")
     assert value(page, "neuron") == 5

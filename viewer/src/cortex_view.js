@@ -7,7 +7,7 @@ import * as THREE from "three";
 const SLICE = 40000; // somas drawn at first before looking at the clock
 const SLOW = 45; // ms a frame
 const DENSE = 1.5e6; // somas of a picture that may be shown before all are drawn
-const CLOSE_UP = 1.2; // mm before a neuron
+const CLOSE_UP = 1.2; // mm before a neuron, at most
 
 const WHOLE_SCREEN = "in vec3 position; out vec2 at; void main() { at = 0.5 * position.xy + 0.5; gl_Position = vec4(position.xy, 0.0, 1.0); }";
 const COPY = "precision highp float; uniform sampler2D picture; in vec2 at; out vec4 paint; void main() { paint = texture(picture, at); }";
@@ -140,7 +140,7 @@ export class CortexView {
     if (number < 0 || number >= population.n || population.head.frame === "none") return null;
     const { eye, target } = this.stage.pose();
     const at = this.cloud.worldOf(number);
-    return { target: at, eye: eye.sub(target).setLength(CLOSE_UP).add(at) };
+    return { target: at, eye: eye.sub(target).clampLength(0, CLOSE_UP).add(at) };
   }
 
   resize() {

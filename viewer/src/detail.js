@@ -4,8 +4,8 @@ import { html, put } from "./markup.js";
 import { css } from "./palettes.js";
 import { Plot } from "./plots.js";
 import { quantity } from "./quantities.js";
-import { placeOf } from "./neuron_view.js";
-import { valuesOf } from "./recorded.js";
+import { placeOf, recordedWhole } from "./neuron_view.js";
+import { present, valuesOf } from "./recorded.js";
 import { offer } from "./selection.js";
 import { binnedRate, smooth, welch, windowLength } from "./spectrum.js";
 
@@ -16,10 +16,12 @@ export class Detail {
   constructor(element, app) {
     this.app = app;
     const what = app.population.primary.title.toLowerCase();
+    const places = app.population.head.frame !== "none";
+    const asks = `A neuron by its id, ${places ? "or the nearest to a place in µm, " : ""}or ${what} by its name`;
     put(element, html`
       <section id="one" hidden><h2></h2><p class="sub"></p><dl></dl><div class="plots"></div><div class="links"></div><div class="actions"></div></section>
       <section id="many"><h2></h2><p class="sub"></p><dl></dl><details class="counts"><summary>Counts</summary><div></div></details><div class="plots"></div><div class="actions"></div></section>
-      <form id="find"><label title="A neuron by its id, or the nearest to a place in µm; or ${what} by its name"><span>Find</span><input name="id" autocomplete="off" list="values" placeholder="id, ${what} or x, y, z"></label>
+      <form id="find"><label title="${asks}"><span>Find</span><input name="id" autocomplete="off" list="values" placeholder="${places ? `id, ${what} or x, y, z` : `id or ${what}`}"></label>
       <datalist id="values">${app.population.primary.values.map(({ name, title }) => html`<option value="${name}">${title}</option>`)}</datalist></form>`);
     this.one = element.querySelector("#one");
     this.many = element.querySelector("#many");
@@ -183,18 +185,19 @@ export class Detail {
     const reports = all.filter((r, k) => all.findIndex((other) => other.variable === r.variable) === k);
     reports.sort((a, b) => (b.variable === "v") - (a.variable === "v"));
     for (const report of reports) {
-      const values = [data.arrays[`trace${report.k}`]];
-      const codes = probe >= 0 && data.arrays[`colour${report.k}`];
-      const there = codes && valuesOf(report, codes, data.arrays.kind.length, probe);
-      if (there && !Number.isNaN(there[0])) values.push(there);
-      const soma = values.length > 1 ? "v" : "Soma v";
-      const name = { v: soma, cai: "Ca" }[report.variable] ?? report.variable.replaceAll("_", " ");
-      const [low, high] = values.flatMap((v) => [...v]).reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
+      const codes = data.arrays[`colour${report.k}`];
+      const lines = [];
+      if (!codes || present(codes, report.soma)) lines.push({ label: "soma", values: data.arrays[`trace${report.k}`], colour: colour(report.variable === "v" ? "accent" : "warm") });
+      if (codes && probe >= 0 && present(codes, probe)) lines.push({ label: "probe", values: valuesOf(report, codes, data.arrays.kind.length, probe), colour: colour("ink") });
+      if (lines.length === 0) continue;
+      const v = lines.length > 1 ? "v" : "Soma v";
+      const name = { v, cai: "Ca" }[report.variable] ?? report.variable.replaceAll("_", " ");
+      const [low, high] = lines.flatMap(({ values }) => [...values]).reduce(([a, b], x) => [Math.min(a, x), Math.max(b, x)], [Infinity, -Infinity]);
       const { factor, unit } = quantity({ ...report, low, high }); // of what is drawn alone
       const plot = new Plot(box, { x: "Time (ms)", y: `${name} (${unit || "1"})`, height: report.variable === "v" ? 128 : 96, app: this.app });
-      const xs = Float64Array.from(values[0], (_, k) => report.first + k * report.dt);
-      const colours = [colour(report.variable === "v" ? "accent" : "warm"), colour("ink")];
-      plot.show(xs, values.map((v, k) => ({ label: ["soma", "probe"][k], values: factor === 1 ? v : v.map((x) => x * factor), colour: colours[k] })), { range: this.span() });
+      const xs = Float64Array.from(lines[0].values, (_, k) => report.first + k * report.dt);
+      if (factor !== 1) for (const line of lines) line.values = line.values.map((x) => x * factor);
+      plot.show(xs, lines, { range: this.span() });
       this.traces.push(plot);
     }
     this.probeNote(box, data, probe);
@@ -211,7 +214,7 @@ export class Detail {
 
   /** Where the probe is, or that there may be one. */
   probeNote(box, data, probe) {
-    if (!data?.head.reports.some(({ whole }) => whole)) return;
+    if (!recordedWhole(data)) return;
     const note = document.createElement("p");
     note.className = "note";
     if (probe >= 0) put(note, html`<i class="dot" data-css="background:var(--ink)"></i> probe: ${placeOf(data, probe)} <button data-do="unprobe" class="quiet">Take it off</button>`);

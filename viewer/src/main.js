@@ -135,9 +135,13 @@ class App extends Asked {
     const { stage, state } = this;
     const near = view === "neuron" && stage.view === this.cortex && this.cortex.closeUp();
     if (near) {
+      if (this.diving) return; // on the way: asked for twice
       const from = stage.pose();
       stage.put(near);
-      if (!(await stage.flyFrom(from))) return;
+      this.diving = true;
+      const there = await stage.flyFrom(from);
+      this.diving = false;
+      if (!there) return;
       stage.put(from); // to which one comes back
     }
     state.set({ view });

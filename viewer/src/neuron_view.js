@@ -10,13 +10,16 @@ import { fetchPacked } from "./source.js";
 import { lowerBound } from "./spikes.js";
 
 const KINDS = { 1: "soma", 2: "axon", 3: "basal dendrite", 4: "apical dendrite" };
+/** Whether there is a recording of all compartments, so that a probe has something to tell. */
+export const recordedWhole = (data) => Boolean(data?.head.reports.some(({ whole }) => whole));
+
 /** Where in the neuron a compartment is, in words. */
 export const placeOf = ({ arrays: { kind, distance } }, k) => `${KINDS[kind[k]] ?? "branch"}, ${Math.round(distance[k])} µm from the soma`;
 
 const KIND_COLOURS = { 1: "#d8d8d8", 2: "#7d8590", 3: "#6d94c4", 4: "#c7955a" };
 const EXCITES = [255, 184, 92];
 const INHIBITS = [92, 196, 255];
-const NEAR = 12; // px, from the pointer to a branch
+const NEAR = 12; // px, from the pointer to the surface of a branch
 
 export class NeuronView {
   constructor(stage, app) {
@@ -295,10 +298,10 @@ export class NeuronView {
     this.ring.style.transform = `translate(${((a[0] + b[0]) / 2).toFixed(1)}px, ${((a[1] + b[1]) / 2).toFixed(1)}px)`;
   }
 
-  /** The compartment of a neuron that has the probe; -1 if none has. */
+  /** The compartment of a neuron that has the probe; -1 if none has, or what is there was not recorded. */
   probed(data) {
     const probe = this.app.state.get("probe");
-    return probe < data?.arrays.kind?.length ? probe : -1;
+    return recordedWhole(data) && probe < data.arrays.kind?.length ? probe : -1;
   }
 
   /** Where a compartment begins and ends in the picture, px. */
@@ -309,12 +312,14 @@ export class NeuronView {
 
   /** The compartment that is drawn under a point of the picture, or nearest by it; -1 if there is none. */
   nearest(x, y) {
-    let [least, best] = [NEAR, -1];
-    for (let k = 0; k < this.data.arrays.kind.length; k++) {
+    const { radius } = this.data.arrays;
+    const um = 1000 * this.stage.pixel();
+    let [least, best] = [1, -1];
+    for (let k = 0; k < radius.length; k++) {
       const [[a, b], [c, d]] = this.ends(k);
       const along = ((x - a) * (c - a) + (y - b) * (d - b)) / ((c - a) ** 2 + (d - b) ** 2 || 1);
       const part = Math.min(Math.max(along, 0), 1);
-      const away = Math.hypot(a + part * (c - a) - x, b + part * (d - b) - y);
+      const away = Math.hypot(a + part * (c - a) - x, b + part * (d - b) - y) / (radius[k] / um + NEAR); // thick ones reach further
       if (away < least) [least, best] = [away, k];
     }
     return best;
@@ -322,7 +327,7 @@ export class NeuronView {
 
   /** Put the probe where the picture was clicked; beside the neuron, take it away. */
   press(x, y) {
-    if (this.branches) this.app.state.set({ probe: this.nearest(x, y) });
+    if (this.branches && recordedWhole(this.data)) this.app.state.set({ probe: this.nearest(x, y) });
   }
 
   /** What lies under the pointer, in words. */

@@ -50,6 +50,7 @@ function pass(from, to) {
   const place = (stage) => [...stage.camera.position.toArray(), ...stage.controls.target.toArray()];
   const [own, other] = [place(from.stage), place(to.stage)];
   if (own.every((x, k) => Math.abs(x - other[k]) < 1e-6)) return;
+  to.stage.stop(false); // it flies along
   to.stage.camera.position.fromArray(own);
   to.stage.controls.target.fromArray(own, 3);
   to.stage.controls.update();

@@ -163,18 +163,20 @@ export class Population {
   findNear(text, member) {
     const place = text.match(PLACE)?.slice(1).map(Number);
     if (!place || this.head.frame === "none") return -1;
+    const { low, step } = this.head.places;
+    const [a, b, c] = place.map((x, k) => (x - low[k]) / step);
     let [least, best] = [Infinity, -1];
     for (let i = 0; i < this.n; i++) {
       if (!member[i]) continue;
-      const away = Math.hypot(...this.place(i).map((x, k) => x - place[k]));
+      const away = (this.step(i, 0) - a) ** 2 + (this.step(i, 1) - b) ** 2 + (this.step(i, 2) - c) ** 2;
       if (away < least) [least, best] = [away, i];
     }
     return best;
   }
 }
 
-/** Three numbers between commas, as a place is told. */
-const PLACE = /^(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)$/;
+/** Three numbers between commas, as a place is told, with or without its unit. */
+const PLACE = /^(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*(?:[µμu]m)?$/;
 
 /** Rate to 0..1 on a logarithmic scale from 0.3 to 50 Hz; silent neurons are 0. */
 export const rateShade = (hz) => (hz > 0 ? 0.12 + 0.88 * Math.min(Math.max(Math.log(hz / 0.3) / Math.log(50 / 0.3), 0), 1) : 0);

@@ -4,6 +4,9 @@ const ABSENT = 0xffff; // the compartment has no such variable
 
 const decoded = ({ low, high }, code) => (code === ABSENT ? NaN : low + ((high - low) / (ABSENT - 1)) * code);
 
+/** Whether a compartment has the variable. */
+export const present = (codes, compartment) => codes[compartment] !== ABSENT;
+
 /** Float32Array[n]: value of every compartment at a time (ms), in units of the report; NaN where there is none. */
 export function valuesAt(report, codes, n, t) {
   const rows = codes.length / n;

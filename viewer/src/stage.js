@@ -87,8 +87,8 @@ export class Stage {
 
   /** Fly from a pose to where the camera stands; true once it is there, false if something else moved it. */
   flyFrom(from) {
-    this.stop();
     const to = this.pose();
+    this.stop(false); // of an earlier flight, which went elsewhere
     const near = ["eye", "target"].every((key) => from[key].distanceTo(to[key]) < 1e-6);
     if (near || !Flight.wanted()) return Promise.resolve(true);
     this.put(from);
@@ -127,6 +127,7 @@ export class Stage {
 
   /** Put the camera where the address says, else where it was left, else where all is seen. */
   place() {
+    this.stop();
     const { name, view } = this;
     const given = this.state.get("camera").split("_").map(Number);
     view.home();
@@ -214,10 +215,15 @@ export class Stage {
     this.camera.updateMatrixWorld();
   }
 
+  /** mm of a pixel at the distance of what one looks at. */
+  pixel() {
+    const away = this.camera.position.distanceTo(this.controls.target);
+    return (2 * away * Math.tan((this.camera.fov * Math.PI) / 360)) / this.height;
+  }
+
   /** Set the width and the words of a scale bar, which holds at the distance of what one looks at. */
   scaleBar(element) {
-    const away = this.camera.position.distanceTo(this.controls.target);
-    const mm = (2 * away * Math.tan((this.camera.fov * Math.PI) / 360)) / this.height; // of a pixel
+    const mm = this.pixel();
     const lengths = [2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000];
     const length = lengths.find((um) => um / 1000 / mm > 50) ?? 10000;
     element.style.width = `${(length / 1000 / mm).toFixed(1)}px`;

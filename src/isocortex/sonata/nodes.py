@@ -119,8 +119,9 @@ def _add_groups(population: h5py.Group, columns: dict[str, Column], n: int, path
         every = np.array_equal(index, np.arange(n))  # as files mostly are
         for name, values in attributes(members, path, highest + 1).items():
             if lowest < 0 or highest >= len(values):
+                outside = lowest if lowest < 0 else highest
                 raise InputError(
-                    f"node_group_index {highest} is outside {name!r} with {len(values)} "
+                    f"node_group_index {outside} is outside {name!r} with {len(values)} "
                     "entries", file=path, field=f"{population.name}/node_group_index",
                     fix="Give every node an entry of its group.",
                 )  # fmt: skip
