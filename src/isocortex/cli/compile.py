@@ -1,0 +1,44 @@
+"""`isocortex compile`: the kernels of a GPU that is elsewhere."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+import typer
+
+from isocortex.cli.simulate import Integrator, Precision
+from isocortex.cli.terminal import Config, out
+from isocortex.errors import ConfigError
+
+
+def compile_(
+    config: Config,
+    *,
+    capability: Annotated[
+        str, typer.Option(help="Compute capability of the GPU; 9.0 is an H100 or H200.")
+    ] = "9.0",
+    dt: Annotated[float | None, typer.Option(help="Time step, ms.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Default: all cores.")] = None,
+    precision: Precision = Precision.double,
+    integrator: Integrator = Integrator.backward_euler,
+) -> None:
+    """Compile what `isocortex run --device cuda` needs, for a GPU that need not be here.
+
+    The kernels are in the cache folder ($ISOCORTEX_CACHE): take it to where the GPU is. They are
+    for this version of isocortex and for the options given here.
+    """
+    from isocortex.session.setup import Options, compile_beforehand
+
+    if not re.fullmatch(r"\d+\.\d", capability):
+        raise ConfigError(
+            f"{capability!r} is no compute capability", field="capability",
+            fix="Give it as 9.0; nvidia-smi --query-gpu=compute_cap --format=csv tells it.",
+        )  # fmt: skip
+    options = Options(
+        dt=dt, threads=threads, precision=precision.value, integrator=integrator.value
+    )
+    major, minor = capability.split(".")
+    files = compile_beforehand(config, options, (int(major), int(minor)), out.print)
+    for folder in sorted({file.parent for file in files}):
+        out.print(f"{len(files)} kernels for compute capability {capability}: {folder}")
