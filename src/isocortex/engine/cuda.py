@@ -14,7 +14,6 @@ the same arguments.
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,11 +28,12 @@ from isocortex.engine.assembly import Kernel, assemblies
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.exchange import Exchange
 from isocortex.engine.family import family_source
-from isocortex.engine.interface import FloatArray, IntArray, ProbeTable, Settings
+from isocortex.engine.interface import FloatArray, IntArray, Piece, ProbeTable, Settings
 from isocortex.engine.layout.arrangement import Arrangement, arrange
 from isocortex.engine.meeting import dismiss, dismissed, meet
 from isocortex.engine.parts import Electrodes, Events, Shared
 from isocortex.engine.sampling import Probes, Recording, recording_of
+from isocortex.engine.spreading import NO_RUNS, Spreading, memory, spreadable
 from isocortex.engine.state import State
 from isocortex.engine.straight.choice import asked, straight_kernels
 from isocortex.errors import ConfigError
@@ -104,6 +104,10 @@ class CudaEngine(CpuEngine):
             self.network, self.laid, self.settings, self.shared.kinetics, self.window,
             self._machine.shared,
         )  # fmt: skip
+        self._spreading = None
+        if spreadable(self.shares):
+            self._spreading = Spreading(self._machine, self.shares, self.laid)
+            self._spreading.bind(self._events, self.settings.threads)
         self._groups: list[tuple[Kernel, IntArray]] = []
         self._files: Sequence[Path | None] = []
         return self.shared.kernel
@@ -114,6 +118,12 @@ class CudaEngine(CpuEngine):
 
     def _recording_of(self, probes: ProbeTable, network: Network) -> Recording:
         return recording_of(probes, self.laid, network, self.settings.second_order, LANES)
+
+    def _advance(self, n_steps: int) -> tuple[Piece, int]:
+        piece, n_events = super()._advance(n_steps)
+        if self._spreading is not None:
+            n_events, self._spreading.n_more = n_events + self._spreading.n_more, 0
+        return piece, n_events
 
     def _begin(self, shared: Shared, electrodes: Electrodes, probes: Probes) -> None:
         self._machine.use()
@@ -207,13 +217,10 @@ class CudaEngine(CpuEngine):
         """Those that the threads have sorted for this window."""
         assert self._outbox is not None
         numbers = [int(s.part.events.last[s.part.blocks[-1:]].sum()) for s in self.shares]
-        there, total = self._events, sum(numbers)
-        if total > there.step.shape[0]:
-            for array in (there.step, there.element, there.weight):
-                self._machine.free(array)
-            room = self._room_for_events(total * 5 // 4)
-            there = self._events = Events(there.first, there.last, *room)
-            self._bind()
+        if self._spreading is not None:
+            self._spread_events(self._spreading, numbers)
+            return
+        there = self._make_room(sum(numbers))
         first, last = np.zeros((2, len(self.laid.blocks)), np.int64)
         at = 0
         for share, addresses, n in zip(self.shares, self._outbox.tolist(), numbers, strict=True):
@@ -221,10 +228,33 @@ class CudaEngine(CpuEngine):
             first[mine], last[mine] = events.first[mine] + at, events.last[mine] + at
             if n:
                 for array, address in zip(there[2:], addresses, strict=True):
-                    self._machine.write(array, _memory(address, n, array.dtype), at)
+                    self._machine.write(array, memory(address, n, array.dtype), at)
             at += n
         self._machine.write(there.first, first)
         self._machine.write(there.last, last)
+
+    def _make_room(self, n: int) -> Events:
+        """Arrays of the GPU that hold so many events."""
+        there = self._events
+        if n > there.step.shape[0]:
+            for array in (there.step, there.element, there.weight):
+                self._machine.free(array)
+            room = self._room_for_events(n * 5 // 4)
+            there = self._events = Events(there.first, there.last, *room)
+            self._bind()
+        return there
+
+    def _spread_events(self, spreading: Spreading, numbers: list[int]) -> None:
+        """Those of the runs that the threads have sorted for this window, made by the GPU."""
+        assert self._outbox is not None
+        whole = np.dtype(np.int32)
+        due = [
+            (memory(run, n, whole).astype(np.int64), memory(step, n, whole)) if n else NO_RUNS
+            for (step, run, _), n in zip(self._outbox.tolist(), numbers, strict=True)
+        ]
+        there = self._make_room(spreading.make_room(due))
+        spreading.bind(there, self.settings.threads)
+        spreading.make(there)
 
     def _find_spikes(self, turn: int) -> bool:
         """Write down the spikes of a window; whether a voltage is no longer a number."""
@@ -353,9 +383,3 @@ class _Resident:
         for each, (_, there) in self._known.items():
             if each.startswith(f"{name}."):
                 self._known[each] = None, there
-
-
-def _memory(address: int, n: int, dtype: np.dtype) -> np.ndarray:
-    """An array of which compiled code has told the address."""
-    raw = (ctypes.c_char * (n * dtype.itemsize)).from_address(address)
-    return np.ndarray(n, dtype, memoryview(raw))
