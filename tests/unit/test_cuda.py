@@ -115,7 +115,7 @@ def test_what_makes_events_is_compiled_too(monkeypatch):
 
 def test_kernels_are_compiled_beforehand_on_the_command_line(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOCORTEX_CACHE", str(tmp_path / "cache"))
-    config = write_microcircuit(tmp_path, cells=4, seed=1, tstop=10.0)
+    config = write_microcircuit(tmp_path, cells=12, seed=1, tstop=10.0)
     status, printed, error = isocortex("compile", config, "--precision", "single", "--threads", 1)
     assert (status, error) == (0, "")
     assert "kernels for compute capability 9.0" in printed

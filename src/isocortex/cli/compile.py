@@ -22,6 +22,10 @@ def compile_(
     threads: Annotated[int | None, typer.Option(help="Default: all cores.")] = None,
     precision: Precision = Precision.double,
     integrator: Integrator = Integrator.backward_euler,
+    store_synapses: Annotated[
+        bool | None,
+        typer.Option("--store-synapses/--draw-synapses", help="As it will be run."),
+    ] = None,
 ) -> None:
     """Compile what `isocortex run --device cuda` needs, for a GPU that need not be here.
 
@@ -36,8 +40,9 @@ def compile_(
             fix="Give it as 9.0; nvidia-smi --query-gpu=compute_cap --format=csv tells it.",
         )  # fmt: skip
     options = Options(
-        dt=dt, threads=threads, precision=precision.value, integrator=integrator.value
-    )
+        dt=dt, threads=threads, precision=precision.value, integrator=integrator.value,
+        store_synapses=store_synapses,
+    )  # fmt: skip
     major, minor = capability.split(".")
     files = compile_beforehand(config, options, (int(major), int(minor)), out.print)
     for folder in sorted({file.parent for file in files}):
