@@ -75,7 +75,8 @@ def server(session):
 @pytest.fixture
 def look(browser, server):
     """Open the page at a state; afterwards nothing must have complained or asked elsewhere."""
-    page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+    size = {"width": WIDTH, "height": HEIGHT}
+    page = browser.new_page(viewport=size, reduced_motion="reduce")  # the camera is there at once
     complaints = []
     page.on("console", lambda m: m.type in ("error", "warning") and complaints.append(m.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -10,6 +10,7 @@ from isocortex.circuit import NodePopulation, Text
 from isocortex.circuit.columns import (
     among,
     coded,
+    distinct,
     numbers,
     overridden,
     present,
@@ -97,3 +98,21 @@ def test_entries_mean_what_pandas_takes_them_for(tmp_path, entries):
     assert [(type(value), value) for value in found] == [(type(v), v) for v in wanted]
     if not isinstance(column, Text):
         assert column.dtype == theirs.dtype
+
+
+def test_texts_of_a_fixed_width_are_those_that_objects_are():
+    random = np.random.default_rng(1)
+    words = np.array(["", "a", "VISp", "VISpor", "a long name of one", "a long name of two", "é"])
+    for some in (words, words[:4], words[:1]):  # of three words of eight bytes, of one, of none
+        chosen = some[random.integers(0, len(some), (60, 2))]
+        encoded = np.char.encode(chosen, "utf-8")
+        of_bytes, of_objects = Text.of(encoded), Text.of(chosen.astype(object))
+        assert of_bytes.values == of_objects.values
+        assert np.array_equal(of_bytes.codes, of_objects.codes)
+
+
+def test_distinct_values_are_each_there_once():
+    random = np.random.default_rng(1)
+    for n in (0, 1, 2, 500):
+        numbers = random.integers(0, 100, n)
+        assert np.array_equal(distinct(numbers), np.unique(numbers))

@@ -1,6 +1,7 @@
 """What the browser is given of a circuit is what the files hold."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from library_circuit import write_library_circuit
 from viewer_run import cortex_session
 
 import isocortex
+from isocortex.circuit import NodePopulation
 from isocortex.cortex.atlas import load_atlas
 from isocortex.viewer import scene
 from isocortex.viewer.pack import pack, unpack
@@ -176,3 +178,11 @@ def test_circuits_of_others_show_what_they_have(shared):
     assert scene.frame == "xyz"
     assert [facet.key for facet in scene.facets][:2] == ["pop_name", "ei"]
     assert layer_borders(scene) == {}
+
+
+@pytest.mark.parametrize("ids", [[4, 5, 6, 7], [2, 5, 6, 90], [90, 2, 6, 5]])
+def test_neurons_are_found_by_id_whether_ids_have_gaps_or_order(ids):
+    scene = make_scene({"a": NodePopulation("a", np.array(ids), {}, Path("nodes.h5"))})
+    places = scene.index_of("a", np.array([*ids, 0, 3, 8, 91]))
+    assert scene.node_id[places[:4]].tolist() == ids
+    assert places[4:].tolist() == [-1] * 4

@@ -26,7 +26,7 @@ export class ColumnView {
     this.ring = document.createElement("div");
     this.ring.className = "ring";
     this.centre = new THREE.Vector3();
-    this.fov = 7; // nearly parallel: depths can be compared across the slab
+    this.fov = 2; // nearly parallel: what lies in front does not reach beyond pia and white matter
     app.state.on(["picked", "side", "hidden", "rates", "colour", "allen", "theme"], () => this.active && (this.ready = this.show()));
   }
 

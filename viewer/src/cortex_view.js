@@ -7,6 +7,7 @@ import * as THREE from "three";
 const SLICE = 40000; // somas drawn at first before looking at the clock
 const SLOW = 45; // ms a frame
 const DENSE = 1.5e6; // somas of a picture that may be shown before all are drawn
+const CLOSE_UP = 1.2; // mm before a neuron
 
 const WHOLE_SCREEN = "in vec3 position; out vec2 at; void main() { at = 0.5 * position.xy + 0.5; gl_Position = vec4(position.xy, 0.0, 1.0); }";
 const COPY = "precision highp float; uniform sampler2D picture; in vec2 at; out vec4 paint; void main() { paint = texture(picture, at); }";
@@ -130,6 +131,16 @@ export class CortexView {
       return [Math.abs(x) + size, Math.abs(y) + size, z];
     });
     this.stage.lookAt(this.cloud.sphere.center, direction, points);
+  }
+
+  /** Where a camera has the chosen neuron before it, from where it stands; null if no neuron is there. */
+  closeUp() {
+    const { population, state } = this.app;
+    const number = state.get("neuron");
+    if (number < 0 || number >= population.n || population.head.frame === "none") return null;
+    const { eye, target } = this.stage.pose();
+    const at = this.cloud.worldOf(number);
+    return { target: at, eye: eye.sub(target).setLength(CLOSE_UP).add(at) };
   }
 
   resize() {

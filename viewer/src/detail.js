@@ -4,6 +4,8 @@ import { html, put } from "./markup.js";
 import { css } from "./palettes.js";
 import { Plot } from "./plots.js";
 import { quantity } from "./quantities.js";
+import { placeOf } from "./neuron_view.js";
+import { valuesOf } from "./recorded.js";
 import { offer } from "./selection.js";
 import { binnedRate, smooth, welch, windowLength } from "./spectrum.js";
 
@@ -13,10 +15,12 @@ const COUNTED = 9; // values of a facet with their counts
 export class Detail {
   constructor(element, app) {
     this.app = app;
+    const what = app.population.primary.title.toLowerCase();
     put(element, html`
       <section id="one" hidden><h2></h2><p class="sub"></p><dl></dl><div class="plots"></div><div class="links"></div><div class="actions"></div></section>
       <section id="many"><h2></h2><p class="sub"></p><dl></dl><details class="counts"><summary>Counts</summary><div></div></details><div class="plots"></div><div class="actions"></div></section>
-      <form id="find"><label><span>Neuron by id</span><input name="id" inputmode="numeric" autocomplete="off" placeholder="e.g. ${app.population.nodeId[0]}"></label></form>`);
+      <form id="find"><label title="A neuron by its id, or the nearest to a place in µm; or ${what} by its name"><span>Find</span><input name="id" autocomplete="off" list="values" placeholder="id, ${what} or x, y, z"></label>
+      <datalist id="values">${app.population.primary.values.map(({ name, title }) => html`<option value="${name}">${title}</option>`)}</datalist></form>`);
     this.one = element.querySelector("#one");
     this.many = element.querySelector("#many");
     this.rate = new Plot(this.many.querySelector(".plots"), { x: "Time (ms)", y: "Rate (Hz)", app, zero: true, height: 116 });
@@ -24,24 +28,27 @@ export class Detail {
     this.traces = [];
     app.state.on(["picked", "hidden", "theme", "from", "to", "view", "lasso", "rates"], () => (this.stale = true));
     element.querySelector(".counts").addEventListener("toggle", () => (this.stale = true));
-    app.state.on(["neuron", "theme"], () => this.neuronChanged());
+    app.state.on(["neuron", "theme", "probe"], () => this.neuronChanged());
     element.addEventListener("click", (event) => {
       const what = event.target.closest("button")?.dataset.do;
-      if (what === "column") app.state.set({ view: "column" });
-      if (what === "neuron") app.state.set({ view: "neuron" });
+      if (what === "column" || what === "neuron") app.go(what);
       if (what === "nodes") offer(document.getElementById("nodes"), app.nodeSet(), app.population.head);
       if (what === "clear") app.state.set({ picked: "", lasso: "" });
       if (what === "drop") app.state.set({ neuron: -1 });
+      if (what === "unprobe") app.state.set({ probe: -1 });
       if (what === "in" || what === "out") this.toggleWires(what);
       if (what === "area") app.state.set({ picked: event.target.closest("button").dataset.name });
     });
     element.querySelector("#find").addEventListener("submit", (event) => {
       event.preventDefault();
       const input = event.target.elements.id;
-      const found = app.population.find(input.value.trim());
-      input.setCustomValidity(found < 0 ? "There is no neuron of that id" : "");
-      if (found < 0) input.reportValidity();
-      else app.state.set({ neuron: found });
+      const text = input.value.trim();
+      const neuron = Math.max(app.population.find(text), app.population.findNear(text, app.member()));
+      const value = neuron < 0 && app.population.findValue(text);
+      input.setCustomValidity(neuron < 0 && !value ? `There is no neuron of that id, and no ${what} of that name` : "");
+      if (neuron >= 0) app.state.set({ neuron });
+      else if (value) app.state.set({ picked: value.name });
+      else input.reportValidity();
     });
     element.querySelector("#find input").addEventListener("input", (e) => e.target.setCustomValidity(""));
     this.stale = true;
@@ -170,20 +177,27 @@ export class Detail {
     box.replaceChildren();
     const style = getComputedStyle(document.documentElement);
     const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-    // of several reports of a variable the finest; voltage first
-    const all = (data?.head.reports ?? []).map((r, k) => ({ ...r, k })).sort((a, b) => a.dt - b.dt);
+    const probe = this.app.neuronView.probed(data);
+    // of several reports of a variable the finest, with a probe of those of all compartments; voltage first
+    const all = (data?.head.reports ?? []).map((r, k) => ({ ...r, k })).sort((a, b) => (probe >= 0 ? b.whole - a.whole : 0) || a.dt - b.dt);
     const reports = all.filter((r, k) => all.findIndex((other) => other.variable === r.variable) === k);
     reports.sort((a, b) => (b.variable === "v") - (a.variable === "v"));
     for (const report of reports) {
-      const name = { v: "Soma v", cai: "Ca" }[report.variable] ?? report.variable.replaceAll("_", " ");
-      const values = data.arrays[`trace${report.k}`];
-      const ends = values.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)], [Infinity, -Infinity]);
-      const { factor, unit } = quantity({ ...report, low: ends[0], high: ends[1] }); // of the soma alone
+      const values = [data.arrays[`trace${report.k}`]];
+      const codes = probe >= 0 && data.arrays[`colour${report.k}`];
+      const there = codes && valuesOf(report, codes, data.arrays.kind.length, probe);
+      if (there && !Number.isNaN(there[0])) values.push(there);
+      const soma = values.length > 1 ? "v" : "Soma v";
+      const name = { v: soma, cai: "Ca" }[report.variable] ?? report.variable.replaceAll("_", " ");
+      const [low, high] = values.flatMap((v) => [...v]).reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
+      const { factor, unit } = quantity({ ...report, low, high }); // of what is drawn alone
       const plot = new Plot(box, { x: "Time (ms)", y: `${name} (${unit || "1"})`, height: report.variable === "v" ? 128 : 96, app: this.app });
-      const xs = Float64Array.from(values, (_, k) => report.first + k * report.dt);
-      plot.show(xs, [{ label: name, values: factor === 1 ? values : values.map((v) => v * factor), colour: colour(report.variable === "v" ? "accent" : "warm") }], { range: this.span() });
+      const xs = Float64Array.from(values[0], (_, k) => report.first + k * report.dt);
+      const colours = [colour(report.variable === "v" ? "accent" : "warm"), colour("ink")];
+      plot.show(xs, values.map((v, k) => ({ label: ["soma", "probe"][k], values: factor === 1 ? v : v.map((x) => x * factor), colour: colours[k] })), { range: this.span() });
       this.traces.push(plot);
     }
+    this.probeNote(box, data, probe);
     const inputs = this.app.synapses?.number === number ? this.app.synapses.data : null;
     if (inputs) this.inputs(box, inputs, colour);
     if (reports.length === 0 && !this.app.spikes.awaits) {
@@ -193,6 +207,16 @@ export class Detail {
       note.textContent = `${data === null ? "This page does not contain its recordings." : "Its voltage was not recorded."} ${times.length ? `Spikes at ${[...times.slice(0, 12)].map((t) => t.toFixed(1)).join(", ")}${times.length > 12 ? " …" : ""} ms.` : "It did not spike."}`;
       box.append(note);
     }
+  }
+
+  /** Where the probe is, or that there may be one. */
+  probeNote(box, data, probe) {
+    if (!data?.head.reports.some(({ whole }) => whole)) return;
+    const note = document.createElement("p");
+    note.className = "note";
+    if (probe >= 0) put(note, html`<i class="dot" data-css="background:var(--ink)"></i> probe: ${placeOf(data, probe)} <button data-do="unprobe" class="quiet">Take it off</button>`);
+    else if (this.app.state.get("view") === "neuron") put(note, "Click a branch to put a probe there.");
+    box.append(note);
   }
 
   /** Show or hide the inputs or the targets of the chosen neuron. */

@@ -17,7 +17,7 @@ const ROWS = [
   ["Esc", "select nothing"],
   ["drag", "rotate; with Shift or the right button, pan"],
   ["wheel", "zoom; over a plot of time, its span (double-click: all)"],
-  ["click", "select a neuron and its area; in the margin of a plot, an area"],
+  ["click", "select a neuron and its area; on a branch, a probe; in the margin of a plot, an area"],
 ];
 
 export const KEYS = html`<h2>Keys and mouse</h2><table>${ROWS.map(([key, what]) => html`<tr><th>${key}</th><td>${what}</td></tr>`)}</table><p>The address bar holds what you see: share it with whoever has the same server or file.</p><button>Close</button>`;
@@ -46,9 +46,9 @@ export function listenToKeys(app) {
       End: () => app.seek(app.spikes.duration),
       "[": () => app.transport.faster(-1),
       "]": () => app.transport.faster(1),
-      1: () => app.state.set({ view: "cortex" }),
-      2: () => app.state.set({ view: "column" }),
-      3: () => app.state.set({ view: "neuron" }),
+      1: () => app.go("cortex"),
+      2: () => app.go("column"),
+      3: () => app.go("neuron"),
       a: () => app.stage.orbit(-0.12, 0),
       d: () => app.stage.orbit(0.12, 0),
       w: () => app.stage.orbit(0, -0.12),
@@ -61,7 +61,7 @@ export function listenToKeys(app) {
       l: () => app.stage.name === "cortex" && app.lasso.begin(app.lasso.kind ? "" : "new"),
       p: () => app.photograph(),
       "?": () => app.help(),
-      Escape: () => app.lasso.kind ? app.lasso.begin("") : app.state.set({ picked: "", lasso: "", neuron: app.stage.name === "neuron" ? app.state.get("neuron") : -1 }),
+      Escape: () => app.lasso.kind ? app.lasso.begin("") : app.state.set({ picked: "", lasso: "", probe: -1, neuron: app.stage.name === "neuron" ? app.state.get("neuron") : -1 }),
     }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
     if (!does) return;
     event.preventDefault();

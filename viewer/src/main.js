@@ -82,7 +82,7 @@ class App extends Asked {
     state.on(["view"], () => this.enter());
     document.querySelector("nav").addEventListener("click", (event) => {
       const { view } = event.target.dataset;
-      if (view) state.set({ view });
+      if (view) this.go(view);
     });
     for (const button of document.querySelectorAll(".drawer")) button.addEventListener("click", () => this.open(button.dataset.drawer));
     $("canvas").addEventListener("pointerdown", () => this.open(""));
@@ -96,8 +96,13 @@ class App extends Asked {
     // not "hashchange": that comes a task later, and between a timer of the state's would write the old view over the new address
     addEventListener("popstate", () => {
       if (this.studio) return; // it goes back to where it was asked for
+      const { stage } = this;
+      stage.stop();
+      const [view, from] = [stage.view, stage.pose()];
       state.fromHash(location.hash);
-      this.stage.place();
+      if (stage.flight) return; // out of the neuron
+      stage.place();
+      if (stage.view === view) stage.flyFrom(from);
     });
     host?.follow(this, () => JSON.parse(nodeSetText(this.nodeSet())));
     this.everyone = this.gather();
@@ -115,9 +120,27 @@ class App extends Asked {
     document.body.dataset.view = name;
     this.tip(null);
     this.notice("");
+    const out = this.stage.view === this.neuronView && !this.studio;
     this.stage.enter(name, view);
-    if (name === "cortex") this.presets();
+    if (name === "cortex") {
+      this.presets();
+      const near = out && this.cortex.closeUp();
+      if (near) this.stage.flyFrom(near);
+    }
     this.detail.neuronChanged();
+  }
+
+  /** Go to a view; from the cortex into the chosen neuron one flies. */
+  async go(view) {
+    const { stage, state } = this;
+    const near = view === "neuron" && stage.view === this.cortex && this.cortex.closeUp();
+    if (near) {
+      const from = stage.pose();
+      stage.put(near);
+      if (!(await stage.flyFrom(from))) return;
+      stage.put(from); // to which one comes back
+    }
+    state.set({ view });
   }
 
   /** In narrow windows the panels lie over the stage, one at a time; again closes it. */
@@ -246,7 +269,7 @@ class App extends Asked {
     if (this.column.active) this.column.ready = this.column.show();
     host?.changed(); // a selection may be of more neurons now
     // a link may hold one that was not there yet
-    if (asked && state.get("neuron") < 0) state.set({ neuron: population.find(asked), camera: state.get("camera") }, { step: false });
+    if (asked && state.get("neuron") < 0) state.set({ neuron: population.find(asked), camera: state.get("camera"), probe: state.get("probe") }, { step: false });
   }
 
   /** Fetch spikes chunk by chunk, and go on looking while the run goes on. */
@@ -310,12 +333,13 @@ class App extends Asked {
       const still = down && Math.hypot(event.clientX - down[0], event.clientY - down[1]) < 4;
       down = null;
       if (!still || event.button !== 0) return;
+      if (this.stage.view === this.neuronView) return this.neuronView.press(event.offsetX, event.offsetY);
       const number = this.stage.view.pick(event.offsetX, event.offsetY);
       if (number >= 0) this.choose(number);
       else if (this.stage.name === "cortex") this.state.set({ picked: "", neuron: -1 });
     });
     canvas.addEventListener("dblclick", (event) => {
-      if (this.stage.view.pick(event.offsetX, event.offsetY) >= 0) this.state.set({ view: "neuron" });
+      if (this.stage.view.pick(event.offsetX, event.offsetY) >= 0) this.go("neuron");
     });
     canvas.addEventListener("pointermove", (event) => {
       within = true;

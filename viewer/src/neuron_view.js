@@ -5,14 +5,18 @@ import { Branches, Dots } from "./branches.js";
 import { html, put } from "./markup.js";
 import { css } from "./palettes.js";
 import { quantity, title } from "./quantities.js";
+import { valuesAt } from "./recorded.js";
 import { fetchPacked } from "./source.js";
 import { lowerBound } from "./spikes.js";
 
 const KINDS = { 1: "soma", 2: "axon", 3: "basal dendrite", 4: "apical dendrite" };
+/** Where in the neuron a compartment is, in words. */
+export const placeOf = ({ arrays: { kind, distance } }, k) => `${KINDS[kind[k]] ?? "branch"}, ${Math.round(distance[k])} µm from the soma`;
+
 const KIND_COLOURS = { 1: "#d8d8d8", 2: "#7d8590", 3: "#6d94c4", 4: "#c7955a" };
 const EXCITES = [255, 184, 92];
 const INHIBITS = [92, 196, 255];
-const ABSENT = 255;
+const NEAR = 12; // px, from the pointer to a branch
 
 export class NeuronView {
   constructor(stage, app) {
@@ -21,8 +25,11 @@ export class NeuronView {
     this.scene = new THREE.Scene();
     this.centre = new THREE.Vector3();
     this.radius = 0.3;
+    this.ring = document.createElement("div");
+    this.ring.className = "ring";
     app.state.on(["neuron"], () => this.active && (this.ready = this.load()));
     app.state.on(["variable", "theme"], () => this.active && this.rebuild());
+    app.state.on(["probe"], () => (this.stage.stale = true));
   }
 
   enter() {
@@ -47,9 +54,13 @@ export class NeuronView {
     return this.radius;
   }
 
+  /** All of it, above what its colours mean. */
   home() {
     const { x, y, z } = this.size ?? { x: 0.5, y: 0.5, z: 0 };
-    this.stage.lookAt(this.centre, new THREE.Vector3(0, 0, 1), [[x / 2, y / 2, z / 2]]);
+    const tall = y / (1 - Math.min(document.getElementById("key").offsetHeight / this.stage.height, 0.4));
+    const target = this.centre.clone();
+    target.y -= (tall - y) / 2;
+    this.stage.lookAt(target, new THREE.Vector3(0, 0, 1), [[x / 2, tall / 2, z / 2]]);
   }
 
   controls() {
@@ -72,7 +83,7 @@ export class NeuronView {
     this.stage.stale = true;
     if (number < 0) {
       const record = this.app.spikes.awaits ? "" : "; or let the simulation record some: a membrane_report of v with sections all";
-      this.app.notice(`No neuron is chosen. Click one in the cortex or in a column${record}.`);
+      this.app.notice(`No neuron is chosen. Click one in the cortex or in a column, or find it by its id${record}.`);
       return;
     }
     this.app.notice("Reading the neuron …");
@@ -203,25 +214,10 @@ export class NeuronView {
     return { title: "Branches", ...ramp, named: [...kinds, ...synapses] };
   }
 
-  /** Value of every compartment at a time, in units of the report; NaN where there is none. */
-  values(report, t) {
-    const codes = this.data.arrays[`colour${report.k}`];
-    const n = this.data.arrays.radius.length;
-    const rows = codes.length / n;
-    const at = Math.min(Math.max((t - report.first) / report.dt, 0), rows - 1);
-    const [a, b] = [Math.floor(at), Math.min(Math.floor(at) + 1, rows - 1)];
-    const unit = (report.high - report.low) / (ABSENT - 1);
-    return Float32Array.from({ length: n }, (_, k) => {
-      const [x, y] = [codes[a * n + k], codes[b * n + k]];
-      if (x === ABSENT) return NaN;
-      return report.low + unit * (x + (y - x) * (at - a));
-    });
-  }
-
   bar() {
     const element = document.createElement("div");
     element.className = "label scale";
-    this.box.replaceChildren(element);
+    this.box.replaceChildren(this.ring, element);
     this.scaleBar = element;
   }
 
@@ -262,7 +258,7 @@ export class NeuronView {
     if (report) {
       const { shade, map: maps, ...shown } = quantity(report);
       const map = maps(this.app.dark());
-      const values = this.values(report, now);
+      const values = valuesAt(report, this.data.arrays[`colour${report.k}`], kind.length, now);
       this.shown = { report, values, ...shown };
       for (let k = 0; k < kind.length; k++) this.branches.paint(k, Number.isNaN(values[k]) ? rest : map(shade(values[k])));
       const soma = values[this.somatic[0]];
@@ -292,6 +288,41 @@ export class NeuronView {
 
   overlay() {
     if (this.scaleBar) this.stage.scaleBar(this.scaleBar);
+    const probe = this.probed(this.data);
+    this.ring.hidden = probe < 0;
+    if (probe < 0) return;
+    const [a, b] = this.ends(probe);
+    this.ring.style.transform = `translate(${((a[0] + b[0]) / 2).toFixed(1)}px, ${((a[1] + b[1]) / 2).toFixed(1)}px)`;
+  }
+
+  /** The compartment of a neuron that has the probe; -1 if none has. */
+  probed(data) {
+    const probe = this.app.state.get("probe");
+    return probe < data?.arrays.kind?.length ? probe : -1;
+  }
+
+  /** Where a compartment begins and ends in the picture, px. */
+  ends(k) {
+    const { start, end } = this.data.arrays;
+    return [start, end].map((places) => this.stage.project(new THREE.Vector3().fromArray(places, 3 * k).divideScalar(1000)));
+  }
+
+  /** The compartment that is drawn under a point of the picture, or nearest by it; -1 if there is none. */
+  nearest(x, y) {
+    let [least, best] = [NEAR, -1];
+    for (let k = 0; k < this.data.arrays.kind.length; k++) {
+      const [[a, b], [c, d]] = this.ends(k);
+      const along = ((x - a) * (c - a) + (y - b) * (d - b)) / ((c - a) ** 2 + (d - b) ** 2 || 1);
+      const part = Math.min(Math.max(along, 0), 1);
+      const away = Math.hypot(a + part * (c - a) - x, b + part * (d - b) - y);
+      if (away < least) [least, best] = [away, k];
+    }
+    return best;
+  }
+
+  /** Put the probe where the picture was clicked; beside the neuron, take it away. */
+  press(x, y) {
+    if (this.branches) this.app.state.set({ probe: this.nearest(x, y) });
   }
 
   /** What lies under the pointer, in words. */
@@ -311,18 +342,12 @@ export class NeuronView {
         return html`<b>${excites[best] ? "Excitatory" : "Inhibitory"} synapse</b> from ${from}<br>delay ${delay[best].toFixed(1)} ms`;
       }
     }
-    const { start, end, kind, distance, radius } = this.data.arrays;
-    let [near, best] = [12, -1];
-    for (let k = 0; k < radius.length; k++) {
-      const [a, b] = this.stage.project(point.set(...[0, 1, 2].map((j) => (start[3 * k + j] + end[3 * k + j]) / 2000)));
-      const d = Math.hypot(a - x, b - y);
-      if (d < near) [near, best] = [d, k];
-    }
+    const best = this.nearest(x, y);
     if (best < 0) return null;
     const report = this.shown?.report;
     const value = this.shown?.values[best];
     const read = !report ? "" : Number.isNaN(value) ? `no ${report.variable} here` : `${this.shown.text(value)} ${this.shown.unit}`;
-    return html`<b>${KINDS[kind[best]]}</b>, ${Math.round(distance[best])} µm from the soma<br>Ø ${(2 * radius[best]).toFixed(1)} µm${read ? ` · ${read}` : ""}`;
+    return html`<b>${placeOf(this.data, best)}</b><br>Ø ${(2 * this.data.arrays.radius[best]).toFixed(1)} µm${read ? ` · ${read}` : ""}`;
   }
 
   pick() {

@@ -2,6 +2,7 @@
 
 import { html, put } from "./markup.js";
 import { peelWords } from "./cut.js";
+import { placeOf } from "./neuron_view.js";
 import { css, theme } from "./palettes.js";
 import { save } from "./selection.js";
 import { figure } from "./studio.js";
@@ -109,6 +110,9 @@ export function captionLines(app, { slab = true } = {}) {
     if (axis >= 0) view.push(`${state.get("slice")} slice from ${first.toFixed(2)} mm, ${state.get("thick") >= 100 ? "to the end" : `${(last - first).toFixed(2)} mm thick`}`);
     if (state.get("peel") > 0) view.push(`peeled: ${peelWords(population, state.get("peel"))}`);
   }
+  const { data } = app.neuronView;
+  const probe = stage.name === "neuron" ? app.neuronView.probed(data) : -1;
+  if (probe >= 0) view.push(`probe: ${placeOf(data, probe)}`);
   if (slab && stage.name === "column") view.push(document.querySelector("#presets span")?.textContent);
   return [view.filter(Boolean).join(" · "), made.filter(Boolean).join(" · ")];
 }

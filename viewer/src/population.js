@@ -151,7 +151,30 @@ export class Population {
         return i;
     return -1;
   }
+
+  /** The value of the first attribute of that name, else the first with such words in its title; undefined if there is none. */
+  findValue(text) {
+    const words = text.toLowerCase();
+    const { values } = this.primary;
+    return values.find(({ name }) => name.toLowerCase() === words) ?? values.find(({ title }) => words && title.toLowerCase().includes(words));
+  }
+
+  /** Of the neurons that `member` has, the nearest to a place ("x, y, z", um); -1 if that is no place. */
+  findNear(text, member) {
+    const place = text.match(PLACE)?.slice(1).map(Number);
+    if (!place || this.head.frame === "none") return -1;
+    let [least, best] = [Infinity, -1];
+    for (let i = 0; i < this.n; i++) {
+      if (!member[i]) continue;
+      const away = Math.hypot(...this.place(i).map((x, k) => x - place[k]));
+      if (away < least) [least, best] = [away, i];
+    }
+    return best;
+  }
 }
+
+/** Three numbers between commas, as a place is told. */
+const PLACE = /^(-?[\d.]+)\s*,\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)$/;
 
 /** Rate to 0..1 on a logarithmic scale from 0.3 to 50 Hz; silent neurons are 0. */
 export const rateShade = (hz) => (hz > 0 ? 0.12 + 0.88 * Math.min(Math.max(Math.log(hz / 0.3) / Math.log(50 / 0.3), 0), 1) : 0);

@@ -2,6 +2,7 @@
 
 import * as THREE from "three";
 import { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
+import { Flight } from "./flight.js";
 
 THREE.ColorManagement.enabled = false; // colours are given as they shall appear
 
@@ -26,16 +27,19 @@ export class Stage {
     this.controls.zoomToCursor = true;
     this.controls.addEventListener("change", () => this.moved());
     this.controls.addEventListener("end", () => this.keep());
+    this.controls.addEventListener("start", () => this.stop(false));
     this.cameras = {}; // of views that were left
     this.view = null;
     this.stale = true; // something changed: draw
     this.moving = 0; // frames since the camera last moved, counted down
+    this.flight = null;
     new ResizeObserver(() => this.resize()).observe(canvas.parentElement);
     this.resize();
   }
 
   /** What is seen, all of it, with `ratio` pixels to one of the page; `resize` goes back to the screen. */
   snapshot(ratio) {
+    this.stop();
     if (ratio !== this.ratio) this.resize(ratio);
     this.moving = 0;
     this.view.repaint?.(); // what is kept of the picture may be of another camera
@@ -51,6 +55,7 @@ export class Stage {
   }
 
   resize(ratio = pixelRatio()) {
+    this.stop();
     const { clientWidth: width, clientHeight: height } = this.canvas.parentElement;
     this.ratio = ratio;
     this.width = Math.max(width, 1);
@@ -69,6 +74,36 @@ export class Stage {
     this.stale = true;
   }
 
+  pose() {
+    return { eye: this.camera.position.clone(), target: this.controls.target.clone() };
+  }
+
+  put({ eye, target }) {
+    this.camera.position.copy(eye);
+    this.controls.target.copy(target);
+    this.camera.lookAt(target);
+    this.moved();
+  }
+
+  /** Fly from a pose to where the camera stands; true once it is there, false if something else moved it. */
+  flyFrom(from) {
+    this.stop();
+    const to = this.pose();
+    const near = ["eye", "target"].every((key) => from[key].distanceTo(to[key]) < 1e-6);
+    if (near || !Flight.wanted()) return Promise.resolve(true);
+    this.put(from);
+    return new Promise((land) => (this.flight = new Flight(from, to, land)));
+  }
+
+  /** No flight any more: at its end, or where it is. */
+  stop(there = true) {
+    if (!this.flight) return;
+    const { to, land } = this.flight;
+    this.flight = null;
+    if (there) this.put(to);
+    land(false);
+  }
+
   keep() {
     const numbers = [...this.camera.position.toArray(), ...this.controls.target.toArray()];
     this.state.set({ camera: numbers.map((x) => +x.toFixed(7)).join("_") });
@@ -76,6 +111,7 @@ export class Stage {
 
   /** Show a view. */
   enter(name, view) {
+    this.stop();
     if (this.view) {
       this.cameras[this.name] = [this.camera.position.clone(), this.controls.target.clone()];
       this.view.leave();
@@ -108,8 +144,10 @@ export class Stage {
 
   /** The whole object in the picture, from a side if the view knows several. */
   home(side) {
+    const from = this.pose();
     this.view.home(side);
     this.keep();
+    this.flyFrom(from);
   }
 
   /**
@@ -135,6 +173,7 @@ export class Stage {
 
   /** Turn the camera about what it looks at, radians; `nearer` above 1 approaches. */
   orbit(around, over, nearer = 1) {
+    this.stop();
     const away = this.camera.position.clone().sub(this.controls.target);
     const spherical = new THREE.Spherical().setFromVector3(away);
     spherical.theta += around;
@@ -147,7 +186,14 @@ export class Stage {
   }
 
   frame() {
-    this.controls.update();
+    if (this.flight) {
+      const { flight } = this;
+      this.put(flight.pose());
+      if (flight.over) {
+        this.flight = null;
+        flight.land(true);
+      }
+    } else this.controls.update();
     const moving = this.moving > 0;
     if (moving) this.moving--;
     if (!this.view || !(this.stale || this.view.wants?.())) return false;

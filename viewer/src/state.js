@@ -14,6 +14,7 @@ export const DEFAULTS = {
   side: "right", // hemisphere of the column
   neuron: -1, // in drawing order
   variable: "v", // what colours the branches
+  probe: -1, // compartment of the neuron whose recording is drawn beside that of its soma
   wires: "", // of the chosen neuron: "in", "out" or "both"
   from: 0, // span of the time axis, ms
   to: 0, // 0: the end
@@ -54,6 +55,7 @@ export class State {
     const elsewhere = ["view", ...((changes.view ?? this.values.view) === "neuron" ? ["neuron"] : [])];
     // a camera is of one view, that of the third of one neuron
     if (elsewhere.some((key) => key in changes && differ(key))) changes = { camera: "", ...changes };
+    if ("neuron" in changes && differ("neuron")) changes = { probe: -1, ...changes }; // it was in another
     const changed = Object.keys(changes).filter(differ);
     if (changed.length === 0) return;
     const leaves = step && STEPS.some((key) => changed.includes(key));

@@ -1,6 +1,7 @@
 // Figures and films: what an address shows, drawn by the renderer of the page, composed on a canvas.
 
 import * as THREE from "three";
+import { between, ease } from "./flight.js";
 import { css, theme } from "./palettes.js";
 import { captionLines, colours, fonts, label, layFoot, overlays, PRINT, withFacts } from "./photo.js";
 
@@ -275,8 +276,8 @@ export class Film {
     for (const key of keys) {
       key.timed = where(key.address).has("t");
       await see(app, key.address);
-      if (key.camera) this.put(key.camera);
-      key.camera = { eye: app.stage.camera.position.clone(), target: app.stage.controls.target.clone() };
+      if (key.camera) app.stage.put(key.camera);
+      key.camera = app.stage.pose();
       key.values = structuredClone(app.state.values);
       key.said = title(app);
       key.address = app.state.toHash(); // with the neuron that was chosen
@@ -321,13 +322,6 @@ export class Film {
     return k;
   }
 
-  put({ eye, target }) {
-    const { camera, controls } = this.app.stage;
-    camera.position.copy(eye);
-    controls.target.copy(target);
-    camera.lookAt(target);
-  }
-
   /** Show what a key shows, all of it. */
   async enter(key) {
     this.current = key;
@@ -350,11 +344,11 @@ export class Film {
     }
     const changes = { t: this.timeAt(part) };
     if (!cut && b !== a) {
-      const ease = along * along * (3 - 2 * along);
-      this.put(between(a.camera, b.camera, ease));
-      if (a.values.slice === b.values.slice) for (const name of MOVING) changes[name] = a.values[name] + ease * (b.values[name] - a.values[name]);
+      const eased = ease(along);
+      app.stage.put(between(a.camera, b.camera, eased));
+      if (a.values.slice === b.values.slice) for (const name of MOVING) changes[name] = a.values[name] + eased * (b.values[name] - a.values[name]);
     } else {
-      this.put(key.camera);
+      app.stage.put(key.camera);
       if (key.values.view === "neuron") app.stage.camera.position.sub(app.stage.controls.target).applyAxisAngle(UP, TURN * this.seconds * (part - (a.at + b.at) / 2)).add(app.stage.controls.target);
       app.stage.camera.lookAt(app.stage.controls.target);
     }
@@ -460,14 +454,3 @@ export class Film {
 }
 
 const UP = new THREE.Vector3(0, 1, 0);
-
-/** A camera on its way: the target straight, the eye around it. */
-function between(a, b, x) {
-  const target = a.target.clone().lerp(b.target, x);
-  const [p, q] = [a, b].map(({ eye, target: t }) => new THREE.Spherical().setFromVector3(eye.clone().sub(t)));
-  const turn = q.theta - p.theta;
-  const shorter = turn - 2 * Math.PI * Math.round(turn / (2 * Math.PI));
-  const radius = p.radius * (q.radius / p.radius) ** x;
-  const eye = new THREE.Vector3().setFromSpherical(new THREE.Spherical(radius, p.phi + x * (q.phi - p.phi), p.theta + x * shorter));
-  return { target, eye: eye.add(target) };
-}

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 LIBRARY_PREFIX = "isocortex:"
 #: Node attributes that together name a cell model.
 MODEL_COLUMNS = ("model_template", "morphology", "dynamics_params", "model_processing")
+#: Numbers that are hashed at one time.
+AT_ONCE = 2**15
 
 
 @dataclass(frozen=True)
@@ -98,13 +101,19 @@ class NodePopulation:
 
 def _hash(column: Column) -> str:
     if not isinstance(column, Text):
-        whole = column.dtype.kind in "iu"
-        return _hex(column.astype(np.int64 if whole else np.float64).tobytes())
+        return _hex(*_parts(column))
     codes, names = coded(column)
-    return _hex(codes.astype(np.int64).tobytes(), repr([str(name) for name in names]).encode())
+    return _hex(*_parts(codes), repr([str(name) for name in names]).encode())
 
 
-def _hex(*parts: bytes) -> str:
+def _parts(numbers: NDArray[Any]) -> Iterator[memoryview]:
+    """Numbers in eight bytes each, as many at a time as stay in a processor's cache."""
+    kind = np.int64 if numbers.dtype.kind in "iu" else np.float64
+    for begin in range(0, len(numbers), AT_ONCE):
+        yield np.ascontiguousarray(numbers[begin : begin + AT_ONCE], kind).data
+
+
+def _hex(*parts: bytes | memoryview) -> str:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)

@@ -214,9 +214,7 @@ class CpuEngine:
         done, self.step = first.step - self.step, first.step
         spikes = slice(first.n_spikes)
         samples = self.recording.collected(probes, done, self.exchange)
-        piece = Piece(
-            first.source[spikes], first.time[spikes], self.recording.sums.columns(samples)
-        )
+        piece = Piece(first.source[spikes], first.time[spikes], samples)
         return piece, sum(result[-1].n_events for result in results)
 
     def _heard_until(self, step: int) -> float:

@@ -31,9 +31,9 @@ from isocortex.engine.family import family_source
 from isocortex.engine.interface import FloatArray, IntArray, Piece, ProbeTable, Settings
 from isocortex.engine.layout.arrangement import Arrangement, arrange
 from isocortex.engine.meeting import dismiss, dismissed, meet
-from isocortex.engine.parts import Electrodes, Events, Shared
+from isocortex.engine.parts import Electrodes, Events, Shared, event_of
 from isocortex.engine.sampling import Probes, Recording, recording_of
-from isocortex.engine.spreading import NO_RUNS, Spreading, memory, spreadable
+from isocortex.engine.spreading import Spreading, memory, spreadable
 from isocortex.engine.state import State
 from isocortex.engine.straight.choice import asked, straight_kernels
 from isocortex.errors import ConfigError
@@ -88,7 +88,7 @@ class CudaEngine(CpuEngine):
     def _kernels(self) -> IntArray:
         """None of the threads'; room for what the GPU works with."""
         n_blocks, real = len(self.laid.blocks), self.laid.dtype
-        self._outbox = np.zeros((len(self.shares), 3), np.int64)
+        self._outbox = np.zeros(len(self.shares), np.int64)
         room, found = self._machine.room, self.shared.found
         n = int(np.diff(found.begin)[-1])
         self._spikes = Spikes(
@@ -216,20 +216,23 @@ class CudaEngine(CpuEngine):
     def _hand_over_events(self) -> None:
         """Those that the threads have sorted for this window."""
         assert self._outbox is not None
-        numbers = [int(s.part.events.last[s.part.blocks[-1:]].sum()) for s in self.shares]
+        kind = event_of(self.laid.dtype)
+        due = [
+            memory(address, int(s.part.events.last[s.part.blocks[-1:]].sum()), kind)
+            for s, address in zip(self.shares, self._outbox.tolist(), strict=True)
+        ]
         if self._spreading is not None:
-            self._spread_events(self._spreading, numbers)
+            self._spread_events(self._spreading, due)
             return
-        there = self._make_room(sum(numbers))
+        there = self._make_room(sum(map(len, due)))
         first, last = np.zeros((2, len(self.laid.blocks)), np.int64)
         at = 0
-        for share, addresses, n in zip(self.shares, self._outbox.tolist(), numbers, strict=True):
-            mine, events = share.part.blocks, share.part.events
-            first[mine], last[mine] = events.first[mine] + at, events.last[mine] + at
-            if n:
-                for array, address in zip(there[2:], addresses, strict=True):
-                    self._machine.write(array, memory(address, n, array.dtype), at)
-            at += n
+        for share, mine in zip(self.shares, due, strict=True):
+            blocks, events = share.part.blocks, share.part.events
+            first[blocks], last[blocks] = events.first[blocks] + at, events.last[blocks] + at
+            for field, array in zip(there._fields[2:], there[2:], strict=True):
+                self._machine.write(array, mine[field], at)
+            at += len(mine)
         self._machine.write(there.first, first)
         self._machine.write(there.last, last)
 
@@ -244,14 +247,8 @@ class CudaEngine(CpuEngine):
             self._bind()
         return there
 
-    def _spread_events(self, spreading: Spreading, numbers: list[int]) -> None:
+    def _spread_events(self, spreading: Spreading, due: list[np.ndarray]) -> None:
         """Those of the runs that the threads have sorted for this window, made by the GPU."""
-        assert self._outbox is not None
-        whole = np.dtype(np.int32)
-        due = [
-            (memory(run, n, whole).astype(np.int64), memory(step, n, whole)) if n else NO_RUNS
-            for (step, run, _), n in zip(self._outbox.tolist(), numbers, strict=True)
-        ]
         there = self._make_room(spreading.make_room(due))
         spreading.bind(there, self.settings.threads)
         spreading.make(there)

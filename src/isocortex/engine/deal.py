@@ -11,7 +11,17 @@ from isocortex.engine.interface import IntArray, Settings
 from isocortex.engine.layout.arrangement import Arrangement, aligned
 from isocortex.engine.layout.blocks import range_of_part
 from isocortex.engine.layout.rows import targets_of_slots
-from isocortex.engine.parts import Drawn, Events, Found, Inbox, Part, Trains, Wiring, Work
+from isocortex.engine.parts import (
+    Drawn,
+    Events,
+    Found,
+    Inbox,
+    Part,
+    Trains,
+    Wiring,
+    Work,
+    event_of,
+)
 from isocortex.network.drawn.tables import no_connections
 from isocortex.network.network import Network
 from isocortex.network.partition import split
@@ -144,13 +154,18 @@ def _drawn(network: Network, laid: Arrangement, dtype: np.dtype) -> Drawn | None
         b = int(np.flatnonzero(blocks.model == m)[0])
         kinds, nodes = rows.kind[rows.of_block(b)], rows.node[rows.of_block(b)]
         row[a, kinds, nodes] = np.arange(len(kinds)) * blocks.lanes
-    n, own = len(drawn.cell), np.flatnonzero(drawn.cell >= 0)
-    cell, address = drawn.cell[own], np.zeros(n, dtype)
+    n, own, axons = len(drawn.cell), np.flatnonzero(drawn.cell >= 0), drawn.axons
+    cell = drawn.cell[own]
     block = blocks.cell_block[cell].astype(np.int64)
-    address[own] = (block << rows.shift) + blocks.cell_lane[cell]
+    fields = np.dtype([("address", dtype), ("model", "i2"), ("patch", "i2")], align=True)
+    neurons = np.zeros(n, fields)
+    neurons["address"][own] = (block << rows.shift) + blocks.cell_lane[cell]
+    neurons["model"] = axons.neurons.model
+    neurons["patch"] = axons.places.patch[axons.neurons.column]
     return Drawn(
-        drawn.axons, drawn.pool, drawn.first_source, drawn.first_axon, 0, n, address, row,
-        drawn.kind, drawn.weight, drawn.delay, drawn.factors, drawn.pool_factors,
+        axons, drawn.pool, drawn.first_source, drawn.first_axon, 0, n,
+        neurons["address"], neurons["model"], neurons["patch"], row, drawn.kind, drawn.weight,
+        drawn.delay, drawn.factors, drawn.pool_factors,
     )  # fmt: skip
 
 
@@ -161,8 +176,8 @@ def _no_spikes() -> Inbox:
 
 def _no_events(laid: Arrangement) -> Events:
     first, last = np.zeros((2, len(laid.blocks)), np.int64)
-    none = np.zeros(0, np.int32)
-    return Events(first, last, none, none, np.zeros(0, laid.dtype))
+    none = np.zeros(2, event_of(laid.dtype))  # less would have the type of fields that are arrays
+    return Events(first, last, none["step"], none["element"], none["weight"])
 
 
 def _room_to_work(laid: Arrangement, spikes: int) -> Work:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numba.extending import overload
+from numba.np.numpy_support import as_dtype
 
 from isocortex.compiling import compiled, leaf
-from isocortex.engine.parts import NO_ROOM, Events, Inbox, Runs
+from isocortex.engine.parts import NO_ROOM, Events, Inbox, Runs, event_of
 from isocortex.network.drawn import tables
 from isocortex.network.drawn.draw import draw_onto
 from isocortex.network.drawn.place import (
@@ -22,8 +24,9 @@ from isocortex.streams import stream
 from isocortex.targets.memory import ask_for
 from isocortex.targets.simd import row_length
 
-#: Connections that memory is asked for before they are reached, and twice as early.
-AHEAD = 8
+#: Runs of connections whose memory is asked for before they are reached, and twice as early. A run,
+#: the connections of a spike with one delay, is short: to look ahead within it is of no use.
+AHEAD = 4
 
 
 @compiled
@@ -266,13 +269,23 @@ def sort_events(blocks, wiring, flight, drawn, runs, steps, events):
     """
     n, n_points = _count(blocks, wiring, flight, drawn, runs, events)
     if n > len(events.step):
-        room = n + n // 8 + 1024
-        events = Events(
-            events.first, events.last, np.empty(room, np.int32), np.empty(room, np.int32),
-            np.empty(room, events.weight.dtype),
-        )  # fmt: skip
-    _place_all(wiring, flight, drawn, runs, steps, events)
+        due = _room_for_events(n + n // 8 + 1024, events.weight)
+        events = Events(events.first, events.last, due["step"], due["element"], due["weight"])
+    order, at = np.empty(runs.n, np.int64), np.zeros(steps[1] - steps[0] + 1, np.int64)
+    _by_step(runs, steps[0], order, at)
+    _place_all(wiring, flight, drawn, (runs, order), steps[2], events)
     return events, n + n_points
+
+
+def _room_for_events(room, weight):
+    """One array of events whose weights are as these."""
+    return np.empty(room, event_of(weight.dtype))
+
+
+@overload(_room_for_events)
+def _compiled_room_for_events(room, weight):
+    kind = event_of(as_dtype(weight.dtype))
+    return lambda room, weight: np.empty(room, kind)
 
 
 @leaf
@@ -283,13 +296,14 @@ def _count(blocks, wiring, flight, drawn, runs, events):
         events.last[b] = 0
     n = n_points = 0
     for k in range(runs.n):
-        if drawn is not None and runs.begin[k] >= stored:
-            end = runs.end[k] - stored
-            for c in range(runs.begin[k] - stored, end):
-                ask_for(drawn.address, flight.target[min(c + AHEAD, end - 1)])
-                block = drawn.address[flight.target[c]] >> wiring.shift
-                events.last[block] += flight.synapses[c]
-            continue
+        if drawn is not None:
+            _ask_for_connections(runs, min(k + 2 * AHEAD, runs.n - 1), stored, flight)
+            _ask_for_neurons(runs, min(k + AHEAD, runs.n - 1), stored, flight, drawn)
+            if runs.begin[k] >= stored:
+                for c in range(runs.begin[k] - stored, runs.end[k] - stored):
+                    block = drawn.address[flight.target[c]] >> wiring.shift
+                    events.last[block] += flight.synapses[c]
+                continue
         for c in range(runs.begin[k], runs.end[k]):
             target = wiring.target[c]
             if target < wiring.first_point:
@@ -304,28 +318,65 @@ def _count(blocks, wiring, flight, drawn, runs, events):
 
 
 @leaf
-def _place_all(wiring, flight, drawn, runs, steps, events):
+def _ask_for_connections(runs, k, stored, flight):
+    """Ask for where a run begins and ends."""
+    if runs.begin[k] >= stored:
+        ask_for(flight.target, runs.begin[k] - stored)
+        ask_for(flight.target, runs.end[k] - 1 - stored)
+
+
+@leaf
+def _ask_for_neurons(runs, k, stored, flight, drawn):
+    """Ask for where the targets of a run are: all over memory, and far away in it."""
+    for c in range(max(runs.begin[k], stored) - stored, runs.end[k] - stored):
+        ask_for(drawn.address, flight.target[c])
+
+
+@leaf
+def _ask_for_room(runs, k, stored, flight, drawn, shift, events):
+    """Ask for where the events of a run will go."""
+    for c in range(max(runs.begin[k], stored) - stored, runs.end[k] - stored):
+        ask_for(events.step, events.last[drawn.address[flight.target[c]] >> shift])
+
+
+@leaf
+def _by_step(runs, first, order, at):
+    """The ``order`` of runs by step; ``at`` is of every step and one more, zeros to begin with."""
+    for k in range(runs.n):
+        at[runs.step[k] - first + 1] += 1
+    for step in range(len(at) - 1):
+        at[step + 1] += at[step]
+    for k in range(runs.n):
+        step = runs.step[k] - first
+        order[at[step]] = k
+        at[step] += 1
+
+
+@leaf
+def _place_all(wiring, flight, drawn, ordered, origin, events):
     """Put every event where it belongs, and tell where those of each block end."""
-    first, last, origin = steps
-    stored, mask = len(wiring.target), (1 << wiring.shift) - 1
-    for now in range(first, last):
-        for k in range(runs.n):
-            if runs.step[k] != now:
-                continue
-            if drawn is not None and runs.begin[k] >= stored:
+    (runs, order), stored, mask = ordered, len(wiring.target), (1 << wiring.shift) - 1
+    for i in range(runs.n):
+        k, step = order[i], runs.step[order[i]] - origin
+        if drawn is not None:
+            last = order[min(i + 3 * AHEAD, runs.n - 1)]
+            later, soon = order[min(i + 2 * AHEAD, runs.n - 1)], order[min(i + AHEAD, runs.n - 1)]
+            _ask_for_connections(runs, last, stored, flight)
+            _ask_for_neurons(runs, later, stored, flight, drawn)
+            _ask_for_room(runs, soon, stored, flight, drawn, wiring.shift, events)
+            if runs.begin[k] >= stored:
                 run = (runs.source[k], runs.begin[k] - stored, runs.end[k] - stored)
-                place(run, flight, drawn, wiring.shift, now - origin, events)
+                place(run, flight, drawn, wiring.shift, step, events)
                 continue
-            share = share_of(wiring.terminals, runs.share[k])
-            for c in range(runs.begin[k], runs.end[k]):
-                target = wiring.target[c]
-                if target < wiring.first_point:
-                    block = target >> wiring.shift
-                    at = events.last[block]
-                    events.last[block] = at + 1
-                    events.step[at] = now - origin
-                    events.element[at] = target & mask
-                    events.weight[at] = wiring.weight[c] * share
+        share = share_of(wiring.terminals, runs.share[k])
+        for c in range(runs.begin[k], runs.end[k]):
+            target = wiring.target[c]
+            if target < wiring.first_point:
+                block = target >> wiring.shift
+                at = events.last[block]
+                events.last[block] = at + 1
+                events.step[at], events.element[at] = step, target & mask
+                events.weight[at] = wiring.weight[c] * share
 
 
 @leaf
@@ -347,20 +398,6 @@ def kept(removed, groups, key, neuron, target):
 
 
 @leaf
-def _look_ahead(c, end, flight, drawn, shift, events):
-    """Ask for what the next connections need: targets are all over memory, and far away in it."""
-    later = flight.target[min(c + 2 * AHEAD, end - 1)]
-    ask_for(drawn.address, later)
-    ask_for(drawn.axons.neurons.model, later)
-    ask_for(drawn.axons.neurons.column, later)
-    soon = drawn.address[flight.target[min(c + AHEAD, end - 1)]] >> shift
-    at = events.last[soon]
-    ask_for(events.step, at)
-    ask_for(events.element, at)
-    ask_for(events.weight, at)
-
-
-@leaf
 def place(run, flight, drawn, shift, step, events):
     """The synapses of a run of connections in flight, as events of their blocks."""
     source, begin, end = run
@@ -372,11 +409,9 @@ def place(run, flight, drawn, shift, step, events):
         return
     key = of_source(axons.keys[2], neuron)
     for c in range(begin, end):
-        _look_ahead(c, end, flight, drawn, shift, events)
         target, rule = flight.target[c], flight.rule[c]
-        model, address = axons.neurons.model[target], drawn.address[target]
+        model, address, patch = drawn.model[target], drawn.address[target], drawn.patch[target]
         state = of_connection(key, flight.key[c])
-        patch = axons.places.patch[axons.neurons.column[target]]
         weight = drawn.weight[rule, model] * strength(state, rule, patch, axons.rules)
         weight *= factor_of(drawn.factors, neuron, target)
         row, table = drawn.row[model, drawn.kind[rule]], rule * n_models + model
@@ -400,7 +435,6 @@ def _place_from_pool(run, flight, drawn, shift, step, events):
     pool, axon, mask = drawn.pool, source - drawn.first_axon, (1 << shift) - 1
     sites, n_models = drawn.axons.sites, drawn.weight.shape[1]
     for c in range(begin, end):
-        _look_ahead(c, end, flight, drawn, shift, events)
         target, kind = flight.target[c], flight.rule[c]
         address = drawn.address[target]
         row = drawn.row[pool.model[kind], drawn.kind[pool.rule[kind]]]

@@ -63,7 +63,7 @@ def run_windows(me, part, drawn, outbox, shared, steps):
 
     ``drawn`` is None where all synapses are stored (the compiler leaves out what is for others
     only where this is an argument of its own). So is ``outbox`` where this thread advances its
-    blocks; else it leaves the addresses of their events there, for who does. Returns what has
+    blocks; else it leaves the address of their events there, for who does. Returns what has
     changed of the part (connections in flight, the inbox, and the lengths of both), and
     :class:`Reached`.
     """
@@ -112,9 +112,7 @@ def run_windows(me, part, drawn, outbox, shared, steps):
                         at += 1
                 found.lost[turn, me] |= is_lost(b, layout, states)
         else:
-            outbox[me, 0] = events.step.ctypes.data
-            outbox[me, 1] = events.element.ctypes.data
-            outbox[me, 2] = events.weight.ctypes.data
+            outbox[me] = events.step.ctypes.data  # of the first of three fields
         found.counts[turn, me] = at - found.begin[me]
         meet(meeting, me, n_parts)
         if elsewhere:

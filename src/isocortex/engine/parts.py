@@ -51,7 +51,8 @@ class Electrodes(NamedTuple):
 class Events(NamedTuple):
     """Events of one window, by block, then step; those of block b are ``first[b]:last[b]``.
 
-    ``step`` counts from the origin of the samples, ``element`` from the block's first row.
+    ``step`` counts from the origin of the samples, ``element`` from the block's first row. With
+    ``weight`` they are fields of one array: an event that is written asks for one line of memory.
     """
 
     first: Ints
@@ -59,6 +60,11 @@ class Events(NamedTuple):
     step: NDArray[np.int32]
     element: NDArray[np.int32]
     weight: np.ndarray
+
+
+def event_of(weight: np.dtype) -> np.dtype:
+    """What an event is, whose weight is of this type."""
+    return np.dtype([("step", np.int32), ("element", np.int32), ("weight", weight)], align=True)
 
 
 class Work(NamedTuple):
@@ -101,7 +107,11 @@ class Drawn(NamedTuple):
     first_axon: int  # and the first shared axon
     begin: int  # neurons of this part
     end: int
-    address: np.ndarray  # of each neuron: first element of its lane, as in ``Wiring.target``
+    #: Of each neuron: first element of its lane, as in ``Wiring.target``, its model and its patch.
+    #: Fields of one array, since neurons are asked for in no order.
+    address: np.ndarray
+    model: NDArray[np.int16]
+    patch: NDArray[np.int16]
     row: NDArray[np.int32]  # (models, kinetics, nodes), elements from there on
     kind: Ints  # kinetics of each rule
     weight: np.ndarray  # (rules, models), uS

@@ -12,7 +12,7 @@ from isocortex.engine.exchange import Exchange
 from isocortex.engine.interface import CellSums, FloatArray, IntArray, ProbeTable
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.models import state_rows
-from isocortex.engine.weighted import Weighted, add_columns, weighted_of
+from isocortex.engine.weighted import Sampled, Weighted, add_columns, weighted_of
 from isocortex.mechanisms import DENSITY
 from isocortex.network.network import Network
 from isocortex.streams import exp
@@ -35,17 +35,19 @@ class Probes(NamedTuple):
         what they read; whoever advances a whole block has one list, a lane on its own has its own.
     watched : bool[blocks], of which anything is read.
     due : bool[steps, g], which groups are read.
+    row : int64[steps], of the samples, -1 where nothing is read.
     element, voltage : int64[n]; of synapses ``voltage`` is the element of that at their place.
     reversal : float64[n], of currents, mV.
     weight, sum : float64[n], int64[n].
     weighted : sums over whole cells, as a step ends.
-    samples : float64[steps, sums].
+    samples : float64[rows, samples of a step].
     """
 
     begin: IntArray
     end: IntArray
     watched: NDArray[np.bool_]
     due: NDArray[np.bool_]
+    row: IntArray
     element: IntArray
     voltage: IntArray
     reversal: FloatArray
@@ -70,8 +72,8 @@ class Sums(NamedTuple):
     n_sums: int = 0
     whole: tuple[CellSums, ...] = ()
 
-    def columns(self, sums: FloatArray) -> FloatArray:
-        """float64[steps, columns]."""
+    def columns(self, sums: FloatArray, due: list[NDArray[np.bool_]]) -> FloatArray:
+        """float64[steps, columns]; ``due`` are the steps of each of ``whole``."""
         if self.first is None and not self.whole:
             return sums
         values = np.zeros((len(sums), self.n_columns))
@@ -80,7 +82,7 @@ class Sums(NamedTuple):
             values[:] = single
         elif len(self.first) and len(sums):
             values[:, self.column] = np.add.reduceat(single, self.first, axis=1)
-        add_columns(values, self.whole, sums, self.n_sums)
+        add_columns(values, self.whole, sums[:, self.n_sums :], due)
         return values
 
 
@@ -90,12 +92,14 @@ class Recording(NamedTuple):
     Attributes (g groups of probes that are read in the same steps)
     ----------
     probes : without room for samples.
-    sums : what becomes of the samples.
+    sampled : what the samples are.
+    sums : what becomes of them.
     first, every : int64[g], see :class:`isocortex.engine.interface.Variable`.
     of_rank : for every rank that shares the circuit, int64, the sums over its cells.
     """
 
     probes: Probes
+    sampled: Sampled
     sums: Sums
     first: IntArray
     every: IntArray
@@ -105,22 +109,32 @@ class Recording(NamedTuple):
         """Probes with room for the samples of some steps from ``step`` on."""
         after = np.arange(step, step + n_steps)[:, None] - self.first
         due = (after >= 0) & (after % self.every == 0)
-        n_sums = self.probes.samples.shape[1]
-        return self.probes._replace(due=due, samples=np.zeros((n_steps, n_sums)))
+        read = due.any(axis=1)
+        samples = self.sampled.room(int(read.sum()))
+        row = np.where(read, np.cumsum(read) - 1, -1)
+        return self.probes._replace(due=due, row=row, samples=samples)
 
     def collected(self, probes: Probes, n_steps: int, exchange: Exchange) -> FloatArray:
-        """float64[n_steps, sums] of all ranks, on the first of them; on others of their own.
+        """float64[n_steps, columns] of all ranks, on the first of them; on others of their own.
 
-        Rows of steps that are not sampled are not sent.
+        Steps that are not sampled are neither sent nor added up.
         """
-        samples = probes.samples[:n_steps]
-        if exchange.size == 1 or not sum(map(len, self.of_rank)):
-            return samples
         rows = np.flatnonzero(probes.due[:n_steps].any(axis=1))
-        own = samples[np.ix_(rows, self.of_rank[exchange.rank])]
-        for sums, values in zip(self.of_rank, exchange.gather(own) or [], strict=False):
-            samples[np.ix_(rows, sums)] = values.reshape(len(rows), len(sums))
-        return samples
+        due, sums = probes.due[rows], self.sampled.sums(probes.samples[: len(rows)])
+        if exchange.size > 1 and any(len(of) > 0 for of in self.of_rank):
+            own = sums[:, self.of_rank[exchange.rank]]
+            for of, values in zip(self.of_rank, exchange.gather(own) or [], strict=False):
+                sums[:, of] = values.reshape(len(rows), len(of))
+        groups = list(zip(self.first.tolist(), self.every.tolist(), strict=True))
+        columns = self.sums.columns(
+            sums,
+            [due[:, groups.index((table.first_step, table.every))] for table in self.sums.whole],
+        )
+        if len(rows) == n_steps:
+            return columns
+        all_steps = np.zeros((n_steps, columns.shape[1]))
+        all_steps[rows] = columns
+        return all_steps
 
 
 def recording_of(
@@ -151,8 +165,9 @@ def recording_of(
     ends = np.searchsorted(key[order], np.arange(np.prod(shape) + 1))
     sums, slot = _sums(table)
     n_sums = sums.n_columns if sums.first is None else int(slot.max(initial=-1)) + 1
-    sums = sums._replace(n_sums=n_sums, whole=table.whole)
-    weighted = weighted_of(table.whole, laid, network, times, n_sums)
+    whole = tuple(sorted(table.whole, key=lambda sums: sums.through is not None))
+    sums = sums._replace(n_sums=n_sums, whole=whole)
+    weighted, sampled = weighted_of(whole, laid, network, times, n_sums)
     begin, end = ends[:-1].reshape(shape).copy(), ends[1:].reshape(shape).copy()
     probes = Probes(
         begin=begin,
@@ -161,29 +176,28 @@ def recording_of(
         | (np.diff(weighted.begin) > 0)
         | (np.diff(weighted.shared.begin) > 0),
         due=np.zeros((0, len(times)), bool),
+        row=np.zeros(0, np.int64),
         element=found.element[order],
         voltage=found.voltage[order],
         reversal=found.reversal[order],
         weight=table.weight[row[order]],
         sum=slot[row[order]],
         weighted=weighted,
-        samples=np.zeros((0, n_sums + sum(len(whole.cell) * whole.width for whole in table.whole))),
+        samples=np.zeros((0, sampled.n)),
     )
     first, every = np.array(times, np.int64).reshape(-1, 2).T.copy()
-    return Recording(probes, sums, first, every, _sums_of_ranks(table, slot, network, n_sums))
+    of_rank = _sums_of_ranks(table, slot, network, sums)
+    return Recording(probes, sampled, sums, first, every, of_rank)
 
 
 def _sums_of_ranks(
-    table: ProbeTable, slot: IntArray, network: Network, n_sums: int
+    table: ProbeTable, slot: IntArray, network: Network, sums: Sums
 ) -> list[IntArray]:
     """Of every rank the sums over its cells; ``slot`` is that of each row of the table."""
-    plan, cells, sums = network.here.plan, [table.cell], [slot]
-    for whole in table.whole:
-        cells.append(np.repeat(whole.cell, whole.width))
-        sums.append(n_sums + np.arange(len(whole.cell) * whole.width))
-        n_sums += len(whole.cell) * whole.width
+    plan, cells = network.here.plan, [table.cell]
+    cells += [np.repeat(whole.cell, whole.width) for whole in sums.whole]
     owner = np.searchsorted(plan.first_cell, np.concatenate(cells), side="right") - 1
-    of = np.concatenate(sums)
+    of = np.concatenate([slot, sums.n_sums + np.arange(len(owner) - len(slot))])
     return [np.unique(of[owner == rank]) for rank in range(plan.ranks)]
 
 
@@ -290,7 +304,8 @@ def sample(probes, block, late, step, V, S, synapses):
 
     ``late`` is 0 as the step begins, 1 as it ends.
     """
-    if not probes.watched[block]:
+    row = probes.row[step]
+    if row < 0 or not probes.watched[block]:
         return
     begin, end, samples, own = probes.begin, probes.end, probes.samples, own_list()
     for g in range(probes.due.shape[1]):
@@ -298,23 +313,23 @@ def sample(probes, block, late, step, V, S, synapses):
             continue
         of = OF_VOLTAGE
         for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
-            samples[step, probes.sum[k]] += probes.weight[k] * np.float64(V[probes.element[k]])
+            samples[row, probes.sum[k]] += probes.weight[k] * np.float64(V[probes.element[k]])
         of = OF_STATE
         for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
-            samples[step, probes.sum[k]] += probes.weight[k] * np.float64(S[probes.element[k]])
+            samples[row, probes.sum[k]] += probes.weight[k] * np.float64(S[probes.element[k]])
         of = OF_CONDUCTANCE
         for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
             v = np.float64(V[probes.voltage[k]])
             held = _conductance(synapses, probes.element[k], step + late, v)
-            samples[step, probes.sum[k]] += probes.weight[k] * held
+            samples[row, probes.sum[k]] += probes.weight[k] * held
         of = OF_CURRENT
         for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
             v = np.float64(V[probes.voltage[k]])
             held = _conductance(synapses, probes.element[k], step + late, v)
             driving = v - probes.reversal[k]
-            samples[step, probes.sum[k]] += probes.weight[k] * held * driving
+            samples[row, probes.sum[k]] += probes.weight[k] * held * driving
     if late:
-        _weigh(probes.weighted, block, probes.due[step], samples[step], V, synapses[-1])
+        _weigh(probes.weighted, block, probes.due[step], samples[row], V, synapses[-1])
 
 
 def _weigh(weighted, block, due, out, V, lanes):
@@ -344,13 +359,11 @@ def _weigh(weighted, block, due, out, V, lanes):
 @apart
 def _weigh_shared(shared, block, due, out, V, lanes):
     """The same of sums whose weights many cells have: those of a block together, row by row."""
-    weight, room, through = shared.weight, shared.room, shared.through
-    x_at = 3 * lanes * block
-    y_at, z_at = x_at + lanes, x_at + 2 * lanes
+    weight = shared.weight
     for k in range(shared.begin[block], shared.begin[block + 1]):
         if not due[shared.group[k]]:
             continue
-        v, n, row = shared.element[k], shared.nodes[k], shared.first[k]
+        v, n, row, into = shared.element[k], shared.nodes[k], shared.first[k], shared.into[k]
         x = y = z = broadcast(0.0, load_wide(V, v))
         for node in range(n):
             voltage = load_wide(V, v + node * lanes)
@@ -358,15 +371,6 @@ def _weigh_shared(shared, block, due, out, V, lanes):
             y += voltage * element(weight, row + 1)
             z += voltage * element(weight, row + 2)
             row += 3
-        store(room, x_at, x)
-        store(room, y_at, y)
-        store(room, z_at, z)
-        width = shared.width[k]
-        for lane in range(lanes):
-            into, at = shared.sum[k, lane], shared.table[k, lane]
-            for c in range(width if into >= 0 and owns(lane, lanes) else 0):
-                out[into + c] += (
-                    through[at + c] * room[x_at + lane]
-                    + through[at + width + c] * room[y_at + lane]
-                    + through[at + 2 * width + c] * room[z_at + lane]
-                )
+        store(out, into, x)
+        store(out, into + lanes, y)
+        store(out, into + 2 * lanes, z)

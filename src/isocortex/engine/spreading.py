@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isocortex.engine.assembly import Kernel, assemblies
 from isocortex.engine.deal import Share
@@ -28,8 +27,8 @@ from isocortex.targets.gpu import Machine
 
 #: Events are made on the GPU if this is set to 1: it has not been run on one yet.
 ASKED = "ISOCORTEX_DEVICE_EVENTS"
-#: What a part without any has.
-NO_RUNS = (np.zeros(0, np.int64), np.zeros(0, np.int32))
+#: Their kernels.
+TEXT = Path(__file__).parent / "spread.py.txt"
 #: In a wiring of runs all are of one block.
 ONE_BLOCK = 31
 
@@ -113,9 +112,9 @@ class Spreading:
             self._first_run.append(n_runs)
             begins.append(begin[:-1] + synapses)
             n_runs, synapses = n_runs + len(runs.target), synapses + len(wiring.target)
-            one = np.zeros(1, np.int64)
-            events = share.part.events._replace(first=one, last=one.copy())
-            share.part = share.part._replace(wiring=runs, blocks=one.copy(), events=events)
+            first, last, blocks = np.zeros((3, 1), np.int64)
+            events = share.part.events._replace(first=first, last=last)
+            share.part = share.part._replace(wiring=runs, blocks=blocks, events=events)
         self._begin = np.concatenate([*begins, [synapses]])
         self._stored = Stored(
             where.put(self._begin), where.put(np.concatenate([w.target for w in wirings])),
@@ -153,13 +152,22 @@ class Spreading:
             for kernel, file in zip(kernels, files, strict=True)
         )
 
-    def make_room(self, due: list[tuple[IntArray, NDArray[np.int32]]]) -> int:
-        """Take the runs of every part, and their steps, to the GPU; returns how many events."""
+    def make_room(self, due: list[np.ndarray]) -> int:
+        """Take the runs of every part to the GPU; returns how many events they make.
+
+        Parameters
+        ----------
+        due : of every part, as its thread has sorted them: runs in place of elements.
+        """
         run = np.concatenate(
-            [r + first for (r, _), first in zip(due, self._first_run, strict=True)]
+            [
+                mine["element"].astype(np.int64) + first
+                for mine, first in zip(due, self._first_run, strict=True)
+            ]
         )
-        step = np.concatenate([s for _, s in due])
-        after = np.cumsum(self._begin[run + 1] - self._begin[run])
+        step = np.concatenate([mine["step"] for mine in due])
+        n_events = self._begin[run + 1] - self._begin[run]
+        after = np.cumsum(n_events)
         total = int(after[-1]) if len(run) else 0
         self.n_more += total - len(run)
         self._n_runs = len(run)
@@ -169,7 +177,7 @@ class Spreading:
         if total > self._made.step.shape[0]:
             self._free(self._made[1:])
             self._made = self._room(total * 5 // 4)
-        turn = after - (self._begin[run + 1] - self._begin[run])
+        turn = after - n_events
         for array, values in zip(self._due, (run, step, turn), strict=True):
             self._machine.write(array, values)
         return total
@@ -190,10 +198,6 @@ class Spreading:
             self._machine.wait()
             self._arrange(len(last), 0, 0)
             self._machine.wait()
-
-
-#: Of the kernels.
-TEXT = Path(__file__).parent / "spread.py.txt"
 
 
 def memory(address: int, n: int, dtype: np.dtype) -> np.ndarray:

@@ -23,6 +23,7 @@ import inspect
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, ClassVar
 
 from isocortex.elementary import exp, log
@@ -31,6 +32,12 @@ from isocortex.elementary import exp, log
 IONS = ("na", "k", "ca")
 #: Names every mechanism function may ask for, besides its own states and parameters.
 SURROUNDINGS = ("v", "q10", "celsius", "dt", "cai", "ica", "ena", "ek", "eca")
+
+
+@cache
+def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Argument names in order; layouts ask for them ten thousand times."""
+    return tuple(inspect.signature(function).parameters)
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,7 @@ class Density:
     @classmethod
     def arguments(cls, function: str) -> list[str]:
         """The argument names of one of the mechanism's functions, in order."""
-        return list(inspect.signature(cls.functions[function]).parameters)
+        return list(_arguments(cls.functions[function]))
 
     @classmethod
     def has(cls, function: str) -> bool:

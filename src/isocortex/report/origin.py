@@ -156,6 +156,8 @@ def _check_known(file: Path, name: str, ids: IntArray, nodes: Mapping[str, NodeP
             f"has spikes of population {name!r}, which the configuration lacks: there are "
             f"{', '.join(nodes)}", file=file, fix=FIX,
         )  # fmt: skip
+    if np.array_equal(ids, nodes[name].node_ids):
+        return
     strange = np.setdiff1d(ids, nodes[name].node_ids, assume_unique=True)
     if len(strange):
         raise InputError(

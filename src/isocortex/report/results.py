@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
+from isocortex.circuit.columns import distinct
 from isocortex.errors import InputError
 from isocortex.report.output import CHECKPOINT, PROVENANCE_FILE
 from isocortex.report.summary import Summary, summary_from
@@ -234,17 +235,15 @@ class Result:
     @cached_property
     def nodes(self) -> dict[str, np.ndarray]:
         """Node ids of each population, silent cells included as far as the output knows them."""
-        found: dict[str, list[np.ndarray]] = {n: [ids] for n, ids in self.nodes_told.items()}
+        told = self.nodes_told
+        found: dict[str, list[np.ndarray]] = {name: [] for name in told}
         for file in self._report_files.values():
             with _open(file) as hdf5:
                 for name, group in hdf5["report"].items():
                     found.setdefault(name, []).append(group["mapping/node_ids"][:])
         for name, ids in self.spikes.groupby("population")["node_ids"]:
             found.setdefault(str(name), []).append(ids.to_numpy())
-        return {
-            name: _distinct(np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64))
-            for name, parts in found.items()
-        }
+        return {name: _distinct(told.get(name), parts) for name, parts in found.items()}
 
     def rates(self) -> pd.DataFrame:
         """Firing rate of every cell: population, node_id, spikes, rate_hz."""
@@ -271,10 +270,14 @@ class Result:
         return f"Result({str(self.directory)!r}: {len(self.spikes)} spikes, reports: {reports})"
 
 
-def _distinct(ids: np.ndarray) -> np.ndarray:
-    """As np.unique, which takes seconds for millions of them."""
-    ordered = np.sort(ids)
-    return ordered[np.diff(ordered, prepend=ordered[:1] - 1) > 0]
+def _distinct(told: np.ndarray | None, parts: list[np.ndarray]) -> np.ndarray:
+    """All ids there are, ascending: those told, which are many and ascend, and those in parts."""
+    ids = distinct(np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64))
+    if told is None or len(told) == 0:
+        return ids
+    at = np.minimum(np.searchsorted(told, ids), len(told) - 1)
+    new = ids[told[at] != ids]
+    return np.sort(np.concatenate([told, new])) if len(new) else told
 
 
 def _report_of_v(result: Result, node_id: int, population: str | None) -> tuple[str, str]:

@@ -90,7 +90,7 @@ class _Reader:
     def population(self, h5: h5py.Group, name: str) -> EdgePopulation:
         type_ids = array(h5, "edge_type_id", self.path, "int")
         m = len(type_ids)
-        self.types.check(type_ids, self.path, f"{h5.name}/edge_type_id")
+        self.types.rows_in(type_ids, self.path, f"{h5.name}/edge_type_id")
         source, source_rows = self._ends(h5, "source_node_id", name, m)
         target, target_rows = self._ends(h5, "target_node_id", name, m)
         columns = self._attributes(h5, type_ids)

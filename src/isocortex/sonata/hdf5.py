@@ -96,12 +96,14 @@ def _whole(values: NDArray[Any], path: Path, field: str) -> NDArray[np.int64]:
     if values.dtype.kind == "f":
         good = np.isfinite(values) & (values == np.rint(values)) & (np.abs(values) < 2**53)
         fix = "Use whole numbers."
-    else:
+    elif values.dtype.kind == "u" and values.dtype.itemsize == 8:
         good, fix = values <= np.iinfo(np.int64).max, "Use numbers below 2^63."
+    else:
+        return values.astype(np.int64, copy=False)
     bad = np.flatnonzero(~good)
     if len(bad):
         raise InputError(f"row {bad[0]} is {values[bad[0]]}", file=path, field=field, fix=fix)
-    return values.astype(np.int64)
+    return values.astype(np.int64, copy=False)
 
 
 def text_attribute(item: h5py.HLObject, name: str) -> str | None:

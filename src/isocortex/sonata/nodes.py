@@ -49,12 +49,11 @@ def _read_population(root: h5py.Group, name: str, types: Types, path: Path) -> N
     population = group(root, name, path)
     type_ids = array(population, "node_type_id", path, "int")
     n = len(type_ids)
-    types.check(type_ids, path, f"{population.name}/node_type_id")
+    rows = types.rows_in(type_ids, path, f"{population.name}/node_type_id")
     ids = array(population, "node_id", path, "int", n) if "node_id" in population else np.arange(n)
     if n and (ids[0] < 0 or (ids[1:] <= ids[:-1]).any()):  # else there is nothing to sort for
         _check_ids(ids, path, population)
     columns: dict[str, Column] = {"node_type_id": type_ids}
-    rows = types.rows_of(type_ids)
     columns |= {key: take(column, rows) for key, column in types.columns.items()}
     _add_groups(population, columns, n, path)
     for key in columns:
@@ -116,12 +115,12 @@ def _add_groups(population: h5py.Group, columns: dict[str, Column], n: int, path
             )  # fmt: skip
         mine = np.flatnonzero(group_id == g)
         index = group_index[mine]
-        count = int(index.max(initial=-1)) + 1
+        lowest, highest = int(index.min(initial=0)), int(index.max(initial=-1))
         every = np.array_equal(index, np.arange(n))  # as files mostly are
-        for name, values in attributes(members, path, count).items():
-            if len(index) and (index.min() < 0 or index.max() >= len(values)):
+        for name, values in attributes(members, path, highest + 1).items():
+            if lowest < 0 or highest >= len(values):
                 raise InputError(
-                    f"node_group_index {index.max()} is outside {name!r} with {len(values)} "
+                    f"node_group_index {highest} is outside {name!r} with {len(values)} "
                     "entries", file=path, field=f"{population.name}/node_group_index",
                     fix="Give every node an entry of its group.",
                 )  # fmt: skip

@@ -38,7 +38,8 @@ class Types:
             return np.full(len(type_ids), -1)
         order = np.argsort(self.ids)
         at = np.minimum(np.searchsorted(self.ids[order], type_ids), len(order) - 1)
-        return np.where(self.ids[order[at]] == type_ids, order[at], -1)
+        rows = order[at]
+        return np.where(self.ids[rows] == type_ids, rows, -1)
 
     def row(self, type_id: int) -> dict[str, Any]:
         """What a type says, by name, without what it has no value for."""
@@ -46,15 +47,16 @@ class Types:
         values = {name: value_at(column, at) for name, column in self.columns.items() if at >= 0}
         return {name: value for name, value in values.items() if value is not None}
 
-    def check(self, type_ids: IntArray, file: Path, field: str) -> None:
-        """Every id that ``file`` has must have a row, if there is a table at all."""
-        missing = self.rows_of(type_ids) < 0
-        if self.file is not None and missing.any():
-            row = int(np.flatnonzero(missing)[0])
+    def rows_in(self, type_ids: IntArray, file: Path, field: str) -> IntArray:
+        """As :meth:`rows_of`: every id that ``file`` has must have a row, if there is a table."""
+        rows = self.rows_of(type_ids)
+        if self.file is not None and rows.min(initial=0) < 0:
+            row = int(np.flatnonzero(rows < 0)[0])
             raise InputError(
                 f"row {row} has type {type_ids[row]}, which the types file does not have",
                 file=file, field=field, fix="Add the type or mend the id.",
             )  # fmt: skip
+        return rows
 
     def numbers(self, name: str) -> FloatArray:
         """A column of numbers, NaN where it has none."""

@@ -29,6 +29,7 @@ from isocortex.compiling import leaf
 from isocortex.mechanisms import maths
 from isocortex.targets import words
 from isocortex.targets.half import rounded_by_chance, target_machine
+from isocortex.targets.memory import place_of
 
 CONTRACT = ("contract",)
 
@@ -214,14 +215,14 @@ def load_wide(typingctx, array, index):
 
 @intrinsic
 def element(typingctx, array, index):
-    """One number of a one-dimensional C array; the index is not checked and may not be negative.
+    """One number of a one-dimensional array; the index is not checked and may not be negative.
 
     Python's counting from the end costs five instructions at every access.
     """
 
     def codegen(context, builder, sig, args):
-        data = context.make_array(sig.args[0])(context, builder, args[0]).data
-        return context.unpack_value(builder, array.dtype, builder.gep(data, [args[1]]))
+        place = place_of(context, builder, sig.args[0], args[0], args[1])
+        return context.unpack_value(builder, array.dtype, place)
 
     return array.dtype(array, index), codegen
 

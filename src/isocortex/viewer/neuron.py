@@ -14,7 +14,7 @@ from isocortex.viewer.pack import pack
 #: Of variables whose reports do not tell; BMTK's do not.
 UNITS = {"v": "mV", "cai": "mM"}
 #: Code of a compartment that does not have the variable, such as calcium in a passive axon.
-ABSENT = 255
+ABSENT = 0xFFFF
 #: Rows of a recording that are shown; longer ones are thinned evenly.
 MOST_ROWS = 4000
 
@@ -130,7 +130,7 @@ def recordings(result: Result, population: str, node: int, n_compartments: int) 
 
 
 def neuron_block(head: dict[str, Any], cell: CompiledCell | None, found: dict[str, Any]) -> bytes:
-    """A neuron for the browser: whole recordings in 8 bits for colours, the soma's exactly."""
+    """A neuron for the browser: whole recordings in 16 bits, the soma's exactly."""
     arrays: dict[str, NDArray[Any]] = {} if cell is None else branches(cell)
     reports = []
     for number, (name, report) in enumerate(found.items()):
@@ -138,6 +138,6 @@ def neuron_block(head: dict[str, Any], cell: CompiledCell | None, found: dict[st
         arrays[f"trace{number}"] = np.nan_to_num(values[:, report["soma"]])
         if report["whole"]:
             scaled = np.round((ABSENT - 1) * (values - report["low"]) / span)
-            arrays[f"colour{number}"] = np.nan_to_num(scaled, nan=ABSENT).astype(np.uint8)
+            arrays[f"colour{number}"] = np.nan_to_num(scaled, nan=ABSENT).astype(np.uint16)
         reports.append({"name": name, **{k: v for k, v in report.items() if k != "values"}})
     return pack({**head, "reports": reports, "model": cell.name if cell else None}, arrays)

@@ -78,7 +78,8 @@ class Quantised:
     def of(cls, points: NDArray[np.floating]) -> Quantised:
         low, high = np.zeros(3), np.zeros(3)
         if len(points):
-            low, high = (end(axis=0).astype(np.float64) for end in (points.min, points.max))
+            ends = (np.min, np.max)
+            low, high = (np.array([end(x) for x in points.T], np.float64) for end in ends)
         step = max(float((high - low).max()), 1.0) / STEPS
         steps = np.empty((len(points), 3), np.uint16)
         for axis in range(3):  # one by one: nine million points take less memory
@@ -93,8 +94,7 @@ class Quantised:
         """First and last step along each axis."""
         if len(self.steps) == 0:
             return [[0, 0]] * 3
-        ends = np.stack([self.steps.min(axis=0), self.steps.max(axis=0)], axis=1)
-        return [[int(low), int(high)] for low, high in ends]
+        return [[int(axis.min()), int(axis.max())] for axis in self.steps.T]
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,13 @@ class Scene:
         tables = []
         for p in range(len(self.populations)):
             mine = np.flatnonzero(self.population == p)
-            order = np.argsort(self.node_id[mine], kind="stable")
-            tables.append((self.node_id[mine][order], mine[order]))
+            places = np.empty(len(mine), np.int64)
+            places[self.row[mine]] = mine
+            ids = self.node_id[places]
+            if (ids[1:] < ids[:-1]).any():  # those of a table mostly ascend
+                order = np.argsort(ids, kind="stable")
+                ids, places = ids[order], places[order]
+            tables.append((ids, places))
         return tables
 
     def index_of(self, population: str, node_ids: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -144,7 +149,10 @@ class Scene:
         ids, places = self._sorted[self.populations.index(population)]
         if len(ids) == 0:
             return np.full(len(node_ids), -1, np.int64)
-        at = np.minimum(np.searchsorted(ids, node_ids), len(ids) - 1)
+        if ids[-1] - ids[0] == len(ids) - 1:  # one after the other
+            at = np.clip(node_ids - ids[0], 0, len(ids) - 1)
+        else:
+            at = np.minimum(np.searchsorted(ids, node_ids), len(ids) - 1)
         return np.where(ids[at] == node_ids, places[at], -1)
 
     @cached_property
@@ -225,7 +233,7 @@ def make_scene(populations: Mapping[str, NodePopulation], seed: int = 1) -> Scen
         population[order],
         row[order],
         ids[order],
-        position[order],
+        position.take(order, axis=0),
         frame,
         _facets(columns, population, order),
         columns,
@@ -328,8 +336,8 @@ def _together(
 
 def _same(code: NDArray[np.integer], other: NDArray[np.integer]) -> bool:
     """Whether two attributes divide the neurons alike."""
-    pairs = np.bincount(code.astype(np.int64) * 256 + other, minlength=1 << 16)
-    kinds = [np.count_nonzero(np.bincount(c)) for c in (code, other)]
+    pairs = np.bincount(code.astype(np.int64) * 256 + other, minlength=1 << 16).reshape(256, 256)
+    kinds = [np.count_nonzero(pairs.any(axis=k)) for k in (0, 1)]
     return np.count_nonzero(pairs) == kinds[0] == kinds[1]
 
 

@@ -110,7 +110,10 @@ class Tables(NamedTuple):
 
 
 class Connections(NamedTuple):
-    """Room for what is drawn; a connection is one source, one target and a few synapses."""
+    """Room for what is drawn; a connection is one source, one target and a few synapses.
+
+    Fields of one array, ``CONNECTION``: who looks at a few of them asks for few lines of memory.
+    """
 
     target: NDArray[np.int32]
     rule: NDArray[np.int16]
@@ -119,13 +122,18 @@ class Connections(NamedTuple):
     key: NDArray[np.uint32]  # tells it from others of its source
 
 
+#: What a connection is.
+CONNECTION = np.dtype(
+    [("target", "i4"), ("rule", "i2"), ("synapses", "u1"), ("delay", "u1"), ("key", "u4")],
+    align=True,
+)
+
+
 @compiled
 def no_connections(room: int) -> Connections:
-    """Room for connections."""
-    return Connections(
-        np.empty(room, np.int32), np.empty(room, np.int16), np.empty(room, np.uint8),
-        np.empty(room, np.uint8), np.empty(room, np.uint32),
-    )  # fmt: skip
+    """Room for connections; for two at least, as fields of less are arrays by their type."""
+    all_ = np.empty(max(room, 2), CONNECTION)
+    return Connections(all_["target"], all_["rule"], all_["synapses"], all_["delay"], all_["key"])
 
 
 @compiled
@@ -139,7 +147,7 @@ def longer(array, room):
 @compiled
 def with_room(out, room):
     """The same connections, and room for as many."""
-    return Connections(
-        longer(out.target, room), longer(out.rule, room), longer(out.synapses, room),
-        longer(out.delay, room), longer(out.key, room),
-    )  # fmt: skip
+    more, n = no_connections(room), len(out.target)
+    more.target[:n], more.rule[:n], more.key[:n] = out.target, out.rule, out.key
+    more.synapses[:n], more.delay[:n] = out.synapses, out.delay
+    return more
