@@ -63,6 +63,24 @@ def test_a_translated_text_gives_what_it_gives_as_it_stands(name, texts, transla
         np.testing.assert_array_equal(here[row], given[row])
 
 
+def test_what_it_does_not_know_is_refused(translated):
+    """It would be missing in the results."""
+    program = translated(_longer)
+
+    @numba.njit
+    def call(core):
+        return program(core)
+
+    with pytest.raises(Exception, match=r"a straight line has no AugAssign: x \+= 1.0"):
+        call(np.ones(1, np.float32))
+
+
+def _longer(core):
+    x = load(core, 0)  # noqa: F821
+    x += 1.0
+    return x
+
+
 def _flat(value):
     if isinstance(value, tuple):
         return [part for each in value for part in _flat(each)]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
@@ -29,6 +28,7 @@ else:
     from numba.cuda.extending import intrinsic
 
     FLOAT = ir.FloatType()
+    OPERATIONS = {ast.Add: "fadd", ast.Sub: "fsub", ast.Mult: "fmul", ast.Div: "fdiv"}
 
     def straight_line(function: FunctionType) -> Any:
         """A text, compiled into whatever calls it.
@@ -48,7 +48,7 @@ else:
                 line = _Line(context, builder)
                 for name, kind, value in zip(names, sig.args, args, strict=True):
                     line.take(name, kind, value)
-                for statement in text.body:
+                for statement in text.body[: None if returned is None else -1]:
                     line.follow(statement)
                 if returned is None:
                     return context.get_dummy_value()
@@ -78,6 +78,16 @@ else:
             return types.Tuple([_kind(part) for part in returned.elts])
         return types.float32
 
+    def _called(word: str, node: ast.expr) -> list[ast.expr]:
+        """What a word is given; nothing else is called in a text."""
+        if not (isinstance(node, ast.Call) and ast.unparse(node.func) == word):
+            raise _foreign(node)
+        return node.args
+
+    def _foreign(node: ast.AST) -> SyntaxError:
+        """What is left out silently would be missing in the results."""
+        return SyntaxError(f"a straight line has no {type(node).__name__}: {ast.unparse(node)}")
+
     class _Line:
         """What the names of a text stand for, as its statements are followed."""
 
@@ -98,9 +108,11 @@ else:
             if isinstance(statement, ast.Assign):
                 (target,) = statement.targets
                 self._assign(target, statement.value)
-            elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-                array, index, value = statement.value.args
+            elif isinstance(statement, ast.Expr):
+                array, index, value = _called("store", statement.value)
                 self._builder.store(self.value(value), self._place(array, index))
+            else:
+                raise _foreign(statement)
 
         def _assign(self, target: ast.expr, expression: ast.expr) -> None:
             value = self.value(expression)
@@ -116,22 +128,17 @@ else:
                 return self._known[node.id]
             if isinstance(node, ast.Constant):
                 return ir.Constant(FLOAT, node.value)
-            if isinstance(node, ast.BinOp):
-                left, right = self.value(node.left), self.value(node.right)
-                return self._operation(node.op)(left, right)
-            if isinstance(node, ast.UnaryOp):
+            if isinstance(node, ast.BinOp) and type(node.op) in OPERATIONS:
+                build = getattr(self._builder, OPERATIONS[type(node.op)])
+                return build(self.value(node.left), self.value(node.right))
+            if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
                 zero = ir.Constant(FLOAT, -0.0)
                 return self._builder.fsub(zero, self.value(node.operand))
             if isinstance(node, ast.Tuple):
                 parts = [self.value(part) for part in node.elts]
                 return self._context.make_tuple(self._builder, _kind(node), parts)
-            assert isinstance(node, ast.Call)
-            return self._builder.load(self._place(*node.args))
-
-        def _operation(self, of: ast.operator) -> Callable[[Any, Any], Any]:
-            build = self._builder
-            names = {ast.Add: build.fadd, ast.Sub: build.fsub, ast.Mult: build.fmul}
-            return (names | {ast.Div: build.fdiv})[type(of)]
+            array, index = _called("load", node)
+            return self._builder.load(self._place(array, index))
 
         def _place(self, array: ast.expr, index: ast.expr) -> Any:
             at = ir.Constant(ir.IntType(64), ast.literal_eval(index))
