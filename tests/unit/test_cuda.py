@@ -1,6 +1,7 @@
 """The GPU engine, without a GPU: in numba-cuda's simulator, and compiled for one elsewhere."""
 
 import ctypes
+import json
 import os
 import re
 import subprocess
@@ -20,7 +21,9 @@ from isocortex.engine.spreading import ASKED
 from isocortex.errors import ConfigError
 from isocortex.examples.microcircuit import write_microcircuit
 from isocortex.mechanisms import DENSITY
+from isocortex.session import beforehand
 from isocortex.session.engines import make_engine
+from isocortex.session.setup import Options
 from isocortex.targets import gpu
 from registers import assembled
 
@@ -120,7 +123,22 @@ def test_kernels_are_compiled_beforehand_on_the_command_line(tmp_path, monkeypat
     assert (status, error) == (0, "")
     assert "kernels for compute capability 9.0" in printed
     assert list((tmp_path / "cache").glob("*.ptx"))
-    one_line(isocortex("compile", config, "--capability", "H100"), "capability", "nvidia-smi")
+    for none in ("H100", "3.5"):
+        one_line(isocortex("compile", config, "--capability", none), "capability", "nvidia-smi")
+
+
+def test_networks_that_changes_make_on_the_way_are_among_them(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        beforehand, "make_engine", lambda network, settings: made.append((network, settings))
+    )
+    config = write_microcircuit(tmp_path, cells=12, seed=1, tstop=10.0)
+    content = json.loads(config.read_text())
+    cooler = {"type": "temperature", "celsius": 30.0, "start": 5.0}
+    config.write_text(json.dumps(content | {"isocortex": {"changes": [cooler]}}))
+    assert beforehand.compile_beforehand(config, Options(threads=1), (9, 0), print) == []
+    assert [settings.celsius for _, settings in made] == [34.0, 30.0]
+    assert made[0][0] is not made[1][0]
 
 
 def test_nothing_but_what_is_recorded_is_computed_in_double_precision(ptx, tmp_path):

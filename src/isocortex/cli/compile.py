@@ -11,6 +11,9 @@ from isocortex.cli.simulate import Integrator, Precision
 from isocortex.cli.terminal import Config, out
 from isocortex.errors import ConfigError
 
+#: The first compute capability that CUDA 12.9 compiles for.
+OLDEST = (5, 0)
+
 
 def compile_(
     config: Config,
@@ -32,18 +35,20 @@ def compile_(
     The kernels are in the cache folder ($ISOCORTEX_CACHE): take it to where the GPU is. They are
     for this version of isocortex and for the options given here.
     """
-    from isocortex.session.setup import Options, compile_beforehand
+    from isocortex.compiling import cache_folder
+    from isocortex.session.beforehand import compile_beforehand
+    from isocortex.session.setup import Options
 
-    if not re.fullmatch(r"\d+\.\d", capability):
+    found = re.fullmatch(r"(\d+)\.(\d)", capability)
+    major, minor = map(int, found.groups()) if found else (0, 0)
+    if (major, minor) < OLDEST:
         raise ConfigError(
-            f"{capability!r} is no compute capability", field="capability",
+            f"{capability!r} is no compute capability from 5.0 on", field="capability",
             fix="Give it as 9.0; nvidia-smi --query-gpu=compute_cap --format=csv tells it.",
         )  # fmt: skip
     options = Options(
         dt=dt, threads=threads, precision=precision.value, integrator=integrator.value,
-        store_synapses=store_synapses,
+        store_synapses=store_synapses, skip_unsupported_reports=True,
     )  # fmt: skip
-    major, minor = capability.split(".")
-    files = compile_beforehand(config, options, (int(major), int(minor)), out.print)
-    for folder in sorted({file.parent for file in files}):
-        out.print(f"{len(files)} kernels for compute capability {capability}: {folder}")
+    files = compile_beforehand(config, options, (major, minor), out.print)
+    out.print(f"{len(files)} kernels for compute capability {capability}: {cache_folder()}")

@@ -140,24 +140,6 @@ def lay_out(
     return Task(network.without_wiring(), motor, settings, n_steps)
 
 
-def compile_beforehand(
-    config: str | os.PathLike[str],
-    options: Options,
-    capability: tuple[int, int],
-    say: Callable[[str], None],
-) -> list[Path]:
-    """Compile the kernels that a GPU of this compute capability, which need not be here, will run.
-
-    Returns their files, which are found again wherever they are in the cache folder.
-    """
-    from isocortex.targets.gpu import elsewhere
-
-    with elsewhere(capability) as gpu:
-        simulation, settings = load(config, replace(options, device="cuda"), say, Ranks())
-        make_engine(build(simulation, options), settings)
-        return gpu.found
-
-
 def describe(network: Network, n_synapses: int | None = None) -> str:
     """One line: how much there is to simulate; ``n_synapses`` of all ranks."""
     n_synapses = network.n_synapses if n_synapses is None else n_synapses

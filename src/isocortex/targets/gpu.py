@@ -31,7 +31,9 @@ MAJOR, MINOR, SHARED, NO_MEMORY, NEWER_TEXT = 75, 76, 97, 2, 222
 #: Attributes of a kernel.
 MOST_SHARED, CARVEOUT = 8, 9
 #: Of compute capabilities, kB of shared memory that a block may have; 99 of those not listed.
-SHARED_KB = {(8, 0): 163, (8, 7): 163, (9, 0): 227, (10, 0): 227, (10, 3): 227}
+SHARED_KB = {
+    (7, 5): 64, (8, 0): 163, (8, 7): 163, (9, 0): 227, (10, 0): 227, (10, 3): 227, (11, 0): 227,
+}  # fmt: skip
 #: Kernels of small models that run side by side; what is on none of these waits for all of them.
 STREAMS = 16
 
