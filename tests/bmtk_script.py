@@ -160,3 +160,85 @@ with open("facts.json", "w") as file:
                "calls": Steps.calls, "nedges": [cortex.nedges, thalamus.nedges],
                "told": told}}, file, default=lambda number: number.item())
 '''
+
+
+#: What scripts of other repositories do besides: functions for axons and spikes, spikes of a
+#: population of another name, variables, a report whose file is called otherwise.
+FIELD = """
+import json
+
+import numpy as np
+from {bmtk}.analyzer.spike_trains import to_dataframe
+from {bmtk}.builder import NetworkBuilder
+from {bmtk}.simulator import bionet
+from {bmtk}.simulator.bionet.default_setters.cell_models import set_params_peri
+from {bmtk}.utils.reports import CompartmentReport
+from {bmtk}.utils.reports.spike_trains import SpikeTrains
+from {bmtk}.utils.sim_setup import build_env_bionet
+
+cortex = NetworkBuilder("cortex")
+cortex.add_nodes(
+    N=2, pop_name="Scnn1a", model_type="biophysical", model_template="ctdb:Biophys1.hoc",
+    model_processing="aibs_axon", dynamics_params="472363762_fit.json",
+    morphology="Scnn1a_473845048_m.swc",
+)
+cortex.build()
+cortex.save(output_dir="network")
+for name in ("told", "given"):
+    virtual = NetworkBuilder(name)
+    virtual.add_nodes(N=3, model_type="virtual", first=[5.0, 20.0, 40.0])
+    cm = virtual.add_edges(
+        target=cortex.nodes(), connection_rule=lambda s, t: 6, dynamics_params="AMPA_ExcToExc.json",
+        model_template="Exp2Syn", delay=2.0, syn_weight=2e-3,
+    )
+    cm.add_properties(
+        ["afferent_section_id", "afferent_section_pos"], dtypes=[int, float],
+        rule=lambda s, t: (1 + 7 * s.node_id + t.node_id, 0.5),
+    )
+    virtual.build()
+    virtual.save(output_dir="network")
+trains = SpikeTrains(population="OTHER")
+for node in range(3):
+    trains.add_spikes([node] * 2, [10.0 + 15 * node, 70.0 + node], population="OTHER")
+trains.to_sonata("other.h5")
+build_env_bionet(
+    base_dir=".", config_file="config.json", network_dir="network", tstop=10.0, dt=0.1,
+    include_examples=True, compile_mechanisms=True,
+)
+with open("simulation_config.json") as file:
+    simulation = json.load(file)
+simulation["run"]["tstop"] = "${{long}}"
+simulation["inputs"] = {{
+    "told": {{"input_type": "spikes", "module": "sonata", "input_file": "other.h5",
+             "node_set": "told"}},
+    "given": {{"input_type": "spikes", "module": "function", "node_set": "given",
+              "spikes_function": "every_ten"}},
+}}
+simulation["reports"] = {{"membrane": {{"module": "membrane_report", "variable_name": "v",
+                                      "cells": "all", "sections": "soma", "file_name": "v.h5"}}}}
+simulation["node_sets_file"] = "node_sets.json"
+with open("simulation_config.json", "w") as file:
+    json.dump(simulation, file)
+
+
+@bionet.model_processing
+def aibs_axon(hobj, cell, dynamics_params):
+    set_params_peri(hobj, dynamics_params)
+    return hobj
+
+
+@bionet.spikes_generator
+def every_ten(node, sim):
+    return np.arange(node["first"], sim.tstop, 20.0)
+
+
+conf = bionet.Config.from_json("config.json", long=100.0)
+conf.build_env()
+sim = bionet.BioSimulator.from_config(conf, network=bionet.BioNetwork.from_config(conf))
+sim.run()
+report = CompartmentReport("output/v.h5")
+table = to_dataframe(config_file="config.json").sort_values(["timestamps", "node_ids"])
+with open("facts.json", "w") as file:
+    json.dump({{"spikes": table[["node_ids", "timestamps"]].values.tolist(),
+               "v": [report.data(node_id=node).tolist() for node in (0, 1)]}}, file)
+"""

@@ -1,10 +1,11 @@
 """What of the public examples of BMTK and SONATA runs: writes docs/compatibility.md.
 
-    python tools/compatibility.py BMTK SONATA [--run MS] > docs/compatibility.md
+    python tools/compatibility.py BMTK SONATA [--run MS] [--large] > docs/compatibility.md
 
 BMTK and SONATA are checkouts of github.com/AllenInstitute/bmtk and .../sonata. Every configuration
 of their `examples` that is for NEURON is loaded and built, and run for a while if asked for, in
-a process of its own, so that none takes the others with it.
+a process of its own, so that none takes the others with it. That is done in copies, in which
+tools/example_files.py makes what the repositories do not hold.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from example_files import complete, script
 
 #: Longest that one configuration may take, s.
 LIMIT = 600.0
@@ -27,9 +32,15 @@ import isocortex as ic
 from isocortex.errors import IsocortexError
 from isocortex.network.build import build_network
 from isocortex.session.recorders import recorders_of
-path, tstop = sys.argv[1], float(sys.argv[2])
+path, tstop, script = sys.argv[1], float(sys.argv[2]), sys.argv[3]
 try:
     simulation = ic.load_simulation(path, skip_unsupported_reports=True)
+    if script:  # its functions are part of the example
+        import runpy
+        from isocortex.bmtk.simulator.bionet.processing import processed
+        from isocortex.bmtk.simulator.bionet.pyfunction_cache import py_modules
+        runpy.run_path(script)
+        simulation = processed(simulation, py_modules.cell_processors)
     network = build_network(simulation)
     recorded, without = [], list(simulation.skipped)
     for spec in simulation.reports:
@@ -54,8 +65,10 @@ What of the public examples of [BMTK](https://github.com/AllenInstitute/bmtk) an
 `tools/compatibility.py`, which says how; the commits are {commits}.
 *Runs* is: {how}. That results are BioNet's is tested by feature, in `tests/validation`.
 
-*Not there* are files that the repositories name and do not hold: recordings and models to be
-downloaded, results of another configuration that has to be run first, networks to be built.
+What the repositories name and do not hold is made before, by `tools/example_files.py`, and the
+table says what: networks by the examples' own scripts, with one changed import; files of an
+archive; and stand-ins of the same structure for what has to be downloaded. These show that such
+files are read and run, not that they say the same. *Not there* is what nothing was made for.
 
 | example | | |
 |---|---|---|
@@ -89,9 +102,13 @@ def for_neuron(path: Path, root: Path) -> bool:
     return not re.search(r"point|pop|nest|filter|lif", str(path.parent.relative_to(root)).lower())
 
 
-def tried(path: Path, tstop: float) -> tuple[str, str]:
+def tried(path: Path, tstop: float, note: str) -> tuple[str, str]:
     """What came of a configuration, and why."""
-    command = [sys.executable, "-c", CHILD, str(path), str(tstop)]
+    functions = path.parent / "functions_here.py"
+    if "function" in note:
+        functions.write_text(script(path.parent / "run_bionet.py"))
+    said = str(functions) if "function" in note else ""
+    command = [sys.executable, "-c", CHILD, str(path), str(tstop), said]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
     except subprocess.TimeoutExpired:
@@ -117,6 +134,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("roots", type=Path, nargs="+", metavar="CHECKOUT")
     parser.add_argument("--run", type=float, default=0.0, metavar="MS", help="also run for so long")
+    parser.add_argument("--large", action="store_true", help="also build networks that take long")
     parser.add_argument("--commits", nargs="*", help="of the checkouts, where git does not know")
     args = parser.parse_args()
     commits = args.commits or [commit(root) for root in args.roots]
@@ -124,12 +142,19 @@ def main() -> None:
     print(HEAD.format(commits=" and ".join(commits), how=how), end="")
     counts: dict[str, int] = {}
     for root in args.roots:
-        for path in configurations(root.absolute()):
-            what, why = tried(path, args.run)
-            counts[what] = counts.get(what, 0) + 1
-            why = why.replace(f"{root.absolute()}/", "").replace("|", "/")
-            name = path.relative_to(root.absolute() / "examples")
-            print(f"| {root.name} `{name}` | {what} | {why} |", flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / root.name
+            shutil.copytree(root / "examples", copy / "examples")
+            paths = list(configurations(copy))  # before anything is made beside them
+            notes = complete(copy / "examples", large=args.large)
+            for path in paths:
+                name = str(path.relative_to(copy / "examples"))
+                note = notes.get(name, "")
+                what, why = tried(path, args.run, note)
+                counts[what] = counts.get(what, 0) + 1
+                why = why.replace(f"{copy}/", "").replace("|", "/")
+                why = "; ".join(part for part in (note, why) if part)
+                print(f"| {root.name} `{name}` | {what} | {why} |", flush=True)
     total = sum(counts.values())
     print(
         f"\n{total} configurations: " + ", ".join(f"{n} {what}" for what, n in counts.items()) + "."

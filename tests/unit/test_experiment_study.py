@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ import pytest
 
 import isocortex as ic
 from isocortex import experiment as ex
-from isocortex.errors import ConfigError, InputError
+from isocortex.errors import ConfigError, InputError, IsocortexError
 from isocortex.experiment import figures, jobs, results, running, workers
 from isocortex.experiment.measures import MEASURES, Look
 from isocortex.experiment.pieces import Piece, with_pieces
@@ -371,6 +372,23 @@ def test_a_process_is_not_in_the_terminals_group():
     finally:
         processes.close()
     assert process.poll() is not None
+
+
+@pytest.mark.parametrize(("stop", "status"), [("interrupt", 130), ("close", 0)])
+def test_a_process_stops_though_a_shell_had_interrupts_ignored(stop, status, tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as of what runs in the background
+    try:
+        processes = workers.Processes(1, lambda job, done: None)
+        with pytest.raises(IsocortexError):  # there is no configuration; then it waits for more
+            processes.submit(jobs.Job("none", str(tmp_path / "none"))).result()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    (process,) = processes.started
+    if stop == "interrupt":
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == status
+    processes.close()
+    assert process.wait() == status
 
 
 LATE = {"connection_overrides": [{**BLOCK["connection_overrides"][0], "delay": 40.0}]}

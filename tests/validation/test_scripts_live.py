@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from bmtk_script import SCRIPT
+from bmtk_script import FIELD, SCRIPT
 
 pytest.importorskip("neuron")
 bmtk = pytest.importorskip("bmtk")
@@ -110,6 +110,20 @@ def test_bmtk_runs_what_was_written_here(folders, tmp_path):
     subprocess.run([sys.executable, "run.py"], cwd=folder, check=True)
     again, expected = (json.loads((f / "facts.json").read_text()) for f in (folder, ours))
     np.testing.assert_allclose(again["spikes"], expected["spikes"], rtol=0, atol=1e-6)
+
+
+def test_what_scripts_of_other_repositories_do(tmp_path):
+    facts = []
+    for name in ("bmtk", "isocortex.bmtk"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "script.py").write_text(FIELD.format(bmtk=name))
+        subprocess.run([sys.executable, "script.py"], cwd=folder, check=True)
+        facts.append(json.loads((folder / "facts.json").read_text()))
+    theirs, ours = facts
+    assert len(theirs["spikes"]) >= 4
+    np.testing.assert_allclose(ours["spikes"], theirs["spikes"], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(ours["v"], theirs["v"], rtol=0, atol=0.01)
 
 
 PLACES = """

@@ -11,3 +11,6 @@ from isocortex.bmtk.builder import NetworkBuilder
 from isocortex.bmtk.simulator import bionet
 
 __all__ = ["NetworkBuilder", "bionet"]
+
+#: Of BMTK, whose names and arguments these are.
+__version__ = "1.2.0"

@@ -21,7 +21,7 @@ from isocortex.errors import ConfigError, InputError, located
 #: Model types that are node sets of their own name unless the configuration defines another.
 MODEL_TYPES = ("biophysical", "point_neuron", "point_process", "virtual")
 #: Names of the node id in queries.
-NODE_ID = ("node_id", "node_ids", "gid")
+NODE_ID = ("node_id", "node_ids", "gid", "gids")
 
 
 @dataclass(frozen=True, slots=True)

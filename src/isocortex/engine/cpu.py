@@ -273,6 +273,10 @@ class CpuEngine:
     def states(self) -> States:
         return self.shared.states
 
+    @property
+    def lost(self) -> bool:
+        return bool(self.shared.found.lost.any())
+
     def soma_voltage(self) -> FloatArray:
         at = soma_elements(self.laid, self.network.cell_model)
         return self.states.V[at].astype(np.float64)

@@ -618,6 +618,10 @@ class ReferenceEngine:
         heard = self.clock.middle[self.step - 1] if self.step else -np.inf
         self.next_train = int(np.searchsorted(self.network.trains.time, heard, side="right"))
 
+    @property
+    def lost(self) -> bool:
+        return not np.isfinite(self.soma_voltage()).all()
+
     def soma_voltage(self) -> np.ndarray:
         return np.array([cell.v[cell.model.soma] for cell in self.cells])
 

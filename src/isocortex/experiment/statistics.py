@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -151,10 +152,16 @@ def smallest_visible(sd: float, n: int, alpha: float = 0.05, power: float = POWE
     ----------
     sd : of the differences; NaN is returned where they do not vary.
     """
-    from scipy import optimize, stats
-
     if n < 2 or not np.isfinite(sd) or sd <= 0:
         return float("nan")
+    return sd * _smallest_effect(n, alpha, power)
+
+
+@cache
+def _smallest_effect(n: int, alpha: float, power: float) -> float:
+    """The same in standard deviations: of these alone, while a page asks thousands of times."""
+    from scipy import optimize, stats
+
     edge = stats.t.ppf(1 - alpha / 2, n - 1)
 
     def missing(effect: float) -> float:  # beyond the other edge lies nothing at such a power
@@ -163,7 +170,7 @@ def smallest_visible(sd: float, n: int, alpha: float = 0.05, power: float = POWE
     top = 1.0
     while missing(top) < 0:
         top *= 2.0
-    return sd * float(optimize.brentq(missing, 0.0, top))
+    return float(optimize.brentq(missing, 0.0, top))
 
 
 def holm(p: ArrayLike) -> FloatArray:

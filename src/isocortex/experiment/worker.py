@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -19,6 +20,8 @@ OFTEN = 0.5
 
 def main() -> None:
     """Do jobs until who asked for them is gone; it may have been killed."""
+    # by it we are told to stop; a shell starts what runs in the background with it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     out = Stdout()
     jobs: queue.SimpleQueue[str] = queue.SimpleQueue()
 

@@ -109,6 +109,11 @@ class Processes:
         """Stop what still runs: it writes what it has, and can go on from there."""
         self.closing = True
         self.pool.shutdown(wait=False, cancel_futures=True)
+        with suppress(queue.Empty):
+            while True:
+                process = self.free.get_nowait()
+                if process is not None and process.stdin is not None:
+                    process.stdin.close()  # it has nothing to do, and ends
         for process in self.started:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)

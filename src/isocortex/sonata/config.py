@@ -34,6 +34,7 @@ from isocortex.sonata.nodes import read_nodes
 from isocortex.sonata.overrides import read_overrides
 from isocortex.sonata.reports import read_reports
 from isocortex.sonata.schema import COMMENTS, Finite, Positive, Section, unknown_key, validated
+from isocortex.sonata.told import SpikesFunction
 
 
 class Run(Section):
@@ -152,7 +153,7 @@ def load_nodes(path: str | os.PathLike[str]) -> dict[str, NodePopulation]:
     ConfigError, InputError : with the file and field at fault.
     """
     path = Path(path).absolute()
-    return _nodes(*_object(load_config(path), "networks", path))
+    return _nodes(*_object(load_config(path, lenient=True), "networks", path))
 
 
 def load_recipe(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Path]:
@@ -181,6 +182,7 @@ def load_simulation(
     skip_unsupported_reports: bool = False,
     cells_only: bool = False,
     weight_functions: Mapping[str, WeightFunction] | None = None,
+    spikes_functions: Mapping[str, SpikesFunction] | None = None,
 ) -> Simulation:
     """Load a simulation configuration, its circuit and its inputs.
 
@@ -194,6 +196,8 @@ def load_simulation(
     weight_functions : Python functions by the name that ``weight_function`` of edge types may have:
         each is asked for the weight of every edge, given what is known of it, of its source and of
         its target. They go before those of the same name that there are.
+    spikes_functions : Python functions by the name that ``spikes_function`` of inputs may have:
+        each is asked for the spikes (ms) of every virtual node, given what is known of it.
 
     Raises
     ------
@@ -222,8 +226,9 @@ def load_simulation(
             *_object(config, "reports", path), circuit, skip_unsupported=skip_unsupported_reports
         )
         inputs, circuit = read_inputs(
-            *_object(config, "inputs", path), circuit, run.tstop, run.random_seed
-        )
+            *_object(config, "inputs", path), circuit,
+            run.tstop, run.random_seed, run.dt, spikes_functions or {},
+        )  # fmt: skip
         weights = read_overrides(*config.get("connection_overrides", (None, path)), circuit)
         ours = config.get(OURS, (None, path))
         changes = read_changes(ours, conditions.modifications, conditions_file)
@@ -277,7 +282,7 @@ def load_output_dir(path: str | os.PathLike[str]) -> Path:
     ConfigError : with the file and field at fault.
     """
     path = Path(path).absolute()
-    return _output(load_config(path), path)[1]
+    return _output(load_config(path, lenient=True), path)[1]
 
 
 def _output(config: Config, path: Path) -> tuple[Output, Path]:

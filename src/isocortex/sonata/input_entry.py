@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from isocortex.arrays import IntArray
 from isocortex.circuit import Circuit, NodePopulation
 from isocortex.errors import ConfigError
 from isocortex.sonata.schema import COMMENTS
+from isocortex.sonata.told import SpikesFunction
 from isocortex.text import finite
 
 logger = logging.getLogger(__name__)
@@ -24,7 +26,7 @@ LARGEST = 1e15
 
 @dataclass(frozen=True)
 class Entry:
-    """One input, with what its reader may need to know."""
+    """One input, with what its reader may need to know; ``tstop`` and ``dt`` in ms."""
 
     name: str
     values: dict[str, Any]
@@ -32,6 +34,8 @@ class Entry:
     circuit: Circuit
     tstop: float
     seed: int
+    dt: float = 0.0
+    functions: Mapping[str, SpikesFunction] = field(default_factory=dict)
 
     def fail(self, key: str, message: str, fix: str | None = None) -> ConfigError:
         return ConfigError(message, file=self.file, field=f"inputs.{self.name}.{key}", fix=fix)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from isocortex.arrays import IntArray
 from isocortex.circuit import (
@@ -15,6 +17,7 @@ from isocortex.circuit import (
     Input,
     NodePopulation,
     PoissonInput,
+    SpikeInput,
 )
 from isocortex.circuit.columns import present, take
 from isocortex.errors import ConfigError, located
@@ -39,6 +42,7 @@ from isocortex.sonata.spikes_in import (
     read_nwb_spikes,
 )
 from isocortex.sonata.spontaneous import SYN_ACTIVITY, spontaneous
+from isocortex.sonata.told import During, SpikesFunction, spikes_said
 from isocortex.text import finite
 
 #: What the fluctuation of Poisson rates needs.
@@ -48,13 +52,13 @@ NUMBERS = ("sigma", "tau")
 def _h5(entry: Entry) -> list[Input]:
     entry.only("input_file", "file", "source")
     path = entry.path("input_file", "file")
-    return list(read_h5_spikes(path, entry.virtual(), entry.circuit.nodes))
+    return list(read_h5_spikes(path, entry.virtual(), entry.circuit.nodes, any_name=True))
 
 
 def _csv(entry: Entry) -> list[Input]:
     entry.only("input_file", "file")
     path = entry.path("input_file", "file")
-    return list(read_csv_spikes(path, entry.virtual(), entry.circuit.nodes))
+    return list(read_csv_spikes(path, entry.virtual(), entry.circuit.nodes, any_name=True))
 
 
 def _nwb(entry: Entry) -> list[Input]:
@@ -63,6 +67,31 @@ def _nwb(entry: Entry) -> list[Input]:
     if trial is not None and not isinstance(trial, str):
         raise entry.fail("trial", f"must be the name of a trial, found {trial!r}")
     return list(read_nwb_spikes(entry.path("input_file", "file"), entry.virtual(), trial))
+
+
+def _function(entry: Entry) -> list[Input]:
+    entry.only("spikes_function")
+    name = entry.values.get("spikes_function")
+    function = entry.functions.get(name) if isinstance(name, str) else None
+    if function is None:
+        there = f" It has {', '.join(entry.functions)}." if entry.functions else ""
+        raise entry.fail(
+            "spikes_function", f"no script has a function {name!r}",
+            "Run the script that has it, with `isocortex.bmtk` in its imports, and decorate it by "
+            f"@spikes_generator.{there}",
+        )  # fmt: skip
+    during = During(entry.dt, entry.tstop)
+    where: dict[str, Any] = {
+        "file": entry.file, "field": f"inputs.{entry.name}.spikes_function", "fix": "Mend it."
+    }  # fmt: skip
+    made: list[Input] = []
+    for nodes, rows in entry.virtual():
+        trains = spikes_said(function, nodes, rows, during, where)
+        times = np.concatenate([np.zeros(0), *trains])
+        order = np.argsort(times, kind="stable")
+        of_node = np.repeat(rows, [len(train) for train in trains])
+        made.append(SpikeInput(nodes.name, of_node[order], times[order]))
+    return made
 
 
 def _poisson(entry: Entry) -> list[Input]:
@@ -134,6 +163,7 @@ READERS: dict[tuple[str, str], Callable[[Entry], list[Input]]] = {
     ("spikes", "csv"): _csv,
     ("spikes", "nwb"): _nwb,
     ("spikes", "poisson"): _poisson,
+    ("spikes", "function"): _function,
     ("current_clamp", "iclamp"): pulses,
     ("csv", "iclamp"): waveform,
     ("file", "iclamp"): waveform,
@@ -148,11 +178,11 @@ READERS: dict[tuple[str, str], Callable[[Entry], list[Input]]] = {
     ("current_clamp", "ornstein_uhlenbeck"): ornstein_uhlenbeck,
     ("conductance", "shot_noise"): shot_noise,
     ("conductance", "ornstein_uhlenbeck"): ornstein_uhlenbeck,
-    ("voltage_clamp", "seclamp"): voltage_clamp,
 }
 #: Of these the module alone counts, as in BMTK.
 BY_MODULE: dict[str, Callable[[Entry], list[Input]]] = {
     "ecephys_probe": probe,
+    "seclamp": voltage_clamp,
     "xstim": xstim,
     "comsol": comsol,
 }
@@ -165,7 +195,13 @@ WIRING: dict[str, Callable[[Entry, Circuit], tuple[list[Input], Circuit]]] = {
 
 
 def read_inputs(
-    inputs: dict[str, Any], file: Path, circuit: Circuit, tstop: float, seed: int
+    inputs: dict[str, Any],
+    file: Path,
+    circuit: Circuit,
+    tstop: float,
+    seed: int,
+    dt: float,
+    functions: Mapping[str, SpikesFunction],
 ) -> tuple[list[Input], Circuit]:
     """Read every input; an unknown one stops, none is ignored.
 
@@ -187,7 +223,7 @@ def read_inputs(
             )
         if not enabled:
             continue
-        entry = Entry(name, values, file, circuit, tstop, seed)
+        entry = Entry(name, values, file, circuit, tstop, seed, dt, functions)
         kind = str(values.get("input_type")), str(values.get("module")).lower()
         if kind[1] == SYN_ACTIVITY:
             if acting is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,22 @@ def read_config(path: Path) -> dict[str, Any]:
     return read_json(path, ConfigError)
 
 
-def load_config(path: Path, parents: tuple[Path, ...] = ()) -> Config:
+def load_config(
+    path: Path,
+    parents: tuple[Path, ...] = (),
+    given: Mapping[str, Any] | None = None,
+    *,
+    lenient: bool = False,
+) -> Config:
     """Read a configuration and those it names; as in BMTK, a named one wins over the one naming.
 
     Paths in it are relative to its folder, and ``${configdir}`` is that folder, whatever the
     working directory is: so the path is made absolute here, once.
+
+    Parameters
+    ----------
+    given : variables of a script, which go before those of the manifest.
+    lenient : variables that nobody has given stay as they are, for who looks at something else.
     """
     path = path.absolute()
     if path.resolve() in parents:
@@ -57,7 +68,7 @@ def load_config(path: Path, parents: tuple[Path, ...] = ()) -> Config:
     for key in content:
         if key not in (*KEYS, *FILES, *INFORMATIVE, "manifest"):
             raise unknown_key(key, (*KEYS, *FILES, "manifest"), path, "")
-    variables = _variables(content.get("manifest", {}), path)
+    variables = _variables(content.get("manifest", {}), path, given or {}, lenient=lenient)
     config: Config = {
         key: (_resolve(content[key], variables, path, key), path) for key in KEYS if key in content
     }
@@ -66,21 +77,34 @@ def load_config(path: Path, parents: tuple[Path, ...] = ()) -> Config:
             name = _resolve(content[key], variables, path, key)
             if not isinstance(name, str):
                 raise ConfigError("must be the path of a config", file=path, field=key)
-            config |= load_config(path.parent / name, (*parents, path.resolve()))
+            config |= load_config(
+                path.parent / name, (*parents, path.resolve()), given, lenient=lenient
+            )
     return config
 
 
-def _variables(manifest: Any, path: Path) -> dict[str, str]:
+class _Lenient(dict[str, Any]):
+    """Variables, of which those that there are not stand for their own names."""
+
+    def __missing__(self, name: str) -> str:
+        return f"${{{name}}}"
+
+
+def _variables(
+    manifest: Any, path: Path, given: Mapping[str, Any], *, lenient: bool
+) -> dict[str, Any]:
     """Variables by bare name, with references among them replaced."""
     if not isinstance(manifest, dict) or not all(isinstance(v, str) for v in manifest.values()):
         raise ConfigError("must map names to strings", file=path, field="manifest")
     now = datetime.now()
-    known = {
+    known: dict[str, Any] = _Lenient() if lenient else {}
+    known |= {
         "workingdir": os.getcwd(), "configdir": str(path.parent), "configfname": str(path),
         "datetime": now.strftime("%Y-%m-%d_%H-%M-%S"), "date": now.strftime("%Y-%m-%d"),
-        "time": now.strftime("%H-%M-%S"),
+        "time": now.strftime("%H-%M-%S"), **given,
     }  # fmt: skip
     pending = {key.strip("${}"): value for key, value in manifest.items() if key not in COMMENTS}
+    pending = {name: value for name, value in pending.items() if name not in given}
     while pending:
         ready = [n for n, v in pending.items() if not _names(v) & pending.keys()]
         if not ready:
@@ -98,8 +122,8 @@ def _names(text: str) -> set[str]:
     return {braced or bare for braced, bare in VARIABLE.findall(text)}
 
 
-def _resolve(value: Any, variables: dict[str, str], path: Path, field: str) -> Any:
-    """``value`` with the variables in every string replaced."""
+def _resolve(value: Any, variables: dict[str, Any], path: Path, field: str) -> Any:
+    """``value`` with the variables in every string replaced; one alone is what it stands for."""
     if isinstance(value, list):
         return [_resolve(v, variables, path, f"{field}[{i}]") for i, v in enumerate(value)]
     if isinstance(value, dict):
@@ -110,12 +134,15 @@ def _resolve(value: Any, variables: dict[str, str], path: Path, field: str) -> A
         return value
     _require_text(value, path, field)
     unknown = sorted(_names(value) - variables.keys())
-    if unknown:
+    if unknown and not isinstance(variables, _Lenient):
         raise ConfigError(
             f"variable {unknown[0]!r} is not defined", file=path, field=field,
             fix=f"Define it in the manifest; there are {', '.join(variables)}.",
         )  # fmt: skip
-    return VARIABLE.sub(lambda match: variables[match.group(1) or match.group(2)], value)
+    alone = VARIABLE.fullmatch(value)
+    if alone:
+        return variables[alone.group(1) or alone.group(2)]
+    return VARIABLE.sub(lambda match: str(variables[match.group(1) or match.group(2)]), value)
 
 
 def _require_text(text: str, path: Path, field: str) -> None:

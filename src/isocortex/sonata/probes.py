@@ -160,11 +160,12 @@ def _window(entry: Entry, given: Any, path: Path) -> Window:
 
 
 def _ordered(entry: Entry, key: str, start: float, stop: float) -> Window:
-    """The window, if it ends after it begins."""
+    """The window; in one that does not end after it begins there is no spike, as in BMTK."""
+    said = f"an interval is from {1e3 * start:g} to {1e3 * stop:g} ms"
+    if np.isnan([start, stop]).any():
+        raise entry.fail(key, said, "Give from < to.")
     if not start < stop:
-        raise entry.fail(
-            key, f"an interval is from {1e3 * start:g} to {1e3 * stop:g} ms", "Give from < to."
-        )
+        logger.warning("%s: inputs.%s.%s: %s: no spike is in it", entry.file, entry.name, key, said)
     return start, stop
 
 

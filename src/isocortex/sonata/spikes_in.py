@@ -57,10 +57,15 @@ def all_spikes(path: Path) -> Trains:
         return {name: _columns(group(root, name, path), path) for name in root}
 
 
-def read_h5_spikes(path: Path, chosen: Chosen, known: Collection[str]) -> list[SpikeInput]:
+def read_h5_spikes(
+    path: Path, chosen: Chosen, known: Collection[str], *, any_name: bool = False
+) -> list[SpikeInput]:
     """Trains of the chosen nodes from ``/spikes/<population>`` or the older ``/spikes``.
 
-    ``known`` are the names of all populations of the circuit.
+    Parameters
+    ----------
+    known : names of all populations of the circuit.
+    any_name : a file without the chosen populations gives the trains of the one that it has.
     """
     found = []
     with open_h5(path) as file:
@@ -81,12 +86,34 @@ def read_h5_spikes(path: Path, chosen: Chosen, known: Collection[str]) -> list[S
             _check_populations(
                 {name: _count(root[name]) for name in there if name not in known}, path
             )
-    if chosen and there and not found:
-        raise InputError(
-            f"has no spikes of {', '.join(p.name for p, _ in chosen)}", file=path, field="/spikes",
-            fix=f"It has {', '.join(there) or 'no population'}.",
-        )  # fmt: skip
+        if chosen and there and not found:
+            there = [name for name in there if _count(root[name])]
+            name = _of_another(there, chosen, known if any_name else there, path, "/spikes")
+            ids, times = _columns(group(root, name, path), path)
+            _check_nodes(ids, [p for p, _ in chosen], path)
+            found = [_keep(population, rows, ids, times, path) for population, rows in chosen]
     return found
+
+
+def _of_another(
+    there: list[str], chosen: Chosen, not_meant: Collection[str], path: Path, field: str
+) -> str:
+    """The population whose trains are taken by node id where a file has none of the chosen ones.
+
+    BMTK never looks at names, so that scripts name populations as they like. Of several it takes
+    the first, and one of the circuit's others as well: such a file is the wrong one, and refused.
+    """
+    wanted = ", ".join(population.name for population, _ in chosen)
+    if len(there) != 1 or there[0] in not_meant:
+        raise InputError(
+            f"has no spikes of {wanted}", file=path, field=field,
+            fix=f"It has {', '.join(there) or 'no spikes at all'}.",
+        )  # fmt: skip
+    logger.warning(
+        "%s: has no spikes of %s: those of %s are taken, by node id, as in BMTK",
+        path, wanted, there[0],
+    )  # fmt: skip
+    return there[0]
 
 
 def _count(item: h5py.HLObject) -> int:
@@ -166,20 +193,25 @@ IDS = ("node_ids", "node_id", "gids", "gid")
 TIMES = ("timestamps", "timestamp")
 
 
-def read_csv_spikes(path: Path, chosen: Chosen, known: Collection[str]) -> list[SpikeInput]:
+def read_csv_spikes(
+    path: Path, chosen: Chosen, known: Collection[str], *, any_name: bool = False
+) -> list[SpikeInput]:
     """Trains from BMTK's table: timestamps, node_ids and perhaps population.
 
-    Also the older form: ``gid`` and ``spike-times``, a comma-separated list per node. ``known``
-    are the names of all populations of the circuit.
+    Also the older form: ``gid`` and ``spike-times``, a comma-separated list per node.
+
+    Parameters
+    ----------
+    known : names of all populations of the circuit.
+    any_name : a table without the chosen populations gives the trains of the one that it has.
     """
     ids, times, names = _csv_columns(path)
     if names is not None:
-        there = set(names) - {NO_POPULATION, *NULLS}
-        if chosen and there and not there & {p.name for p, _ in chosen}:
-            raise InputError(
-                f"has no spikes of {', '.join(p.name for p, _ in chosen)}", file=path,
-                field="population", fix=f"It has {', '.join(sorted(there))}.",
-            )  # fmt: skip
+        there = sorted(set(names) - {NO_POPULATION, *NULLS})
+        if chosen and there and not {p.name for p, _ in chosen} & {*there}:
+            _of_another(there, chosen, known if any_name else there, path, "population")
+            names = None
+    if names is not None:
         strangers = Counter(names[~np.isin(names, [*known, NO_POPULATION, *NULLS])])
         _check_populations(strangers, path)
     anyones = np.ones(len(ids), bool)

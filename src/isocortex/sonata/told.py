@@ -1,4 +1,4 @@
-"""Functions of scripts for weights: what they are told of an edge and its ends, and say of it."""
+"""Functions of scripts for weights and spikes: what they are told of edges and nodes, and say."""
 
 from __future__ import annotations
 
@@ -105,6 +105,49 @@ class Ends:
 
     def named(self, edge: int) -> tuple[str, int]:
         return self.name, int(self.ids[self.rows[edge]])
+
+
+@dataclass(frozen=True)
+class During:
+    """A simulation, as functions for spikes may ask about it; ms."""
+
+    dt: float
+    tstop: float
+
+
+#: The spikes of a virtual node, ms, from what is known of it and of the simulation.
+SpikesFunction = Callable[[Told, During], Sequence[float] | FloatArray | None]
+
+
+def spikes_said(
+    function: SpikesFunction,
+    nodes: NodePopulation,
+    rows: IntArray,
+    during: During,
+    where: dict[str, Any],
+) -> list[FloatArray]:
+    """What a function says of each of some nodes: the times of its spikes, ms.
+
+    Raises
+    ------
+    InputError : it failed, or said what are no times; ``where`` is told.
+    """
+    name = getattr(function, "__name__", str(function))
+    every, trains = Ends(nodes, np.arange(len(nodes.node_ids))), []
+    for row in rows.tolist():
+        node = f"node {nodes.node_ids[row]} of {nodes.name}"
+        try:
+            said = function(every.told(row), during)
+            train = np.array([] if said is None else said, np.float64).reshape(-1)
+        except Exception as error:
+            raise InputError(
+                f"the function {name} failed at {node}: {type(error).__name__}: {error}", **where
+            ) from error
+        bad = train[~(np.isfinite(train) & (train >= 0))]
+        if len(bad):
+            raise InputError(f"the function {name} gives {node} a spike at {bad[0]:g} ms", **where)
+        trains.append(train)
+    return trains
 
 
 def weights_said(

@@ -11,7 +11,8 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from isocortex.analysis.style import RC, colours, new_figure, subplots
-from isocortex.bmtk.analyzer.source import Source, StrPath, only, shown, within
+from isocortex.bmtk.analyzer.source import Source, StrPath, shown, within
+from isocortex.bmtk.utils.populations import only
 from isocortex.errors import ConfigError
 from isocortex.report.lazy import open_report
 
@@ -33,7 +34,7 @@ def _report(
             f"there are the reports {', '.join(result.reports) or 'none'}", field="report_name",
             fix="Name one of them.",
         )  # fmt: skip
-    name = name or result.reports[0]
+    name = source.report(name or result.reports[0])
     if name in result.reports:
         population = only(population, result.report_populations(name))
     return result.report(name, population)

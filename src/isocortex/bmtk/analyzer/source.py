@@ -13,12 +13,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from isocortex.arrays import IntArray
+from isocortex.bmtk.utils.populations import only
 from isocortex.bmtk.utils.reports.spike_trains import SpikeTrains
 from isocortex.circuit import NodePopulation
 from isocortex.circuit.columns import coded
 from isocortex.errors import ConfigError
 from isocortex.report.results import Result
 from isocortex.sonata.config import load_nodes
+from isocortex.sonata.manifest import load_config
 from isocortex.sonata.nodes import read_nodes
 
 StrPath = str | os.PathLike[str]
@@ -45,6 +47,15 @@ class Source:
                 "nothing to look at", field="config_file", fix="Name a configuration or a file."
             )
         return Result(self.config_file)
+
+    def report(self, name: str) -> str:
+        """The name that a report of the configuration has in the results: its file says it."""
+        if name in self.result.reports or name in self.result.potentials:
+            return name
+        asked, _ = load_config(Path(str(self.config_file)), lenient=True).get("reports", ({}, None))
+        given = asked.get(name) if isinstance(asked, dict) else None
+        file = given.get("file_name") if isinstance(given, dict) else None
+        return Path(str(file)).stem if file else name
 
     def spikes(
         self, spikes_file: StrPath | None, population: str | None
@@ -90,19 +101,6 @@ class Source:
             for value, code in sorted(zip(values, range(len(values)), strict=True), key=str)
             if value not in without
         }
-
-
-def only(name: str | None, there: list[str]) -> str:
-    """The population that is asked for, or the only one."""
-    if name is None and len(there) == 1:
-        return there[0]
-    if name not in there:
-        raise ConfigError(
-            "several populations" if name is None and there else f"there is no population {name}",
-            field="population", fix=f"There are {', '.join(there) or 'none'}.",
-        )  # fmt: skip
-    assert name is not None
-    return name
 
 
 def within(times: np.ndarray, span: tuple[float, float] | None) -> np.ndarray:

@@ -6,6 +6,7 @@ and here.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,6 +18,8 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from isocortex.arrays import IntArray
 from isocortex.bmtk.builder.nodes import Node, NodePool
 from isocortex.errors import ConfigError
+
+logger = logging.getLogger(__name__)
 
 ITERATORS = ("one_to_one", "one_to_all", "all_to_one")
 
@@ -71,8 +74,14 @@ class _Property:
         if isinstance(self.names, str):
             return {self.names: self._array(self.names, values, self.dtypes or float)}
         dtypes = self.dtypes or [float] * len(self.names)
+        short = min((len(value) for value in values), default=len(self.names))
+        if short < len(self.names):
+            logger.warning(
+                "add_properties %s: the rule gives %d values; %s is 0, as in BMTK",
+                list(self.names), short, ", ".join(self.names[short:]),
+            )  # fmt: skip
         return {
-            name: self._array(name, [value[k] for value in values], dtype)
+            name: self._array(name, [v[k] if k < len(v) else 0 for v in values], dtype)
             for k, (name, dtype) in enumerate(zip(self.names, dtypes, strict=True))
         }
 

@@ -1,4 +1,7 @@
-"""Places and angles of nodes that scripts take from BMTK, drawn as there by NumPy's seed."""
+"""Places and angles of nodes that scripts take from BMTK, drawn as there by NumPy's seed.
+
+``plot`` draws no picture here: `isocortex view` shows where cells are.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ def positions_columinar(
     height: float = 100.0,
     min_radius: float = 0.0,
     max_radius: float = 1.0,
+    plot: bool = False,
 ) -> FloatArray:
     """float64[N, 3], places in an upright cylinder or ring (along y), um."""
     phi = 2.0 * math.pi * np.random.random([N])
@@ -33,6 +37,7 @@ def positions_rect_prism(
     height: float = 20.0,
     x_length: float = 100.0,
     z_length: float = 100.0,
+    plot: bool = False,
 ) -> FloatArray:
     """float64[N, 3], places in a box whose height is along y, um."""
     x, z = _along(N, center[0], x_length), _along(N, center[2], z_length)
@@ -45,6 +50,7 @@ def positions_ellipsoid(
     height: float = 50.0,
     x_length: float = 100.0,
     z_length: float = 200.0,
+    plot: bool = False,
 ) -> FloatArray:
     """float64[N, 3], places in an ellipsoid with these axes, um."""
     places = positions_rect_prism(3 * N, center, height, x_length, z_length)
@@ -60,6 +66,7 @@ def positions_cuboid(
     xside_length: float = 100.0,
     yside_length: float = 100.0,
     min_dist: float = 20.0,
+    plot: bool = False,
 ) -> FloatArray:
     """float64[N, 3], different places of a grid with this distance, um."""
     lengths = (xside_length, yside_length, height)

@@ -175,6 +175,24 @@ class SWCReader:
         soma = [s.points[:, :3] for s in self.sections if s.type == SECTION_NAMES["soma"]]
         return np.concatenate(soma).mean(axis=0)
 
+    def get_coord(
+        self,
+        sec_ids: Sequence[int],
+        sec_xs: Sequence[float],
+        soma_center: Sequence[float] = (0.0, 0.0, 0.0),
+    ) -> list[FloatArray]:
+        """Where several places are with the soma at ``soma_center``, um; of BMTK before 1.0."""
+        there = np.asarray(soma_center) - self.soma_position - self._moved
+        return [self.get_coords(s, x) + there for s, x in zip(sec_ids, sec_xs, strict=True)]
+
+    def get_dist(self, sec_ids: Sequence[int]) -> list[float]:
+        """Path distances of segments from the soma, um; of BMTK before 1.0."""
+        return [float(self.seg_props.dist[section]) for section in sec_ids]
+
+    def get_type(self, sec_ids: Sequence[int]) -> list[int]:
+        """Kinds of segments, as in the file; of BMTK before 1.0."""
+        return [int(self.seg_props.type[section]) for section in sec_ids]
+
     def get_swc_id(self, sec_id: int, sec_x: float) -> tuple[int, float]:
         """The point of the file at a place, and how far before it: 0..1, of points evenly spaced.
 
@@ -197,7 +215,10 @@ class SWCReader:
         return self
 
 
-_kept: dict[tuple[Any, ...], SWCReader] = {}
+PLACE = ("x", "y", "z")
+ANGLES = tuple(f"rotation_angle_{axis}axis" for axis in PLACE)
+#: By what makes it the cell that it is, its file, and how finely its sections are cut.
+_kept: dict[tuple[tuple[Any, ...], Path, float | None], SWCReader] = {}
 
 
 def get_swc(
@@ -215,21 +236,26 @@ def get_swc(
     dL : um, how finely sections are cut; by default not at all.
     """
     path = Path(morphology_dir or ".") / cell["morphology"]
-    key = (cell["node_id"], str(path.absolute()), dL, cell.get("x"), cell.get("y"), cell.get("z"))
+    own = tuple(cell.get(name) for name in ("node_id", *PLACE, *ANGLES, "model_processing"))
+    key = (own, path.absolute(), dL)
     if use_cache and key in _kept:
         return _kept[key]
     if not path.exists() and path.suffix != ".swc":
         path = path.with_name(f"{path.name}.swc")
+    if use_cache and not path.exists():  # what BMTK keeps it finds again whatever the folder
+        for (other, kept, _), swc in _kept.items():
+            if other == own and kept.name in (path.name, path.stem):
+                return swc
     swc = SWCReader(path)
     if dL:
         swc.set_segment_dl(dL)
     if cell.get("model_processing") == "aibs_perisomatic":
         swc.fix_axon()
-    place, angles = ("x", "y", "z"), [f"rotation_angle_{axis}axis" for axis in "xyz"]
-    swc.move_and_rotate(
-        [cell.get(name, 0.0) for name in place] if any(name in cell for name in place) else None,
-        [cell.get(name, 0.0) for name in angles] if any(name in cell for name in angles) else None,
+    place, angles = (
+        [cell.get(name, 0.0) for name in names] if any(name in cell for name in names) else None
+        for names in (PLACE, ANGLES)
     )
+    swc.move_and_rotate(place, angles)
     if use_cache:
         _kept[key] = swc
     return swc

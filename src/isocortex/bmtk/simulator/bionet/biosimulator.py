@@ -8,6 +8,7 @@ from isocortex.bmtk.simulator.bionet.absent import AbsentError
 from isocortex.bmtk.simulator.bionet.bionetwork import BioNetwork
 from isocortex.bmtk.simulator.bionet.config import Config
 from isocortex.bmtk.simulator.bionet.modules.sim_module import SimulatorMod
+from isocortex.bmtk.simulator.bionet.processing import processed
 from isocortex.bmtk.simulator.bionet.pyfunction_cache import py_modules
 from isocortex.circuit import Simulation
 from isocortex.engine.interface import Piece
@@ -49,8 +50,11 @@ class BioSimulator:
         ----------
         options : of :func:`isocortex.run`: threads, precision, integrator, ...
         """
-        weights = py_modules.synaptic_weights
-        simulation = load_simulation(config.file(), weight_functions=weights)
+        simulation = load_simulation(
+            config.file(), weight_functions=py_modules.synaptic_weights,
+            spikes_functions=py_modules.spikes_generators,
+        )  # fmt: skip
+        simulation = processed(simulation, py_modules.cell_processors)
         py_modules.require_applicable(simulation)
         return cls(network, simulation, config.block_step, Options(**options))
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from isocortex.errors import ConfigError
 from isocortex.sonata.config import CELSIUS, V_INIT, load_output_dir
 from isocortex.sonata.manifest import load_config
@@ -20,34 +22,48 @@ StrPath = str | os.PathLike[str]
 class Config(dict[str, Any]):
     """The sections of a configuration, with its variables replaced; a dictionary.
 
-    What is changed in it is what runs: then it is written beside the file that it is from.
+    What is changed in it is what runs, and so is what variables of a script stand for: then it is
+    written beside the file that it is from.
     """
 
-    def __init__(self, path: Path, sections: Mapping[str, Any], folders: set[Path]) -> None:
+    def __init__(
+        self, path: Path, sections: Mapping[str, Any], folders: set[Path], said: Mapping[str, Any]
+    ) -> None:
         super().__init__(sections)
-        self.path, self._folders, self._read = path, folders, copy.deepcopy(dict(sections))
+        self.path, self._folders, self._said = path, folders, copy.deepcopy(dict(said))
 
     @classmethod
-    def from_json(cls, config_file: StrPath, validator: Any = None, **_: Any) -> Config:
-        """Read a file, and those that it names. It is checked when a simulator is made of it."""
+    def from_json(cls, config_file: StrPath, validator: Any = None, **variables: Any) -> Config:
+        """Read a file, and those that it names. It is checked when a simulator is made of it.
+
+        Parameters
+        ----------
+        variables : what ``$NAME`` or ``${NAME}`` stands for in it, before what the manifest says.
+        """
         path = Path(config_file).absolute()
-        config = load_config(path)
-        folders = {file.parent for _, file in config.values()}
-        return cls(path, {name: value for name, (value, _) in config.items()}, folders)
+        variables.pop("validate", None)
+        config = load_config(path, given=variables)
+        sections = {name: value for name, (value, _) in config.items()}
+        said = {} if variables else sections
+        return cls(path, sections, {file.parent for _, file in config.values()}, said)
 
     @classmethod
-    def from_dict(cls, config_dict: Mapping[str, Any], validator: Any = None, **_: Any) -> Config:
+    def from_dict(
+        cls, config_dict: Mapping[str, Any], validator: Any = None, **variables: Any
+    ) -> Config:
         """A configuration made in a script: written to ``config.from_dict.json`` in the working
         folder, which its paths are relative to, so that the run can be repeated.
         """
         path = Path.cwd() / "config.from_dict.json"
         _write(path, config_dict)
-        return cls.from_json(path)
+        return cls.from_json(path, **variables)
 
     @classmethod
-    def load(cls, config_file: StrPath | Mapping[str, Any], validator: Any = None) -> Config:
-        given = config_file
-        return cls.from_dict(given) if isinstance(given, Mapping) else cls.from_json(given)
+    def load(
+        cls, config_file: StrPath | Mapping[str, Any], validator: Any = None, **variables: Any
+    ) -> Config:
+        read = cls.from_dict if isinstance(config_file, Mapping) else cls.from_json
+        return read(config_file, validator, **variables)  # type: ignore[arg-type]
 
     def file(self) -> Path:
         """A file that says what this says.
@@ -56,12 +72,12 @@ class Config(dict[str, Any]):
         ------
         ConfigError : sections of files in several folders were changed.
         """
-        if dict(self) == self._read:
+        if dict(self) == self._said:
             return self.path
         if len(self._folders) > 1:
             raise ConfigError(
-                "was changed, and is from files of several folders", file=self.path,
-                fix="Change the files, or put them into one folder.",
+                "was changed, or has variables of a script, and is from files of several folders",
+                file=self.path, fix="Change the files, or put them into one folder.",
             )  # fmt: skip
         changed = next(iter(self._folders)) / f"{self.path.stem}.changed.json"
         _write(changed, self)
@@ -152,5 +168,10 @@ class Config(dict[str, Any]):
 def _write(path: Path, sections: Mapping[str, Any]) -> None:
     """Write a file at once: every rank of a run writes it, and others read it meanwhile."""
     own = path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}")
-    own.write_text(json.dumps(dict(sections), indent=2))
+    own.write_text(json.dumps(dict(sections), indent=2, default=_plain))
     own.replace(path)
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has for the numbers of NumPy, and the paths, that a script has put in."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else os.fspath(value)

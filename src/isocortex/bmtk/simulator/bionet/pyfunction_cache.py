@@ -18,8 +18,9 @@ Functions = dict[str, Function]
 class PyModules:
     """What was registered, by name.
 
-    Functions for weights are asked for every edge. The others make or change objects of NEURON, of
-    which there are none here: a circuit that calls one is refused.
+    Functions for weights are asked for every edge, those for spikes for every virtual node, and
+    those that make cells ready for every node (:mod:`.processing`). The others make objects of
+    NEURON, of which there are none here: a circuit that calls one is refused.
     """
 
     synaptic_weights: Functions = field(default_factory=dict)
@@ -40,17 +41,12 @@ class PyModules:
         ModelError : it names the function, and what there is in its place.
         """
         for nodes in simulation.circuit.nodes.values():
-            for column, registered, instead in (
-                ("model_processing", self.cell_processors,
-                 "Use aibs_perisomatic or aibs_allactive, or none to keep the axon; change "
-                 "channels by `conditions.modifications` or `isocortex.changes`."),
-                ("model_template", self.cell_models,
-                 "Use ctdb:Biophys1.hoc or a NeuroML template."),
-            ):  # fmt: skip
-                values = coded(nodes.columns[column])[1] if column in nodes.columns else []
-                called = {part.strip() for value in values for part in str(value).split(",")}
-                called |= {name.split(":")[0] for name in called}
-                _refuse(called & registered.keys(), column, instead, nodes.file)
+            column = "model_template"
+            values = coded(nodes.columns[column])[1] if column in nodes.columns else []
+            called = {str(value) for value in values}
+            called |= {name.split(":")[0] for name in called}
+            _refuse(called & self.cell_models.keys(), column,
+                    "Use ctdb:Biophys1.hoc or a NeuroML template.", nodes.file)  # fmt: skip
         for edges in simulation.circuit.edges:
             called = {str(rule.model_template) for rule in edges.rules}
             _refuse(called & self.synapse_models.keys(), "model_template",

@@ -1,3 +1,4 @@
+from isocortex.bmtk.utils.reports.compartment import CompartmentReport
 from isocortex.bmtk.utils.reports.spike_trains import SpikeTrains
 
-__all__ = ["SpikeTrains"]
+__all__ = ["CompartmentReport", "SpikeTrains"]

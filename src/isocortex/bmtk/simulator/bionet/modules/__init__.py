@@ -14,7 +14,6 @@ IN_CONFIG = {
     **dict.fromkeys(
         ("IClampMod", "SEClamp", "XStimMod", "ComsolMod", "BioECEphysUnitsModule"), "inputs"
     ),
-    **dict.fromkeys(("SaveSynapses",), "networks"),
 }
 
 
@@ -23,5 +22,11 @@ def __getattr__(name: str) -> Any:
         raise ConfigError(
             "works on objects of NEURON", field=f"modules.{name}",
             fix=f"Ask for it in `{IN_CONFIG[name]}` of the configuration.",
+        )  # fmt: skip
+    if name == "SaveSynapses":
+        raise ConfigError(
+            "works on objects of NEURON", field=f"modules.{name}",
+            fix="Weights are in the files of edges: change them there, by `connection_overrides`, "
+            "or by a function for weights.",
         )  # fmt: skip
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
