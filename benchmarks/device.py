@@ -25,8 +25,9 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).resolve()
-#: The general kernel alone, the CPU, and straight kernels where they are possible.
-DEVICES = ("cuda", "cpu", "straight")
+#: The general kernel alone, the CPU, straight kernels where they are possible, events made on the
+#: GPU, and both of these.
+DEVICES = ("cuda", "cpu", "straight", "events", "both")
 GOLDEN = ("cuda", "cpu", "cuda-double", "cpu-double")
 WARM_MS = 10.0
 GOLDEN_MS, GOLDEN_DT = 400.0, 0.1
@@ -34,58 +35,16 @@ GOLDEN_MS, GOLDEN_DT = 400.0, 0.1
 CIRCUITS = {"micro": 300.0, "cortex_0.001": 100.0, "cortex_0.01": 100.0}
 
 
-class Elsewhere:
-    """A GPU that is elsewhere: kernels are compiled for it, and nothing runs.
-
-    ``found`` are the files of the kernels.
-    """
-
-    capability, shared, simulated = (9, 0), 226 * 1024, False
-
-    def __init__(self) -> None:
-        self.found: list[Path] = []
-
-    def use(self) -> None:
-        pass
-
-    def put(self, array: np.ndarray) -> Any:
-        from isocortex.targets.gpu import Array
-
-        return Array(0, array.shape, array.dtype)
-
-    def room(self, n: int, dtype: Any) -> Any:
-        return self.put(np.empty(n, dtype))
-
-    def write(self, to: Any, array: np.ndarray, at: int = 0) -> None:
-        pass
-
-    def read(self, array: Any, begin: int = 0, end: int | None = None) -> np.ndarray:
-        return np.zeros(array.shape if end is None else end - begin, array.dtype).reshape(-1)
-
-    def free(self, array: Any) -> None:
-        pass
-
-    def bind(self, kernel: Any, assembly: Path, arguments: tuple[Any, ...]) -> Any:
-        from isocortex.targets.gpu import parameters_of, sizes_of
-
-        if parameters_of(assembly.read_text())[1] != sizes_of(arguments):
-            raise RuntimeError(f"{assembly} has other parameters than it will be given")
-        self.found.append(assembly)
-        return lambda blocks, first, last: None
-
-
 def compiled_elsewhere(network: Any, settings: Any, probes: Any = None) -> list[Path]:
-    """Assembly of all kernels that a network runs on a GPU that is not here."""
-    from isocortex.engine import cuda
+    """Assembly of all kernels that a network runs on an H100 or H200, which need not be here."""
+    from isocortex.engine.cuda import CudaEngine
+    from isocortex.targets.gpu import elsewhere
 
-    machine, cuda.machine = cuda.machine, Elsewhere
-    try:
-        engine = cuda.CudaEngine(network, settings)
+    with elsewhere((9, 0)) as gpu:
+        engine = CudaEngine(network, settings)
         if probes is not None:
             engine.record(probes)
-        return list(dict.fromkeys(engine._machine.found))
-    finally:
-        cuda.machine = machine
+        return gpu.found
 
 
 def prepare(folder: Path, shared: Path) -> None:
@@ -116,13 +75,13 @@ def prepare(folder: Path, shared: Path) -> None:
 
 
 def prepare_straight(folder: Path) -> None:
-    """The straight kernels of the cortex, which are the same at all scales: an hour of a core."""
+    """The straight kernels of the cortex, which are the same at all scales, and those of events."""
     from isocortex.engine.interface import Settings
-    from isocortex.engine.straight.choice import ASKED
     from isocortex.network.build import build_network
     from isocortex.sonata.config import load_simulation
 
-    os.environ |= {ASKED: "1", "ISOCORTEX_CACHE": str(folder / "cache")}
+    ask_for("both")
+    os.environ["ISOCORTEX_CACHE"] = str(folder / "cache")
     config = folder / "cortex_0.001" / "simulation_config.json"
     network = build_network(load_simulation(config), True)
     cores = len(os.sched_getaffinity(0))
@@ -166,12 +125,20 @@ def _engine(network: Any, settings: Any) -> Any:
     return make_engine(network, settings)
 
 
+def ask_for(device: str) -> None:
+    """Straight kernels, and events made on the GPU, where the device has them."""
+    from isocortex.engine import spreading
+    from isocortex.engine.straight import choice
+
+    os.environ[choice.ASKED] = str(int(device in ("straight", "both")))
+    os.environ[spreading.ASKED] = str(int(device in ("events", "both")))
+
+
 def circuit(folder: Path, name: str, device: str, tstop: float) -> dict[str, Any]:
     """A circuit as `isocortex run` does it, but timed after its first 10 ms."""
-    from isocortex.engine.straight.choice import ASKED
     from isocortex.session.session import open_session
 
-    os.environ[ASKED] = str(int(device == "straight"))
+    ask_for(device)
     begun = time.perf_counter()
     with open_session(
         folder / name / "simulation_config.json", tstop=tstop, precision="single",
@@ -192,6 +159,7 @@ def circuit(folder: Path, name: str, device: str, tstop: float) -> dict[str, Any
             "seconds": seconds, "per_second": 1e3 * seconds / (tstop - first), "tstop": tstop,
             "spikes": session.run.n_spikes, "events": engine.n_events, "spent": spent,
             "straight": len(getattr(engine, "_straight", ())), "threads": len(engine.shares),
+            "spread": getattr(engine, "_spreading", None) is not None,
         }  # fmt: skip
 
 
@@ -327,7 +295,7 @@ def compared(folder: Path, name: str) -> list[str]:
     if name == "golden":
         return _tried(lambda: compared_golden(folder), name)
     lines = _tried(lambda: [_line(folder, name, "cpu")], name)
-    for device in ("cuda", "straight"):
+    for device in (d for d in DEVICES if d != "cpu"):
         lines += _tried(lambda d=device: [_line(folder, name, d) + _agree(folder, name, d)], name)
     return lines
 
@@ -345,7 +313,12 @@ def _line(folder: Path, name: str, device: str) -> str:
     return (
         f"{name} {device}: ready in {told['ready']:.1f} s (kernels {told['compiling']:.1f}), first "
         f"ms {told['first']:.2f} s, then {told['per_second']:.2f} s per s"
-        + (f" ({spent} of {told['seconds']:.2f} s; {told['straight']} straight)" if spent else "")
+        + (
+            f" ({spent} of {told['seconds']:.2f} s; {told['straight']} straight"
+            f"{', events made there' * told['spread']})"
+            if spent
+            else ""
+        )
         + f"; {told['spikes']} spikes, {told['events']} events"
     )
 

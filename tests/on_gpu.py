@@ -19,7 +19,9 @@ from isocortex.network.network import CurrentSource, Network, PointNeurons, Spik
 
 DT, N_CELLS, WINDOW = 0.1, 34, 9
 N_STEPS = 3 * WINDOW
-CASES = ("backward euler", "crank-nicolson", "gap junctions", "straight", "double")
+CASES = ("backward euler", "crank-nicolson", "gap junctions", "straight", "events", "double")
+#: Of these the network is :func:`straight_network`, which a model of 24 nodes has.
+STATIC = ("straight", "events")
 DELAY = 0.9
 
 
@@ -33,7 +35,10 @@ def settings_of(case: str, device: str) -> Settings:
 
 
 def straight_network() -> Network:
-    """Blocks of a model with channels at its soma, two kinds of synapses, and an electrode."""
+    """Blocks of a model with channels at its soma, two kinds of static synapses, and an electrode.
+
+    Some synapses are onto point neurons.
+    """
     rng = np.random.default_rng(3)
     model = random_tree(4, 24, ("CaDynamics", "Ca_LVA", "Kv3_1", "NaTs"))
     mechanisms = {
@@ -42,19 +47,25 @@ def straight_network() -> Network:
     }
     model = replace(model, mechanisms=mechanisms)
     nodes, n_virtual, n = np.flatnonzero(model.area > 0), 40, 40
+    points = PointNeurons(np.array([5.0, 5.0]), np.array([1.0, 1.0]))
+    first_virtual = n + len(points)
     synapses = [
-        (n + int(rng.integers(n_virtual)), cell, int(rng.choice(nodes)), k % 2,
+        (first_virtual + int(rng.integers(n_virtual)), cell, int(rng.choice(nodes)), k % 2,
          (3e-3, 1e-3)[k % 2] * rng.uniform(0.5, 1.5), DELAY + 0.1 * int(rng.integers(3)))
         for cell in range(n) for k in range(12)
     ]  # fmt: skip
     synapses += [(int(rng.integers(n)), cell, 0, 0, 3e-3, DELAY) for cell in range(n)]
+    synapses += [(first_virtual + k, -1 - k % 2, 0, 0, 0.6, DELAY) for k in range(n_virtual)]
+    synapses += [(n + k % 2, cell, 0, 0, 3e-3, DELAY) for k, cell in enumerate(range(n))]
     n_spikes = 60 * N_STEPS
     trains = SpikeTrains(
-        n + rng.integers(0, n_virtual, n_spikes),
+        first_virtual + rng.integers(0, n_virtual, n_spikes),
         np.sort(rng.uniform(0.0, DT * N_STEPS, n_spikes)),
     )
     kinetics = [exp2syn(1.0, 3.0, 0.0), exp2syn(2.7, 15.0, -70.0)]
-    network = wire([model], [0] * n, synapses, kinetics, n_virtual=n_virtual, trains=trains)
+    network = wire(
+        [model], [0] * n, synapses, kinetics, n_virtual=n_virtual, trains=trains, points=points
+    )
     return replace(network, currents=[CurrentSource(n - 1, 0, Pulses([0.2], [0.3], [1.0]))])
 
 
@@ -63,7 +74,7 @@ def network_of(case: str) -> Network:
 
     The cells of the last block are its lanes' first ones, others have nothing in them.
     """
-    if case == "straight":
+    if case in STATIC:
         return straight_network()
     rng = np.random.default_rng(3)
     models = [random_tree(1, 9, ("CaDynamics", "Ca_LVA", "Kv3_1", "NaTs")), random_tree(2, 9)]
@@ -142,7 +153,7 @@ def table(n_nodes: int = 9, third: int = 2) -> ProbeTable:
 def left_by(engine, case: str, n_steps: int = N_STEPS) -> dict[str, np.ndarray]:
     """What an engine makes of its network, recorded from the second window on."""
     pieces = [engine.advance(WINDOW)]
-    engine.record(table() if case != "straight" else table(24, 0))
+    engine.record(table(24, 0) if case in STATIC else table())
     pieces.append(engine.advance(WINDOW))
     kept = engine.state()
     pieces.append(engine.advance(n_steps - 2 * WINDOW))
@@ -163,13 +174,22 @@ def left_by(engine, case: str, n_steps: int = N_STEPS) -> dict[str, np.ndarray]:
 
 def simulate(path: str, cases: tuple[str, ...] = CASES) -> None:
     """The GPU engine on all cases, on a GPU or in numba-cuda's simulator if that is on."""
-    from isocortex.engine import cuda
-    from isocortex.engine.straight.choice import ASKED
+    from isocortex.engine import cuda, spreading
+    from isocortex.engine.straight import choice
 
-    os.environ[ASKED] = "1"
     left = {}
     for case in cases:
+        os.environ[choice.ASKED] = str(int(case == "straight"))
+        os.environ[spreading.ASKED] = str(int(case == "events"))
         engine = cuda.CudaEngine(network_of(case), settings_of(case, "cuda"))
-        found = left_by(engine, case) | {"straight": np.array(len(engine._straight))}
+        found = left_by(engine, case) | {
+            "straight": np.array(len(engine._straight)),
+            "spread": np.array(engine._spreading is not None),
+        }
+        if case == "events":
+            os.environ[spreading.ASKED] = "0"
+            other = cuda.CudaEngine(network_of(case), settings_of(case, "cuda"))
+            other.advance(N_STEPS)
+            found["soma by threads"] = other.soma_voltage()
         left |= {f"{case} {key}": value for key, value in found.items()}
     np.savez(path, **left)

@@ -171,7 +171,9 @@ def test_embedded_cells(tmp_path):
     assert picture.exists()
 
 
-@pytest.mark.parametrize("command", [["run"], ["plot", "raster"], ["cells", "run"], ["demo"], []])
+@pytest.mark.parametrize(
+    "command", [["run"], ["compile"], ["plot", "raster"], ["cells", "run"], ["demo"], []]
+)
 def test_help(command):
     status, printed, _ = isocortex(*command, "--help")
     assert status == 0

@@ -1,6 +1,7 @@
 """The GPU engine, without a GPU: in numba-cuda's simulator, and compiled for one elsewhere."""
 
 import ctypes
+import json
 import os
 import re
 import subprocess
@@ -9,15 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from on_gpu import CASES, left_by, network_of, settings_of, table
+from command_line import isocortex, one_line
+from on_gpu import CASES, STATIC, left_by, network_of, settings_of, table
 
 from device import compiled_elsewhere
 from isocortex.cells.channels import load_mechanisms
 from isocortex.engine.assembly import Kernel, assemblies
 from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.spreading import ASKED
 from isocortex.errors import ConfigError
+from isocortex.examples.microcircuit import write_microcircuit
 from isocortex.mechanisms import DENSITY
+from isocortex.session import beforehand
 from isocortex.session.engines import make_engine
+from isocortex.session.setup import Options
 from isocortex.targets import gpu
 from registers import assembled
 
@@ -62,7 +68,8 @@ def test_everything_is_as_on_the_cpu_within_rounding(left):
     np.testing.assert_allclose(found["soma"], expected["soma"], rtol=0, atol=mV)
     np.testing.assert_allclose(found["samples"], expected["samples"], rtol=1e-5, atol=1e-3)
     assert left[f"{case} straight"] == (case == "straight")
-    assert case == "straight" or (expected["samples"] != 0).any(axis=0).sum() > 20
+    assert left[f"{case} spread"] == (case == "events")
+    assert case in STATIC or (expected["samples"] != 0).any(axis=0).sum() > 20
 
 
 def test_a_state_goes_on_to_the_last_bit(left):
@@ -70,6 +77,12 @@ def test_a_state_goes_on_to_the_last_bit(left):
     np.testing.assert_array_equal(left[f"{case} soma again"], left[f"{case} soma"])
     again = left[f"{case} samples again"]
     np.testing.assert_array_equal(left[f"{case} samples"][-len(again) :], again)
+
+
+def test_events_made_on_the_device_are_those_of_the_threads_to_the_last_bit(left):
+    case, left = left
+    if case == "events":
+        np.testing.assert_array_equal(left["events soma"], left["events soma by threads"])
 
 
 def test_numba_cuda_finds_what_newer_versions_of_numpy_have_removed():
@@ -92,6 +105,40 @@ def test_a_kernel_of_each_family_is_compiled_for_a_gpu_that_is_not_here(ptx):
     for text in ptx:
         assert ".target sm_90" in text
         assert re.search(r"\.entry \w*advance_blocks", text)
+
+
+def test_what_makes_events_is_compiled_too(monkeypatch):
+    monkeypatch.setenv(ASKED, "1")
+    found = compiled_elsewhere(network_of("events"), settings_of("events", "cuda"))
+    texts = [path.read_text() for path in found]
+    names = {re.search(r"\.entry (\w+)\(", text)[1] for text in texts}
+    for name in ("count", "spread", "arrange", "advance_blocks"):
+        assert any(re.search(rf"\d{name}\B", each) for each in names), names
+
+
+def test_kernels_are_compiled_beforehand_on_the_command_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("ISOCORTEX_CACHE", str(tmp_path / "cache"))
+    config = write_microcircuit(tmp_path, cells=12, seed=1, tstop=10.0)
+    status, printed, error = isocortex("compile", config, "--precision", "single", "--threads", 1)
+    assert (status, error) == (0, "")
+    assert "kernels for compute capability 9.0" in printed
+    assert list((tmp_path / "cache").glob("*.ptx"))
+    for none in ("H100", "3.5"):
+        one_line(isocortex("compile", config, "--capability", none), "capability", "nvidia-smi")
+
+
+def test_networks_that_changes_make_on_the_way_are_among_them(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        beforehand, "make_engine", lambda network, settings: made.append((network, settings))
+    )
+    config = write_microcircuit(tmp_path, cells=12, seed=1, tstop=10.0)
+    content = json.loads(config.read_text())
+    cooler = {"type": "temperature", "celsius": 30.0, "start": 5.0}
+    config.write_text(json.dumps(content | {"isocortex": {"changes": [cooler]}}))
+    assert beforehand.compile_beforehand(config, Options(threads=1), (9, 0), print) == []
+    assert [settings.celsius for _, settings in made] == [34.0, 30.0]
+    assert made[0][0] is not made[1][0]
 
 
 def test_nothing_but_what_is_recorded_is_computed_in_double_precision(ptx, tmp_path):

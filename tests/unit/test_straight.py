@@ -57,9 +57,10 @@ def test_a_kernel_is_python_with_every_node_and_row_in_it(network):
     (kernel,) = straight(network).values()
     tree = ast.parse(kernel.source)
     names = {f.name for f in tree.body if isinstance(f, ast.FunctionDef)}
-    assert names >= {"warp_0", "warp_1", "warp_2", "warp_3", "advance_blocks", "publish", "find"}
+    assert names >= {f"{what}_{warp}" for what in ("take", "up", "down") for warp in range(4)}
+    assert names >= {"advance_blocks", "take_core", "solve", "deliver", "publish", "find"}
     n, lanes = network.models[0].n_nodes, 32
-    assert all(f"load(V, v0 + {lanes * node})" in kernel.source for node in range(n))
+    assert all(f"load(own, {lanes * node})" in kernel.source for node in range(n))
     assert kernel.source.count("inverse = ") == n
     assert kernel.shared > 2 * lanes * 4 * len(np.unique(network.slots.node))
 

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from isocortex.cli import build, cells, experiment, mechanisms, plot
 from isocortex.cli.compare import compare
+from isocortex.cli.compile import compile_
 from isocortex.cli.export import export
 from isocortex.cli.info import info
 from isocortex.cli.results import data, rates, report
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command("continue")(continue_)
+app.command("compile")(compile_)
 for command in (info, view, rates, compare, report, export, validate, demo, data):
     app.command()(command)
 app.add_typer(build.app, name="build")

@@ -26,17 +26,18 @@ INSTALL = "pip install 'isocortex[cuda]'"
 
 
 class Kernel(NamedTuple):
-    """A generated kernel: source, warps of a block, bytes of its shared memory, most registers."""
+    """A kernel: source, warps of a block, bytes of its shared memory, most registers, and name."""
 
     source: str
     warps: int = 1
     shared: int = 0
     registers: int = 255
+    name: str = "advance_blocks"
 
     @property
     def function(self) -> Any:
         """As it is written."""
-        return module_of(self.source).advance_blocks
+        return getattr(module_of(self.source), self.name)
 
 
 class Job(NamedTuple):
@@ -74,7 +75,7 @@ def assemblies(
     kinds, paths = _kinds(arguments), []
     missing = []
     for kernel in kernels:
-        told = f"{texts()}{kernel.source}{kinds}{capability}{kernel.registers}"
+        told = f"{texts()}{kernel.source}{kinds}{capability}{kernel.registers}{kernel.name}"
         name = hashlib.sha256(told.encode()).hexdigest()[:16]
         paths.append(cache_folder() / f"kernel_{name}.ptx")
         if not paths[-1].exists():
@@ -83,8 +84,9 @@ def assemblies(
     if missing and find_spec("numba_cuda") is None:
         raise ConfigError(
             "the GPU's kernels are not compiled yet, and what compiles them is not installed",
-            field="device", fix=f"Install it: {INSTALL}.",
-        )  # fmt: skip
+            field="device",
+            fix=f"Install it: {INSTALL}. Or compile elsewhere: isocortex compile.",
+        )
     if len(missing) > 1 and processes > 1:
         _write_side_by_side(missing, processes)
     else:
@@ -114,36 +116,36 @@ def write(job: Job) -> None:
 
 
 def _write_side_by_side(jobs: list[Job], processes: int) -> None:
-    """Each job in a process of its own, so many at a time."""
-    program = "import sys; from isocortex.engine.assembly import write_one; write_one(sys.argv[1])"
+    """So many processes, each with its share of the jobs: what is common to these is done once."""
+    program = "import sys; from isocortex.engine.assembly import write_all; write_all(sys.argv[1])"
     path = os.pathsep.join(part for part in sys.path if part)
-    waiting, running = list(jobs), list[subprocess.Popen[bytes]]()
+    jobs = sorted(jobs, key=lambda job: len(job.kernel.source))
+    running = list[subprocess.Popen[bytes]]()
     try:
-        while waiting or running:
-            while waiting and len(running) < processes:
-                job = waiting.pop()
-                file = job.path.with_suffix(f".{os.getpid()}.job")
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(pickle.dumps(job))
-                command = [sys.executable, "-c", program, str(file)]
-                running.append(subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}))
-            if running.pop(0).wait():
-                raise RuntimeError("a kernel could not be compiled: see above")
+        for k in range(min(processes, len(jobs))):
+            file = jobs[k].path.with_suffix(f".{os.getpid()}.job")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(pickle.dumps(jobs[k::processes]))
+            command = [sys.executable, "-c", program, str(file)]
+            running.append(subprocess.Popen(command, env=os.environ | {"PYTHONPATH": path}))
+        if any([process.wait() for process in running]):
+            raise RuntimeError("a kernel could not be compiled: see above")
     finally:
         for process in running:
             process.kill()
 
 
-def write_one(file: str) -> None:
-    """Do the job in a file, which is removed, in a process that knows of nothing else."""
+def write_all(file: str) -> None:
+    """Do the jobs in a file, which is removed, in a process that knows of nothing else."""
     from isocortex.cells.channels import load_mechanisms
 
     path = Path(file)
-    job = pickle.loads(path.read_bytes())
+    jobs = pickle.loads(path.read_bytes())
     path.unlink()
-    for mechanisms in job.mechanisms:
+    for mechanisms in sorted({file for job in jobs for file in job.mechanisms}):
         load_mechanisms(mechanisms)
-    write(job)
+    for job in jobs:
+        write(job)
 
 
 def _own_mechanisms(source: str) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ the same arguments.
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -29,11 +28,12 @@ from isocortex.engine.assembly import Kernel, assemblies
 from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.exchange import Exchange
 from isocortex.engine.family import family_source
-from isocortex.engine.interface import FloatArray, IntArray, ProbeTable, Settings
+from isocortex.engine.interface import FloatArray, IntArray, Piece, ProbeTable, Settings
 from isocortex.engine.layout.arrangement import Arrangement, arrange
 from isocortex.engine.meeting import dismiss, dismissed, meet
 from isocortex.engine.parts import Electrodes, Events, Shared, event_of
 from isocortex.engine.sampling import Probes, Recording, recording_of
+from isocortex.engine.spreading import Spreading, memory, spreadable
 from isocortex.engine.state import State
 from isocortex.engine.straight.choice import asked, straight_kernels
 from isocortex.errors import ConfigError
@@ -104,6 +104,10 @@ class CudaEngine(CpuEngine):
             self.network, self.laid, self.settings, self.shared.kinetics, self.window,
             self._machine.shared,
         )  # fmt: skip
+        self._spreading = None
+        if spreadable(self.shares):
+            self._spreading = Spreading(self._machine, self.shares, self.laid)
+            self._spreading.bind(self._events, self.settings.threads)
         self._groups: list[tuple[Kernel, IntArray]] = []
         self._files: Sequence[Path | None] = []
         return self.shared.kernel
@@ -114,6 +118,12 @@ class CudaEngine(CpuEngine):
 
     def _recording_of(self, probes: ProbeTable, network: Network) -> Recording:
         return recording_of(probes, self.laid, network, self.settings.second_order, LANES)
+
+    def _advance(self, n_steps: int) -> tuple[Piece, int]:
+        piece, n_events = super()._advance(n_steps)
+        if self._spreading is not None:
+            n_events, self._spreading.n_more = n_events + self._spreading.n_more, 0
+        return piece, n_events
 
     def _begin(self, shared: Shared, electrodes: Electrodes, probes: Probes) -> None:
         self._machine.use()
@@ -206,26 +216,42 @@ class CudaEngine(CpuEngine):
     def _hand_over_events(self) -> None:
         """Those that the threads have sorted for this window."""
         assert self._outbox is not None
-        numbers = [int(s.part.events.last[s.part.blocks[-1:]].sum()) for s in self.shares]
-        there, total = self._events, sum(numbers)
-        if total > there.step.shape[0]:
-            for array in (there.step, there.element, there.weight):
-                self._machine.free(array)
-            room = self._room_for_events(total * 5 // 4)
-            there = self._events = Events(there.first, there.last, *room)
-            self._bind()
+        kind = event_of(self.laid.dtype)
+        due = [
+            memory(address, int(s.part.events.last[s.part.blocks[-1:]].sum()), kind)
+            for s, address in zip(self.shares, self._outbox.tolist(), strict=True)
+        ]
+        if self._spreading is not None:
+            self._spread_events(self._spreading, due)
+            return
+        there = self._make_room(sum(map(len, due)))
         first, last = np.zeros((2, len(self.laid.blocks)), np.int64)
         at = 0
-        for share, address, n in zip(self.shares, self._outbox.tolist(), numbers, strict=True):
-            mine, events = share.part.blocks, share.part.events
-            first[mine], last[mine] = events.first[mine] + at, events.last[mine] + at
-            if n:
-                due = _memory(address, n, event_of(self.laid.dtype))
-                for array, field in zip(there[2:], ("step", "element", "weight"), strict=True):
-                    self._machine.write(array, np.ascontiguousarray(due[field]), at)
-            at += n
+        for share, mine in zip(self.shares, due, strict=True):
+            blocks, events = share.part.blocks, share.part.events
+            first[blocks], last[blocks] = events.first[blocks] + at, events.last[blocks] + at
+            for field, array in zip(there._fields[2:], there[2:], strict=True):
+                self._machine.write(array, mine[field], at)
+            at += len(mine)
         self._machine.write(there.first, first)
         self._machine.write(there.last, last)
+
+    def _make_room(self, n: int) -> Events:
+        """Arrays of the GPU that hold so many events."""
+        there = self._events
+        if n > there.step.shape[0]:
+            for array in (there.step, there.element, there.weight):
+                self._machine.free(array)
+            room = self._room_for_events(n * 5 // 4)
+            there = self._events = Events(there.first, there.last, *room)
+            self._bind()
+        return there
+
+    def _spread_events(self, spreading: Spreading, due: list[np.ndarray]) -> None:
+        """Those of the runs that the threads have sorted for this window, made by the GPU."""
+        there = self._make_room(spreading.make_room(due))
+        spreading.bind(there, self.settings.threads)
+        spreading.make(there)
 
     def _find_spikes(self, turn: int) -> bool:
         """Write down the spikes of a window; whether a voltage is no longer a number."""
@@ -354,9 +380,3 @@ class _Resident:
         for each, (_, there) in self._known.items():
             if each.startswith(f"{name}."):
                 self._known[each] = None, there
-
-
-def _memory(address: int, n: int, dtype: np.dtype) -> np.ndarray:
-    """An array of which compiled code has told the address."""
-    raw = (ctypes.c_char * (n * dtype.itemsize)).from_address(address)
-    return np.ndarray(n, dtype, memoryview(raw))

@@ -1,4 +1,4 @@
-"""A GPU: its memory, and kernels that run on it; and one that is simulated, for tests.
+"""A GPU: its memory, and kernels that run on it; one that is simulated; and one that is elsewhere.
 
 NVIDIA's driver is all that running a kernel takes: its functions are called under their own names.
 Copies happen in order, and kernels between them side by side. A kernel is assembly for whoever
@@ -11,6 +11,8 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ctypes import byref, c_int, c_size_t, c_uint, c_void_p
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -28,6 +30,10 @@ LANES = 32
 MAJOR, MINOR, SHARED, NO_MEMORY, NEWER_TEXT = 75, 76, 97, 2, 222
 #: Attributes of a kernel.
 MOST_SHARED, CARVEOUT = 8, 9
+#: Of compute capabilities, kB of shared memory that a block may have; 99 of those not listed.
+SHARED_KB = {
+    (7, 5): 64, (8, 0): 163, (8, 7): 163, (9, 0): 227, (10, 0): 227, (10, 3): 227, (11, 0): 227,
+}  # fmt: skip
 #: Kernels of small models that run side by side; what is on none of these waits for all of them.
 STREAMS = 16
 
@@ -81,6 +87,9 @@ class Machine(Protocol):
 
     def free(self, array: Any) -> None:
         """Give its memory back."""
+
+    def wait(self) -> None:
+        """Until all kernels that were started have ended."""
 
     def bind(self, kernel: Written, assembly: Path | None, arguments: tuple[Any, ...]) -> Launch:
         """A kernel and its arguments: nested tuples of arrays there, and of numbers.
@@ -211,6 +220,9 @@ class Gpu:
     def free(self, array: Array) -> None:
         self._held.discard(array.address)
         self._call("cuMemFree_v2", c_void_p(array.address))
+
+    def wait(self) -> None:
+        self._call("cuCtxSynchronize")
 
     def bind(self, kernel: Written, assembly: Path | None, arguments: tuple[Any, ...]) -> Launch:
         assert assembly is not None
@@ -343,6 +355,9 @@ class Simulated:
     def free(self, array: np.ndarray) -> None:
         pass
 
+    def wait(self) -> None:
+        pass
+
     def bind(self, kernel: Written, assembly: Path | None, arguments: tuple[Any, ...]) -> Launch:
         from numba import cuda
 
@@ -354,6 +369,68 @@ class Simulated:
         return launch
 
 
-def machine() -> Gpu | Simulated:
-    """The first GPU, or a simulated one where that is asked for."""
+class Elsewhere:
+    """A GPU that is not here: kernels are compiled for it, and nothing runs.
+
+    Attributes
+    ----------
+    found : the files of the kernels.
+    """
+
+    simulated = False
+
+    def __init__(self, capability: tuple[int, int]) -> None:
+        self.capability = capability
+        self.shared = SHARED_KB.get(capability, 99) * 1024 - 1024  # as Gpu leaves some
+        self.found: list[Path] = []
+
+    def use(self) -> None:
+        pass
+
+    def put(self, array: np.ndarray) -> Array:
+        return Array(0, array.shape, array.dtype)
+
+    def room(self, n: int, dtype: Any) -> Array:
+        return Array(0, (n,), np.dtype(dtype))
+
+    def write(self, to: Array, array: np.ndarray, at: int = 0) -> None:
+        pass
+
+    def read(self, array: Array, begin: int = 0, end: int | None = None) -> np.ndarray:
+        n = int(np.prod(array.shape))
+        return np.zeros((n if end is None else end) - begin, array.dtype)
+
+    def free(self, array: Array) -> None:
+        pass
+
+    def wait(self) -> None:
+        pass
+
+    def bind(self, kernel: Written, assembly: Path | None, arguments: tuple[Any, ...]) -> Launch:
+        assert assembly is not None
+        if parameters_of(assembly.read_text(encoding="utf-8"))[1] != sizes_of(arguments):
+            raise RuntimeError(f"{assembly} has other parameters than it will be given")
+        if assembly not in self.found:
+            self.found.append(assembly)
+        return lambda blocks, first, last: None
+
+
+#: In whose place the first GPU is not asked for.
+_elsewhere: list[Elsewhere] = []
+
+
+@contextmanager
+def elsewhere(capability: tuple[int, int]) -> Iterator[Elsewhere]:
+    """Engines that are made meanwhile compile for a GPU of this compute capability."""
+    _elsewhere.append(Elsewhere(capability))
+    try:
+        yield _elsewhere[-1]
+    finally:
+        _elsewhere.pop()
+
+
+def machine() -> Gpu | Simulated | Elsewhere:
+    """The first GPU, or in its place a simulated one, or one that is elsewhere."""
+    if _elsewhere:
+        return _elsewhere[-1]
     return Simulated() if getattr(config, "ENABLE_CUDASIM", 0) else Gpu()

@@ -13,6 +13,8 @@ of :mod:`isocortex.engine.cable`; going down, f times the parent's new voltage i
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,14 +29,8 @@ WARPS, LONGEST = 4, 45
 #: A term of a conductance may not decay to less than this in a window: events divide by it.
 LEAST_POWER = 1e-30
 
-#: Of a warp's function.
-ARGUMENTS = (
-    "first, last, V, A, B, S, core, HA, HB, SD, SR, HS, due, events, spikes, above, probes,"
-    " watched, layout, kinetics, b, lane, thread, v0, r0, s0, kinds, numerics"
-)
-PLACE = "P, numbers, begin, begin + 1, region_node, 32, dt, nernst"
-CURRENTS = f"currents_0(core, 0, D, R, HS, 0, {PLACE})"
-ADVANCE = f"advance_0(core, 0, D, R, HS, 0, {PLACE})"
+#: Of the channels' functions; they are at the soma, the first place of the core.
+ARGUMENTS = "core, 0, D, R, HS, 0, P, numbers, begin, begin + 1, region_node, 32, dt, nernst"
 
 
 class Rows(NamedTuple):
@@ -57,25 +53,33 @@ def text(plan: Plan, coefficient: np.ndarray, rows: Rows, states: int) -> str:
     coefficient : float32[n, 4]: diagonal, leak, leakage and coupling by place.
     states : of the channels of a cell; there may be none.
     """
-    code = _Code(plan, coefficient, rows, states)
-    factors, warps, calls = [], "", []
-    for k, kind in enumerate(code.kinds):
-        factors += [f"{'el' if k else ''}if which == {kind}:", f"    pa, pb = powers[{k}]"]
-    for warp in range(plan.warps):
-        warps += f"@jit\ndef warp_{warp}({ARGUMENTS}):\n{_lines(code.of_warp(warp), 4)}\n\n"
-        calls += [f"{'el' if warp else ''}if warp == {warp}:", f"    warp_{warp}({ARGUMENTS})"]
+    code = _Code(plan, coefficient, rows)
+    lines = {
+        "jumps": code.jumps(), "factors": code.factors(), "lines": code.lines(),
+        "take": code.each_warp("x = take_{}(own)"), "advance": code.advance(states),
+        "leave": code.each_warp("leave_{}(x, own)"),
+        "gating": [f"advance_0({ARGUMENTS})"] * bool(states),
+    }  # fmt: skip
     sizes = {
         "threads": 32 * plan.warps, "longest": LONGEST + 1, "core": 32 * plan.n_core,
         "rows": 32 * len(rows.node), "states": 32 * states, "handed": 32 * len(plan.slot),
+        "channels": 32 * plan.slot[plan.n_runs], "powers": code.ones(),
     }  # fmt: skip
     source = (Path(__file__).parent / "window.py.txt").read_text()
     for name, size in sizes.items():
         source = source.replace(f"{{{name}}}", str(size))
-    return (
-        source.replace("        # {factors}\n", _lines(factors, 8))
-        .replace("# {warps}\n", warps.rstrip() + "\n")
-        .replace("    # {calls}\n", _lines(calls, 4))
-    )
+    for name, part in lines.items():
+        source = _filled(source, name, part)
+    return source
+
+
+def _filled(source: str, name: str, lines: list[str]) -> str:
+    """A text with lines in place of every comment ``# {name}``, as far in as that is."""
+
+    def at(place: re.Match[str]) -> str:
+        return "\n".join(f"{place[1]}{line}".rstrip() for line in lines)
+
+    return re.sub(rf"(?m)^( *)# {{{name}}}$", at, source)
 
 
 def shared_bytes(plan: Plan, n_rows: int, states: int) -> int:
@@ -83,90 +87,147 @@ def shared_bytes(plan: Plan, n_rows: int, states: int) -> int:
     return 128 * (plan.n_core + 2 * n_rows + 2 * len(plan.slot) + states)
 
 
-def _lines(code: list[str], indent: int) -> str:
-    return "".join(f"{' ' * indent}{line}\n" for line in code)
-
-
 class _Code:
-    """Lines of the warps."""
+    """Lines of a model's kernel.
 
-    def __init__(self, plan: Plan, coefficient: np.ndarray, rows: Rows, states: int) -> None:
-        self.plan, self.coefficient, self.rows, self.states = plan, coefficient, rows, states
+    What warps hold of their branches are tuples, all as long as the one with most nodes needs.
+    """
+
+    def __init__(self, plan: Plan, coefficient: np.ndarray, rows: Rows) -> None:
+        self.plan, self.coefficient, self.rows = plan, coefficient, rows
         self.kinds = sorted({int(kind) for kind in rows.kind})
         self.at: list[list[tuple[int, int]]] = [[] for _ in range(plan.n)]
         for row, (node, kind) in enumerate(zip(rows.node, rows.kind, strict=True)):
             self.at[plan.new[node]].append((row, int(kind)))
+        self.length = max(len(plan.nodes(1 + warp)) for warp in range(plan.warps))
 
     def _number(self, kind: int, which: int) -> str:
         return repr(float(self.rows.numbers(kind)[which]))
 
-    def decay(self) -> list[str]:
-        """From the powers of one step to those of the next."""
-        return [
-            f"pa{k}, pb{k} = pa{k} * {self._number(k, cable.RISE)}, "
-            f"pb{k} * {self._number(k, cable.DECAY)}"
-            for k in self.kinds
-        ]
+    def each_warp(self, *lines: str, first: Sequence[str] = (), core: str = "") -> list[str]:
+        """What every warp does with its own branches: lines with its number in them.
 
-    def deliver(self) -> list[str]:
-        """The events of a step; each is for one thread to apply."""
-        apply = []
+        Parameters
+        ----------
+        first : what warp 0 does before.
+        core : what it does where a line of the others is empty.
+        """
+        code = []
+        for warp in range(self.plan.warps):
+            code.append(f"{'el' if warp else ''}if warp == {warp}:")
+            own = [*first, *(line or core for line in lines)] if warp == 0 else lines
+            code += [f"    {line.format(warp)}" for line in own if line]
+        return code
+
+    def advance(self, states: int) -> list[str]:
+        """A step. Were ``f`` the same for all warps at a barrier, it would take more registers."""
+        return self.each_warp(
+            "x, f = up_{}(x, core, HA, HB, SD, SR, powers)", "cuda.syncthreads()", "",
+            "cuda.syncthreads()", "x = down_{}(x, f, core)",
+            first=["store(D, 0, 0.0)", "store(R, 0, 0.0)"]
+            + [f"currents_0({ARGUMENTS})"] * bool(states),
+            core="solve(core, HA, HB, SD, SR, powers)",
+        )  # fmt: skip
+
+    def ones(self) -> str:
+        """Powers of the decays in a window's first step."""
+        return _tuple(["1.0"] * 2 * len(self.kinds))
+
+    def _powers(self) -> str:
+        return _tuple([f"p{x}{k}" for k in self.kinds for x in "ab"])
+
+    def factors(self) -> list[str]:
+        """The powers of a row's kind."""
+        return [
+            line for n, k in enumerate(self.kinds)
+            for line in (
+                f"{'el' if n else ''}if which == {k}:",
+                f"    pa, pb = powers[{2 * n}], powers[{2 * n + 1}]",
+            )
+        ]  # fmt: skip
+
+    def jumps(self) -> list[str]:
+        """An event of weight ``w`` onto a row of a kind."""
+        lines = []
         for n, k in enumerate(self.kinds):
             a, b = (self._number(k, which) for which in (cable.JUMP_A, cable.JUMP_B))
-            apply += [
+            lines += [
                 f"{'el' if n else ''}if which == {k}:",
-                f"    add(HA, at, w * ({a} / pa{k}), step)",
-                f"    add(HB, at, w * ({b} / pb{k}), step)",
+                f"    add(HA, at, w * ({a} / powers[{2 * n}]), step)",
+                f"    add(HB, at, w * ({b} / powers[{2 * n + 1}]), step)",
             ]
-        return [
-            "for e in range(due[step - first], due[step - first + 1]):",
-            "    at = element(events.element, e)",
-            "    if (at & (THREADS - 1)) == thread:",
-            "        which = element(layout.row_kind, kinds + (at >> 5))",
-            "        w = element(events.weight, e)",
-            *(f"        {line}" for line in apply),
-        ]
+        return lines
 
-    def of_warp(self, warp: int) -> list[str]:
-        """What a warp does with its branches; warp 0 also with the core and the channels."""
-        plan, first, group = self.plan, warp == 0, warp + 1
-        core, mine = sorted(plan.nodes(0)), plan.nodes(group)
+    def lines(self) -> list[str]:
+        """Functions without a branch."""
+        decays = _tuple([
+            f"p{x}{k} * {self._number(k, which)}"
+            for k in self.kinds for x, which in (("a", cable.RISE), ("b", cable.DECAY))
+        ])  # fmt: skip
+        lines = _function("decayed", "powers", [f"{self._powers()} = powers", f"return {decays}"])
+        lines += self._of_core()
+        for warp in range(self.plan.warps):
+            lines += self._of_warp(warp)
+        return lines[:-2]
+
+    def _voltage(self, i: int) -> str:
+        """Where a place's voltage is in memory."""
+        return f"own, {32 * int(self.plan.order[i])}"
+
+    def _of_core(self) -> list[str]:
+        """Its voltages from memory and back, and its equations, up and down."""
+        nodes, at = self.plan.nodes(0), self._voltage
+        own = [f"x{i} = load(core, {32 * i})" for i in nodes]
+        return [
+            *_function(
+                "take_core", "own, core",
+                [f"store(core, {32 * i}, load({at(i)}))" for i in nodes],
+            ),
+            *_function(
+                "solve", "core, HA, HB, SD, SR, powers",
+                [f"{self._powers()} = powers", *own]
+                + up(self.plan, 0, self.coefficient[:, 3], self._membrane) + down(self.plan, 0)
+                + [f"store(core, {32 * i}, x{i})" for i in nodes],
+            ),
+            *_function(
+                "leave_core", "own, core",
+                [f"store({at(i)}, load(core, {32 * i}))" for i in nodes],
+            ),
+        ]  # fmt: skip
+
+    def _of_warp(self, warp: int) -> list[str]:
+        """The same of a warp's branches; what the core has is ``o``."""
+        plan, group, at = self.plan, warp + 1, self._voltage
+        nodes = plan.nodes(group)
         branches = np.flatnonzero(plan.owner == group)
-        parents = sorted({int(plan.table[r][2]) for r in branches} & set(core))
-        held = mine + (core if first else [])
-        of_core = [f"o{p} = " + (f"x{p}" if first else f"load(core, {32 * p})") for p in parents]
-        powers = "".join(f"(pa{k}, pb{k}), " for k in self.kinds)
-        publish = f"publish({32 * warp}, HA, HB, HS, A, B, S, r0, s0, layout, kinds, ({powers}))"
-        sampled = "sample(probes, b, {}, step, V, S, (A, B, layout.row_kind, kinds - r0 // 32, "
-        sampled += "kinetics, 32))"
-        voltages = [f"store(V, v0 + {32 * int(plan.order[i])}, x{i})" for i in held]
-        step = [*self.deliver(), "cuda.syncthreads()"]
-        step += _watched([publish, "cuda.syncthreads()", *[sampled.format(0)] * first])
-        if first:
-            step += ["store(D, 0, 0.0)", "store(R, 0, 0.0)", *[CURRENTS] * bool(self.states)]
-        coupling = self.coefficient[:, 3]
-        step += [*of_core, *up(plan, group, coupling, self._membrane), "cuda.syncthreads()"]
-        if first:
-            step += [*up(plan, 0, coupling, self._membrane), *down(plan, 0)]
-            step += [f"store(core, {32 * i}, x{i})" for i in core]
-        step += ["cuda.syncthreads()", *of_core, *down(plan, group), *self.decay()]
-        if first:
-            step += [*[ADVANCE] * bool(self.states), *SPIKES]
-        step += _watched(
-            [
-                "cuda.syncthreads()", *voltages, publish, "cuda.syncthreads()",
-                *[sampled.format(1)] * first,
-            ]
-        )  # fmt: skip
-        before = ["dt, threshold, extrapolate, nernst = numerics"]
-        before += [f"pa{k}, pb{k} = 1.0, 1.0" for k in self.kinds]
-        before += [f"x{i} = load(V, v0 + {32 * int(plan.order[i])})" for i in held]
-        if first:
-            before += [f"store(core, {32 * i}, x{i})" for i in core]
-            at = 32 * plan.slot[plan.n_runs]
-            before += [f"D, R = SD[{at} :], SR[{at} :]", *BEFORE]
-        after = [*voltages, *AFTER * first, "cuda.syncthreads()", publish]
-        return [*before, "for step in range(first, last):", *(f"    {s}" for s in step), *after]
+        parents = sorted({int(plan.table[r][2]) for r in branches} & set(plan.nodes(0)))
+        x = self._padded([f"x{i}" for i in nodes], "n{}")
+        f = self._padded([f"f{i}" for i in nodes], "0.0")
+        given = [f"{x} = x", *(f"o{i} = load(core, {32 * i})" for i in parents)]
+        return [
+            *_function(
+                f"take_{warp}", "own",
+                [f"return {self._padded([f'load({at(i)})' for i in nodes], '0.0')}"],
+            ),
+            *_function(
+                f"up_{warp}", "x, core, HA, HB, SD, SR, powers",
+                [*given, f"{self._powers()} = powers"]
+                + up(plan, group, self.coefficient[:, 3], self._membrane)
+                + [f"return {x}, {f}"],
+            ),
+            *_function(
+                f"down_{warp}", "x, f, core",
+                [*given, f"{f.replace('0.0', '_')} = f", *down(plan, group), f"return {x}"],
+            ),
+            *_function(
+                f"leave_{warp}", "x, own",
+                [f"{x} = x", *(f"store({at(i)}, x{i})" for i in nodes)],
+            ),
+        ]  # fmt: skip
+
+    def _padded(self, parts: list[str], other: str) -> str:
+        """A tuple as long as that of all warps; others of them are told from each other."""
+        return _tuple(parts + [other.format(k) for k in range(len(parts), self.length)])
 
     def _membrane(self, i: int) -> list[str]:
         """Current and diagonal of a place."""
@@ -181,31 +242,11 @@ class _Code:
         return code
 
 
-def _watched(lines: list[str]) -> list[str]:
-    """Where something of the block is recorded."""
-    return ["if watched:", *(f"    {line}" for line in lines)]
+def _tuple(parts: list[str]) -> str:
+    return f"({', '.join(parts)},)" if parts else "()"
 
 
-#: Of warp 0: before the steps of a window, at the end of each, and after them.
-BEFORE = [
-    "m = element(layout.model, b)",
-    "P, region_node = layout.P, layout.region_node",
-    "numbers, begin = layout.region_parameter[m, 0], layout.region_ptr[m, 0]",
-    "here = element(layout.cell_at, b * 32 + lane) >= 0",
-    "was = above[b, lane]",
-]
-SPIKES = [
-    "now = x0 > threshold",
-    "if now and here and not was:",
-    "    k = cuda.atomic.add(spikes.number, 0, 1)",
-    "    spikes.place[k] = b * 32 + lane",
-    "    spikes.step[k] = step + 1",
-    "    spikes.early[k] = 0.0",
-    "was = now",
-]
-AFTER = [
-    "above[b, lane] = was",
-    "spikes.soma[b * 32 + lane] = x0",
-    "if here and not x0 - x0 == 0.0:  # infinite or no number",
-    "    spikes.number[1] = 1",
-]
+def _function(name: str, arguments: str, body: list[str]) -> list[str]:
+    """A function without a branch, and two empty lines."""
+    head = ["@straight_line", f"def {name}({arguments}):"]
+    return [*head, *(f"    {line}" for line in body), "", ""]
