@@ -218,6 +218,7 @@ def take_due(inbox, n, wiring, flight, drawn, times, first, last):
     while True:
         i, kept, k = _take(inbox, (i, kept, n), wiring, flight, drawn, window, runs, k)
         if i == n:
+            _release(wiring.terminals, runs, k)
             return kept, Runs(k, runs.source, runs.step, runs.begin, runs.end, runs.due, runs.share)
         room = 2 * k
         runs = Runs(
@@ -236,7 +237,7 @@ def _take(inbox, spikes, wiring, flight, drawn, window, runs, k):
     inbox.
     """
     (begin, kept, n), (times, first, last) = spikes, window
-    until, terminals = times.middle[last - 1], wiring.terminals
+    until = times.middle[last - 1]
     for i in range(begin, n):
         c, stop, due = inbox.cursor[i], inbox.end[i], inbox.due[i]
         while due <= until:
@@ -245,10 +246,9 @@ def _take(inbox, spikes, wiring, flight, drawn, window, runs, k):
                 return i, kept, k
             runs.source[k], runs.begin[k], runs.due[k] = inbox.source[i], c, due
             runs.step[k] = step_of(due, times.middle, times.dt, first, last)
-            runs.share[k] = released(terminals, c, runs.step[k], due)
             while c < stop and due == inbox.time[i] + delay_of(c, wiring, flight, drawn):
                 c += 1
-            runs.end[k] = c = end_of(terminals, runs.begin[k], c)
+            runs.end[k] = c = end_of(wiring.terminals, runs.begin[k], c)
             k += 1
             due = np.inf if c == stop else inbox.time[i] + delay_of(c, wiring, flight, drawn)
         if due < np.inf:
@@ -256,6 +256,18 @@ def _take(inbox, spikes, wiring, flight, drawn, window, runs, k):
             inbox.time[kept], inbox.due[kept] = inbox.time[i], due
             kept += 1
     return n, kept, k
+
+
+@compiled
+def _release(terminals, runs, n):
+    """What the synapses of ``n`` runs release; where it matters, in the order of time."""
+    if terminals is None:
+        return
+    number = np.arange(n)
+    if terminals.by_time:
+        sort(runs.due[:n].copy(), number, n)
+    for k in number:
+        runs.share[k] = released(terminals, runs.begin[k], runs.step[k], runs.due[k])
 
 
 @compiled

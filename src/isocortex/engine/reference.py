@@ -272,11 +272,11 @@ class ReferenceTerminal:
         if isinstance(release, OwnRelease):
             self.put_to([*release.begin, *self.stands_at[len(release.begin) :]])
 
-    def spike(self, step: int, due: float) -> float:
+    def spike(self, step: int, due: float, *, again: bool = False) -> float:
         """The share that is released at a spike which is due then, ms, and acts in a step."""
         r = self.release
         if isinstance(r, OwnRelease):
-            return self._own(r, step, due)
+            return self._own(r, step, due, "again" if again else "spike")
         if r.sites:
             return self._at_random(due / self.dt)
         if r.tau_active:
@@ -299,14 +299,14 @@ class ReferenceTerminal:
         self.pb -= r.a_i * self.pb
         return self.sent
 
-    def _own(self, release: OwnRelease, step: int, due: float) -> float:
+    def _own(self, release: OwnRelease, step: int, due: float, does: str) -> float:
         """As a user's synapse says."""
         synapse, stands_at = release.made_by, self.stands_at
         held, given = stands_at[: len(synapse.held)], release.given | {"t": due, "dt": self.dt}
         for _ in range(step - int(self.last)) if synapse.in_steps() else ():
             held = synapse.called("step", given | dict(zip(synapse.held, held, strict=True)))
         numbers = given | dict(zip(synapse.held, held, strict=True))
-        shares, held = synapse.called("spike", numbers)
+        shares, held = synapse.called(does, numbers)
         self.put_to([*map(float, held), *stands_at[len(held) :]])
         self.last = float(step)
         return float(shares[release.part])
@@ -399,6 +399,7 @@ class ReferenceEngine:
         self.next_train = 0
         self.poisson = network.poisson.begin()
         self.terminals = self._terminals()
+        self.again = self._acting_again()
 
     def _terminals(self) -> dict[int, ReferenceTerminal]:
         """Of every plastic synapse, as none has spiked."""
@@ -408,8 +409,21 @@ class ReferenceEngine:
         seed, dt = name_of(f"release {c.seed}"), self.settings.dt
         return {
             k: ReferenceTerminal(made[c.release[k] - 1], dt, stream(seed, int(self._key(k)[3]), 0))
-            for k in np.flatnonzero(c.release).tolist()
+            for k in np.flatnonzero(c.release).tolist() if c.release[k] <= len(made)
         }
+
+    def _acting_again(self) -> dict[int, ReferenceTerminal]:
+        """Of every synapse whose spikes act again the terminal of one where they act first."""
+        c, made = self.network.connections, self.network.releases
+        if c.release is None:
+            return {}
+        first: dict[tuple[float, ...], list[ReferenceTerminal]] = {}
+        for k, terminal in self.terminals.items():
+            source, delay, release, key = self._key(k)
+            name = (source, delay + terminal.release.later, release + len(made), key)
+            first.setdefault(name, []).append(terminal)
+        some = np.flatnonzero(c.release > len(made)).tolist()
+        return {k: first[self._key(k)].pop() for k in some}
 
     def record(self, probes: ProbeTable) -> None:
         self.probes = probes
@@ -485,6 +499,8 @@ class ReferenceEngine:
             target, weight = network.connections.target[k], network.connections.weight[k]
             if k in self.terminals:
                 weight = weight * self.terminals[k].spike(self.step, time)
+            elif k in self.again:
+                weight = weight * self.again[k].spike(self.step, time, again=True)
             if target < len(network.slots):
                 self.cells[network.slots.cell[target]].receive(target, weight)
                 continue
@@ -611,6 +627,7 @@ class ReferenceEngine:
             self._send(*spike)
         self.poisson.stream[:], self.poisson.next[:] = state.stream, state.next
         self.terminals = self._terminals()
+        self.again = self._acting_again()
         kept = {tuple(row[:KEYS]): row[KEYS:] for row in state.terminals.tolist()}
         for k, terminal in self.terminals.items():
             if self._key(k) in kept:

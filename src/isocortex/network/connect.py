@@ -24,6 +24,7 @@ from isocortex.network.factors import Factors, factors_of
 from isocortex.network.network import FEW, Connections, DrawnSynapses, Slots
 from isocortex.network.paces import rule_kinds, with_paces
 from isocortex.network.sources import BIOPHYSICAL, POINT, VIRTUAL, Sources
+from isocortex.network.terminals import acting_again
 from isocortex.network.touched import Watch
 
 #: Kinetics are numbered in 16 bits where there are many numbers.
@@ -175,12 +176,23 @@ def connect(
             f"synapses have {len(kinetics):,} different kinetics, of {MOST_KINDS:,} at most",
             field="networks.edges", fix="Round decay_time, for instance to 0.01 ms.",
         )  # fmt: skip
+    if any(each.later for each in plastic):
+        some, later = acting_again(of_release, delays[delay], plastic)
+        every = np.union1d(delays, later)
+        place = np.searchsorted(every, delays).astype(np.min_scalar_type(len(every) - 1))
+        delay = np.append(place[delay], np.searchsorted(every, later).astype(place.dtype))
+        drawn = {what: each._replace(delay=place[each.delay]) for what, each in drawn.items()}
+        delays = every
+        of_release = np.append(of_release, of_release[some] + np.uint32(len(plastic)))
+        source, key, weight = (np.append(each, each[some]) for each in (source, key, weight))
+        random = random if random is None else np.append(random, random[some])
     slots, goal = _slots(key, len(numbering.cells), most_nodes, len(kinetics))
     del key
     if of_release is not None:
         names = (of_release, delay, source)
         order = np.lexsort(names if random is None else (random, *names))
-        of_release = of_release[order].astype(np.min_scalar_type(len(plastic)))
+        most = int(of_release.max(initial=0))
+        of_release = of_release[order].astype(np.min_scalar_type(most))
         random = random if random is None else random[order]
     elif len(delays) > 1:
         order = np.lexsort((delay, source))

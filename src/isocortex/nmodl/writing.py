@@ -73,7 +73,9 @@ class _Writer:
             lines.append(f"from isocortex.mechanisms.maths import {maths}")
         if used("Synapse"):
             also = ", held" * bool(used("held"))
-            lines.append(f"from isocortex.mechanisms.point import Exponentials, Synapse{also}")
+            lasting = "FOREVER, " * ("FOREVER" in text)
+            names = f"{lasting}Exponentials, Synapse{also}"
+            lines.append(f"from isocortex.mechanisms.point import {names}")
         return "\n".join(lines)
 
     def _constants(self, text: str) -> str:
@@ -237,6 +239,7 @@ class _Synapse(_Writer):
         made = self.made
         codes = {
             "conductances": made.code, "begin": made.begin, "step": made.step, "spike": made.spike,
+            "later": made.later, "again": made.again,
         }  # fmt: skip
         functions = [self._function(name, code) for name, code in codes.items() if code is not None]
         declared = self._parameters()
@@ -249,5 +252,6 @@ class _Synapse(_Writer):
         given = free(code, self.module.fixed)
         order = ("v", "t", "dt", *self.made.held, *self.module.ordered)
         arguments = [plain(each) for each in order if each in given]
-        body = body_text(code, self.module.own, self.made.held, as_tuple=name != "spike")
+        as_tuple = name in ("conductances", "begin", "step")
+        body = body_text(code, self.module.own, self.made.held, as_tuple=as_tuple)
         return _head(name, arguments) + "\n" + textwrap.indent(body, "    ")
