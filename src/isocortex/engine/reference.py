@@ -409,7 +409,8 @@ class ReferenceEngine:
         seed, dt = name_of(f"release {c.seed}"), self.settings.dt
         return {
             k: ReferenceTerminal(made[c.release[k] - 1], dt, stream(seed, int(self._key(k)[3]), 0))
-            for k in np.flatnonzero(c.release).tolist() if c.release[k] <= len(made)
+            for k in np.flatnonzero(c.release).tolist()
+            if c.release[k] <= len(made)
         }
 
     def _acting_again(self) -> dict[int, ReferenceTerminal]:

@@ -78,6 +78,10 @@ class Synapse:
 
     parameters: ClassVar[dict[str, Parameter]] = {}
     held: ClassVar[tuple[str, ...]] = ()
+    #: Which of its conductance and current single synapses are recorded by, and whether NEURON has
+    #: the conductance as a state: as a step ends, not as it was computed with.
+    reports: ClassVar[tuple[str, ...]] = ("g", "i")
+    g_is_state: ClassVar[bool] = False
     conductances: ClassVar[Callable[..., Any]]
     begin: ClassVar[Callable[..., Any]]
     spike: ClassVar[Callable[..., Any]]
@@ -232,7 +236,7 @@ class OwnRelease(Release):
         ValueError : another factor than 1 on one of them, or on the decay of what acts again.
         """
         if active != 1.0 and self.later:
-            raise ValueError("spikes that act again do so by the time constants as they are written")
+            raise ValueError("spikes that act again follow from its time constants as they are")
         if (use, recovery, facilitation) != (1.0, 1.0, 1.0):
             raise ValueError("what of a mod file's synapse is use or recovery is not known")
         return self

@@ -176,7 +176,7 @@ def connect(
             f"synapses have {len(kinetics):,} different kinetics, of {MOST_KINDS:,} at most",
             field="networks.edges", fix="Round decay_time, for instance to 0.01 ms.",
         )  # fmt: skip
-    if any(each.later for each in plastic):
+    if of_release is not None and any(each.later for each in plastic):
         some, later = acting_again(of_release, delays[delay], plastic)
         every = np.union1d(delays, later)
         place = np.searchsorted(every, delays).astype(np.min_scalar_type(len(every) - 1))

@@ -64,8 +64,8 @@ class Connections:
     delays : float64[d], ms, ascending.
     release : unsigned integer[m], one of ``Network.releases`` counted from 1, or 0 for a synapse
         that releases all of its weight; None where all do. Where a spike acts again, so does a
-        synapse of a longer delay, whose number is that of its release and of all releases. Those of one source and delay are
-        sorted by it, then by the key.
+        synapse of a longer delay, whose number is that of its release and of all releases.
+        Those of one source and delay are sorted by it, then by the key.
     key : int64[m], which names each synapse that releases at random, 0 for others; None where none
         does.
     seed : of what is released at random.

@@ -120,12 +120,11 @@ def terminals_of(
     at = np.flatnonzero(first)
     if again.any():
         later = np.array([each.later for each in releases])[release[at] - 1]
-        names = (source[at], delay[at] + later, release[at], key[at])
-        wanted = (source[again], delay[again], release[again] - len(releases), key[again])
-        number = {name: t for t, name in enumerate(zip(*map(np.ndarray.tolist, names), strict=True))}
-        of[again] = [
-            len(at) + number[name] for name in zip(*map(np.ndarray.tolist, wanted), strict=True)
-        ]
+        first_acts = (source[at], delay[at] + later, release[at], key[at])
+        acts = (source[again], delay[again], release[again] - len(releases), key[again])
+        names = (zip(*(x.tolist() for x in each), strict=True) for each in (first_acts, acts))
+        number = {name: t for t, name in enumerate(next(names))}
+        of[again] = [len(at) + number[name] for name in next(names)]
     made = Terminals(
         of, source[at].astype(np.int64), delay[at], release[at].astype(np.int64) - 1, key[at],
         numbers_of(releases), programs_of(releases), np.empty((len(at), COLUMNS - KEYS)), dt,

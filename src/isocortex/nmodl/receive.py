@@ -209,32 +209,38 @@ def _events(
         return Events(begin, spike, of_one=of_one)
     sent, *more = spike.sent
     if more:
-        spike.refuse(more[0].statement, "a second event of a spike cannot be translated")
+        step.source.refuse(more[0].statement, "a second event of a spike cannot be translated")
     counter, fixed = spike.counts(sent.flag), step.module.fixed
     if counter:
+        declared = step.module.declared
+        if WAITING in {*declared.numbers, *declared.assigned, *declared.states, *arguments}:
+            spike.refuse(declared.received, f"{WAITING} has a meaning of its own here")
         spike = Receive(step, begin, known, f.ZERO, counter)
     elif not f.value_of(sent.flag, fixed):
-        spike.refuse(sent.statement, "its flag must be a number other than 0, or count spikes")
+        step.source.refuse(
+            sent.statement, "its flag must be a number other than 0, or count spikes"
+        )
     later = Code(needed(spike.lines, [sent.later]), [sent.later], frozenset(spike.inlined))
     used = free(later, fixed) - set(step.module.parameters)
     if used:
-        names_used = ", ".join(sorted(used))
-        spike.refuse(sent.statement, f"when an event is sent cannot depend on {names_used}")
+        names_used = ", ".join(sorted(name.split("__")[0] for name in used))
+        step.source.refuse(sent.statement, f"when an event is sent cannot depend on {names_used}")
     again = Receive(step, begin, known, None if counter else sent.flag, counter)
     if again.sent:
-        spike.refuse(again.sent[0].statement, "an event of an event cannot be translated")
+        step.source.refuse(again.sent[0].statement, "an event of an event cannot be translated")
     return Events(begin, spike, again, later, of_one)
 
 
 def gain(lines: Lines, new: Formula, state: str) -> Formula | None:
     """What is added to a state, in branches or not; None where it is not just added to."""
     formula = unfolded(lines, new, state)
-    if isinstance(formula, ast.Call) and f.text(formula.func) == "where":
+    if f.is_where(formula):
         condition, *sides = formula.args
         first, second = (gain(lines, side, state) for side in sides)
         if first is None or second is None or state in f.names_in(condition):
             return None
-        return first if f.text(first) == f.text(second) else f.call("where", condition, first, second)
+        same = f.text(first) == f.text(second)
+        return first if same else f.call("where", condition, first, second)
     try:
         rest, of = f.linear(formula, [state])
     except f.NotLinear:
@@ -298,7 +304,7 @@ class _Powers:
             if isinstance(left, int) and isinstance(right, int):
                 return left + right if f.joins(formula, ast.Mult) else left - right
             return None if left is None or right is None else MIXED
-        if isinstance(formula, ast.Call) and f.text(formula.func) == "where":
+        if f.is_where(formula):
             condition, a, b = formula.args
             assert isinstance(condition, ast.Compare)
             sides = [condition.left, *condition.comparators]

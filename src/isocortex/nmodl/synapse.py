@@ -23,7 +23,7 @@ from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.program import Module, assigned_in
 from isocortex.nmodl.receive import WEIGHT, Events, Receive, events_of, gain
 from isocortex.nmodl.solving import gate_of
-from isocortex.nmodl.source import Node, kind_of, name_of
+from isocortex.nmodl.source import kind_of, name_of
 from isocortex.nmodl.translate import (
     NEXT,
     Currents,
@@ -36,6 +36,7 @@ from isocortex.nmodl.translate import (
     steps,
 )
 
+
 @dataclass
 class PointProcess:
     """A mod file of a synapse, translated.
@@ -44,7 +45,8 @@ class PointProcess:
     ----------
     code : returns its conductances.
     held : what its connections hold; where there is none, it is not plastic.
-    begin, spike, step, later, again : see :class:`isocortex.mechanisms.point.Synapse`.
+    begin, spike, step, later, again, reports, g_is_state : see
+        :class:`isocortex.mechanisms.point.Synapse`.
     """
 
     module: Module
@@ -55,6 +57,8 @@ class PointProcess:
     step: Code | None = None
     later: Code | None = None
     again: Code | None = None
+    reports: Sequence[str] = ("g", "i")
+    g_is_state: bool = False
     notes: Sequence[str] = ()
 
     @property
@@ -102,13 +106,19 @@ def synapse(declared: Declared) -> PointProcess:
             program.advance(solved)
     currents = Currents(held)
     currents.run(block.statement_block)
+    for name in step.driven:
+        if name in _shared(declared):
+            source.refuse(declared.received, f"an event changes {name}, which all synapses share")
     made_of = _Currents(declared, step, currents)
     conducting = {name for of in made_of.parts.values() for _, parts in of for name in parts}
     events = events_of(step, (weight, arguments), events_change, conducting)
     found, shares = _Conductances(made_of, events).all()
     lines = list(dict([*step.lines, *currents.lines, *events.lines]).items())
     inlined = frozenset(currents.inlined | events.inlined)
-    made = PointProcess(module, Code(needed(lines, found), found, inlined))
+    made = PointProcess(
+        module, Code(needed(lines, found), found, inlined), reports=made_of.reports,
+        g_is_state="g" in declared.states,
+    )  # fmt: skip
     used = free(made.code, module.fixed) - set(module.parameters) - {"v", LASTING}
     if used:
         source.refuse(block, f"synapses cannot depend on {', '.join(sorted(used))}")
@@ -118,12 +128,15 @@ def synapse(declared: Declared) -> PointProcess:
     return made
 
 
+def _shared(declared: Declared) -> set[str]:
+    """Variables of which there is but one for all synapses."""
+    return declared.globals | (set(declared.parameters) - declared.ranges)
+
+
 class _Plastic:
     """What connections hold, and how it goes on."""
 
-    def __init__(
-        self, made: PointProcess, step: Step, currents: Currents, events: Events
-    ) -> None:
+    def __init__(self, made: PointProcess, step: Step, currents: Currents, events: Events) -> None:
         self.made, self.begin, self.events = made, events.begin, events
         self.read = list(dict.fromkeys(name for each in events.all for name in each.followed))
         self.source, self.states = step.source, list(step.module.declared.states)
@@ -185,8 +198,7 @@ class _Plastic:
         received, block = declared.received, declared.breakpoint
         assert received is not None and block is not None
         arguments = {name_of(each.name) for each in received.parameters}
-        shared = declared.globals | (set(declared.parameters) - declared.ranges)
-        followed = set(self.read)
+        shared, followed = _shared(declared), set(self.read)
         written = self.events.spike.own | assigned_in(declared, block.statement_block)
         for name in held:
             if name in shared - arguments - followed:
@@ -283,6 +295,36 @@ class _Currents:
             found.append((f.name(reversal), parts))
         return found
 
+    @property
+    def reports(self) -> list[str]:
+        """Of ``g`` and ``i`` those that are all of the synapse, or that the file does not have."""
+        declared = self.declared
+        has = {*declared.states, *self.currents.now}
+        whole = {
+            "g": all(self._is_conductance("g", name) for name in declared.nonspecific[:1]),
+            "i": declared.nonspecific == ["i"],
+        }
+        alone = len(declared.nonspecific) == 1
+        return [name for name, is_whole in whole.items()
+                if name not in has or (alone and is_whole)]  # fmt: skip
+
+    def _is_conductance(self, name: str, current: str) -> bool:
+        """Whether a variable is what a current is driven through."""
+        conducting, lines = [*self.declared.states, *self.step.driven], self.currents.lines
+        formula = self.currents.now.get(name, f.name(name))
+        for each in conducting:
+            formula = unfolded(lines, formula, each)
+        try:
+            rest, of = f.linear(formula, conducting)
+        except f.NotLinear:
+            return False
+        parts: dict[str, Formula] = {}
+        for _, some in self.parts[current]:
+            for each, conductance in some.items():
+                parts[each] = f.add(parts.get(each, f.ZERO), conductance)
+        texts = ({each: f.text(x) for each, x in both.items()} for both in (of, parts))
+        return f.is_zero(rest) and next(texts) == next(texts)
+
     def _driven(self, current: str, factor: Formula) -> tuple[str, Formula]:
         """The name of the reversal potential and the conductance of a factor with (v - e) in it."""
         module = self.currents.module
@@ -334,9 +376,9 @@ class _Conductances:
         """The conductances, and shares of its weight that an event has in them."""
         found: list[Formula] = []
         shares: dict[str, tuple[Formula, ...]] = {}
-        for name, of in self.made_of.parts.items():
+        for of in self.made_of.parts.values():
             for reversal, parts in of:
-                for numbers, share in self._of(name, reversal, parts):
+                for numbers, share in self._of(reversal, parts):
                     text = " ".join(map(f.text, share))
                     shares.setdefault(text, share)
                     which = list(shares).index(text)
@@ -345,15 +387,18 @@ class _Conductances:
         return found, list(shares.values())
 
     def _of(
-        self, name: str, reversal: Formula, conductances: dict[str, Formula]
+        self, reversal: Formula, conductances: dict[str, Formula]
     ) -> list[tuple[list[Formula], tuple[Formula, ...]]]:
         """Numbers and shares of some states: one that is taken off goes with one that is not."""
-        parts, lasting = [], {}
-        for each, conductance in conductances.items():
+        parts: list[_Part] = []
+        lasting: dict[str, Formula] = {}
+        for each in [*conductances, *self.driven]:
             begins = self.step.initial.now.get(each, f.ZERO)
             if f.value_of(begins, self.step.module.fixed) != 0.0:
-                node = {**self.declared.states, **self.declared.assigned}[each]
+                declared = self.declared
+                node = {**declared.parameters, **declared.states, **declared.assigned}[each]
                 self.source.refuse(node, f"{each} does not begin at 0")
+        for each, conductance in conductances.items():
             if each in self.driven:
                 lasting[each] = f.add(lasting.get(each, f.ZERO), conductance)
                 continue
@@ -368,27 +413,8 @@ class _Conductances:
         parts += [_Part(f.name(LASTING), each, self._jumps(drive)[1])
                   for drive, each in lasting.items()]  # fmt: skip
         return [
-            ([rise, part.tau, reversal, part.jump], part.share)
-            for rise, part in self._paired(name, parts)
+            ([rise, part.tau, reversal, part.jump], part.share) for rise, part in _paired(parts)
         ]
-
-    def _paired(self, name: str, parts: list[_Part]) -> list[tuple[Formula, _Part]]:
-        """Conductances, each with the time constant of what is taken off from it, or 0."""
-        added = [part for part in parts if not f.text(part.jump).startswith("-")]
-        rises: list[Formula] = [f.ZERO] * len(added)
-        for part in parts:
-            if part in added:
-                continue
-            same = [f.text(each) for each in (f.negative(part.jump), *part.share)]
-            pairs = [k for k, other in enumerate(added) if rises[k] is f.ZERO
-                     and [f.text(each) for each in (other.jump, *other.share)] == same]  # fmt: skip
-            if not pairs:
-                self.source.refuse(
-                    self.declared.breakpoint,
-                    f"{name} is neither one exponential nor the difference of two",
-                )
-            rises[pairs[0]] = part.tau
-        return list(zip(rises, added, strict=True))
 
     def _jumps(self, name: str) -> tuple[Formula, tuple[Formula, ...]]:
         """What an event of weight 1 adds: a factor that is always the same, and each event's."""
@@ -432,9 +458,30 @@ class _Conductances:
         return f.ONE, jump
 
 
+def _paired(parts: list[_Part]) -> list[tuple[Formula, _Part]]:
+    """Conductances, each with the time constant of what is taken off from it, or 0.
+
+    What is taken off from none that jumps as far is one of its own, that jumps down.
+    """
+    added = [part for part in parts if not f.text(part.jump).startswith("-")]
+    rises: list[Formula] = [f.ZERO] * len(added)
+    alone = []
+    for part in parts:
+        if part in added:
+            continue
+        same = [f.text(each) for each in (f.negative(part.jump), *part.share)]
+        pairs = [k for k, other in enumerate(added) if rises[k] is f.ZERO
+                 and [f.text(each) for each in (other.jump, *other.share)] == same]  # fmt: skip
+        if pairs:
+            rises[pairs[0]] = part.tau
+        else:
+            alone.append((f.ZERO, part))
+    return [*zip(rises, added, strict=True), *alone]
+
+
 def _less(a: Formula, times: Formula, b: Formula) -> Formula:
     """a - times b; where both are of the same branches, branch by branch."""
-    if isinstance(a, ast.Call) and isinstance(b, ast.Call) and f.text(a.args[0]) == f.text(b.args[0]):
+    if f.is_where(a) and f.is_where(b) and f.text(a.args[0]) == f.text(b.args[0]):
         sides = zip(a.args[1:], b.args[1:], strict=True)
         return f.call("where", a.args[0], *(_less(x, times, y) for x, y in sides))
     return f.subtract(a, f.multiply(times, b))

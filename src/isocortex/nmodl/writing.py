@@ -246,6 +246,10 @@ class _Synapse(_Writer):
         if made.held:
             names = map(plain, made.held)
             declared.append(f"{', '.join(names)} = {', '.join(['held()'] * len(made.held))}")
+        if tuple(made.reports) != ("g", "i"):
+            declared.append(f"reports = {tuple(made.reports)!r}")
+        if made.g_is_state:
+            declared.append("g_is_state = True")
         return self._whole("Synapse", declared, "\n\n".join(functions))
 
     def _function(self, name: str, code: Code) -> str:
