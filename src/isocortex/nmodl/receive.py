@@ -215,6 +215,9 @@ def _events(
         declared = step.module.declared
         if WAITING in {*declared.numbers, *declared.assigned, *declared.states, *arguments}:
             spike.refuse(declared.received, f"{WAITING} has a meaning of its own here")
+        first = f.value_of(begin.of(counter), fixed)
+        if counter in declared.shared or first is None or first < 0.0:
+            step.source.refuse(sent.statement, f"{counter} must count the spikes of a synapse")
         spike = Receive(step, begin, known, f.ZERO, counter)
     elif not f.value_of(sent.flag, fixed):
         step.source.refuse(
@@ -226,6 +229,8 @@ def _events(
         names_used = ", ".join(sorted(name.split("__")[0] for name in used))
         step.source.refuse(sent.statement, f"when an event is sent cannot depend on {names_used}")
     again = Receive(step, begin, known, None if counter else sent.flag, counter)
+    if counter and f.text(again.now[counter]) != counter:
+        step.source.refuse(sent.statement, f"{counter} must count spikes alone")
     if again.sent:
         step.source.refuse(again.sent[0].statement, "an event of an event cannot be translated")
     return Events(begin, spike, again, later, of_one)

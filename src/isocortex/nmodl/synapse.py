@@ -107,7 +107,7 @@ def synapse(declared: Declared) -> PointProcess:
     currents = Currents(held)
     currents.run(block.statement_block)
     for name in step.driven:
-        if name in _shared(declared):
+        if name in declared.shared:
             source.refuse(declared.received, f"an event changes {name}, which all synapses share")
     made_of = _Currents(declared, step, currents)
     conducting = {name for of in made_of.parts.values() for _, parts in of for name in parts}
@@ -126,11 +126,6 @@ def synapse(declared: Declared) -> PointProcess:
         _Plastic(made, step, currents, events).make(shares)
     check_words(declared, Synapse, (*module.parameters, *made.held))
     return made
-
-
-def _shared(declared: Declared) -> set[str]:
-    """Variables of which there is but one for all synapses."""
-    return declared.globals | (set(declared.parameters) - declared.ranges)
 
 
 class _Plastic:
@@ -198,7 +193,7 @@ class _Plastic:
         received, block = declared.received, declared.breakpoint
         assert received is not None and block is not None
         arguments = {name_of(each.name) for each in received.parameters}
-        shared, followed = _shared(declared), set(self.read)
+        shared, followed = declared.shared, set(self.read)
         written = self.events.spike.own | assigned_in(declared, block.statement_block)
         for name in held:
             if name in shared - arguments - followed:
