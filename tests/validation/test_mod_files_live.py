@@ -118,7 +118,7 @@ def test_all_is_translated(results):
 
 
 def test_every_spike_is_at_its_step(results):
-    require_same_spikes(*results, more_than=30)
+    require_same_spikes(*results, more_than=20)
 
 
 def test_voltages_are_neurons(results):
