@@ -422,6 +422,15 @@ def test_plastic_synapses_of_mod_files_go_on(plastic, tmp_path):
         np.testing.assert_allclose(other, whole, rtol=0.0, atol=1e-6)
 
 
+def test_a_variable_that_is_not_all_of_a_synapse_is_not_recorded(tmp_path):
+    """``g`` of this file is NMDA's, and AMPA's current has no conductance of a name."""
+    (tmp_path / "mods").mkdir()
+    (tmp_path / "mods" / "NmSyn.mod").write_text(dedent(SYNAPSE))
+    config = write_plastic(tmp_path, "NmSyn", components={"mechanisms_dir": "mods"})
+    with pytest.raises(ConfigError, match="'g' of the mod file of NmSyn is not all of what"):
+        ic.run(config)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -295,13 +295,12 @@ class _Currents:
         """Of ``g`` and ``i`` those that are all of the synapse, or that the file does not have."""
         declared = self.declared
         has = {*declared.states, *self.currents.now}
+        current, *others = declared.nonspecific
         whole = {
-            "g": all(self._is_conductance("g", name) for name in declared.nonspecific[:1]),
-            "i": declared.nonspecific == ["i"],
+            "g": not others and self._is_conductance("g", current),
+            "i": not others and current == "i",
         }
-        alone = len(declared.nonspecific) == 1
-        return [name for name, is_whole in whole.items()
-                if name not in has or (alone and is_whole)]  # fmt: skip
+        return [name for name, is_whole in whole.items() if is_whole or name not in has]
 
     def _is_conductance(self, name: str, current: str) -> bool:
         """Whether a variable is what a current is driven through."""
