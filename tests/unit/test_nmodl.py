@@ -423,12 +423,16 @@ def test_plastic_synapses_of_mod_files_go_on(plastic, tmp_path):
 
 
 def test_a_variable_that_is_not_all_of_a_synapse_is_not_recorded(tmp_path):
-    """``g`` of this file is NMDA's, and AMPA's current has no conductance of a name."""
+    """``g`` of one file is NMDA's without AMPA's, that of the other is without the block."""
     (tmp_path / "mods").mkdir()
     (tmp_path / "mods" / "NmSyn.mod").write_text(dedent(SYNAPSE))
-    config = write_plastic(tmp_path, "NmSyn", components={"mechanisms_dir": "mods"})
-    with pytest.raises(ConfigError, match="'g' of the mod file of NmSyn is not all of what"):
-        ic.run(config)
+    text = dedent(SYNAPSE).replace("NmSyn", "NmOne").replace("(B - A)*mgblock(v)", "B - A")
+    text = text.replace("i = g*(v - e) + ia", "i = g*mgblock(v)*(v - e)")
+    (tmp_path / "mods" / "NmOne.mod").write_text(text)
+    for name in ("NmSyn", "NmOne"):
+        config = write_plastic(tmp_path, name, components={"mechanisms_dir": "mods"})
+        with pytest.raises(ConfigError, match=f"'g' of the mod file of {name} is not all of what"):
+            ic.run(config)
 
 
 @pytest.mark.parametrize(
