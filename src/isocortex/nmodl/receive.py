@@ -17,9 +17,9 @@ from typing import NamedTuple
 from isocortex.nmodl import formulas as f
 from isocortex.nmodl.code import Code, Lines, free, needed, unfolded
 from isocortex.nmodl.formulas import Formula
-from isocortex.nmodl.program import Program
+from isocortex.nmodl.program import Program, assigned_in
 from isocortex.nmodl.source import Node, kind_of, name_of
-from isocortex.nmodl.translate import Initial, Step
+from isocortex.nmodl.translate import BEFORE, NEXT, Currents, Initial, Step
 
 #: The weight of an event, among names of mod files.
 WEIGHT = "weight__"
@@ -29,20 +29,34 @@ FALSE = ast.Compare(f.ONE, [ast.Eq()], [f.ZERO])
 
 
 class Begin(Program):
-    """INITIAL of NET_RECEIVE: what a connection begins with."""
+    """INITIAL of NET_RECEIVE: what a connection begins with.
+
+    Parameters
+    ----------
+    changed : variables that events assign to.
+    """
 
     def __init__(
-        self, initial: Initial, weight: str, arguments: Iterable[str], of_weight: Formula
-    ) -> None:
+        self, initial: Initial, weight: str, arguments: Iterable[str], of_weight: Formula,
+        changed: set[str],
+    ) -> None:  # fmt: skip
         super().__init__(initial.module, dict(initial.now))
         self.lines, self.inlined = list(initial.lines), set(initial.inlined)
         self.now |= dict.fromkeys([*arguments, "t", WAITING], f.ZERO)
         self.now[weight] = of_weight
-        received: Node = initial.module.declared.received
+        declared = initial.module.declared
+        received: Node = declared.received
         for statement in received.statement_block.statements:
             block = _initial_block(statement)
-            if block is not None:
-                self.run(block)
+            if block is None:
+                continue
+            self.run(block)
+            others = assigned_in(declared, block) - {*arguments, *changed, *declared.states}
+            for name in sorted(others):
+                self.refuse(
+                    None, f"{name} is assigned as a connection begins, and by no event",
+                    "Assign it in the INITIAL of the file.",
+                )  # fmt: skip
 
     def of(self, variable: str) -> Formula:
         """What it is then."""
@@ -179,20 +193,21 @@ class Events:
 
 
 def events_of(
-    step: Step, names: tuple[str, list[str]], changed: set[str], currents: Iterable[str]
-) -> Events:
+    step: Step, currents: Currents, names: tuple[str, list[str]], changed: set[str],
+    conducting: set[str],
+) -> Events:  # fmt: skip
     """Carry NET_RECEIVE out.
 
     Parameters
     ----------
     names : of the weight and of further arguments.
     changed : variables that events assign to.
-    currents : states that currents are made of.
+    conducting : what currents are made of.
     """
     made = _events(step, names, changed, f.name(WEIGHT))
     if made.again is None and not step.driven:
         return made
-    _check_proportional(made, {*currents, *step.driven})
+    _check_proportional(made, step, currents, conducting.union(step.driven))
     return _events(step, names, changed, f.ONE)
 
 
@@ -200,7 +215,7 @@ def _events(
     step: Step, names: tuple[str, list[str]], changed: set[str], of_weight: Formula
 ) -> Events:
     weight, arguments = names
-    begin = Begin(step.initial, weight, arguments, of_weight)
+    begin = Begin(step.initial, weight, arguments, of_weight, changed)
     known: dict[str, Formula] = {name: f.name(name) for name in changed}
     known |= {name: begin.of(name) for name in arguments if name not in changed}
     known |= {weight: of_weight, "t": f.name("t")}
@@ -219,6 +234,7 @@ def _events(
         if counter in declared.shared or first is None or first < 0.0:
             step.source.refuse(sent.statement, f"{counter} must count the spikes of a synapse")
         spike = Receive(step, begin, known, f.ZERO, counter)
+        (sent,) = spike.sent
     elif not f.value_of(sent.flag, fixed):
         step.source.refuse(
             sent.statement, "its flag must be a number other than 0, or count spikes"
@@ -259,25 +275,32 @@ MIXED = "mixed"
 Power = int | None | str
 
 
-def _check_proportional(events: Events, conducting: set[str]) -> None:
+def _check_proportional(
+    events: Events, step: Step, currents: Currents, conducting: set[str]
+) -> None:
     """Refuse events that do not do ten times as much with ten times the weight."""
-    programs = [events.begin, *events.all]
-    names = {name for each in events.all for name in each.now if "@" not in name} - {"t", "flag"}
-    power: dict[str, Power] = {name: 1 if name in conducting else None for name in names}
+    states = events.spike.module.declared.states
+    stepped = {s: each for s, each, _ in step.derivatives if s not in conducting}
+    followed = {n: currents.now[n] for program in events.all for n in program.followed}
+    begun = {n: each for n, each in events.begin.now.items() if n not in conducting}
+    given = [(program.lines, program.now) for program in events.all]
+    given += [(step.lines, stepped), (currents.lines, followed), (events.begin.lines, begun)]
+    names = {n for _, formulas in given[:-1] for n in formulas if "@" not in n} - {"t", "flag"}
+    power: dict[str, Power] = {n: 1 if n in conducting else None for n in {*names, *conducting}}
     power |= {WEIGHT: 1}
     before = None
     while before != power:
         before = dict(power)
-        for program in programs:
-            known = _Powers(dict(program.lines), power)
-            for name in names & set(program.now):
-                if program is not events.begin or name not in conducting:
-                    power[name] = _joined(power[name], known.of(program.now[name]))
-    declared = events.spike.module.declared
+        for lines, formulas in given:
+            also = {s + when: power[s] for s in states if s in power for when in (NEXT, BEFORE)}
+            known = _Powers(dict(lines), power | also)
+            for name in names & set(formulas):
+                power[name] = _joined(power[name], known.of(formulas[name]))
     for name in sorted(conducting):
-        if power.get(name, 1) != 1:
+        if power[name] != 1:
             events.spike.refuse(
-                declared.received, f"what events do to {name} is not proportional to their weight"
+                events.spike.module.declared.received,
+                f"what events do to {name} is not proportional to their weight",
             )
 
 

@@ -111,7 +111,7 @@ def synapse(declared: Declared) -> PointProcess:
             source.refuse(declared.received, f"an event changes {name}, which all synapses share")
     made_of = _Currents(declared, step, currents)
     conducting = {name for of in made_of.parts.values() for _, parts in of for name in parts}
-    events = events_of(step, (weight, arguments), events_change, conducting)
+    events = events_of(step, currents, (weight, arguments), events_change, conducting)
     found, shares = _Conductances(made_of, events).all()
     lines = list(dict([*step.lines, *currents.lines, *events.lines]).items())
     inlined = frozenset(currents.inlined | events.inlined)
@@ -294,7 +294,7 @@ class _Currents:
     def reports(self) -> list[str]:
         """Of ``g`` and ``i`` those that are all of the synapse, or that the file does not have."""
         declared = self.declared
-        has = {*declared.states, *self.currents.now}
+        has = {*declared.states, *declared.numbers, *declared.assigned}
         current, *others = declared.nonspecific
         whole = {
             "g": not others and self._is_conductance("g", current),
@@ -387,8 +387,7 @@ class _Conductances:
         parts: list[_Part] = []
         lasting: dict[str, Formula] = {}
         for each in [*conductances, *self.driven]:
-            begins = self.step.initial.now.get(each, f.ZERO)
-            if f.value_of(begins, self.step.module.fixed) != 0.0:
+            if f.value_of(self.events.begin.of(each), self.step.module.fixed) != 0.0:
                 declared = self.declared
                 node = {**declared.parameters, **declared.states, **declared.assigned}[each]
                 self.source.refuse(node, f"{each} does not begin at 0")
