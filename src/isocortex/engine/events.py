@@ -17,7 +17,7 @@ from isocortex.network.drawn.place import (
 )
 from isocortex.network.drawn.pool import AXONS, draw_from_pool, place_from_pool
 from isocortex.network.points import receive
-from isocortex.network.terminals import end_of, released, share_of
+from isocortex.network.terminals import comes_last, end_of, released, share_of
 from isocortex.streams import stream
 from isocortex.targets.memory import ask_for
 from isocortex.targets.simd import row_length
@@ -218,7 +218,7 @@ def take_due(inbox, n, wiring, flight, drawn, times, first, last):
     while True:
         i, kept, k = _take(inbox, (i, kept, n), wiring, flight, drawn, window, runs, k)
         if i == n:
-            _release(wiring.terminals, runs, k)
+            _release(wiring.terminals, wiring, flight, drawn, runs, k)
             return kept, Runs(k, runs.source, runs.step, runs.begin, runs.end, runs.due, runs.share)
         room = 2 * k
         runs = Runs(
@@ -259,14 +259,19 @@ def _take(inbox, spikes, wiring, flight, drawn, window, runs, k):
 
 
 @compiled
-def _release(terminals, runs, n):
+def _release(terminals, wiring, flight, drawn, runs, n):
     """What the synapses of ``n`` runs release; where it matters, in the order of time."""
     if terminals is None:
         return
     number = np.arange(n)
     if terminals.by_time:
+        for k in range(n):
+            begin = runs.begin[k]
+            if comes_last(terminals, begin, delay_of(begin, wiring, flight, drawn)):
+                number[k] += n
         sort(runs.due[:n].copy(), number, n)
-    for k in number:
+    for place in range(n):
+        k = number[place] % n
         runs.share[k] = released(terminals, runs.begin[k], runs.step[k], runs.due[k])
 
 

@@ -271,6 +271,19 @@ def end_of(terminals: Terminals | None, begin: int, end: int) -> int:
 
 
 @leaf
+def comes_last(terminals: Terminals, synapse: int, delay: float) -> bool:
+    """Whether a spike acts again after a later one that first acts at the same time.
+
+    NEURON delivers events of one time in the order in which they were sent: that of a spike as it
+    leaves its source, the second one as the first acts. ``delay`` is that of the synapse, ms.
+    """
+    if synapse >= len(terminals.of):  # drawn
+        return False
+    t = terminals.of[synapse] - len(terminals.release)
+    return t >= 0 and delay < 2.0 * terminals.delay[t]
+
+
+@leaf
 def share_of(terminals: Terminals | None, share: float) -> float:
     """The share itself; 1 where nothing is plastic, by which the compiler need not multiply."""
     if terminals is None:

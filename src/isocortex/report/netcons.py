@@ -59,6 +59,7 @@ from isocortex.network.sources import VIRTUAL, Sources, number_sources
 from isocortex.network.terminals import (
     Terminals,
     acting_again,
+    comes_last,
     numbers_of,
     released,
     terminals_of,
@@ -304,19 +305,12 @@ class ConnectionRecorder:
         blocks = [(0.0, 0.0) if k.block is None else (k.block.ratio, k.block.slope)
                   for k in self.kinetics]  # fmt: skip
         self.ratio, self.slope = np.array(blocks).reshape(-1, 2).T
-        releases = [k.release for k in self.kinetics]
-        plastic = np.array([release is not None for release in releases], bool)
-        number, own = np.cumsum(plastic) * plastic, [r for r in releases if r is not None]
-        some, later = acting_again(number, self.delay, own)
-        onto = np.append(np.arange(self.n_conductances), some)
-        delay = np.append(self.delay, later)
-        number = np.append(number, number[some] + len(own))
-        order = np.lexsort((number, delay, onto))
         #: events of a spike: on which conductance each acts, and after which delay, ms
-        self.onto, self.after = onto[order], delay[order]
-        #: every plastic synapse has its own
-        self.terminals = terminals_of(
-            self.onto, self.after, number[order], own, self.dt, self.key[self.onto], self.seed
+        self.onto, self.after, self.terminals = _events(
+            self.kinetics, self.delay, self.key, self.dt, self.seed
+        )
+        self.comes_last = np.array(
+            [comes_last(self.terminals, k, delay) for k, delay in enumerate(self.after)], bool
         )
         self._count_on()
         self.A, self.B = np.zeros((2, self.n_conductances))
@@ -456,7 +450,7 @@ class ConnectionRecorder:
         event = self.of_source[begin[spike] + k]
         when = np.concatenate([self.pending[0], times[spike] + self.after[event]])
         events = np.concatenate([self.pending[1], event])
-        order = np.argsort(when, kind="stable")
+        order = np.lexsort((self.comes_last[events], when))
         self.pending = (when[order], events[order])
 
     def _step(self, step: int, v: FloatArray) -> FloatArray:
@@ -482,6 +476,21 @@ class ConnectionRecorder:
         np.add.at(self.A, onto, self.jump_a[onto] * share)
         np.add.at(self.B, onto, self.jump_b[onto] * share)
         self.pending = (when[n:], events[n:])
+
+
+def _events(
+    kinetics: Sequence[Kinetics], delay: FloatArray, key: IntArray, dt: float, seed: int
+) -> tuple[IntArray, FloatArray, Terminals]:
+    """Events of a spike: conductance and delay (ms) of each; and terminals, of each plastic one."""
+    releases = [k.release for k in kinetics]
+    plastic = np.array([release is not None for release in releases], bool)
+    number, own = np.cumsum(plastic) * plastic, [r for r in releases if r is not None]
+    some, later = acting_again(number, delay, own)
+    onto, after = np.append(np.arange(len(kinetics)), some), np.append(delay, later)
+    number = np.append(number, number[some] + len(own))
+    order = np.lexsort((number, after, onto))
+    onto, after = onto[order], after[order]
+    return onto, after, terminals_of(onto, after, number[order], own, dt, key[onto], seed)
 
 
 def constant_of(variable: str, kinetics: Sequence[Kinetics]) -> FloatArray | None:
@@ -511,9 +520,10 @@ def _require(variable: str, chosen: set[str]) -> None:
             if has else "Give it another name in the mod file.",
         )  # fmt: skip
     others = [other for other in OF if variable in OF[other]]
+    own = f"one of {', '.join(has)}, or " if has else ""
     raise ConfigError(
         f"{name} synapses have no {variable!r}", field="variable_name",
-        fix=f"Use one of {', '.join(has)}, or syn_type {others[0]!r}.",
+        fix=f"Use {own}syn_type {others[0]!r}.",
     )  # fmt: skip
 
 
