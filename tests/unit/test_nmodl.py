@@ -352,12 +352,40 @@ def test_a_flag_that_counts_spikes_is_how_many_wait(tmp_path):
         ("synon = synon + weight", "synon = weight", r".*an event does more to synon than add"),
         ("GLOBAL", "GLOBAL synon,", r"line \d+: an event changes synon, which all synapses share"),
         ("synon = 0", "synon = 0.1", r"line \d+: synon does not begin at 0"),
+        ("if (!on) {", "if (!on && weight > 0) {", r".*events do to Roff is not proportional"),
+        ("t0 (ms)) {", "t0 (ms)) { INITIAL { Ron = 0.3 }", r"line \d+: Ron does not begin at 0"),
+        ("t0 (ms)) {", "t0 (ms)) { INITIAL { Rtau = 2 }",
+         r"line \d+: Rtau is assigned as a connection begins, and by no event"),
         ("(synon*Rinf - Ron)", "(synon*synon*Rinf - Ron)", r"line \d+: Ron does not decay to 0"),
         ("ASSIGNED {", "ASSIGNED { spikes_waiting", r".*spikes_waiting has a meaning of its own"),
     ],
 )  # fmt: skip
 def test_other_events_of_synapses_are_refused(tmp_path, old, new, message):
     _refused(tmp_path / "Pulse.mod", dedent(SENDING["Pulse"]), old, new, message)
+
+
+def test_what_follows_from_the_transmitter_is_proportional_to_the_weight_too(tmp_path):
+    text = dedent(SENDING["Pulse"]).replace("Ron Roff }", "Ron Roff x }")
+    text = text.replace("Roff' = ", "x' = (synon - x)/5 Roff' = ")
+    mod = tmp_path / "Pulse.mod"
+    for product in ("weight*x", "weight*g"):
+        _refused(mod, text, "weight*Rinf", product, r".*Roff is not proportional to their weight")
+    mod.write_text(text.replace("weight*Rinf", "weight*x/synon"))
+    assert "x" in translated(mod).held
+
+
+def test_the_time_after_which_an_event_is_sent_may_be_worked_out(tmp_path):
+    text = dedent(SENDING["Pulse"]).replace("t0 (ms)) {", "t0 (ms)) { LOCAL d")
+    text = text.replace("net_send(Cdur, nspike)", "d = 2*Cdur net_send(d, nspike)")
+    (tmp_path / "Pulse.mod").write_text(text)
+    assert "return 2.0 * Cdur" in python_file(translated(tmp_path / "Pulse.mod"))
+
+
+def test_mixed_precision_cannot_hold_what_does_not_decay(tmp_path):
+    (mod,) = write_mods(tmp_path, ["Ramp"])
+    load_mechanisms(mod)
+    with pytest.raises(ConfigError, match="precision: mixed precision cannot hold .* of Ramp"):
+        in_isocortex(precision="mixed", events=[("Ramp", 0.01, 1.0, [3.0])], record=["v"])
 
 
 @pytest.mark.parametrize("name", [*PLASTIC, *SENDING])
@@ -371,6 +399,23 @@ def test_engines_agree_on_plastic_synapses(load, tmp_path, name):
     ours, plain = in_isocortex(**given)["v"], in_isocortex(ReferenceEngine, **given)["v"]
     np.testing.assert_allclose(ours, plain, rtol=0.0, atol=1e-9)
     assert np.ptp(ours) > 0.05
+
+
+def test_a_spike_comes_before_what_an_earlier_one_sends_later_than_it(tmp_path):
+    """At equal times NEURON goes by when both were sent, which follows from the delay."""
+    text = dedent(SENDING["Late"]).replace("Late", "LateTie").replace("lag = 2.3", "lag = 2")
+    (tmp_path / "LateTie.mod").write_text(text)
+    load_mechanisms(tmp_path / "LateTie.mod")
+    found = []
+    for delay in (1.0, 3.0):
+        given = {"events": [("LateTie", 0.003, delay, [3.0, 5.0, 7.0])], "record": ["v"]}
+        given |= {"amp": 0.0, "v_init": -70.0}
+        ours, plain = in_isocortex(**given)["v"], in_isocortex(ReferenceEngine, **given)["v"]
+        np.testing.assert_allclose(ours, plain, rtol=0.0, atol=1e-9)
+        found.append(ours)
+    early, late = found[0][:-80], found[1][80:]  # 2 ms
+    np.testing.assert_allclose(late[:300], early[:300], rtol=0.0, atol=1e-9)
+    assert (late - early)[300:].max() > 1e-3  # more has come back when it is released
 
 
 #: Templates of two types of edges, and what is recorded of single synapses of the first.
@@ -422,14 +467,28 @@ def test_plastic_synapses_of_mod_files_go_on(plastic, tmp_path):
         np.testing.assert_allclose(other, whole, rtol=0.0, atol=1e-6)
 
 
+@pytest.mark.parametrize("plastic", ["sent", "ramp"], indirect=True)
+@pytest.mark.parametrize("change", [{"weight": 0.5}, {"delay": 2.0}, {"weight": 2.0, "start": 9.0}])
+def test_weights_stay_while_spikes_are_to_act_again(plastic, tmp_path, change):
+    """What a spike opened would stay open if it was to close it by another weight."""
+    config = plastic.parent / "changed.json"
+    section = {"isocortex": {"changes": [{"type": "synapses", **change}]}}
+    config.write_text(json.dumps(json.loads(plastic.read_text()) | section))
+    state = None if "start" in change else plastic.parent / "alone" / "state_20ms.h5"
+    with pytest.raises(ConfigError, match="with other weights or delays of synapses whose spikes"):
+        ic.run(config, output_dir=tmp_path, start_from=state)
+
+
 def test_a_variable_that_is_not_all_of_a_synapse_is_not_recorded(tmp_path):
-    """``g`` of one file is NMDA's without AMPA's, that of the other is without the block."""
+    """``g`` of one file is NMDA's without AMPA's, of one without the block, of one a maximum."""
     (tmp_path / "mods").mkdir()
     (tmp_path / "mods" / "NmSyn.mod").write_text(dedent(SYNAPSE))
     text = dedent(SYNAPSE).replace("NmSyn", "NmOne").replace("(B - A)*mgblock(v)", "B - A")
     text = text.replace("i = g*(v - e) + ia", "i = g*mgblock(v)*(v - e)")
     (tmp_path / "mods" / "NmOne.mod").write_text(text)
-    for name in ("NmSyn", "NmOne"):
+    text = dedent(SENDING["Late"]).replace("Late", "NmMost").replace("e = 0 (", "g = 2 e = 0 (")
+    (tmp_path / "mods" / "NmMost.mod").write_text(text.replace("(B - A)*", "g*(B - A)*"))
+    for name in ("NmSyn", "NmOne", "NmMost"):
         config = write_plastic(tmp_path, name, components={"mechanisms_dir": "mods"})
         with pytest.raises(ConfigError, match=f"'g' of the mod file of {name} is not all of what"):
             ic.run(config)

@@ -193,6 +193,8 @@ class Network:
     touched : what each change of the simulation is about.
     releases : what makes synapses plastic; each is another.
     unchanged_releases : as ``unchanged``, of these.
+    lasting : names what is changed of weights where only later events take off what events leave,
+        and of delays where spikes act again; "" where nothing is.
     unchanged : (index, kinetics) where the synapses of ``kinetics[index]`` would be of these
         without changes; several where changes make different kinetics the same.
     """
@@ -219,6 +221,7 @@ class Network:
     unchanged: set[tuple[int, Kinetics]] = field(default_factory=set)
     releases: list[Release] = field(default_factory=list)
     unchanged_releases: set[tuple[int, Release]] = field(default_factory=set)
+    lasting: str = ""
 
     @property
     def here(self) -> Rank:
