@@ -390,6 +390,77 @@ PLASTIC = {
         }
         """,
 }
+#: Synapses that send themselves an event, with ``net_send``.
+SENDING = {
+    # transmitter for a while, and longer where more spikes come (Destexhe et al. 1994)
+    "Pulse": """
+        NEURON { POINT_PROCESS Pulse RANGE Cdur, Alpha, Beta, Erev, g NONSPECIFIC_CURRENT i
+            GLOBAL Rinf, Rtau }
+        PARAMETER { Cdur = 1.1 (ms) Alpha = 1.1 (/ms) Beta = 0.19 (/ms) Erev = 0 (mV) }
+        ASSIGNED { v (mV) i (nA) g (umho) Rinf Rtau (ms) synon }
+        STATE { Ron Roff }
+        INITIAL { Rinf = Alpha/(Alpha + Beta) Rtau = 1/(Alpha + Beta) synon = 0 }
+        BREAKPOINT { SOLVE release METHOD cnexp g = (Ron + Roff)*1(umho) i = g*(v - Erev) }
+        DERIVATIVE release { Ron' = (synon*Rinf - Ron)/Rtau Roff' = -Beta*Roff }
+        NET_RECEIVE(weight, on, nspike, r0, t0 (ms)) {
+            if (flag == 0) {
+                nspike = nspike + 1
+                if (!on) {
+                    r0 = r0*exp(-Beta*(t - t0))
+                    t0 = t
+                    on = 1
+                    synon = synon + weight
+                    state_discontinuity(Ron, Ron + r0)
+                    state_discontinuity(Roff, Roff - r0)
+                }
+                net_send(Cdur, nspike)
+            }
+            if (flag == nspike) {
+                r0 = weight*Rinf + (r0 - weight*Rinf)*exp(-(t - t0)/Rtau)
+                t0 = t
+                synon = synon - weight
+                state_discontinuity(Ron, Ron - r0)
+                state_discontinuity(Roff, Roff + r0)
+                on = 0
+            }
+        }
+        """,
+    # release of what is left some time after a spike, of which another one may come in between
+    "Late": """
+        NEURON { POINT_PROCESS Late RANGE tau1, tau2, e, lag, use, dep, i NONSPECIFIC_CURRENT i }
+        PARAMETER { tau1 = 0.5 (ms) tau2 = 4 (ms) e = 0 (mV) lag = 2.3 (ms) use = 0.4
+            dep = 80 (ms) }
+        ASSIGNED { v (mV) i (nA) }
+        STATE { A (uS) B (uS) }
+        BREAKPOINT { SOLVE s METHOD cnexp i = (B - A)*(v - e) }
+        DERIVATIVE s { A' = -A/tau1 B' = -B/tau2 }
+        NET_RECEIVE(weight (uS), R, last (ms)) {
+            INITIAL { R = 1 last = 0 }
+            if (flag == 1) {
+                A = A + weight*use*R
+                B = B + weight*use*R
+                R = R - use*R
+            } else {
+                R = 1 - (1 - R)*exp(-(t - last)/dep)
+                last = t
+                net_send(lag, 1)
+            }
+        }
+        """,
+    # a conductance that rises along a line, behind a block by magnesium (Traub et al. 1994)
+    "Ramp": """
+        NEURON { POINT_PROCESS Ramp RANGE tau, up, e, mg NONSPECIFIC_CURRENT i }
+        PARAMETER { tau = 30 (ms) up = 4 (ms) e = 0 (mV) mg = 1 (mM) }
+        ASSIGNED { v (mV) i (nA) k (uS/ms) }
+        STATE { A (uS) }
+        INITIAL { A = 0 k = 0 }
+        BREAKPOINT { SOLVE s METHOD cnexp i = A/(1 + exp(-0.062*v)*mg/3.57)*(v - e) }
+        DERIVATIVE s { A' = k - A/tau }
+        NET_RECEIVE(weight (uS)) {
+            if (flag >= 1) { k = k - weight/up } else { net_send(up, 1) k = k + weight/up }
+        }
+        """,
+}
 #: With which a compartment of ``mod_neuron`` fires under 0.6 nA.
 DENSITIES = {
     "Hx": {"gnabar": 0.5}, "Kx": {"gKxbar": 1e-3}, "Cx": {"gCxbar": 1e-4}, "Gx": {"pbar": 1e-5},
@@ -402,5 +473,5 @@ def write_mods(folder: Path, names=tuple(MODS)) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.mod" for name in names]
     for path in paths:
-        path.write_text(dedent((MODS | CALCIUM | PLASTIC)[path.stem]))
+        path.write_text(dedent((MODS | CALCIUM | PLASTIC | SENDING)[path.stem]))
     return paths

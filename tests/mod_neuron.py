@@ -44,6 +44,8 @@ for key, value in given["erev"].items():
         setattr(soma, key, value)
 events = []
 for name, weight, delay, times in given["events"]:
+    if hasattr(h, f"usetable_{name}"):
+        setattr(h, f"usetable_{name}", 0)
     point = getattr(h, name)(soma(0.5))
     connection = h.NetCon(None, point)
     connection.weight[0] = weight

@@ -94,8 +94,11 @@ def wire(models, cell_model, synapses, kinetics, *, n_virtual=0, trains=None, po
     columns = np.array(real, np.int64).reshape(-1, 3).T
     releases = list(dict.fromkeys(k.release for k in kinetics if k.release is not None))
     number_of = {None: 0} | {release: k + 1 for k, release in enumerate(releases)}
-    released = lambda s: number_of[kinetics[s[3]].release] if s[1] >= 0 else 0  # noqa: E731
-    ordered = sorted(synapses, key=lambda s: (s[0], s[5], released(s)))
+    later = lambda s: getattr(kinetics[s[3]].release, "later", 0.0) if s[1] >= 0 else 0.0  # noqa: E731
+    both = [(*s, 0) for s in synapses]
+    both += [(*s[:5], s[5] + later(s), len(releases)) for s in synapses if later(s)]
+    released = lambda s: number_of[kinetics[s[3]].release] + s[6] if s[1] >= 0 else 0  # noqa: E731
+    ordered = sorted(both, key=lambda s: (s[0], s[5], released(s)))
     sources = np.array([s[0] for s in ordered], np.int64)
     n_sources = n_cells + len(points) + n_virtual
     delays, index = np.unique([s[5] for s in ordered], return_inverse=True)

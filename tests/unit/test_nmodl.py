@@ -10,11 +10,13 @@ from textwrap import dedent
 import numpy as np
 import pandas as pd
 import pytest
+from launch import launch
 from library_circuit import clamp, poisson, report, write_library_circuit
-from mod_files import DENSITIES, MODS, PLASTIC, SYNAPSE, write_mods
+from mod_files import DENSITIES, MODS, PLASTIC, SENDING, SYNAPSE, write_mods
 from mod_neuron import in_isocortex
 from test_allen import FIT, SWC
 from test_plastic_circuits import write as write_plastic
+from written import require_equal
 
 import isocortex as ic
 from isocortex.cells.channels import load_mechanisms
@@ -225,15 +227,15 @@ def test_a_synapse_is_exponentials_behind_a_block(load, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("C = C + weight", "mg = 3\n C = C + weight", r".*mg is read here as it was left"),
+        ("C = C + weight", "mg = 3\n C = C + weight", r".*i is not linear in its states"),
         ("C = C + weight", "C = C + weight*v", r"line \d+: what connections hold .* depend on v"),
-        ("C = C + weight", "C = C + weight\n net_send(1, 1)", r"line \d+: events that a synapse"),
+        ("C = C + weight", "C = C + weight\n net_send(1, 1)", r"line \d+: an event of an event"),
+        ("C = C + weight", "C = C + weight\n net_event(t)", r"line \d+: events that a synapse"),
         ("C = C + weight", "VERBATIM\n ENDVERBATIM\n C = C + weight", r"line \d+: VERBATIM cannot"),
         ("C = C + weight", "C = C + weight*(1 - C)", r".*an event does more to C than add to it"),
         ("B = 0 C = 0", "B = 0 C = 0.1", r"line \d+: C does not begin at 0"),
         ("C' = -C/ta", "C' = -C/(ta*exp(v/30))", r".*the time constant of C follows the voltage"),
         ("C' = -C/ta", "C' = (0.1 - C)/ta", r"line \d+: C does not decay to 0"),
-        ("B = B + weight*factor*ratio", "B = B + weight*factor", r".*nor the difference of two"),
         ("i = g*(v - e) + ia", "i = B*(v - e) - A*(v - mg)", r".*of what e and mg drive"),
         ("cnexp", "sparse", r"line \d+: only METHOD cnexp"),
         ("NONSPECIFIC_CURRENT i", "NONSPECIFIC_CURRENT i USEION ca WRITE ica", r".*CURRENTs alone"),
@@ -304,39 +306,192 @@ def test_what_is_held_begins_as_cells_say(tmp_path):
     _refused(mod, text, "{ v i", "{ F_now v i", r"line \d+: F_now has a meaning of its own here")
 
 
-@pytest.mark.parametrize("name", PLASTIC)
+def test_what_does_not_jump_as_far_is_an_exponential_of_its_own(tmp_path):
+    text = dedent(SYNAPSE).replace("NmSyn", "NmApart")
+    text = text.replace("B = B + weight*factor*ratio", "B = B + weight*factor")
+    (tmp_path / "NmApart.mod").write_text(text)
+    load_mechanisms(tmp_path / "NmApart.mod")
+    numbers = {name: each.default for name, each in SYNAPSES["NmApart"].parameters.items()}
+    found = [(k.tau_rise, k.tau_decay, jump) for k, jump in SYNAPSES["NmApart"].made(numbers)]
+    up, down, once = found
+    assert [each[:2] for each in found] == [(0.0, 30.0), (0.0, 2.0), (0.0, 2.0)]
+    assert down[2] == pytest.approx(-numbers["ratio"] * up[2]) and once[2] == 1.0
+
+
+def test_a_flag_that_counts_spikes_is_how_many_wait(tmp_path):
+    (mod,) = write_mods(tmp_path, ["Pulse"])
+    made = translated(mod)
+    assert made.held == ["on", "r0", "t0", "spikes_waiting"] and "spikes act again" in made.summary
+    text = python_file(made)
+    assert "flag" not in text and "nspike" not in text
+    assert "on_new = where(spikes_waiting <= 1.0, 0.0, on)" in text
+    assert "Exponentials(0.0, FOREVER, Erev, Rinf, 2.0)" in text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("net_send(Cdur, nspike)", "if (on) { net_send(Cdur, nspike) }",
+         r"line \d+: an event that not every spike sends"),
+        ("net_send(Cdur, nspike)", "net_send(Cdur, nspike) net_send(2, 1)",
+         r"line \d+: a second event of a spike"),
+        ("net_send(Cdur, nspike)", "net_send(Cdur, nspike + 1)", r"line \d+: its flag must be"),
+        ("net_send(Cdur, nspike)", "net_send(Cdur, 0)", r"line \d+: its flag must be a number"),
+        ("net_send(Cdur, nspike)", "net_send(Cdur*on, nspike)",
+         r"line \d+: when an event is sent cannot depend on on"),
+        ("net_send(Cdur, nspike)", "net_move(t + Cdur)", r"line \d+: events that a synapse sends"),
+        ("GLOBAL", "GLOBAL nspike,", r"line \d+: nspike must count the spikes of a synapse"),
+        ("t0 (ms)) {", "t0 (ms)) { INITIAL { nspike = -1 }",
+         r"line \d+: nspike must count the spikes of a synapse"),
+        ("if (flag == nspike) {", "if (flag == 0) { } else { nspike = nspike - 1",
+         r"line \d+: nspike must count spikes alone"),
+        ("if (flag == nspike)", "if (flag == nspike - 1)", r".*is compared with something else"),
+        ("if (flag == nspike)", "if (flag > 0)", r".*can only be compared with their number"),
+        ("r0 = weight*Rinf +", "r0 = Rinf +", r".*events do to Roff is not proportional"),
+        ("r0 = weight*Rinf +", "r0 = weight*weight*Rinf +", r".*Roff is not proportional"),
+        ("synon = synon + weight", "synon = weight", r".*an event does more to synon than add"),
+        ("GLOBAL", "GLOBAL synon,", r"line \d+: an event changes synon, which all synapses share"),
+        ("synon = 0", "synon = 0.1", r"line \d+: synon does not begin at 0"),
+        ("if (!on) {", "if (!on && weight > 0) {", r".*events do to Roff is not proportional"),
+        ("t0 (ms)) {", "t0 (ms)) { INITIAL { Ron = 0.3 }", r"line \d+: Ron does not begin at 0"),
+        ("t0 (ms)) {", "t0 (ms)) { INITIAL { Rtau = 2 }",
+         r"line \d+: Rtau is assigned as a connection begins, and by no event"),
+        ("(synon*Rinf - Ron)", "(synon*synon*Rinf - Ron)", r"line \d+: Ron does not decay to 0"),
+        ("ASSIGNED {", "ASSIGNED { spikes_waiting", r".*spikes_waiting has a meaning of its own"),
+    ],
+)  # fmt: skip
+def test_other_events_of_synapses_are_refused(tmp_path, old, new, message):
+    _refused(tmp_path / "Pulse.mod", dedent(SENDING["Pulse"]), old, new, message)
+
+
+def test_what_follows_from_the_transmitter_is_proportional_to_the_weight_too(tmp_path):
+    text = dedent(SENDING["Pulse"]).replace("Ron Roff }", "Ron Roff x }")
+    text = text.replace("Roff' = ", "x' = (synon - x)/5 Roff' = ")
+    mod = tmp_path / "Pulse.mod"
+    for product in ("weight*x", "weight*g"):
+        _refused(mod, text, "weight*Rinf", product, r".*Roff is not proportional to their weight")
+    mod.write_text(text.replace("weight*Rinf", "weight*x/synon"))
+    assert "x" in translated(mod).held
+
+
+def test_the_time_after_which_an_event_is_sent_may_be_worked_out(tmp_path):
+    text = dedent(SENDING["Pulse"]).replace("t0 (ms)) {", "t0 (ms)) { LOCAL d")
+    text = text.replace("net_send(Cdur, nspike)", "d = 2*Cdur net_send(d, nspike)")
+    (tmp_path / "Pulse.mod").write_text(text)
+    assert "return 2.0 * Cdur" in python_file(translated(tmp_path / "Pulse.mod"))
+
+
+def test_mixed_precision_cannot_hold_what_does_not_decay(tmp_path):
+    (mod,) = write_mods(tmp_path, ["Ramp"])
+    load_mechanisms(mod)
+    with pytest.raises(ConfigError, match="precision: mixed precision cannot hold .* of Ramp"):
+        in_isocortex(precision="mixed", events=[("Ramp", 0.01, 1.0, [3.0])], record=["v"])
+
+
+@pytest.mark.parametrize("name", [*PLASTIC, *SENDING])
 def test_engines_agree_on_plastic_synapses(load, tmp_path, name):
     (mod,) = write_mods(tmp_path, [name])
     load_mechanisms(mod)
     weight = 12.0 if name == "BbpDet" else 0.012
-    given = {"events": [(name, weight, 1.0, [3.0, 3.5, 9.0, 9.0101, 20.0137, 31.0])]}
+    times = [3.0, 3.5, 9.0, 9.0101, 20.0137, 31.0]
+    given = {"events": [(name, weight, 1.0, times), (name, weight, 2.5, times)]}
     given |= {"record": ["v"], "amp": 0.0, "v_init": -70.0}
     ours, plain = in_isocortex(**given)["v"], in_isocortex(ReferenceEngine, **given)["v"]
     np.testing.assert_allclose(ours, plain, rtol=0.0, atol=1e-9)
     assert np.ptp(ours) > 0.05
 
 
-def test_plastic_synapses_of_mod_files_go_on(tmp_path):
-    """Two threads do as one, and a branch from a state as the run itself."""
-    (tmp_path / "mods").mkdir()
-    write_mods(tmp_path / "mods", PLASTIC)
-    components = {"mechanisms_dir": "mods"}
-    values = {"tau_facil": 0.0}
+def test_a_spike_comes_before_what_an_earlier_one_sends_later_than_it(tmp_path):
+    """At equal times NEURON goes by when both were sent, which follows from the delay."""
+    text = dedent(SENDING["Late"]).replace("Late", "LateTie").replace("lag = 2.3", "lag = 2")
+    (tmp_path / "LateTie.mod").write_text(text)
+    load_mechanisms(tmp_path / "LateTie.mod")
+    found = []
+    for delay in (1.0, 3.0):
+        given = {"events": [("LateTie", 0.003, delay, [3.0, 5.0, 7.0])], "record": ["v"]}
+        given |= {"amp": 0.0, "v_init": -70.0}
+        ours, plain = in_isocortex(**given)["v"], in_isocortex(ReferenceEngine, **given)["v"]
+        np.testing.assert_allclose(ours, plain, rtol=0.0, atol=1e-9)
+        found.append(ours)
+    early, late = found[0][:-80], found[1][80:]  # 2 ms
+    np.testing.assert_allclose(late[:300], early[:300], rtol=0.0, atol=1e-9)
+    assert (late - early)[300:].max() > 1e-3  # more has come back when it is released
+
+
+#: Templates of two types of edges, and what is recorded of single synapses of the first.
+TOGETHER = {"held": ("Stp5", "TmArgs"), "sent": ("Pulse", "Late"), "ramp": ("Ramp", "BbpDet")}
+
+
+@pytest.fixture(scope="module", params=TOGETHER)
+def plastic(request, tmp_path_factory):
+    """A circuit whose synapses are from mod files, and what one thread makes of it."""
+    folder = tmp_path_factory.mktemp(request.param)
+    write_mods(folder / "mods", [*PLASTIC, *SENDING])
+    first, second = TOGETHER[request.param]
+    single = {"module": "netcon_report", "variable_name": "i", "syn_type": first}
     config = write_plastic(
-        tmp_path, "Stp5", values, reports={"soma": report("v")}, components=components
-    )
-    types = pd.read_csv(tmp_path / "edge_types.csv", sep=" ")
-    types.loc[types["edge_type_id"] == 2, "model_template"] = "TmArgs"
-    write_types(tmp_path / "edge_types.csv", types.assign(syn_weight=2e-3))
-    whole = ic.run(config, output_dir=tmp_path / "whole", save_at=20, threads=1)
-    state = tmp_path / "whole" / "state_20ms.h5"
-    both = ic.run(config, output_dir=tmp_path / "both", threads=2)
-    branch = ic.run(config, output_dir=tmp_path / "branch", start_from=state)
-    plain = ic.run(config, output_dir=tmp_path / "plain", engine="reference")
-    v = [each.report("soma").to_numpy() for each in (whole, both, branch, plain)]
-    np.testing.assert_array_equal(v[1], v[0])
-    np.testing.assert_array_equal(v[2][-300:], v[0][-300:])
-    np.testing.assert_allclose(v[3], v[0], rtol=0.0, atol=1e-6)
+        folder, first, {"tau_facil": 0.0}, reports={"soma": report("v"), "one": single},
+        components={"mechanisms_dir": "mods"},
+    )  # fmt: skip
+    types = pd.read_csv(folder / "edge_types.csv", sep=" ")
+    types.loc[types["edge_type_id"] == 2, "model_template"] = second
+    weight = types["model_template"].map({"BbpDet": 1.0}).fillna(2e-3)
+    write_types(folder / "edge_types.csv", types.assign(syn_weight=weight))
+    whole = ic.run(config, output_dir=folder / "alone", save_at=20, threads=1)
+    assert len(whole.spikes) > 3 and float(abs(whole.report("one")).max()) > 0.0
+    return config
+
+
+def test_threads_change_nothing_of_plastic_synapses_of_mod_files(plastic, tmp_path):
+    ic.run(plastic, output_dir=tmp_path, threads=2)
+    require_equal(tmp_path, plastic.parent / "alone")
+
+
+def test_nor_do_ranks(plastic, tmp_path):
+    run = ("run", plastic, "--output-dir", tmp_path, "--threads", 1, "--checkpoint-every", 8)
+    assert launch(2, *run, "--tstop", 20)[::2] == (0, "")
+    assert launch(3, "continue", tmp_path, "--tstop", 60)[::2] == (0, "")
+    require_equal(tmp_path, plastic.parent / "alone")
+
+
+def test_plastic_synapses_of_mod_files_go_on(plastic, tmp_path):
+    """A branch from a state goes on as the run itself, and the reference engine does the same."""
+    alone = plastic.parent / "alone"
+    branch = ic.run(plastic, output_dir=tmp_path / "branch", start_from=alone / "state_20ms.h5")
+    plain = ic.run(plastic, output_dir=tmp_path / "plain", engine="reference")
+    for name in ("soma", "one"):
+        whole, late, other = (
+            each.report(name).to_numpy() for each in (ic.Result(alone), branch, plain)
+        )
+        np.testing.assert_array_equal(late[-300:], whole[-300:])
+        np.testing.assert_allclose(other, whole, rtol=0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("plastic", ["sent", "ramp"], indirect=True)
+@pytest.mark.parametrize("change", [{"weight": 0.5}, {"delay": 2.0}, {"weight": 2.0, "start": 9.0}])
+def test_weights_stay_while_spikes_are_to_act_again(plastic, tmp_path, change):
+    """What a spike opened would stay open if it was to close it by another weight."""
+    config = plastic.parent / "changed.json"
+    section = {"isocortex": {"changes": [{"type": "synapses", **change}]}}
+    config.write_text(json.dumps(json.loads(plastic.read_text()) | section))
+    state = None if "start" in change else plastic.parent / "alone" / "state_20ms.h5"
+    with pytest.raises(ConfigError, match="with other weights or delays of synapses whose spikes"):
+        ic.run(config, output_dir=tmp_path, start_from=state)
+
+
+def test_a_variable_that_is_not_all_of_a_synapse_is_not_recorded(tmp_path):
+    """``g`` of one file is NMDA's without AMPA's, of one without the block, of one a maximum."""
+    (tmp_path / "mods").mkdir()
+    (tmp_path / "mods" / "NmSyn.mod").write_text(dedent(SYNAPSE))
+    text = dedent(SYNAPSE).replace("NmSyn", "NmOne").replace("(B - A)*mgblock(v)", "B - A")
+    text = text.replace("i = g*(v - e) + ia", "i = g*mgblock(v)*(v - e)")
+    (tmp_path / "mods" / "NmOne.mod").write_text(text)
+    text = dedent(SENDING["Late"]).replace("Late", "NmMost").replace("e = 0 (", "g = 2 e = 0 (")
+    (tmp_path / "mods" / "NmMost.mod").write_text(text.replace("(B - A)*", "g*(B - A)*"))
+    for name in ("NmSyn", "NmOne", "NmMost"):
+        config = write_plastic(tmp_path, name, components={"mechanisms_dir": "mods"})
+        with pytest.raises(ConfigError, match=f"'g' of the mod file of {name} is not all of what"):
+            ic.run(config)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from textwrap import dedent
 
 import numpy as np
 import pytest
-from mod_files import DENSITIES, PLASTIC, SYNAPSE, write_mods
+from mod_files import DENSITIES, PLASTIC, SENDING, SYNAPSE, write_mods
 from mod_neuron import compile_files, in_isocortex, in_neuron
 
 from isocortex.cells.channels import load_mechanisms
@@ -175,4 +175,31 @@ def test_plastic_synapses(plastic, name):
         given["events"] = [(template, *event[1:]) for event in events]
         both.append(in_isocortex(**given, numbers=numbers))
     for found in both:
+        np.testing.assert_allclose(found["v"], expected["v"], rtol=0.0, atol=1e-7)
+
+
+@pytest.fixture(scope="module")
+def sending(tmp_path_factory):
+    """NEURON with synapses that send themselves events."""
+    folder = tmp_path_factory.mktemp("sending")
+    mods = write_mods(folder / "mods", [*SENDING, "Hx"])
+    for mod in mods:
+        load_mechanisms(mod)
+    return compile_files(folder / "neuron", mods)
+
+
+#: ms; bursts whose spikes come before what the one before has sent itself, and pauses.
+BURSTS = [3.0, 3.5, 9.0, 9.0101, 9.7, 20.0137, 31.0, 31.9, 32.8, 33.7, 34.1]
+
+
+@pytest.mark.parametrize("dt", [0.025, 0.1])
+@pytest.mark.parametrize("name", SENDING)
+def test_synapses_that_send_themselves_events(sending, name, dt):
+    weight = {"Ramp": 0.05}.get(name, 0.03)
+    events = [(name, weight, 1.0, BURSTS), (name, 0.5 * weight, 2.5, BURSTS)]
+    given = {"mechanisms": {"Hx": {"gnabar": 0.3}}, "amp": 0.0, "v_init": -65.0, "tstop": 60.0}
+    given |= {"record": ["v", "ina"], "events": events, "dt": dt}
+    expected = in_neuron(sending, **given)
+    assert np.ptp(expected["v"]) > 40.0  # it fires
+    for found in (in_isocortex(**given), in_isocortex(ReferenceEngine, **given)):
         np.testing.assert_allclose(found["v"], expected["v"], rtol=0.0, atol=1e-7)

@@ -321,7 +321,8 @@ def _conductances(
         except ValueError as error:
             raise ModelError(f"no {name} can be so: {error}", fix=MEND, **where) from error
         release_of = release or kinetics.release
-        if release_of is not None or len(template.parts) > 1:
+        of_file = part.scale is not None  # a netcon_report knows it by its name
+        if release_of is not None or of_file or len(template.parts) > 1:
             kinetics = receptor(kinetics, release_of, name, part.name)
         factors = _numbers(rule, own, part.factors, where)
         if min(factors, default=0.0) < 0.0:  # neurodamus takes -1 for no ratio of an edge's own

@@ -19,7 +19,7 @@ from isocortex.network.drawn.place import (
 )
 from isocortex.network.drawn.pool import AXONS, draw_from_pool, place_from_pool
 from isocortex.network.points import receive
-from isocortex.network.terminals import end_of, released, share_of
+from isocortex.network.terminals import comes_last, end_of, released, share_of
 from isocortex.streams import stream
 from isocortex.targets.memory import ask_for
 from isocortex.targets.simd import row_length
@@ -221,6 +221,7 @@ def take_due(inbox, n, wiring, flight, drawn, times, first, last):
     while True:
         i, kept, k = _take(inbox, (i, kept, n), wiring, flight, drawn, window, runs, k)
         if i == n:
+            _release(wiring.terminals, wiring, flight, drawn, runs, k)
             return kept, Runs(k, runs.source, runs.step, runs.begin, runs.end, runs.due, runs.share)
         room = 2 * k
         runs = Runs(
@@ -239,7 +240,7 @@ def _take(inbox, spikes, wiring, flight, drawn, window, runs, k):
     inbox.
     """
     (begin, kept, n), (times, first, last) = spikes, window
-    until, terminals = times.middle[last - 1], wiring.terminals
+    until = times.middle[last - 1]
     for i in range(begin, n):
         c, stop, due = inbox.cursor[i], inbox.end[i], inbox.due[i]
         while due <= until:
@@ -248,10 +249,9 @@ def _take(inbox, spikes, wiring, flight, drawn, window, runs, k):
                 return i, kept, k
             runs.source[k], runs.begin[k], runs.due[k] = inbox.source[i], c, due
             runs.step[k] = step_of(due, times.middle, times.dt, first, last)
-            runs.share[k] = released(terminals, c, runs.step[k], due)
             while c < stop and due == inbox.time[i] + delay_of(c, wiring, flight, drawn):
                 c += 1
-            runs.end[k] = c = end_of(terminals, runs.begin[k], c)
+            runs.end[k] = c = end_of(wiring.terminals, runs.begin[k], c)
             k += 1
             due = np.inf if c == stop else inbox.time[i] + delay_of(c, wiring, flight, drawn)
         if due < np.inf:
@@ -259,6 +259,23 @@ def _take(inbox, spikes, wiring, flight, drawn, window, runs, k):
             inbox.time[kept], inbox.due[kept] = inbox.time[i], due
             kept += 1
     return n, kept, k
+
+
+@compiled
+def _release(terminals, wiring, flight, drawn, runs, n):
+    """What the synapses of ``n`` runs release; where it matters, in the order of time."""
+    if terminals is None:
+        return
+    number = np.arange(n)
+    if terminals.by_time:
+        for k in range(n):
+            begin = runs.begin[k]
+            if comes_last(terminals, begin, delay_of(begin, wiring, flight, drawn)):
+                number[k] += n
+        sort(runs.due[:n].copy(), number, n)
+    for place in range(n):
+        k = number[place] % n
+        runs.share[k] = released(terminals, runs.begin[k], runs.step[k], runs.due[k])
 
 
 @compiled

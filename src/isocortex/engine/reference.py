@@ -30,10 +30,13 @@ from isocortex.mechanisms.density import EXTRAPOLATION, STAGE, Current
 from isocortex.mechanisms.point import OwnRelease
 from isocortex.mechanisms.release import Release
 from isocortex.network.clock import Clock
-from isocortex.network.network import Network
+from isocortex.network.network import Connections, Network
 from isocortex.network.terminals import COLUMNS, KEYS, distinct, no_terminals
 from isocortex.random import name_of
 from isocortex.streams import GOLDEN, stream, uniform
+
+#: More than events that are ever sent.
+LATE = 1 << 62
 
 
 class ReferenceCell:
@@ -272,11 +275,11 @@ class ReferenceTerminal:
         if isinstance(release, OwnRelease):
             self.put_to([*release.begin, *self.stands_at[len(release.begin) :]])
 
-    def spike(self, step: int, due: float) -> float:
+    def spike(self, step: int, due: float, *, again: bool = False) -> float:
         """The share that is released at a spike which is due then, ms, and acts in a step."""
         r = self.release
         if isinstance(r, OwnRelease):
-            return self._own(r, step, due)
+            return self._own(r, step, due, "again" if again else "spike")
         if r.sites:
             return self._at_random(due / self.dt)
         if r.tau_active:
@@ -299,14 +302,14 @@ class ReferenceTerminal:
         self.pb -= r.a_i * self.pb
         return self.sent
 
-    def _own(self, release: OwnRelease, step: int, due: float) -> float:
+    def _own(self, release: OwnRelease, step: int, due: float, does: str) -> float:
         """As a user's synapse says."""
         synapse, stands_at = release.made_by, self.stands_at
         held, given = stands_at[: len(synapse.held)], release.given | {"t": due, "dt": self.dt}
         for _ in range(step - int(self.last)) if synapse.in_steps() else ():
             held = synapse.called("step", given | dict(zip(synapse.held, held, strict=True)))
         numbers = given | dict(zip(synapse.held, held, strict=True))
-        shares, held = synapse.called("spike", numbers)
+        shares, held = synapse.called(does, numbers)
         self.put_to([*map(float, held), *stands_at[len(held) :]])
         self.last = float(step)
         return float(shares[release.part])
@@ -380,6 +383,42 @@ class ReferencePoint:
         return False
 
 
+def terminals_of(network: Network, dt: float) -> dict[int, ReferenceTerminal]:
+    """Of every plastic synapse, as none has spiked."""
+    c, made = network.connections, network.releases
+    if c.release is None:
+        return {}
+    seed = name_of(f"release {c.seed}")
+    return {
+        k: ReferenceTerminal(made[c.release[k] - 1], dt, stream(seed, int(key_of(c, k)[3]), 0))
+        for k in np.flatnonzero(c.release).tolist()
+        if c.release[k] <= len(made)
+    }
+
+
+def acting_again(
+    network: Network, terminals: dict[int, ReferenceTerminal]
+) -> dict[int, ReferenceTerminal]:
+    """Of every synapse whose spikes act again the terminal of one where they act first."""
+    c, n = network.connections, len(network.releases)
+    if c.release is None:
+        return {}
+    first: dict[tuple[float, ...], list[ReferenceTerminal]] = {}
+    for k, terminal in terminals.items():
+        source, delay, release, key = key_of(c, k)
+        name = (source, delay + terminal.release.later, release + n, key)
+        first.setdefault(name, []).append(terminal)
+    return {k: first[key_of(c, k)].pop() for k in np.flatnonzero(c.release > n).tolist()}
+
+
+def key_of(c: Connections, k: int) -> tuple[float, float, float, float]:
+    """Source, delay (ms), release and key of a plastic synapse."""
+    assert c.release is not None
+    source = np.searchsorted(c.first, k, side="right") - 1
+    key = 0.0 if c.key is None else float(c.key[k])
+    return float(source), float(c.delays[c.delay[k]]), float(c.release[k] - 1), key
+
+
 class ReferenceEngine:
     """See :class:`isocortex.engine.interface.Engine`."""
 
@@ -398,18 +437,8 @@ class ReferenceEngine:
         self.sent = itertools.count()
         self.next_train = 0
         self.poisson = network.poisson.begin()
-        self.terminals = self._terminals()
-
-    def _terminals(self) -> dict[int, ReferenceTerminal]:
-        """Of every plastic synapse, as none has spiked."""
-        c, made = self.network.connections, self.network.releases
-        if c.release is None:
-            return {}
-        seed, dt = name_of(f"release {c.seed}"), self.settings.dt
-        return {
-            k: ReferenceTerminal(made[c.release[k] - 1], dt, stream(seed, int(self._key(k)[3]), 0))
-            for k in np.flatnonzero(c.release).tolist()
-        }
+        self.terminals = terminals_of(network, settings.dt)
+        self.again = acting_again(network, self.terminals)
 
     def record(self, probes: ProbeTable) -> None:
         self.probes = probes
@@ -465,7 +494,15 @@ class ReferenceEngine:
         for k in range(c.first[source], c.first[source + 1]):
             due = time + c.delays[c.delay[k]]
             if due >= not_before:
-                heapq.heappush(self.queue, (due, next(self.sent), k, time))
+                order = next(self.sent) + self._comes_last(k) * LATE
+                heapq.heappush(self.queue, (due, order, k, time))
+
+    def _comes_last(self, k: int) -> bool:
+        """Whether a spike acts again after one that first acts at the same time."""
+        if k not in self.again:
+            return False
+        later = self.again[k].release.later
+        return later < key_of(self.network.connections, k)[1] - later
 
     def _send_trains(self, until: float) -> None:
         trains = self.network.trains
@@ -485,6 +522,8 @@ class ReferenceEngine:
             target, weight = network.connections.target[k], network.connections.weight[k]
             if k in self.terminals:
                 weight = weight * self.terminals[k].spike(self.step, time)
+            elif k in self.again:
+                weight = weight * self.again[k].spike(self.step, time, again=True)
             if target < len(network.slots):
                 self.cells[network.slots.cell[target]].receive(target, weight)
                 continue
@@ -568,24 +607,16 @@ class ReferenceEngine:
 
     def _used(self) -> np.ndarray:
         """The table of terminals of sources that have used one."""
-        fresh = self._terminals()
+        c, fresh = self.network.connections, terminals_of(self.network, self.settings.dt)
         heard = {
-            self._key(k)[0] for k, terminal in self.terminals.items()
+            key_of(c, k)[0] for k, terminal in self.terminals.items()
             if terminal.stands_at != fresh[k].stands_at
         }  # fmt: skip
         table = [
-            (*self._key(k), *terminal.stands_at) for k, terminal in self.terminals.items()
-            if self._key(k)[0] in heard
+            (*key_of(c, k), *terminal.stands_at) for k, terminal in self.terminals.items()
+            if key_of(c, k)[0] in heard
         ]  # fmt: skip
         return distinct(np.array([*no_terminals(), *table]).reshape(-1, COLUMNS))
-
-    def _key(self, k: int) -> tuple[float, float, float, float]:
-        """Source, delay (ms), release and key of a plastic synapse."""
-        c = self.network.connections
-        assert c.release is not None
-        source = np.searchsorted(c.first, k, side="right") - 1
-        key = 0.0 if c.key is None else float(c.key[k])
-        return float(source), float(c.delays[c.delay[k]]), float(c.release[k] - 1), key
 
     def restore(self, state: State) -> None:
         require_same(state.of, identity(self.network, self.settings))
@@ -610,11 +641,12 @@ class ReferenceEngine:
         for spike in zip(state.source, state.time, state.due, strict=True):
             self._send(*spike)
         self.poisson.stream[:], self.poisson.next[:] = state.stream, state.next
-        self.terminals = self._terminals()
+        self.terminals = terminals_of(self.network, self.settings.dt)
+        self.again = acting_again(self.network, self.terminals)
         kept = {tuple(row[:KEYS]): row[KEYS:] for row in state.terminals.tolist()}
         for k, terminal in self.terminals.items():
-            if self._key(k) in kept:
-                terminal.put_to(kept[self._key(k)])
+            if key_of(self.network.connections, k) in kept:
+                terminal.put_to(kept[key_of(self.network.connections, k)])
         heard = self.clock.middle[self.step - 1] if self.step else -np.inf
         self.next_train = int(np.searchsorted(self.network.trains.time, heard, side="right"))
 

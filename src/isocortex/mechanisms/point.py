@@ -1,7 +1,8 @@
 """Synapses of one's own: which conductances an event leaves behind, by numbers of edges.
 
 Where they are plastic, every connection *holds* some numbers from spike to spike, and what an event
-leaves behind is a share of its weight that follows from them.
+leaves behind is a share of its weight that follows from them. A spike may act once more some time
+later, as where transmitter is there for a while and then gone.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ OPEN, MEASURED, CHECKED = 1000.0, (0.0, 40.0), np.linspace(-120.0, 60.0, 19)
 
 #: Numbers that a connection holds at most.
 MOST_HELD = 6
+#: ms, of what does not decay by itself.
+FOREVER = float("inf")
 
 
 @dataclass(frozen=True)
@@ -68,14 +71,23 @@ class Synapse:
     numbers as they are after the spike: two tuples. It may ask for them, for parameters, and for
     the time of the spike, ``t`` (ms). A ``step`` returns the numbers as they are a step later; it
     may ask for ``dt`` (ms).
+
+    Where every spike is to act once more, ``later`` returns after which time (ms), of parameters
+    alone, and ``again`` is what ``spike`` is, of what happens then; its ``t`` is the time of that.
     """
 
     parameters: ClassVar[dict[str, Parameter]] = {}
     held: ClassVar[tuple[str, ...]] = ()
+    #: Which of its conductance and current single synapses are recorded by, and whether NEURON has
+    #: the conductance as a state: as a step ends, not as it was computed with.
+    reports: ClassVar[tuple[str, ...]] = ("g", "i")
+    g_is_state: ClassVar[bool] = False
     conductances: ClassVar[Callable[..., Any]]
     begin: ClassVar[Callable[..., Any]]
     spike: ClassVar[Callable[..., Any]]
     step: ClassVar[Callable[..., Any]]
+    later: ClassVar[Callable[..., Any]]
+    again: ClassVar[Callable[..., Any]]
 
     def __init_subclass__(cls) -> None:
         body = dict(vars(cls))
@@ -84,10 +96,12 @@ class Synapse:
         if len(cls.held) > MOST_HELD:
             raise TypeError(f"{cls.__name__} holds more than {MOST_HELD} numbers")
         may: dict[str, tuple[str, ...]] = {"conductances": ("v",)}
-        if cls.held:
+        if cls.held or "again" in body:
             may |= {"begin": (), "spike": ("t", *cls.held)}
             if "step" in body:
                 may["step"] = ("dt", *cls.held)
+            if "again" in body:
+                may |= {"later": (), "again": ("t", *cls.held)}
         elif "spike" in body:
             raise TypeError(f"{cls.__name__} has a function spike, and holds nothing")
         for name, known in may.items():
@@ -104,6 +118,11 @@ class Synapse:
     def in_steps(cls) -> bool:
         """Whether what connections hold goes on from step to step."""
         return hasattr(cls, "step")
+
+    @classmethod
+    def acts_again(cls) -> bool:
+        """Whether every spike acts once more."""
+        return hasattr(cls, "again")
 
     @classmethod
     def called(cls, function: str, numbers: dict[str, float]) -> Any:
@@ -127,10 +146,13 @@ class Synapse:
         ValueError : there are no such kinetics.
         """
         made = [cls._one(k, numbers) for k in range(len(cls.at(OPEN, numbers)))]
-        if not cls.held:
+        if not hasattr(cls, "spike"):
             return made
         values = tuple(numbers[name] for name in cls.parameters)
         releases = [OwnRelease.of(cls, int(each.share), values) for each in cls.at(OPEN, numbers)]
+        for each in releases:
+            if cls.acts_again() and not 0.0 < each.later < FOREVER:
+                raise ValueError(f"its spikes must act again later, not in {each.later:g} ms")
         return [
             (receptor(kinetics, release, cls.__name__), factor)
             for release, (kinetics, factor) in zip(releases, made, strict=True)
@@ -200,13 +222,21 @@ class OwnRelease(Release):
         """What connections hold before the first spike."""
         return tuple(float(x) for x in self.made_by.called("begin", self.given))
 
+    @property
+    def later(self) -> float:  # type: ignore[override]
+        """Time after which a spike acts again, ms; 0 where it does not."""
+        made_by = self.made_by
+        return float(made_by.called("later", self.given)) if made_by.acts_again() else 0.0
+
     def paced(self, active: float, use: float, recovery: float, facilitation: float) -> Release:
         """The same: which of its numbers these would change is not known.
 
         Raises
         ------
-        ValueError : another factor than 1 on one of them.
+        ValueError : another factor than 1 on one of them, or on the decay of what acts again.
         """
+        if active != 1.0 and self.later:
+            raise ValueError("spikes that act again follow from its time constants as they are")
         if (use, recovery, facilitation) != (1.0, 1.0, 1.0):
             raise ValueError("what of a mod file's synapse is use or recovery is not known")
         return self

@@ -28,7 +28,7 @@ All of this follows from when the source spikes. :mod:`isocortex.network.termina
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 #: What is not there recovers in any time.
 ANY = 1.0
@@ -64,6 +64,9 @@ class Release:
     in_steps: float = 1.0
     sites: float = 0.0
     tau_active: float = 0.0
+
+    #: Time after which a spike acts once more, ms: it does not.
+    later: ClassVar[float] = 0.0
 
     @property
     def numbers(self) -> tuple[float, ...]:

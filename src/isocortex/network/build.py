@@ -102,6 +102,7 @@ def build_network(
         unchanged=wired.unchanged,
         releases=wired.releases,
         unchanged_releases=wired.unchanged_releases,
+        lasting=wired.lasting,
     )
 
 

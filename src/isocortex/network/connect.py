@@ -15,6 +15,7 @@ from isocortex.circuit import Cells, Projection, Synapses
 from isocortex.circuit.overrides import ConnectionOverride
 from isocortex.circuit.projection import POINT_NEURON, VIRTUAL_NODE
 from isocortex.errors import ConfigError
+from isocortex.hashes import sha256
 from isocortex.mechanisms.release import Release
 from isocortex.mechanisms.synapses import Kinetics
 from isocortex.network.drawn.place import first_node
@@ -24,6 +25,7 @@ from isocortex.network.factors import Factors, factors_of
 from isocortex.network.network import FEW, Connections, DrawnSynapses, Slots
 from isocortex.network.paces import rule_kinds, with_paces
 from isocortex.network.sources import BIOPHYSICAL, POINT, VIRTUAL, Sources
+from isocortex.network.terminals import acting_again
 from isocortex.network.touched import Watch
 
 #: Kinetics are numbered in 16 bits where there are many numbers.
@@ -69,6 +71,7 @@ class Wired:
     shortest: float
     releases: list[Release]
     unchanged_releases: set[tuple[int, Release]]
+    lasting: str
 
 
 def connect(
@@ -108,6 +111,7 @@ def connect(
     unchanged_releases: set[tuple[int, Release]] = set()
     drawn: dict[type, _Drawn] = {}
     shortest = np.inf
+    lasting: list[object] = []
     numbering = _Numbering(sources, *share, most_nodes)
     parts = [_Piece.none(index)]
     for projection, factors, own_delays in zip(projections, changes, late, strict=True):
@@ -120,6 +124,7 @@ def connect(
         if factors is not None and factors.laws is not None and np.isfinite(least):
             shortest = min(shortest, float(factors.delays_of(np.array([least])).min()))
         pairs = with_paces(kinds, factors)
+        lasting += _lasting(projection, kinds, factors)
         numbered = [
             (kinetics.setdefault(changed.conductance, len(kinetics)), before.conductance)
             for changed, before in pairs
@@ -175,12 +180,23 @@ def connect(
             f"synapses have {len(kinetics):,} different kinetics, of {MOST_KINDS:,} at most",
             field="networks.edges", fix="Round decay_time, for instance to 0.01 ms.",
         )  # fmt: skip
+    if of_release is not None and any(each.later for each in plastic):
+        some, later = acting_again(of_release, delays[delay], plastic)
+        every = np.union1d(delays, later)
+        place = np.searchsorted(every, delays).astype(np.min_scalar_type(len(every) - 1))
+        delay = np.append(place[delay], np.searchsorted(every, later).astype(place.dtype))
+        drawn = {what: each._replace(delay=place[each.delay]) for what, each in drawn.items()}
+        delays = every
+        of_release = np.append(of_release, of_release[some] + np.uint32(len(plastic)))
+        source, key, weight = (np.append(each, each[some]) for each in (source, key, weight))
+        random = random if random is None else np.append(random, random[some])
     slots, goal = _slots(key, len(numbering.cells), most_nodes, len(kinetics))
     del key
     if of_release is not None:
         names = (of_release, delay, source)
         order = np.lexsort(names if random is None else (random, *names))
-        of_release = of_release[order].astype(np.min_scalar_type(len(plastic)))
+        most = int(of_release.max(initial=0))
+        of_release = of_release[order].astype(np.min_scalar_type(most))
         random = random if random is None else random[order]
     elif len(delays) > 1:
         order = np.lexsort((delay, source))
@@ -194,8 +210,25 @@ def connect(
     synapses = _drawn_synapses(drawn, sources, numbering, (len(kinetics), most_nodes), store)
     return Wired(
         list(kinetics), unchanged, slots, connections, synapses, shortest, plastic,
-        unchanged_releases,
+        unchanged_releases, sha256(lasting)[:12] if lasting else "",
     )  # fmt: skip
+
+
+def _lasting(
+    projection: Projection, kinds: Sequence[Kinetics], factors: Factors | None
+) -> list[object]:
+    """What is changed of the weights and delays that a spike's second event must find the same."""
+    if factors is None:
+        return []
+    whose = (projection.name, factors.source, factors.target)
+    found: list[object] = []
+    if any(np.isinf(kind.tau_decay) for kind in kinds):
+        removed = np.zeros(1) if factors.removed is None else factors.removed
+        if removed.any() or (factors.factor != 1.0).any():
+            found += [*whose, factors.factor, removed]
+    if factors.law is not None and any(k.release is not None and k.release.later for k in kinds):
+        found += [*whose, factors.law, factors.laws]
+    return found
 
 
 def _factors(

@@ -76,7 +76,7 @@ def extent_of(
     most_nodes = max((m.n_nodes for m in models), default=1)
     allowed = [np.zeros((1, most_nodes), bool) for _ in models]
     kinetics: set[Kinetics] = set()
-    terminals = 0.0
+    terminals, again = 0.0, 0.0  # the second are synapses whose spikes act again
     for projection in projections:
         kinds = projection.kinds(cells_of(projection.target, sources, models, cell_model))
         sizes = (len(sources.number[projection.source]), len(sources.number[projection.target]))
@@ -84,6 +84,8 @@ def extent_of(
         changed = [kind for kind, _ in with_paces(kinds, factors)]
         kinetics |= {kind.conductance for kind in changed}
         terminals += _terminals(projection, changed, sizes[0])
+        if any(kind.release is not None and kind.release.later for kind in changed):
+            again += projection.expected
         tables = projection.tables()
         if not isinstance(tables, Tables):
             continue
@@ -99,7 +101,7 @@ def extent_of(
         allowed=allowed,
         drawn=any(isinstance(p.tables(), Tables) for p in projections),
         stored=stored,
-        synapses=sum(p.expected for p in stored) / plan.ranks,
+        synapses=(sum(p.expected for p in stored) + again) / plan.ranks,
         kinetics=len(kinetics),
         terminals=terminals,
         sources=len(sources.node_id),

@@ -63,8 +63,9 @@ class Connections:
     delay : unsigned integer[m], index into ``delays``.
     delays : float64[d], ms, ascending.
     release : unsigned integer[m], one of ``Network.releases`` counted from 1, or 0 for a synapse
-        that releases all of its weight; None where all do. Those of one source and delay are
-        sorted by it, then by the key.
+        that releases all of its weight; None where all do. Where a spike acts again, so does a
+        synapse of a longer delay, whose number is that of its release and of all releases.
+        Those of one source and delay are sorted by it, then by the key.
     key : int64[m], which names each synapse that releases at random, 0 for others; None where none
         does.
     seed : of what is released at random.
@@ -192,6 +193,8 @@ class Network:
     touched : what each change of the simulation is about.
     releases : what makes synapses plastic; each is another.
     unchanged_releases : as ``unchanged``, of these.
+    lasting : names what is changed of weights where only later events take off what events leave,
+        and of delays where spikes act again; "" where nothing is.
     unchanged : (index, kinetics) where the synapses of ``kinetics[index]`` would be of these
         without changes; several where changes make different kinetics the same.
     """
@@ -218,6 +221,7 @@ class Network:
     unchanged: set[tuple[int, Kinetics]] = field(default_factory=set)
     releases: list[Release] = field(default_factory=list)
     unchanged_releases: set[tuple[int, Release]] = field(default_factory=set)
+    lasting: str = ""
 
     @property
     def here(self) -> Rank:

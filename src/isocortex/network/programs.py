@@ -27,8 +27,11 @@ from isocortex.streams import exp, log
 from isocortex.targets.words import bound
 
 _POINTER = types.CPointer(types.float64)
-#: State, numbers, time of the spike (ms), steps since the last one, dt (ms); returns the share.
-_SIGNATURE = types.float64(_POINTER, _POINTER, types.float64, types.int64, types.float64)
+#: State, numbers, time of the spike (ms), steps since the last one, dt (ms), whether it acts again;
+#: returns the share.
+_SIGNATURE = types.float64(
+    _POINTER, _POINTER, types.float64, types.int64, types.float64, types.int64
+)
 #: Where numbers of a release have its conductance, what it begins with, and its parameters.
 PART, BEGIN, PARAMETERS = 0, 1, 1 + MOST_HELD
 
@@ -60,8 +63,9 @@ def programs_of(releases: Sequence[Release]) -> Programs:
 
 @intrinsic
 def _call(
-    typingctx: Any, address: Any, state: Any, numbers: Any, time: Any, steps: Any, dt: Any
-) -> Any:
+    typingctx: Any, address: Any, state: Any, numbers: Any, time: Any, steps: Any, dt: Any,
+    again: Any,
+) -> Any:  # fmt: skip
     """Call the function at an address with where two arrays begin, and numbers."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
@@ -70,20 +74,23 @@ def _call(
             for kind, value in zip(sig.args[1:3], args[1:3], strict=True)
         ]
         double, whole = ir.DoubleType(), ir.IntType(64)
-        arguments = [each.type for each in pointers] + [double, whole, double]
+        arguments = [each.type for each in pointers] + [double, whole, double, whole]
         program = ir.FunctionType(double, arguments).as_pointer()
         return builder.call(builder.inttoptr(args[0], program), [*pointers, *args[3:]])
 
-    numbers_in = (types.int64, state, numbers, types.float64, types.int64, types.float64)
-    return types.float64(*numbers_in), codegen
+    given = (types.float64, types.int64, types.float64, types.int64)
+    return types.float64(types.int64, state, numbers, *given), codegen
 
 
 @leaf
 def released_by(
-    address: int, state: FloatArray, numbers: FloatArray, time: float, steps: int, dt: float
-) -> float:
+    address: int, state: FloatArray, numbers: FloatArray, time: float, steps: int, dt: float,
+    again: int,
+) -> float:  # fmt: skip
     """Share that a spike at some time (ms) releases; steps since the last one come before."""
-    share: float = _call(address, state, numbers, time, steps, dt)  # type: ignore[call-arg]
+    share: float = _call(  # type: ignore[call-arg]
+        address, state, numbers, time, steps, dt, again
+    )
     return share
 
 
@@ -118,8 +125,9 @@ def _compiled(module: str, name: str) -> int:
         return f"{function}({', '.join(known.get(each, each) for each in arguments)})"
 
     targets = "".join(f"{each}, " for each in held.values())
+    given_back = f"({targets})" if held else "_"
     lines = [
-        "def program(state_, numbers_, t, steps, dt):",
+        "def program(state_, numbers_, t, steps, dt, acts_again):",
         f"    state, numbers = carray(state_, {MOST_HELD}),"
         f" carray(numbers_, {PARAMETERS + len(synapse.parameters)})",
         *(f"    {each} = state[{k}]" for k, each in enumerate(held.values())),
@@ -127,9 +135,14 @@ def _compiled(module: str, name: str) -> int:
     names: dict[str, Any] = {"carray": numba.carray, "spike": _jit(synapse.spike)}
     if synapse.in_steps():
         names["step"] = _jit(synapse.step)
-        lines += ["    for _ in range(steps):", f"        ({targets}) = {call('step')}"]
+        lines += ["    for _ in range(steps):", f"        {given_back} = {call('step')}"]
+    acts = [f"shares, {given_back} = {call('spike')}"]
+    if synapse.acts_again():
+        names["again"] = _jit(synapse.again)
+        acts = ["if acts_again:", f"    shares, {given_back} = {call('again')}",
+                "else:", f"    {acts[0]}"]  # fmt: skip
     lines += [
-        f"    shares, ({targets}) = {call('spike')}",
+        *(f"    {line}" for line in acts),
         *(f"    state[{k}] = {each}" for k, each in enumerate(held.values())),
         f"    return shares[int(numbers[{PART}])]",
     ]

@@ -6,6 +6,9 @@ counts in steps and a delay decides in which one a spike acts. So synapses of on
 It is advanced from spike to spike, whatever time is between: where NEURON goes step by step, the
 product or sum of all its steps has a closed form.
 
+A spike that acts again some time later is one of a synapse with a longer delay, which shares the
+terminal of the first.
+
 A synapse that releases at random has a terminal of its own, for all of its conductances. Its random
 numbers are those of a stream that its key and the seed begin, one after the other.
 """
@@ -63,7 +66,8 @@ class Terminals(NamedTuple):
 
     Attributes (m synapses, t terminals)
     ----------
-    of : int32[m], terminal of every synapse; -1 where all of its weight is released.
+    of : int32[m], terminal of every synapse, and t more where a spike acts again; -1 where all of
+        its weight is released.
     source : int64[t].
     delay : float64[t], ms.
     release : int64[t], row of ``numbers``.
@@ -73,6 +77,7 @@ class Terminals(NamedTuple):
     state : float64[t, 7], what evolves.
     dt : ms.
     seed : of random numbers.
+    by_time : whether spikes must act in the order of time, as where some act again.
     """
 
     of: NDArray[np.int32]
@@ -85,6 +90,7 @@ class Terminals(NamedTuple):
     state: FloatArray
     dt: float
     seed: np.uint64
+    by_time: bool
 
 
 def terminals_of(
@@ -100,24 +106,44 @@ def terminals_of(
 
     Parameters
     ----------
-    source, delay, release, key : of every synapse; ms; one of ``releases`` counted from 1, or 0;
-        see :class:`Terminals`.
+    source, delay, release, key : of every synapse; ms; one of ``releases`` counted from 1, or 0, or
+        more than there are where a spike acts again (:func:`acting_again`); see :class:`Terminals`.
     """
     key = np.zeros(len(source), np.int64) if key is None else key
     first = np.zeros(len(source), bool)
     first[:1] = True
     for values in (source, delay, release, key):
         first[1:] |= values[1:] != values[:-1]
-    first &= release > 0
+    again = release > len(releases)
+    first &= (release > 0) & ~again
     of = np.where(release > 0, np.cumsum(first) - 1, -1).astype(np.int32)
     at = np.flatnonzero(first)
+    if again.any():
+        later = np.array([each.later for each in releases])[release[at] - 1]
+        first_acts = (source[at], delay[at] + later, release[at], key[at])
+        acts = (source[again], delay[again], release[again] - len(releases), key[again])
+        names = (zip(*(x.tolist() for x in each), strict=True) for each in (first_acts, acts))
+        number = {name: t for t, name in enumerate(next(names))}
+        of[again] = [len(at) + number[name] for name in next(names)]
     made = Terminals(
         of, source[at].astype(np.int64), delay[at], release[at].astype(np.int64) - 1, key[at],
         numbers_of(releases), programs_of(releases), np.empty((len(at), COLUMNS - KEYS)), dt,
-        name_of(f"release {seed}"),
+        name_of(f"release {seed}"), any(each.later for each in releases),
     )  # fmt: skip
     rest(made)
     return made
+
+
+def acting_again(
+    release: NDArray[np.unsignedinteger], delay: FloatArray, releases: Sequence[Release]
+) -> tuple[IntArray, FloatArray]:
+    """Which of some synapses have spikes that act again, and after which delay, ms.
+
+    They are to be there twice, the second time with ``len(releases)`` more as their release.
+    """
+    later = np.array([0.0, *(each.later for each in releases)])[release]
+    (some,) = np.nonzero(later)
+    return some, delay[some] + later[some]
 
 
 def numbers_of(releases: Sequence[Release]) -> FloatArray:
@@ -245,6 +271,19 @@ def end_of(terminals: Terminals | None, begin: int, end: int) -> int:
 
 
 @leaf
+def comes_last(terminals: Terminals, synapse: int, delay: float) -> bool:
+    """Whether a spike acts again after a later one that first acts at the same time.
+
+    NEURON delivers events of one time in the order in which they were sent: that of a spike as it
+    leaves its source, the second one as the first acts. ``delay`` is that of the synapse, ms.
+    """
+    if synapse >= len(terminals.of):  # drawn
+        return False
+    t = terminals.of[synapse] - len(terminals.release)
+    return t >= 0 and delay < 2.0 * terminals.delay[t]
+
+
+@leaf
 def share_of(terminals: Terminals | None, share: float) -> float:
     """The share itself; 1 where nothing is plastic, by which the compiler need not multiply."""
     if terminals is None:
@@ -265,7 +304,9 @@ def released(terminals: Terminals | None, synapse: int, step: int, due: float) -
         return 1.0
     if synapse >= len(terminals.of) or terminals.of[synapse] < 0:  # drawn, or not plastic
         return 1.0
-    t = terminals.of[synapse]
+    t, again = terminals.of[synapse], 0
+    if t >= len(terminals.release):
+        t, again = t - len(terminals.release), 1
     numbers, state = terminals.numbers[terminals.release[t]], terminals.state[t]
     programs = terminals.programs
     address = programs.address[terminals.release[t]]
@@ -273,8 +314,9 @@ def released(terminals: Terminals | None, synapse: int, step: int, due: float) -
         passed = int(step - state[LAST]) if numbers[IN_STEPS] else 0
         state[LAST] = step
         return released_by(
-            address, state, programs.numbers[terminals.release[t]], due, passed, terminals.dt
-        )
+            address, state, programs.numbers[terminals.release[t]], due, passed, terminals.dt,
+            again,
+        )  # fmt: skip
     if numbers[SITES] > 0.0:
         return at_random(state, numbers, due / terminals.dt, terminals.dt,
                          stream(terminals.seed, terminals.key[t], 0))  # fmt: skip

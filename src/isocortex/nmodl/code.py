@@ -16,12 +16,12 @@ WIDTH = 100
 WORDS = {
     "absolute", "exp", "log", "where", "solved", "equations", "range", "q10",
     "Density", "Temperature", "current", "gate", "kinetic_state", "parameter", "Synapse",
-    "Exponentials", "held",
+    "Exponentials", "held", "FOREVER",
 }  # fmt: skip
 #: Functions of :mod:`isocortex.mechanisms` that formulas call.
 CALLED = ("absolute", "exp", "log", "where", "Exponentials")
-#: The temperature factor, among names of mod files.
-Q10 = "q10__"
+#: The temperature factor, and the time constant of what does not decay, among names of mod files.
+Q10, LASTING = "q10__", "forever__"
 
 Lines = list[tuple[str, Formula]]
 
@@ -86,8 +86,8 @@ def free(code: Code, fixed: Collection[str]) -> set[str]:
 
 def plain(name: str) -> str:
     """A name of a mod file as one of a Python file."""
-    if name == Q10:
-        return "q10"
+    if name in (Q10, LASTING):
+        return {Q10: "q10", LASTING: "FOREVER"}[name]
     return f"{name}_" if keyword.iskeyword(name) or name in WORDS else name
 
 
@@ -169,7 +169,10 @@ def _laid_out(head: str, formula: Formula, indent: int = 0) -> str:
 
 def _broken(formula: Formula, indent: int) -> str:
     """A formula in several lines, in brackets."""
-    if isinstance(formula, ast.Call):
+    if isinstance(formula, ast.Tuple):
+        inner = "".join(_laid_out("", each, indent + 4) + ",\n" for each in formula.elts)
+        text = f"(\n{textwrap.indent(inner, '    ')})"
+    elif isinstance(formula, ast.Call):
         inner = "".join(_laid_out("", each, indent + 4) + ",\n" for each in formula.args)
         text = f"{f.text(formula.func)}(\n{textwrap.indent(inner, '    ')})"
     elif isinstance(formula, ast.BinOp):

@@ -76,6 +76,11 @@ class Declared:
         return {name for ion in self.ions for name in ion.reads}
 
     @property
+    def shared(self) -> set[str]:
+        """Variables of which there is but one for all synapses."""
+        return self.globals | (set(self.parameters) - self.ranges)
+
+    @property
     def written(self) -> dict[str, str]:
         """What it writes of ions, and of which."""
         return {name: ion.name for ion in self.ions for name in ion.writes}

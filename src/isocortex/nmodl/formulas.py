@@ -42,6 +42,11 @@ def is_zero(formula: Formula) -> bool:
     return isinstance(formula, ast.Constant) and formula.value == 0.0
 
 
+def is_where(formula: Formula) -> TypeGuard[ast.Call]:
+    """Whether it is a choice of two."""
+    return isinstance(formula, ast.Call) and text(formula.func) == "where"
+
+
 def is_one(formula: Formula) -> bool:
     """Whether it is the number 1."""
     return isinstance(formula, ast.Constant) and formula.value == 1.0

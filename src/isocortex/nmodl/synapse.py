@@ -3,22 +3,27 @@
 An event adds to a state its weight times a share, which follows from what a connection *holds*:
 arguments of NET_RECEIVE, variables that it assigns to, and states that no current is made of. Those
 go on by what NET_RECEIVE says at events, and states from step to step.
+
+A variable that events add to, and that a state decays to a multiple of, is a conductance too, of
+one that does not decay; what is left of the state decays to 0.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from isocortex.mechanisms.point import MOST_HELD, Synapse
 from isocortex.nmodl import formulas as f
-from isocortex.nmodl.code import Code, Lines, free, needed, unfolded
+from isocortex.nmodl.code import LASTING, Code, Lines, free, needed, unfolded
 from isocortex.nmodl.declarations import Declared
 from isocortex.nmodl.formulas import Formula
-from isocortex.nmodl.program import Module, Program, assigned_in
+from isocortex.nmodl.program import Module, assigned_in
+from isocortex.nmodl.receive import WEIGHT, Events, Receive, events_of, gain
 from isocortex.nmodl.solving import gate_of
-from isocortex.nmodl.source import Node, kind_of, name_of
+from isocortex.nmodl.source import kind_of, name_of
 from isocortex.nmodl.translate import (
     NEXT,
     Currents,
@@ -31,9 +36,6 @@ from isocortex.nmodl.translate import (
     steps,
 )
 
-#: The weight of an event, among names of mod files.
-WEIGHT = "weight__"
-
 
 @dataclass
 class PointProcess:
@@ -43,7 +45,8 @@ class PointProcess:
     ----------
     code : returns its conductances.
     held : what its connections hold; where there is none, it is not plastic.
-    begin, spike, step : see :class:`isocortex.mechanisms.point.Synapse`.
+    begin, spike, step, later, again, reports, g_is_state : see
+        :class:`isocortex.mechanisms.point.Synapse`.
     """
 
     module: Module
@@ -52,6 +55,10 @@ class PointProcess:
     begin: Code | None = None
     spike: Code | None = None
     step: Code | None = None
+    later: Code | None = None
+    again: Code | None = None
+    reports: Sequence[str] = ("g", "i")
+    g_is_state: bool = False
     notes: Sequence[str] = ()
 
     @property
@@ -64,63 +71,9 @@ class PointProcess:
         n = len(self.code.results)
         names = ", ".join(self.module.ordered)
         plastic = f"connections hold {', '.join(self.held)}; " if self.held else ""
+        plastic += "spikes act again; " if self.again is not None else ""
         several = "s" * (n != 1)
         return f"{self.declared.name}: {n} conductance{several}; {plastic}parameters {names}"
-
-
-class _Begin(Program):
-    """INITIAL of NET_RECEIVE: what a connection begins with."""
-
-    def __init__(self, initial: Initial, weight: str, arguments: Iterable[str]) -> None:
-        super().__init__(initial.module, dict(initial.now))
-        self.lines, self.inlined = list(initial.lines), set(initial.inlined)
-        self.now |= dict.fromkeys([*arguments, "t"], f.ZERO)
-        self.now[weight] = f.name(WEIGHT)
-        received: Node = initial.module.declared.received
-        for statement in received.statement_block.statements:
-            block = _initial_block(statement)
-            if block is not None:
-                self.run(block)
-
-    def of(self, variable: str) -> Formula:
-        """What it is then."""
-        number = self.module.declared.numbers.get(variable) or 0.0
-        return self.now.get(variable, f.number(number))
-
-
-class _Receive(Step):
-    """NET_RECEIVE.
-
-    Attributes
-    ----------
-    followed : variables that it reads as BREAKPOINT has left them.
-    """
-
-    def __init__(self, step: Step, begin: _Begin, known: Mapping[str, Formula]) -> None:
-        super().__init__(step.initial, step.breakpoint)
-        self.own = step.own  # as they were before states advanced: these it may not read
-        self.lines, self.inlined = list(begin.lines), set(begin.inlined)
-        self.now |= known
-        self.followed: list[str] = []
-        received: Node = step.module.declared.received
-        self.run(received.statement_block)
-
-    def unknown(self, variable: str, node: Node | None) -> Formula:
-        if variable not in self.breakpoint or variable in self.own:
-            return super().unknown(variable, node)
-        if variable not in self.followed:
-            self.followed.append(variable)
-        return f.name(variable)
-
-    def _statement(self, statement: Node) -> None:
-        if _initial_block(statement) is None:
-            super()._statement(statement)
-
-    def _procedure(self, statement: Node, call: Node) -> None:
-        if name_of(call.name) != "state_discontinuity":
-            return super()._procedure(statement, call)
-        state, value = call.arguments
-        self.assign(name_of(state), self.formula(value))
 
 
 def synapse(declared: Declared) -> PointProcess:
@@ -141,9 +94,9 @@ def synapse(declared: Declared) -> PointProcess:
     if weight in changed:
         source.refuse(declared.received, f"an event changes {weight}, its weight")
     initial = Initial(module)
-    begin = _Begin(initial, weight, arguments)
     block = declared.breakpoint
-    step, held = steps(initial, changed - set(declared.states))
+    events_change = changed - set(declared.states)
+    step, held = steps(initial, events_change - set(arguments))
     for solve in solves_of(declared):
         solved = declared.solved.get(name_of(solve.block_name))
         method = solve.method and name_of(solve.method)
@@ -153,19 +106,24 @@ def synapse(declared: Declared) -> PointProcess:
             program.advance(solved)
     currents = Currents(held)
     currents.run(block.statement_block)
-    known: dict[str, Formula] = {name: f.name(name) for name in changed - set(declared.states)}
-    known |= {name: begin.of(name) for name in arguments if name not in changed}
-    known |= {weight: f.name(WEIGHT), "t": f.name("t"), "flag": f.ZERO}
-    received = _Receive(step, begin, known)
-    found, shares = _Conductances(declared, step, currents, received).all()
-    lines = list(dict([*begin.lines, *step.lines, *currents.lines, *received.lines]).items())
-    inlined = frozenset(begin.inlined | currents.inlined | received.inlined)
-    made = PointProcess(module, Code(needed(lines, found), found, inlined))
-    used = free(made.code, module.fixed) - set(module.parameters) - {"v"}
+    for name in step.driven:
+        if name in declared.shared:
+            source.refuse(declared.received, f"an event changes {name}, which all synapses share")
+    made_of = _Currents(declared, step, currents)
+    conducting = {name for of in made_of.parts.values() for _, parts in of for name in parts}
+    events = events_of(step, currents, (weight, arguments), events_change, conducting)
+    found, shares = _Conductances(made_of, events).all()
+    lines = list(dict([*step.lines, *currents.lines, *events.lines]).items())
+    inlined = frozenset(currents.inlined | events.inlined)
+    made = PointProcess(
+        module, Code(needed(lines, found), found, inlined), reports=made_of.reports,
+        g_is_state="g" in declared.states,
+    )  # fmt: skip
+    used = free(made.code, module.fixed) - set(module.parameters) - {"v", LASTING}
     if used:
         source.refuse(block, f"synapses cannot depend on {', '.join(sorted(used))}")
-    if not all(f.is_one(share) for share in shares):
-        _Plastic(made, begin, step, currents, received).make(shares)
+    if events.again is not None or not all(f.is_one(each) for share in shares for each in share):
+        _Plastic(made, step, currents, events).make(shares)
     check_words(declared, Synapse, (*module.parameters, *made.held))
     return made
 
@@ -173,10 +131,9 @@ def synapse(declared: Declared) -> PointProcess:
 class _Plastic:
     """What connections hold, and how it goes on."""
 
-    def __init__(
-        self, made: PointProcess, begin: _Begin, step: Step, currents: Currents, received: _Receive
-    ) -> None:
-        self.made, self.begin, self.received = made, begin, received
+    def __init__(self, made: PointProcess, step: Step, currents: Currents, events: Events) -> None:
+        self.made, self.begin, self.events = made, events.begin, events
+        self.read = list(dict.fromkeys(name for each in events.all for name in each.followed))
         self.source, self.states = step.source, list(step.module.declared.states)
         #: lines of a step, and what is held at its end
         self.after = advanced(step, "cnexp")
@@ -184,19 +141,25 @@ class _Plastic:
         lines |= {state + NEXT: formula for state, formula in self.after.items()}
         self.lines = in_order(list(lines.items()))
         self.stepped: dict[str, Formula] = {s: f.name(s + NEXT) for s in self.after}
-        self.stepped |= {name: currents.now[name] for name in received.followed}
+        self.stepped |= {name: currents.now[name] for name in self.read}
         self.followed: Lines = currents.lines
 
-    def make(self, shares: list[Formula]) -> None:
+    def make(self, shares: list[tuple[Formula, ...]]) -> None:
         """Find what is needed, and write it down."""
-        made = self.made
-        made.held = held = self._needed(shares)
+        made, events = self.made, self.events
+        of_each = [list(each) for each in zip(*shares, strict=True)]
+        made.held = held = self._needed(of_each)
         if len(held) > MOST_HELD:
             self._refuse(f"connections hold {len(held)} numbers, more than {MOST_HELD}")
         self._check_own(held)
-        tuples = [ast.Tuple(shares, ast.Load()), ast.Tuple(list(map(self._left, held)), ast.Load())]
-        made.spike = self._code(self.received.lines, tuples, {"t", *held})
-        if not held:
+        acts = []
+        for program, own in zip(events.all, of_each, strict=True):
+            left = [_left(program, name) for name in held]
+            tuples = [ast.Tuple(each, ast.Load()) for each in (own, left)]
+            acts.append(self._code(program.lines, tuples, {"t", *held}))
+        made.spike, made.later = acts[0], events.later
+        made.again = acts[1] if len(acts) > 1 else None
+        if not held and made.again is None:
             self._refuse("what an event adds follows from the time alone")
         if set(held) & set(self.stepped):
             new = [self.stepped.get(name, f.name(name)) for name in held]
@@ -206,11 +169,14 @@ class _Plastic:
         made.held = [given.get(name, name) for name in held]
         made.spike = made.spike.renamed(given)
         made.step = made.step and made.step.renamed(given)
+        made.again = made.again and made.again.renamed(given)
 
     def _given(self, held: list[str]) -> dict[str, str]:
         """What cells may set and INITIAL does not: parameters, and names for them from then on."""
         declared = self.made.declared
-        there = {*declared.numbers, *declared.assigned, *declared.states, *self.received.now}
+        there = {*declared.numbers, *declared.assigned, *declared.states}.union(
+            *(each.now for each in self.events.all)
+        )
         given = {}
         for name in held:
             if name in declared.ranges and name not in {*self.begin.now, *self.stepped}:
@@ -227,20 +193,23 @@ class _Plastic:
         received, block = declared.received, declared.breakpoint
         assert received is not None and block is not None
         arguments = {name_of(each.name) for each in received.parameters}
-        shared = declared.globals | (set(declared.parameters) - declared.ranges)
-        followed = set(self.received.followed)
-        written = self.received.own | assigned_in(declared, block.statement_block)
+        shared, followed = declared.shared, set(self.read)
+        written = self.events.spike.own | assigned_in(declared, block.statement_block)
         for name in held:
             if name in shared - arguments - followed:
                 self._refuse(f"an event changes {name}, which all synapses share")
             if name in written - arguments - followed:
                 self._refuse(f"both an event and BREAKPOINT change {name}")
 
-    def _needed(self, shares: list[Formula]) -> list[str]:
-        """All that shares follow from, and what that follows from."""
-        may = {*self.received.now, *self.states, *self.stepped} - {"t"}
+    def _needed(self, of_each: list[list[Formula]]) -> list[str]:
+        """All that shares of spikes, and of what they send, follow from, and that follows from."""
+        programs = self.events.all
+        may = {*self.states, *self.stepped}.union(*(each.now for each in programs)) - {"t"}
         held: list[str] = []
-        pending = [(self.received.lines, share) for share in shares]
+        pending = [
+            (program.lines, share) for program, shares in zip(programs, of_each, strict=True)
+            for share in shares
+        ]  # fmt: skip
         while pending:
             lines, formula = pending.pop(0)
             code = Code(needed(lines, [formula]), [formula])
@@ -248,21 +217,17 @@ class _Plastic:
                 if name in self.made.module.parameters:
                     continue
                 held.append(name)
-                pending.append((self.received.lines, self._left(name)))
+                pending += [(program.lines, _left(program, name)) for program in programs]
                 if name in self.stepped:
                     pending.append((self.lines, self.stepped[name]))
         return held
-
-    def _left(self, name: str) -> Formula:
-        """What an event leaves."""
-        return self.received.now.get(name, f.name(name))
 
     def _first(self, held: list[str]) -> tuple[Lines, list[Formula]]:
         """What is held before the first event; variables of BREAKPOINT follow from states."""
         by = {state: self.begin.of(state) for state in self.states}
         lines = [*self.begin.lines, *((name, f.replaced(e, by)) for name, e in self.followed)]
         first = [
-            f.replaced(self.stepped[name], by) if name in self.received.followed
+            f.replaced(self.stepped[name], by) if name in self.read
             else self.begin.of(name)
             for name in held
         ]  # fmt: skip
@@ -281,85 +246,78 @@ class _Plastic:
         self.source.refuse(self.made.declared.received, what)
 
 
-class _Conductances:
-    """Each current's states with what an event of weight 1 does to it, in pairs of equal jumps."""
+def _left(program: Receive, name: str) -> Formula:
+    """What an event leaves of something that is held."""
+    return program.now.get(name, f.name(name))
 
-    def __init__(
-        self, declared: Declared, step: Step, currents: Currents, received: _Receive
-    ) -> None:
+
+class _Currents:
+    """Currents as sums of what conducts: states, and variables that events add to.
+
+    Attributes
+    ----------
+    parts : by each current, sums of these that are driven by (v - e), by what e is.
+    """
+
+    def __init__(self, declared: Declared, step: Step, currents: Currents) -> None:
         self.declared, self.source = declared, declared.source
-        self.step, self.currents, self.received = step, currents, received
-
-    def all(self) -> tuple[list[Formula], list[Formula]]:
-        """The conductances, and shares of its weight that an event has in them."""
-        found: list[Formula] = []
-        shares: dict[str, Formula] = {}
-        for name in self.declared.nonspecific:
-            if name not in self.currents.now:
-                self.source.refuse(
-                    self.declared.breakpoint, f"{name} is not assigned in BREAKPOINT"
-                )
-            for reversal, parts in self._parts(name):
-                for numbers, share in self._of(name, reversal, parts):
-                    shares.setdefault(f.text(share), share)
-                    which = list(shares).index(f.text(share))
-                    told = [f.number(float(which))] if which else []
-                    found.append(f.call("Exponentials", *numbers, *told))
-        return found, list(shares.values())
-
-    def _of(
-        self, name: str, reversal: Formula, parts: dict[str, Formula]
-    ) -> list[tuple[list[Formula], Formula]]:
-        """Numbers and shares of some states: one that is taken off goes with one that is not."""
-        added, taken = [], []
-        for state, conductance in parts.items():
-            begins = self.step.initial.now[state]
-            if f.value_of(begins, self.step.module.fixed) != 0.0:
-                self.source.refuse(self.declared.states[state], f"{state} does not begin at 0")
-            factor, share = self._split(self._jump(state))
-            tau, jump = self._decay(state), f.multiply(factor, conductance)
-            if f.text(jump).startswith("-"):
-                taken.append((tau, f.negative(jump), share))
-            else:
-                added.append((tau, jump, share))
-        rises: list[Formula] = [f.ZERO] * len(added)
-        for rise, *same in taken:
-            pairs = [k for k, (_, *other) in enumerate(added) if rises[k] is f.ZERO
-                     and [f.text(a) for a in other] == [f.text(b) for b in same]]  # fmt: skip
-            if not pairs:
-                self.source.refuse(
-                    self.declared.breakpoint,
-                    f"{name} is neither one exponential nor the difference of two",
-                )
-            rises[pairs[0]] = rise
-        return [
-            ([rise, decay, reversal, jump], share)
-            for rise, (decay, jump, share) in zip(rises, added, strict=True)
-        ]
+        self.step, self.currents = step, currents
+        for name in declared.nonspecific:
+            if name not in currents.now:
+                self.source.refuse(declared.breakpoint, f"{name} is not assigned in BREAKPOINT")
+        self.parts = {name: self._parts(name) for name in declared.nonspecific}
 
     def _parts(self, name: str) -> list[tuple[Formula, dict[str, Formula]]]:
-        """Sums of states that are driven by (v - e), by what e is."""
         lines, block = self.currents.lines, self.declared.breakpoint
-        states = list(self.declared.states)
+        conducting = [*self.declared.states, *self.step.driven]
         found: list[tuple[Formula, dict[str, Formula]]] = []
         for summand in _summands(lines, self.currents.now[name]):
-            for state in states:
-                summand = unfolded(lines, summand, state)
+            for each in conducting:
+                summand = unfolded(lines, summand, each)
             try:
-                rest, of = f.linear(summand, states)
+                rest, of = f.linear(summand, conducting)
             except f.NotLinear:
                 self.source.refuse(block, f"{name} is not linear in its states")
             if not f.is_zero(rest) or not of:
                 self.source.refuse(block, f"{name} has a part without a state")
-            driven = {state: self._driven(name, factor) for state, factor in of.items()}
+            driven = {each: self._driven(name, factor) for each, factor in of.items()}
             reversal, *others = dict.fromkeys(reversal for reversal, _ in driven.values())
             if others:
                 self.source.refuse(
                     block, f"{name} is a difference of what {reversal} and {others[0]} drive"
                 )
-            parts = {state: conductance for state, (_, conductance) in driven.items()}
+            parts = {each: conductance for each, (_, conductance) in driven.items()}
             found.append((f.name(reversal), parts))
         return found
+
+    @property
+    def reports(self) -> list[str]:
+        """Of ``g`` and ``i`` those that are all of the synapse, or that the file does not have."""
+        declared = self.declared
+        has = {*declared.states, *declared.numbers, *declared.assigned}
+        current, *others = declared.nonspecific
+        whole = {
+            "g": not others and self._is_conductance("g", current),
+            "i": not others and current == "i",
+        }
+        return [name for name, is_whole in whole.items() if is_whole or name not in has]
+
+    def _is_conductance(self, name: str, current: str) -> bool:
+        """Whether a variable is what a current is driven through."""
+        conducting, lines = [*self.declared.states, *self.step.driven], self.currents.lines
+        formula = self.currents.now.get(name, f.name(name))
+        for each in conducting:
+            formula = unfolded(lines, formula, each)
+        try:
+            rest, of = f.linear(formula, conducting)
+        except f.NotLinear:
+            return False
+        parts: dict[str, Formula] = {}
+        for _, some in self.parts[current]:
+            for each, conductance in some.items():
+                parts[each] = f.add(parts.get(each, f.ZERO), conductance)
+        texts = ({each: f.text(x) for each, x in both.items()} for both in (of, parts))
+        return f.is_zero(rest) and next(texts) == next(texts)
 
     def _driven(self, current: str, factor: Formula) -> tuple[str, Formula]:
         """The name of the reversal potential and the conductance of a factor with (v - e) in it."""
@@ -371,40 +329,118 @@ class _Conductances:
                     return name, rest if sign is factor else f.negative(rest)
         self.source.refuse(self.declared.breakpoint, f"{current} is no conductance times (v - e)")
 
-    def _decay(self, state: str) -> Formula:
-        """The time constant with which a state goes to 0."""
+    def decay(self, state: str) -> tuple[Formula, dict[str, Formula]]:
+        """The time constant with which a state decays, and to how much of what events add to."""
         step = self.step
         for name, derivative, node in step.derivatives:
             if name == state:
                 inf, tau = gate_of(step, state, unfolded(step.lines, derivative, state), node)
-                if not f.is_zero(inf):
+                for drive in step.driven:
+                    inf = unfolded(step.lines, inf, drive)
+                try:
+                    rest, of = f.linear(inf, step.driven)
+                except f.NotLinear:
+                    rest, of = f.ONE, {}
+                if not f.is_zero(rest):
                     self.source.refuse(node, f"{state} does not decay to 0")
-                if "v" in free(step.code([tau]), ()):
+                used = free(step.code([tau, *of.values()]), ())
+                if "v" in used:
                     self.source.refuse(node, f"the time constant of {state} follows the voltage")
-                return tau
+                return tau, of
         self.source.refuse(self.declared.states[state], f"{state} has no equation")
 
-    def _jump(self, state: str) -> Formula:
-        """What an event of weight 1 adds to a state."""
-        received = self.received
-        new = received.now.get(state, f.name(state))
-        for name in (WEIGHT, state):
-            new = unfolded(received.lines, new, name)
+
+class _Part(NamedTuple):
+    """A conductance that decays: its time constant, jump at an event, and share of each event."""
+
+    tau: Formula
+    jump: Formula
+    share: tuple[Formula, ...]
+
+
+class _Conductances:
+    """What conducts with what an event of weight 1 does to it, in pairs of equal jumps."""
+
+    def __init__(self, made_of: _Currents, events: Events) -> None:
+        self.made_of, self.events = made_of, events
+        self.declared, self.source, self.step = made_of.declared, made_of.source, made_of.step
+        self.driven = self.step.driven
+
+    def all(self) -> tuple[list[Formula], list[tuple[Formula, ...]]]:
+        """The conductances, and shares of its weight that an event has in them."""
+        found: list[Formula] = []
+        shares: dict[str, tuple[Formula, ...]] = {}
+        for of in self.made_of.parts.values():
+            for reversal, parts in of:
+                for numbers, share in self._of(reversal, parts):
+                    text = " ".join(map(f.text, share))
+                    shares.setdefault(text, share)
+                    which = list(shares).index(text)
+                    told = [f.number(float(which))] if which else []
+                    found.append(f.call("Exponentials", *numbers, *told))
+        return found, list(shares.values())
+
+    def _of(
+        self, reversal: Formula, conductances: dict[str, Formula]
+    ) -> list[tuple[list[Formula], tuple[Formula, ...]]]:
+        """Numbers and shares of some states: one that is taken off goes with one that is not."""
+        parts: list[_Part] = []
+        lasting: dict[str, Formula] = {}
+        for each in [*conductances, *self.driven]:
+            if f.value_of(self.events.begin.of(each), self.step.module.fixed) != 0.0:
+                declared = self.declared
+                node = {**declared.parameters, **declared.states, **declared.assigned}[each]
+                self.source.refuse(node, f"{each} does not begin at 0")
+        for each, conductance in conductances.items():
+            if each in self.driven:
+                lasting[each] = f.add(lasting.get(each, f.ZERO), conductance)
+                continue
+            tau, targets = self.made_of.decay(each)
+            factor, share = self._jumps(each)
+            for drive, times in targets.items():
+                more = f.multiply(conductance, times)
+                lasting[drive] = f.add(lasting.get(drive, f.ZERO), more)
+                taken = self._jumps(drive)[1]
+                share = tuple(_less(a, times, b) for a, b in zip(share, taken, strict=True))
+            parts.append(_Part(tau, f.multiply(factor, conductance), share))
+        parts += [_Part(f.name(LASTING), each, self._jumps(drive)[1])
+                  for drive, each in lasting.items()]  # fmt: skip
+        return [
+            ([rise, part.tau, reversal, part.jump], part.share) for rise, part in _paired(parts)
+        ]
+
+    def _jumps(self, name: str) -> tuple[Formula, tuple[Formula, ...]]:
+        """What an event of weight 1 adds: a factor that is always the same, and each event's."""
+        added = tuple(self._jump(program, name) for program in self.events.all)
+        if self.events.of_one:
+            return f.ONE, added
+        factor, share = self._split(added[0])
+        return factor, (share,)
+
+    def _jump(self, program: Receive, name: str) -> Formula:
+        """What an event of weight 1 adds to a state or a variable."""
+        new = program.now.get(name, f.name(name))
+        if self.events.of_one:
+            more = gain(program.lines, new, name)
+            if more is not None:
+                return more
+        for each in (WEIGHT, name):
+            new = unfolded(program.lines, new, each)
         try:
-            rest, of = f.linear(new, [state, WEIGHT])
+            rest, of = f.linear(new, [name, WEIGHT])
         except f.NotLinear:
             rest, of = f.ONE, {}
-        if not f.is_zero(rest) or state not in of or not f.is_one(of[state]):
+        if not f.is_zero(rest) or name not in of or not f.is_one(of[name]):
             self.source.refuse(
-                self.declared.received, f"an event does more to {state} than add to it"
+                self.declared.received, f"an event does more to {name} than add to it"
             )
         return of.get(WEIGHT, f.ZERO)
 
     def _split(self, jump: Formula) -> tuple[Formula, Formula]:
         """The factors of a jump that are always the same, and those that connections differ in."""
-        module = self.received.module
-        used = free(self.received.code([jump]), module.fixed)
-        if used <= {*module.parameters}:
+        spike = self.events.spike
+        used = free(spike.code([jump]), spike.module.fixed)
+        if used <= {*spike.module.parameters}:
             return jump, f.ONE
         if f.joins(jump, ast.Mult):
             left, right = self._split(jump.left), self._split(jump.right)
@@ -415,11 +451,33 @@ class _Conductances:
         return f.ONE, jump
 
 
-def _initial_block(statement: Node) -> Node | None:
-    """The statements of an INITIAL in NET_RECEIVE."""
-    inner: Node = getattr(statement, "expression", None)
-    is_initial = inner is not None and kind_of(inner) == "InitialBlock"
-    return inner.statement_block if is_initial else None
+def _paired(parts: list[_Part]) -> list[tuple[Formula, _Part]]:
+    """Conductances, each with the time constant of what is taken off from it, or 0.
+
+    What is taken off from none that jumps as far is one of its own, that jumps down.
+    """
+    added = [part for part in parts if not f.text(part.jump).startswith("-")]
+    rises: list[Formula] = [f.ZERO] * len(added)
+    alone = []
+    for part in parts:
+        if part in added:
+            continue
+        same = [f.text(each) for each in (f.negative(part.jump), *part.share)]
+        pairs = [k for k, other in enumerate(added) if rises[k] is f.ZERO
+                 and [f.text(each) for each in (other.jump, *other.share)] == same]  # fmt: skip
+        if pairs:
+            rises[pairs[0]] = part.tau
+        else:
+            alone.append((f.ZERO, part))
+    return [*zip(rises, added, strict=True), *alone]
+
+
+def _less(a: Formula, times: Formula, b: Formula) -> Formula:
+    """a - times b; where both are of the same branches, branch by branch."""
+    if f.is_where(a) and f.is_where(b) and f.text(a.args[0]) == f.text(b.args[0]):
+        sides = zip(a.args[1:], b.args[1:], strict=True)
+        return f.call("where", a.args[0], *(_less(x, times, y) for x, y in sides))
+    return f.subtract(a, f.multiply(times, b))
 
 
 def _summands(lines: Lines, formula: Formula) -> list[Formula]:

@@ -18,7 +18,7 @@ from isocortex.nmodl.source import Node, kind_of, name_of
 #: What our files call their functions.
 FUNCTIONS = (
     "conductance", "conductance_slope", "advance", "steady_state", "conductances", "begin", "spike",
-    "step",
+    "step", "later", "again",
 )  # fmt: skip
 #: The voltage that was held while states advanced, where a current is computed with what they left.
 HELD = "v__held"
@@ -164,13 +164,22 @@ class Initial(Program):
 
 
 class Step(Program):
-    """What advances the states: values from INITIAL are there if they are the same at all times."""
+    """What advances the states: values from INITIAL are there if they are the same at all times.
 
-    def __init__(self, initial: Initial, breakpoint: set[str]) -> None:
+    Parameters
+    ----------
+    breakpoint : variables that BREAKPOINT assigns to, or events do.
+    driven : of those that only events assign to, whether anything reads them here: told.
+    """
+
+    def __init__(
+        self, initial: Initial, breakpoint: set[str], driven: dict[str, bool] | None = None
+    ) -> None:
         super().__init__(initial.module)
         self.lines = list(initial.lines)
         self.inlined = set(initial.inlined)
         self.initial, self.breakpoint = initial, breakpoint
+        self.drives: dict[str, bool] = {} if driven is None else driven
         self.own: set[str] = set()
         self.sequential = True
 
@@ -188,12 +197,20 @@ class Step(Program):
             self.now[state] = f.name(state + NEXT)
 
     def unknown(self, variable: str, node: Node | None) -> Formula:
+        if variable in self.drives:
+            self.drives[variable] = True
+            return f.name(variable)
         if variable in self.own | self.breakpoint:
             self.refuse(
                 node, f"{variable} is read here as it was left a step before",
                 "Assign it before it is read.",
             )  # fmt: skip
         return self.always(variable, node)
+
+    @property
+    def driven(self) -> list[str]:
+        """Variables that events assign to and that equations or currents read."""
+        return [name for name, is_read in self.drives.items() if is_read]
 
     def always(self, variable: str, node: Node | None) -> Formula:
         """What INITIAL made of a variable, which must be the same at any time."""
@@ -225,7 +242,7 @@ class Currents(Step):
     """BREAKPOINT but for its SOLVE."""
 
     def __init__(self, held: Held) -> None:
-        super().__init__(held.initial, held.breakpoint)
+        super().__init__(held.initial, held.breakpoint, held.drives)
         self.lines = list(held.lines)
         self.inlined = set(held.inlined)
         self.held = held
@@ -252,8 +269,11 @@ def steps(initial: Initial, changed: Collection[str] = ()) -> tuple[Step, Held]:
     assigned = assigned_in(declared, block.statement_block)
     for state in sorted(set(declared.states) & assigned):
         declared.source.refuse(block, f"the state {state} is assigned in BREAKPOINT")
+    also = [each.statement_block for each in declared.solved.values()]
+    elsewhere = assigned.union(*(assigned_in(declared, each) for each in also))
+    drives = dict.fromkeys(sorted(set(changed) - elsewhere), False)
     assigned |= set(changed)
-    return Step(initial, assigned), Held(initial, assigned)
+    return Step(initial, assigned, drives), Held(initial, assigned, drives)
 
 
 def advanced(step: Step, method: str) -> dict[str, Formula]:

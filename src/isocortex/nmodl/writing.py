@@ -73,7 +73,9 @@ class _Writer:
             lines.append(f"from isocortex.mechanisms.maths import {maths}")
         if used("Synapse"):
             also = ", held" * bool(used("held"))
-            lines.append(f"from isocortex.mechanisms.point import Exponentials, Synapse{also}")
+            lasting = "FOREVER, " * ("FOREVER" in text)
+            names = f"{lasting}Exponentials, Synapse{also}"
+            lines.append(f"from isocortex.mechanisms.point import {names}")
         return "\n".join(lines)
 
     def _constants(self, text: str) -> str:
@@ -237,17 +239,23 @@ class _Synapse(_Writer):
         made = self.made
         codes = {
             "conductances": made.code, "begin": made.begin, "step": made.step, "spike": made.spike,
+            "later": made.later, "again": made.again,
         }  # fmt: skip
         functions = [self._function(name, code) for name, code in codes.items() if code is not None]
         declared = self._parameters()
         if made.held:
             names = map(plain, made.held)
             declared.append(f"{', '.join(names)} = {', '.join(['held()'] * len(made.held))}")
+        if tuple(made.reports) != ("g", "i"):
+            declared.append(f"reports = {tuple(made.reports)!r}")
+        if made.g_is_state:
+            declared.append("g_is_state = True")
         return self._whole("Synapse", declared, "\n\n".join(functions))
 
     def _function(self, name: str, code: Code) -> str:
         given = free(code, self.module.fixed)
         order = ("v", "t", "dt", *self.made.held, *self.module.ordered)
         arguments = [plain(each) for each in order if each in given]
-        body = body_text(code, self.module.own, self.made.held, as_tuple=name != "spike")
+        as_tuple = name in ("conductances", "begin", "step")
+        body = body_text(code, self.module.own, self.made.held, as_tuple=as_tuple)
         return _head(name, arguments) + "\n" + textwrap.indent(body, "    ")

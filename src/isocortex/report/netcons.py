@@ -16,7 +16,8 @@ beside the run, with the engine's recurrences, in double precision:
 
 Plastic synapses have ``e``, ``g``, ``i``, their time constants, and what they release by, such as
 ``p0`` and ``tau_FDR``. Of synapses with several conductances ``g`` and ``i`` are the sums, and
-``g_NMDA`` that of one, as far as magnesium leaves it open at the voltage before the step.
+``g_NMDA`` that of one, as far as magnesium leaves it open at the voltage before the step. Of
+synapses of mod files ``g`` and ``i`` are those of the file, where they are all of the synapse.
 
 Synapses are in BMTK's order: those of cells, then those of virtual nodes in order of the inputs
 that drive them. A virtual node that no input drives makes none there, and none here.
@@ -46,6 +47,7 @@ from isocortex.circuit.synapses import conductances_of, is_random, keys_of, plac
 from isocortex.engine.interface import ProbeTable, Variable
 from isocortex.errors import ConfigError
 from isocortex.hashes import sha256
+from isocortex.mechanisms.point import SYNAPSES
 from isocortex.mechanisms.synapses import Kinetics, Receptor, opened
 from isocortex.network.clock import Clock
 from isocortex.network.connect import cells_of
@@ -54,7 +56,14 @@ from isocortex.network.network import Network
 from isocortex.network.paces import paced, with_paces
 from isocortex.network.poisson import PoissonSources
 from isocortex.network.sources import VIRTUAL, Sources, number_sources
-from isocortex.network.terminals import Terminals, numbers_of, released, terminals_of
+from isocortex.network.terminals import (
+    Terminals,
+    acting_again,
+    comes_last,
+    numbers_of,
+    released,
+    terminals_of,
+)
 from isocortex.network.terminals import paced as paced_terminals
 from isocortex.report.membrane import MembraneReport
 from isocortex.report.record import Sampling, Schedule
@@ -292,26 +301,26 @@ class ConnectionRecorder:
     def _prepare(self, network: Network, cell: IntArray, node: IntArray) -> None:
         """Factors and jumps of every synapse, and the trains of sources that are not simulated."""
         self.e = np.array([k.reversal for k in self.kinetics])
-        self.jumping = np.array([k.tau_rise == 0.0 for k in self.kinetics], bool)
+        self.jumping = np.array([_g_is_state(k) for k in self.kinetics], bool)
         blocks = [(0.0, 0.0) if k.block is None else (k.block.ratio, k.block.slope)
                   for k in self.kinetics]  # fmt: skip
         self.ratio, self.slope = np.array(blocks).reshape(-1, 2).T
-        releases = [k.release for k in self.kinetics]
-        plastic = np.array([release is not None for release in releases], bool)
-        #: every plastic synapse has its own
-        self.terminals = terminals_of(
-            np.arange(self.n_conductances), self.delay, np.cumsum(plastic) * plastic,
-            [release for release in releases if release is not None], self.dt, self.key, self.seed,
-        )  # fmt: skip
+        #: events of a spike: on which conductance each acts, and after which delay, ms
+        self.onto, self.after, self.terminals = _events(
+            self.kinetics, self.delay, self.key, self.dt, self.seed
+        )
+        self.comes_last = np.array(
+            [comes_last(self.terminals, k, delay) for k, delay in enumerate(self.after)], bool
+        )
         self._count_on()
         self.A, self.B = np.zeros((2, self.n_conductances))
-        order = np.argsort(self.source, kind="stable")
-        self.by_source, self.of_source = self.source[order], order
+        order = np.argsort(self.source[self.onto], kind="stable")
+        self.by_source, self.of_source = self.source[self.onto][order], order
         used = np.isin(network.trains.source, self.source)
         self.trains = (network.trains.source[used], network.trains.time[used])
         self.poisson = network.poisson.only(np.isin(network.poisson.source, self.source)).begin()
         self.clock, self.step = Clock(self.dt), 0
-        self.pending = (np.zeros(0), np.zeros(0, np.int64))  # when, and onto which synapse
+        self.pending = (np.zeros(0), np.zeros(0, np.int64))  # when, and which event of a spike
         #: whose state it is; changes may have made weights, kinetics and release others
         self.of = sha256(
             (
@@ -438,11 +447,11 @@ class ConnectionRecorder:
         count = np.searchsorted(self.by_source, sources, side="right") - begin
         spike = np.repeat(np.arange(len(sources)), count)
         k = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
-        synapse = self.of_source[begin[spike] + k]
-        when = np.concatenate([self.pending[0], times[spike] + self.delay[synapse]])
-        onto = np.concatenate([self.pending[1], synapse])
-        order = np.argsort(when, kind="stable")
-        self.pending = (when[order], onto[order])
+        event = self.of_source[begin[spike] + k]
+        when = np.concatenate([self.pending[0], times[spike] + self.after[event]])
+        events = np.concatenate([self.pending[1], event])
+        order = np.lexsort((self.comes_last[events], when))
+        self.pending = (when[order], events[order])
 
     def _step(self, step: int, v: FloatArray) -> FloatArray:
         """The variable of every synapse after one more step; ``v`` is the voltage before it."""
@@ -460,12 +469,28 @@ class ConnectionRecorder:
 
     def _jump(self, step: int, until: float) -> None:
         """Deliver the events that are due until then, ms, which act in a step."""
-        when, onto = self.pending
+        when, events = self.pending
         n = int(np.searchsorted(when, until, side="right"))
-        share = _released(self.terminals, step, when[:n], onto[:n])
-        np.add.at(self.A, onto[:n], self.jump_a[onto[:n]] * share)
-        np.add.at(self.B, onto[:n], self.jump_b[onto[:n]] * share)
-        self.pending = (when[n:], onto[n:])
+        share = _released(self.terminals, step, when[:n], events[:n])
+        onto = self.onto[events[:n]]
+        np.add.at(self.A, onto, self.jump_a[onto] * share)
+        np.add.at(self.B, onto, self.jump_b[onto] * share)
+        self.pending = (when[n:], events[n:])
+
+
+def _events(
+    kinetics: Sequence[Kinetics], delay: FloatArray, key: IntArray, dt: float, seed: int
+) -> tuple[IntArray, FloatArray, Terminals]:
+    """Events of a spike: conductance and delay (ms) of each; and terminals, of each plastic one."""
+    releases = [k.release for k in kinetics]
+    plastic = np.array([release is not None for release in releases], bool)
+    number, own = np.cumsum(plastic) * plastic, [r for r in releases if r is not None]
+    some, later = acting_again(number, delay, own)
+    onto, after = np.append(np.arange(len(kinetics)), some), np.append(delay, later)
+    number = np.append(number, number[some] + len(own))
+    order = np.lexsort((number, after, onto))
+    onto, after = onto[order], after[order]
+    return onto, after, terminals_of(onto, after, number[order], own, dt, key[onto], seed)
 
 
 def constant_of(variable: str, kinetics: Sequence[Kinetics]) -> FloatArray | None:
@@ -483,13 +508,37 @@ def constant_of(variable: str, kinetics: Sequence[Kinetics]) -> FloatArray | Non
 
 def _require(variable: str, chosen: set[str]) -> None:
     """Every chosen synapse must have the variable."""
-    without = sorted(name for name in chosen if variable not in OF.get(name, OF_OWN))
-    if without:
-        others = [name for name in OF if variable in OF[name]]
+    without = sorted(name for name in chosen if variable not in _variables_of(name))
+    if not without:
+        return
+    name, has = without[0], _variables_of(without[0])
+    if name in SYNAPSES and variable in OF_OWN:
         raise ConfigError(
-            f"{without[0]} synapses have no {variable!r}", field="variable_name",
-            fix=f"Use one of {', '.join(OF.get(without[0], OF_OWN))}, or syn_type {others[0]!r}.",
+            f"{variable!r} of the mod file of {name} is not all of what its synapses conduct",
+            field="variable_name",
+            fix=f"Use {' or '.join(has)}, or give it another name in the mod file."
+            if has else "Give it another name in the mod file.",
         )  # fmt: skip
+    others = [other for other in OF if variable in OF[other]]
+    own = f"one of {', '.join(has)}, or " if has else ""
+    raise ConfigError(
+        f"{name} synapses have no {variable!r}", field="variable_name",
+        fix=f"Use {own}syn_type {others[0]!r}.",
+    )  # fmt: skip
+
+
+def _variables_of(name: str) -> tuple[str, ...]:
+    """The variables that synapses of a name have."""
+    if name in OF:
+        return OF[name]
+    return SYNAPSES[name].reports if name in SYNAPSES else OF_OWN
+
+
+def _g_is_state(kinetics: Kinetics) -> bool:
+    """Whether ``g`` of a conductance is a state of NEURON's, which it has as a step ends."""
+    name = name_of(kinetics)
+    of_package = name in OF or name not in SYNAPSES
+    return kinetics.tau_rise == 0.0 and (of_package or SYNAPSES[name].g_is_state)
 
 
 def _conductances_with(variable: str, found: Connected) -> tuple[str, NDArray[np.bool_]]:

@@ -39,6 +39,8 @@ from isocortex.session.statefile import Meaning, Saved
 PIECE = 1 << 18
 #: Words of an identity that a state is bound to, whatever the circuit.
 NUMERICS = ("time step", "integrator")
+#: What a state is bound to where spikes act again.
+LASTING = "weights or delays of synapses whose spikes act again"
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,7 @@ def shape_of(network: Network) -> dict[str, str]:
         "cells": f"{n:,} and {points:,} point neurons "
         f"({_short([[network.populations[p] for p in names], who])})",
         "compartments or mechanisms": _short([known, models]),
+        LASTING: network.lasting or "as in the circuit",
     }
 
 
@@ -235,7 +238,14 @@ def carried(saved: Saved, network: Network, settings: Settings, ranks: Ranks) ->
     state, here = saved.state, identity(network, settings, ranks)
     fix = "Branch where cells, compartments, mechanisms and numerics are the same."
     _require({k: state.of[k] for k in NUMERICS}, {k: here[k] for k in NUMERICS}, fix)
-    _require(saved.about["shape"], shape_of(network), fix)
+    shape = shape_of(network)
+    lasting = {LASTING: shape.pop(LASTING)}
+    _require(saved.about["shape"], shape, fix)
+    _require(
+        {LASTING: "as in the circuit"} | saved.about["shape"], lasting,
+        "Let them be changed from the beginning to the end: what a spike opens its second event "
+        "closes, by the weight and delay of then.",
+    )  # fmt: skip
     meaning = saved.meaning()
     places = Places(meaning, state.unit, network)
     places.require(state)

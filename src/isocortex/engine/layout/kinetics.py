@@ -116,6 +116,13 @@ def _require_in_half(kinetics: Kinetics) -> None:
     ------
     ConfigError : names them.
     """
+    if math.isinf(kinetics.tau_decay):
+        raise ConfigError(
+            "mixed precision cannot hold conductances that only later events take off again, such "
+            f"as those of {getattr(kinetics, 'name', '') or 'some synapses'}: what is lost in "
+            "rounding would last",
+            field="precision", fix="Use single or double precision.",
+        )  # fmt: skip
     if kinetics.scale > MOST_SCALE:
         raise ConfigError(
             f"mixed precision cannot hold kinetics with tau1 {kinetics.tau_rise:g} ms and tau2 "
