@@ -118,9 +118,8 @@ def _require_in_half(kinetics: Kinetics) -> None:
     """
     if math.isinf(kinetics.tau_decay):
         raise ConfigError(
-            "mixed precision cannot hold conductances that only later events take off again, such "
-            f"as those of {getattr(kinetics, 'name', '') or 'some synapses'}: what is lost in "
-            "rounding would last",
+            "mixed precision cannot hold conductances that only later events take off again: what "
+            "is lost in rounding would last",
             field="precision", fix="Use single or double precision.",
         )  # fmt: skip
     if kinetics.scale > MOST_SCALE:
