@@ -122,7 +122,7 @@ class Recording(NamedTuple):
         rows = np.flatnonzero(probes.due[:n_steps].any(axis=1))
         due, sums = probes.due[rows], self.sampled.sums(probes.samples[: len(rows)])
         if exchange.size > 1 and any(len(of) > 0 for of in self.of_rank):
-            own = sums[:, self.of_rank[exchange.rank]]
+            own = sums.take(self.of_rank[exchange.rank], axis=1)  # in C order, as it is sent
             for of, values in zip(self.of_rank, exchange.gather(own) or [], strict=False):
                 sums[:, of] = values.reshape(len(rows), len(of))
         groups = list(zip(self.first.tolist(), self.every.tolist(), strict=True))
