@@ -87,6 +87,7 @@ def test_what_decides_takes_no_function_of_the_machine(request):
         "cells/head.py",  # weights of reports
         # what a script draws and writes into files, with BMTK's bits
         "bmtk/builder/auxi/node_params.py",
+        "bmtk/utils/io/spike_trains.py",
         "bmtk/utils/reports/spike_trains/generators.py",
     )
     functions = re.compile(r"np\.(exp|log|sin|cos|tan|arc|sinh|cosh|power|hypot|cbrt)\w*\(")
