@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from written import require_equal
 
 import isocortex
 
@@ -36,6 +37,15 @@ def environment(*first: Path) -> dict[str, str]:
 def launch(ranks, *arguments, before: tuple[Path, ...] = ()) -> tuple[int, str, str]:
     """Exit status, what was printed, and what was said of errors."""
     return python(ranks, MAIN, *arguments, before=before)
+
+
+def require_same_in_parts(config: Path, folder: Path, ranks=(2, 3), tstop=60) -> None:
+    """Some ranks run the first 20 ms, others the rest: it is what is in ``alone`` beside it."""
+    before, after = ranks
+    run = ("run", config, "--output-dir", folder, "--threads", 1, "--checkpoint-every", 8)
+    assert launch(before, *run, "--tstop", 20)[::2] == (0, "")
+    assert launch(after, "continue", folder, "--tstop", tstop)[::2] == (0, "")
+    require_equal(folder, config.parent / "alone")
 
 
 def python(ranks, code, *arguments, before: tuple[Path, ...] = ()) -> tuple[int, str, str]:

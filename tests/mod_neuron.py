@@ -84,10 +84,11 @@ def in_neuron(folder: Path, **given) -> dict[str, np.ndarray]:
     return {k: np.array(v) for k, v in json.loads(done.stdout.splitlines()[-1]).items()}
 
 
-def _conductances(name: str, numbers: dict[str, float]):
-    """Kinetics and factors of a synapse."""
+def conductances(name: str, numbers: dict[str, float]):
+    """Kinetics and factors of a synapse; a mod file's has defaults of what is not given."""
     if name in SYNAPSES:
-        return SYNAPSES[name].made({k: p.default for k, p in SYNAPSES[name].parameters.items()})
+        defaults = {k: p.default for k, p in SYNAPSES[name].parameters.items()}
+        return SYNAPSES[name].made(defaults | numbers)
     rule = SynapseRule(model_template=name, dynamics=numbers)
     (made, *_), _ = conductances_of(rule, SimpleNamespace(own={}, name="tests"), np.arange(1))
     return made
@@ -96,8 +97,7 @@ def _conductances(name: str, numbers: dict[str, float]):
 def in_isocortex(engine=CpuEngine, precision="double", **given) -> dict[str, np.ndarray]:
     """The same of an engine of ours.
 
-    ``events`` of synapses are (name, weight, delay, times); those of mod files have the defaults of
-    their parameters, those of the package the ``numbers``.
+    ``events`` of synapses are (name, weight, delay, times); ``numbers`` are those of all of them.
     """
     given = GIVEN | given
     tables = {
@@ -111,7 +111,7 @@ def in_isocortex(engine=CpuEngine, precision="double", **given) -> dict[str, np.
     )
     synapses, kinetics, at = [], [], []
     for source, (name, weight, delay, times) in enumerate(given["events"], 1):
-        for one, factor in _conductances(name, given["numbers"]):
+        for one, factor in conductances(name, given["numbers"]):
             synapses.append((source, 0, 0, len(kinetics), weight * factor, delay))
             kinetics.append(one)
         at += [(source, time) for time in times]

@@ -10,10 +10,10 @@ from textwrap import dedent
 import numpy as np
 import pandas as pd
 import pytest
-from launch import launch
+from launch import require_same_in_parts
 from library_circuit import clamp, poisson, report, write_library_circuit
 from mod_files import DENSITIES, MODS, PLASTIC, SENDING, SYNAPSE, write_mods
-from mod_neuron import in_isocortex
+from mod_neuron import conductances, in_isocortex
 from test_allen import FIT, SWC
 from test_plastic_circuits import write as write_plastic
 from written import require_equal
@@ -23,7 +23,6 @@ from isocortex.cells.channels import load_mechanisms
 from isocortex.engine.reference import ReferenceEngine
 from isocortex.errors import ConfigError, InputError, ModelError
 from isocortex.mechanisms import DENSITY
-from isocortex.mechanisms.point import SYNAPSES
 from isocortex.mechanisms.synapses import exp1syn
 from isocortex.nmodl.importing import import_mod, translated
 from isocortex.nmodl.writing import python_file
@@ -216,7 +215,7 @@ def test_a_synapse_is_exponentials_behind_a_block(load, tmp_path):
     (tmp_path / "NmSyn.mod").write_text(dedent(SYNAPSE))
     assert load_mechanisms(tmp_path / "NmSyn.mod") == ("NmSyn",)
     numbers = {"tau1": 3.0, "tau2": 50.0, "ta": 1.5, "e": -5.0, "mg": 2.0, "ratio": 0.5}
-    (blocked, ratio), (plain, whole) = SYNAPSES["NmSyn"].made(numbers)
+    (blocked, ratio), (plain, whole) = conductances("NmSyn", numbers)
     assert plain == exp1syn(1.5, -5.0) and whole == 1.0
     assert ratio == pytest.approx(0.5, rel=1e-12)  # of a peak of 1, as Exp2Syn has it
     assert (blocked.tau_rise, blocked.tau_decay, blocked.reversal) == (3.0, 50.0, -5.0)
@@ -289,8 +288,7 @@ def test_numbers_of_0_do_not_stop_what_does_not_count(tmp_path):
     text = text.replace("u = u0", "if (u0 > 0) { u = U/u0 } else { u = 1 }")
     (tmp_path / "TmZero.mod").write_text(text)
     load_mechanisms(tmp_path / "TmZero.mod")
-    numbers = {name: each.default for name, each in SYNAPSES["TmZero"].parameters.items()}
-    ((kinetics, _),) = SYNAPSES["TmZero"].made(numbers | {"u0": 0.0})
+    ((kinetics, _),) = conductances("TmZero", {"u0": 0.0})
     assert kinetics.release.begin == (0.0, 1.0, 0.0, 0.0)  # tsyn, u, y, z
 
 
@@ -298,8 +296,7 @@ def test_what_is_held_begins_as_cells_say(tmp_path):
     """Where it is RANGE and INITIAL says nothing of it, as of F; D1 and D2 begin at 1."""
     (mod,) = write_mods(tmp_path, ["Varela"])
     load_mechanisms(mod)
-    numbers = {name: each.default for name, each in SYNAPSES["Varela"].parameters.items()}
-    (kinetics, _), _ = SYNAPSES["Varela"].made(numbers | {"F": 1.5})
+    (kinetics, _), _ = conductances("Varela", {"F": 1.5})
     assert kinetics.release.made_by.held == ("D1", "D2", "F_now", "tsyn")
     assert kinetics.release.begin == (1.0, 1.0, 1.5, -1e30)
     text = dedent(PLASTIC["Varela"])
@@ -311,11 +308,11 @@ def test_what_does_not_jump_as_far_is_an_exponential_of_its_own(tmp_path):
     text = text.replace("B = B + weight*factor*ratio", "B = B + weight*factor")
     (tmp_path / "NmApart.mod").write_text(text)
     load_mechanisms(tmp_path / "NmApart.mod")
-    numbers = {name: each.default for name, each in SYNAPSES["NmApart"].parameters.items()}
-    found = [(k.tau_rise, k.tau_decay, jump) for k, jump in SYNAPSES["NmApart"].made(numbers)]
+    ratio = {"ratio": 0.7}
+    found = [(k.tau_rise, k.tau_decay, jump) for k, jump in conductances("NmApart", ratio)]
     up, down, once = found
     assert [each[:2] for each in found] == [(0.0, 30.0), (0.0, 2.0), (0.0, 2.0)]
-    assert down[2] == pytest.approx(-numbers["ratio"] * up[2]) and once[2] == 1.0
+    assert down[2] == pytest.approx(-0.7 * up[2]) and once[2] == 1.0
 
 
 def test_a_flag_that_counts_spikes_is_how_many_wait(tmp_path):
@@ -388,17 +385,21 @@ def test_mixed_precision_cannot_hold_what_does_not_decay(tmp_path):
         in_isocortex(precision="mixed", events=[("Ramp", 0.01, 1.0, [3.0])], record=["v"])
 
 
+def _agreed(*events):
+    """The voltage that events of synapses make, of which both engines are to make the same."""
+    given = {"events": events, "record": ["v"], "amp": 0.0, "v_init": -70.0}
+    ours, plain = in_isocortex(**given)["v"], in_isocortex(ReferenceEngine, **given)["v"]
+    np.testing.assert_allclose(ours, plain, rtol=0.0, atol=1e-9)
+    return ours
+
+
 @pytest.mark.parametrize("name", [*PLASTIC, *SENDING])
 def test_engines_agree_on_plastic_synapses(load, tmp_path, name):
     (mod,) = write_mods(tmp_path, [name])
     load_mechanisms(mod)
     weight = 12.0 if name == "BbpDet" else 0.012
     times = [3.0, 3.5, 9.0, 9.0101, 20.0137, 31.0]
-    given = {"events": [(name, weight, 1.0, times), (name, weight, 2.5, times)]}
-    given |= {"record": ["v"], "amp": 0.0, "v_init": -70.0}
-    ours, plain = in_isocortex(**given)["v"], in_isocortex(ReferenceEngine, **given)["v"]
-    np.testing.assert_allclose(ours, plain, rtol=0.0, atol=1e-9)
-    assert np.ptp(ours) > 0.05
+    assert np.ptp(_agreed((name, weight, 1.0, times), (name, weight, 2.5, times))) > 0.05
 
 
 def test_a_spike_comes_before_what_an_earlier_one_sends_later_than_it(tmp_path):
@@ -406,13 +407,7 @@ def test_a_spike_comes_before_what_an_earlier_one_sends_later_than_it(tmp_path):
     text = dedent(SENDING["Late"]).replace("Late", "LateTie").replace("lag = 2.3", "lag = 2")
     (tmp_path / "LateTie.mod").write_text(text)
     load_mechanisms(tmp_path / "LateTie.mod")
-    found = []
-    for delay in (1.0, 3.0):
-        given = {"events": [("LateTie", 0.003, delay, [3.0, 5.0, 7.0])], "record": ["v"]}
-        given |= {"amp": 0.0, "v_init": -70.0}
-        ours, plain = in_isocortex(**given)["v"], in_isocortex(ReferenceEngine, **given)["v"]
-        np.testing.assert_allclose(ours, plain, rtol=0.0, atol=1e-9)
-        found.append(ours)
+    found = [_agreed(("LateTie", 0.003, delay, [3.0, 5.0, 7.0])) for delay in (1.0, 3.0)]
     early, late = found[0][:-80], found[1][80:]  # 2 ms
     np.testing.assert_allclose(late[:300], early[:300], rtol=0.0, atol=1e-9)
     assert (early - late)[300:].max() > 1e-3  # after a release more comes back
@@ -448,10 +443,7 @@ def test_threads_change_nothing_of_plastic_synapses_of_mod_files(plastic, tmp_pa
 
 
 def test_nor_do_ranks(plastic, tmp_path):
-    run = ("run", plastic, "--output-dir", tmp_path, "--threads", 1, "--checkpoint-every", 8)
-    assert launch(2, *run, "--tstop", 20)[::2] == (0, "")
-    assert launch(3, "continue", tmp_path, "--tstop", 60)[::2] == (0, "")
-    require_equal(tmp_path, plastic.parent / "alone")
+    require_same_in_parts(plastic, tmp_path)
 
 
 def test_plastic_synapses_of_mod_files_go_on(plastic, tmp_path):

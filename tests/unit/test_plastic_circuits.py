@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from launch import launch
+from launch import require_same_in_parts
 from library_circuit import clamp, poisson, report, write_library_circuit
 from written import require_equal
 
@@ -97,10 +97,7 @@ def test_threads_change_nothing(circuit, tmp_path):
 
 
 def test_ranks_change_nothing_and_a_run_goes_on_on_them(circuit, tmp_path):
-    run = ("run", circuit, "--output-dir", tmp_path, "--threads", 1, "--checkpoint-every", 8)
-    assert launch(2, *run, "--tstop", 20)[::2] == (0, "")
-    assert launch(3, "continue", tmp_path, "--tstop", 60)[::2] == (0, "")
-    require_equal(tmp_path, circuit.parent / "alone")
+    require_same_in_parts(circuit, tmp_path)
 
 
 def test_a_branch_has_what_was_left(circuit, tmp_path):

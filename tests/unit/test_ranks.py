@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command_line import isocortex
-from launch import LIMIT, command, environment, launch, python
+from launch import LIMIT, command, environment, launch, python, require_same_in_parts
 from library_circuit import (
     ORIGIN,
     clamp,
@@ -244,10 +244,7 @@ def test_changes_on_the_way_are_those_of_one_process(circuit, tmp_path, ranks):
 
 @pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 3), (3, 2)])
 def test_a_run_goes_on_on_other_ranks(circuit, tmp_path, before, after):
-    run = ("run", circuit, "--output-dir", tmp_path, "--threads", 1, "--checkpoint-every", 8)
-    assert launch(before, *run, "--tstop", 20)[::2] == (0, "")
-    assert launch(after, "continue", tmp_path, "--tstop", 30)[::2] == (0, "")
-    require_equal(tmp_path, circuit.parent / "alone")
+    require_same_in_parts(circuit, tmp_path, (before, after), 30)
     kept = json.loads((tmp_path / "provenance.json").read_text())
     expected = json.loads((circuit.parent / "alone" / "provenance.json").read_text())
     assert kept["summary"]["n_events"] == expected["summary"]["n_events"]

@@ -29,6 +29,14 @@ ALLEN = {
 }  # fmt: skip
 
 
+def _compiled(folder, names):
+    """NEURON with some of the tests' files, which are loaded here too."""
+    mods = write_mods(folder / "mods", names)
+    for mod in mods:
+        load_mechanisms(mod)
+    return compile_files(folder / "neuron", mods)
+
+
 def _same(folder, mods, **given):
     """Voltages to 1e-7 mV over the run, all else to 1e-8 of its range."""
     expected = in_neuron(compile_files(folder, mods), **given)
@@ -115,10 +123,7 @@ def calcium(tmp_path_factory):
     """NEURON with channels that read and write calcium, and what each has."""
     folder = tmp_path_factory.mktemp("calcium")
     given = DENSITIES | {"Cx": {"gCxbar": 1e-3}, "Sx": {"gbar": 1e-3}}
-    mods = write_mods(folder / "mods", [*{name for some in TOGETHER for name in some}, "Hx"])
-    for mod in mods:
-        load_mechanisms(mod)
-    return compile_files(folder / "neuron", mods), given
+    return _compiled(folder, [*{name for some in TOGETHER for name in some}, "Hx"]), given
 
 
 @pytest.mark.parametrize("celsius", [6.3, 34.0])
@@ -153,11 +158,7 @@ TIMES = [3.0, 3.5, 9.0, 9.0101, 20.0137, 31.0]
 @pytest.fixture(scope="module")
 def plastic(tmp_path_factory):
     """NEURON with plastic synapses."""
-    folder = tmp_path_factory.mktemp("plastic")
-    mods = write_mods(folder / "mods", [*PLASTIC, "Hx"])
-    for mod in mods:
-        load_mechanisms(mod)
-    return compile_files(folder / "neuron", mods)
+    return _compiled(tmp_path_factory.mktemp("plastic"), [*PLASTIC, "Hx"])
 
 
 @pytest.mark.parametrize("name", PLASTIC)
@@ -181,11 +182,7 @@ def test_plastic_synapses(plastic, name):
 @pytest.fixture(scope="module")
 def sending(tmp_path_factory):
     """NEURON with synapses that send themselves events."""
-    folder = tmp_path_factory.mktemp("sending")
-    mods = write_mods(folder / "mods", [*SENDING, "Hx"])
-    for mod in mods:
-        load_mechanisms(mod)
-    return compile_files(folder / "neuron", mods)
+    return _compiled(tmp_path_factory.mktemp("sending"), [*SENDING, "Hx"])
 
 
 #: ms; bursts whose spikes come before what the one before has sent itself, and pauses.
