@@ -69,6 +69,18 @@ def unfolded(lines: Lines, derivative: Formula, state: str) -> Formula:
         derivative = f.replaced(derivative, {n: of[n] for n in hidden})
 
 
+def linear_in(
+    lines: Lines, formula: Formula, names: list[str]
+) -> tuple[Formula, dict[str, Formula]] | None:
+    """As :func:`isocortex.nmodl.formulas.linear`, where names may be hidden in lines; or None."""
+    for each in names:
+        formula = unfolded(lines, formula, each)
+    try:
+        return f.linear(formula, names)
+    except f.NotLinear:
+        return None
+
+
 def _all_names(of: dict[str, Formula], name: str) -> set[str]:
     found = set(f.names_in(of[name]))
     for each in list(found):

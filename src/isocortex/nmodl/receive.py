@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from isocortex.nmodl import formulas as f
-from isocortex.nmodl.code import Code, Lines, free, needed, unfolded
+from isocortex.nmodl.code import Code, Lines, free, linear_in, needed, unfolded
 from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.program import Program, assigned_in
 from isocortex.nmodl.source import Node, kind_of, name_of
@@ -262,10 +262,7 @@ def gain(lines: Lines, new: Formula, state: str) -> Formula | None:
             return None
         same = f.text(first) == f.text(second)
         return first if same else f.call("where", condition, first, second)
-    try:
-        rest, of = f.linear(formula, [state])
-    except f.NotLinear:
-        return None
+    rest, of = linear_in(lines, formula, [state]) or (f.ZERO, {})
     return rest if f.is_one(of.get(state, f.ZERO)) else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from isocortex.nmodl import formulas as f
-from isocortex.nmodl.code import Code, unfolded
+from isocortex.nmodl.code import Code, linear_in
 from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.program import Program
 from isocortex.nmodl.source import Node, kind_of, name_of
@@ -127,12 +127,10 @@ def implicit_step(
         row: dict[str, Formula] = {state: f.ONE}
         if state in derivative:
             formula, node = derivative[state]
-            for each in states:
-                formula = unfolded(program.lines, formula, each)
-            try:
-                free, of = f.linear(formula, states)
-            except f.NotLinear:
+            linear = linear_in(program.lines, formula, states)
+            if linear is None:
                 program.source.refuse(node, f"{state}' is not linear in the states")
+            free, of = linear
             for each, rate in of.items():
                 row[each] = f.subtract(row.get(each, f.ZERO), f.multiply(length, rate))
             old = f.add(old, f.multiply(length, free))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from isocortex.mechanisms.point import MOST_HELD, Synapse
 from isocortex.nmodl import formulas as f
-from isocortex.nmodl.code import LASTING, Code, Lines, free, needed, unfolded
+from isocortex.nmodl.code import LASTING, Code, Lines, free, linear_in, needed, unfolded
 from isocortex.nmodl.declarations import Declared
 from isocortex.nmodl.formulas import Formula
 from isocortex.nmodl.program import Module, assigned_in
@@ -262,6 +262,7 @@ class _Currents:
     def __init__(self, declared: Declared, step: Step, currents: Currents) -> None:
         self.declared, self.source = declared, declared.source
         self.step, self.currents = step, currents
+        self.conducting = [*declared.states, *step.driven]
         for name in declared.nonspecific:
             if name not in currents.now:
                 self.source.refuse(declared.breakpoint, f"{name} is not assigned in BREAKPOINT")
@@ -269,15 +270,12 @@ class _Currents:
 
     def _parts(self, name: str) -> list[tuple[Formula, dict[str, Formula]]]:
         lines, block = self.currents.lines, self.declared.breakpoint
-        conducting = [*self.declared.states, *self.step.driven]
         found: list[tuple[Formula, dict[str, Formula]]] = []
         for summand in _summands(lines, self.currents.now[name]):
-            for each in conducting:
-                summand = unfolded(lines, summand, each)
-            try:
-                rest, of = f.linear(summand, conducting)
-            except f.NotLinear:
+            linear = linear_in(lines, summand, self.conducting)
+            if linear is None:
                 self.source.refuse(block, f"{name} is not linear in its states")
+            rest, of = linear
             if not f.is_zero(rest) or not of:
                 self.source.refuse(block, f"{name} has a part without a state")
             driven = {each: self._driven(name, factor) for each, factor in of.items()}
@@ -304,20 +302,16 @@ class _Currents:
 
     def _is_conductance(self, name: str, current: str) -> bool:
         """Whether a variable is what a current is driven through."""
-        conducting, lines = [*self.declared.states, *self.step.driven], self.currents.lines
         formula = self.currents.now.get(name, f.name(name))
-        for each in conducting:
-            formula = unfolded(lines, formula, each)
-        try:
-            rest, of = f.linear(formula, conducting)
-        except f.NotLinear:
+        linear = linear_in(self.currents.lines, formula, self.conducting)
+        if linear is None:
             return False
+        rest, of = linear
         parts: dict[str, Formula] = {}
         for _, some in self.parts[current]:
             for each, conductance in some.items():
                 parts[each] = f.add(parts.get(each, f.ZERO), conductance)
-        texts = ({each: f.text(x) for each, x in both.items()} for both in (of, parts))
-        return f.is_zero(rest) and next(texts) == next(texts)
+        return f.is_zero(rest) and _texts(of) == _texts(parts)
 
     def _driven(self, current: str, factor: Formula) -> tuple[str, Formula]:
         """The name of the reversal potential and the conductance of a factor with (v - e) in it."""
@@ -335,12 +329,7 @@ class _Currents:
         for name, derivative, node in step.derivatives:
             if name == state:
                 inf, tau = gate_of(step, state, unfolded(step.lines, derivative, state), node)
-                for drive in step.driven:
-                    inf = unfolded(step.lines, inf, drive)
-                try:
-                    rest, of = f.linear(inf, step.driven)
-                except f.NotLinear:
-                    rest, of = f.ONE, {}
+                rest, of = linear_in(step.lines, inf, step.driven) or (f.ONE, {})
                 if not f.is_zero(rest):
                     self.source.refuse(node, f"{state} does not decay to 0")
                 used = free(step.code([tau, *of.values()]), ())
@@ -348,6 +337,10 @@ class _Currents:
                     self.source.refuse(node, f"the time constant of {state} follows the voltage")
                 return tau, of
         self.source.refuse(self.declared.states[state], f"{state} has no equation")
+
+
+def _texts(formulas: dict[str, Formula]) -> dict[str, str]:
+    return {name: f.text(each) for name, each in formulas.items()}
 
 
 class _Part(NamedTuple):
@@ -424,12 +417,7 @@ class _Conductances:
             more = gain(program.lines, new, name)
             if more is not None:
                 return more
-        for each in (WEIGHT, name):
-            new = unfolded(program.lines, new, each)
-        try:
-            rest, of = f.linear(new, [name, WEIGHT])
-        except f.NotLinear:
-            rest, of = f.ONE, {}
+        rest, of = linear_in(program.lines, new, [WEIGHT, name]) or (f.ONE, {})
         if not f.is_zero(rest) or name not in of or not f.is_one(of[name]):
             self.source.refuse(
                 self.declared.received, f"an event does more to {name} than add to it"
