@@ -10,9 +10,9 @@ from textwrap import dedent
 import numpy as np
 import pandas as pd
 import pytest
-from launch import require_same_in_parts
+from launch import environment, require_same_in_parts
 from library_circuit import clamp, poisson, report, write_library_circuit
-from mod_files import DENSITIES, MODS, PLASTIC, SENDING, SYNAPSE, write_mods
+from mod_files import CALCIUM, DENSITIES, MODS, PLASTIC, SENDING, SYNAPSE, write_mods
 from mod_neuron import conductances, in_isocortex
 from test_allen import FIT, SWC
 from test_plastic_circuits import write as write_plastic
@@ -104,6 +104,28 @@ def test_the_documented_file_becomes_what_is_shown(tmp_path):
     (tmp_path / "Kx.mod").write_text(re.search(r"```\n(NEURON.*?)```", text, re.S)[1])
     shown = re.search(r"```python\n(class Kx.*?)```", text, re.S)[1]
     assert python_file(translated(tmp_path / "Kx.mod")).endswith(f"\n\n{shown}")
+
+
+def test_a_file_becomes_the_same_text_in_every_process(tmp_path):
+    """Or ranks, and a run that goes on elsewhere, would take its synapses for others."""
+    mods = write_mods(tmp_path, [*MODS, *CALCIUM, *PLASTIC, *SENDING])
+    script = """
+        import sys
+        from pathlib import Path
+        from isocortex.nmodl.importing import translated
+        from isocortex.nmodl.writing import python_file
+        for mod in sys.argv[1:]:
+            print(python_file(translated(Path(mod))))
+        """
+    command = [sys.executable, "-c", dedent(script), *map(str, mods)]
+    first, second = (
+        subprocess.run(
+            command, env=environment() | {"PYTHONHASHSEED": seed}, check=True,
+            capture_output=True, text=True,
+        ).stdout
+        for seed in ("0", "2")
+    )  # fmt: skip
+    assert first == second and "class Pulse" in first
 
 
 def test_gates_follow_the_formulas_of_the_file(load):

@@ -216,7 +216,7 @@ def _events(
 ) -> Events:
     weight, arguments = names
     begin = Begin(step.initial, weight, arguments, of_weight, changed)
-    known: dict[str, Formula] = {name: f.name(name) for name in changed}
+    known: dict[str, Formula] = {name: f.name(name) for name in sorted(changed)}
     known |= {name: begin.of(name) for name in arguments if name not in changed}
     known |= {weight: of_weight, "t": f.name("t")}
     spike, of_one = Receive(step, begin, known, f.ZERO), f.is_one(of_weight)
