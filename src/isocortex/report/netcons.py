@@ -309,9 +309,11 @@ class ConnectionRecorder:
         self.onto, self.after, self.terminals = _events(
             self.kinetics, self.delay, self.key, self.dt, self.seed
         )
-        self.comes_last = np.array(
-            [comes_last(self.terminals, k, delay) for k, delay in enumerate(self.after)], bool
-        )
+        self.comes_last = np.zeros(len(self.after), bool)
+        if self.terminals.by_time:  # some act again: else there is no need to ask each
+            self.comes_last[:] = [
+                comes_last(self.terminals, k, delay) for k, delay in enumerate(self.after)
+            ]
         self._count_on()
         self.A, self.B = np.zeros((2, self.n_conductances))
         order = np.argsort(self.source[self.onto], kind="stable")
