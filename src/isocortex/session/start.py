@@ -41,6 +41,8 @@ PIECE = 1 << 18
 NUMERICS = ("time step", "integrator")
 #: What a state is bound to where spikes act again.
 LASTING = "weights or delays of synapses whose spikes act again"
+#: What these are where nothing is changed, and in states that say nothing of them.
+UNCHANGED = "as in the circuit"
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def shape_of(network: Network) -> dict[str, str]:
         "cells": f"{n:,} and {points:,} point neurons "
         f"({_short([[network.populations[p] for p in names], who])})",
         "compartments or mechanisms": _short([known, models]),
-        LASTING: network.lasting or "as in the circuit",
+        LASTING: network.lasting or UNCHANGED,
     }
 
 
@@ -242,7 +244,7 @@ def carried(saved: Saved, network: Network, settings: Settings, ranks: Ranks) ->
     lasting = {LASTING: shape.pop(LASTING)}
     _require(saved.about["shape"], shape, fix)
     _require(
-        {LASTING: "as in the circuit"} | saved.about["shape"], lasting,
+        {LASTING: UNCHANGED} | saved.about["shape"], lasting,
         "Let them be changed from the beginning to the end: what a spike opens its second event "
         "closes, by the weight and delay of then.",
     )  # fmt: skip
