@@ -424,11 +424,16 @@ def test_engines_agree_on_plastic_synapses(load, tmp_path, name):
     assert np.ptp(_agreed((name, weight, 1.0, times), (name, weight, 2.5, times))) > 0.05
 
 
+def _late_tie(folder):
+    """A file whose spikes act again just as those that come 2 ms after them first act."""
+    text = dedent(SENDING["Late"]).replace("Late", "LateTie").replace("lag = 2.3", "lag = 2")
+    (folder / "LateTie.mod").write_text(text)
+    return folder / "LateTie.mod"
+
+
 def test_a_spike_comes_before_what_an_earlier_one_sends_later_than_it(tmp_path):
     """At equal times NEURON goes by when both were sent, which follows from the delay."""
-    text = dedent(SENDING["Late"]).replace("Late", "LateTie").replace("lag = 2.3", "lag = 2")
-    (tmp_path / "LateTie.mod").write_text(text)
-    load_mechanisms(tmp_path / "LateTie.mod")
+    load_mechanisms(_late_tie(tmp_path))
     found = [_agreed(("LateTie", 0.003, delay, [3.0, 5.0, 7.0])) for delay in (1.0, 3.0)]
     early, late = found[0][:-80], found[1][80:]  # 2 ms
     np.testing.assert_allclose(late[:300], early[:300], rtol=0.0, atol=1e-9)
@@ -479,6 +484,30 @@ def test_plastic_synapses_of_mod_files_go_on(plastic, tmp_path):
         )
         np.testing.assert_array_equal(late[-300:], whole[-300:])
         np.testing.assert_allclose(other, whole, rtol=0.0, atol=1e-6)
+
+
+def test_sums_of_single_synapses_that_act_again_are_those_of_compartments(tmp_path):
+    """Also where spikes act and act again at one time."""
+    write_mods(tmp_path / "mods", ["Pulse"])
+    _late_tie(tmp_path / "mods")
+    times = [(t, node) for t in range(3, 40, 2) for node in (0, 1)]
+    table = pd.DataFrame(times, columns=["timestamps", "node_ids"]).assign(population="drive")
+    table.to_csv(tmp_path / "s.csv", sep=" ", index=False)
+    drive = {"input_type": "spikes", "module": "csv", "node_set": "drive", "input_file": "s.csv"}
+    single = {"module": "netcon_report", "variable_name": "g"}
+    names = ("Pulse", "LateTie", "Exp2Syn")
+    reports = {"places": report("g_exc", "all")} | {n: single | {"syn_type": n} for n in names}
+    config = write_plastic(
+        tmp_path, "Pulse", reports=reports, components={"mechanisms_dir": "mods"},
+        inputs={"drive": drive, "step": clamp(0.3, (0, 1, 2))},
+    )  # fmt: skip
+    types = pd.read_csv(tmp_path / "edge_types.csv", sep=" ")
+    types.loc[types["edge_type_id"] == 2, "model_template"] = "LateTie"
+    write_types(tmp_path / "edge_types.csv", types)
+    result = ic.run(config, threads=1)
+    places, *each = (result.report(name).to_numpy().sum(axis=1) for name in reports)
+    assert min(of_one.max() for of_one in each) > 1e-4
+    np.testing.assert_allclose(places, sum(each), rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize("plastic", ["sent", "ramp"], indirect=True)
