@@ -325,6 +325,19 @@ def test_what_is_held_begins_as_cells_say(tmp_path):
     _refused(mod, text, "{ v i", "{ F_now v i", r"line \d+: F_now has a meaning of its own here")
 
 
+def test_an_argument_is_what_a_connection_begins_with_where_no_event_changes_it(tmp_path):
+    (mod,) = write_mods(tmp_path, ["BbpDet"])
+    load_mechanisms(mod)
+    (_, ampa), (_, nmda) = conductances("BbpDet", {"NMDA_ratio": 0.3})
+    assert nmda == pytest.approx(0.3 * ampa) and ampa > 0.0
+
+
+@pytest.mark.parametrize(("name", "is_state"), [("TmArgs", True), ("Late", False)])
+def test_a_conductance_that_is_a_state_is_known_as_one(tmp_path, name, is_state):
+    (mod,) = write_mods(tmp_path, [name])
+    assert ("g_is_state = True" in python_file(translated(mod))) == is_state
+
+
 def test_what_does_not_jump_as_far_is_an_exponential_of_its_own(tmp_path):
     text = dedent(SYNAPSE).replace("NmSyn", "NmApart")
     text = text.replace("B = B + weight*factor*ratio", "B = B + weight*factor")
@@ -369,6 +382,9 @@ def test_a_flag_that_counts_spikes_is_how_many_wait(tmp_path):
         ("r0 = weight*Rinf +", "r0 = Rinf +", r".*events do to Roff is not proportional"),
         ("r0 = weight*Rinf +", "r0 = weight*weight*Rinf +", r".*Roff is not proportional"),
         ("synon = synon + weight", "synon = weight", r".*an event does more to synon than add"),
+        ("synon = synon + weight", "if (synon < 1) { synon = synon + weight }",
+         r".*events do to synon is not proportional"),
+        ("r0 = weight*Rinf +", "r0 = weight*Rinf*exp(-weight) +", r".*Roff is not proportional"),
         ("GLOBAL", "GLOBAL synon,", r"line \d+: an event changes synon, which all synapses share"),
         ("synon = 0", "synon = 0.1", r"line \d+: synon does not begin at 0"),
         ("if (!on) {", "if (!on && weight > 0) {", r".*events do to Roff is not proportional"),
@@ -381,6 +397,12 @@ def test_a_flag_that_counts_spikes_is_how_many_wait(tmp_path):
 )  # fmt: skip
 def test_other_events_of_synapses_are_refused(tmp_path, old, new, message):
     _refused(tmp_path / "Pulse.mod", dedent(SENDING["Pulse"]), old, new, message)
+
+
+def test_spikes_are_not_counted_from_below_0(tmp_path):
+    text = dedent(SENDING["Pulse"]).replace("Erev = 0", "below = -1 Erev = 0")
+    _refused(tmp_path / "Pulse.mod", text, "t0 (ms)) {", "t0 (ms)) { INITIAL { nspike = below }",
+             r"line \d+: nspike must count the spikes of a synapse")  # fmt: skip
 
 
 def test_what_follows_from_the_transmitter_is_proportional_to_the_weight_too(tmp_path):
