@@ -398,9 +398,11 @@ def test_poisson_trains_of_old_scripts():
     np.random.seed(3)  # noqa: NPY002
     PoissonSpikesGenerator(range(3), 100.0, tstop=500.0).to_hdf5("old.h5")
     np.random.seed(3)  # noqa: NPY002
-    drawn = np.cumsum(-np.log(1.0 - np.random.uniform(size=300)) / 0.1)  # noqa: NPY002
+    uniform = np.random.uniform(size=300)  # noqa: NPY002
+    drawn = np.cumsum(-np.log(1.0 - uniform) / 0.1)
     trains = SpikeTrains.load("old.h5")
     first, count = trains.get_times(0), np.searchsorted(drawn, 500.0) + 1
+    assert first[0] == -np.log(1.0 - uniform[0]) / 0.1
     np.testing.assert_allclose(first, drawn[:count])
     second = np.cumsum(np.diff(drawn)[count - 1 :])  # of what is drawn next
     np.testing.assert_allclose(trains.get_times(1), second[: np.searchsorted(second, 500.0) + 1])
