@@ -529,16 +529,13 @@ def _require(variable: str, chosen: set[str]) -> None:
 
 def _variables_of(name: str) -> tuple[str, ...]:
     """The variables that synapses of a name have."""
-    if name in OF:
-        return OF[name]
-    return SYNAPSES[name].reports if name in SYNAPSES else OF_OWN
+    return OF[name] if name in OF else SYNAPSES[name].reports
 
 
 def _g_is_state(kinetics: Kinetics) -> bool:
     """Whether ``g`` of a conductance is a state of NEURON's, which it has as a step ends."""
     name = name_of(kinetics)
-    of_package = name in OF or name not in SYNAPSES
-    return kinetics.tau_rise == 0.0 and (of_package or SYNAPSES[name].g_is_state)
+    return kinetics.tau_rise == 0.0 and (name in OF or SYNAPSES[name].g_is_state)
 
 
 def _conductances_with(variable: str, found: Connected) -> tuple[str, NDArray[np.bool_]]:
