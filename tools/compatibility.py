@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from example_files import complete, script
+from example_files import complete, functions_of
 
 #: Longest that one configuration may take, s.
 LIMIT = 600.0
@@ -32,14 +33,14 @@ import isocortex as ic
 from isocortex.errors import IsocortexError
 from isocortex.network.build import build_network
 from isocortex.session.recorders import recorders_of
-path, tstop, script = sys.argv[1], float(sys.argv[2]), sys.argv[3]
+path, tstop, functions = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
 try:
     simulation = ic.load_simulation(path, skip_unsupported_reports=True)
-    if script:  # its functions are part of the example
+    if functions:  # they are part of the example
         import runpy
         from isocortex.bmtk.simulator.bionet.processing import processed
         from isocortex.bmtk.simulator.bionet.pyfunction_cache import py_modules
-        runpy.run_path(script)
+        runpy.run_path(*functions)
         simulation = processed(simulation, py_modules.cell_processors)
     network = build_network(simulation)
     recorded, without = [], list(simulation.skipped)
@@ -102,13 +103,11 @@ def for_neuron(path: Path, root: Path) -> bool:
     return not re.search(r"point|pop|nest|filter|lif", str(path.parent.relative_to(root)).lower())
 
 
-def tried(path: Path, tstop: float, note: str) -> tuple[str, str]:
+def tried(path: Path, tstop: float) -> tuple[str, str]:
     """What came of a configuration, and why."""
-    functions = path.parent / "functions_here.py"
-    if "function" in note:
-        functions.write_text(script(path.parent / "run_bionet.py"))
-    said = str(functions) if "function" in note else ""
-    command = [sys.executable, "-c", CHILD, str(path), str(tstop), said]
+    command = [sys.executable, "-c", CHILD, str(path), str(tstop)]
+    if functions_of(path).exists():
+        command.append(str(functions_of(path)))
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
     except subprocess.TimeoutExpired:
@@ -141,7 +140,8 @@ def main() -> None:
     how = f"loaded, built and run for {args.run:g} ms" if args.run else "loaded and built"
     print(HEAD.format(commits=" and ".join(commits), how=how), end="")
     counts: dict[str, int] = {}
-    for root in args.roots:
+    for given in args.roots:
+        root = Path(os.path.abspath(given))  # "." and ".." have names then, links keep theirs
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / root.name
             shutil.copytree(root / "examples", copy / "examples")
@@ -149,11 +149,10 @@ def main() -> None:
             notes = complete(copy / "examples", large=args.large)
             for path in paths:
                 name = str(path.relative_to(copy / "examples"))
-                note = notes.get(name, "")
-                what, why = tried(path, args.run, note)
+                what, why = tried(path, args.run)
                 counts[what] = counts.get(what, 0) + 1
                 why = why.replace(f"{copy}/", "").replace("|", "/")
-                why = "; ".join(part for part in (note, why) if part)
+                why = "; ".join(part for part in (notes.get(name), why) if part)
                 print(f"| {root.name} `{name}` | {what} | {why} |", flush=True)
     total = sum(counts.values())
     print(

@@ -39,6 +39,11 @@ def script(path: Path) -> str:
     return re.sub(r"\bnp\.(float|int)\b", r"\1", text)
 
 
+def functions_of(config: Path) -> Path:
+    """Where the functions are that a configuration names, if it names any."""
+    return config.with_suffix(".functions.py")
+
+
 def complete(examples: Path, *, large: bool) -> Notes:
     """Make what is missing in a copy of ``examples``, and say of which configurations.
 
@@ -72,12 +77,12 @@ def _sweeps(examples: Path) -> Iterator[tuple[str, str]]:
 
 
 def _functions(examples: Path) -> Iterator[tuple[str, str]]:
-    """Nothing: the run script has the function that leaves the axon, and is read with it."""
-    if (examples / "bio_all_active_sweep").is_dir():
-        yield (
-            "bio_all_active_sweep/config.simulation.491766131_fullaxon.sweep35.json",
-            "with the function of its run_bionet.py",
-        )
+    """The run script has the function that leaves the axon: as a script of the configuration."""
+    name = "bio_all_active_sweep/config.simulation.491766131_fullaxon.sweep35.json"
+    config = examples / name
+    if config.exists():
+        functions_of(config).write_text(script(config.parent / "run_bionet.py"))
+        yield name, "with the function of its run_bionet.py"
 
 
 def _waveform(examples: Path) -> Iterator[tuple[str, str]]:
@@ -280,7 +285,7 @@ def _build(folder: Path, *changes: tuple[str, str]) -> None:
     (folder / "build_here.py").write_text(text)
     subprocess.run(
         [sys.executable, "build_here.py"], cwd=folder, check=True, timeout=LIMIT,
-        capture_output=True, text=True,
+        stdout=subprocess.DEVNULL,
     )  # fmt: skip
 
 

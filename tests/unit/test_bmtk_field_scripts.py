@@ -352,8 +352,11 @@ def test_reports_by_the_name_that_the_configuration_gives_them(ran):
     np.testing.assert_allclose(lines.lines[0].get_ydata(), voltage)
     figures = plot_report(config_file=path)
     assert sorted(len(figure.axes[0].lines) for figure in figures) == [1, 2]
-    assert len(plot_report(config_file=path, variables="cai")) == 1
-    assert len(plot_report(config_file=path, report_name="membrane_potential", node_ids=[1])) == 1
+    for only in ({"variables": "cai"}, {"report_name": "membrane_potential", "node_ids": [1]}):
+        (figure,) = plot_report(config_file=path, **only)
+        assert [line.get_label() for line in figure.axes[0].lines] == ["node 1"]
+    (figure,) = plot_report(config_file=path, variables=["cai"])
+    assert figure.axes[0].get_ylabel().startswith("cai")
     (alone,) = plot_report(report_file=result.directory / "v_report.h5")
     assert len(alone.axes[0].lines) == 2
     for named in ({"config_file": path, "report_name": "probe"}, {"config_file": path},
@@ -372,8 +375,10 @@ def test_reports_are_read(ran):
     np.testing.assert_array_equal(report.data(), whole)
     np.testing.assert_array_equal(report.data(node_id=1, sections="origin"), whole[:, :1])
     inside = report.data(1, name, time_window=(5.0, 6.0), sections=[0])
-    assert inside.shape == (10, np.count_nonzero(report.element_ids(1) == 0))
-    assert len(report.time_trace()) == report.n_steps() == len(whole)
+    np.testing.assert_array_equal(inside, whole[50:60, report.element_ids(1) == 0])
+    assert inside.size
+    np.testing.assert_allclose(report.time_trace(), np.linspace(0.0, 20.0, len(whole)))
+    assert report.n_steps() == len(whole)
     assert ((report.element_pos() > 0) & (report.element_pos() < 1)).all()
     with pytest.raises(ConfigError, match="there is no node 7 in the report. It has 1"):
         report.data(node_id=7)
@@ -393,10 +398,17 @@ def test_poisson_trains_of_old_scripts():
     np.random.seed(3)  # noqa: NPY002
     PoissonSpikesGenerator(range(3), 100.0, tstop=500.0).to_hdf5("old.h5")
     np.random.seed(3)  # noqa: NPY002
-    expected = -np.log(1.0 - np.random.uniform()) / 0.1  # noqa: NPY002
+    uniform = np.random.uniform(size=300)  # noqa: NPY002
+    drawn = np.cumsum(-np.log(1.0 - uniform) / 0.1)
     trains = SpikeTrains.load("old.h5")
-    assert trains.get_times(0)[0] == expected
+    first, count = trains.get_times(0), np.searchsorted(drawn, 500.0) + 1
+    assert first[0] == -np.log(1.0 - uniform[0]) / 0.1
+    np.testing.assert_allclose(first, drawn[:count])
+    second = np.cumsum(np.diff(drawn)[count - 1 :])  # of what is drawn next
+    np.testing.assert_allclose(trains.get_times(1), second[: np.searchsorted(second, 500.0) + 1])
     assert trains.node_ids().tolist() == [0, 1, 2] and 100 < len(trains) < 200
+    with pytest.raises(ConfigError, match="must not be negative"):
+        PoissonSpikesGenerator(range(3), -1.0)
     with pytest.raises(ConfigError, match="no order 'time'"):
         PoissonSpikesGenerator(range(3), 100.0).to_hdf5("old.h5", sort_order="time")
     with h5py.File("old.h5", "r+") as file:

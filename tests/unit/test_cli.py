@@ -290,6 +290,7 @@ def python(code, **options):
         ("import isocortex.simulate",
          {"pandas", "scipy.stats", "matplotlib", "xarray", "typer", "http.server"}),
         ("import isocortex.experiment", {"numba", "pandas", "numpy", "scipy", "matplotlib"}),
+        ("import isocortex.bmtk.utils.reports.spike_trains", {"xarray", "matplotlib"}),
     ],
 )  # fmt: skip
 def test_what_is_not_needed_is_not_imported(doing, without):

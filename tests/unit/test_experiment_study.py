@@ -553,7 +553,8 @@ def test_cells_are_hyperactive_against_the_control_of_their_group():
     """Counts 0 to 99 in the control; nine of ten cells fire at most 89 times."""
 
     def look(counts):
-        return SimpleNamespace(ids=np.repeat(np.arange(100), counts), duration=1000.0)
+        ids = np.repeat(np.arange(100), counts)
+        return Spikes(np.zeros(len(ids)), ids, 1000.0)
 
     rest, groups = look(np.arange(100)), {"a": np.arange(100)}
     for counts, share in (

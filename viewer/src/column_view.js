@@ -343,15 +343,8 @@ export class ColumnView {
 
   overlay() {
     const chosen = this.index?.get(this.app.state.get("neuron"));
-    this.ring.hidden = chosen === undefined;
-    if (chosen !== undefined) {
-      const [x, y] = this.stage.project(new THREE.Vector3().fromArray(this.somas.position, 3 * chosen));
-      this.ring.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
-    }
-    for (const [element, point] of this.labels) {
-      const [x, y] = this.stage.project(point);
-      element.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
-    }
+    this.stage.mark(this.ring, chosen === undefined ? null : new THREE.Vector3().fromArray(this.somas.position, 3 * chosen));
+    for (const [element, point] of this.labels) this.stage.mark(element, point);
   }
 
   pick(x, y) {

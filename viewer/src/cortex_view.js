@@ -249,10 +249,7 @@ export class CortexView {
     this.stage.scaleBar(this.bar);
     if (this.app.space.there) this.app.space.overlay(this.stage, this.stage.camera);
     const number = this.app.state.get("neuron");
-    this.ring.hidden = number < 0 || !this.cloud.leaves(number);
-    if (number < 0) return;
-    const [x, y] = this.stage.project(this.cloud.worldOf(number));
-    this.ring.style.transform = `translate(${x}px, ${y}px)`;
+    this.stage.mark(this.ring, number >= 0 && this.cloud.leaves(number) ? this.cloud.worldOf(number) : null);
   }
 
   pick(x, y) {

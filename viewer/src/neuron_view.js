@@ -10,16 +10,16 @@ import { fetchPacked } from "./source.js";
 import { lowerBound } from "./spikes.js";
 
 const KINDS = { 1: "soma", 2: "axon", 3: "basal dendrite", 4: "apical dendrite" };
+const KIND_COLOURS = { 1: "#d8d8d8", 2: "#7d8590", 3: "#6d94c4", 4: "#c7955a" };
+const EXCITES = [255, 184, 92];
+const INHIBITS = [92, 196, 255];
+const NEAR = 12; // px, from the pointer to the surface of a branch
+
 /** Whether there is a recording of all compartments, so that a probe has something to tell. */
 export const recordedWhole = (data) => Boolean(data?.head.reports.some(({ whole }) => whole));
 
 /** Where in the neuron a compartment is, in words. */
 export const placeOf = ({ arrays: { kind, distance } }, k) => `${KINDS[kind[k]] ?? "branch"}, ${Math.round(distance[k])} µm from the soma`;
-
-const KIND_COLOURS = { 1: "#d8d8d8", 2: "#7d8590", 3: "#6d94c4", 4: "#c7955a" };
-const EXCITES = [255, 184, 92];
-const INHIBITS = [92, 196, 255];
-const NEAR = 12; // px, from the pointer to the surface of a branch
 
 export class NeuronView {
   constructor(stage, app) {
@@ -292,10 +292,8 @@ export class NeuronView {
   overlay() {
     if (this.scaleBar) this.stage.scaleBar(this.scaleBar);
     const probe = this.probed(this.data);
-    this.ring.hidden = probe < 0;
-    if (probe < 0) return;
-    const [a, b] = this.ends(probe);
-    this.ring.style.transform = `translate(${((a[0] + b[0]) / 2).toFixed(1)}px, ${((a[1] + b[1]) / 2).toFixed(1)}px)`;
+    const [begin, end] = probe < 0 ? [] : this.places(probe);
+    this.stage.mark(this.ring, begin?.lerp(end, 0.5));
   }
 
   /** The compartment of a neuron that has the probe; -1 if none has, or what is there was not recorded. */
@@ -304,10 +302,15 @@ export class NeuronView {
     return recordedWhole(data) && probe < data.arrays.kind?.length ? probe : -1;
   }
 
-  /** Where a compartment begins and ends in the picture, px. */
-  ends(k) {
+  /** Where a compartment begins and ends, mm. */
+  places(k) {
     const { start, end } = this.data.arrays;
-    return [start, end].map((places) => this.stage.project(new THREE.Vector3().fromArray(places, 3 * k).divideScalar(1000)));
+    return [start, end].map((places) => new THREE.Vector3().fromArray(places, 3 * k).divideScalar(1000));
+  }
+
+  /** The same in the picture, px. */
+  ends(k) {
+    return this.places(k).map((place) => this.stage.project(place));
   }
 
   /** The compartment that is drawn under a point of the picture, or nearest by it; -1 if there is none. */

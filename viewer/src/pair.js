@@ -47,14 +47,11 @@ function remember(app) {
 function pass(from, to) {
   const [one, two] = [from, to].map(({ stage }) => stage.view.extent());
   if (from.stage.name !== to.stage.name || one > 2 * two || two > 2 * one) return; // unlike things
-  const place = (stage) => [...stage.camera.position.toArray(), ...stage.controls.target.toArray()];
-  const [own, other] = [place(from.stage), place(to.stage)];
-  if (own.every((x, k) => Math.abs(x - other[k]) < 1e-6)) return;
+  const pose = from.stage.pose();
+  if (to.stage.standsAt(pose)) return;
   to.stage.stop(false); // it flies along
-  to.stage.camera.position.fromArray(own);
-  to.stage.controls.target.fromArray(own, 3);
+  to.stage.put(pose);
   to.stage.controls.update();
-  to.stage.moved();
 }
 
 async function main() {

@@ -78,6 +78,11 @@ export class Stage {
     return { eye: this.camera.position.clone(), target: this.controls.target.clone() };
   }
 
+  /** Whether the camera stands at a pose. */
+  standsAt({ eye, target }) {
+    return eye.distanceTo(this.camera.position) < 1e-6 && target.distanceTo(this.controls.target) < 1e-6;
+  }
+
   put({ eye, target }) {
     this.camera.position.copy(eye);
     this.controls.target.copy(target);
@@ -89,8 +94,7 @@ export class Stage {
   flyFrom(from) {
     const to = this.pose();
     this.stop(false); // of an earlier flight, which went elsewhere
-    const near = ["eye", "target"].every((key) => from[key].distanceTo(to[key]) < 1e-6);
-    if (near || !Flight.wanted()) return Promise.resolve(true);
+    if (this.standsAt(from) || !Flight.wanted()) return Promise.resolve(true);
     this.put(from);
     return new Promise((land) => (this.flight = new Flight(from, to, land)));
   }
@@ -113,7 +117,7 @@ export class Stage {
   enter(name, view) {
     this.stop();
     if (this.view) {
-      this.cameras[this.name] = [this.camera.position.clone(), this.controls.target.clone()];
+      this.cameras[this.name] = this.pose();
       this.view.leave();
     }
     this.name = name;
@@ -135,8 +139,7 @@ export class Stage {
       this.camera.position.fromArray(given);
       this.controls.target.fromArray(given, 3);
     } else if (this.cameras[name]) {
-      this.camera.position.copy(this.cameras[name][0]);
-      this.controls.target.copy(this.cameras[name][1]);
+      this.put(this.cameras[name]);
       this.keep();
     }
     this.controls.update();
@@ -228,6 +231,14 @@ export class Stage {
     const length = lengths.find((um) => um / 1000 / mm > 50) ?? 10000;
     element.style.width = `${(length / 1000 / mm).toFixed(1)}px`;
     element.textContent = length < 1000 ? `${length} µm` : `${length / 1000} mm`;
+  }
+
+  /** Put an element where a point is in the picture; hide it where there is none. */
+  mark(element, point) {
+    element.hidden = !point;
+    if (!point) return;
+    const [x, y] = this.project(point);
+    element.style.transform = `translate(${x.toFixed(1)}px, ${y.toFixed(1)}px)`;
   }
 
   /** Screen coordinates (CSS pixels) of a point, and whether it is in front. */

@@ -51,4 +51,5 @@ def compile_(
         store_synapses=store_synapses, skip_unsupported_reports=True,
     )  # fmt: skip
     files = compile_beforehand(config, options, (major, minor), out.print)
-    out.print(f"{len(files)} kernels for compute capability {capability}: {cache_folder()}")
+    n = len(files)
+    out.print(f"{n} kernel{'s' * (n != 1)} for compute capability {capability}: {cache_folder()}")

@@ -13,7 +13,6 @@ from isocortex.analysis.correlations import fano_factors, pair_correlations, rat
 from isocortex.analysis.counts import Groups, by_group
 from isocortex.analysis.events import baseline, bursts
 from isocortex.analysis.irregularity import irregularity
-from isocortex.analysis.rates import cell_rates
 from isocortex.analysis.spectra import segment_length, spectra_by_group
 from isocortex.cortex.counts import HEMISPHERES
 from isocortex.errors import ConfigError
@@ -69,19 +68,16 @@ class Measure:
 
 
 def _rate(look: Look) -> pd.Series:
-    spikes, groups = look.spikes, look.groups
-    sizes = [len(ids) for ids in groups.values()]
-    every = np.concatenate([np.zeros(0, np.int64), *groups.values()])  # spikes are counted once
-    rates = np.split(cell_rates(spikes.ids, every, spikes.duration), np.cumsum(sizes)[:-1])
-    return pd.Series([of_group.mean() for of_group in rates], by_group(groups))
+    means = [rates.mean() for rates in look.spikes.rates(look.groups)]
+    return pd.Series(means, by_group(look.groups))
 
 
 def _hyperactive(look: Look) -> pd.Series:
-    shares = {}
-    for name, ids in look.groups.items():
-        rest, rates = (cell_rates(s.ids, ids, s.duration) for s in (look.rest, look.spikes))
-        shares[name] = float(np.mean(rates > np.quantile(rest, MUCH)))
-    return pd.Series(shares, by_group(look.groups))
+    before, now = look.rest.rates(look.groups), look.spikes.rates(look.groups)
+    shares = [
+        np.mean(mine > np.quantile(rest, MUCH)) for rest, mine in zip(before, now, strict=True)
+    ]
+    return pd.Series(shares, by_group(look.groups), dtype=float)
 
 
 def _irregularity(look: Look, column: str) -> pd.Series:

@@ -47,7 +47,7 @@ from isocortex.circuit.synapses import conductances_of, is_random, keys_of, plac
 from isocortex.engine.interface import ProbeTable, Variable
 from isocortex.errors import ConfigError
 from isocortex.hashes import sha256
-from isocortex.mechanisms.point import SYNAPSES, Synapse
+from isocortex.mechanisms.point import SYNAPSES
 from isocortex.mechanisms.synapses import Kinetics, Receptor, opened
 from isocortex.network.clock import Clock
 from isocortex.network.connect import cells_of
@@ -514,7 +514,7 @@ def _require(variable: str, chosen: set[str]) -> None:
     if not without:
         return
     name, has = without[0], _variables_of(without[0])
-    if _of_file(name) is not None and variable in OF_OWN:
+    if name in SYNAPSES and variable in OF_OWN:
         raise ConfigError(
             f"{variable!r} of the mod file of {name} is not all of what its synapses conduct",
             field="variable_name",
@@ -531,19 +531,13 @@ def _require(variable: str, chosen: set[str]) -> None:
 
 def _variables_of(name: str) -> tuple[str, ...]:
     """The variables that synapses of a name have."""
-    own = _of_file(name)
-    return OF.get(name, OF_OWN) if own is None else own.reports
-
-
-def _of_file(name: str) -> type[Synapse] | None:
-    """The synapse of a user's file that has a name, if the package has none such."""
-    return None if name in OF else SYNAPSES.get(name)
+    return OF[name] if name in OF else SYNAPSES[name].reports
 
 
 def _g_is_state(kinetics: Kinetics) -> bool:
     """Whether ``g`` of a conductance is a state of NEURON's, which it has as a step ends."""
-    own = _of_file(name_of(kinetics))
-    return kinetics.tau_rise == 0.0 and (own is None or own.g_is_state)
+    name = name_of(kinetics)
+    return kinetics.tau_rise == 0.0 and (name in OF or SYNAPSES[name].g_is_state)
 
 
 def _conductances_with(variable: str, found: Connected) -> tuple[str, NDArray[np.bool_]]:

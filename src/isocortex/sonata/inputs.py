@@ -7,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from isocortex.arrays import IntArray
 from isocortex.circuit import (
     Circuit,
@@ -17,7 +15,6 @@ from isocortex.circuit import (
     Input,
     NodePopulation,
     PoissonInput,
-    SpikeInput,
 )
 from isocortex.circuit.columns import present, take
 from isocortex.errors import ConfigError, located
@@ -36,6 +33,7 @@ from isocortex.sonata.input_entry import LARGEST, Entry
 from isocortex.sonata.probes import probe
 from isocortex.sonata.replay import replay
 from isocortex.sonata.spikes_in import (
+    of_trains,
     poisson_inputs,
     read_csv_spikes,
     read_h5_spikes,
@@ -84,14 +82,10 @@ def _function(entry: Entry) -> list[Input]:
     where: dict[str, Any] = {
         "file": entry.file, "field": f"inputs.{entry.name}.spikes_function", "fix": "Mend it."
     }  # fmt: skip
-    made: list[Input] = []
-    for nodes, rows in entry.virtual():
-        trains = spikes_said(function, nodes, rows, during, where)
-        times = np.concatenate([np.zeros(0), *trains])
-        order = np.argsort(times, kind="stable")
-        of_node = np.repeat(rows, [len(train) for train in trains])
-        made.append(SpikeInput(nodes.name, of_node[order], times[order]))
-    return made
+    return [
+        of_trains(nodes, rows, spikes_said(function, nodes, rows, during, where))
+        for nodes, rows in entry.virtual()
+    ]
 
 
 def _poisson(entry: Entry) -> list[Input]:

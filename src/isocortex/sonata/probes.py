@@ -17,6 +17,7 @@ from isocortex.sonata.hdf5 import open_h5
 from isocortex.sonata.input_entry import Entry
 from isocortex.sonata.nwb import ELECTRODES, INTERVALS, UNITS, Table
 from isocortex.sonata.nwb_filters import chosen
+from isocortex.sonata.spikes_in import of_trains
 from isocortex.sonata.tables import read_table
 
 logger = logging.getLogger(__name__)
@@ -369,15 +370,13 @@ class _Trains:
             self._train(unit, windows.get(node)) if unit >= 0 else np.zeros(0)
             for node, unit in zip(ids, units.tolist(), strict=True)
         ]
-        times = np.concatenate([np.zeros(0), *parts])
-        entry = self.entry
+        made = of_trains(population, rows, parts)
+        entry, times = self.entry, made.times
         if (times < 0).any() or not np.isfinite(times).all():
             raise entry.fail("interval", f"a spike is at {times.min():g} ms", "Give an interval.")
         if len(times) == 0:
             logger.warning("%s: inputs.%s: no spike is in the interval", entry.file, entry.name)
-        node = np.repeat(rows, [len(part) for part in parts])
-        order = np.argsort(times, kind="stable")
-        return SpikeInput(population.name, node[order], times[order])
+        return made
 
     def _train(self, unit: int, window: Window | None) -> FloatArray:
         """Times of a unit, ms of the simulation."""

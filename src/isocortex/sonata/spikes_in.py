@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import h5py
@@ -71,28 +71,28 @@ def read_h5_spikes(
     with open_h5(path) as file:
         root = group(file, "spikes", path)
         if "gids" in root or "node_ids" in root:
-            ids, times = _columns(root, path)
-            _check_nodes(ids, [p for p, _ in chosen], path)
-            for population, rows in chosen:
-                found.append(_keep(population, rows, ids, times, path))
-            return found
+            return _by_id(root, chosen, path)
         for population, rows in chosen:
             if population.name in root:
                 ids, times = _columns(group(root, population.name, path), path)
                 _check_nodes(ids, [population], path)
                 found.append(_keep(population, rows, ids, times, path))
-        there = list(root)
         if found:
             _check_populations(
-                {name: _count(root[name]) for name in there if name not in known}, path
+                {name: _count(root[name]) for name in root if name not in known}, path
             )
-        if chosen and there and not found:
-            there = [name for name in there if _count(root[name])]
+        elif chosen and len(root):
+            there = [name for name in root if _count(root[name])]
             name = _of_another(there, chosen, known if any_name else there, path, "/spikes")
-            ids, times = _columns(group(root, name, path), path)
-            _check_nodes(ids, [p for p, _ in chosen], path)
-            found = [_keep(population, rows, ids, times, path) for population, rows in chosen]
+            found = _by_id(group(root, name, path), chosen, path)
     return found
+
+
+def _by_id(h5: h5py.Group, chosen: Chosen, path: Path) -> list[SpikeInput]:
+    """Trains of the chosen nodes from a group that is taken for all of them."""
+    ids, times = _columns(h5, path)
+    _check_nodes(ids, [p for p, _ in chosen], path)
+    return [_keep(population, rows, ids, times, path) for population, rows in chosen]
 
 
 def _of_another(
@@ -186,6 +186,16 @@ def _keep(
         )  # fmt: skip
     by_time = np.argsort(times[mine], kind="stable")
     return SpikeInput(population.name, rows[order[at[mine]]][by_time], times[mine][by_time])
+
+
+def of_trains(
+    population: NodePopulation, rows: IntArray, trains: Sequence[FloatArray]
+) -> SpikeInput:
+    """Trains, one for each of some nodes, ms, as an input whose spikes go by time."""
+    times = np.concatenate([np.zeros(0), *trains])
+    of_node = np.repeat(rows, [len(train) for train in trains])
+    order = np.argsort(times, kind="stable")
+    return SpikeInput(population.name, of_node[order], times[order])
 
 
 #: What the columns of a table of spikes may be called.

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from isocortex.analysis.counts import Groups, group_counts, whole_bins
+from isocortex.analysis.rates import cell_rates
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.circuit import NodePopulation
 from isocortex.cortex.atlas import load_atlas
@@ -51,6 +52,12 @@ class Spikes(NamedTuple):
         mine = table[table["population"] == POPULATION]
         times, ids = mine["timestamps"].to_numpy(float), mine["node_ids"].to_numpy()
         return cls.between(times, ids, start, stop)
+
+    def rates(self, groups: Groups) -> list[FloatArray]:
+        """Rates (Hz) of the cells of every group; spikes are counted once for all groups."""
+        ends = np.cumsum([len(ids) for ids in groups.values()])
+        every = np.concatenate([np.zeros(0, np.int64), *groups.values()])
+        return np.split(cell_rates(self.ids, every, self.duration), ends[:-1])
 
     def counts(self, groups: Groups, width: float) -> pd.DataFrame:
         """int[groups, bins], in as many whole bins (ms) as there are."""

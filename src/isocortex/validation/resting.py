@@ -47,14 +47,13 @@ def rates(spikes: Spikes, neurons: Neurons) -> Measured:
     expected of it at its target.
     """
     found, rows = Measured(), []
-    for name, ids in neurons.by_class.items():
+    for name, rates in zip(neurons.by_class, spikes.rates(neurons.by_class), strict=True):
         layer, cell_class = name.split(" ")
-        aim = target_of(layer, cell_class)
-        hz = float(cell_rates(spikes.ids, ids, spikes.duration).mean())
-        told = len(ids) >= JUDGED_CLASS and 1e-3 * spikes.duration * len(ids) * aim >= ENOUGH_SPIKES
+        aim, hz, n = target_of(layer, cell_class), float(rates.mean()), len(rates)
+        told = n >= JUDGED_CLASS and 1e-3 * spikes.duration * n * aim >= ENOUGH_SPIKES
         low, high = (factor * aim for factor in TOLERANCE)
         verdict = "not judged" if not told else "in range" if low <= hz <= high else "out of range"
-        rows.append((name, len(ids), hz, aim, hz / aim, verdict))
+        rows.append((name, n, hz, aim, hz / aim, verdict))
     columns = ["class", "neurons", "Hz", "target", "ratio", "verdict"]
     table = pd.DataFrame(rows, columns=columns).set_index("class")
     judged = table[table["verdict"] != "not judged"]
@@ -63,7 +62,7 @@ def rates(spikes: Spikes, neurons: Neurons) -> Measured:
     missing = float("nan") if judged.empty else float(len(out))
     found.put("rates.out", missing, f"of {len(judged)} classes" + _listed(named))
     for sign, ids in neurons.by_sign.items():
-        found.put(f"rates.{sign}", float(cell_rates(spikes.ids, ids, spikes.duration).mean()))
+        found.put(f"rates.{sign}", hertz(spikes, ids))
     found.tables["rates"] = table
     return found
 

@@ -27,7 +27,7 @@ def plot_report(
     """
     if report_file is not None:
         nodes = open_report(Path(report_file))["node_id"].values if node_ids is None else node_ids
-        return [plot_traces(report_path=report_file, node_ids=_each(nodes))]
+        return [plot_traces(report_path=report_file, node_ids=nodes)]
     source = Source(config_file)
     result = source.result
     wanted = [variables] if isinstance(variables, str) else variables
@@ -38,9 +38,5 @@ def plot_report(
             if wanted is not None and report.attrs.get("variable") not in list(wanted):
                 continue
             nodes = report["node_id"].values if node_ids is None else node_ids
-            figures.append(plot_traces(config_file, name, population, node_ids=_each(nodes)))
+            figures.append(plot_traces(config_file, name, population, node_ids=nodes))
     return figures
-
-
-def _each(nodes: Iterable[int]) -> list[int]:
-    return list(dict.fromkeys(int(node) for node in nodes))

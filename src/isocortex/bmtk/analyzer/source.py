@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import matplotlib
@@ -40,7 +41,7 @@ class Source:
     nodes_file: StrPath | None = None
     node_types_file: StrPath | None = None
 
-    @property
+    @cached_property
     def result(self) -> Result:
         if self.config_file is None:
             raise ConfigError(

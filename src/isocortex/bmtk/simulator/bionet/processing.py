@@ -37,6 +37,8 @@ def processed(simulation: Simulation, registered: Mapping[str, Processor]) -> Si
     ------
     ModelError : a function that asks for more.
     """
+    if not registered:
+        return simulation
     nodes = {
         name: _population(simulation, population, registered)
         for name, population in simulation.circuit.nodes.items()

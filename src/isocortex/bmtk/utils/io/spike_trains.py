@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from isocortex.bmtk.utils.reports.spike_trains.generators import require_rate
 from isocortex.errors import ConfigError
 
 
@@ -28,6 +29,7 @@ class PoissonSpikesGenerator:
         tstart: float = 0.0,
         tstop: float = 1000.0,
     ) -> None:
+        require_rate(firing_rate)  # trains of a negative one would have no end
         self.gids, self.rate, self.span = list(gids), firing_rate / 1000.0, (tstart, tstop)
 
     def to_hdf5(self, file_name: str | os.PathLike[str], sort_order: str = "gid") -> None:

@@ -13,7 +13,6 @@ import numpy as np
 from isocortex.arrays import FloatArray, IntArray
 from isocortex.bmtk.utils.populations import only
 from isocortex.errors import ConfigError
-from isocortex.report.lazy import open_report
 
 if TYPE_CHECKING:
     import xarray
@@ -54,6 +53,9 @@ class CompartmentReport:
     def _of(self, population: str | None) -> xarray.DataArray:
         name = only(population or self._default, self.populations)
         if name not in self._read:
+            # where it is used: xarray takes long to load, and spike trains are of the same package
+            from isocortex.report.lazy import open_report
+
             self._read[name] = open_report(self.path, name)
         return self._read[name]
 
@@ -65,7 +67,7 @@ class CompartmentReport:
 
     def _time(self, population: str | None) -> FloatArray:
         """float64[3]: from, to and step, ms."""
-        name = only(population or self._default, self.populations)
+        name = self._of(population).attrs["population"]
         with h5py.File(self.path, "r", locking=False) as file:
             return np.asarray(file[f"report/{name}/mapping/time"][:], np.float64)
 

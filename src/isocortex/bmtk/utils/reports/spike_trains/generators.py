@@ -69,7 +69,8 @@ class PoissonSpikeGenerator(_Generator):
         """
         rate = np.asarray(firing_rate, float)
         span = np.asarray(times, float) if np.ndim(times) else np.array([0.0, float(times)])  # type: ignore[arg-type]
-        _require_rate(rate, span)
+        require_rate(rate)
+        _require_time(span)
         if rate.ndim and len(rate) != len(span):
             raise ConfigError(
                 f"{len(rate)} rates at {len(span)} times", field="firing_rate", fix="Give as many."
@@ -114,7 +115,8 @@ class GammaSpikeGenerator(_Generator):
     ) -> None:
         """Add trains of a constant rate (Hz) and shape ``a``, 1 for Poisson; ``times`` in s."""
         span = np.asarray(times, float) if np.ndim(times) else np.array([0.0, float(times)])  # type: ignore[arg-type]
-        _require_rate(np.asarray(firing_rate, float), span)
+        require_rate(firing_rate)
+        _require_time(span)
         n = round((span[-1] - span[0]) * firing_rate * 1.5)
 
         def train() -> NDArray[np.float64]:
@@ -124,9 +126,13 @@ class GammaSpikeGenerator(_Generator):
         self._draw(node_ids, population, train)
 
 
-def _require_rate(rate: FloatArray, span: FloatArray) -> None:
-    if not (rate >= 0).all():
+def require_rate(rate: float | FloatArray) -> None:
+    """Refuse rates, Hz, that none can be."""
+    if not np.all(np.asarray(rate) >= 0):
         raise ConfigError("rates must not be negative", field="firing_rate", fix="Mend them.")
+
+
+def _require_time(span: FloatArray) -> None:
     if not span[0] < span[-1]:
         raise ConfigError(f"no time: {span[[0, -1]].tolist()} s", field="times", fix="From, to.")
 
