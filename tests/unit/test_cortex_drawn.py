@@ -11,6 +11,7 @@ from isocortex.cortex.build import build_cortex
 from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
+from isocortex.engine import deal
 from isocortex.engine.cpu import CpuEngine
 from isocortex.errors import ConfigError
 from isocortex.network.build import build_network
@@ -64,6 +65,18 @@ def test_drawn_and_stored_synapses_do_the_same(simulation, networks, precision):
         for got, wanted in zip(spikes_of(engine, n_steps, chunk), expected, strict=True):
             np.testing.assert_array_equal(got, wanted)
         assert engine.n_events == stored.n_events
+
+
+def test_threads_without_blocks_of_their_own_advance_those_of_others(
+    simulation, networks, monkeypatch
+):
+    n_steps = int(TSTOP / simulation.dt)
+    expected = spikes_of(CpuEngine(networks[True], settings(simulation)), n_steps, chunk=5)
+    monkeypatch.setattr(deal, "balance", lambda network, laid, n: np.zeros(len(laid.blocks), int))
+    engine = CpuEngine(networks[True], settings(simulation, threads=3))
+    assert [len(share.part.blocks) > 0 for share in engine.shares] == [True, False, False]
+    for got, wanted in zip(spikes_of(engine, n_steps, chunk=5), expected, strict=True):
+        np.testing.assert_array_equal(got, wanted)
 
 
 def test_synapses_are_forgotten_when_they_have_acted(simulation, cortex):

@@ -49,6 +49,7 @@ from isocortex.engine.parts import NO_ROOM, Electrodes, Fields, Reached, Shared,
 from isocortex.engine.precision import require_precision
 from isocortex.engine.sampling import Probes, Recording, recording_of
 from isocortex.engine.state import Snapshot, State
+from isocortex.engine.stealing import offers_of
 from isocortex.errors import SimulationError
 from isocortex.network.clock import Clock
 from isocortex.network.network import Network
@@ -94,6 +95,7 @@ class CpuEngine:
         self.kinetics = KineticsTables(network.kinetics, settings, dtype)
         self.shared = Shared(
             meeting=meeting_place(len(found.begin) - 1),
+            offers=offers_of([share.part.blocks for share in self.shares]),
             found=found,
             kernel=np.zeros(len(laid.blocks), np.int64),
             points=at_rest(network.points),
