@@ -21,7 +21,13 @@ from numpy.typing import NDArray
 
 from isocortex.compiling import compiled, leaf
 from isocortex.network.drawn.place import HALF, LOW_HALF, number, of_connection, of_source
-from isocortex.network.drawn.tables import DELAY_STEP, TRIED_TOGETHER, longer, with_room
+from isocortex.network.drawn.tables import (
+    DELAY_STEP,
+    TRIED_TOGETHER,
+    longer,
+    no_connections,
+    with_room,
+)
 from isocortex.streams import exp, inlined, mix, uniform
 
 #: Neurons further away than this many widths of a rule do not connect: 1 in 8,000 would.
@@ -422,3 +428,19 @@ def draw_sources(first, last, begin, end, axons, out, at_least):
         source_of[n:more] = source
         source, n = source + 1, more
     return source, out, source_of, n
+
+
+@compiled
+def received(axons, begin, end, at_most):
+    """Synapses that each of the neurons ``begin:end`` has of some sources, ``at_most`` so many.
+
+    These are every so manieth neuron of the model.
+    """
+    n_sources = len(axons.neurons.group)
+    number = np.zeros(end - begin, np.int64)
+    out, trials = no_connections(1024), room_to_try(axons, 0)
+    for source in range(0, n_sources, max(-(-n_sources // at_most), 1)):
+        out, trials, n = draw_onto(source, begin, end, axons, out, 0, trials)
+        for c in range(n):
+            number[out.target[c] - begin] += out.synapses[c]
+    return number
