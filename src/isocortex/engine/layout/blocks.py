@@ -8,11 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
-from isocortex.network.drawn.draw import received
+from isocortex.network.drawn.draw import share_of_events
 from isocortex.network.network import DrawnSynapses
-
-#: So many neurons at the most are asked whom they reach, to tell who receives how much.
-MOST_ASKED = 2000
 
 
 class Blocks(NamedTuple):
@@ -73,8 +70,7 @@ def parts_of_cells(n: int, drawn: DrawnSynapses | None, threads: int) -> NDArray
     """Part of every cell, or None where no synapses are drawn at spikes.
 
     A part draws the synapses onto a range of the neurons of the model. Ranges have equal shares of
-    the work, half of which is taken to be the cells' own and half what they receive: areas differ
-    in that by more than in anything else.
+    the work, half of which is taken to be the cells' own and half what they receive.
     """
     if drawn is None or drawn.stored:
         return None
@@ -85,8 +81,7 @@ def parts_of_cells(n: int, drawn: DrawnSynapses | None, threads: int) -> NDArray
     others[own] = False
     if len(own) and n_parts > 1:
         first = int(np.flatnonzero(drawn.cell >= 0)[0])
-        events = received(drawn.axons, first, first + len(own), MOST_ASKED).astype(np.float64)
-        work = np.cumsum(1.0 + events / max(events.mean(), 1e-300)) / 2
+        work = np.cumsum(1.0 + share_of_events(drawn.axons, first, first + len(own)))
         ends = np.searchsorted(work, np.arange(1, n_parts) * work[-1] / n_parts)
         number = np.arange(1, n_parts)  # nobody has less than one neuron
         ends = np.maximum.accumulate(np.maximum(ends, number) - number) + number

@@ -20,6 +20,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from isocortex.compiling import compiled, leaf
+from isocortex.network.drawn import tables
 from isocortex.network.drawn.place import HALF, LOW_HALF, number, of_connection, of_source
 from isocortex.network.drawn.tables import (
     DELAY_STEP,
@@ -43,6 +44,8 @@ _P0, _P1, _P2, _P3, _P4, _P5, _P6 = map(
 )  # fmt: skip
 #: Neurons and trials are multiplied by these (fractions of 2^32 that are spread evenly).
 SPREAD, TRIAL = 0x9E3779B9, np.uint64(0xD1B54A32D192ED03)
+#: So many neurons at the most are asked whom they reach, to tell who receives how much.
+MOST_ASKED = 2000
 #: What a 24-bit number is divided by to lie below 1.
 UNIT = np.float32(2.0**-24)
 #: A byte each, these are looked at together as well.
@@ -430,16 +433,21 @@ def draw_sources(first, last, begin, end, axons, out, at_least):
     return source, out, source_of, n
 
 
-@compiled
-def received(axons, begin, end, at_most):
-    """Synapses that each of the neurons ``begin:end`` has of some sources, ``at_most`` so many.
+def share_of_events(axons: tables.Axons, begin: int, end: int) -> NDArray[np.float64]:
+    """How much each of the neurons ``begin:end`` receives, 1 on average: from a sample.
 
-    These are every so manieth neuron of the model.
+    Areas differ in the synapses onto their neurons by a factor of two.
     """
-    n_sources = len(axons.neurons.group)
+    number = _received(axons, begin, end, -(-len(axons.neurons.group) // MOST_ASKED))
+    return number / max(number.mean(), 1e-300)
+
+
+@compiled
+def _received(axons, begin, end, every):
+    """Synapses that each of the neurons ``begin:end`` has of every so manieth neuron."""
     number = np.zeros(end - begin, np.int64)
     out, trials = no_connections(1024), room_to_try(axons, 0)
-    for source in range(0, n_sources, max(-(-n_sources // at_most), 1)):
+    for source in range(0, len(axons.neurons.group), every):
         out, trials, n = draw_onto(source, begin, end, axons, out, 0, trials)
         for c in range(n):
             number[out.target[c] - begin] += out.synapses[c]
