@@ -22,9 +22,10 @@ CELL_NS = {"double": 90.0, "single": 44.0, "mixed": 44.0}
 EVENT_SECONDS = 15e-9
 #: Most memory that a run takes: Python itself with what is compiled, bytes; per compartment, by
 #: precision; per neuron, for tables; per synaptic event of a millisecond, for what is on its way;
-#: and per stored synapse, while these are sorted. With them runs of 100 ms at 0.001, 0.01 and 0.02
-#: (all synapses, mixed) and of the whole are told within 10 % (0.48, 0.74, 0.84 and 17.2 GB drawn,
-#: 0.63 and 2.84 GB stored); a run that compiles its kernels takes up to 0.6 GB more.
+#: and per stored synapse, while these are sorted. With them runs of 100 ms are told within 10 %: of
+#: scale 0.001 and 0.01 (a tenth of the synapses, single precision; 0.48 and 0.74 GB drawn, 0.63 and
+#: 2.84 GB stored), of 0.02 and of the whole (all synapses, mixed; 0.84 and 17.2 GB). A run that
+#: compiles its kernels takes up to 0.6 GB more.
 BASE_BYTES, NEURON_BYTES, EVENT_BYTES, SYNAPSE_BYTES = 0.45e9, 500.0, 17.0, 67.0
 COMPARTMENT_BYTES = {"double": 43.0, "single": 21.5, "mixed": 13.5}
 
