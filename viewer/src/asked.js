@@ -8,6 +8,7 @@ import { html, put, stacked } from "./markup.js";
 import { place } from "./near.js";
 import { CALM, CALM_LIGHT, theme } from "./palettes.js";
 import { rateColour, rateShade } from "./population.js";
+import { restored } from "./recorded.js";
 import { nodeSet } from "./selection.js";
 import { fetchPacked } from "./source.js";
 import { State } from "./state.js";
@@ -264,7 +265,7 @@ export class Asked {
   /** Branches and recordings of a neuron; null where an export does not contain it. */
   neuron(number) {
     if (this.spikes.running || !this.neurons.has(number)) {
-      const read = fetchPacked(`neuron/${number}`).catch((error) => {
+      const read = fetchPacked(`neuron/${number}`).then(restored).catch((error) => {
         this.notice(String(error.message));
         return null;
       });
