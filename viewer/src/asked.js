@@ -145,14 +145,13 @@ export class Asked {
     return this.spikeCounts;
   }
 
-  /** From when on mean rates count, ms: at first all cells leave the same voltage at once. */
-  since() {
+  /** From when on mean rates until a time count, ms: at first all cells leave the same voltage at once. */
+  since(until = this.spikes.reached) {
     const { begin } = this.population.head;
-    return begin === 0 && this.spikes.reached >= 2 * ONSET ? ONSET : begin;
+    return begin === 0 && until >= 2 * ONSET ? ONSET : begin;
   }
 
-  sinceWords() {
-    const since = this.since();
+  sinceWords(since = this.since()) {
     return since ? `from ${since} ms on` : "with the onset";
   }
 
