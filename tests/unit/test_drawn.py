@@ -59,7 +59,7 @@ def test_no_neuron_is_nearer_than_its_column_may_be(cortex):
         least = np.full(len(places.patch), np.inf)
         np.minimum.at(least, n.column, along)
         here = np.flatnonzero(places.patch == places.patch[n.column[source]])
-        nearest = np.array([draw._nearest(column, at, up, places) for column in here])
+        nearest = np.array([draw.nearest_in(column, at, up, places) for column in here])
         assert (nearest <= least[here] + 0.1).all()
         assert (nearest > 0.0).any()
 

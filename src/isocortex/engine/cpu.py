@@ -184,15 +184,12 @@ class CpuEngine:
         times = Times(self.clock.seen, self.clock.middle, self.clock.dt)
         electrodes, probes = self._electrodes(n_steps), self.recording.room(self.step, n_steps)
         self._begin(shared, electrodes, probes)
-        given, last = self.network.trains, self._heard_until(self.step + n_steps)
-        sent = slice(
-            *np.searchsorted(given.time, [self._heard_until(self.step), last], side="right")
-        )
+        given = self._given(n_steps)
 
         def work(p: int):
             share = self.shares[p]
             try:
-                trains = share.trains(given.source[sent], given.time[sent], last)
+                trains = share.trains(*given)
                 steps = Steps(self.step, self.step + n_steps, times, trains, electrodes, probes)
                 return run_windows(p, share.part, share.drawn, self._outbox, shared, steps)
             except BaseException:
@@ -218,6 +215,14 @@ class CpuEngine:
         samples = self.recording.collected(probes, done, self.exchange)
         piece = Piece(first.source[spikes], first.time[spikes], samples)
         return piece, sum(result[-1].n_events for result in results)
+
+    def _given(self, n_steps: int) -> tuple[IntArray, FloatArray, float]:
+        """Given spikes from outside in the next steps, and until when (ms) these are."""
+        given, last = self.network.trains, self._heard_until(self.step + n_steps)
+        sent = slice(
+            *np.searchsorted(given.time, [self._heard_until(self.step), last], side="right")
+        )
+        return given.source[sent], given.time[sent], last
 
     def _heard_until(self, step: int) -> float:
         """Up to when (ms) spikes from outside are heard of in the steps before ``step``."""

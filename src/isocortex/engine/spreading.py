@@ -10,7 +10,6 @@ same to the last bit, and the same as on the CPU.
 
 from __future__ import annotations
 
-import ctypes
 import operator
 import os
 from pathlib import Path
@@ -198,9 +197,3 @@ class Spreading:
             self._machine.wait()
             self._arrange(len(last), 0, 0)
             self._machine.wait()
-
-
-def memory(address: int, n: int, dtype: np.dtype) -> np.ndarray:
-    """An array of which compiled code has told the address."""
-    raw = (ctypes.c_char * (n * dtype.itemsize)).from_address(address)
-    return np.ndarray(n, dtype, memoryview(raw))

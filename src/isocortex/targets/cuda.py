@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from dis import get_instructions
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, files
 from shutil import which
 from types import FunctionType, SimpleNamespace
@@ -20,6 +21,8 @@ from typing import Any
 import numpy as np
 from numba import cuda
 from numba.core import config
+from numba.core.dispatcher import Dispatcher
+from numba.core.extending import _Intrinsic
 
 from isocortex import streams
 from isocortex.mechanisms import maths
@@ -47,9 +50,56 @@ if SIMULATED:
 
     device = cuda.jit(device=True)
 
+    def _told(value):
+        """What each thread of a block tells all others."""
+        words = cuda.shared.array(LANES, np.int64)
+        cuda.syncthreads()  # what was told before has been heard
+        words[cuda.threadIdx.x] = value
+        cuda.syncthreads()
+        return [int(word) for word in words]
+
+    @device
+    def ballot(flag):
+        """32 bits: in which threads of a block of 32 the flag is set."""
+        return sum(1 << k for k, told in enumerate(_told(bool(flag))) if told)
+
+    @device
+    def match(value):
+        """32 bits: which threads have the same value."""
+        words = _told(value)
+        return sum(1 << k for k, told in enumerate(words) if told == value)
+
+    @device
+    def sums(value):
+        """The sum of the values of the threads before this one, and that of all."""
+        words = _told(value)
+        return sum(words[: cuda.threadIdx.x]), sum(words)
+
 else:
-    from numba.cuda import types
+    from llvmlite import ir
+    from numba.core import cgutils
+    from numba.cuda import types, ufuncs
     from numba.cuda.extending import intrinsic
+
+    def _call(name: str) -> Callable[..., Any]:
+        """A call of NVIDIA's function of one number."""
+
+        def codegen(context, builder, sig, args):
+            kind = ir.FunctionType(args[0].type, [args[0].type])
+            return builder.call(
+                cgutils.get_or_insert_function(builder.module, kind, f"__nv_{name}"), args
+            )
+
+        return codegen
+
+    # numba-cuda does not know these of a GPU
+    for ufunc, name in ((np.rint, "rint"), (np.floor, "floor"), (np.sqrt, "sqrt")):
+        both = {"f->f": _call(f"{name}f"), "d->d": _call(name)}
+        ufuncs.ufunc_db().setdefault(ufunc, both)
+
+    def _own(written: _Intrinsic) -> Any:
+        """What is written for LLVM, for this target's compiler."""
+        return intrinsic(written._defn)
 
     def _pointer(context, builder, sig, args):
         data = context.make_array(sig.args[0])(context, builder, args[0]).data
@@ -75,6 +125,26 @@ else:
         return types.void(array, index, value), codegen
 
     device = cuda.jit(device=True, forceinline=True)
+
+    @device
+    def ballot(flag):
+        """32 bits: in which threads of a block of 32 the flag is set."""
+        return np.uint32(cuda.ballot_sync(0xFFFFFFFF, flag))
+
+    @device
+    def match(value):
+        """32 bits: which threads have the same value."""
+        return np.uint32(cuda.match_any_sync(0xFFFFFFFF, value))
+
+    @device
+    def sums(value):
+        """The sum of the values of the threads before this one, and that of all."""
+        total = value
+        for distance in (1, 2, 4, 8, 16):
+            before = cuda.shfl_up_sync(0xFFFFFFFF, total, distance)
+            if cuda.threadIdx.x >= distance:
+                total += before
+        return total - value, cuda.shfl_sync(0xFFFFFFFF, total, LANES - 1)
 
 
 @device
@@ -229,6 +299,46 @@ def jit_double(function: FunctionType) -> Any:
     return device(double(function))
 
 
+def _as_typed(value: Any) -> Any:
+    """A number as Numba has it: NumPy would take the precision of what it is combined with."""
+    return np.float64(value) if SIMULATED and type(value) is float else value
+
+
+def _globals_of(text: FunctionType) -> set[str]:
+    """The global names that it reads; an attribute may have the name of one that it does not."""
+    return {each.argval for each in get_instructions(text) if each.opname == "LOAD_GLOBAL"}
+
+
+def typed(function: Any) -> FunctionType:
+    """A text of the CPU's functions, or one of these, which does the same operations here.
+
+    To the last bit, in a kernel whose products and sums are not combined.
+    """
+    text = function.py_func if isinstance(function, Dispatcher) else function
+    names = dict(text.__globals__)
+    for name in _globals_of(text):
+        if isinstance(names.get(name), Dispatcher):
+            names[name] = same(names[name])
+        elif isinstance(names.get(name), _Intrinsic):
+            names[name] = _own(names[name])
+        elif name in names:
+            names[name] = _as_typed(names[name])
+    code = text.__code__.replace(co_consts=tuple(map(_as_typed, text.__code__.co_consts)))
+    copy = FunctionType(code, names, text.__name__, text.__defaults__, text.__closure__)
+    copy.__module__, copy.__qualname__ = text.__module__, text.__qualname__
+    return copy
+
+
+@cache
+def same(function: Any) -> Any:
+    """The same, compiled into whatever calls it; Python cannot call what is written for LLVM."""
+    if SIMULATED and isinstance(function, Dispatcher):
+        text = function.py_func
+        if any(isinstance(text.__globals__.get(name), _Intrinsic) for name in _globals_of(text)):
+            return function
+    return device(typed(function))
+
+
 MEANINGS[maths.exprelr] = jit(maths.exprelr)
 IN_DOUBLE[maths.exprelr] = jit_double(maths.exprelr)
 
@@ -246,18 +356,20 @@ def assembler() -> str | None:
 
 
 def ptx(
-    kernel: Callable[..., None], arguments: tuple[Any, ...], capability: tuple[int, int] = (9, 0)
-) -> str:
+    kernel: Callable[..., None], arguments: tuple[Any, ...], capability: tuple[int, int] = (9, 0),
+    combined: bool = True,
+) -> str:  # fmt: skip
     """Assembly of a kernel for a GPU of this compute capability; there need be none here.
 
     Parameters
     ----------
     arguments : examples of what the kernel will be called with.
+    combined : a product and a sum are one operation, rounded once.
     """
     from numba.cuda.typing.typeof import Purpose, typeof
 
     kinds = tuple(typeof(argument, Purpose.argument) for argument in arguments)
-    with _as_if_there_were(capability):
+    with _as_if_there_were(capability), _combining(combined):
         return cuda.compile_ptx(kernel, kinds, cc=capability, abi="numba")[0]
 
 
@@ -272,3 +384,16 @@ def _as_if_there_were(capability: tuple[int, int]) -> Iterator[None]:
         yield
     finally:
         dispatcher.get_current_device = ask
+
+
+@contextmanager
+def _combining(combined: bool) -> Iterator[None]:
+    """Tell NVVM whether to combine a product and a sum, which numba-cuda has no option for."""
+    from numba.cuda.cudadrv import nvvm
+
+    translate = nvvm.compile_ir
+    nvvm.compile_ir = partial(translate, fma=combined)
+    try:
+        yield
+    finally:
+        nvvm.compile_ir = translate
