@@ -186,10 +186,8 @@ def left_by(engine: Any) -> dict[str, np.ndarray]:
     return left | {"soma again": engine.soma_voltage()}
 
 
-def simulate(path: str) -> None:
-    """What a simulated GPU leaves, into a file."""
-    from isocortex.engine.cuda import CudaEngine
-
+def simulate_events(path: str) -> None:
+    """What a simulated GPU makes, into a file."""
     sys.setswitchinterval(1e-5)  # simulated threads wait for each other all the time
     left = {}
     for again in (0, 2):
@@ -197,8 +195,17 @@ def simulate(path: str) -> None:
         left[f"{again} n"] = np.array(own.n_more)
         for w, window in enumerate(made):
             left |= {f"{again} {w} {k}": a for k, a in enumerate(window)}
+    np.savez(path, **left)
+
+
+def simulate_engines(path: str) -> None:
+    """What engines on a simulated GPU leave, whose threads draw (0) or which draws itself (1)."""
+    from isocortex.engine.cuda import CudaEngine
+
+    sys.setswitchinterval(1e-5)
+    left = {}
     for asked in "01":
         os.environ[ASKED] = asked
         found = left_by(CudaEngine(*cells()))
-        left |= {f"engine {asked} {key}": value for key, value in found.items()}
+        left |= {f"{asked} {key}": value for key, value in found.items()}
     np.savez(path, **left)

@@ -16,23 +16,32 @@ from registers import assembled
 
 
 @pytest.fixture(scope="module")
-def left(tmp_path_factory):
-    """What a simulated GPU leaves; the simulator is chosen when Numba is imported."""
+def simulated(tmp_path_factory):
+    """What the simulator leaves of a function of ``on_drawn``."""
     pytest.importorskip("numba_cuda", reason="needs the extra [cuda]")
-    path = str(tmp_path_factory.mktemp("drawn") / "left.npz")
-    program = (
-        f"import sys; sys.path[:0] = {sys.path!r}; import on_drawn; on_drawn.simulate({path!r})"
-    )
-    environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONWARNINGS": "ignore"}
-    subprocess.run([sys.executable, "-c", program], env=environment, check=True)
-    return np.load(path)
+
+    def run(name: str):
+        path = str(tmp_path_factory.mktemp("drawn") / "left.npz")
+        program = f"import sys; sys.path[:0] = {sys.path!r}; import on_drawn; "
+        program += f"on_drawn.{name}({path!r})"
+        environment = os.environ | {"NUMBA_ENABLE_CUDASIM": "1", "PYTHONWARNINGS": "ignore"}
+        subprocess.run([sys.executable, "-c", program], env=environment, check=True)
+        return np.load(path)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def left(simulated):
+    """The events of windows."""
+    return simulated("simulate_events")
 
 
 def test_events_are_those_of_the_cpu_in_its_order(left):
     """Of steps, elements and weights to the last bit, one state on the way or none."""
     expected = by_threads(case())
     n_events = [len(window[2]) for window in expected]
-    assert sum(n_events) > 1000 and np.count_nonzero(n_events) > 4
+    assert sum(n_events) > 500 and np.count_nonzero(n_events) > 3
     assert left["0 n"] == left["2 n"] == sum(n_events)
     for w, window in enumerate(expected):
         for k, array in enumerate(window):
@@ -49,14 +58,14 @@ def test_two_parts_and_a_state_on_the_way_make_the_same_events(left):
         np.testing.assert_array_equal(one, other)
 
 
-def test_an_engine_that_draws_on_the_gpu_does_what_one_does_whose_threads_draw(left):
+def test_an_engine_that_draws_on_the_gpu_does_what_one_does_whose_threads_draw(simulated):
+    left = simulated("simulate_engines")
     found, expected = (
-        {key[9:]: left[key] for key in left.files if key.startswith(f"engine {asked} ")}
-        for asked in "10"
+        {key[2:]: left[key] for key in left.files if key.startswith(asked)} for asked in "10"
     )
-    assert len(found["source"]) > 5
-    assert found["events"] > found["half way"] > 100
-    assert found["way"].shape[1] > 5
+    assert len(found["source"]) > 0
+    assert found["events"] > found["half way"] > 0
+    assert found["way"].shape[1] > 0
     assert found.keys() == expected.keys()
     for key, value in expected.items():
         np.testing.assert_array_equal(found[key], value, key)

@@ -197,7 +197,7 @@ class CpuEngine:
                 raise
 
         results = self._on_all_threads(work, -(-n_steps // self.window))
-        for share, (flight, n_flight, inbox, n_inbox, reached) in zip(
+        for share, (flight, n_flight, inbox, n_inbox, events, reached) in zip(
             self.shares, results, strict=True
         ):
             if reached.n_events == NO_ROOM:
@@ -206,7 +206,7 @@ class CpuEngine:
                     fix="Give it a refractory period of at least dt.",
                 )
             share.part = share.part._replace(
-                flight=flight, n_flight=n_flight, inbox=inbox, n_inbox=n_inbox
+                flight=flight, n_flight=n_flight, inbox=inbox, n_inbox=n_inbox, events=events
             )
         self._end(probes)
         first: Reached = results[0][-1]

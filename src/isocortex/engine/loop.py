@@ -38,7 +38,7 @@ from isocortex.engine.events import (
     sort_events,
     take_due,
 )
-from isocortex.engine.meeting import LINE, meet, take
+from isocortex.engine.meeting import LINE, meet, peek, take
 from isocortex.engine.parts import NO_ROOM, Reached
 from isocortex.engine.stealing import events_of, next_block, next_part, offer
 from isocortex.network.drawn import tables
@@ -66,8 +66,8 @@ def run_windows(me, part, drawn, outbox, shared, steps):
     ``drawn`` is None where all synapses are stored (the compiler leaves out what is for others
     only where this is an argument of its own). So is ``outbox`` where this thread advances its
     blocks; else it leaves the address of their events there, for who does. Returns what has
-    changed of the part (connections in flight, the inbox, and the lengths of both), and
-    :class:`Reached`.
+    changed of the part (connections in flight, the inbox, the lengths of both, and room for
+    events), and :class:`Reached`.
     """
     blocks, wiring, flight, n_flight, inbox, n_inbox, events, work = part
     (
@@ -127,6 +127,8 @@ def run_windows(me, part, drawn, outbox, shared, steps):
         meet(meeting, me, n_parts)
         if elsewhere:
             meet(meeting, me, n_parts)  # until the last part has heard of what was found there
+        if peek(meeting, n_parts * LINE):  # all were let go, and some still advance blocks of this
+            break
 
         n = number_found(found, turn)
         if n == NO_ROOM:
@@ -151,7 +153,7 @@ def run_windows(me, part, drawn, outbox, shared, steps):
             break
         turn = 1 - turn
     return (
-        flight, n_flight, inbox, n_inbox,
+        flight, n_flight, inbox, n_inbox, events,
         Reached(n_events, reached, n_log, log_source, log_time),
     )  # fmt: skip
 

@@ -6,7 +6,8 @@ thread takes one after the other, and so does whoever has none left (Blumofe & L
 Nothing follows from who advances a block.
 
 Nobody comes to the meeting that ends a window before all blocks are taken and those it took are
-advanced: so what is offered holds until all have met.
+advanced: so what is offered holds until all have met. Where all are let go, as a part has failed,
+nobody waits: then a part stops there, and its offer holds until the threads of all have ended.
 """
 
 from __future__ import annotations

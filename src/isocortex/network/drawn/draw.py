@@ -527,7 +527,7 @@ def share_of_events(axons: tables.Axons, begin: int, end: int) -> NDArray[np.flo
 
 @compiled
 def _received(axons, begin, end, every):
-    """Synapses that each of the neurons ``begin:end`` has of every so manieth neuron."""
+    """Synapses onto each of the neurons ``begin:end`` from one neuron in ``every``."""
     number = np.zeros(end - begin, np.int64)
     out, trials = no_connections(1024), room_to_try(axons, 0)
     for source in range(0, len(axons.neurons.group), every):
