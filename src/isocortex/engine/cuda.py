@@ -95,8 +95,7 @@ class CudaEngine(CpuEngine):
             self._machine.put(np.zeros(2, np.int32)), room(n, np.int32), room(n, np.int32),
             room(n, real), room(n_blocks * LANES, real),
         )  # fmt: skip
-        n_v = int(self.laid.arrays.first_v[-1])
-        self._work = room(n_v, real), room(n_v, real)
+        self._work = room(1, real), room(1, real)
         first = self._machine.put(np.zeros(n_blocks, np.int64))
         last = self._machine.put(np.zeros(n_blocks, np.int64))
         self._events = Events(first, last, *self._room_for_events(1024))
@@ -133,23 +132,33 @@ class CudaEngine(CpuEngine):
             told = electrodes.gaps._replace(voltage=electrodes.gaps.voltage.copy())
             electrodes = electrodes._replace(gaps=told)
         self._last, self._done = self.step + electrodes.amplitude.shape[1], 0
+        straight = np.isin(self.laid.blocks.model, list(self._straight)) & ~_acted_on(electrodes)
+        if not straight.all():
+            self._make_room_to_work()
         self._bound = (
             self._spikes, self._there.of(electrodes, "electrodes"),
             self._there.of(probes, "probes"),
             self._there.of(shared.layout, "layout"), self._there.of(shared.states, "states"),
             self._there.of(shared.kinetics, "kinetics"), self._work, shared.numerics,
         )  # fmt: skip
-        self._group(_acted_on(electrodes))
+        self._group(straight)
         self._bind()
 
-    def _group(self, special: NDArray[np.bool_]) -> None:
-        """Which kernel advances which blocks; no straight one those that are ``special``."""
+    def _make_room_to_work(self) -> None:
+        """Two numbers for each voltage, which the general kernel takes and straight ones do not."""
+        n, room = int(self.laid.arrays.first_v[-1]), self._machine.room
+        if self._work[0].shape[0] < n:
+            for array in self._work:
+                self._machine.free(array)
+            self._work = room(n, self.laid.dtype), room(n, self.laid.dtype)
+
+    def _group(self, straight: NDArray[np.bool_]) -> None:
+        """Which kernel advances which blocks: a straight one, or the general one of a family."""
         model = self.laid.blocks.model
-        straight = np.isin(model, list(self._straight)) & ~special
         groups = []
         of_family: dict[str, list[int]] = {}
         for m in np.unique(model[~straight]).tolist():
-            target = f"cuda {self.settings.precision}"
+            target = "cuda double" if self.settings.precision == "double" else "cuda single"
             source = family_source(self.laid.tables.family[m], self.settings.second_order, target)
             of_family.setdefault(source, []).append(m)
         for source, models in of_family.items():
@@ -322,11 +331,6 @@ def require_possible(settings: Settings, ranks: int) -> None:
     ------
     ConfigError : names the option.
     """
-    if settings.precision == "mixed":
-        raise ConfigError(
-            "a GPU keeps nothing in half precision", field="precision",
-            fix="Ask for single or double precision, or for device cpu.",
-        )  # fmt: skip
     if ranks > 1:
         raise ConfigError(
             f"the GPU engine runs in one process, not in {ranks}", field="device",
