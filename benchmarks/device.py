@@ -26,8 +26,8 @@ import numpy as np
 
 HERE = Path(__file__).resolve()
 #: The general kernel alone, the CPU, straight kernels where they are possible, events made on the
-#: GPU, and both of these.
-DEVICES = ("cuda", "cpu", "straight", "events", "both")
+#: GPU, both of these; and straight kernels with rows of 16 bits, whose spikes are others.
+DEVICES = ("cuda", "cpu", "straight", "events", "both", "mixed")
 GOLDEN = ("cuda", "cpu", "cuda-double", "cpu-double")
 WARM_MS = 10.0
 GOLDEN_MS, GOLDEN_DT = 400.0, 0.1
@@ -69,7 +69,7 @@ def prepare(folder: Path, shared: Path) -> None:
     models += [load_cell(cells.index[0]) for _, cells in library_cells().groupby("channels")]
     network = bare_network(models, np.arange(len(models)), [])
     probes = ProbeTable.of([(0, 0, Variable("v"))])
-    for precision in ("single", "double"):
+    for precision in ("single", "double", "mixed"):
         settings = Settings(dt=0.1, precision=precision, device="cuda")
         print(*compiled_elsewhere(network, settings, probes), sep="\n")
 
@@ -85,8 +85,9 @@ def prepare_straight(folder: Path) -> None:
     config = folder / "cortex_0.001" / "simulation_config.json"
     network = build_network(load_simulation(config), True)
     cores = len(os.sched_getaffinity(0))
-    settings = Settings(dt=0.1, precision="single", device="cuda", threads=cores + 1)
-    print(len(compiled_elsewhere(network, settings)), "kernels")
+    for precision in ("single", "mixed"):
+        settings = Settings(dt=0.1, precision=precision, device="cuda", threads=cores + 1)
+        print(len(compiled_elsewhere(network, settings)), "kernels")
 
 
 def golden_cells(folder: Path, device: str, tstop: float) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def ask_for(device: str) -> None:
     from isocortex.engine import spreading
     from isocortex.engine.straight import choice
 
-    os.environ[choice.ASKED] = str(int(device in ("straight", "both")))
+    os.environ[choice.ASKED] = str(int(device in ("straight", "both", "mixed")))
     os.environ[spreading.ASKED] = str(int(device in ("events", "both")))
 
 
@@ -141,7 +142,8 @@ def circuit(folder: Path, name: str, device: str, tstop: float) -> dict[str, Any
     ask_for(device)
     begun = time.perf_counter()
     with open_session(
-        folder / name / "simulation_config.json", tstop=tstop, precision="single",
+        folder / name / "simulation_config.json", tstop=tstop,
+        precision="mixed" if device == "mixed" else "single",
         device="cpu" if device == "cpu" else "cuda", output_dir=folder / f"{name}_{device}",
         overwrite=True, store_synapses=True,
     ) as session:  # fmt: skip
