@@ -98,7 +98,9 @@ class CudaEngine(CpuEngine):
         self._work = room(1, real), room(1, real)
         first = self._machine.put(np.zeros(n_blocks, np.int64))
         last = self._machine.put(np.zeros(n_blocks, np.int64))
-        self._events = Events(first, last, *self._room_for_events(1024))
+        self._events = Events(
+            first, last, room(1024, np.int32), room(1024, np.int32), room(1024, real)
+        )
         self._straight = straight_kernels(
             self.network, self.laid, self.settings, self.shared.kinetics, self.window,
             self._machine.shared,
@@ -110,10 +112,6 @@ class CudaEngine(CpuEngine):
         self._groups: list[tuple[Kernel, IntArray]] = []
         self._files: Sequence[Path | None] = []
         return self.shared.kernel
-
-    def _room_for_events(self, n: int) -> tuple[Any, Any, Any]:
-        room = self._machine.room
-        return room(n, np.int32), room(n, np.int32), room(n, self.laid.dtype)
 
     def _recording_of(self, probes: ProbeTable, network: Network) -> Recording:
         return recording_of(probes, self.laid, network, self.settings.second_order, LANES)
@@ -133,8 +131,9 @@ class CudaEngine(CpuEngine):
             electrodes = electrodes._replace(gaps=told)
         self._last, self._done = self.step + electrodes.amplitude.shape[1], 0
         straight = np.isin(self.laid.blocks.model, list(self._straight)) & ~_acted_on(electrodes)
-        if not straight.all():
-            self._make_room_to_work()
+        if not straight.all():  # which straight kernels do without
+            n_v = int(self.laid.arrays.first_v[-1])
+            self._work = _with_room(self._machine, self._work, n_v)
         self._bound = (
             self._spikes, self._there.of(electrodes, "electrodes"),
             self._there.of(probes, "probes"),
@@ -143,14 +142,6 @@ class CudaEngine(CpuEngine):
         )  # fmt: skip
         self._group(straight)
         self._bind()
-
-    def _make_room_to_work(self) -> None:
-        """Two numbers for each voltage, which the general kernel takes and straight ones do not."""
-        n, room = int(self.laid.arrays.first_v[-1]), self._machine.room
-        if self._work[0].shape[0] < n:
-            for array in self._work:
-                self._machine.free(array)
-            self._work = room(n, self.laid.dtype), room(n, self.laid.dtype)
 
     def _group(self, straight: NDArray[np.bool_]) -> None:
         """Which kernel advances which blocks: a straight one, or the general one of a family."""
@@ -249,9 +240,7 @@ class CudaEngine(CpuEngine):
         """Arrays of the GPU that hold so many events."""
         there = self._events
         if n > there.step.shape[0]:
-            for array in (there.step, there.element, there.weight):
-                self._machine.free(array)
-            room = self._room_for_events(n * 5 // 4)
+            room = _with_room(self._machine, there[2:], n * 5 // 4)
             there = self._events = Events(there.first, there.last, *room)
             self._bind()
         return there
@@ -322,6 +311,15 @@ def _acted_on(electrodes: Electrodes) -> NDArray[np.bool_]:
     if electrodes.gaps is not None:
         special |= np.diff(electrodes.gaps.first) > 0
     return special
+
+
+def _with_room(machine: Machine, arrays: tuple[Any, ...], n: int) -> tuple[Any, ...]:
+    """Arrays there, or others in their place that have room for so many numbers."""
+    if arrays[0].shape[0] >= n:
+        return arrays
+    for array in arrays:
+        machine.free(array)
+    return tuple(machine.room(n, array.dtype) for array in arrays)
 
 
 def require_possible(settings: Settings, ranks: int) -> None:
