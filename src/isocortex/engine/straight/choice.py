@@ -27,8 +27,9 @@ from isocortex.network.network import Network
 #: Straight kernels are asked for by setting this to 1: the engine has not run them on a GPU yet.
 ASKED = "ISOCORTEX_STRAIGHT"
 #: Registers of a thread that let three blocks share a multiprocessor, which has memory for no more
-#: of them; and of halves, for which it has, four, if a warp has no more nodes than these hold.
-REGISTERS, FEWER, MOST_NODES = 168, 128, 40
+#: of them; and of halves, for which it has, four, in models of so many nodes, whose voltages these
+#: hold.
+REGISTERS, FEWER, MOST_NODES = 168, 128, 180
 
 
 def asked() -> bool:
@@ -93,6 +94,5 @@ def _kernel_of(
         laid.tables.family[m], second_order=False,
     )  # fmt: skip
     shared = shared_bytes(plan, len(rows.node), states, halves)
-    longest = max(len(plan.nodes(1 + warp)) for warp in range(WARPS))
-    fewer = halves and longest <= MOST_NODES
+    fewer = halves and plan.n <= MOST_NODES
     return Kernel(source, WARPS, shared, FEWER if fewer else REGISTERS)
