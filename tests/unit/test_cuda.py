@@ -18,6 +18,7 @@ from device import compiled_elsewhere
 from isocortex.cells.channels import load_mechanisms
 from isocortex.engine.assembly import Kernel, assemblies
 from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.cuda import CudaEngine
 from isocortex.engine.spreading import ASKED
 from isocortex.engine.straight.choice import ASKED as STRAIGHT
 from isocortex.engine.straight.choice import FEWER, REGISTERS
@@ -188,13 +189,22 @@ def test_instructions_of_a_node_are_bounded(precision, monkeypatch):
     code = {}
     for n in (24, 48):
         settings = replace(settings_of("straight", "cuda"), precision=precision)
-        texts = [path.read_text() for path in compiled_elsewhere(straight_network(n), settings)]
-        (text,) = [text for text in texts if "bar.sync" in text]
+        (path,) = compiled_elsewhere(replace(straight_network(n), currents=[]), settings)
+        text = path.read_text()
         code[n] = machine_code(text, most=FEWER if precision == "mixed" else REGISTERS)
         assert code[n]["spilled"] < 1200  # of what records, for the most part
         # sums of halves are not rounded together with a product
         assert ("add.rn.f32" in text) == (precision == "mixed")
     assert (code[48]["instructions"] - code[24]["instructions"]) / 24 < 70
+
+
+def test_only_the_general_kernel_has_room_to_work_in(monkeypatch):
+    monkeypatch.setenv(STRAIGHT, "1")
+    with gpu.elsewhere((9, 0)):
+        both = CudaEngine(straight_network(), settings_of("straight", "cuda"))
+        alone = CudaEngine(replace(both.network, currents=[]), both.settings)
+    assert [array.shape for array in both._work] == [(both.laid.arrays.first_v[-1],)] * 2
+    assert [array.shape for array in alone._work] == [(1,)] * 2
 
 
 def test_the_reference_engine_is_refused():

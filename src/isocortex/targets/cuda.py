@@ -76,7 +76,7 @@ else:
         def codegen(context, builder, sig, args):
             pointer = _pointer(context, builder, sig, args)
             value = context.unpack_value(builder, array.dtype, pointer)
-            return _widened(builder, value) if _is_half(array) else value
+            return _of_half(builder, value) if _is_half(array) else value
 
         return _read(array)(array, index), codegen
 
@@ -94,7 +94,7 @@ else:
         def codegen(context, builder, sig, args):
             number = context.cast(builder, args[2], sig.args[2], _read(array))
             pointer = _pointer(context, builder, sig, args)
-            kept = _narrowest(builder, number) if _is_half(array) else number
+            kept = _to_half(builder, number) if _is_half(array) else number
             context.pack_value(builder, array.dtype, kept, pointer)
             return context.get_dummy_value()
 
@@ -115,9 +115,9 @@ else:
             if _is_half(array):
                 kind = ir.FunctionType(SINGLE, [SINGLE, SINGLE])
                 rounded = builder.module.declare_intrinsic("llvm.nvvm.add.rn.f", (), kind)
-                total = builder.call(rounded, [_widened(builder, value), more])
+                total = builder.call(rounded, [_of_half(builder, value), more])
                 now = context.cast(builder, args[3], sig.args[3], types.int32)
-                total = _narrowest(builder, rounded_by_chance(builder, total, now))
+                total = _to_half(builder, rounded_by_chance(builder, total, now))
             else:
                 total = builder.fadd(value, more)
             context.pack_value(builder, array.dtype, total, pointer)
@@ -132,10 +132,10 @@ else:
         """What numbers of an array are when they have been read."""
         return types.float32 if _is_half(array) else array.dtype
 
-    def _widened(builder, half):
+    def _of_half(builder, half):
         return builder.fpext(builder.bitcast(half, HALF), SINGLE)
 
-    def _narrowest(builder, single):
+    def _to_half(builder, single):
         return builder.bitcast(builder.fptrunc(single, HALF), WORD)
 
     device = cuda.jit(device=True, forceinline=True)

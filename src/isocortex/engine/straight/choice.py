@@ -26,9 +26,9 @@ from isocortex.network.network import Network
 
 #: Straight kernels are asked for by setting this to 1: the engine has not run them on a GPU yet.
 ASKED = "ISOCORTEX_STRAIGHT"
-#: Registers of a thread that let three blocks share a multiprocessor, which has memory for no more
-#: of them; and of halves, for which it has, four, in models of so many nodes, whose voltages these
-#: hold.
+#: Registers of a thread: so many that three blocks may share a multiprocessor, whose memory has
+#: room for no more of most models; and so many that four may. Where rows are halves it has room for
+#: four of all models in the library with at most so many nodes; larger ones need the registers.
 REGISTERS, FEWER, MOST_NODES = 168, 128, 180
 
 

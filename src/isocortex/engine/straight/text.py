@@ -55,7 +55,7 @@ def text(plan: Plan, coefficient: np.ndarray, rows: Rows, states: int, halves: b
     ----------
     coefficient : float32[n, 4]: diagonal, leak, leakage and coupling by place.
     states : of the channels of a cell; there may be none.
-    halves : whether rows are.
+    halves : whether synaptic rows are.
     """
     code = _Halves(plan, coefficient, rows) if halves else _Code(plan, coefficient, rows)
     lines = {
@@ -65,15 +65,15 @@ def text(plan: Plan, coefficient: np.ndarray, rows: Rows, states: int, halves: b
         "leave": code.each_warp("leave_{}(x, own)"),
         "gating": [f"advance_0({ARGUMENTS})"] * bool(states),
     }  # fmt: skip
-    sizes = {
+    words = {
         "threads": 32 * plan.warps, "longest": LONGEST + 1, "core": 32 * plan.n_core,
         "rows": 32 * len(rows.node), "states": 32 * states, "handed": 32 * len(plan.slot),
         "channels": 32 * plan.slot[plan.n_runs], "powers": code.first(), "next": code.next(),
-        "term": code.term, "after": (32 if halves else 64) * len(rows.node),
+        "term": code.term, "after": 32 * (2 - halves) * len(rows.node),
     }  # fmt: skip
     source = (Path(__file__).parent / "window.py.txt").read_text()
-    for name, size in sizes.items():
-        source = source.replace(f"{{{name}}}", str(size))
+    for name, word in words.items():
+        source = source.replace(f"{{{name}}}", str(word))
     for name, part in lines.items():
         source = _filled(source, name, part)
     return source
@@ -89,7 +89,7 @@ def _filled(source: str, name: str, lines: list[str]) -> str:
 
 
 def shared_bytes(plan: Plan, n_rows: int, states: int, halves: bool) -> int:
-    """Shared memory of a block, but for what is the same for all."""
+    """Shared memory of a block, but for what is the same for all; of halves a row takes a word."""
     return 128 * (plan.n_core + (2 - halves) * n_rows + 2 * len(plan.slot) + states)
 
 
