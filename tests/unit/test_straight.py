@@ -13,7 +13,9 @@ from isocortex.engine.layout.arrangement import arrange
 from isocortex.engine.layout.kinetics import KineticsTables
 from isocortex.engine.straight import choice
 from isocortex.engine.straight.plan import Plan
+from isocortex.engine.straight.text import WARPS
 from isocortex.mechanisms.synapses import exp1syn, nmda
+from straight import blocks_of
 
 SINGLE = Settings(dt=0.1, precision="single", device="cuda")
 MIXED = replace(SINGLE, precision="mixed")
@@ -74,6 +76,13 @@ def test_rows_of_halves_take_half_of_the_memory_and_leave_it_to_more_blocks(netw
     names = {f.name for f in ast.parse(mixed.source).body if isinstance(f, ast.FunctionDef)}
     assert names >= {"held", "renew"}
     assert "decayed" not in names
+
+
+@pytest.mark.parametrize(("registers", "blocks"), [(choice.REGISTERS, 3), (choice.FEWER, 4)])
+def test_registers_let_so_many_blocks_share_a_multiprocessor(registers, blocks):
+    assert blocks_of(registers, 0, WARPS) == blocks
+    assert blocks_of(registers, 2**16, WARPS) == 3  # by memory
+    assert blocks_of(registers, 2**17, WARPS) == 1
 
 
 def test_who_gets_none(network, monkeypatch):
