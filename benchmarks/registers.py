@@ -24,17 +24,17 @@ def assembled(ptx: str, architecture: str = "sm_90") -> tuple[int, int]:
     return found["registers"], found["spilled"]
 
 
-def machine_code(ptx: str, architecture: str = "sm_90", most: int = 255) -> dict[str, int]:
-    """Registers of a thread, of which there are ``most``, spilled bytes, and instructions."""
+def machine_code(ptx: str, architecture: str = "sm_90", most: int | None = None) -> dict[str, int]:
+    """Registers of a thread, ``most`` of them if that is given, spilled bytes, instructions."""
     tool = next(f for f in files("nvidia-cuda-nvcc-cu12") or () if f.name == "ptxas").locate()
     with tempfile.TemporaryDirectory() as folder:
         source, made = Path(folder) / "kernel.ptx", Path(folder) / "kernel.cubin"
         source.write_text(ptx)
         command = [str(tool), "-v", f"-arch={architecture}", source.name, "-o", made.name]
+        command += [] if most is None else [f"--maxrregcount={most}"]
         said = subprocess.run(
-            [*command, f"--maxrregcount={most}"],
-            cwd=folder, capture_output=True, text=True, check=True,
-        ).stderr  # fmt: skip
+            command, cwd=folder, capture_output=True, text=True, check=True
+        ).stderr
         instructions = _instructions(made.read_bytes())
     return {
         "registers": int(re.search(r"Used (\d+) registers", said)[1]),

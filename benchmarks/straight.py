@@ -85,7 +85,7 @@ def _of_children() -> float:
 
 
 TEXT = """\
-`benchmarks/straight.py`: the straight kernels of the library's perisomatic models with two kinds of
+`benchmarks/straight.py`: straight kernels of perisomatic models of the library with two kinds of
 synapses on every compartment, compiled for compute capability 9.0 (H100, H200) without a GPU, each
 by itself. **None has run on a GPU.** Mixed: synaptic rows of 16 bits, at most 128 registers a
 thread up to 180 nodes; above that, and in single precision, at most 168. Spilled:
@@ -140,7 +140,7 @@ def main() -> None:
     cells = library_cells()
     cells = cells[cells.channels.str.startswith("perisomatic")].sort_values("n_nodes")
     done = options.file.read_text().splitlines() if options.file.exists() else []
-    known = {(f["model"], f["precision"]) for f in map(json.loads, done)}
+    known = {(str(f["model"]), f["precision"]) for f in map(json.loads, done)}
     if options.page:
         write("straight", "Straight kernels as machine code", page([json.loads(f) for f in done]))
         return

@@ -21,6 +21,8 @@ from isocortex.errors import ConfigError
 from isocortex.mechanisms import DENSITY
 from isocortex.targets.gpu import Array
 
+#: Registers that a thread can have.
+ALL = 255
 #: What compiles kernels.
 INSTALL = "pip install 'isocortex[cuda]'"
 
@@ -31,7 +33,7 @@ class Kernel(NamedTuple):
     source: str
     warps: int = 1
     shared: int = 0
-    registers: int = 255
+    registers: int = ALL
     name: str = "advance_blocks"
 
     @property
@@ -109,7 +111,9 @@ def write(job: Job) -> None:
     if tool is not None:
         made = path.with_suffix(f".{os.getpid()}.cubin.tmp")
         command = [tool, f"-arch=sm_{job.capability[0]}{job.capability[1]}", str(draft)]
-        command += ["-o", str(made), f"--maxrregcount={kernel.registers}"]
+        command += ["-o", str(made)]
+        if kernel.registers < ALL:  # asked for, even all of them make it take more than it needs
+            command.append(f"--maxrregcount={kernel.registers}")
         if subprocess.run(command, capture_output=True, check=False).returncode == 0:
             made.replace(path.with_suffix(".cubin"))
     draft.replace(path)
