@@ -21,8 +21,6 @@ from isocortex.errors import ConfigError
 from isocortex.mechanisms import DENSITY
 from isocortex.targets.gpu import Array
 
-#: Registers that a thread can have.
-ALL = 255
 #: What compiles kernels.
 INSTALL = "pip install 'isocortex[cuda]'"
 
@@ -33,7 +31,7 @@ class Kernel(NamedTuple):
     source: str
     warps: int = 1
     shared: int = 0
-    registers: int = ALL
+    registers: int | None = None
     name: str = "advance_blocks"
 
     @property
@@ -112,7 +110,7 @@ def write(job: Job) -> None:
         made = path.with_suffix(f".{os.getpid()}.cubin.tmp")
         command = [tool, f"-arch=sm_{job.capability[0]}{job.capability[1]}", str(draft)]
         command += ["-o", str(made)]
-        if kernel.registers < ALL:  # asked for, even all of them make it take more than it needs
+        if kernel.registers is not None:  # even one of all there are makes it take more
             command.append(f"--maxrregcount={kernel.registers}")
         if subprocess.run(command, capture_output=True, check=False).returncode == 0:
             made.replace(path.with_suffix(".cubin"))
