@@ -30,8 +30,9 @@ import numpy as np
 
 HERE = Path(__file__).resolve()
 #: The general kernel alone, the CPU, straight kernels where they are possible, events made on the
-#: GPU, both of these, and these with connections that are drawn there.
-DEVICES = ("cuda", "cpu", "straight", "events", "both", "drawn")
+#: GPU, both of these, these with connections that are drawn there; and straight kernels with rows
+#: of 16 bits, whose spikes are others.
+DEVICES = ("cuda", "cpu", "straight", "events", "both", "drawn", "mixed")
 GOLDEN = ("cuda", "cpu", "cuda-double", "cpu-double")
 WARM_MS = 10.0
 #: Spikes of a neuron, Hz, that connections are drawn for.
@@ -75,7 +76,7 @@ def prepare(folder: Path, shared: Path) -> None:
     models += [load_cell(cells.index[0]) for _, cells in library_cells().groupby("channels")]
     network = bare_network(models, np.arange(len(models)), [])
     probes = ProbeTable.of([(0, 0, Variable("v"))])
-    for precision in ("single", "double"):
+    for precision in ("single", "double", "mixed"):
         settings = Settings(dt=0.1, precision=precision, device="cuda")
         print(*compiled_elsewhere(network, settings, probes), sep="\n")
 
@@ -91,10 +92,11 @@ def prepare_straight(folder: Path) -> None:
     config = folder / "cortex_0.001" / "simulation_config.json"
     network = build_network(load_simulation(config), True)
     cores = len(os.sched_getaffinity(0))
-    settings = Settings(dt=0.1, precision="single", device="cuda", threads=cores + 1)
-    print(len(compiled_elsewhere(network, settings)), "kernels")
     drawn = build_network(load_simulation(config), False)
-    print(len(compiled_elsewhere(drawn, settings)), "kernels where connections are drawn")
+    for precision in ("single", "mixed"):
+        settings = Settings(dt=0.1, precision=precision, device="cuda", threads=cores + 1)
+        print(len(compiled_elsewhere(network, settings)), "kernels")
+        print(len(compiled_elsewhere(drawn, settings)), "kernels where connections are drawn")
 
 
 def golden_cells(folder: Path, device: str, tstop: float) -> dict[str, Any]:
@@ -138,7 +140,7 @@ def ask_for(device: str) -> None:
     from isocortex.engine import spreading
     from isocortex.engine.straight import choice
 
-    os.environ[choice.ASKED] = str(int(device in ("straight", "both", "drawn")))
+    os.environ[choice.ASKED] = str(int(device in ("straight", "both", "drawn", "mixed")))
     os.environ[spreading.ASKED] = str(int(device in ("events", "both", "drawn")))
 
 
@@ -149,7 +151,8 @@ def circuit(folder: Path, name: str, device: str, tstop: float) -> dict[str, Any
     ask_for(device)
     begun = time.perf_counter()
     with open_session(
-        folder / name / "simulation_config.json", tstop=tstop, precision="single",
+        folder / name / "simulation_config.json", tstop=tstop,
+        precision="mixed" if device == "mixed" else "single",
         device="cpu" if device == "cpu" else "cuda", output_dir=folder / f"{name}_{device}",
         overwrite=True, store_synapses=device != "drawn",
     ) as session:  # fmt: skip

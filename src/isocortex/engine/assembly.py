@@ -34,7 +34,7 @@ class Kernel(NamedTuple):
     source: str
     warps: int = 1
     shared: int = 0
-    registers: int = 255
+    registers: int | None = None
     name: str = "advance_blocks"
     combined: bool = True
 
@@ -114,7 +114,9 @@ def write(job: Job) -> None:
     if tool is not None:
         made = path.with_suffix(f".{os.getpid()}.cubin.tmp")
         command = [tool, f"-arch=sm_{job.capability[0]}{job.capability[1]}", str(draft)]
-        command += ["-o", str(made), f"--maxrregcount={kernel.registers}"]
+        command += ["-o", str(made)]
+        if kernel.registers is not None:  # even one of all there are makes it take more
+            command.append(f"--maxrregcount={kernel.registers}")
         if subprocess.run(command, capture_output=True, check=False).returncode == 0:
             made.replace(path.with_suffix(".cubin"))
     draft.replace(path)

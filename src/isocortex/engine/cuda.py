@@ -29,7 +29,7 @@ from isocortex.engine.cpu import CpuEngine
 from isocortex.engine.drawing import Drawing, drawable
 from isocortex.engine.exchange import Exchange
 from isocortex.engine.family import family_source
-from isocortex.engine.handing import Handing
+from isocortex.engine.handing import Handing, with_room
 from isocortex.engine.interface import FloatArray, IntArray, Piece, ProbeTable, Settings
 from isocortex.engine.layout.arrangement import Arrangement, arrange
 from isocortex.engine.meeting import dismiss, dismissed, meet
@@ -98,8 +98,7 @@ class CudaEngine(CpuEngine):
             self._machine.put(np.zeros(2, np.int32)), room(n, np.int32), room(n, np.int32),
             room(n, real), room(n_blocks * LANES, real),
         )  # fmt: skip
-        n_v = int(self.laid.arrays.first_v[-1])
-        self._work = room(n_v, real), room(n_v, real)
+        self._work = room(1, real), room(1, real)
         self._handing = Handing(
             self._machine, self.shares, self.laid, self._outbox, lambda: self._bind()
         )
@@ -138,26 +137,29 @@ class CudaEngine(CpuEngine):
             told = electrodes.gaps._replace(voltage=electrodes.gaps.voltage.copy())
             electrodes = electrodes._replace(gaps=told)
         self._last, self._done = self.step + electrodes.amplitude.shape[1], 0
+        straight = np.isin(self.laid.blocks.model, list(self._straight)) & ~_acted_on(electrodes)
+        if not straight.all():  # which straight kernels do without
+            n_v = int(self.laid.arrays.first_v[-1])
+            self._work = with_room(self._machine, self._work, n_v)
         self._bound = (
             self._spikes, self._there.of(electrodes, "electrodes"),
             self._there.of(probes, "probes"),
             self._there.of(shared.layout, "layout"), self._there.of(shared.states, "states"),
             self._there.of(shared.kinetics, "kinetics"), self._work, shared.numerics,
         )  # fmt: skip
-        self._group(_acted_on(electrodes))
+        self._group(straight)
         self._bind()
         if self._drawing is not None:
             trains = self._drawing.share.trains(*self._given(electrodes.amplitude.shape[1]))
             self._drawing.begin(self.step, trains, self._handing.events)
 
-    def _group(self, special: NDArray[np.bool_]) -> None:
-        """Which kernel advances which blocks; no straight one those that are ``special``."""
+    def _group(self, straight: NDArray[np.bool_]) -> None:
+        """Which kernel advances which blocks: a straight one, or the general one of a family."""
         model = self.laid.blocks.model
-        straight = np.isin(model, list(self._straight)) & ~special
         groups = []
         of_family: dict[str, list[int]] = {}
         for m in np.unique(model[~straight]).tolist():
-            target = f"cuda {self.settings.precision}"
+            target = "cuda double" if self.settings.precision == "double" else "cuda single"
             source = family_source(self.laid.tables.family[m], self.settings.second_order, target)
             of_family.setdefault(source, []).append(m)
         for source, models in of_family.items():
@@ -316,11 +318,6 @@ def require_possible(settings: Settings, ranks: int) -> None:
     ------
     ConfigError : names the option.
     """
-    if settings.precision == "mixed":
-        raise ConfigError(
-            "a GPU keeps nothing in half precision", field="precision",
-            fix="Ask for single or double precision, or for device cpu.",
-        )  # fmt: skip
     if ranks > 1:
         raise ConfigError(
             f"the GPU engine runs in one process, not in {ranks}", field="device",

@@ -31,19 +31,17 @@ class Handing:
         self._machine, self._shares, self._laid = where, shares, laid
         self._outbox, self._moved = outbox, moved
         none = np.zeros(len(laid.blocks), np.int64)
-        self.events = Events(where.put(none), where.put(none), *self._room(1024))
-
-    def _room(self, n: int) -> tuple[Any, Any, Any]:
-        room = self._machine.room
-        return room(n, np.int32), room(n, np.int32), room(n, self._laid.dtype)
+        self.events = Events(
+            where.put(none), where.put(none), where.room(1024, np.int32),
+            where.room(1024, np.int32), where.room(1024, laid.dtype),
+        )  # fmt: skip
 
     def make_room(self, n: int) -> Events:
         """Arrays of the GPU that hold so many events."""
         there = self.events
         if n > there.step.shape[0]:
-            for array in (there.step, there.element, there.weight):
-                self._machine.free(array)
-            self.events = Events(there.first, there.last, *self._room(n * 5 // 4))
+            room = with_room(self._machine, there[2:], n * 5 // 4)
+            self.events = Events(there.first, there.last, *room)
             self._moved()
         return self.events
 
@@ -69,6 +67,15 @@ class Handing:
             at += len(mine)
         self._machine.write(there.first, first)
         self._machine.write(there.last, last)
+
+
+def with_room(machine: Machine, arrays: tuple[Any, ...], n: int) -> tuple[Any, ...]:
+    """Arrays there, or others in their place that have room for so many numbers."""
+    if arrays[0].shape[0] >= n:
+        return arrays
+    for array in arrays:
+        machine.free(array)
+    return tuple(machine.room(n, array.dtype) for array in arrays)
 
 
 def memory(address: int, n: int, dtype: np.dtype) -> np.ndarray:

@@ -28,6 +28,7 @@ from isocortex import streams
 from isocortex.mechanisms import maths
 from isocortex.targets import words
 from isocortex.targets.gpu import LANES
+from isocortex.targets.half import by_chance, rounded_by_chance
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 
@@ -41,12 +42,21 @@ if SIMULATED:
         """See :func:`isocortex.targets.words.element`; Python would count from the end."""
         if index < 0:
             raise IndexError(f"element {index}")
-        return array[index]
+        return np.float32(array[index]) if of_halves(array) else array[index]
+
+    def of_halves(array):
+        """Whether an array's numbers are halves."""
+        return array.dtype == np.float16
 
     def _write(array, index, value):
         if index < 0:
             raise IndexError(f"element {index}")
         array[index] = value
+
+    def add(array, index, value, step):
+        """See :func:`isocortex.targets.words.add`."""
+        total = element(array, index) + value
+        _write(array, index, by_chance(total, step) if of_halves(array) else total)
 
     device = cuda.jit(device=True)
 
@@ -101,6 +111,9 @@ else:
         """What is written for LLVM, for this target's compiler."""
         return intrinsic(written._defn)
 
+    # Numba has no arithmetic of halves here without a compiler of C++, nor need there be any.
+    SINGLE, HALF, WORD = ir.FloatType(), ir.HalfType(), ir.IntType(16)
+
     def _pointer(context, builder, sig, args):
         data = context.make_array(sig.args[0])(context, builder, args[0]).data
         return builder.gep(data, [args[1]])
@@ -110,19 +123,69 @@ else:
         """See :func:`isocortex.targets.words.element`; without Python's counting from the end."""
 
         def codegen(context, builder, sig, args):
-            return context.unpack_value(builder, array.dtype, _pointer(context, builder, sig, args))
+            pointer = _pointer(context, builder, sig, args)
+            value = context.unpack_value(builder, array.dtype, pointer)
+            return _of_half(builder, value) if _is_half(array) else value
 
-        return array.dtype(array, index), codegen
+        return _read(array)(array, index), codegen
+
+    @intrinsic
+    def of_halves(typingctx, array):
+        """Whether an array's numbers are halves, as a constant of the compiled code."""
+
+        def codegen(context, builder, sig, args):
+            return context.get_constant(types.boolean, _is_half(array))
+
+        return types.boolean(array), codegen
 
     @intrinsic
     def _write(typingctx, array, index, value):
         def codegen(context, builder, sig, args):
-            narrow = context.cast(builder, args[2], sig.args[2], array.dtype)
+            number = context.cast(builder, args[2], sig.args[2], _read(array))
             pointer = _pointer(context, builder, sig, args)
-            context.pack_value(builder, array.dtype, narrow, pointer)
+            kept = _to_half(builder, number) if _is_half(array) else number
+            context.pack_value(builder, array.dtype, kept, pointer)
             return context.get_dummy_value()
 
         return types.void(array, index, value), codegen
+
+    @intrinsic
+    def add(typingctx, array, index, value, step):
+        """See :func:`isocortex.targets.words.add`.
+
+        Of halves the sum is rounded as the CPU does, not together with a product: what is left of
+        it depends on all its bits.
+        """
+
+        def codegen(context, builder, sig, args):
+            more = context.cast(builder, args[2], sig.args[2], _read(array))
+            pointer = _pointer(context, builder, sig, args)
+            value = context.unpack_value(builder, array.dtype, pointer)
+            if _is_half(array):
+                kind = ir.FunctionType(SINGLE, [SINGLE, SINGLE])
+                rounded = builder.module.declare_intrinsic("llvm.nvvm.add.rn.f", (), kind)
+                total = builder.call(rounded, [_of_half(builder, value), more])
+                now = context.cast(builder, args[3], sig.args[3], types.int32)
+                total = _to_half(builder, rounded_by_chance(builder, total, now))
+            else:
+                total = builder.fadd(value, more)
+            context.pack_value(builder, array.dtype, total, pointer)
+            return context.get_dummy_value()
+
+        return types.void(array, index, value, step), codegen
+
+    def _is_half(array):
+        return array.dtype == types.float16
+
+    def _read(array):
+        """What numbers of an array are when they have been read."""
+        return types.float32 if _is_half(array) else array.dtype
+
+    def _of_half(builder, half):
+        return builder.fpext(builder.bitcast(half, HALF), SINGLE)
+
+    def _to_half(builder, single):
+        return builder.bitcast(builder.fptrunc(single, HALF), WORD)
 
     device = cuda.jit(device=True, forceinline=True)
 
@@ -167,20 +230,30 @@ def store(array, index, value):
 
 @device
 def store_due(array, index, value, due):
-    """Write the row's element in the lane of this thread: there are no halves."""
-    _write(array, index + cuda.threadIdx.x, value)
+    """The same; one of halves only if that is due."""
+    if due or not of_halves(array):
+        _write(array, index + cuda.threadIdx.x, value)
 
 
 @device
 def scaled(array, value, power):
-    """What stands in the array: there are no halves."""
-    return value
+    """What the number stands for: of halves, ``value`` times ``power``."""
+    return value * power if of_halves(array) else value
 
 
 @device
-def add(array, index, value, step):
-    """Add to a number in the lane of this thread."""
-    _write(array, index, element(array, index) + value)
+def load_pair(array, index):
+    """Read both numbers in the lane of this thread."""
+    at = index + 2 * cuda.threadIdx.x
+    return element(array, at), element(array, at + 1)
+
+
+@device
+def store_pair(array, index, a, b):
+    """Write both numbers in the lane of this thread."""
+    at = index + 2 * cuda.threadIdx.x
+    _write(array, at, a)
+    _write(array, at + 1, b)
 
 
 @device
@@ -253,6 +326,7 @@ def where(condition, a, b):
 MEANINGS: dict[Any, Any] = {
     words.load: load, words.load_wide: load_wide, words.store: store,
     words.store_due: store_due, words.scaled: scaled,
+    words.load_pair: load_pair, words.store_pair: store_pair,
     words.add: add, words.element: element, words.broadcast: broadcast,
     words.row_length: row_length, words.owns: owns, words.own_list: own_list,
     maths.exp: exp, maths.log: log, maths.absolute: absolute, maths.where: where,
