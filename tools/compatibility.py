@@ -24,7 +24,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,7 +53,8 @@ its unit: mV, or mM of calcium.
 BMTK draws the places of synapses whose edges give none, and the units of recordings that no map
 names, from NumPy's random numbers; Isocortex takes what BMTK drew. BMTK's modules `xstim` and
 `comsol` stop with the NEURON and SciPy of today: they run as `tests/run_bionet_fields.py` mends
-them.
+them. The keys of `bio_comsol` are an earlier BMTK's, which took the nearest place: BMTK 1.2 is told
+them in its words, and to do so.
 
 What the repositories name and do not hold is made before, by `tools/example_files.py`, and the
 table says what: networks by the examples' own scripts, with one changed import; files of an
@@ -152,9 +152,12 @@ def update(store: dict[str, Any], args: argparse.Namespace, work: Path) -> None:
                 store["run_ms"] = args.run
                 row["what"], why = tried(path, args.run)
                 row["why"] = why.replace(f"{work / root.name}/", "").replace("|", "/")
-            if args.beside:
+            if args.beside and row.get("what", "runs") == "runs":
                 script = functions_of(path)
-                row["beside"] = beside(path, name, script if script.exists() else None, args.beside)
+                found = beside(path, name, script if script.exists() else None, args.beside)
+                for failed in {"bmtk", "isocortex"} & found.keys():
+                    found[failed] = found[failed].replace(f"{examples}/", "")
+                row["beside"] = found
                 print(name, beside_told(row), file=sys.stderr, flush=True)
             STORE.write_text(json.dumps(store, indent=1) + "\n")
 
@@ -184,18 +187,21 @@ def beside_told(row: dict[str, Any]) -> str:
         )
     reports = [f"{name} within {apart:.1g}" for name, (apart, _) in found["reports"].items()]
     without = [f"without {name} there" for name in found.get("without", [])]
-    return "; ".join([told, *reports, *without, f"{found['ms']:g} ms"])
+    when = f"{found['ms']:g} ms"
+    if found.get("begins"):
+        when += f", with spikes from {found['begins']:g} ms on"
+    return "; ".join([told, *reports, *without, when])
 
 
 def page(store: dict[str, Any]) -> str:
     """The table, with what it comes to at its top."""
     rows = dict(sorted(store["rows"].items()))
-    what = Counter(row["what"] for row in rows.values())
+    runs = sum(row["what"] == "runs" for row in rows.values())
     compared = [row["beside"] for row in rows.values() if "beside" in row]
     equal = sum(map(same, compared))
     alone = sum("bmtk" in found for found in compared)
     counts = (
-        f"{len(rows)} configurations: {', '.join(f'{n} {word}' for word, n in what.items())}. "
+        f"{runs} of {len(rows)} configurations run. {len(compared)} were run by BMTK, too: "
         f"{equal} equal BMTK, {len(compared) - equal - alone} differ, {alone} BMTK does not run."
     )
     table = "".join(

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from bmtk.simulator import bionet
 from bmtk.simulator.bionet import biocell
-from bmtk.simulator.bionet.modules import BioECEphysUnitsModule
+from bmtk.simulator.bionet.modules import BioECEphysUnitsModule, comsol
 from bmtk.utils.sonata.population import EdgePopulation
 from neuron import h
+from scipy.interpolate import NearestNDInterpolator
 
 # modules for fields need libraries of their time: mended there
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -71,6 +72,16 @@ def placing(set_connections: Callable[..., int]) -> Callable[..., int]:
     return placed
 
 
+def tell_fields_anew(entries: dict[str, Any]) -> None:
+    """Say in today's words what earlier versions of ``comsol`` knew, which took nearest places."""
+    for entry in entries.values():
+        if "comsol_file" in entry:
+            comsol.Lip = NearestNDInterpolator
+            for word in ("comsol_file", "waveform", "amplitude"):
+                if word in entry:
+                    entry[f"{word}s"] = entry.pop(word)
+
+
 def main(path: str, ms: str, output: str, script: str | None = None) -> None:
     """Run it."""
     keep_draws()
@@ -84,6 +95,7 @@ def main(path: str, ms: str, output: str, script: str | None = None) -> None:
         "output_dir": str(folder), "log_file": "log.txt", "spikes_file": "spikes.h5",
         "overwrite_output_dir": True,
     }  # fmt: skip
+    tell_fields_anew(parsed.get("inputs", {}))
     reports = parsed.get("reports", {})
     # BMTK 1.2 asks these of the list of the soma's sections, and stops
     without = [name for name, report in reports.items() if report.get("transform")]

@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-from beside_bmtk import same, shared
+from beside_bmtk import earlier, same, shared
 
 
 def trains(**times):
@@ -42,3 +43,18 @@ def test_spikes_of_both(there, here, counts):
 )
 def test_what_is_the_same(found, expected):
     assert same(found) is expected
+
+
+def test_stored_spikes_come_earlier_in_a_copy(tmp_path):
+    (tmp_path / "one" / "inputs").mkdir(parents=True)
+    (tmp_path / "one" / "config.json").write_text("{}")
+    with h5py.File(tmp_path / "one" / "inputs" / "spikes.h5", "w") as file:
+        file["spikes/drive/timestamps"] = [40.0, 130.0, 100.0]
+        file["spikes/drive/timestamps"].attrs["units"] = "ms"
+        file["spikes/drive/node_ids"] = [1, 2, 3]
+    config = earlier(tmp_path / "one" / "config.json", 100.0)
+    assert config == tmp_path / "one.earlier" / "config.json"
+    with h5py.File(config.parent / "inputs" / "spikes.h5") as file:
+        assert file["spikes/drive/timestamps"][:].tolist() == [30.0, 0.0]
+        assert file["spikes/drive/node_ids"][:].tolist() == [2, 3]
+        assert file["spikes/drive/timestamps"].attrs["units"] == "ms"
