@@ -48,7 +48,7 @@ the commits are {commits}.
 same files for the time that is said, in double precision, and every spike of each has one of the
 other, of the same cell, at the same step of the integration or the next. Where nothing spikes, all
 reports are within {far:g} of their largest value. The largest difference of every report is told in
-its unit: mV, or mM of calcium.
+its unit: mV, or mM of calcium. What was not compared has nothing in that column.
 
 BMTK draws the places of synapses whose edges give none, and the units of recordings that no map
 names, from NumPy's random numbers; Isocortex takes what BMTK drew. BMTK's modules `xstim` and
@@ -186,9 +186,9 @@ def beside_told(row: dict[str, Any]) -> str:
             f"delays of 1 to 2 ms, drawn, {equal + near} of {theirs}; {ours} here"
         )
     reports = [f"{name} within {apart:.1g}" for name, (apart, _) in found["reports"].items()]
-    without = [f"without {name} there" for name in found.get("without", [])]
+    without = [f"without {name} there" for name in found["without"]]
     when = f"{found['ms']:g} ms"
-    if found.get("begins"):
+    if found["begins"]:
         when += f", with spikes from {found['begins']:g} ms on"
     return "; ".join([told, *reports, *without, when])
 
@@ -201,8 +201,9 @@ def page(store: dict[str, Any]) -> str:
     equal = sum(map(same, compared))
     alone = sum("bmtk" in found for found in compared)
     counts = (
-        f"{runs} of {len(rows)} configurations run. {len(compared)} were run by BMTK, too: "
-        f"{equal} equal BMTK, {len(compared) - equal - alone} differ, {alone} BMTK does not run."
+        f"{runs} of {len(rows)} configurations run. {equal} equal BMTK; "
+        f"{len(compared) - equal - alone} differ, {alone} BMTK does not run or not in time, "
+        f"{len(rows) - len(compared)} are not compared."
     )
     table = "".join(
         f"| {name} | {row['what']} | {beside_told(row)} "
