@@ -22,7 +22,7 @@ DURATIONS = {
     "bio_1cell": 3000.0, "bio_intfire": 3000.0, "300_intfire": 3000.0, "sim_tests": 3000.0,
     "bio_advanced_stimuli/config.simulation_xstim": 1300.0, "bio_stp_models": 560.0,
     "bio_comsol": 12.0, "bio_300cells": 60.0, "bio_450cells": 60.0, "bio_nsg": 50.0,
-    "bio_neuropixels": 50.0, "300_cells": 50.0, "layer4_sample": 50.0, "": 1000.0,
+    "bio_neuropixels": 50.0, "300_cells": 50.0, "layer4_sample": 400.0, "": 1000.0,
 }  # fmt: skip
 #: When the stimulus begins, ms, of examples whose spikes come earlier by this: nearly nothing does.
 BEGINS = {"bio_300cells": 510.0, "bio_450cells_replay": 630.0, "bio_450cells": 510.0, "": 0.0}
