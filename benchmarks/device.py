@@ -187,14 +187,15 @@ def drawing(folder: Path, n_windows: int) -> dict[str, Any]:
     from isocortex.targets.gpu import LANES, machine
 
     ask_for("drawn")
-    name = max(name for name in CIRCUITS if (folder / name).exists())
+    cortices = [name for name in CIRCUITS if name.startswith("cortex") and (folder / name).exists()]
+    name = cortices[-1]
     network = build_network(load_simulation(folder / name / "simulation_config.json"), False)
     settings = Settings(dt=0.1, precision="single", device="cuda", threads=1)
     laid = arrange(network, settings, LANES, np.dtype(np.float32))
     window, where, rng = network.window(0.1), machine(), np.random.default_rng(1)
     shares, _ = deal_out(network, laid, settings, window, on_device=True)
     clock = Clock(0.1, n_windows * window)
-    own = Drawing(where, shares, laid, network.poisson, clock, processes=16)
+    own = Drawing(where, shares, laid, network.poisson, clock)
     of_blocks, room = len(laid.blocks), 1 << 16
 
     def make_room(n: int) -> Events:
@@ -216,7 +217,7 @@ def drawing(folder: Path, n_windows: int) -> dict[str, Any]:
     spikes, spent, warm = 0, {"drawing": 0.0, "events": 0.0}, n_windows // 4
     for w in range(n_windows):
         n = rng.poisson(RATE * 1e-4 * window * network.n_cells)
-        source = rng.integers(0, network.n_cells, n)
+        source = network.first_cell + rng.integers(0, network.n_cells, n)
         time_of = np.sort(clock.seen[w * window + rng.integers(1, window + 1, n)])
         begun = time.perf_counter()
         own.make(w * window, (w + 1) * window, make_room)
@@ -230,7 +231,7 @@ def drawing(folder: Path, n_windows: int) -> dict[str, Any]:
         spent["events"] += between - begun
         spent["drawing"] += time.perf_counter() - between
     return {
-        "circuit": name, "spikes": spikes, "events": own.n_more, **spent,
+        "circuit": name, "spikes": spikes, "made": own.n_more, **spent,
         "drawing of 27 M spikes": 27e6 * spent["drawing"] / max(spikes, 1),
         "making of 78 G events": 78e9 * spent["events"] / max(own.n_more, 1),
     }  # fmt: skip

@@ -126,9 +126,7 @@ def by_gpu(given: Case, again_after: int = 0) -> tuple[Any, list[tuple[np.ndarra
     os.environ[ASKED] = "1"
     assert drawing.drawable(given.shares)
     where = machine()
-    own = drawing.Drawing(
-        where, given.shares, given.laid, given.network.poisson, given.clock, processes=1
-    )
+    own = drawing.Drawing(where, given.shares, given.laid, given.network.poisson, given.clock)
     own._rooms = [40, 20]  # too little at first
     n = len(given.laid.blocks)
 

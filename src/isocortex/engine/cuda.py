@@ -2,9 +2,9 @@
 
 Layout, kinetics, recording and states are the CPU engine's, and so is the clockwork: threads hear
 of spikes and sort the events of a window by block (:mod:`isocortex.engine.loop`), but leave the
-blocks to this thread, which meets them twice a window: it hands the events to the GPU, starts its
-kernels, and brings back the spikes. States stay on the GPU; they come to the host's arrays when
-somebody asks for them.
+blocks to this thread, which meets them twice a window: it hands the events to the GPU, or has them
+made there, starts its kernels, and brings back the spikes. States stay on the GPU; they come to the
+host's arrays when somebody asks for them.
 
 A kernel is of a channel family, as on the CPU, and takes every mechanism and circuit
 (``window_cuda.py.txt``); or, if that is asked for, it is straight-line code of one model
@@ -14,6 +14,7 @@ the same arguments.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,12 +36,14 @@ from isocortex.engine.layout.arrangement import Arrangement, arrange
 from isocortex.engine.meeting import dismiss, dismissed, meet
 from isocortex.engine.parts import Electrodes, Shared
 from isocortex.engine.sampling import Probes, Recording, recording_of
-from isocortex.engine.spreading import Spreading, spreadable
+from isocortex.engine.spreading import ASKED, Spreading, events_asked, spreadable
 from isocortex.engine.state import State
 from isocortex.engine.straight.choice import asked, straight_kernels
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 from isocortex.targets.gpu import LANES, Machine, machine
+
+logger = logging.getLogger(__name__)
 
 
 class Spikes(NamedTuple):
@@ -99,9 +102,7 @@ class CudaEngine(CpuEngine):
             room(n, real), room(n_blocks * LANES, real),
         )  # fmt: skip
         self._work = room(1, real), room(1, real)
-        self._handing = Handing(
-            self._machine, self.shares, self.laid, self._outbox, lambda: self._bind()
-        )
+        self._handing = Handing(self._machine, self.shares, self.laid, self._outbox)
         self._straight = straight_kernels(
             self.network, self.laid, self.settings, self.shared.kinetics, self.window,
             self._machine.shared,
@@ -109,12 +110,16 @@ class CudaEngine(CpuEngine):
         self._spreading = self._drawing = None
         if drawable(self.shares):
             self._drawing = Drawing(
-                self._machine, self.shares, self.laid, self.network.poisson, self.clock,
-                self.settings.threads,
-            )  # fmt: skip
+                self._machine, self.shares, self.laid, self.network.poisson, self.clock
+            )
         elif spreadable(self.shares):
             self._spreading = Spreading(self._machine, self.shares, self.laid)
             self._spreading.bind(self._handing.events, self.settings.threads)
+        elif events_asked():
+            logger.warning(
+                "%s=1 is of no effect: a GPU does not make the events of this network "
+                "(docs/gpu.md), threads do", ASKED,
+            )  # fmt: skip
         self._groups: list[tuple[Kernel, IntArray]] = []
         self._files: Sequence[Path | None] = []
         return self.shared.kernel
@@ -230,6 +235,7 @@ class CudaEngine(CpuEngine):
 
     def _make_events(self, first: int, last: int) -> None:
         """Those of these steps, onto all blocks."""
+        before = self._handing.events
         if self._drawing is not None:
             self._drawing.make(first, last, self._handing.make_room)
         elif self._spreading is not None:
@@ -238,6 +244,8 @@ class CudaEngine(CpuEngine):
             self._spreading.make(there)
         else:
             self._handing.hand_over()
+        if self._handing.events is not before:
+            self._bind()
 
     def _find_spikes(self, turn: int) -> bool:
         """Write down the spikes of a window; whether a voltage is no longer a number."""

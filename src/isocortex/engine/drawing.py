@@ -11,7 +11,6 @@ to the last bit. Events of a block are put in the order in which the CPU makes t
 from __future__ import annotations
 
 import operator
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +23,7 @@ from isocortex.engine.deal import Share
 from isocortex.engine.interface import FloatArray, IntArray
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.parts import Drawn, Events, Inbox, Trains
-from isocortex.engine.spreading import ASKED
+from isocortex.engine.spreading import events_asked
 from isocortex.network.clock import Clock
 from isocortex.network.drawn.pool import AXONS
 from isocortex.network.drawn.tables import CONNECTION, Connections
@@ -97,7 +96,7 @@ class Due(NamedTuple):
 
 def drawable(shares: list[Share]) -> bool:
     """Whether it is asked for, and all synapses are drawn at spikes, as a cortex has them."""
-    return os.environ.get(ASKED) == "1" and all(
+    return events_asked() and all(
         share.drawn is not None
         and share.drawn.pool is not None
         and len(share.drawn.axons.places.number) <= LAYERS
@@ -144,9 +143,9 @@ class Drawing:
 
     def __init__(
         self, where: Machine, shares: list[Share], laid: Arrangement, poisson: PoissonSources,
-        clock: Clock, processes: int,
+        clock: Clock,
     ) -> None:  # fmt: skip
-        self._machine, self._clock, self._processes, self.n_more = where, clock, processes, 0
+        self._machine, self._clock, self.n_more = where, clock, 0
         part, drawn = shares[0].part, _of_all(shares)
         assert drawn.pool is not None
         n_axons = (len(drawn.pool.patch_first) - 1) * AXONS
@@ -235,7 +234,7 @@ class Drawing:
             kernel, file = Kernel(TEXT.read_text(), name=name, combined=False), None
             if not self._machine.simulated:
                 known = self._machine.capability
-                (file,) = assemblies([kernel], arguments, known, self._processes)
+                (file,) = assemblies([kernel], arguments, known, processes=1)
             launch = self._machine.bind(kernel, file, arguments)
             self._launches[name] = arguments, launch
         if n:  # a GPU starts nothing of no blocks

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,15 +20,12 @@ class Handing:
     Parameters
     ----------
     outbox : of every part, the address of its events.
-    moved : called when the arrays of the ``events`` are others.
     """
 
     def __init__(
-        self, where: Machine, shares: list[Share], laid: Arrangement, outbox: IntArray,
-        moved: Callable[[], None],
-    ) -> None:  # fmt: skip
-        self._machine, self._shares, self._laid = where, shares, laid
-        self._outbox, self._moved = outbox, moved
+        self, where: Machine, shares: list[Share], laid: Arrangement, outbox: IntArray
+    ) -> None:
+        self._machine, self._shares, self._laid, self._outbox = where, shares, laid, outbox
         none = np.zeros(len(laid.blocks), np.int64)
         self.events = Events(
             where.put(none), where.put(none), where.room(1024, np.int32),
@@ -37,12 +33,11 @@ class Handing:
         )  # fmt: skip
 
     def make_room(self, n: int) -> Events:
-        """Arrays of the GPU that hold so many events."""
+        """Arrays of the GPU that hold so many events: those there are, or others in their place."""
         there = self.events
         if n > there.step.shape[0]:
             room = with_room(self._machine, there[2:], n * 5 // 4)
             self.events = Events(there.first, there.last, *room)
-            self._moved()
         return self.events
 
     def sorted(self) -> list[np.ndarray]:

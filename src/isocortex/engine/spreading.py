@@ -59,10 +59,15 @@ class Made(NamedTuple):
     weight: Any
 
 
+def events_asked() -> bool:
+    """Whether a GPU is to make events, if it can."""
+    return os.environ.get(ASKED) == "1"
+
+
 def spreadable(shares: list[Share]) -> bool:
     """Whether it is asked for, and all synapses are stored and none is plastic."""
     wirings = [share.part.wiring for share in shares]
-    return os.environ.get(ASKED) == "1" and all(
+    return events_asked() and all(
         share.drawn is None and wiring.terminals is None
         for share, wiring in zip(shares, wirings, strict=True)
     )

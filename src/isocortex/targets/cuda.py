@@ -9,6 +9,7 @@ one that is elsewhere, and ``NUMBA_ENABLE_CUDASIM=1`` runs kernels in Python.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dis import get_instructions
@@ -37,6 +38,9 @@ if not hasattr(np, "row_stack"):
     np.row_stack = np.vstack  # noqa: NPY201
 
 if SIMULATED:
+    from numba.core import types
+    from numba.cuda.simulator.kernelapi import FakeCUDAShared
+    from numba.np.numpy_support import as_dtype
 
     def element(array, index):
         """See :func:`isocortex.targets.words.element`; Python would count from the end."""
@@ -59,6 +63,17 @@ if SIMULATED:
         _write(array, index, by_chance(total, step) if of_halves(array) else total)
 
     device = cuda.jit(device=True)
+    _shared_array = FakeCUDAShared.array
+
+    def _array_of_all(self, shape, dtype, alignment=None):
+        """One for all threads: the simulator's may give two that come at once one each."""
+        if shape == 0:
+            return _shared_array(self, shape, dtype, alignment)
+        line, kind = sys._getframe(1), as_dtype(dtype) if isinstance(dtype, types.Type) else dtype
+        name = line.f_code.co_filename, line.f_lineno
+        return self._allocations.setdefault(name, np.empty(shape, kind))
+
+    FakeCUDAShared.array = _array_of_all
 
     def _told(value):
         """What each thread of a block tells all others."""
