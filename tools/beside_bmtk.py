@@ -218,6 +218,11 @@ def _values(file: h5py.File, group: str) -> np.ndarray:
     return values[:, order]
 
 
+def nothing_in(found: dict[str, Any]) -> bool:
+    """Whether both ran without a spike and without a report: there is nothing to compare."""
+    return "spikes" in found and not any(found["spikes"][:2]) and not found["reports"]
+
+
 def same(found: dict[str, Any]) -> bool:
     """Whether all spikes are in both within a step, and voltages the same where there are none."""
     if "spikes" not in found:

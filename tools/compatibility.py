@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from beside_bmtk import FAR, beside, compile_mechanisms, same
+from beside_bmtk import FAR, beside, compile_mechanisms, nothing_in, same
 from example_files import complete, functions_of
 
 #: Longest that one configuration may take, s.
@@ -172,6 +172,8 @@ def beside_told(row: dict[str, Any]) -> str:
     if "isocortex" in found:
         return f"fails: {found['isocortex']}"
     theirs, ours, equal, near = found["spikes"]
+    if nothing_in(found):
+        return f"nothing to compare: no spikes in {found['ms']:g} ms"
     spikes = f"{equal + near} of {theirs} spikes"
     if near:
         spikes += f", {near} of them one step apart"
@@ -198,6 +200,7 @@ def page(store: dict[str, Any]) -> str:
     rows = dict(sorted(store["rows"].items()))
     runs = sum(row["what"] == "runs" for row in rows.values())
     compared = [row["beside"] for row in rows.values() if "beside" in row]
+    compared = [found for found in compared if not nothing_in(found)]
     equal = sum(map(same, compared))
     alone = sum("bmtk" in found for found in compared)
     counts = (
