@@ -8,6 +8,10 @@ those of single models too, which needs the extra [cuda] and no GPU; elsewhere t
 when they are first run. FOLDER may have cortices, of ``isocortex build cortex -o
 FOLDER/cortex_SCALE``, and in FOLDER/wheels what the machine with the GPU has not. Every stage is a
 process with a limit of its own, and leaves a JSON in FOLDER.
+
+Drawn connections have not been run on a GPU yet: circuits on the device ``drawn``, which have the
+CPU's spikes, as stored and drawn synapses are the same; and the stage ``drawing``, which draws for
+random spikes of all neurons of the largest cortex, without cells.
 """
 
 from __future__ import annotations
@@ -26,10 +30,13 @@ import numpy as np
 
 HERE = Path(__file__).resolve()
 #: The general kernel alone, the CPU, straight kernels where they are possible, events made on the
-#: GPU, and both of these.
-DEVICES = ("cuda", "cpu", "straight", "events", "both")
+#: GPU, both of these, these with connections that are drawn there; and straight kernels with rows
+#: of 16 bits, whose spikes are others.
+DEVICES = ("cuda", "cpu", "straight", "events", "both", "drawn", "mixed")
 GOLDEN = ("cuda", "cpu", "cuda-double", "cpu-double")
 WARM_MS = 10.0
+#: Spikes of a neuron, Hz, that connections are drawn for.
+RATE = 3.0
 GOLDEN_MS, GOLDEN_DT = 400.0, 0.1
 #: Circuits by name: their folder, and so many ms of them.
 CIRCUITS = {"micro": 300.0, "cortex_0.001": 100.0, "cortex_0.01": 100.0}
@@ -69,7 +76,7 @@ def prepare(folder: Path, shared: Path) -> None:
     models += [load_cell(cells.index[0]) for _, cells in library_cells().groupby("channels")]
     network = bare_network(models, np.arange(len(models)), [])
     probes = ProbeTable.of([(0, 0, Variable("v"))])
-    for precision in ("single", "double"):
+    for precision in ("single", "double", "mixed"):
         settings = Settings(dt=0.1, precision=precision, device="cuda")
         print(*compiled_elsewhere(network, settings, probes), sep="\n")
 
@@ -85,8 +92,11 @@ def prepare_straight(folder: Path) -> None:
     config = folder / "cortex_0.001" / "simulation_config.json"
     network = build_network(load_simulation(config), True)
     cores = len(os.sched_getaffinity(0))
-    settings = Settings(dt=0.1, precision="single", device="cuda", threads=cores + 1)
-    print(len(compiled_elsewhere(network, settings)), "kernels")
+    drawn = build_network(load_simulation(config), False)
+    for precision in ("single", "mixed"):
+        settings = Settings(dt=0.1, precision=precision, device="cuda", threads=cores + 1)
+        print(len(compiled_elsewhere(network, settings)), "kernels")
+        print(len(compiled_elsewhere(drawn, settings)), "kernels where connections are drawn")
 
 
 def golden_cells(folder: Path, device: str, tstop: float) -> dict[str, Any]:
@@ -130,8 +140,8 @@ def ask_for(device: str) -> None:
     from isocortex.engine import spreading
     from isocortex.engine.straight import choice
 
-    os.environ[choice.ASKED] = str(int(device in ("straight", "both")))
-    os.environ[spreading.ASKED] = str(int(device in ("events", "both")))
+    os.environ[choice.ASKED] = str(int(device in ("straight", "both", "drawn", "mixed")))
+    os.environ[spreading.ASKED] = str(int(device in ("events", "both", "drawn")))
 
 
 def circuit(folder: Path, name: str, device: str, tstop: float) -> dict[str, Any]:
@@ -141,9 +151,10 @@ def circuit(folder: Path, name: str, device: str, tstop: float) -> dict[str, Any
     ask_for(device)
     begun = time.perf_counter()
     with open_session(
-        folder / name / "simulation_config.json", tstop=tstop, precision="single",
+        folder / name / "simulation_config.json", tstop=tstop,
+        precision="mixed" if device == "mixed" else "single",
         device="cpu" if device == "cpu" else "cuda", output_dir=folder / f"{name}_{device}",
-        overwrite=True, store_synapses=True,
+        overwrite=True, store_synapses=device != "drawn",
     ) as session:  # fmt: skip
         ready, engine = time.perf_counter() - begun, session.run.engine
         compiling = engine.compile_seconds
@@ -159,8 +170,71 @@ def circuit(folder: Path, name: str, device: str, tstop: float) -> dict[str, Any
             "seconds": seconds, "per_second": 1e3 * seconds / (tstop - first), "tstop": tstop,
             "spikes": session.run.n_spikes, "events": engine.n_events, "spent": spent,
             "straight": len(getattr(engine, "_straight", ())), "threads": len(engine.shares),
-            "spread": getattr(engine, "_spreading", None) is not None,
+            "spread": any(getattr(engine, name, None) for name in ("_spreading", "_drawing")),
         }  # fmt: skip
+
+
+def drawing(folder: Path, n_windows: int) -> dict[str, Any]:
+    """What connections of spikes at ``RATE`` and their events take, after the first windows."""
+    from isocortex.engine.deal import deal_out
+    from isocortex.engine.drawing import Drawing
+    from isocortex.engine.interface import Settings
+    from isocortex.engine.layout.arrangement import arrange
+    from isocortex.engine.parts import Events
+    from isocortex.network.build import build_network
+    from isocortex.network.clock import Clock
+    from isocortex.sonata.config import load_simulation
+    from isocortex.targets.gpu import LANES, machine
+
+    ask_for("drawn")
+    cortices = [name for name in CIRCUITS if name.startswith("cortex") and (folder / name).exists()]
+    name = cortices[-1]
+    network = build_network(load_simulation(folder / name / "simulation_config.json"), False)
+    settings = Settings(dt=0.1, precision="single", device="cuda", threads=1)
+    laid = arrange(network, settings, LANES, np.dtype(np.float32))
+    window, where, rng = network.window(0.1), machine(), np.random.default_rng(1)
+    shares, _ = deal_out(network, laid, settings, window, on_device=True)
+    clock = Clock(0.1, n_windows * window)
+    own = Drawing(where, shares, laid, network.poisson, clock)
+    of_blocks, room = len(laid.blocks), 1 << 16
+
+    def make_room(n: int) -> Events:
+        nonlocal there, room
+        if n > room:
+            room = n * 5 // 4
+            there = events()
+        return there
+
+    def events() -> Events:
+        kinds = (np.int32, np.int32, np.float32)
+        begin = (where.room(of_blocks, np.int64), where.room(of_blocks, np.int64))
+        return Events(*begin, *(where.room(room, kind) for kind in kinds))
+
+    there = events()
+    none = np.zeros(0, np.int64), np.zeros(0)
+    trains = own.share.trains(*none, float(clock.middle[n_windows * window - 1]))
+    own.begin(0, trains, there)
+    spikes, spent, warm = 0, {"drawing": 0.0, "events": 0.0}, n_windows // 4
+    for w in range(n_windows):
+        n = rng.poisson(RATE * 1e-4 * window * network.n_cells)
+        source = network.first_cell + rng.integers(0, network.n_cells, n)
+        time_of = np.sort(clock.seen[w * window + rng.integers(1, window + 1, n)])
+        begun = time.perf_counter()
+        own.make(w * window, (w + 1) * window, make_room)
+        between = time.perf_counter()
+        own.hear(source, time_of)
+        where.wait()
+        if w < warm:
+            own.n_more = 0
+            continue
+        spikes += n
+        spent["events"] += between - begun
+        spent["drawing"] += time.perf_counter() - between
+    return {
+        "circuit": name, "spikes": spikes, "made": own.n_more, **spent,
+        "drawing of 27 M spikes": 27e6 * spent["drawing"] / max(spikes, 1),
+        "making of 78 G events": 78e9 * spent["events"] / max(own.n_more, 1),
+    }  # fmt: skip
 
 
 def stage(folder: Path, name: str, device: str, short: bool) -> None:
@@ -168,6 +242,8 @@ def stage(folder: Path, name: str, device: str, short: bool) -> None:
     begun = time.perf_counter()
     if name == "golden":
         left = golden_cells(folder, device, 2.0 if short else GOLDEN_MS)
+    elif name == "drawing":
+        left = drawing(folder, 4 if short else 80)
     else:
         left = circuit(folder, name, device, 2.0 if short else CIRCUITS[name])
     left["wall"] = time.perf_counter() - begun
@@ -255,6 +331,8 @@ def run_all(folder: Path, seconds: float) -> None:
     )
     print(f"compiled, {until - time.monotonic():.0f} s left", flush=True)
     stages = [[("golden", d) for d in GOLDEN], *([(n, d)] for n in names for d in DEVICES)]
+    if any(name.startswith("cortex") for name in names):
+        stages.append([("drawing", "cuda")])
     lines: list[str] = []
     try:
         for several in stages:

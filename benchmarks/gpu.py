@@ -401,7 +401,7 @@ def _count(stage: Stage, entry: dict, tool: str) -> None:
 def package(stage: Stage) -> None:
     """The package's own test of its kernel, by whatever Numba is here."""
     root = Path(__file__).parents[1]
-    test = "tests/unit/test_cuda.py::test_voltages_are_those_of_the_cpu_within_rounding"
+    test = "tests/unit/test_cuda.py::test_everything_is_as_on_the_cpu_within_rounding"
     environment = os.environ | {
         "PYTHONPATH": f"{root}/src",
         "ISOCORTEX_CACHE": str(stage.out / "k"),

@@ -8,25 +8,46 @@ Needs the extra [cuda]. Compiles for compute capability 9.0 (H100, H200).
 from __future__ import annotations
 
 import re
+import struct
 import subprocess
 import tempfile
 from importlib.metadata import files
 from pathlib import Path
 
+#: Of sections of an ELF file.
+EXECUTED = 4
+
 
 def assembled(ptx: str, architecture: str = "sm_90") -> tuple[int, int]:
     """(registers, spilled bytes) of a thread, as NVIDIA's assembler counts them."""
+    found = machine_code(ptx, architecture)
+    return found["registers"], found["spilled"]
+
+
+def machine_code(ptx: str, architecture: str = "sm_90", most: int | None = None) -> dict[str, int]:
+    """Registers of a thread, ``most`` of them if that is given, spilled bytes, instructions."""
     tool = next(f for f in files("nvidia-cuda-nvcc-cu12") or () if f.name == "ptxas").locate()
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "kernel.ptx"
+        source, made = Path(folder) / "kernel.ptx", Path(folder) / "kernel.cubin"
         source.write_text(ptx)
+        command = [str(tool), "-v", f"-arch={architecture}", source.name, "-o", made.name]
+        command += [] if most is None else [f"--maxrregcount={most}"]
         said = subprocess.run(
-            [str(tool), "-v", f"-arch={architecture}", source.name, "-o", "kernel.cubin"],
-            cwd=folder, capture_output=True, text=True, check=True,
-        ).stderr  # fmt: skip
-    registers = int(re.search(r"Used (\d+) registers", said)[1])
-    spilled = [int(n) for n in re.findall(r"(\d+) bytes spill", said)]
-    return registers, sum(spilled)
+            command, cwd=folder, capture_output=True, text=True, check=True
+        ).stderr
+        instructions = _instructions(made.read_bytes())
+    return {
+        "registers": int(re.search(r"Used (\d+) registers", said)[1]),
+        "spilled": sum(int(n) for n in re.findall(r"(\d+) bytes spill", said)),
+        "instructions": instructions,
+    }
+
+
+def _instructions(cubin: bytes) -> int:
+    """Of 16 bytes each: sections of an ELF file that are to be executed."""
+    at, size, n = struct.unpack_from("<40xQ10xHH", cubin)
+    sections = [struct.unpack_from("<IIQQQQ", cubin, at + k * size) for k in range(n)]
+    return sum(length for _, _, flags, _, _, length in sections if flags & EXECUTED) // 16
 
 
 def main() -> None:

@@ -4,6 +4,11 @@
 
 Beside it as many processes as the most threads, each with a cortex of its own on one thread: what
 the machine's cores have for each when all are busy, which no dealing out of cells can better.
+
+    python benchmarks/threads.py --dealt 16 --scale 0.01 [--stored]
+
+How evenly work is dealt out to so many threads, without that many cores: from the cells and the
+events of each part in every window, at the costs below.
 """
 
 from __future__ import annotations
@@ -15,10 +20,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
+from isocortex.cortex.circuit import simulation_of
+from isocortex.cortex.model import CortexModel
+from isocortex.cortex.recipe import Recipe
+from isocortex.engine.cpu import CpuEngine
+from isocortex.network.build import build_network
+from isocortex.simulate import make_settings
 from machine import RESULTS, describe, table, write
 
 #: Steps that are not counted, and those that are, twice; windows are nine.
 BEFORE, COUNTED, TIMES = 198, 99, 2
+
+#: ns of a core: a cell and step without events, an event that is drawn and one that is stored
+#: (benchmarks/results/2026-11-27-whole.md, 2026-11-23-events.md).
+CELL_NS, DRAWN_NS, STORED_NS = 70.0, 60.0, 15.0
 
 CHILD = """
 import json, sys, time
@@ -72,9 +89,50 @@ def finish(children: list[subprocess.Popen[str]]) -> list[float]:
     ]
 
 
+def dealt(scale: float, n_parts: int, stored: bool, windows: int = 60) -> list[str]:
+    """Parallel efficiency as far as it follows from the dealing alone, for cores that are alike.
+
+    Each part makes its own events; then the blocks of all are there for all who are done.
+    """
+    cortex = CortexModel.make(Recipe(scale=scale, in_degree=None if stored else 1.0))
+    simulation = simulation_of(cortex, tstop=1000.0)
+    network = build_network(simulation, stored)
+    settings = make_settings(
+        simulation, threads=n_parts, precision="single", integrator="backward-euler"
+    )
+    engine = CpuEngine(network, settings)
+    engine.advance(45 * engine.window)
+    nodes = np.array([model.n_nodes for model in network.models])
+    cost = nodes[engine.laid.blocks.model] + np.diff(engine.laid.rows.first)
+    parts = [share.part for share in engine.shares]
+    blocks = np.array([cost[part.blocks].sum() for part in parts]) / cost.sum()
+    blocks *= CELL_NS * engine.window * len(cortex)
+    number = []
+    for _ in range(windows):
+        engine.advance(engine.window)
+        ranges = [share.part.events for share in engine.shares]
+        number.append(
+            [(e.last - e.first)[part.blocks].sum() for e, part in zip(ranges, parts, strict=True)]
+        )
+    events = np.array(number) * (STORED_NS if stored else DRAWN_NS)
+    whole = (events + blocks).mean(1)
+    alone = (events + blocks).max(1)
+    latest = events.argmax(1)
+    shared = np.maximum(whole, events.max(1) + blocks[latest] / n_parts)
+    lines = [f"{n_parts} threads, {scale:g}, synapses {'stored' if stored else 'drawn'}: events are"
+             f" {events.sum() / whole.sum() / n_parts:.0%} of the work, the busiest part has"
+             f" {(events.max(1) / events.mean(1)).mean():.2f} times the mean's.",
+             f"Each its own blocks: {whole.sum() / alone.sum():.2f}; with what others left:"
+             f" {whole.sum() / shared.sum():.2f} of as many cores."]  # fmt: skip
+    return lines
+
+
 def main() -> None:
     """Measure and write."""
     options = _options()
+    if options.dealt:
+        print(*dealt(options.scale, options.dealt, options.stored), sep="\n")
+        return
     cost = {}
     for n in options.threads:
         (cost[n],) = finish(begin(options.scale, options.precision, n))
@@ -105,6 +163,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--scale", type=float, default=0.01)
     parser.add_argument("--precision", default="single")
+    parser.add_argument("--dealt", type=int, metavar="THREADS")
+    parser.add_argument("--stored", action="store_true")
     parser.add_argument("--output", type=Path, default=RESULTS)
     return parser.parse_args()
 

@@ -19,9 +19,12 @@ from isocortex.network.network import CurrentSource, Network, PointNeurons, Spik
 
 DT, N_CELLS, WINDOW = 0.1, 34, 9
 N_STEPS = 3 * WINDOW
-CASES = ("backward euler", "crank-nicolson", "gap junctions", "straight", "events", "double")
+CASES = (
+    "backward euler", "crank-nicolson", "gap junctions", "straight", "events", "double", "mixed",
+    "mixed straight",
+)  # fmt: skip
 #: Of these the network is :func:`straight_network`, which a model of 24 nodes has.
-STATIC = ("straight", "events")
+STATIC = ("straight", "events", "mixed straight")
 DELAY = 0.9
 
 
@@ -29,18 +32,18 @@ def settings_of(case: str, device: str) -> Settings:
     """Small steps of two threads."""
     return Settings(
         dt=DT, v_init=-75.0, threshold=-20.0, device=device, threads=2,
-        precision="double" if case == "double" else "single",
+        precision=case.split()[0] if case.startswith(("double", "mixed")) else "single",
         second_order=case == "crank-nicolson",
     )  # fmt: skip
 
 
-def straight_network() -> Network:
+def straight_network(n_nodes: int = 24) -> Network:
     """Blocks of a model with channels at its soma, two kinds of static synapses, and an electrode.
 
     Some synapses are onto point neurons.
     """
     rng = np.random.default_rng(3)
-    model = random_tree(4, 24, ("CaDynamics", "Ca_LVA", "Kv3_1", "NaTs"))
+    model = random_tree(4, n_nodes, ("CaDynamics", "Ca_LVA", "Kv3_1", "NaTs"))
     mechanisms = {
         name: MechanismTable(np.zeros(1, np.int32), {k: v[:1] for k, v in table.parameters.items()})
         for name, table in model.mechanisms.items()
@@ -167,6 +170,7 @@ def left_by(engine, case: str, n_steps: int = N_STEPS) -> dict[str, np.ndarray]:
         "soma": end,
         "soma again": engine.soma_voltage(),
         "samples again": again.samples,
+        "terms": engine.state().terms,
         "voltage": np.concatenate([engine.voltage(cell) for cell in range(engine.network.n_cells)]),
         "events": np.array(engine.n_events),
     }
@@ -179,7 +183,7 @@ def simulate(path: str, cases: tuple[str, ...] = CASES) -> None:
 
     left = {}
     for case in cases:
-        os.environ[choice.ASKED] = str(int(case == "straight"))
+        os.environ[choice.ASKED] = str(int("straight" in case))
         os.environ[spreading.ASKED] = str(int(case == "events"))
         engine = cuda.CudaEngine(network_of(case), settings_of(case, "cuda"))
         found = left_by(engine, case) | {

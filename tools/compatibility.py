@@ -1,11 +1,17 @@
-"""What of the public examples of BMTK and SONATA runs: writes docs/compatibility.md.
+"""What of the public examples of BMTK and SONATA runs, and is BMTK's: docs/compatibility.md.
 
-    python tools/compatibility.py BMTK SONATA [--run MS] [--large] > docs/compatibility.md
+    python tools/compatibility.py BMTK SONATA [--run MS] [--beside PYTHON] > docs/compatibility.md
+    python tools/compatibility.py > docs/compatibility.md
 
 BMTK and SONATA are checkouts of github.com/AllenInstitute/bmtk and .../sonata. Every configuration
 of their `examples` that is for NEURON is loaded and built, and run for a while if asked for, in
 a process of its own, so that none takes the others with it. That is done in copies, in which
 tools/example_files.py makes what the repositories do not hold.
+
+`--beside` runs each with BMTK and NEURON too, for which it names the Python that has them
+(`.venv-oracle/bin/python`), and compares spikes and reports (tools/beside_bmtk.py). What was found
+is kept in tools/compatibility.json, from which the page is made: `--only` and a run that was cut
+off leave the other rows as they were.
 """
 
 from __future__ import annotations
@@ -20,59 +26,44 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from beside_bmtk import FAR, beside, compile_mechanisms, nothing_in, same
 from example_files import complete, functions_of
 
 #: Longest that one configuration may take, s.
 LIMIT = 600.0
-#: What a child does: load, build and perhaps run; the last line of its output is what came of it.
-CHILD = """
-import sys, tempfile
-from dataclasses import replace
-import isocortex as ic
-from isocortex.errors import IsocortexError
-from isocortex.network.build import build_network
-from isocortex.session.recorders import recorders_of
-path, tstop, functions = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
-try:
-    simulation = ic.load_simulation(path, skip_unsupported_reports=True)
-    if functions:  # they are part of the example
-        import runpy
-        from isocortex.bmtk.simulator.bionet.processing import processed
-        from isocortex.bmtk.simulator.bionet.pyfunction_cache import py_modules
-        runpy.run_path(*functions)
-        simulation = processed(simulation, py_modules.cell_processors)
-    network = build_network(simulation)
-    recorded, without = [], list(simulation.skipped)
-    for spec in simulation.reports:
-        try:
-            recorders_of(replace(simulation, reports=[spec]), network)
-            recorded.append(spec)
-        except IsocortexError:
-            without.append(spec.name)
-    simulation = replace(simulation, reports=recorded)
-    if tstop:
-        simulation = replace(simulation, tstop=min(simulation.tstop, tstop))
-        with tempfile.TemporaryDirectory() as folder:
-            ic.run(simulation, output_dir=folder, threads=1)
-    print("runs", "; without report " + ", ".join(without) if without else "")
-except IsocortexError as error:
-    print("refused", str(error).replace(chr(10), " "))
-"""
+STORE = Path(__file__).with_suffix(".json")
+RUN_EXAMPLE = Path(__file__).with_name("run_example.py")
 HEAD = """# Compatibility
 
 What of the public examples of [BMTK](https://github.com/AllenInstitute/bmtk) and
-[SONATA](https://github.com/AllenInstitute/sonata) runs, of those that are for NEURON. Made by
-`tools/compatibility.py`, which says how; the commits are {commits}.
-*Runs* is: {how}. That results are BioNet's is tested by feature, in `tests/validation`.
+[SONATA](https://github.com/AllenInstitute/sonata) runs, of those that are for NEURON, and whether
+its results are those of BMTK 1.2 with NEURON 9. Made by `tools/compatibility.py`, which says how;
+the commits are {commits}.
+
+**{counts}**
+
+*Runs* is: loaded, built and run for {run_ms:g} ms. *Equals BMTK* is: BMTK and Isocortex ran the
+same files for the time that is said, in double precision, and every spike of each has one of the
+other, of the same cell, at the same step of the integration or the next. Where nothing spikes, all
+reports are within {far:g} of their largest value. The largest difference of every report is told in
+its unit: mV, or mM of calcium. What was not compared has nothing in that column.
+
+BMTK draws the places of synapses whose edges give none, and the units of recordings that no map
+names, from NumPy's random numbers; Isocortex takes what BMTK drew. BMTK's modules `xstim` and
+`comsol` stop with the NEURON and SciPy of today: they run as `tests/run_bionet_fields.py` mends
+them. The keys of `bio_comsol` are an earlier BMTK's, which took the nearest place: BMTK 1.2 is told
+them in its words, and to do so.
 
 What the repositories name and do not hold is made before, by `tools/example_files.py`, and the
 table says what: networks by the examples' own scripts, with one changed import; files of an
-archive; and stand-ins of the same structure for what has to be downloaded. These show that such
-files are read and run, not that they say the same. *Not there* is what nothing was made for.
+archive; and stand-ins of the same structure for what has to be downloaded. BMTK, too, runs with
+these, so that equal results say that such files are read as BMTK reads them, not what the original
+would give. *Not there* is what nothing was made for.
 
-| example | | |
-|---|---|---|
+| example | | beside BMTK | |
+|---|---|---|---|
 """
 
 
@@ -105,9 +96,9 @@ def for_neuron(path: Path, root: Path) -> bool:
 
 def tried(path: Path, tstop: float) -> tuple[str, str]:
     """What came of a configuration, and why."""
-    command = [sys.executable, "-c", CHILD, str(path), str(tstop)]
+    command = [sys.executable, str(RUN_EXAMPLE), str(path), str(tstop)]
     if functions_of(path).exists():
-        command.append(str(functions_of(path)))
+        command += ["--functions", str(functions_of(path))]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
     except subprocess.TimeoutExpired:
@@ -128,36 +119,120 @@ def commit(root: Path) -> str:
     return done.stdout.strip() or "unknown"
 
 
+def copied(root: Path, work: Path, *, large: bool) -> tuple[list[Path], dict[str, str]]:
+    """Configurations in a copy of the examples with what they lack, and what that is."""
+    copy = work / root.name
+    made = copy / "made.json"
+    if not made.exists():
+        shutil.copytree(root / "examples", copy / "examples")
+        # before more is made
+        paths = [str(path.relative_to(copy)) for path in configurations(copy)]
+        notes = complete(copy / "examples", large=large)
+        made.write_text(json.dumps({"configurations": paths, "notes": notes}))
+    found = json.loads(made.read_text())
+    return [copy / path for path in found["configurations"]], found["notes"]
+
+
+def update(store: dict[str, Any], args: argparse.Namespace, work: Path) -> None:
+    """Try the configurations that are asked for; the store is written after each."""
+    for k, given in enumerate(args.roots):
+        root = Path(os.path.abspath(given))  # "." and ".." have names then, links keep theirs
+        store["commits"][root.name] = args.commits[k] if args.commits else commit(root)
+        paths, notes = copied(root, work, large=args.large)
+        examples = work / root.name / "examples"
+        if args.beside:
+            compile_mechanisms(examples, args.beside)
+        for path in paths:
+            name = str(path.relative_to(examples))
+            if args.only and not re.search(args.only, name):
+                continue
+            row = store["rows"].setdefault(f"{root.name} `{name}`", {})
+            row["made"] = notes.get(name, "")
+            if args.run is not None:
+                store["run_ms"] = args.run
+                row["what"], why = tried(path, args.run)
+                row["why"] = why.replace(f"{work / root.name}/", "").replace("|", "/")
+            if args.beside and row.get("what", "runs") == "runs":
+                script = functions_of(path)
+                found = beside(path, name, script if script.exists() else None, args.beside)
+                for failed in {"bmtk", "isocortex"} & found.keys():
+                    found[failed] = found[failed].replace(f"{examples}/", "")
+                row["beside"] = found
+                print(name, beside_told(row), file=sys.stderr, flush=True)
+            STORE.write_text(json.dumps(store, indent=1) + "\n")
+
+
+def beside_told(row: dict[str, Any]) -> str:
+    """What the comparison with BMTK came to."""
+    found = row.get("beside")
+    if found is None:
+        return ""
+    if "bmtk" in found:
+        return f"BMTK: {found['bmtk']}"
+    if "isocortex" in found:
+        return f"fails: {found['isocortex']}"
+    theirs, ours, equal, near = found["spikes"]
+    if nothing_in(found):
+        return f"nothing to compare: no spikes in {found['ms']:g} ms"
+    spikes = f"{equal + near} of {theirs} spikes"
+    if near:
+        spikes += f", {near} of them one step apart"
+    if ours != theirs:
+        spikes += f"; {ours} here"
+    told = "equals BMTK: " if same(found) else "differs: "
+    told += spikes if theirs or ours else "no spikes"
+    if "spread" in found and not same(found):
+        theirs, ours, equal, near = found["spread"]
+        told += (
+            ", as cells fire in the same instant and each simulator has an order of its own; with "
+            f"delays of 1 to 2 ms, drawn, {equal + near} of {theirs}; {ours} here"
+        )
+    reports = [f"{name} within {apart:.1g}" for name, (apart, _) in found["reports"].items()]
+    without = [f"without {name} there" for name in found["without"]]
+    when = f"{found['ms']:g} ms"
+    if found["begins"]:
+        when += f", with spikes from {found['begins']:g} ms on"
+    return "; ".join([told, *reports, *without, when])
+
+
+def page(store: dict[str, Any]) -> str:
+    """The table, with what it comes to at its top."""
+    rows = dict(sorted(store["rows"].items()))
+    runs = sum(row["what"] == "runs" for row in rows.values())
+    compared = [row["beside"] for row in rows.values() if "beside" in row]
+    compared = [found for found in compared if not nothing_in(found)]
+    equal = sum(map(same, compared))
+    alone = sum("bmtk" in found for found in compared)
+    counts = (
+        f"{runs} of {len(rows)} configurations run. {equal} equal BMTK; "
+        f"{len(compared) - equal - alone} differ, {alone} BMTK does not run or not in time, "
+        f"{len(rows) - len(compared)} are not compared."
+    )
+    table = "".join(
+        f"| {name} | {row['what']} | {beside_told(row)} "
+        f"| {'; '.join(part for part in (row['made'], row['why']) if part)} |\n"
+        for name, row in rows.items()
+    )
+    commits = " and ".join(store["commits"].values())
+    return HEAD.format(commits=commits, counts=counts, run_ms=store["run_ms"], far=FAR) + table
+
+
 def main() -> None:
-    """Try every configuration and print the page."""
+    """Try what is asked for and print the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("roots", type=Path, nargs="+", metavar="CHECKOUT")
-    parser.add_argument("--run", type=float, default=0.0, metavar="MS", help="also run for so long")
+    parser.add_argument("roots", type=Path, nargs="*", metavar="CHECKOUT")
+    parser.add_argument("--run", type=float, metavar="MS", help="run for so long; 0: build alone")
+    parser.add_argument("--beside", type=Path, metavar="PYTHON", help="that has BMTK and NEURON")
+    parser.add_argument("--only", metavar="REGEX", help="configurations whose path has this")
     parser.add_argument("--large", action="store_true", help="also build networks that take long")
     parser.add_argument("--commits", nargs="*", help="of the checkouts, where git does not know")
+    parser.add_argument("--work", type=Path, help="keep the copies here, and go on with them")
     args = parser.parse_args()
-    commits = args.commits or [commit(root) for root in args.roots]
-    how = f"loaded, built and run for {args.run:g} ms" if args.run else "loaded and built"
-    print(HEAD.format(commits=" and ".join(commits), how=how), end="")
-    counts: dict[str, int] = {}
-    for given in args.roots:
-        root = Path(os.path.abspath(given))  # "." and ".." have names then, links keep theirs
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder) / root.name
-            shutil.copytree(root / "examples", copy / "examples")
-            paths = list(configurations(copy))  # before anything is made beside them
-            notes = complete(copy / "examples", large=args.large)
-            for path in paths:
-                name = str(path.relative_to(copy / "examples"))
-                what, why = tried(path, args.run)
-                counts[what] = counts.get(what, 0) + 1
-                why = why.replace(f"{copy}/", "").replace("|", "/")
-                why = "; ".join(part for part in (notes.get(name), why) if part)
-                print(f"| {root.name} `{name}` | {what} | {why} |", flush=True)
-    total = sum(counts.values())
-    print(
-        f"\n{total} configurations: " + ", ".join(f"{n} {what}" for what, n in counts.items()) + "."
-    )
+    args.beside = args.beside and args.beside.absolute()
+    store = json.loads(STORE.read_text()) if STORE.exists() else {"commits": {}, "rows": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        update(store, args, (args.work or Path(folder)).absolute())
+    print(page(store), end="")
 
 
 if __name__ == "__main__":

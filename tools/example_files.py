@@ -89,7 +89,7 @@ def _waveform(examples: Path) -> Iterator[tuple[str, str]]:
     """Two phases of 1 ms each."""
     path = examples / "bio_components/stimulations/waveform.csv"
     if path.parent.is_dir() and not path.exists():
-        path.write_text("time,amplitude\n0,0\n5,1\n6,-1\n7,0\n50,0\n")
+        path.write_text("time amplitude\n0 0\n5 1\n6 -1\n7 0\n50 0\n")  # as BMTK reads it
         models = examples / "bio_components/biophysical_neuron_templates"
         shutil.copy(models / "ctdb/472363762_fit.json", models)
         for name in ("1c", "2x"):

@@ -385,3 +385,16 @@ def test_places_on_branches(tmp_path):
     cell = get_swc(node, tmp_path, use_cache=True)
     assert cell.n_sections == 9 and get_swc(node, tmp_path, use_cache=True) is cell
     np.testing.assert_allclose(cell.get_coords(0, 0.5), [100.0, 0.0, 0.0], atol=1e-6)
+
+
+def test_an_array_of_one_number_is_a_number(tmp_path):
+    net = _net()
+    cm = net.add_edges(**EE, connection_rule=1, syn_weight=1.0)
+    cm.add_properties(
+        ["sec_id", "sec_x"], rule=lambda s, t: (np.array([2]), np.array([0.5])), dtypes=[int, float]
+    )
+    net.build()
+    net.save_edges(output_dir=tmp_path)
+    with h5py.File(tmp_path / "v1_v1_edges.h5") as file:
+        group = file["edges/v1_to_v1/0"]
+        assert group["sec_id"].shape == group["sec_x"].shape == (6,)

@@ -1,5 +1,6 @@
 """Synapses of a cortex that are drawn at each spike do what stored ones do, to the last bit."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,9 @@ from isocortex.cortex.build import build_cortex
 from isocortex.cortex.circuit import simulation_of
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
+from isocortex.engine import deal, meeting
 from isocortex.engine.cpu import CpuEngine
-from isocortex.errors import ConfigError
+from isocortex.errors import ConfigError, SimulationError
 from isocortex.network.build import build_network
 from isocortex.simulate import describe, make_engine, make_settings, memory_estimate
 
@@ -64,6 +66,37 @@ def test_drawn_and_stored_synapses_do_the_same(simulation, networks, precision):
         for got, wanted in zip(spikes_of(engine, n_steps, chunk), expected, strict=True):
             np.testing.assert_array_equal(got, wanted)
         assert engine.n_events == stored.n_events
+
+
+def test_threads_without_blocks_of_their_own_advance_those_of_others(
+    simulation, networks, monkeypatch
+):
+    n_steps = int(TSTOP / simulation.dt)
+    expected = spikes_of(CpuEngine(networks[True], settings(simulation)), n_steps, chunk=5)
+    monkeypatch.setattr(deal, "balance", lambda network, laid, n: np.zeros(len(laid.blocks), int))
+    engine = CpuEngine(networks[True], settings(simulation, threads=3))
+    assert [len(share.part.blocks) > 0 for share in engine.shares] == [True, False, False]
+    for got, wanted in zip(spikes_of(engine, n_steps, chunk=5), expected, strict=True):
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_threads_stop_where_one_has_failed(simulation, networks):
+    """Events that others may still read are neither sorted anew nor let go."""
+    engine = CpuEngine(networks[False], settings(simulation, threads=3))
+    engine.advance(40 * engine.window)
+    met = engine.shared.meeting[:: meeting.LINE].copy()
+
+    def fail(*arguments):
+        time.sleep(0.2)  # the others are waiting by now
+        raise MemoryError
+
+    engine.shares[1].trains = fail
+    with pytest.raises(MemoryError):
+        engine.advance(20 * engine.window)
+    more = engine.shared.meeting[:: meeting.LINE] - met
+    np.testing.assert_array_equal(more, [1, 0, 1, 1])  # the last is the flag
+    with pytest.raises(SimulationError, match="given up"):
+        engine.advance(engine.window)
 
 
 def test_synapses_are_forgotten_when_they_have_acted(simulation, cortex):

@@ -6,18 +6,22 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command_line import isocortex, one_line
-from on_gpu import CASES, STATIC, left_by, network_of, settings_of, table
+from on_gpu import CASES, STATIC, left_by, network_of, settings_of, straight_network, table
 
 from device import compiled_elsewhere
 from isocortex.cells.channels import load_mechanisms
 from isocortex.engine.assembly import Kernel, assemblies
 from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.cuda import CudaEngine
 from isocortex.engine.spreading import ASKED
+from isocortex.engine.straight.choice import ASKED as STRAIGHT
+from isocortex.engine.straight.choice import FEWER, REGISTERS
 from isocortex.errors import ConfigError
 from isocortex.examples.microcircuit import write_microcircuit
 from isocortex.mechanisms import DENSITY
@@ -25,7 +29,7 @@ from isocortex.session import beforehand
 from isocortex.session.engines import make_engine
 from isocortex.session.setup import Options
 from isocortex.targets import gpu
-from registers import assembled
+from registers import assembled, machine_code
 
 pytest.importorskip("numba_cuda", reason="needs the extra [cuda]")
 
@@ -67,7 +71,7 @@ def test_everything_is_as_on_the_cpu_within_rounding(left):
     np.testing.assert_allclose(found["voltage"], expected["voltage"], rtol=0, atol=mV)
     np.testing.assert_allclose(found["soma"], expected["soma"], rtol=0, atol=mV)
     np.testing.assert_allclose(found["samples"], expected["samples"], rtol=1e-5, atol=1e-3)
-    assert left[f"{case} straight"] == (case == "straight")
+    assert left[f"{case} straight"] == ("straight" in case)
     assert left[f"{case} spread"] == (case == "events")
     assert case in STATIC or (expected["samples"] != 0).any(axis=0).sum() > 20
 
@@ -77,6 +81,16 @@ def test_a_state_goes_on_to_the_last_bit(left):
     np.testing.assert_array_equal(left[f"{case} soma again"], left[f"{case} soma"])
     again = left[f"{case} samples again"]
     np.testing.assert_array_equal(left[f"{case} samples"][-len(again) :], again)
+
+
+def test_halves_are_those_of_the_cpu_to_the_last_bit(left):
+    """They follow from events alone, and are rounded at the same moments in the same way."""
+    case, left = left
+    if "mixed" in case:
+        engine = CpuEngine(network_of(case), settings_of(case, "cpu"))
+        expected = left_by(engine, case)["terms"]
+        assert (expected != 0).sum() > 100
+        np.testing.assert_array_equal(left[f"{case} terms"], expected)
 
 
 def test_events_made_on_the_device_are_those_of_the_threads_to_the_last_bit(left):
@@ -168,19 +182,34 @@ def test_registers_suffice(ptx):
     assert spilled == 0
 
 
-@pytest.mark.parametrize(
-    ("precision", "engine", "message"),
-    [
-        ("mixed", "fast", "precision: a GPU keeps nothing in half precision"),
-        ("single", "reference", "the reference engine does not run on a GPU"),
-    ],
-)
-def test_what_a_gpu_does_not_do_is_refused(precision, engine, message):
-    from dataclasses import replace
+@pytest.mark.parametrize("precision", ["single", "mixed"])
+def test_instructions_of_a_node_are_bounded(precision, monkeypatch):
+    """A step takes each once, but for what a window begins and ends with."""
+    monkeypatch.setenv(STRAIGHT, "1")
+    code = {}
+    for n in (24, 48):
+        settings = replace(settings_of("straight", "cuda"), precision=precision)
+        (path,) = compiled_elsewhere(replace(straight_network(n), currents=[]), settings)
+        text = path.read_text()
+        code[n] = machine_code(text, most=FEWER if precision == "mixed" else REGISTERS)
+        assert code[n]["spilled"] < 1200  # of what records, for the most part
+        # sums of halves are not rounded together with a product
+        assert ("add.rn.f32" in text) == (precision == "mixed")
+    assert (code[48]["instructions"] - code[24]["instructions"]) / 24 < 70
 
-    settings = replace(settings_of(CASES[0], "cuda"), precision=precision)
-    with pytest.raises(ConfigError, match=message):
-        make_engine(network_of(CASES[0]), settings, engine)
+
+def test_only_the_general_kernel_has_room_to_work_in(monkeypatch):
+    monkeypatch.setenv(STRAIGHT, "1")
+    with gpu.elsewhere((9, 0)):
+        both = CudaEngine(straight_network(), settings_of("straight", "cuda"))
+        alone = CudaEngine(replace(both.network, currents=[]), both.settings)
+    assert [array.shape for array in both._work] == [(both.laid.arrays.first_v[-1],)] * 2
+    assert [array.shape for array in alone._work] == [(1,)] * 2
+
+
+def test_the_reference_engine_is_refused():
+    with pytest.raises(ConfigError, match="the reference engine does not run on a GPU"):
+        make_engine(network_of(CASES[0]), settings_of(CASES[0], "cuda"), "reference")
 
 
 def test_without_a_driver_it_says_so(monkeypatch):

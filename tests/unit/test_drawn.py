@@ -1,5 +1,7 @@
 """What connections and synapses are drawn with: trials, distances, and axons that areas share."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from isocortex.compiling import compiled
 from isocortex.cortex.background import BackgroundProjection
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
+from isocortex.network.connect import allowed_sites
 from isocortex.network.drawn import draw
 from isocortex.network.drawn.pool import AXONS, draw_from_pool, make_pool
 from isocortex.network.drawn.tables import no_connections
@@ -59,7 +62,7 @@ def test_no_neuron_is_nearer_than_its_column_may_be(cortex):
         least = np.full(len(places.patch), np.inf)
         np.minimum.at(least, n.column, along)
         here = np.flatnonzero(places.patch == places.patch[n.column[source]])
-        nearest = np.array([draw._nearest(column, at, up, places) for column in here])
+        nearest = np.array([draw.nearest_in(column, at, up, places) for column in here])
         assert (nearest <= least[here] + 0.1).all()
         assert (nearest > 0.0).any()
 
@@ -122,3 +125,13 @@ def test_background_is_the_same_stored_and_drawn(cortex):
         drawn |= {(axon, int(target)) for target in room.target[:n]}
     assert drawn == stored
     assert len(drawn) > 10_000
+
+
+def test_a_model_that_no_cell_has_may_be_larger_than_all_others():
+    sites = SimpleNamespace(
+        first=np.array([0, 1]), size=np.array([1, 2]),
+        slot=np.array([2, 1, 9], np.uint64) << np.uint64(16),
+    )  # fmt: skip
+    tables = SimpleNamespace(weight=np.zeros((1, 2)), axons=SimpleNamespace(sites=sites))
+    found = allowed_sites(tables, np.array([0]), 1, most_nodes=4)
+    assert [np.flatnonzero(each).tolist() for each in found] == [[2], [1]]

@@ -1,19 +1,22 @@
 """Straight-line texts as they are translated for a GPU, run here as they stand, on one lane."""
 
+from dataclasses import replace
+
 import numba
 import numpy as np
 import pytest
 from llvmlite import ir
 from numba.extending import intrinsic
 from on_gpu import straight_network
-from test_straight import straight
+from test_straight import SINGLE, straight
 
 from isocortex.engine.family import module_of
+from isocortex.engine.precision import PRECISIONS
 from isocortex.engine.straight.choice import ASKED
 
 pytest.importorskip("numba_cuda", reason="needs the extra [cuda]")
 
-ROWS = ("core", "HA", "HB", "SD", "SR", "own")
+ROWS = ("core", "H", "SD", "SR", "own")
 
 
 @pytest.fixture
@@ -27,24 +30,28 @@ def translated(monkeypatch):
 
 
 @pytest.fixture
-def texts(monkeypatch, translated):
+def texts(monkeypatch, translated, precision):
     """The module of a model's kernel, its functions without a branch left as they stand."""
     monkeypatch.setenv(ASKED, "1")
-    (kernel,) = straight(straight_network()).values()
+    (kernel,) = straight(straight_network(), replace(SINGLE, precision=precision)).values()
     monkeypatch.setattr("isocortex.targets.line.straight_line", lambda function: function)
     return module_of(kernel.source + "# on one lane\n")
 
 
 @pytest.mark.parametrize(
-    "name", ["decayed", "take_core", "take_1", "up_0", "up_3", "solve", "down_2", "leave_2"]
-)
-def test_a_translated_text_gives_what_it_gives_as_it_stands(name, texts, translated):
+    ("precision", "name"),
+    [("single", name) for name in (
+        "decayed", "take_core", "take_1", "up_0", "up_3", "solve", "down_2", "leave_2"
+    )] + [("mixed", "up_0"), ("mixed", "solve")],
+)  # fmt: skip
+def test_a_translated_text_gives_what_it_gives_as_it_stands(precision, name, texts, translated):
     text = getattr(texts, name)
     names = text.__code__.co_varnames[: text.__code__.co_argcount]
     rng = np.random.default_rng(1)
     n_held, n_powers = len(texts.take_0(np.zeros(9999, np.float32))), 4
     given = {
         **{row: rng.uniform(0.1, 1.0, 9999).astype(np.float32) for row in ROWS},
+        "H": rng.uniform(0.1, 1.0, 9999).astype(PRECISIONS[precision].term),
         "x": tuple(np.float32(v) for v in rng.uniform(-80.0, -60.0, n_held)),
         "f": tuple(np.float32(v) for v in rng.uniform(0.0, 1.0, n_held)),
         "powers": tuple(np.float32(v) for v in rng.uniform(0.5, 1.0, n_powers)),

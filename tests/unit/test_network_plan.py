@@ -78,8 +78,9 @@ def test_a_rank_holds_its_share_alone(circuits):
     for rank in range(RANKS):
         part = build_network(circuits[1], store_synapses=True, ranks=RANKS, rank=rank)
         assert len(part.slots) < 0.5 * len(whole.slots)
-        share = nodes[part.cell_model].sum() / nodes[whole.cell_model].sum()
-        assert share == pytest.approx(1.0 / RANKS, abs=0.01)
+        compartments = nodes[part.cell_model].sum() / nodes[whole.cell_model].sum()
+        received = len(part.connections.target) / len(whole.connections.target)
+        assert (compartments + received) / 2 == pytest.approx(1.0 / RANKS, abs=0.02)
 
 
 @given(lists(integers(0, 1), max_size=30), integers(1, 8), integers(0, 9))
@@ -115,6 +116,21 @@ def test_columns_stay_together(cell_model, ranks, starts):
     columns = [part.sum() for part in np.split(cost, starts[1:])]
     costs = [cost[dealt.cells(rank)].sum() for rank in range(ranks)]
     assert max(costs) - sum(costs) / ranks <= max(columns)
+
+
+@given(lists(integers(0, 9), min_size=1, max_size=40), integers(1, 8))
+def test_what_cells_receive_is_half_of_their_cost(received, ranks):
+    models, n = [load_cell("472363762")], len(received)
+    none = np.zeros(0, np.int64)
+    receives = np.array(received) / max(np.mean(received), 1e-300)
+    dealt = plan(
+        Sources({}, {}, none, none, n, 0, 0), models, np.zeros(n, np.int64), ranks,
+        receives=receives,
+    )  # fmt: skip
+    cost = 1.0 + receives
+    costs = [cost[dealt.cells(rank)].sum() for rank in range(ranks)]
+    assert sum(costs) == pytest.approx(cost.sum())
+    assert max(costs) - cost.sum() / ranks <= cost.max() + n / models[0].n_nodes
 
 
 def test_a_rank_begins_with_a_column(circuits):

@@ -13,9 +13,12 @@ from isocortex.engine.layout.arrangement import arrange
 from isocortex.engine.layout.kinetics import KineticsTables
 from isocortex.engine.straight import choice
 from isocortex.engine.straight.plan import Plan
+from isocortex.engine.straight.text import WARPS
 from isocortex.mechanisms.synapses import exp1syn, nmda
+from straight import blocks_of
 
 SINGLE = Settings(dt=0.1, precision="single", device="cuda")
+MIXED = replace(SINGLE, precision="mixed")
 
 
 def _perisomatic():
@@ -65,6 +68,23 @@ def test_a_kernel_is_python_with_every_node_and_row_in_it(network):
     assert kernel.shared > 2 * lanes * 4 * len(np.unique(network.slots.node))
 
 
+def test_rows_of_halves_take_half_of_the_memory_and_leave_it_to_more_blocks(network):
+    (single,), (mixed,) = (straight(network, s).values() for s in (SINGLE, MIXED))
+    n_rows = np.ptp([single.shared, mixed.shared]) / 128
+    assert n_rows == single.source.count("load_pair(H") - 1  # one is of publishing
+    assert mixed.registers < single.registers
+    names = {f.name for f in ast.parse(mixed.source).body if isinstance(f, ast.FunctionDef)}
+    assert names >= {"held", "renew"}
+    assert "decayed" not in names
+
+
+@pytest.mark.parametrize(("registers", "blocks"), [(choice.REGISTERS, 3), (choice.FEWER, 4)])
+def test_registers_let_so_many_blocks_share_a_multiprocessor(registers, blocks):
+    assert blocks_of(registers, 0, WARPS) == blocks
+    assert blocks_of(registers, 2**16, WARPS) == 3  # by memory
+    assert blocks_of(registers, 2**17, WARPS) == 1
+
+
 def test_who_gets_none(network, monkeypatch):
     assert straight(network)
     assert not straight(network, replace(SINGLE, second_order=True))
@@ -72,6 +92,9 @@ def test_who_gets_none(network, monkeypatch):
     assert not straight(network, window=100)
     assert not straight(network, shared=1000)
     for kinetics in (exp1syn(4.0, 0.0), nmda(2.0, 60.0, 0.0, 0.28, 0.062)):
-        assert not straight(replace(network, kinetics=[kinetics.conductance] * 2))
+        other = replace(network, kinetics=[kinetics.conductance] * 2)
+        assert not straight(other)
+        # of halves no power of a window is asked for, so what has no rise may be among them
+        assert bool(straight(other, MIXED)) == (kinetics.conductance.block is None)
     monkeypatch.delenv(choice.ASKED)
     assert not straight(network)

@@ -121,7 +121,9 @@ def test_a_lesion_counts_against_its_spread_over_seeds():
     assert found.values["lesion.beyond"] == 1
     assert found.tables["lesion"].at["VISl", "standard_error"] == pytest.approx(0.01 / np.sqrt(3))
     assert found.tables["lesion"].at["VISl", "standard_errors"] == pytest.approx(-11 * np.sqrt(3))
+    assert found.values["lesion.error"] == pytest.approx(0.01 / np.sqrt(3))
     assert np.isnan(over_seeds(measured[:2]).values["lesion.beyond"])
+    assert np.isnan(over_seeds(measured[:1]).values["lesion.error"])
 
 
 def _validation(n):

@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from isocortex.cortex.atlas import load_atlas
 from isocortex.cortex.drive import target_of
 from isocortex.errors import ConfigError
 from isocortex.validation import perturbed, resting
+from isocortex.validation.conditions import FULL, Condition
 from isocortex.validation.gates import FAILS, GATES, UNMEASURED
-from isocortex.validation.measure import higher_than
+from isocortex.validation.measure import higher_than, under
 from isocortex.validation.neurons import Neurons, Spikes
-from isocortex.validation.outcome import judged
+from isocortex.validation.outcome import judged, over_seeds
 
 AREAS = ("VISp", "VISl", "VISal", "VISam", "MOp", "MOs", "SSs", "AUDp")
 SIDES = ("left", "right")
@@ -389,6 +391,42 @@ def test_a_lesion_changes_the_rate_of_its_targets():
     found = perturbed.lesion(_poisson(hz), _poisson(4.0, seed=1), NEURONS, ["VISl", "MOp"]).values
     assert found["lesion.VISl"] == pytest.approx(-0.5, abs=0.05)
     assert found["lesion.MOp"] == pytest.approx(0.0, abs=0.08)
+
+
+def test_a_lesion_is_compared_with_the_run_of_its_length():
+    rest, uncut, cut = (_poisson(hz, 2000.0, k) for k, hz in enumerate((8.0, 4.0, 3.0)))
+    runs = [(Condition("uncut", 2000.0, 0.0), uncut), (Condition("lesion_VISp", 2000.0, 0.0), cut)]
+    atlas = load_atlas()
+    found = under(runs, rest, NEURONS, atlas, FULL).values
+    assert found["lesion.VISl"] == pytest.approx(-0.25, abs=0.1)
+    alone = under(runs[1:], uncut, NEURONS, atlas, FULL).values  # rest was as long
+    assert alone["lesion.VISl"] == found["lesion.VISl"]
+
+
+def test_the_error_of_a_lesion_is_that_of_slow_fluctuations_and_falls_with_the_root_of_the_time():
+    """Rates of all cells go up and down together, by 40 % from one piece of 250 ms to the next."""
+    sigma, piece, fall, seeds = 0.4, 250.0, 0.1, 60
+
+    def fluctuating(hz, duration, seed):
+        rng = np.random.default_rng(seed)
+        share = np.maximum(1.0 + sigma * rng.standard_normal(int(duration / piece)), 0.0)
+        n = rng.poisson(share * hz * len(NEURONS) * piece / 1000.0)
+        times = (np.repeat(np.arange(len(n)), n) + rng.uniform(0, 1, n.sum())) * piece
+        return Spikes(times, rng.integers(0, N, n.sum()), duration)
+
+    errors = {}
+    for duration in (5000.0, 20000.0):
+        measured = []
+        for k in range(seeds):
+            cut = fluctuating(3.0 * (1.0 - fall), duration, k)
+            uncut = fluctuating(3.0, duration, 1000 + k)
+            measured.append(perturbed.lesion(cut, uncut, NEURONS, ["VISl"]))
+        table = over_seeds(measured).tables["lesion"]
+        error = np.sqrt(2.0 * sigma**2 * piece / duration / seeds) * (1.0 - fall)
+        assert table.at["VISl", "change"] == pytest.approx(-fall, abs=4.0 * error)
+        errors[duration] = table.at["VISl", "standard_error"] / error
+    assert errors[5000.0] == pytest.approx(1.0, abs=0.3)
+    assert errors[20000.0] == pytest.approx(1.0, abs=0.3)
 
 
 ORDER = {"VISl": -0.1, "VISal": 0.0, "VISam": 0.3}

@@ -45,8 +45,13 @@ def done(circuit, tmp_path_factory):
 def test_the_full_plan_runs_what_the_gates_need():
     names = [each.name for each in conditions(FULL, NAMES)]
     assert names[0] == "rest"
-    assert len(set(names)) == len(names) == 1 + 1 + 5 + 2 + 3 + 1 + 1
+    assert len(set(names)) == len(names) == 1 + 1 + 5 + 2 + 3 + 2 + 1
     assert [each.name for each in conditions(FULL, ["rates"])] == ["rest"]
+    uncut, cut = conditions(FULL, ["lesion"])[1:]
+    assert (uncut.name, cut.name) == ("uncut", "lesion_VISp") and not uncut.changes
+    assert uncut.duration == cut.duration > conditions(FULL, ["lesion"])[0].duration
+    short = replace(FULL, lesion=FULL.rest)  # rest is long enough
+    assert [each.name for each in conditions(short, ["lesion"])] == ["rest", "lesion_VISp"]
     assert [each.name for each in conditions(SHORT, SHORT.gates)] == [
         "rest", "no_recurrence", "gaba_block_100",
     ]  # fmt: skip

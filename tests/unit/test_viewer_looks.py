@@ -207,6 +207,7 @@ def test_two_runs_beside_each_other_have_one_clock_one_camera_and_the_same_choic
     eyes = both("stage.camera.position.toArray()")
     until(page, f"new Set({eyes}.map(String)).size === 1")
     assert page.evaluate(both("state.get('t')")) == [21, 21]
+    until(page, f"new Set({both('heat.common')}).size === 1")  # equal colours, equal rates
     differs(page, session)
     first.locator("#transport .play").click()  # the clock is the longer one's, whoever starts it
     until(page, "isocortex.apps[0].state.get('t') > 130")
@@ -238,7 +239,10 @@ def differs(page, session):
     for name, hz in zip(names, told, strict=True):
         mine = areas == name
         first = 1000.0 * counts[mine].mean() / session.duration
-        assert hz == pytest.approx(1000.0 * other[mine].mean() / 300.0 - first, rel=1e-4, abs=1e-4)
+        second = 1000.0 * other[mine].mean() / session.duration  # of the time that both have
+        assert hz == pytest.approx(second - first, rel=1e-4, abs=1e-4)
+    told = page.frames[2].locator("#legend .note").first.inner_text()
+    assert f"until {session.duration:g} ms, when the shorter run ends" in told
     # and so over time: its mean is that of the whole time
     less, shown = page.evaluate(
         """(() => { const { heat } = isocortex.apps[1]; heat.compute();

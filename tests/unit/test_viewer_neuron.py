@@ -65,14 +65,20 @@ def test_branches_are_the_compartments_in_the_order_of_reports():
     assert np.array_equal(drawn["kind"], cell.section_type[cell.compartments])
 
 
+def codes(differences):
+    """What the page makes of differences from sample to sample."""
+    return np.cumsum(differences, axis=0, dtype=np.uint16)
+
+
 def test_colours_are_the_recorded_voltages(session, result):
     head, arrays = unpack(session.get(f"neuron/{place(session, 1)}"))
     (v,) = [k for k, r in enumerate(head["reports"]) if r["variable"] == "v"]
     report = head["reports"][v]
     truth = result.report("v").values
-    shown = report["low"] + arrays[f"colour{v}"] / (ABSENT - 1) * (report["high"] - report["low"])
-    assert report["whole"] and shown.shape == truth.shape
-    assert np.abs(shown - truth).max() <= 0.51 * (report["high"] - report["low"]) / (ABSENT - 1)
+    step = (report["high"] - report["low"]) / report["levels"]
+    shown = report["low"] + codes(arrays[f"colour{v}"]) * step
+    assert report["whole"] and shown.shape == truth.shape and 0.015 < step <= 0.02  # mV
+    assert np.abs(shown - truth).max() <= 0.51 * step
     times = report["first"] + report["dt"] * np.arange(len(truth))
     assert np.allclose(times, result.report("v")["time"].values)
     soma = result.voltage(1, "cells").values
@@ -83,7 +89,13 @@ def test_compartments_without_calcium_have_no_colour(session, result):
     head, arrays = unpack(session.get(f"neuron/{place(session, 1)}"))
     (ca,) = [k for k, r in enumerate(head["reports"]) if r["variable"] == "cai"]
     absent = np.isnan(result.report("cai").values)
-    assert np.array_equal(arrays[f"colour{ca}"] == ABSENT, absent) and absent.any()
+    shown = codes(arrays[f"colour{ca}"])
+    assert np.array_equal(shown == ABSENT, absent) and absent.any()
+    report = head["reports"][ca]
+    step = (report["high"] - report["low"]) / report["levels"]
+    truth = result.report("cai").values
+    assert report["levels"] == ABSENT - 1  # its logarithm is shown: as fine as 16 bits are
+    assert np.nanmax(np.abs(report["low"] + shown * step - truth)[~absent]) <= 0.51 * step
 
 
 def test_a_cell_with_nothing_but_a_soma_trace_has_no_colours(session):

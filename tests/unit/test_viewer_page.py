@@ -202,6 +202,9 @@ def test_a_run_without_spikes_waits_for_none_and_is_as_long_as_it_was(browser, s
         page.wait_for_selector("body[data-ready=true][data-spikes=all]", timeout=60000)
         assert page.locator("#live").get_attribute("data-waiting") == ""
         assert page.locator("#time").inner_text() == "0.0 / 0.4 ms"
+        empty, buttons = page.locator("#many .empty"), page.locator("#many > .actions")
+        empty, buttons = empty.bounding_box(), buttons.bounding_box()
+        assert empty["height"] > 20 and empty["y"] + empty["height"] <= buttons["y"]
         page.close()
 
 

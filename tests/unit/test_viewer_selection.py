@@ -171,6 +171,7 @@ def saved_study(page, path, change, number=None, whom=None):
     with page.expect_download() as saved:
         dialog.get_by_role("button", name="Save", exact=True).click()
     assert f" {saved.value.suggested_filename}" in command
+    assert dialog.locator(".hint").is_visible()  # where the command is still to be read
     saved.value.save_as(path)
     return command
 
@@ -200,7 +201,7 @@ def test_no_study_is_saved_with_a_number_that_it_would_refuse(look):
     for number in ("5", "-1", ""):
         dialog.locator("[name=number]").fill(number)
         dialog.get_by_role("button", name="Save", exact=True).click()
-        assert dialog.locator("[name=number]").is_visible()  # saving closes it
+        assert dialog.locator("[data-do=save]").inner_text() == "Save"  # and not "Saved"
         assert dialog.locator("pre").inner_text() == told
     dialog.locator("[name=change]").select_option("current")
     dialog.locator("[name=number]").fill("-0.1")
@@ -238,7 +239,7 @@ def test_a_lasso_is_a_place_in_every_animal(look, session, tmp_path):
     assert "L1" not in change["node_set"]["layer"]
     ((_, rows),) = session.simulation.circuit.select(change["node_set"], "here")
     both = np.isin(session.scene.row[one], rows).sum()
-    assert f"here {len(rows):,} neurons, {both:,} of them among the {one.sum():,}" in told
+    assert f"here {len(rows):,} neurons, among them {both:,} of the {one.sum():,} selected" in told
     assert both > 0.8 * one.sum() and both > 0.5 * len(rows)
 
 

@@ -8,6 +8,7 @@ import { html, put, stacked } from "./markup.js";
 import { place } from "./near.js";
 import { CALM, CALM_LIGHT, theme } from "./palettes.js";
 import { rateColour, rateShade } from "./population.js";
+import { restored } from "./recorded.js";
 import { nodeSet } from "./selection.js";
 import { fetchPacked } from "./source.js";
 import { State } from "./state.js";
@@ -144,14 +145,13 @@ export class Asked {
     return this.spikeCounts;
   }
 
-  /** From when on mean rates count, ms: at first all cells leave the same voltage at once. */
-  since() {
+  /** From when on mean rates until a time count, ms: at first all cells leave the same voltage at once. */
+  since(until = this.spikes.reached) {
     const { begin } = this.population.head;
-    return begin === 0 && this.spikes.reached >= 2 * ONSET ? ONSET : begin;
+    return begin === 0 && until >= 2 * ONSET ? ONSET : begin;
   }
 
-  sinceWords() {
-    const since = this.since();
+  sinceWords(since = this.since()) {
     return since ? `from ${since} ms on` : "with the onset";
   }
 
@@ -264,7 +264,7 @@ export class Asked {
   /** Branches and recordings of a neuron; null where an export does not contain it. */
   neuron(number) {
     if (this.spikes.running || !this.neurons.has(number)) {
-      const read = fetchPacked(`neuron/${number}`).catch((error) => {
+      const read = fetchPacked(`neuron/${number}`).then(restored).catch((error) => {
         this.notice(String(error.message));
         return null;
       });

@@ -8,6 +8,7 @@ const SLICE = 40000; // somas drawn at first before looking at the clock
 const SLOW = 45; // ms a frame
 const DENSE = 1.5e6; // somas of a picture that may be shown before all are drawn
 const CLOSE_UP = 1.2; // mm before a neuron, at most
+const NEAR = 30; // px: whoever is so near the pointer is what the wheel approaches
 
 const WHOLE_SCREEN = "in vec3 position; out vec2 at; void main() { at = 0.5 * position.xy + 0.5; gl_Position = vec4(position.xy, 0.0, 1.0); }";
 const COPY = "precision highp float; uniform sampler2D picture; in vec2 at; out vec4 paint; void main() { paint = texture(picture, at); }";
@@ -252,8 +253,14 @@ export class CortexView {
     this.stage.mark(this.ring, number >= 0 && this.cloud.leaves(number) ? this.cloud.worldOf(number) : null);
   }
 
-  pick(x, y) {
+  pick(x, y, least) {
     const { camera, width, height } = this.stage;
-    return this.cloud.pick(camera, x, y, width, height, this.app.member());
+    return this.cloud.pick(camera, x, y, width, height, this.app.member(), least);
+  }
+
+  /** Where the neuron is that is drawn under a point of the picture, or near it; null if there is none. */
+  under(x, y) {
+    const number = [this.pick(x, y), this.pick(x, y, NEAR)].find((found) => found >= 0);
+    return number === undefined ? null : this.cloud.worldOf(number);
   }
 }

@@ -10,6 +10,7 @@ import { offer } from "./selection.js";
 import { binnedRate, smooth, welch, windowLength } from "./spectrum.js";
 
 const BIN = 2; // ms, of rates and spectra
+const MOST_ASKED = 2000; // neurons of an area that are sought in the picture: a fair sample
 const COUNTED = 9; // values of a facet with their counts
 
 export class Detail {
@@ -48,9 +49,13 @@ export class Detail {
       const neuron = Math.max(app.population.find(text), app.population.findNear(text, app.member()));
       const value = neuron < 0 && app.population.findValue(text);
       input.setCustomValidity(neuron < 0 && !value ? `There is no neuron of that id, and no ${what} of that name` : "");
-      if (neuron >= 0) app.state.set({ neuron });
+      if (neuron >= 0) app.choose(neuron);
       else if (value) app.state.set({ picked: value.name });
-      else input.reportValidity();
+      else return input.reportValidity();
+      const chosen = app.selected();
+      const found = neuron >= 0 ? [neuron] : [];
+      if (value) for (let i = 0; i < chosen.length && found.length < MOST_ASKED; i++) if (chosen[i]) found.push(i);
+      app.bring(found);
     });
     element.querySelector("#find input").addEventListener("input", (e) => e.target.setCustomValidity(""));
     this.stale = true;
@@ -254,7 +259,8 @@ export class Detail {
     this.traces.push(plot);
     const note = document.createElement("p");
     note.className = "note";
-    put(note, html`<i class="dot" data-css="background:var(--warm)"></i> excitatory <i class="dot" data-css="background:var(--cold)"></i> inhibitory events`);
+    const before = this.app.spikes.awaits ? ". Those of what drives the circuit: its own neurons have not run yet" : "";
+    put(note, html`<i class="dot" data-css="background:var(--warm)"></i> excitatory <i class="dot" data-css="background:var(--cold)"></i> inhibitory events${before}`);
     box.append(note);
   }
 }

@@ -16,8 +16,9 @@ const ROWS = [
   ["P", "save a picture"],
   ["Esc", "select nothing"],
   ["drag", "rotate; with Shift or the right button, pan"],
-  ["wheel", "zoom; over a plot of time, its span (double-click: all)"],
+  ["wheel", "nearer to what lies under the pointer, or farther; over a plot of time, its span (double-click: all)"],
   ["click", "select a neuron and its area; on a branch, a probe; in the margin of a plot, an area"],
+  ["double click", "fly into a neuron"],
 ];
 
 export const KEYS = html`<h2>Keys and mouse</h2><table>${ROWS.map(([key, what]) => html`<tr><th>${key}</th><td>${what}</td></tr>`)}</table><p>The address bar holds what you see: share it with whoever has the same server or file.</p><button>Close</button>`;

@@ -1,5 +1,6 @@
 // The left panel: what colours mean, and which neurons are shown.
 
+import { common } from "./difference.js";
 import { html, put } from "./markup.js";
 import { css } from "./palettes.js";
 import { rateColour } from "./population.js";
@@ -34,7 +35,7 @@ export class Legend {
     const { ramp, marks } = this.app.scale();
     const notes = {
       rate: html`<i class="dot" data-css="background:${css(rateColour(0, this.app.dark()))}"></i> silent. Mean rate ${this.app.sinceWords()}; logarithmic.`,
-      difference: `Mean rate of each ${population.primary.title.toLowerCase()} less that of the first run, ${this.app.sinceWords()}.`,
+      difference: this.app.other && `Mean rate of each ${population.primary.title.toLowerCase()} less that of the first run, ${common(this.app).words}.`,
     };
     const scale = notes[colour]
       ? html`<div class="ramp"><i data-css="background:linear-gradient(90deg,${ramp.map(css).join()})"></i>

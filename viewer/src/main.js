@@ -367,11 +367,31 @@ class App extends Asked {
     return number >= 0 ? this.describeNeuron(number) : null;
   }
 
-  /** A neuron was clicked: it and its area are selected. */
+  /** A neuron was clicked or found: it and its area are selected, and its side is that of the column. */
   choose(number) {
-    const whole = this.stage.name === "cortex" && !this.state.get("lasso"); // a loop that was drawn stays what it is
-    const picked = whole ? this.population.value(number, 0).name : this.state.get("picked");
-    this.state.set({ neuron: number, picked });
+    const { population, state } = this;
+    const whole = this.stage.name === "cortex" && !state.get("lasso"); // a loop that was drawn stays what it is
+    const { sided } = population;
+    state.set({
+      neuron: number,
+      ...(whole ? { picked: population.value(number, 0).name } : {}),
+      ...(whole && sided >= 0 ? { side: population.value(number, sided).name } : {}),
+    });
+  }
+
+  /** Have one of some neurons in the picture of the cortex: unless one is, the camera goes to the nearest. */
+  bring(numbers) {
+    const { stage, cloud } = this;
+    if (stage.view !== this.cortex || numbers.length === 0) return;
+    const from = stage.pose();
+    const places = numbers.map((number) => cloud.worldOf(number));
+    const seen = ([x, y, before]) => before && x > 0 && y > 0 && x < stage.width && y < stage.height;
+    if (places.some((place) => seen(stage.project(place)))) return;
+    const away = places.map((place) => place.distanceTo(from.target));
+    const target = places[away.indexOf(Math.min(...away))];
+    stage.put({ target, eye: target.clone().add(from.eye).sub(from.target) });
+    stage.keep();
+    stage.flyFrom(from);
   }
 }
 

@@ -10,7 +10,7 @@ import { fetchPacked } from "./source.js";
 import { lowerBound } from "./spikes.js";
 
 const KINDS = { 1: "soma", 2: "axon", 3: "basal dendrite", 4: "apical dendrite" };
-const KIND_COLOURS = { 1: "#d8d8d8", 2: "#7d8590", 3: "#6d94c4", 4: "#c7955a" };
+const KIND_COLOURS = { 1: "#d8d8d8", 2: "#7d8590", 3: "#6a9d8c", 4: "#a587b8" }; // none that synapses have
 const EXCITES = [255, 184, 92];
 const INHIBITS = [92, 196, 255];
 const NEAR = 12; // px, from the pointer to the surface of a branch
@@ -155,6 +155,8 @@ export class NeuronView {
     const { start, end, radius } = this.data.arrays;
     const { compartment, excites } = this.synapses.arrays;
     const n = compartment.length;
+    // on a recording they leave its colours to be seen
+    const [bright, least] = this.report() ? [this.app.dark() ? 0.62 : 0.75, 1.3] : [this.app.dark() ? 1 : 0.85, 1.7];
     this.quiet = new Dots(n);
     this.lights = new Dots(n, { soft: true });
     for (let k = 0; k < n; k++) {
@@ -166,8 +168,8 @@ export class NeuronView {
       this.quiet.position.set(at, 3 * k);
       this.lights.position.set(at, 3 * k);
       const colour = (excites[k] ? EXCITES : INHIBITS).map((x) => x / 255);
-      this.quiet.colour.set([...colour.map((x) => x * (this.app.dark() ? 0.62 : 0.75)), 1], 4 * k);
-      this.quiet.size.set([0.0007, 1.3], 2 * k);
+      this.quiet.colour.set([...colour.map((x) => x * bright), 1], 4 * k);
+      this.quiet.size.set([0.0007, least], 2 * k);
       this.lights.colour.set([...colour, 0], 4 * k);
       this.lights.size.set([0.0065, 6.5], 2 * k);
     }
@@ -326,6 +328,14 @@ export class NeuronView {
       if (away < least) [least, best] = [away, k];
     }
     return best;
+  }
+
+  /** The middle of the compartment under a point of the picture; null if there is none. */
+  under(x, y) {
+    const best = this.branches ? this.nearest(x, y) : -1;
+    if (best < 0) return null;
+    const [begin, end] = this.places(best);
+    return begin.lerp(end, 0.5);
   }
 
   /** Put the probe where the picture was clicked; beside the neuron, take it away. */

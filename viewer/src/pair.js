@@ -60,6 +60,7 @@ async function main() {
   const [a, b] = apps;
   document.title = apps.map((app) => app.population.head.title).join(" | ");
   b.other = a; // from which it may be told how it differs
+  [a.heat.beside, b.heat.beside] = [b.heat, a.heat];
   const compare = () => {
     b.legend.render();
     b.paint();

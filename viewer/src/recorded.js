@@ -1,8 +1,19 @@
-// What was recorded in the compartments of a neuron: codes of two bytes, between the report's least and largest value.
+// What was recorded in the compartments of a neuron: codes of two bytes, from 0 for the report's least value to its
+// `levels` for the largest. They come as differences from sample to sample.
 
 const ABSENT = 0xffff; // the compartment has no such variable
 
-const decoded = ({ low, high }, code) => (code === ABSENT ? NaN : low + ((high - low) / (ABSENT - 1)) * code);
+const decoded = ({ low, high, levels }, code) => (code === ABSENT ? NaN : low + ((high - low) / levels) * code);
+
+/** A neuron whose recordings are codes again; null if it is. */
+export function restored(data) {
+  const n = data?.arrays.kind?.length;
+  data?.head.reports.forEach((_, r) => {
+    const codes = data.arrays[`colour${r}`];
+    for (let k = n; k < codes?.length; k++) codes[k] += codes[k - n];
+  });
+  return data;
+}
 
 /** Whether a compartment has the variable. */
 export const present = (codes, compartment) => codes[compartment] !== ABSENT;

@@ -52,11 +52,18 @@ function ids(population, member) {
   return sets.length === 1 ? sets[0] : sets;
 }
 
-/** The text of a file of node sets; a selection of several populations by id is a list of sets. */
+/** The text of a file of node sets, a line each; a selection of several populations by id is a list of sets. */
 export function nodeSetText({ name, query }) {
-  if (!Array.isArray(query)) return JSON.stringify({ [name]: query }, null, 2);
-  const parts = Object.fromEntries(query.map((set) => [`${name}_${set.population}`, set]));
-  return JSON.stringify({ ...parts, [name]: Object.keys(parts) }, null, 2);
+  const parts = Array.isArray(query) ? Object.fromEntries(query.map((set) => [`${name}_${set.population}`, set])) : {};
+  const sets = { ...parts, [name]: Array.isArray(query) ? Object.keys(parts) : query };
+  return `{\n${Object.entries(sets).map(([key, set]) => `  ${JSON.stringify(key)}: ${inLine(set)}`).join(",\n")}\n}`;
+}
+
+/** JSON with a space after every comma and colon, so that it can be read and wraps. */
+function inLine(value) {
+  if (Array.isArray(value)) return `[${value.map(inLine).join(", ")}]`;
+  if (typeof value !== "object") return JSON.stringify(value);
+  return `{${Object.entries(value).map(([key, of]) => `${JSON.stringify(key)}: ${inLine(of)}`).join(", ")}}`;
 }
 
 /** Show the selection as a node set and as the target of an experiment, to copy or to save. */
@@ -66,8 +73,11 @@ export function offer(dialog, chosen, head) {
   let kind = "lesion";
   let file = asSet;
   let placed = selection.place !== null;
+  const tell = (what, words) => (dialog.querySelector(`[data-do=${what}]`).textContent = words);
   const show = (made) => {
     file = made;
+    tell("save", "Save");
+    tell("copy", "Copy");
     dialog.querySelector("pre").textContent = made.text.length > 2000 ? `${made.text.slice(0, 2000)} …` : made.text;
     put(dialog.querySelector(".hint"), made.command
       ? html`Save it as <code>${made.name}</code>, then <code>${made.command}</code>`
@@ -100,9 +110,10 @@ export function offer(dialog, chosen, head) {
     const { do: what, tab } = event.target.closest("button")?.dataset ?? {};
     if (tab) turn(tab);
     if (["save", "copy"].includes(what) && !form.reportValidity()) return; // the file is of the number before
+    if (what === "close") dialog.close();
     if (what === "save") save(new Blob([`${file.text}\n`], { type: "text/plain" }), file.name);
     if (what === "copy") await navigator.clipboard.writeText(file.text);
-    if (what) dialog.close();
+    if (what === "save" || what === "copy") tell(what, { save: "Saved", copy: "Copied" }[what]); // its command is still to be read
   };
   turn("set");
   dialog.showModal();

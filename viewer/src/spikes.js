@@ -77,11 +77,12 @@ export class Spikes {
     }
   }
 
-  /** Uint32Array[n]: spikes of every neuron from a time on. */
-  counts(n, since = 0) {
+  /** Uint32Array[n]: spikes of every neuron from a time on, before another. */
+  counts(n, since = 0, until = Infinity) {
     const counts = new Uint32Array(n);
-    for (const { time, neuron } of this.chunks)
-      for (let k = lowerBound(time, since); k < neuron.length; k++) counts[neuron[k]]++;
+    this.within(since, until, (_, neuron, begin, end) => {
+      for (let k = begin; k < end; k++) counts[neuron[k]]++;
+    });
     return counts;
   }
 

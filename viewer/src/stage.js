@@ -6,6 +6,7 @@ import { Flight } from "./flight.js";
 
 THREE.ColorManagement.enabled = false; // colours are given as they shall appear
 
+const GESTURE = 400; // ms, between turns of the wheel that are one
 const MARGIN = 1.08; // of the picture to what is in it
 // no antialias: edges are smoothed where they are drawn, at a fraction of the cost
 export const CONTEXT = { antialias: false, powerPreference: "high-performance" };
@@ -25,6 +26,8 @@ export class Stage {
     this.controls.enableDamping = true;
     this.controls.dampingFactor = 0.12;
     this.controls.zoomToCursor = true;
+    // before the controls hear of it
+    canvas.addEventListener("wheel", (event) => event.deltaY < 0 && this.aim(event), { capture: true, passive: true });
     this.controls.addEventListener("change", () => this.moved());
     this.controls.addEventListener("end", () => this.keep());
     this.controls.addEventListener("start", () => this.stop(false));
@@ -106,6 +109,25 @@ export class Stage {
     this.flight = null;
     if (there) this.put(to);
     land(false);
+  }
+
+  /**
+   * What lies under the pointer is what the wheel approaches: the point about which the camera turns moves
+   * to its depth, which changes nothing in the picture. Else one would fly through what one points at.
+   */
+  aim({ offsetX: x, offsetY: y, timeStamp: now }) {
+    const { aimed } = this;
+    this.aimed = { x, y, now };
+    if (aimed && now - aimed.now < GESTURE && Math.hypot(x - aimed.x, y - aimed.y) < 4) return; // it goes on
+    this.stop(false);
+    const point = this.view?.under?.(x, y);
+    if (!point) return;
+    const { camera, controls } = this;
+    const forward = camera.getWorldDirection(new THREE.Vector3());
+    const depth = point.sub(camera.position).dot(forward);
+    if (depth < controls.minDistance) return;
+    controls.target.copy(camera.position).addScaledVector(forward, depth);
+    this.moved();
   }
 
   keep() {

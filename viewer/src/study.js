@@ -62,7 +62,7 @@ export const studyForm = (kind, { count, place }, placed) => {
   const whom = place
     ? html`<label class="row"><span>Whom</span><select name="whom"><option value="place" ${placed ? "selected" : ""}>who is at this place, in every animal</option>
       <option value="ids" ${placed ? "" : "selected"}>these neurons, of this animal alone</option></select></label>
-      ${placed ? html`<p class="note">Within ${place.near.um} µm of ${place.near.points.length} points: here ${place.count.toLocaleString()} neurons, ${place.both.toLocaleString()} of them among the ${count.toLocaleString()}.</p>` : ""}`
+      ${placed ? html`<p class="note">Within ${place.near.um} µm of ${place.near.points.length} points: here ${place.count.toLocaleString()} neurons, among them ${place.both.toLocaleString()} of the ${count.toLocaleString()} selected.</p>` : ""}`
     : "";
   return html`${whom}<label class="row"><span>Change</span><select name="change">${Object.entries(CHANGES).map(([key, { title }]) => html`<option value="${key}" ${key === kind ? "selected" : ""}>${title}</option>`)}</select></label>
     ${number ? html`<label class="row"><span>${number}</span><span><input name="number" type="number" step="any" required min="${least}" max="${most}" value="${value}"> ${words}</span></label>` : ""}`;

@@ -7,6 +7,7 @@ import { pixelRatio } from "./stage.js";
 
 const GUTTER = 74; // px, for labels
 const AXIS = 18;
+const WIDE = 440; // px, that have room for all words of a scale
 
 /** A canvas with a time axis below and labels on the left. */
 class Timeline {
@@ -338,6 +339,16 @@ export class Heat extends Timeline {
     this.most = topOf(this.rates);
   }
 
+  /** The top of the scale; beside another run's that of both, so that equal colours are equal rates. */
+  both() {
+    const { beside } = this;
+    if (!beside) return this.most;
+    beside.compute();
+    const top = Math.max(this.most, beside.most);
+    if (beside.common !== top) beside.stale = true; // it draws itself anew
+    return (this.common = top);
+  }
+
   /** The same less that of the run beside this one, of what both have. */
   lessOther() {
     const { heat } = this.app.other;
@@ -360,7 +371,7 @@ export class Heat extends Timeline {
     const { population, state } = this.app;
     const differs = this.app.colourKey() === "difference";
     this.drawn = differs ? this.lessOther() : this.rates;
-    this.top = differs ? this.mostLess : this.most;
+    this.top = differs ? this.mostLess : this.both();
     const [from, to] = this.span;
     const values = population.facets[0].values;
     const rows = Math.max(this.shown.length, 1);
@@ -368,11 +379,12 @@ export class Heat extends Timeline {
     const image = new ImageData(W, rows);
     const map = differs ? (this.theme.dark ? CALM : CALM_LIGHT) : this.theme.dark ? MAGMA : EMBERS;
     const table = Array.from({ length: 256 }, (_, k) => map(k / 255));
+    const reached = Math.min(this.app.spikes.reached, differs ? this.app.other.spikes.reached : Infinity);
     this.shown.forEach((v, r) => {
       for (let x = 0; x < W; x++) {
         const first = Math.floor((from + (x / W) * (to - from)) / this.bin);
         const last = Math.max(Math.floor((from + ((x + 1) / W) * (to - from)) / this.bin), first + 1);
-        if (first * this.bin > this.app.spikes.reached) break; // not simulated yet
+        if (first * this.bin > reached) break; // not simulated yet
         let peak = 0;
         for (let b = first; b < Math.min(last, this.drawn[r].length); b++) if (Math.abs(this.drawn[r][b]) > Math.abs(peak)) peak = this.drawn[r][b];
         const part = differs ? 0.5 + (0.5 * peak) / this.top : peak / this.top;
@@ -403,7 +415,7 @@ export class Heat extends Timeline {
     put(
       this.title,
       html`Rate by ${what}${differs ? ", difference" : ""} <span class="scale" title="Spikes a second and neuron, smoothed with a Gaussian whose standard deviation is ${+this.width_ms.toFixed(1)} ms"><i data-css="background:linear-gradient(90deg,${ramp})"></i>${""
-      }${differs ? `±${this.top} Hz` : `0–${this.top} Hz a neuron`}, smoothed over ${+this.width_ms.toFixed(1)} ms</span>`,
+      }${differs ? `±${this.top} Hz` : `0–${this.top} Hz a neuron`}${this.width < WIDE ? "" : `, smoothed over ${+this.width_ms.toFixed(1)} ms`}</span>`,
     );
   }
 

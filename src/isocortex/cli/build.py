@@ -136,6 +136,7 @@ def build_cortex(
         err.print(f"Stopped. {output} is not complete: build it again." if there else "Stopped.")
         raise typer.Exit(130) from None
     out.print(f"Run it: isocortex run {config}")
+    out.print(f"See it, run or not yet: isocortex view {output}")
 
 
 def _tell_census(

@@ -35,7 +35,8 @@ def view(
         Path | None, typer.Option(help="Film a flight through the run: .mp4 or .gif.")
     ] = None,
     figure: Annotated[
-        Path | None, typer.Option(help="Draw the cortex, a column and a neuron: .png or .pdf.")
+        Path | None,
+        typer.Option(help="Draw the cortex, a column and a neuron: .png, .pdf, .jpg or .tif."),
     ] = None,
     at: Annotated[
         list[str] | None,
@@ -55,20 +56,23 @@ def view(
                 "two runs beside each other need the server", field="--export, --movie, --figure",
                 fix="Give one run, or leave these options out.",
             )  # fmt: skip
+        out.print(f"Reading {results} and {beside} ...")
         _serve_two(results, beside, config, port, browser)
         return
     from isocortex.viewer.export import write_page
     from isocortex.viewer.session import open_session
 
-    if (export, movie, figure) == (None, None, None):
-        if at or theme:
-            raise ConfigError("are of pictures", field="--at, --theme",
-                              fix="Give --figure or --movie too.")  # fmt: skip
-        out.print(f"Reading {results} ...")  # of nine million neurons: seconds
-        _serve(open_session(results, config), port, browser)
-        return
+    written = (export, movie, figure) != (None, None, None)
+    if (at or theme) and not written:
+        raise ConfigError("are of pictures", field="--at, --theme",
+                          fix="Give --figure or --movie too.")  # fmt: skip
+    out.print(f"Reading {results} ...")  # of nine million neurons: seconds
     session = open_session(results, config)
+    if not written:
+        _serve(session, port, browser)
+        return
     if export is not None:
+        out.print("Gathering neurons, spikes and synapses ...")
         path = write_page(session, export)
         out.print(f"Page: {path} ({path.stat().st_size / 1e6:.1f} MB)")
     at = at or []

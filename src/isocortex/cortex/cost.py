@@ -21,9 +21,12 @@ CELL_NS = {"double": 90.0, "single": 44.0, "mixed": 44.0}
 #: Seconds to deliver an event that is stored, ``benchmarks/events.py``.
 EVENT_SECONDS = 15e-9
 #: Most memory that a run takes: Python itself with what is compiled, bytes; per compartment, by
-#: precision; per neuron, for tables and for what is on its way; and per stored synapse, while these
-#: are sorted (scale 0.001, 0.01 and 1, ``benchmarks/cortex.py`` and ``whole.py``).
-BASE_BYTES, NEURON_BYTES, SYNAPSE_BYTES = 0.36e9, 500.0, 62.0
+#: precision; per neuron, for tables; per synaptic event of a millisecond, for what is on its way;
+#: and per stored synapse, while these are sorted. With them runs of 100 ms are told within 10 %: of
+#: scale 0.001 and 0.01 (a tenth of the synapses, single precision; 0.48 and 0.74 GB drawn, 0.63 and
+#: 2.84 GB stored), of 0.02 and of the whole (all synapses, mixed; 0.84 and 17.2 GB). A run that
+#: compiles its kernels takes up to 0.6 GB more.
+BASE_BYTES, NEURON_BYTES, EVENT_BYTES, SYNAPSE_BYTES = 0.45e9, 500.0, 17.0, 67.0
 COMPARTMENT_BYTES = {"double": 43.0, "single": 21.5, "mixed": 13.5}
 
 
@@ -59,6 +62,7 @@ def cost_of(cortex: CortexModel, census: Census, precision: str) -> Cost:
     per_step = compartments * STEP_NS[precision] + len(cortex) * CELL_NS[precision]
     steps = per_step * 1e4 * 1e-9
     memory = BASE_BYTES + COMPARTMENT_BYTES[precision] * compartments + NEURON_BYTES * len(cortex)
+    memory += EVENT_BYTES * 1e-3 * events
     return Cost(
         compartments,
         events,

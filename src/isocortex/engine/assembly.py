@@ -26,13 +26,17 @@ INSTALL = "pip install 'isocortex[cuda]'"
 
 
 class Kernel(NamedTuple):
-    """A kernel: source, warps of a block, bytes of its shared memory, most registers, and name."""
+    """A kernel: source, warps of a block, bytes of its shared memory, most registers, and name.
+
+    ``combined`` is as :func:`isocortex.targets.cuda.ptx` has it.
+    """
 
     source: str
     warps: int = 1
     shared: int = 0
-    registers: int = 255
+    registers: int | None = None
     name: str = "advance_blocks"
+    combined: bool = True
 
     @property
     def function(self) -> Any:
@@ -75,7 +79,7 @@ def assemblies(
     kinds, paths = _kinds(arguments), []
     missing = []
     for kernel in kernels:
-        told = f"{texts()}{kernel.source}{kinds}{capability}{kernel.registers}{kernel.name}"
+        told = f"{texts()}{kernel.source}{kinds}{capability}{kernel[3:]}"
         name = hashlib.sha256(told.encode()).hexdigest()[:16]
         paths.append(cache_folder() / f"kernel_{name}.ptx")
         if not paths[-1].exists():
@@ -100,7 +104,8 @@ def write(job: Job) -> None:
     from isocortex.targets import cuda
 
     kernel, path = job.kernel, job.path
-    text = cuda.ptx(kernel.function, (0, 0, *job.examples), job.capability)
+    examples = (0, 0, *job.examples)
+    text = cuda.ptx(kernel.function, examples, job.capability, kernel.combined)
     text = re.sub(r"(?m)^\s*\.common .*NumbaEnv.*\n", "", text)  # of printing, which none does
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}.tmp")
@@ -109,7 +114,9 @@ def write(job: Job) -> None:
     if tool is not None:
         made = path.with_suffix(f".{os.getpid()}.cubin.tmp")
         command = [tool, f"-arch=sm_{job.capability[0]}{job.capability[1]}", str(draft)]
-        command += ["-o", str(made), f"--maxrregcount={kernel.registers}"]
+        command += ["-o", str(made)]
+        if kernel.registers is not None:  # even one of all there are makes it take more
+            command.append(f"--maxrregcount={kernel.registers}")
         if subprocess.run(command, capture_output=True, check=False).returncode == 0:
             made.replace(path.with_suffix(".cubin"))
     draft.replace(path)

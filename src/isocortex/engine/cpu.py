@@ -49,6 +49,7 @@ from isocortex.engine.parts import NO_ROOM, Electrodes, Fields, Reached, Shared,
 from isocortex.engine.precision import require_precision
 from isocortex.engine.sampling import Probes, Recording, recording_of
 from isocortex.engine.state import Snapshot, State
+from isocortex.engine.stealing import offers_of
 from isocortex.errors import SimulationError
 from isocortex.network.clock import Clock
 from isocortex.network.network import Network
@@ -94,6 +95,7 @@ class CpuEngine:
         self.kinetics = KineticsTables(network.kinetics, settings, dtype)
         self.shared = Shared(
             meeting=meeting_place(len(found.begin) - 1),
+            offers=offers_of([share.part.blocks for share in self.shares]),
             found=found,
             kernel=np.zeros(len(laid.blocks), np.int64),
             points=at_rest(network.points),
@@ -182,15 +184,12 @@ class CpuEngine:
         times = Times(self.clock.seen, self.clock.middle, self.clock.dt)
         electrodes, probes = self._electrodes(n_steps), self.recording.room(self.step, n_steps)
         self._begin(shared, electrodes, probes)
-        given, last = self.network.trains, self._heard_until(self.step + n_steps)
-        sent = slice(
-            *np.searchsorted(given.time, [self._heard_until(self.step), last], side="right")
-        )
+        given = self._given(n_steps)
 
         def work(p: int):
             share = self.shares[p]
             try:
-                trains = share.trains(given.source[sent], given.time[sent], last)
+                trains = share.trains(*given)
                 steps = Steps(self.step, self.step + n_steps, times, trains, electrodes, probes)
                 return run_windows(p, share.part, share.drawn, self._outbox, shared, steps)
             except BaseException:
@@ -198,7 +197,7 @@ class CpuEngine:
                 raise
 
         results = self._on_all_threads(work, -(-n_steps // self.window))
-        for share, (flight, n_flight, inbox, n_inbox, reached) in zip(
+        for share, (flight, n_flight, inbox, n_inbox, events, reached) in zip(
             self.shares, results, strict=True
         ):
             if reached.n_events == NO_ROOM:
@@ -207,7 +206,7 @@ class CpuEngine:
                     fix="Give it a refractory period of at least dt.",
                 )
             share.part = share.part._replace(
-                flight=flight, n_flight=n_flight, inbox=inbox, n_inbox=n_inbox
+                flight=flight, n_flight=n_flight, inbox=inbox, n_inbox=n_inbox, events=events
             )
         self._end(probes)
         first: Reached = results[0][-1]
@@ -216,6 +215,14 @@ class CpuEngine:
         samples = self.recording.collected(probes, done, self.exchange)
         piece = Piece(first.source[spikes], first.time[spikes], samples)
         return piece, sum(result[-1].n_events for result in results)
+
+    def _given(self, n_steps: int) -> tuple[IntArray, FloatArray, float]:
+        """Given spikes from outside in the next steps, and until when (ms) these are."""
+        given, last = self.network.trains, self._heard_until(self.step + n_steps)
+        sent = slice(
+            *np.searchsorted(given.time, [self._heard_until(self.step), last], side="right")
+        )
+        return given.source[sent], given.time[sent], last
 
     def _heard_until(self, step: int) -> float:
         """Up to when (ms) spikes from outside are heard of in the steps before ``step``."""

@@ -2,9 +2,9 @@
 
 Layout, kinetics, recording and states are the CPU engine's, and so is the clockwork: threads hear
 of spikes and sort the events of a window by block (:mod:`isocortex.engine.loop`), but leave the
-blocks to this thread, which meets them twice a window: it hands the events to the GPU, starts its
-kernels, and brings back the spikes. States stay on the GPU; they come to the host's arrays when
-somebody asks for them.
+blocks to this thread, which meets them twice a window: it hands the events to the GPU, or has them
+made there, starts its kernels, and brings back the spikes. States stay on the GPU; they come to the
+host's arrays when somebody asks for them.
 
 A kernel is of a channel family, as on the CPU, and takes every mechanism and circuit
 (``window_cuda.py.txt``); or, if that is asked for, it is straight-line code of one model
@@ -14,6 +14,7 @@ the same arguments.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,19 +27,23 @@ from numpy.typing import NDArray
 from isocortex.engine import snapshot
 from isocortex.engine.assembly import Kernel, assemblies
 from isocortex.engine.cpu import CpuEngine
+from isocortex.engine.drawing import Drawing, drawable
 from isocortex.engine.exchange import Exchange
 from isocortex.engine.family import family_source
+from isocortex.engine.handing import Handing, with_room
 from isocortex.engine.interface import FloatArray, IntArray, Piece, ProbeTable, Settings
 from isocortex.engine.layout.arrangement import Arrangement, arrange
 from isocortex.engine.meeting import dismiss, dismissed, meet
-from isocortex.engine.parts import Electrodes, Events, Shared, event_of
+from isocortex.engine.parts import Electrodes, Shared
 from isocortex.engine.sampling import Probes, Recording, recording_of
-from isocortex.engine.spreading import Spreading, memory, spreadable
+from isocortex.engine.spreading import ASKED, Spreading, events_asked, spreadable
 from isocortex.engine.state import State
 from isocortex.engine.straight.choice import asked, straight_kernels
 from isocortex.errors import ConfigError
 from isocortex.network.network import Network
 from isocortex.targets.gpu import LANES, Machine, machine
+
+logger = logging.getLogger(__name__)
 
 
 class Spikes(NamedTuple):
@@ -62,7 +67,8 @@ class CudaEngine(CpuEngine):
     Attributes
     ----------
     spent : s, what this thread has waited for: the threads' work on spikes and events, events on
-        their way to the GPU, kernels and the spikes on their way back.
+        their way to the GPU or made there, kernels and the spikes on their way back, and the GPU
+        that draws connections.
 
     Raises
     ------
@@ -77,7 +83,7 @@ class CudaEngine(CpuEngine):
         require_possible(settings, 1 if exchange is None else exchange.size)
         self._machine: Machine = machine()
         self._there = _Resident(self._machine)
-        self.spent = {"threads": 0.0, "events": 0.0, "kernels": 0.0}
+        self.spent = {"threads": 0.0, "events": 0.0, "kernels": 0.0, "drawing": 0.0}
         self._on_host = True  # the states in the host's arrays are those of now
         others = max(settings.threads - 1, 1)  # this thread speaks to the GPU
         super().__init__(network, replace(settings, threads=others), exchange)
@@ -95,34 +101,37 @@ class CudaEngine(CpuEngine):
             self._machine.put(np.zeros(2, np.int32)), room(n, np.int32), room(n, np.int32),
             room(n, real), room(n_blocks * LANES, real),
         )  # fmt: skip
-        n_v = int(self.laid.arrays.first_v[-1])
-        self._work = room(n_v, real), room(n_v, real)
-        first = self._machine.put(np.zeros(n_blocks, np.int64))
-        last = self._machine.put(np.zeros(n_blocks, np.int64))
-        self._events = Events(first, last, *self._room_for_events(1024))
+        self._work = room(1, real), room(1, real)
+        self._handing = Handing(self._machine, self.shares, self.laid, self._outbox)
         self._straight = straight_kernels(
             self.network, self.laid, self.settings, self.shared.kinetics, self.window,
             self._machine.shared,
         )  # fmt: skip
-        self._spreading = None
-        if spreadable(self.shares):
+        self._spreading = self._drawing = None
+        if drawable(self.shares):
+            self._drawing = Drawing(
+                self._machine, self.shares, self.laid, self.network.poisson, self.clock
+            )
+        elif spreadable(self.shares):
             self._spreading = Spreading(self._machine, self.shares, self.laid)
-            self._spreading.bind(self._events, self.settings.threads)
+            self._spreading.bind(self._handing.events, self.settings.threads)
+        elif events_asked():
+            logger.warning(
+                "%s=1 is of no effect: a GPU does not make the events of this network "
+                "(docs/gpu.md), threads do", ASKED,
+            )  # fmt: skip
         self._groups: list[tuple[Kernel, IntArray]] = []
         self._files: Sequence[Path | None] = []
         return self.shared.kernel
-
-    def _room_for_events(self, n: int) -> tuple[Any, Any, Any]:
-        room = self._machine.room
-        return room(n, np.int32), room(n, np.int32), room(n, self.laid.dtype)
 
     def _recording_of(self, probes: ProbeTable, network: Network) -> Recording:
         return recording_of(probes, self.laid, network, self.settings.second_order, LANES)
 
     def _advance(self, n_steps: int) -> tuple[Piece, int]:
         piece, n_events = super()._advance(n_steps)
-        if self._spreading is not None:
-            n_events, self._spreading.n_more = n_events + self._spreading.n_more, 0
+        makes = self._drawing or self._spreading
+        if makes is not None:
+            n_events, makes.n_more = n_events + makes.n_more, 0
         return piece, n_events
 
     def _begin(self, shared: Shared, electrodes: Electrodes, probes: Probes) -> None:
@@ -133,23 +142,29 @@ class CudaEngine(CpuEngine):
             told = electrodes.gaps._replace(voltage=electrodes.gaps.voltage.copy())
             electrodes = electrodes._replace(gaps=told)
         self._last, self._done = self.step + electrodes.amplitude.shape[1], 0
+        straight = np.isin(self.laid.blocks.model, list(self._straight)) & ~_acted_on(electrodes)
+        if not straight.all():  # which straight kernels do without
+            n_v = int(self.laid.arrays.first_v[-1])
+            self._work = with_room(self._machine, self._work, n_v)
         self._bound = (
             self._spikes, self._there.of(electrodes, "electrodes"),
             self._there.of(probes, "probes"),
             self._there.of(shared.layout, "layout"), self._there.of(shared.states, "states"),
             self._there.of(shared.kinetics, "kinetics"), self._work, shared.numerics,
         )  # fmt: skip
-        self._group(_acted_on(electrodes))
+        self._group(straight)
         self._bind()
+        if self._drawing is not None:
+            trains = self._drawing.share.trains(*self._given(electrodes.amplitude.shape[1]))
+            self._drawing.begin(self.step, trains, self._handing.events)
 
-    def _group(self, special: NDArray[np.bool_]) -> None:
-        """Which kernel advances which blocks; no straight one those that are ``special``."""
+    def _group(self, straight: NDArray[np.bool_]) -> None:
+        """Which kernel advances which blocks: a straight one, or the general one of a family."""
         model = self.laid.blocks.model
-        straight = np.isin(model, list(self._straight)) & ~special
         groups = []
         of_family: dict[str, list[int]] = {}
         for m in np.unique(model[~straight]).tolist():
-            target = f"cuda {self.settings.precision}"
+            target = "cuda double" if self.settings.precision == "double" else "cuda single"
             source = family_source(self.laid.tables.family[m], self.settings.second_order, target)
             of_family.setdefault(source, []).append(m)
         for source, models in of_family.items():
@@ -166,9 +181,10 @@ class CudaEngine(CpuEngine):
         self._files = [None] * len(self._groups)
         if not self._machine.simulated:
             chosen = self._there.of(self._groups[0][1], "chosen0") if self._groups else None
+            arguments = (chosen, self._handing.events, *self._bound)
             self._files = assemblies(
-                [kernel for kernel, _ in self._groups], (chosen, self._events, *self._bound),
-                self._machine.capability, self.settings.threads,
+                [kernel for kernel, _ in self._groups], arguments, self._machine.capability,
+                self.settings.threads,
             )  # fmt: skip
 
     def _bind(self) -> None:
@@ -176,7 +192,7 @@ class CudaEngine(CpuEngine):
         self._launches = []
         for k, ((kernel, blocks), file) in enumerate(zip(self._groups, self._files, strict=True)):
             chosen = self._there.of(blocks, f"chosen{k}")
-            arguments = (chosen, self._events, *self._bound)
+            arguments = (chosen, self._handing.events, *self._bound)
             self._launches.append((self._machine.bind(kernel, file, arguments), len(blocks)))
 
     def _meanwhile(self, n_windows: int) -> None:
@@ -198,7 +214,7 @@ class CudaEngine(CpuEngine):
             clock.lap("threads")
             if dismissed(meeting):  # a thread has failed: what it raised is reported
                 return
-            self._hand_over_events()
+            self._make_events(first, last)
             clock.lap("events")
             self._machine.write(self._spikes.number, np.zeros(2, np.int32))
             self._on_host = False
@@ -206,6 +222,10 @@ class CudaEngine(CpuEngine):
                 launch(n_blocks, first - self.step, last - self.step)
             lost = self._find_spikes(turn)
             clock.lap("kernels")
+            if self._drawing is not None:
+                here = slice(found.begin[-2], found.begin[-2] + found.counts[turn, -1])
+                self._drawing.hear(found.source[turn, here], found.time[turn, here])
+                clock.lap("drawing")
             self._done = last - self.step
             full = (found.counts[turn] > np.diff(found.begin)).any()
             meet(meeting, me, n_parts)
@@ -213,45 +233,19 @@ class CudaEngine(CpuEngine):
                 return
             turn = 1 - turn
 
-    def _hand_over_events(self) -> None:
-        """Those that the threads have sorted for this window."""
-        assert self._outbox is not None
-        kind = event_of(self.laid.dtype)
-        due = [
-            memory(address, int(s.part.events.last[s.part.blocks[-1:]].sum()), kind)
-            for s, address in zip(self.shares, self._outbox.tolist(), strict=True)
-        ]
-        if self._spreading is not None:
-            self._spread_events(self._spreading, due)
-            return
-        there = self._make_room(sum(map(len, due)))
-        first, last = np.zeros((2, len(self.laid.blocks)), np.int64)
-        at = 0
-        for share, mine in zip(self.shares, due, strict=True):
-            blocks, events = share.part.blocks, share.part.events
-            first[blocks], last[blocks] = events.first[blocks] + at, events.last[blocks] + at
-            for field, array in zip(there._fields[2:], there[2:], strict=True):
-                self._machine.write(array, mine[field], at)
-            at += len(mine)
-        self._machine.write(there.first, first)
-        self._machine.write(there.last, last)
-
-    def _make_room(self, n: int) -> Events:
-        """Arrays of the GPU that hold so many events."""
-        there = self._events
-        if n > there.step.shape[0]:
-            for array in (there.step, there.element, there.weight):
-                self._machine.free(array)
-            room = self._room_for_events(n * 5 // 4)
-            there = self._events = Events(there.first, there.last, *room)
+    def _make_events(self, first: int, last: int) -> None:
+        """Those of these steps, onto all blocks."""
+        before = self._handing.events
+        if self._drawing is not None:
+            self._drawing.make(first, last, self._handing.make_room)
+        elif self._spreading is not None:
+            there = self._handing.make_room(self._spreading.make_room(self._handing.sorted()))
+            self._spreading.bind(there, self.settings.threads)
+            self._spreading.make(there)
+        else:
+            self._handing.hand_over()
+        if self._handing.events is not before:
             self._bind()
-        return there
-
-    def _spread_events(self, spreading: Spreading, due: list[np.ndarray]) -> None:
-        """Those of the runs that the threads have sorted for this window, made by the GPU."""
-        there = self._make_room(spreading.make_room(due))
-        spreading.bind(there, self.settings.threads)
-        spreading.make(there)
 
     def _find_spikes(self, turn: int) -> bool:
         """Write down the spikes of a window; whether a voltage is no longer a number."""
@@ -285,8 +279,18 @@ class CudaEngine(CpuEngine):
         self._fetch()
         return super().standing()
 
+    def _held(self) -> snapshot.Held:
+        held = super()._held()
+        if self._drawing is not None:
+            self._machine.use()
+            self._drawing.tell()
+            held = held._replace(shares=[*held.shares, self._drawing.share])
+        return held
+
     def restore(self, state: State) -> None:
         super().restore(state)
+        if self._drawing is not None:
+            self._drawing.restore(state.source, state.time, state.due)
         self._there.forget("states")
         self._on_host = True
 
@@ -322,11 +326,6 @@ def require_possible(settings: Settings, ranks: int) -> None:
     ------
     ConfigError : names the option.
     """
-    if settings.precision == "mixed":
-        raise ConfigError(
-            "a GPU keeps nothing in half precision", field="precision",
-            fix="Ask for single or double precision, or for device cpu.",
-        )  # fmt: skip
     if ranks > 1:
         raise ConfigError(
             f"the GPU engine runs in one process, not in {ranks}", field="device",

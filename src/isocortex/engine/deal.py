@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from isocortex.engine.interface import IntArray, Settings
 from isocortex.engine.layout.arrangement import Arrangement, aligned
-from isocortex.engine.layout.blocks import range_of_part
+from isocortex.engine.layout.blocks import ranges_of_parts
 from isocortex.engine.layout.rows import targets_of_slots
 from isocortex.engine.parts import (
     Drawn,
@@ -67,13 +67,15 @@ def deal_out(
     on_device : a GPU advances the cells; threads have their events to make.
     """
     n_points, target = len(network.points), targets_of_slots(network, laid.blocks, laid.rows)
-    drawn = _drawn(network, laid, target.dtype)
+    drawn, ranges = _drawn(network, laid, target.dtype), None
     if drawn is None:
         n_parts = max(min(settings.threads, len(laid.blocks) + n_points), 1)
         part_of_block = balance(network, laid, n_parts)
     else:
         part_of_block = laid.blocks.part
         n_parts = int(part_of_block.max(initial=0)) + 1
+        assert network.drawn is not None
+        ranges = ranges_of_parts(laid.blocks, n_parts, network.drawn)
     part_of_point = (np.arange(n_points) * n_parts // max(n_points, 1)).astype(np.int16)
     points = (laid.rows.first_point + np.arange(n_points)).astype(target.dtype)
     owner = np.concatenate(
@@ -94,8 +96,8 @@ def deal_out(
         mine = np.diff(first)[network.poisson.source] > 0
         own = drawn
         if drawn is not None:
-            assert network.drawn is not None
-            begin, end = range_of_part(p, n_parts, network.drawn)
+            assert network.drawn is not None and ranges is not None
+            begin, end = int(ranges[p]), int(ranges[p + 1])
             own = drawn._replace(begin=begin, end=end)
             axons = network.drawn.axons_onto(begin, end)
             mine |= (network.poisson.source >= axons.start) & (network.poisson.source < axons.stop)

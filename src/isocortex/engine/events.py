@@ -419,49 +419,56 @@ def place(run, flight, drawn, shift, step, events):
     """The synapses of a run of connections in flight, as events of their blocks."""
     source, begin, end = run
     neuron = source - drawn.first_source
-    axons, mask, n_models = drawn.axons, (1 << shift) - 1, drawn.weight.shape[1]
-    if not 0 <= neuron < len(axons.neurons.group):
+    if not 0 <= neuron < len(drawn.axons.neurons.group):
         if drawn.pool is not None:
-            _place_from_pool(run, flight, drawn, shift, step, events)
+            axon = source - drawn.first_axon
+            for c in range(begin, end):
+                block = drawn.address[flight.target[c]] >> shift
+                at = events.last[block]
+                place_from_axon(axon, c, flight, drawn, shift, (step, at), events)
+                events.last[block] = at + 1
         return
-    key = of_source(axons.keys[2], neuron)
+    key = of_source(drawn.axons.keys[2], neuron)
     for c in range(begin, end):
-        target, rule = flight.target[c], flight.rule[c]
-        model, address, patch = drawn.model[target], drawn.address[target], drawn.patch[target]
-        state = of_connection(key, flight.key[c])
-        weight = drawn.weight[rule, model] * strength(state, rule, patch, axons.rules)
-        weight *= factor_of(drawn.factors, neuron, target)
-        row, table = drawn.row[model, drawn.kind[rule]], rule * n_models + model
-        block = address >> shift
-        at, bits, later = events.last[block], np.uint64(0), np.uint64(0)
-        for k in range(flight.synapses[c]):
-            if k & 1:
-                bits = later
-            else:
-                state, bits, later = two_sites(state)
-            events.step[at], events.weight[at] = step, weight
-            events.element[at] = (address & mask) + row[node_at(bits, table, axons.sites)]
-            at += 1
-        events.last[block] = at
+        block = drawn.address[flight.target[c]] >> shift
+        at = events.last[block]
+        place_from_neuron(neuron, key, c, flight, drawn, shift, (step, at), events)
+        events.last[block] = at + flight.synapses[c]
 
 
 @leaf
-def _place_from_pool(run, flight, drawn, shift, step, events):
-    """The same of a run of connections of a shared axon, each of one synapse."""
-    source, begin, end = run
-    pool, axon, mask = drawn.pool, source - drawn.first_axon, (1 << shift) - 1
+def place_from_neuron(neuron, key, c, flight, drawn, shift, when, events):
+    """The synapses of a neuron's connection as events; ``key`` is of all its connections.
+
+    ``when`` are their step and where the first of them goes.
+    """
+    (step, at), target, rule = when, flight.target[c], flight.rule[c]
+    axons, n_models = drawn.axons, drawn.weight.shape[1]
+    model, address, patch = drawn.model[target], drawn.address[target], drawn.patch[target]
+    state = of_connection(key, flight.key[c])
+    weight = drawn.weight[rule, model] * strength(state, rule, patch, axons.rules)
+    weight *= factor_of(drawn.factors, neuron, target)
+    row, table = drawn.row[model, drawn.kind[rule]], rule * n_models + model
+    lane, bits, later = address & ((1 << shift) - 1), np.uint64(0), np.uint64(0)
+    for k in range(flight.synapses[c]):
+        if k & 1:
+            bits = later
+        else:
+            state, bits, later = two_sites(state)
+        events.step[at + k], events.weight[at + k] = step, weight
+        events.element[at + k] = lane + row[node_at(bits, table, axons.sites)]
+
+
+@leaf
+def place_from_axon(axon, c, flight, drawn, shift, when, events):
+    """The one synapse of a shared axon's connection as an event."""
+    (step, at), target, kind, pool = when, flight.target[c], flight.rule[c], drawn.pool
+    row = drawn.row[pool.model[kind], drawn.kind[pool.rule[kind]]]
     sites, n_models = drawn.axons.sites, drawn.weight.shape[1]
-    for c in range(begin, end):
-        target, kind = flight.target[c], flight.rule[c]
-        address = drawn.address[target]
-        row = drawn.row[pool.model[kind], drawn.kind[pool.rule[kind]]]
-        node = place_from_pool(axon, flight.key[c], kind, pool, sites, n_models)
-        block = address >> shift
-        at = events.last[block]
-        events.last[block] = at + 1
-        events.step[at] = step
-        events.element[at] = (address & mask) + row[node]
-        events.weight[at] = pool.weight[kind] * factor_of(drawn.pool_factors, axon, target)
+    node = place_from_pool(axon, flight.key[c], kind, pool, sites, n_models)
+    events.step[at] = step
+    events.element[at] = (drawn.address[target] & ((1 << shift) - 1)) + row[node]
+    events.weight[at] = pool.weight[kind] * factor_of(drawn.pool_factors, axon, target)
 
 
 @leaf

@@ -1,6 +1,7 @@
 """The clockwork of the compiled engine: windows of steps, and the exchange of spikes between them.
 
-A *part* is what one thread owns: some blocks, some point neurons, and every synapse onto them. A
+A *part* is what one thread owns: some blocks, some point neurons, and every synapse onto them;
+threads that are done with theirs advance blocks of others (:mod:`isocortex.engine.stealing`). A
 *window* is as long as the shortest delay of a source that reacts to others: within it, parts are
 independent. Every thread runs ``run_windows`` on its own part; the threads meet once per window,
 when the spikes found in it become known to all. Where several ranks share the circuit, or a GPU
@@ -37,8 +38,9 @@ from isocortex.engine.events import (
     sort_events,
     take_due,
 )
-from isocortex.engine.meeting import meet
+from isocortex.engine.meeting import LINE, meet, peek, take
 from isocortex.engine.parts import NO_ROOM, Reached
+from isocortex.engine.stealing import events_of, next_block, next_part, offer
 from isocortex.network.drawn import tables
 from isocortex.network.drawn.draw import room_to_try
 from isocortex.targets.simd import row_length
@@ -64,13 +66,13 @@ def run_windows(me, part, drawn, outbox, shared, steps):
     ``drawn`` is None where all synapses are stored (the compiler leaves out what is for others
     only where this is an argument of its own). So is ``outbox`` where this thread advances its
     blocks; else it leaves the address of their events there, for who does. Returns what has
-    changed of the part (connections in flight, the inbox, and the lengths of both), and
-    :class:`Reached`.
+    changed of the part (connections in flight, the inbox, the lengths of both, and room for
+    events), and :class:`Reached`.
     """
     blocks, wiring, flight, n_flight, inbox, n_inbox, events, work = part
     (
-        meeting, found, kernel, points, layout, states, kinetics, numerics, window, first_cell,
-        first_point, elsewhere,
+        meeting, offers, found, kernel, points, layout, states, kinetics, numerics, window,
+        first_cell, first_point, elsewhere,
     ) = shared  # fmt: skip
     first_step, last_step, times, trains, electrodes, probes = steps
     log_source, log_time = np.empty(0, np.int64), np.empty(0)
@@ -92,31 +94,41 @@ def run_windows(me, part, drawn, outbox, shared, steps):
         n_events += n
         at, last_at = found.begin[me], found.begin[me + 1]
         at = drive_points(wiring, runs, points, first_point, found, turn, at, last_at)
-        found.lost[turn, me] = False
+        found.counts[turn, me], found.lost[turn, me] = at - found.begin[me], False
         if outbox is None:
-            for b in blocks:
+            this = meeting[me * LINE] + 1
+            offer(offers, me, this, events)
+            part_of, due = me, events
+            while part_of >= 0:
+                b = next_block(offers, part_of)
+                if b < 0:  # none is left of this part: on with others'
+                    part_of = next_part(offers, me, this, meeting)
+                    if part_of >= 0:
+                        due = events_of(offers, part_of, events.weight)
+                    continue
                 n_spikes = _advance_block(
                     kernel[b],
-                    (b, first - first_step, last - first_step, events, electrodes, probes, layout,
+                    (b, first - first_step, last - first_step, due, electrodes, probes, layout,
                      states, kinetics, work, numerics),
                 )  # fmt: skip
                 for k in range(n_spikes):
                     cell = layout.cell_at[b * lanes + work.spike_lane[k]]
                     if cell >= 0:
-                        if at < last_at:
+                        at = found.begin[part_of] + take(found.counts, turn * n_parts + part_of)
+                        if at < found.begin[part_of + 1]:
                             found.source[turn, at] = first_cell + cell
                             found.time[turn, at] = (
                                 times.seen[first_step + work.spike_step[k]]
                                 - work.spike_early[k] * times.dt
                             )
-                        at += 1
                 found.lost[turn, me] |= is_lost(b, layout, states)
         else:
             outbox[me] = events.step.ctypes.data  # of the first of three fields
-        found.counts[turn, me] = at - found.begin[me]
         meet(meeting, me, n_parts)
         if elsewhere:
             meet(meeting, me, n_parts)  # until the last part has heard of what was found there
+        if peek(meeting, n_parts * LINE):  # all were let go, and some still advance blocks of this
+            break
 
         n = number_found(found, turn)
         if n == NO_ROOM:
@@ -141,7 +153,7 @@ def run_windows(me, part, drawn, outbox, shared, steps):
             break
         turn = 1 - turn
     return (
-        flight, n_flight, inbox, n_inbox,
+        flight, n_flight, inbox, n_inbox, events,
         Reached(n_events, reached, n_log, log_source, log_time),
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from isocortex.compiling import compiled
 from isocortex.engine.layout.arrays import Ints
 
 LINE = 8  # int64 in a cache line
+PATIENCE = 1000  # how often one looks before others get the core
 
 
 def _pointer(context, builder, sig, args):
@@ -18,7 +19,7 @@ def _pointer(context, builder, sig, args):
 
 
 @intrinsic
-def _publish(typingctx, array, index, value):
+def publish(typingctx, array, index, value):
     """Store so that whoever sees the value sees all that was written before it."""
 
     def codegen(context, builder, sig, args):
@@ -29,7 +30,7 @@ def _publish(typingctx, array, index, value):
 
 
 @intrinsic
-def _peek(typingctx, array, index):
+def peek(typingctx, array, index):
     """Load what another thread has published."""
 
     def codegen(context, builder, sig, args):
@@ -38,7 +39,18 @@ def _peek(typingctx, array, index):
     return types.int64(array, types.int64), codegen
 
 
-_sched_yield = types.ExternalFunction("sched_yield", types.int32())
+@intrinsic
+def take(typingctx, array, index):
+    """Add one to what others add to, too; returns what it was."""
+
+    def codegen(context, builder, sig, args):
+        one = context.get_constant(types.int64, 1)
+        return builder.atomic_rmw("add", _pointer(context, builder, sig, args), one, "monotonic")
+
+    return types.int64(array, types.int64), codegen
+
+
+let_others = types.ExternalFunction("sched_yield", types.int32())
 
 
 def meeting_place(n_parts: int) -> Ints:
@@ -60,12 +72,12 @@ def dismissed(meeting: Ints) -> bool:
 def meet(meeting, me, n_parts):
     """Wait until every part has come here as often as this one."""
     turn = meeting[me * LINE] + 1
-    _publish(meeting, me * LINE, turn)
+    publish(meeting, me * LINE, turn)
     for other in range(n_parts):
         tries = 0
-        while _peek(meeting, other * LINE) < turn:
-            if _peek(meeting, n_parts * LINE):
+        while peek(meeting, other * LINE) < turn:
+            if peek(meeting, n_parts * LINE):
                 return
             tries += 1
-            if tries > 1000:
-                _sched_yield()
+            if tries > PATIENCE:
+                let_others()

@@ -198,6 +198,18 @@ class Part(NamedTuple):
     work: Work
 
 
+class Offers(NamedTuple):
+    """Blocks that wait to be advanced: of part p ``block[first[p]:first[p + 1]]``.
+
+    ``line`` has one cache line of each part, in which it speaks to the others
+    (:mod:`isocortex.engine.stealing`).
+    """
+
+    first: Ints
+    block: Ints
+    line: Ints
+
+
 class Shared(NamedTuple):
     """What all threads read, and where they meet.
 
@@ -207,6 +219,7 @@ class Shared(NamedTuple):
     """
 
     meeting: Ints
+    offers: Offers
     found: Found
     kernel: Ints
     points: PointState

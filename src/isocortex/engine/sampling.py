@@ -287,7 +287,7 @@ def _conductance(synapses, at, step, v):
     which = row_kind[at // lanes + kinds]
     kind = step * kinetics.stride + which * KINETICS
     power_a, power_b = kinetics.number[kind + POWER_A], kinetics.number[kind + POWER_B]
-    g = np.float64(B[at] * power_b - A[at] * power_a)
+    g = np.float64(element(B, at) * power_b - element(A, at) * power_a)
     return 0.0 if abs(g) <= SILENT else g * _opened(kinetics.block, which, v)
 
 

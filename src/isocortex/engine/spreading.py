@@ -10,7 +10,6 @@ same to the last bit, and the same as on the CPU.
 
 from __future__ import annotations
 
-import ctypes
 import operator
 import os
 from pathlib import Path
@@ -60,10 +59,15 @@ class Made(NamedTuple):
     weight: Any
 
 
+def events_asked() -> bool:
+    """Whether a GPU is to make events, if it can."""
+    return os.environ.get(ASKED) == "1"
+
+
 def spreadable(shares: list[Share]) -> bool:
     """Whether it is asked for, and all synapses are stored and none is plastic."""
     wirings = [share.part.wiring for share in shares]
-    return os.environ.get(ASKED) == "1" and all(
+    return events_asked() and all(
         share.drawn is None and wiring.terminals is None
         for share, wiring in zip(shares, wirings, strict=True)
     )
@@ -198,9 +202,3 @@ class Spreading:
             self._machine.wait()
             self._arrange(len(last), 0, 0)
             self._machine.wait()
-
-
-def memory(address: int, n: int, dtype: np.dtype) -> np.ndarray:
-    """An array of which compiled code has told the address."""
-    raw = (ctypes.c_char * (n * dtype.itemsize)).from_address(address)
-    return np.ndarray(n, dtype, memoryview(raw))

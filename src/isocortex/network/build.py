@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from isocortex.arrays import IntArray
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.circuit import Projection, Simulation
 from isocortex.circuit.force import in_force
@@ -16,6 +16,7 @@ from isocortex.mechanisms.synapses import Pace
 from isocortex.network.cells import compile_cells, point_neurons
 from isocortex.network.connect import cells_of, connect, require_stored
 from isocortex.network.coupling import cut, gap_junctions
+from isocortex.network.drawn.draw import share_of_events
 from isocortex.network.drawn.tables import Tables
 from isocortex.network.extent import Extent, extent_of
 from isocortex.network.factors import factors_of
@@ -60,7 +61,10 @@ def build_network(
     simulation, store, watch = begun.simulation, begun.store, begun.watch
     sources, models, cell_model = begun.sources, begun.models, begun.cell_model
     circuit = simulation.circuit
-    dealt = plan(sources, models, cell_model, ranks, _starts(circuit.projections, sources))
+    dealt = plan(
+        sources, models, cell_model, ranks, _starts(circuit.projections, sources),
+        _receives(circuit.projections, sources) if ranks > 1 else None,
+    )  # fmt: skip
     here = Rank(rank, dealt, cell_model)
     cells, points = here.cells, here.points
     trains = spike_trains(simulation.inputs, sources)
@@ -222,3 +226,15 @@ def _starts(projections: list[Projection], sources: Sources) -> IntArray | None:
             number = sources.number[projection.target]
             may[number] = np.diff(tables.axons.neurons.column, prepend=-1) != 0
     return None if may.all() else np.flatnonzero(may)
+
+
+def _receives(projections: list[Projection], sources: Sources) -> FloatArray | None:
+    """How much every cell receives, 1 on average; None where no connections are drawn."""
+    for projection in projections:
+        tables = projection.tables()
+        if isinstance(tables, Tables):
+            receives = np.ones(sources.n_cells)
+            number = sources.number[projection.target]
+            receives[number] = share_of_events(tables.axons, 0, len(number))
+            return receives
+    return None

@@ -386,7 +386,9 @@ def allowed_sites(
     allowed = [np.zeros((n_kinds, most_nodes), bool) for _ in range(n_models)]
     for table, (begin, size) in enumerate(zip(sites.first, sites.size, strict=True)):
         rule, model = divmod(table, n_models)
-        allowed[model][kind[rule], first_node(sites.slot[begin : begin + size])] = True
+        nodes = first_node(sites.slot[begin : begin + size])
+        nodes = nodes[nodes < most_nodes]  # a model that no cell has may be larger
+        allowed[model][kind[rule], nodes] = True
     return allowed
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from isocortex.arrays import IntArray
+from isocortex.arrays import FloatArray, IntArray
 from isocortex.cells.compiled import CompiledCell
 from isocortex.errors import ConfigError
 
@@ -80,14 +80,18 @@ def plan(
     cell_model: IntArray,
     ranks: int = 1,
     starts: IntArray | None = None,
+    receives: FloatArray | None = None,
 ) -> Plan:
     """Deal cells out in ranges of equal cost: a cell costs as much as it has compartments.
+
+    Where it is known how much each receives, that is half of the cost.
 
     Parameters
     ----------
     cell_model : int64[n_cells], index into ``models``.
     starts : int64[k], cells at which a range may begin, ascending, such as the first of every
         column of a cortex; any cell may where None is given.
+    receives : float64[n_cells], 1 on average.
 
     Raises
     ------
@@ -96,7 +100,10 @@ def plan(
     if ranks < 1:
         raise ConfigError(f"{ranks} ranks", field="ranks", fix="Use at least 1.")
     nodes = np.array([model.n_nodes for model in models], np.int64)
-    cost = np.cumsum(nodes[cell_model]) if len(models) else np.zeros(0, np.int64)
+    cost = nodes[cell_model] if len(models) else np.zeros(0, np.int64)
+    if receives is not None:
+        cost = cost + np.rint(cost.mean() * receives).astype(np.int64)
+    cost = np.cumsum(cost)
     total = int(cost[-1]) if len(cost) else 0
     shares = np.array([total * rank // ranks for rank in range(ranks)], np.int64)
     first_cell = np.append(np.searchsorted(cost, shares, side="right"), len(cost))

@@ -9,9 +9,11 @@ one that is elsewhere, and ``NUMBA_ENABLE_CUDASIM=1`` runs kernels in Python.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from dis import get_instructions
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, files
 from shutil import which
 from types import FunctionType, SimpleNamespace
@@ -20,11 +22,14 @@ from typing import Any
 import numpy as np
 from numba import cuda
 from numba.core import config
+from numba.core.dispatcher import Dispatcher
+from numba.core.extending import _Intrinsic
 
 from isocortex import streams
 from isocortex.mechanisms import maths
 from isocortex.targets import words
 from isocortex.targets.gpu import LANES
+from isocortex.targets.half import by_chance, rounded_by_chance
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 
@@ -33,23 +38,96 @@ if not hasattr(np, "row_stack"):
     np.row_stack = np.vstack  # noqa: NPY201
 
 if SIMULATED:
+    from numba.core import types
+    from numba.cuda.simulator.kernelapi import FakeCUDAShared
+    from numba.np.numpy_support import as_dtype
 
     def element(array, index):
         """See :func:`isocortex.targets.words.element`; Python would count from the end."""
         if index < 0:
             raise IndexError(f"element {index}")
-        return array[index]
+        return np.float32(array[index]) if of_halves(array) else array[index]
+
+    def of_halves(array):
+        """Whether an array's numbers are halves."""
+        return array.dtype == np.float16
 
     def _write(array, index, value):
         if index < 0:
             raise IndexError(f"element {index}")
         array[index] = value
 
+    def add(array, index, value, step):
+        """See :func:`isocortex.targets.words.add`."""
+        total = element(array, index) + value
+        _write(array, index, by_chance(total, step) if of_halves(array) else total)
+
     device = cuda.jit(device=True)
+    _shared_array = FakeCUDAShared.array
+
+    def _array_of_all(self, shape, dtype, alignment=None):
+        """One for all threads: the simulator's may give two that come at once one each."""
+        if shape == 0:
+            return _shared_array(self, shape, dtype, alignment)
+        line, kind = sys._getframe(1), as_dtype(dtype) if isinstance(dtype, types.Type) else dtype
+        name = line.f_code.co_filename, line.f_lineno
+        return self._allocations.setdefault(name, np.empty(shape, kind))
+
+    FakeCUDAShared.array = _array_of_all
+
+    def _told(value):
+        """What each thread of a block tells all others."""
+        words = cuda.shared.array(LANES, np.int64)
+        cuda.syncthreads()  # what was told before has been heard
+        words[cuda.threadIdx.x] = value
+        cuda.syncthreads()
+        return [int(word) for word in words]
+
+    @device
+    def ballot(flag):
+        """32 bits: in which threads of a block of 32 the flag is set."""
+        return sum(1 << k for k, told in enumerate(_told(bool(flag))) if told)
+
+    @device
+    def match(value):
+        """32 bits: which threads have the same value."""
+        words = _told(value)
+        return sum(1 << k for k, told in enumerate(words) if told == value)
+
+    @device
+    def sums(value):
+        """The sum of the values of the threads before this one, and that of all."""
+        words = _told(value)
+        return sum(words[: cuda.threadIdx.x]), sum(words)
 
 else:
-    from numba.cuda import types
+    from llvmlite import ir
+    from numba.core import cgutils
+    from numba.cuda import types, ufuncs
     from numba.cuda.extending import intrinsic
+
+    def _call(name: str) -> Callable[..., Any]:
+        """A call of NVIDIA's function of one number."""
+
+        def codegen(context, builder, sig, args):
+            kind = ir.FunctionType(args[0].type, [args[0].type])
+            return builder.call(
+                cgutils.get_or_insert_function(builder.module, kind, f"__nv_{name}"), args
+            )
+
+        return codegen
+
+    # numba-cuda does not know these of a GPU
+    for ufunc, name in ((np.rint, "rint"), (np.floor, "floor"), (np.sqrt, "sqrt")):
+        both = {"f->f": _call(f"{name}f"), "d->d": _call(name)}
+        ufuncs.ufunc_db().setdefault(ufunc, both)
+
+    def _own(written: _Intrinsic) -> Any:
+        """What is written for LLVM, for this target's compiler."""
+        return intrinsic(written._defn)
+
+    # Numba has no arithmetic of halves here without a compiler of C++, nor need there be any.
+    SINGLE, HALF, WORD = ir.FloatType(), ir.HalfType(), ir.IntType(16)
 
     def _pointer(context, builder, sig, args):
         data = context.make_array(sig.args[0])(context, builder, args[0]).data
@@ -60,21 +138,91 @@ else:
         """See :func:`isocortex.targets.words.element`; without Python's counting from the end."""
 
         def codegen(context, builder, sig, args):
-            return context.unpack_value(builder, array.dtype, _pointer(context, builder, sig, args))
+            pointer = _pointer(context, builder, sig, args)
+            value = context.unpack_value(builder, array.dtype, pointer)
+            return _of_half(builder, value) if _is_half(array) else value
 
-        return array.dtype(array, index), codegen
+        return _read(array)(array, index), codegen
+
+    @intrinsic
+    def of_halves(typingctx, array):
+        """Whether an array's numbers are halves, as a constant of the compiled code."""
+
+        def codegen(context, builder, sig, args):
+            return context.get_constant(types.boolean, _is_half(array))
+
+        return types.boolean(array), codegen
 
     @intrinsic
     def _write(typingctx, array, index, value):
         def codegen(context, builder, sig, args):
-            narrow = context.cast(builder, args[2], sig.args[2], array.dtype)
+            number = context.cast(builder, args[2], sig.args[2], _read(array))
             pointer = _pointer(context, builder, sig, args)
-            context.pack_value(builder, array.dtype, narrow, pointer)
+            kept = _to_half(builder, number) if _is_half(array) else number
+            context.pack_value(builder, array.dtype, kept, pointer)
             return context.get_dummy_value()
 
         return types.void(array, index, value), codegen
 
+    @intrinsic
+    def add(typingctx, array, index, value, step):
+        """See :func:`isocortex.targets.words.add`.
+
+        Of halves the sum is rounded as the CPU does, not together with a product: what is left of
+        it depends on all its bits.
+        """
+
+        def codegen(context, builder, sig, args):
+            more = context.cast(builder, args[2], sig.args[2], _read(array))
+            pointer = _pointer(context, builder, sig, args)
+            value = context.unpack_value(builder, array.dtype, pointer)
+            if _is_half(array):
+                kind = ir.FunctionType(SINGLE, [SINGLE, SINGLE])
+                rounded = builder.module.declare_intrinsic("llvm.nvvm.add.rn.f", (), kind)
+                total = builder.call(rounded, [_of_half(builder, value), more])
+                now = context.cast(builder, args[3], sig.args[3], types.int32)
+                total = _to_half(builder, rounded_by_chance(builder, total, now))
+            else:
+                total = builder.fadd(value, more)
+            context.pack_value(builder, array.dtype, total, pointer)
+            return context.get_dummy_value()
+
+        return types.void(array, index, value, step), codegen
+
+    def _is_half(array):
+        return array.dtype == types.float16
+
+    def _read(array):
+        """What numbers of an array are when they have been read."""
+        return types.float32 if _is_half(array) else array.dtype
+
+    def _of_half(builder, half):
+        return builder.fpext(builder.bitcast(half, HALF), SINGLE)
+
+    def _to_half(builder, single):
+        return builder.bitcast(builder.fptrunc(single, HALF), WORD)
+
     device = cuda.jit(device=True, forceinline=True)
+
+    @device
+    def ballot(flag):
+        """32 bits: in which threads of a block of 32 the flag is set."""
+        return np.uint32(cuda.ballot_sync(0xFFFFFFFF, flag))
+
+    @device
+    def match(value):
+        """32 bits: which threads have the same value."""
+        return np.uint32(cuda.match_any_sync(0xFFFFFFFF, value))
+
+    @device
+    def sums(value):
+        """The sum of the values of the threads before this one, and that of all."""
+        total = value
+        for distance in (1, 2, 4, 8, 16):
+            before = cuda.shfl_up_sync(0xFFFFFFFF, total, distance)
+            if cuda.threadIdx.x >= distance:
+                total += before
+        return total - value, cuda.shfl_sync(0xFFFFFFFF, total, LANES - 1)
 
 
 @device
@@ -97,20 +245,30 @@ def store(array, index, value):
 
 @device
 def store_due(array, index, value, due):
-    """Write the row's element in the lane of this thread: there are no halves."""
-    _write(array, index + cuda.threadIdx.x, value)
+    """The same; one of halves only if that is due."""
+    if due or not of_halves(array):
+        _write(array, index + cuda.threadIdx.x, value)
 
 
 @device
 def scaled(array, value, power):
-    """What stands in the array: there are no halves."""
-    return value
+    """What the number stands for: of halves, ``value`` times ``power``."""
+    return value * power if of_halves(array) else value
 
 
 @device
-def add(array, index, value, step):
-    """Add to a number in the lane of this thread."""
-    _write(array, index, element(array, index) + value)
+def load_pair(array, index):
+    """Read both numbers in the lane of this thread."""
+    at = index + 2 * cuda.threadIdx.x
+    return element(array, at), element(array, at + 1)
+
+
+@device
+def store_pair(array, index, a, b):
+    """Write both numbers in the lane of this thread."""
+    at = index + 2 * cuda.threadIdx.x
+    _write(array, at, a)
+    _write(array, at + 1, b)
 
 
 @device
@@ -183,6 +341,7 @@ def where(condition, a, b):
 MEANINGS: dict[Any, Any] = {
     words.load: load, words.load_wide: load_wide, words.store: store,
     words.store_due: store_due, words.scaled: scaled,
+    words.load_pair: load_pair, words.store_pair: store_pair,
     words.add: add, words.element: element, words.broadcast: broadcast,
     words.row_length: row_length, words.owns: owns, words.own_list: own_list,
     maths.exp: exp, maths.log: log, maths.absolute: absolute, maths.where: where,
@@ -229,6 +388,46 @@ def jit_double(function: FunctionType) -> Any:
     return device(double(function))
 
 
+def _as_typed(value: Any) -> Any:
+    """A number as Numba has it: NumPy would take the precision of what it is combined with."""
+    return np.float64(value) if SIMULATED and type(value) is float else value
+
+
+def _globals_of(text: FunctionType) -> set[str]:
+    """The global names that it reads; an attribute may have the name of one that it does not."""
+    return {each.argval for each in get_instructions(text) if each.opname == "LOAD_GLOBAL"}
+
+
+def typed(function: Any) -> FunctionType:
+    """A text of the CPU's functions, or one of these, which does the same operations here.
+
+    To the last bit, in a kernel whose products and sums are not combined.
+    """
+    text = function.py_func if isinstance(function, Dispatcher) else function
+    names = dict(text.__globals__)
+    for name in _globals_of(text):
+        if isinstance(names.get(name), Dispatcher):
+            names[name] = same(names[name])
+        elif isinstance(names.get(name), _Intrinsic):
+            names[name] = _own(names[name])
+        elif name in names:
+            names[name] = _as_typed(names[name])
+    code = text.__code__.replace(co_consts=tuple(map(_as_typed, text.__code__.co_consts)))
+    copy = FunctionType(code, names, text.__name__, text.__defaults__, text.__closure__)
+    copy.__module__, copy.__qualname__ = text.__module__, text.__qualname__
+    return copy
+
+
+@cache
+def same(function: Any) -> Any:
+    """The same, compiled into whatever calls it; Python cannot call what is written for LLVM."""
+    if SIMULATED and isinstance(function, Dispatcher):
+        text = function.py_func
+        if any(isinstance(text.__globals__.get(name), _Intrinsic) for name in _globals_of(text)):
+            return function
+    return device(typed(function))
+
+
 MEANINGS[maths.exprelr] = jit(maths.exprelr)
 IN_DOUBLE[maths.exprelr] = jit_double(maths.exprelr)
 
@@ -246,18 +445,20 @@ def assembler() -> str | None:
 
 
 def ptx(
-    kernel: Callable[..., None], arguments: tuple[Any, ...], capability: tuple[int, int] = (9, 0)
-) -> str:
+    kernel: Callable[..., None], arguments: tuple[Any, ...], capability: tuple[int, int] = (9, 0),
+    combined: bool = True,
+) -> str:  # fmt: skip
     """Assembly of a kernel for a GPU of this compute capability; there need be none here.
 
     Parameters
     ----------
     arguments : examples of what the kernel will be called with.
+    combined : a product and a sum are one operation, rounded once.
     """
     from numba.cuda.typing.typeof import Purpose, typeof
 
     kinds = tuple(typeof(argument, Purpose.argument) for argument in arguments)
-    with _as_if_there_were(capability):
+    with _as_if_there_were(capability), _combining(combined):
         return cuda.compile_ptx(kernel, kinds, cc=capability, abi="numba")[0]
 
 
@@ -272,3 +473,16 @@ def _as_if_there_were(capability: tuple[int, int]) -> Iterator[None]:
         yield
     finally:
         dispatcher.get_current_device = ask
+
+
+@contextmanager
+def _combining(combined: bool) -> Iterator[None]:
+    """Tell NVVM whether to combine a product and a sum, which numba-cuda has no option for."""
+    from numba.cuda.cudadrv import nvvm
+
+    translate = nvvm.compile_ir
+    nvvm.compile_ir = partial(translate, fma=combined)
+    try:
+        yield
+    finally:
+        nvvm.compile_ir = translate

@@ -322,6 +322,8 @@ def flattened(value: Any) -> Any:
             yield from flattened(part)
     elif value is None:
         yield c_void_p(0)
+    elif isinstance(value, np.uint64):
+        yield ctypes.c_uint64(int(value))
     elif isinstance(value, int):
         yield word(value)
     elif isinstance(value, np.float32):

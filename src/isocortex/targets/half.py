@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache
 
 import llvmlite.binding as llvm
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core.datamodel import models
@@ -69,6 +70,16 @@ def rounded_by_chance(builder, single, step):
     chance = builder.lshr(mixed, ir.Constant(word, 32 - _LOST))
     kept = ir.Constant(word, -1 << _LOST & 0xFFFFFFFF)
     return builder.bitcast(builder.and_(builder.add(bits, chance), kept), single.type)
+
+
+def by_chance(single, step):
+    """The same in Python, of one number."""
+    word = 0xFFFFFFFF
+    bits = int(np.float32(single).view(np.uint32))
+    mixed = (bits ^ int(step) * 0x9E3779B1 & word) * 0x85EBCA6B & word
+    mixed = (mixed ^ mixed >> 15) * 0xC2B2AE35 & word
+    kept = bits + (mixed >> 32 - _LOST) & word & -1 << _LOST
+    return np.uint32(kept).view(np.float32)
 
 
 def target_machine() -> llvm.TargetMachine:

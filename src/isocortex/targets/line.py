@@ -34,8 +34,8 @@ else:
         """A text, compiled into whatever calls it.
 
         Its arguments are numbers, tuples of numbers, and arrays; it has assignments to names, and
-        of a tuple to names, + - * /, ``load(array, 64)`` and ``store(array, 64, number)``, and may
-        end by returning numbers, or tuples of them.
+        of a tuple to names, + - * /, ``load(array, 64)``, ``load_pair(array, 64)`` and
+        ``store(array, 64, number)``, and may end by returning numbers, or tuples of them.
         """
         (text,) = ast.parse(inspect.getsource(function)).body
         assert isinstance(text, ast.FunctionDef)
@@ -78,11 +78,14 @@ else:
             return types.Tuple([_kind(part) for part in returned.elts])
         return types.float32
 
+    def _is_call(word: str, node: ast.expr) -> bool:
+        return isinstance(node, ast.Call) and ast.unparse(node.func) == word
+
     def _called(word: str, node: ast.expr) -> list[ast.expr]:
         """What a word is given; nothing else is called in a text."""
-        if not (isinstance(node, ast.Call) and ast.unparse(node.func) == word):
+        if not _is_call(word, node):
             raise _foreign(node)
-        return node.args
+        return node.args  # type: ignore[attr-defined]
 
     def _foreign(node: ast.AST) -> SyntaxError:
         """What is left out silently would be missing in the results."""
@@ -137,8 +140,23 @@ else:
             if isinstance(node, ast.Tuple):
                 parts = [self.value(part) for part in node.elts]
                 return self._context.make_tuple(self._builder, _kind(node), parts)
+            if _is_call("load_pair", node):
+                return self._pair(*_called("load_pair", node))
             array, index = _called("load", node)
             return self._builder.load(self._place(array, index))
+
+        def _pair(self, array: ast.expr, index: ast.expr) -> Any:
+            """Two numbers side by side, read at once; halves are widened."""
+            builder = self._builder
+            place = builder.gep(self._place(array, index), [self._lane])
+            kept = FLOAT if place.type.pointee == FLOAT else ir.HalfType()
+            both = builder.bitcast(place, ir.VectorType(kept, 2).as_pointer())
+            pair = builder.load(both, align=4 if kept is not FLOAT else 8)
+            parts = [builder.extract_element(pair, ir.IntType(32)(k)) for k in range(2)]
+            if kept is not FLOAT:
+                parts = [builder.fpext(part, FLOAT) for part in parts]
+            kind = types.Tuple([types.float32] * 2)
+            return self._context.make_tuple(builder, kind, parts)
 
         def _place(self, array: ast.expr, index: ast.expr) -> Any:
             at = ir.Constant(ir.IntType(64), ast.literal_eval(index))

@@ -41,6 +41,16 @@ def scaled(array, value, power):
     return value
 
 
+def load_pair(array, index):
+    """Both numbers of a row of pairs, of which the first lane's begin at ``index``."""
+    return array[index], array[index + 1]
+
+
+def store_pair(array, index, a, b):
+    """Write both numbers of a row of pairs."""
+    array[index], array[index + 1] = a, b
+
+
 def add(array, index, value, step):
     """Add to the number of an array of rows, which is its owner's to change.
 

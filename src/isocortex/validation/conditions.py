@@ -17,6 +17,8 @@ LIT: dict[str, tuple[str, ...]] = {"VISp": ("VISp",), "SSp": SOMATOSENSORY, "MOp
 FOCI, SIDE = ("VISp", "MOs"), "right"
 #: The area whose output is cut, and whose layer 4 gets pulses.
 LESIONED = PULSED = "VISp"
+#: A run of the network as it is, as long as that of the lesion.
+UNCUT = "uncut"
 
 Query = dict[str, Any]
 EVERY: Query = {"population": POPULATION}
@@ -85,6 +87,7 @@ class Plan:
     settle : at the beginning of every run, not judged.
     doses : of GABA-A blocker, up to 1; none is what rest begins with.
     lights : doses of light, shares of the rheobase.
+    lesion : also of the network uncut, if rest is shorter: it takes that long to see a few percent.
     pulses : number of them, ``pulse_gap`` ms apart; ``pulse_nA`` for ``pulse_ms``.
     gates : names of those that the plan serves; none for all.
     """
@@ -97,7 +100,7 @@ class Plan:
     focus: float = 2500.0
     lights: tuple[float, ...] = (0.1, 0.2, 0.3)
     light: float = 2000.0
-    lesion: float = 5000.0
+    lesion: float = 20000.0
     pulses: int = 10
     pulse_gap: float = 400.0
     pulse_ms: float = 5.0
@@ -150,6 +153,8 @@ def _lights(plan: Plan) -> Iterator[Condition]:
 
 
 def _lesion(plan: Plan) -> Iterator[Condition]:
+    if plan.lesion > plan.rest:
+        yield _run(UNCUT, plan, plan.lesion)
     area = {"population": POPULATION, "area": LESIONED}
     # of several changes of one synapse the last holds: within the area nothing is cut
     cut, kept = Change(area, EVERY, 0.0), Change(area, area, 1.0)

@@ -252,6 +252,7 @@ GATES = (
             Criterion("lesion.beyond", "of its five strongest targets, beyond 3 standard errors",
                       low=3),
             Criterion("lesion.change", "mean change of their rates", unit="%"),
+            Criterion("lesion.error", "mean standard error of that", unit="%"),
         ),
         (),
         "excitation between areas that is a larger part of a target's input",

@@ -22,6 +22,7 @@ from isocortex.validation.conditions import (
     LIT,
     PULSED,
     SIDE,
+    UNCUT,
     Condition,
     Plan,
     pulse_times,
@@ -123,7 +124,8 @@ def under(
     for name, spikes in named.items():
         if name.startswith("lesion"):
             area = name.removeprefix("lesion_")
-            found.add(perturbed.lesion(spikes, rest, neurons, strongest_targets(atlas, area)))
+            uncut, targets = named.get(UNCUT, rest), strongest_targets(atlas, area)
+            found.add(perturbed.lesion(spikes, uncut, neurons, targets))
     if (spikes := named.get(f"pulse_{PULSED}")) is not None:
         found.add(
             perturbed.pulse(spikes, rest, neurons, pulse_times(plan), higher_than(PULSED, atlas),

@@ -212,6 +212,7 @@ def over_seeds(measured: Sequence[Measured]) -> Measured:
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     n = len(measured)
     found.put("lesion.change", float(table["change"].mean()))
+    found.put("lesion.error", float(table["standard_error"].mean()))
     if n >= ENOUGH_SEEDS:
         beyond = int((table["standard_errors"].abs() > 3.0).sum())
         found.put("lesion.beyond", beyond, f"{n} seeds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from isocortex.viewer.pack import pack
 UNITS = {"v": "mV", "cai": "mM"}
 #: Code of a compartment that does not have the variable, such as calcium in a passive axon.
 ABSENT = 0xFFFF
+#: Steps in which a variable is sent, in its report's unit: finer than one sees. Others go from the
+#: least to the largest value in 65534.
+STEPS = {"v": 0.02}
 #: Rows of a recording that are shown; longer ones are thinned evenly.
 MOST_ROWS = 4000
 
@@ -130,14 +134,23 @@ def recordings(result: Result, population: str, node: int, n_compartments: int) 
 
 
 def neuron_block(head: dict[str, Any], cell: CompiledCell | None, found: dict[str, Any]) -> bytes:
-    """A neuron for the browser: whole recordings in 16 bits, the soma's exactly."""
+    """A neuron for the browser: whole recordings in 16 bits, the soma's exactly.
+
+    ``colour<k>`` is uint16[samples, elements]: codes of compartments less those of the sample
+    before, which packs to a third. Code 0 is ``low`` of the report, its ``levels`` is ``high``.
+    """
     arrays: dict[str, NDArray[Any]] = {} if cell is None else branches(cell)
     reports = []
     for number, (name, report) in enumerate(found.items()):
         values, span = report["values"], max(report["high"] - report["low"], 1e-12)
         arrays[f"trace{number}"] = np.nan_to_num(values[:, report["soma"]])
+        facts = {k: v for k, v in report.items() if k != "values"}
         if report["whole"]:
-            scaled = np.round((ABSENT - 1) * (values - report["low"]) / span)
-            arrays[f"colour{number}"] = np.nan_to_num(scaled, nan=ABSENT).astype(np.uint16)
-        reports.append({"name": name, **{k: v for k, v in report.items() if k != "values"}})
+            step = STEPS.get(report["variable"], 0.0)
+            levels = min(math.ceil(span / step), ABSENT - 1) if step else ABSENT - 1
+            scaled = np.round(levels * (values - report["low"]) / span)
+            codes = np.nan_to_num(scaled, nan=ABSENT).astype(np.uint16)
+            arrays[f"colour{number}"] = np.diff(codes, axis=0, prepend=np.uint16(0))
+            facts["levels"] = levels
+        reports.append({"name": name, **facts})
     return pack({**head, "reports": reports, "model": cell.name if cell else None}, arrays)

@@ -87,7 +87,9 @@ class _Property:
 
     def _array(self, name: str, values: list[Any], dtype: DTypeLike) -> NDArray[Any]:
         try:
-            return np.array(values, dtype)
+            made = np.array(values, dtype)
+            # an array of one number is that number, as SWCReader.choose_sections gives them
+            return made.reshape(len(values)) if made.size == len(values) else made
         except (TypeError, ValueError) as error:
             raise ConfigError(
                 f"gave what is not as its dtypes say ({error})", field=f"add_properties {name}",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isocortex.arrays import IntArray
+from isocortex.network.drawn.draw import share_of_events
 from isocortex.network.network import DrawnSynapses
 
 
@@ -68,7 +69,8 @@ def deal_cells(
 def parts_of_cells(n: int, drawn: DrawnSynapses | None, threads: int) -> NDArray[np.int16] | None:
     """Part of every cell, or None where no synapses are drawn at spikes.
 
-    A part draws the synapses onto a range of the neurons of the model, equally many for each.
+    A part draws the synapses onto a range of the neurons of the model. Ranges have equal shares of
+    the work, half of which is taken to be the cells' own and half what they receive.
     """
     if drawn is None or drawn.stored:
         return None
@@ -77,14 +79,21 @@ def parts_of_cells(n: int, drawn: DrawnSynapses | None, threads: int) -> NDArray
     n_parts = max(min(threads, len(own)), 1)
     others = np.ones(n, bool)
     others[own] = False
-    for cells in (own, np.flatnonzero(others)):
-        part[cells] = np.arange(len(cells)) * n_parts // max(len(cells), 1)
+    if len(own) and n_parts > 1:
+        first = int(np.flatnonzero(drawn.cell >= 0)[0])
+        work = np.cumsum(1.0 + share_of_events(drawn.axons, first, first + len(own)))
+        ends = np.searchsorted(work, np.arange(1, n_parts) * work[-1] / n_parts)
+        number = np.arange(1, n_parts)  # nobody has less than one neuron
+        ends = np.maximum.accumulate(np.maximum(ends, number) - number) + number
+        ends = np.minimum(ends, len(own) - n_parts + number)
+        part[own] = np.searchsorted(ends, np.arange(len(own)), side="right")
+    rest = np.flatnonzero(others)
+    part[rest] = np.arange(len(rest)) * n_parts // max(len(rest), 1)
     return part
 
 
-def range_of_part(part: int, n_parts: int, drawn: DrawnSynapses) -> tuple[int, int]:
-    """The neurons that :func:`parts_of_cells` gives to a part."""
+def ranges_of_parts(blocks: Blocks, n_parts: int, drawn: DrawnSynapses) -> IntArray:
+    """int64[n_parts + 1], the first neuron of each part that :func:`parts_of_cells` has made."""
     own = np.flatnonzero(drawn.cell >= 0)
-    first = int(own[0]) if len(own) else 0
-    begin, end = (first - (-p * len(own) // n_parts) for p in (part, part + 1))
-    return begin, end
+    part = blocks.part[blocks.cell_block[drawn.cell[own]]]
+    return (own[0] if len(own) else 0) + np.searchsorted(part, np.arange(n_parts + 1))

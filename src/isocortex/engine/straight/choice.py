@@ -12,6 +12,7 @@ from isocortex.engine.family import with_channels
 from isocortex.engine.interface import Settings
 from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.layout.arrays import KineticsTable
+from isocortex.engine.precision import in_half
 from isocortex.engine.straight.plan import Plan
 from isocortex.engine.straight.text import (
     LEAST_POWER,
@@ -25,8 +26,10 @@ from isocortex.network.network import Network
 
 #: Straight kernels are asked for by setting this to 1: the engine has not run them on a GPU yet.
 ASKED = "ISOCORTEX_STRAIGHT"
-#: Registers of a thread that let three blocks share a multiprocessor.
-REGISTERS = 168
+#: Registers of a thread: so many that three blocks may share a multiprocessor, whose memory has
+#: room for no more of most models; and so many that four may. Where rows are halves it has room for
+#: four of all models in the library with at most so many nodes; larger ones need the registers.
+REGISTERS, FEWER, MOST_NODES = 168, 128, 180
 
 
 def asked() -> bool:
@@ -52,19 +55,24 @@ def straight_kernels(
     window : steps.
     shared : bytes of shared memory that a block of threads may have.
     """
-    possible = settings.precision == "single" and not settings.second_order and window <= LONGEST
+    possible = settings.precision != "double" and not settings.second_order and window <= LONGEST
     if not (asked() and possible):
         return {}
     found = {}
     for m in np.unique(laid.blocks.model).tolist():
-        kernel = _kernel_of(m, network, laid, kinetics, window)
+        kernel = _kernel_of(m, network, laid, kinetics, window, in_half(settings.precision))
         if kernel is not None and kernel.shared <= shared:
             found[m] = kernel
     return found
 
 
 def _kernel_of(
-    m: int, network: Network, laid: Arrangement, kinetics: KineticsTable, window: int
+    m: int,
+    network: Network,
+    laid: Arrangement,
+    kinetics: KineticsTable,
+    window: int,
+    halves: bool,
 ) -> Kernel | None:
     model, regions = network.models[m], laid.tables.regions[m]
     patterns = np.unique(laid.rows.pattern[laid.blocks.model == m])
@@ -76,12 +84,15 @@ def _kernel_of(
     for kind in np.unique(rows.kind):
         factors = rows.numbers(kind)[[cable.RISE, cable.DECAY]].astype(np.float64)
         blocked = kinetics.block is not None and kinetics.block[kind * cable.BLOCK + cable.RATIO]
-        if blocked or (factors**window < LEAST_POWER).any():
+        if blocked or not halves and (factors**window < LEAST_POWER).any():
             return None
     first, last = laid.tables.first_node[m : m + 2]
     numbers = laid.arrays.coefficient.reshape(-1, cable.COEFFICIENTS)[first:last, : cable.INVERSE]
     plan, states = Plan(model, WARPS), len(laid.tables.rest[m])
     source = with_channels(
-        text(plan, numbers[plan.order], rows, states), laid.tables.family[m], second_order=False
-    )
-    return Kernel(source, WARPS, shared_bytes(plan, len(rows.node), states), REGISTERS)
+        text(plan, numbers[plan.order], rows, states, halves),
+        laid.tables.family[m], second_order=False,
+    )  # fmt: skip
+    shared = shared_bytes(plan, len(rows.node), states, halves)
+    fewer = halves and plan.n <= MOST_NODES
+    return Kernel(source, WARPS, shared, FEWER if fewer else REGISTERS)

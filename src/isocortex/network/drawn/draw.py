@@ -7,6 +7,9 @@ for these alone.
 
 Trials are made for many neurons at once, without a branch, and thousands of them cost less than the
 few connections they find: both kinds of trials are loops that a compiler makes SIMD code of.
+
+What is true of one neuron, column or connection is a function of its own. The loops here are those
+of a CPU; a GPU has its own around the same functions (:mod:`isocortex.engine.drawing`).
 """
 
 from __future__ import annotations
@@ -20,8 +23,15 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from isocortex.compiling import compiled, leaf
+from isocortex.network.drawn import tables
 from isocortex.network.drawn.place import HALF, LOW_HALF, number, of_connection, of_source
-from isocortex.network.drawn.tables import DELAY_STEP, TRIED_TOGETHER, longer, with_room
+from isocortex.network.drawn.tables import (
+    DELAY_STEP,
+    TRIED_TOGETHER,
+    longer,
+    no_connections,
+    with_room,
+)
 from isocortex.streams import exp, inlined, mix, uniform
 
 #: Neurons further away than this many widths of a rule do not connect: 1 in 8,000 would.
@@ -37,6 +47,8 @@ _P0, _P1, _P2, _P3, _P4, _P5, _P6 = map(
 )  # fmt: skip
 #: Neurons and trials are multiplied by these (fractions of 2^32 that are spread evenly).
 SPREAD, TRIAL = 0x9E3779B9, np.uint64(0xD1B54A32D192ED03)
+#: So many neurons at the most are asked whom they reach, to tell who receives how much.
+MOST_ASKED = 2000
 #: What a 24-bit number is divided by to lie below 1.
 UNIT = np.float32(2.0**-24)
 #: A byte each, these are looked at together as well.
@@ -107,7 +119,7 @@ def _along(point, at, up):
 
 
 @leaf
-def _nearest(column, at, up, places):
+def nearest_in(column, at, up, places):
     """No neuron of the column is nearer than this along the surface at ``at``, um."""
     centre, normal = places.centre, places.normal
     point = (centre[column, 0], centre[column, 1], centre[column, 2])
@@ -117,22 +129,65 @@ def _nearest(column, at, up, places):
     return max(_along(point, at, up) - reach, 0.0)
 
 
-@leaf
-def _try_neurons(neurons, first, words, place, rule, key, found):
-    """Whether each of the neurons from ``first`` on is connected; there are ``words`` x 8 of them.
+@inlined
+def is_connected(neuron, point, place, rule, key):
+    """Whether one trial connects a neuron, which is at a point.
 
-    A neuron at the distance d from ``place``, a point and the direction of the pia, is with the
+    It does so at the distance d from ``place``, a point and the direction of the pia, with the
     probability peak exp(-width d^2), the two numbers of the ``rule``.
     """
-    (at, up), (peak, width), n = place, rule, words * WORD
+    (at, up), (peak, width) = place, rule
+    dx, dy, dz = point[0] - at[0], point[1] - at[1], point[2] - at[2]
+    over = dx * up[0] + dy * up[1] + dz * up[2]
+    q = (dx * dx + dy * dy + dz * dz - over * over) * width
+    u = in_unit(scattered(neuron, key))
+    return (u < peak * decay(q)) & (q < FARTHEST_SQUARED)
+
+
+@leaf
+def _try_neurons(neurons, first, words, place, rule, key, found):
+    """Whether each neuron from ``first`` on is connected; there are ``words`` x 8 of them."""
+    n = words * WORD
     x, y, z = (neurons.x[first : first + n], neurons.y[first : first + n],
                neurons.z[first : first + n])  # fmt: skip
     for k in range(n):
-        dx, dy, dz = x[k] - at[0], y[k] - at[1], z[k] - at[2]
-        over = dx * up[0] + dy * up[1] + dz * up[2]
-        q = (dx * dx + dy * dy + dz * dz - over * over) * width
-        u = in_unit(scattered(first + k, key))
-        found[k] = (u < peak * decay(q)) & (q < FARTHEST_SQUARED)
+        found[k] = is_connected(first + k, (x[k], y[k], z[k]), place, rule, key)
+
+
+@inlined
+def next_rule(rules, group, other):
+    """The rule for neurons of the group ``other``, and the first group after it with another."""
+    rule = rules.of[group, other]
+    other += 1
+    while other < len(rules.of) and rules.of[group, other] == rule:
+        other += 1
+    return rule, other
+
+
+@inlined
+def chance_of(rule, patch, nearest, rules):
+    """Peak and width of the probability of a rule's connections; 0 and 0 for none.
+
+    ``nearest`` is the distance that no neuron is nearer than.
+    """
+    peak, sigma, width = rules.probability[patch, rule], rules.sigma[rule], np.float32(0.0)
+    if nearest > FARTHEST * sigma:
+        peak = np.float32(0.0)
+    else:
+        width = np.float32(1.0) / (sigma * sigma)
+    return peak, width
+
+
+@inlined
+def local_connection(target, rule, tried, place, synapses, axons):
+    """Key, number of synapses and delay of the connection that a trial has found.
+
+    ``tried`` is the key of the trial, ``synapses`` the stream of those of the source.
+    """
+    neurons, rules = axons.neurons, axons.rules
+    key, point = scattered(target, tried), (neurons.x[target], neurons.y[target], neurons.z[target])
+    n = number(of_connection(synapses, key), rules, rule)
+    return key, n, _rounded(rules.delay[rule] + _along(point, place[0], place[1]) / rules.velocity)
 
 
 @leaf
@@ -147,24 +202,22 @@ def draw_local(source, column, begin, end, axons, out, n, trials):
     group, patch = neurons.group[source], places.patch[column]
     at = (neurons.x[source], neurons.y[source], neurons.z[source])
     up = (neurons.normal[source, 0], neurons.normal[source, 1], neurons.normal[source, 2])
-    nearest = _nearest(column, at, up, places)
+    nearest = nearest_in(column, at, up, places)
     if nearest > FARTHEST * rules.widest:
         return n
     key, synapses = of_source(axons.keys[0], source), of_source(axons.keys[2], source)
     found, seen = trials.found, trials.seen
     ids, other = places.first[column * n_groups : (column + 1) * n_groups + 1], 0
     while other < n_groups:
-        rule, low = rules.of[group, other], ids[other]
-        other += 1
-        while other < n_groups and rules.of[group, other] == rule:  # neighbours with the same rule
-            other += 1
+        low = ids[other]
+        rule, other = next_rule(rules, group, other)
         first, last = max(low, begin), min(ids[other], end)
         if first >= last or rule < 0:
             continue
-        peak, sigma = rules.probability[patch, rule], rules.sigma[rule]
-        if peak == 0.0 or nearest > FARTHEST * sigma:
+        peak, width = chance_of(rule, patch, nearest, rules)
+        if peak == 0.0:
             continue
-        width, words = np.float32(1.0) / (sigma * sigma), (last - first + WORD - 1) // WORD
+        words = (last - first + WORD - 1) // WORD
         for again in range(rules.trials[patch, rule]):
             tried = key + np.uint64(again) * TRIAL
             _try_neurons(neurons, first, words, (at, up), (peak, width), tried, found)
@@ -177,22 +230,19 @@ def draw_local(source, column, begin, end, axons, out, n, trials):
                     target = first + k
                     if found[k] == 0 or target == source:
                         continue
-                    point = (neurons.x[target], neurons.y[target], neurons.z[target])
-                    distance = _along(point, at, up)
-                    one = scattered(target, tried)
-                    out.target[n], out.rule[n], out.key[n] = target, rule, one
-                    out.synapses[n] = number(of_connection(synapses, one), rules, rule)
-                    out.delay[n] = _rounded(rules.delay[rule] + distance / rules.velocity)
+                    out.target[n], out.rule[n] = target, rule
+                    out.key[n], out.synapses[n], out.delay[n] = local_connection(
+                        target, rule, tried, (at, up), synapses, axons
+                    )
                     n += 1
     return n
 
 
-@leaf
-def _expect(source, patch, begin, end, axons, each, mean):
-    """How many long-range connections of ``source`` are expected in columns of one area.
+@inlined
+def towards(source, patch, axons):
+    """The axons of ``source`` to an area and side, and the first column of that side.
 
-    Of the columns ``begin:end``, which are of that area and side. Puts into ``each`` how many are
-    expected by neuron of each layer, in a column at the source's own place on the map.
+    They are: kind, column within its side, area, area that they go to, and mean number.
     """
     neurons, places, projections = axons.neurons, axons.places, axons.projections
     n_areas, n_side = projections.connections.shape[1], len(projections.near)
@@ -200,16 +250,33 @@ def _expect(source, patch, begin, end, axons, each, mean):
     home, side, area = places.patch[here], patch // n_areas, patch % n_areas
     across = np.int64(side != home // n_areas)
     connections = projections.connections[kind, home % n_areas, across * n_areas + area]
-    near = projections.near[here % n_side, begin - side * n_side : end - side * n_side]
-    n = end - begin
+    return (kind, here % n_side, home % n_areas, area, connections), side * n_side
+
+
+@inlined
+def by_neuron(layer, going, projections):
+    """Connections expected by neuron of a layer, in a column at the source's place on the map."""
+    kind, here, home, area, connections = going
+    total, expected = projections.total[here, layer, area], np.float32(0.0)
+    if total > 0.0:
+        expected = np.float32(connections * projections.layers[kind, home, area, layer] / total)
+    return expected
+
+
+@leaf
+def _expect(source, patch, begin, end, axons, each, mean):
+    """How many long-range connections of ``source`` are expected in columns of one area.
+
+    Of the columns ``begin:end``, which are of that area and side. Puts into ``each`` how many are
+    expected ``by_neuron`` of each layer.
+    """
+    places, projections, n = axons.places, axons.projections, end - begin
+    going, side = towards(source, patch, axons)
+    near = projections.near[going[1], begin - side : end - side]
     for k in range(n):
         mean[k] = np.float32(0.0)
     for layer in range(len(each)):
-        each[layer] = np.float32(0.0)
-        total = projections.total[here % n_side, layer, area]
-        if total > 0.0:
-            share = projections.layers[kind, home % n_areas, area, layer]
-            each[layer] = connections * share / total
+        each[layer] = by_neuron(layer, going, projections)
         number = places.number[layer, begin:end]
         for k in range(n):
             mean[k] += each[layer] * number[k]
@@ -217,12 +284,17 @@ def _expect(source, patch, begin, end, axons, each, mean):
         mean[k] *= near[k]
 
 
+@inlined
+def is_reached(column, mean, key):
+    """Whether there are long-range connections in a column."""
+    return in_unit(scattered(column, key)) >= decay(min(mean, DECAY_ENDS))
+
+
 @leaf
 def _try_columns(first, words, mean, key, found):
     """Whether there are long-range connections in each of ``words`` x 8 columns."""
     for k in range(words * WORD):
-        q = min(mean[k], DECAY_ENDS)
-        found[k] = in_unit(scattered(first + k, key)) >= decay(q)
+        found[k] = is_reached(first + k, mean[k], key)
 
 
 @leaf
@@ -265,21 +337,21 @@ def draw_long(source, patches, begin, end, axons, out, n, trials):
             for k in range(word * WORD, min((word + 1) * WORD, last - first)):
                 if found[k] == 0:
                     continue
-                u = np.float64(in_unit(scattered(first + k, key)))
-                stream, wanted = _how_many(key, first + k, u, np.float64(mean[k]))
+                stream, wanted = how_many(key, first + k, np.float64(mean[k]))
                 if ends + wanted > len(target):
                     return -1
                 for _ in range(wanted):
-                    stream, target[ends] = _somebody(stream, first + k, each, places)
+                    stream, target[ends] = somebody(stream, first + k, each, places)
                     state[ends] = stream
                     ends += begin <= target[ends] < end and target[ends] != source
     return _reach(source, target, state, ends, axons, out, n)
 
 
 @inlined
-def _how_many(key, column, u, mean):
+def how_many(key, column, mean):
     """Start of the stream of one column, and the Poisson number of connections onto it."""
     state, wanted = of_connection(key, column), 0
+    u = np.float64(in_unit(scattered(column, key)))
     while mean > 50.0:  # in parts, each of which one number can stand for
         state, more = uniform(state)
         wanted += _poisson(more, 50.0)
@@ -288,7 +360,7 @@ def _how_many(key, column, u, mean):
 
 
 @leaf
-def _somebody(state, column, each, places):
+def somebody(state, column, each, places):
     """The stream, and a neuron of a column, of a layer in proportion to ``each``; -1 for none."""
     n_layers, whole, first = len(each), 0.0, places.layer_first[column]
     for layer in range(n_layers):
@@ -306,6 +378,31 @@ def _somebody(state, column, each, places):
     return state, first[layer] + min(np.int64(place * size), size - 1) if size else -1
 
 
+@inlined
+def is_left(state, rule, rules):
+    """Whether a long-range connection is not thinned out, and the stream after that.
+
+    ``state`` is the stream after its target was drawn; those that no rule is for are not there.
+    """
+    stream, u = uniform(state)
+    return rule >= 0 and u < rules.far[rule], stream
+
+
+@inlined
+def far_key(stream):
+    """Key of a long-range connection, of the stream that ``is_left`` leaves."""
+    return np.uint32(mix(stream) & LOW_HALF)
+
+
+@inlined
+def far_delay(target, at, axons):
+    """Delay of a long-range connection from the point ``at``."""
+    neurons, projections = axons.neurons, axons.projections
+    dx, dy, dz = neurons.x[target] - at[0], neurons.y[target] - at[1], neurons.z[target] - at[2]
+    distance = np.sqrt(dx * dx + dy * dy + dz * dz)
+    return _rounded(projections.delay + distance / projections.velocity)
+
+
 @leaf
 def _reach(source, target, state, n_ends, axons, out, n):
     """Append long-range connections onto ``n_ends`` neurons, but for those that are thinned out.
@@ -321,18 +418,13 @@ def _reach(source, target, state, n_ends, axons, out, n):
         out.rule[begin + k] = projections.rule[neurons.group[target[k]]]
     for k in range(n_ends):
         rule = out.rule[begin + k]
-        stream, u = uniform(state[k])
-        if rule >= 0 and u < rules.far[rule]:
-            out.target[n], out.rule[n] = target[k], rule
-            out.key[n] = np.uint32(mix(stream) & LOW_HALF)
+        left, stream = is_left(state[k], rule, rules)
+        if left:
+            out.target[n], out.rule[n], out.key[n] = target[k], rule, far_key(stream)
             n += 1
-    x, y, z = neurons.x[source], neurons.y[source], neurons.z[source]
+    at = (neurons.x[source], neurons.y[source], neurons.z[source])
     for c in range(begin, n):
-        dx, dy, dz = (
-            neurons.x[out.target[c]] - x, neurons.y[out.target[c]] - y, neurons.z[out.target[c]] - z
-        )  # fmt: skip
-        distance = np.sqrt(dx * dx + dy * dy + dz * dz)
-        out.delay[c] = _rounded(projections.delay + distance / projections.velocity)
+        out.delay[c] = far_delay(out.target[c], at, axons)
     synapses = of_source(axons.keys[2], source)
     for c in range(begin, n):
         out.synapses[c] = number(of_connection(synapses, out.key[c]), rules, out.rule[c])
@@ -422,3 +514,24 @@ def draw_sources(first, last, begin, end, axons, out, at_least):
         source_of[n:more] = source
         source, n = source + 1, more
     return source, out, source_of, n
+
+
+def share_of_events(axons: tables.Axons, begin: int, end: int) -> NDArray[np.float64]:
+    """How much each of the neurons ``begin:end`` receives, 1 on average: from a sample.
+
+    Areas differ in the synapses onto their neurons by a factor of two.
+    """
+    number = _received(axons, begin, end, -(-len(axons.neurons.group) // MOST_ASKED))
+    return number / max(number.mean(), 1e-300)
+
+
+@compiled
+def _received(axons, begin, end, every):
+    """Synapses onto each of the neurons ``begin:end`` from one neuron in ``every``."""
+    number = np.zeros(end - begin, np.int64)
+    out, trials = no_connections(1024), room_to_try(axons, 0)
+    for source in range(0, len(axons.neurons.group), every):
+        out, trials, n = draw_onto(source, begin, end, axons, out, 0, trials)
+        for c in range(n):
+            number[out.target[c] - begin] += out.synapses[c]
+    return number

@@ -85,7 +85,7 @@ def make_pool(
 
 
 @inlined
-def _permutation(key, tile, nth):
+def permutation(key, tile, nth):
     """Random bits of the n-th synapses of a tile; the axon of neuron k is (k factor + shift)."""
     bits = of_connection(of_source(key, tile), nth)
     factor = np.uint64(1) + ((bits & LOW_HALF) * np.uint64(AXONS - 1) >> HALF)
@@ -106,13 +106,13 @@ def _permutations(key, tiles, most):
     inverse, shifts = np.empty((tiles, width), np.uint16), np.empty((tiles, width), np.uint16)
     for tile in range(tiles):
         for nth in range(width):
-            _, factor, shift = _permutation(key, tile, nth)
+            _, factor, shift = permutation(key, tile, nth)
             inverse[tile, nth], shifts[tile, nth] = inverse_of[factor], shift
     return inverse, shifts
 
 
 @inlined
-def _member(which, inverse, shift):
+def member(which, inverse, shift):
     """Who in a tile, were it full, has a synapse of its axon ``which``; all whole float32 numbers.
 
     SIMD units do not divide integers; half is added so that no quotient is near a whole number.
@@ -121,11 +121,18 @@ def _member(which, inverse, shift):
     return x - np.floor((x + HALF_ONE) * PER_AXON) * np.float32(AXONS)
 
 
+@inlined
+def pool_key(tile, nth, pool):
+    """Key of the connection that the n-th synapse of someone in a tile is."""
+    bits, _, _ = permutation(pool.key, tile, nth)
+    return np.uint32(bits & LOW_HALF)
+
+
 @leaf
 def _try_synapses(which, size, inverse, shift, n, found):
     """Whether the axon has each of the first ``n`` synapses of anyone in a tile of this size."""
     for nth in range(n):
-        found[nth] = _member(which, inverse[nth], shift[nth]) < size
+        found[nth] = member(which, inverse[nth], shift[nth]) < size
 
 
 @leaf
@@ -153,11 +160,10 @@ def draw_from_pool(axon, begin, end, pool, out, n, trials):
             for nth in range(word * TRIED_TOGETHER, min((word + 1) * TRIED_TOGETHER, number)):
                 if found[nth] == 0:
                     continue
-                target = pool.order[first + np.int64(_member(which, inverse[nth], shift[nth]))]
+                target = pool.order[first + np.int64(member(which, inverse[nth], shift[nth]))]
                 if begin <= target < end:
-                    bits, _, _ = _permutation(pool.key, tile, nth)
                     out.target[n], out.rule[n], out.synapses[n] = target, kind, 1
-                    out.delay[n], out.key[n] = pool.delay, np.uint32(bits & LOW_HALF)
+                    out.delay[n], out.key[n] = pool.delay, pool_key(tile, nth, pool)
                     n += 1
     return n
 
@@ -197,7 +203,7 @@ def _fill(made, targets, rank, tile_of, pool, axons, n_models):
         k, kind = rank[target] - pool.tile_first[tile], pool.tile_kind[tile]
         patch = np.searchsorted(pool.patch_first, tile, side="right") - 1
         for nth in range(pool.number[kind]):
-            bits, factor, shift = _permutation(pool.key, tile, nth)
+            bits, factor, shift = permutation(pool.key, tile, nth)
             axon, key = patch * AXONS + (k * factor + shift) % AXONS, np.uint32(bits & LOW_HALF)
             made.source[at], made.target[at] = axon, target
             made.node[at] = place_from_pool(axon, key, kind, pool, axons.sites, n_models)
