@@ -177,7 +177,8 @@ def _tell_census(
         out.print(f"A run in {precision} {where}: synapses {'; '.join(ways)}.")
     out.print(
         "Times are estimates, at the speed that an AMD EPYC with AVX-512 has per core; `isocortex "
-        "info --measure` measures the machine at hand."
+        "info --measure` measures the machine at hand. The first run compiles its kernels: a "
+        "minute or two, and up to 0.6 GB more."
     )
 
 
