@@ -169,9 +169,9 @@ def cells() -> tuple[Network, Settings]:
 
 def left_by(engine: Any) -> dict[str, np.ndarray]:
     """What an engine makes of them, and again from a state on the way."""
-    first = engine.advance(3 * WINDOW)
+    first = engine.advance(2 * WINDOW)
     kept, events = engine.state(), engine.n_events
-    second = engine.advance(2 * WINDOW)
+    second = engine.advance(WINDOW)
     left = {
         "source": np.concatenate([first.source, second.source]),
         "events": np.array(engine.n_events),
@@ -180,7 +180,7 @@ def left_by(engine: Any) -> dict[str, np.ndarray]:
         "poisson": kept.next,
     }  # fmt: skip
     engine.restore(kept)
-    engine.advance(2 * WINDOW)
+    engine.advance(WINDOW)
     return left | {"soma again": engine.soma_voltage()}
 
 

@@ -151,10 +151,9 @@ class Drawing:
         n_axons = (len(drawn.pool.patch_first) - 1) * AXONS
         self._neurons = range(drawn.first_source, drawn.first_source + len(drawn.model))
         self._axons = range(drawn.first_axon, drawn.first_axon + n_axons)
-        mine, none = _within(poisson.source, self._axons), np.zeros(0, np.int64)
-        self.share = Share(
-            part._replace(blocks=none), None, np.flatnonzero(mine), poisson.only(mine).begin()
-        )
+        chosen, none = np.unique(np.concatenate([s.chosen for s in shares])), np.zeros(0, np.int64)
+        mine = np.isin(np.arange(len(poisson)), chosen)
+        self.share = Share(part._replace(blocks=none), None, chosen, poisson.only(mine).begin())
         for share in shares:
             share.drawn, share.chosen = None, none
             share.poisson = poisson.only(np.zeros(len(poisson), bool)).begin()
