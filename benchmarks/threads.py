@@ -18,6 +18,7 @@ import json
 import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -37,37 +38,47 @@ BEFORE, COUNTED, TIMES = 198, 99, 2
 #: (benchmarks/results/2026-11-27-whole.md, 2026-11-23-events.md).
 CELL_NS, DRAWN_NS, STORED_NS = 70.0, 60.0, 15.0
 
+#: What a process of its own does; it is told where this file is, and its part of the work.
 CHILD = """
-import json, sys, time
-from isocortex.cortex.circuit import simulation_of
-from isocortex.cortex.model import CortexModel
-from isocortex.cortex.recipe import Recipe
-from isocortex.engine.cpu import CpuEngine
-from isocortex.network.build import build_network
-from isocortex.simulate import make_settings
-scale, precision, threads, before, counted, times = json.loads(sys.argv[1])
-cortex = CortexModel.make(Recipe(scale=scale, in_degree=1.0))
-simulation = simulation_of(cortex, tstop=1000.0)
-network = build_network(simulation, False)
-settings = make_settings(
-    simulation, threads=threads, precision=precision, integrator="backward-euler"
-)
-engine = CpuEngine(network, settings)
-engine.advance(before)
-print("ready", flush=True)
-sys.stdin.readline()
-for _ in range(times):
-    begun = time.perf_counter()
-    engine.advance(counted)
-    seconds = time.perf_counter() - begun
-    print(1e9 * seconds * threads / counted / len(cortex), flush=True)
+import json, sys
+sys.path.insert(0, sys.argv[1])
+import threads
+threads.wait_and_advance(*json.loads(sys.argv[2]))
 """
+
+
+def engine_of(
+    scale: float, precision: str, n_threads: int, stored: bool = False
+) -> tuple[CpuEngine, int]:
+    """An engine on a cortex, and how many cells that has.
+
+    It has all its synapses, drawn at spikes; or a tenth of them, stored.
+    """
+    cortex = CortexModel.make(Recipe(scale=scale, in_degree=None if stored else 1.0))
+    simulation = simulation_of(cortex, tstop=1000.0)
+    settings = make_settings(
+        simulation, threads=n_threads, precision=precision, integrator="backward-euler"
+    )
+    return CpuEngine(build_network(simulation, stored), settings), len(cortex)
+
+
+def wait_and_advance(scale: float, precision: str, n_threads: int) -> None:
+    """Wait for a line, then print ns of a core per cell and step, ``TIMES`` times."""
+    engine, n_cells = engine_of(scale, precision, n_threads)
+    engine.advance(BEFORE)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for _ in range(TIMES):
+        begun = time.perf_counter()
+        engine.advance(COUNTED)
+        seconds = time.perf_counter() - begun
+        print(1e9 * seconds * n_threads / COUNTED / n_cells, flush=True)
 
 
 def begin(scale: float, precision: str, threads: int, many: int = 1) -> list[subprocess.Popen[str]]:
     """Processes that have each built a cortex and wait for a line."""
-    arguments = json.dumps([scale, precision, threads, BEFORE, COUNTED, TIMES])
-    command = [sys.executable, "-c", CHILD, arguments]
+    arguments = json.dumps([scale, precision, threads])
+    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), arguments]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     children = [subprocess.Popen(command, text=True, **pipes) for _ in range(many)]
     for child in children:
@@ -94,19 +105,13 @@ def dealt(scale: float, n_parts: int, stored: bool, windows: int = 60) -> list[s
 
     Each part makes its own events; then the blocks of all are there for all who are done.
     """
-    cortex = CortexModel.make(Recipe(scale=scale, in_degree=None if stored else 1.0))
-    simulation = simulation_of(cortex, tstop=1000.0)
-    network = build_network(simulation, stored)
-    settings = make_settings(
-        simulation, threads=n_parts, precision="single", integrator="backward-euler"
-    )
-    engine = CpuEngine(network, settings)
+    engine, n_cells = engine_of(scale, "single", n_parts, stored)
     engine.advance(45 * engine.window)
-    nodes = np.array([model.n_nodes for model in network.models])
+    nodes = np.array([model.n_nodes for model in engine.network.models])
     cost = nodes[engine.laid.blocks.model] + np.diff(engine.laid.rows.first)
     parts = [share.part for share in engine.shares]
     blocks = np.array([cost[part.blocks].sum() for part in parts]) / cost.sum()
-    blocks *= CELL_NS * engine.window * len(cortex)
+    blocks *= CELL_NS * engine.window * n_cells
     number = []
     for _ in range(windows):
         engine.advance(engine.window)
@@ -119,12 +124,11 @@ def dealt(scale: float, n_parts: int, stored: bool, windows: int = 60) -> list[s
     alone = (events + blocks).max(1)
     latest = events.argmax(1)
     shared = np.maximum(whole, events.max(1) + blocks[latest] / n_parts)
-    lines = [f"{n_parts} threads, {scale:g}, synapses {'stored' if stored else 'drawn'}: events are"
-             f" {events.sum() / whole.sum() / n_parts:.0%} of the work, the busiest part has"
-             f" {(events.max(1) / events.mean(1)).mean():.2f} times the mean's.",
-             f"Each its own blocks: {whole.sum() / alone.sum():.2f}; with what others left:"
-             f" {whole.sum() / shared.sum():.2f} of as many cores."]  # fmt: skip
-    return lines
+    return [f"{n_parts} threads, {scale:g}, synapses {'stored' if stored else 'drawn'}: events are"
+            f" {events.sum() / whole.sum() / n_parts:.0%} of the work, the busiest part has"
+            f" {(events.max(1) / events.mean(1)).mean():.2f} times the mean's.",
+            f"Each its own blocks: {whole.sum() / alone.sum():.2f}; with what others left:"
+            f" {whole.sum() / shared.sum():.2f} of as many cores."]  # fmt: skip
 
 
 def main() -> None:
