@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from isocortex.network.cells import compile_cells, point_neurons
 from isocortex.network.connect import cells_of, connect, require_stored
 from isocortex.network.coupling import cut, gap_junctions
 from isocortex.network.drawn.draw import share_of_events
-from isocortex.network.drawn.tables import Tables
+from isocortex.network.drawn.tables import Axons, Tables
 from isocortex.network.extent import Extent, extent_of
 from isocortex.network.factors import factors_of
 from isocortex.network.gaps import GapJunctions
@@ -213,6 +213,14 @@ def _check_division(simulation: Simulation) -> None:
             )  # fmt: skip
 
 
+def _drawn(projections: list[Projection], sources: Sources) -> Iterator[tuple[Axons, IntArray]]:
+    """Axons of the projections whose connections are drawn, and the cells of their neurons."""
+    for projection in projections:
+        tables = projection.tables()
+        if isinstance(tables, Tables):
+            yield tables.axons, sources.number[projection.target]
+
+
 def _starts(projections: list[Projection], sources: Sources) -> IntArray | None:
     """Cells at which a rank's may begin: of a cortex the first of every column; None for any.
 
@@ -220,21 +228,15 @@ def _starts(projections: list[Projection], sources: Sources) -> IntArray | None:
     draws their local synapses alone.
     """
     may = np.ones(sources.n_cells, bool)
-    for projection in projections:
-        tables = projection.tables()
-        if isinstance(tables, Tables):
-            number = sources.number[projection.target]
-            may[number] = np.diff(tables.axons.neurons.column, prepend=-1) != 0
+    for axons, cells in _drawn(projections, sources):
+        may[cells] = np.diff(axons.neurons.column, prepend=-1) != 0
     return None if may.all() else np.flatnonzero(may)
 
 
 def _receives(projections: list[Projection], sources: Sources) -> FloatArray | None:
     """How much every cell receives, 1 on average; None where no connections are drawn."""
-    for projection in projections:
-        tables = projection.tables()
-        if isinstance(tables, Tables):
-            receives = np.ones(sources.n_cells)
-            number = sources.number[projection.target]
-            receives[number] = share_of_events(tables.axons, 0, len(number))
-            return receives
+    for axons, cells in _drawn(projections, sources):
+        receives = np.ones(sources.n_cells)
+        receives[cells] = share_of_events(axons, 0, len(cells))
+        return receives
     return None
