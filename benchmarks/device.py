@@ -1,17 +1,17 @@
-"""The GPU engine against the CPU engine: golden cells, a small network, a cortex at two scales.
+"""The GPU engine against the CPU engine: golden cells, circuits, cortices up to the whole one.
 
     python benchmarks/device.py prepare FOLDER     # where circuits and reference models are
-    python benchmarks/device.py run FOLDER         # where a GPU is; about four minutes
+    python benchmarks/device.py run FOLDER         # where a GPU is; some ten minutes
+    python benchmarks/device.py run FOLDER --stages cortex_0.01:cpu cortex_0.01:drawn,mixed
 
 ``prepare`` also compiles the GPU's kernels for compute capability 9.0 (H100, H200), with --straight
 those of single models too, which needs the extra [cuda] and no GPU; elsewhere they are compiled
-when they are first run. FOLDER may have cortices, of ``isocortex build cortex -o
+when they are first run. FOLDER has circuits, for cortices those of ``isocortex build cortex -o
 FOLDER/cortex_SCALE``, and in FOLDER/wheels what the machine with the GPU has not. Every stage is a
-process with a limit of its own, and leaves a JSON in FOLDER.
-
-Drawn connections have not been run on a GPU yet: circuits on the device ``drawn``, which have the
-CPU's spikes, as stored and drawn synapses are the same; and the stage ``drawing``, which draws for
-random spikes of all neurons of the largest cortex, without cells.
+process with a limit of its own, and leaves a JSON in FOLDER; ``--stages`` are those that are run,
+CIRCUIT:DEVICE, several devices side by side. Drawn and stored synapses are the same, so that spikes
+are to be the CPU's. After a circuit's time every kernel is waited for, for one window: what each of
+them takes when it runs alone, in ALONE_MS.
 """
 
 from __future__ import annotations
@@ -24,22 +24,51 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 HERE = Path(__file__).resolve()
-#: The general kernel alone, the CPU, straight kernels where they are possible, events made on the
-#: GPU, both of these, these with connections that are drawn there; and straight kernels with rows
-#: of 16 bits, whose spikes are others.
-DEVICES = ("cuda", "cpu", "straight", "events", "both", "drawn", "mixed")
+
+
+class Device(NamedTuple):
+    """How a circuit is run: with straight kernels, and with events that are made on the GPU."""
+
+    device: str = "cuda"
+    precision: str = "single"
+    straight: bool = False
+    events: bool = False
+    stored: bool = True
+
+
+DEVICES = {
+    "cpu": Device("cpu"),
+    "cuda": Device(),
+    "straight": Device(straight=True),
+    "events": Device(events=True),
+    "both": Device(straight=True, events=True),
+    "drawn": Device(straight=True, events=True, stored=False),
+    "mixed": Device(precision="mixed", straight=True, events=True, stored=False),
+    "cpu-mixed": Device("cpu", "mixed", stored=False),
+}
 GOLDEN = ("cuda", "cpu", "cuda-double", "cpu-double")
-WARM_MS = 10.0
-#: Spikes of a neuron, Hz, that connections are drawn for.
-RATE = 3.0
+#: Pieces of ten windows, and how much longer kernels are waited for.
+PIECE_MS, ALONE_MS = 9.0, 0.9
 GOLDEN_MS, GOLDEN_DT = 400.0, 0.1
 #: Circuits by name: their folder, and so many ms of them.
-CIRCUITS = {"micro": 300.0, "cortex_0.001": 100.0, "cortex_0.01": 100.0}
+CIRCUITS = {
+    "micro": 300.0, "cortex_0.001": 100.0, "cortex_0.01": 100.0, "cortex_0.1": 50.0,
+    "cortex_1": 500.0, "cortex_1_20um": 100.0,
+}  # fmt: skip
+#: What is run, in this order; whole cortices for their time at most, s.
+SMALL, LARGE = ("micro", "cortex_0.001", "cortex_0.01"), ("cortex_0.1", "cortex_1", "cortex_1_20um")
+STAGES = (
+    f"golden:{','.join(GOLDEN)}",
+    *(f"{name}:{device}" for name in SMALL for device in DEVICES),
+    *(f"{name}:{device}" for name in LARGE for device in ("drawn", "mixed")),
+)
+#: Seconds of a stage at most.
+LIMIT = 150.0
 
 
 def compiled_elsewhere(network: Any, settings: Any, probes: Any = None) -> list[Path]:
@@ -140,101 +169,85 @@ def ask_for(device: str) -> None:
     from isocortex.engine import spreading
     from isocortex.engine.straight import choice
 
-    os.environ[choice.ASKED] = str(int(device in ("straight", "both", "drawn", "mixed")))
-    os.environ[spreading.ASKED] = str(int(device in ("events", "both", "drawn")))
+    os.environ[choice.ASKED] = str(int(DEVICES[device].straight))
+    os.environ[spreading.ASKED] = str(int(DEVICES[device].events))
 
 
 def circuit(folder: Path, name: str, device: str, tstop: float) -> dict[str, Any]:
-    """A circuit as `isocortex run` does it, but timed after its first 10 ms."""
+    """A circuit as `isocortex run` does it, in pieces of which the first is warming up.
+
+    What has been measured is written down after every piece.
+    """
     from isocortex.session.session import open_session
 
     ask_for(device)
-    begun = time.perf_counter()
+    asked, begun, alone = DEVICES[device], time.perf_counter(), timed_launches()
+    pieces: list[dict[str, Any]] = []
     with open_session(
-        folder / name / "simulation_config.json", tstop=tstop,
-        precision="mixed" if device == "mixed" else "single",
-        device="cpu" if device == "cpu" else "cuda", output_dir=folder / f"{name}_{device}",
-        overwrite=True, store_synapses=device != "drawn",
+        folder / name / "simulation_config.json", tstop=tstop + ALONE_MS,
+        precision=asked.precision, device=asked.device, output_dir=folder / f"{name}_{device}",
+        overwrite=True, store_synapses=asked.stored,
     ) as session:  # fmt: skip
-        ready, engine = time.perf_counter() - begun, session.run.engine
-        compiling = engine.compile_seconds
-        first = min(WARM_MS, 0.5 * tstop)
-        session.advance(first)
-        before = dict(getattr(engine, "spent", {}))
-        warm = time.perf_counter()
-        session.advance()
-        seconds = time.perf_counter() - warm
-        spent = {k: round(v - before[k], 3) for k, v in getattr(engine, "spent", {}).items()}
-        return {
-            "ready": ready, "compiling": compiling, "first": warm - begun - ready,
-            "seconds": seconds, "per_second": 1e3 * seconds / (tstop - first), "tstop": tstop,
-            "spikes": session.run.n_spikes, "events": engine.n_events, "spent": spent,
+        engine = session.run.engine
+        left = {
+            "ready": time.perf_counter() - begun, "compiling": engine.compile_seconds,
             "straight": len(getattr(engine, "_straight", ())), "threads": len(engine.shares),
             "spread": any(getattr(engine, name, None) for name in ("_spreading", "_drawing")),
+            "pieces": pieces,
         }  # fmt: skip
+        spent = getattr(engine, "spent", {})
+        while session.time < tstop - 1e-6:
+            before, since = dict(spent), time.perf_counter()
+            session.advance(min(PIECE_MS, tstop - session.time))
+            pieces.append(
+                {"ms": session.time, "seconds": time.perf_counter() - since}
+                | {"n_spikes": session.run.n_spikes, "n_events": engine.n_events}
+                | {key: round(value - before[key], 3) for key, value in spent.items()}
+            )
+            _write(folder, name, device, left)
+        left["memory"] = _memory()
+        if asked.device == "cuda":
+            alone["on"] = 1.0
+            session.advance()
+            left["alone"] = {k: v for k, v in alone.items() if k != "on"}
+        return left
 
 
-def drawing(folder: Path, n_windows: int) -> dict[str, Any]:
-    """What connections of spikes at ``RATE`` and their events take, after the first windows."""
-    from isocortex.engine.deal import deal_out
-    from isocortex.engine.drawing import Drawing
-    from isocortex.engine.interface import Settings
-    from isocortex.engine.layout.arrangement import arrange
-    from isocortex.engine.parts import Events
-    from isocortex.network.build import build_network
-    from isocortex.network.clock import Clock
-    from isocortex.sonata.config import load_simulation
-    from isocortex.targets.gpu import LANES, machine
+def timed_launches() -> dict[str, float]:
+    """From now on kernels are waited for where "on" is set: seconds of each by its name."""
+    from isocortex.targets.gpu import Gpu
 
-    ask_for("drawn")
-    cortices = [name for name in CIRCUITS if name.startswith("cortex") and (folder / name).exists()]
-    name = cortices[-1]
-    network = build_network(load_simulation(folder / name / "simulation_config.json"), False)
-    settings = Settings(dt=0.1, precision="single", device="cuda", threads=1)
-    laid = arrange(network, settings, LANES, np.dtype(np.float32))
-    window, where, rng = network.window(0.1), machine(), np.random.default_rng(1)
-    shares, _ = deal_out(network, laid, settings, window, on_device=True)
-    clock = Clock(0.1, n_windows * window)
-    own = Drawing(where, shares, laid, network.poisson, clock)
-    of_blocks, room = len(laid.blocks), 1 << 16
+    bind, seconds = Gpu.bind, {"on": 0.0}
 
-    def make_room(n: int) -> Events:
-        nonlocal there, room
-        if n > room:
-            room = n * 5 // 4
-            there = events()
-        return there
+    def bind_timed(self: Gpu, kernel: Any, *told: Any) -> Any:
+        launch = bind(self, kernel, *told)
 
-    def events() -> Events:
-        kinds = (np.int32, np.int32, np.float32)
-        begin = (where.room(of_blocks, np.int64), where.room(of_blocks, np.int64))
-        return Events(*begin, *(where.room(room, kind) for kind in kinds))
+        def launch_timed(*given: int) -> None:
+            if not seconds["on"]:
+                return launch(*given)
+            self.wait()
+            begun = time.perf_counter()
+            launch(*given)
+            self.wait()
+            seconds[kernel.name] = seconds.get(kernel.name, 0.0) + time.perf_counter() - begun
 
-    there = events()
-    none = np.zeros(0, np.int64), np.zeros(0)
-    trains = own.share.trains(*none, float(clock.middle[n_windows * window - 1]))
-    own.begin(0, trains, there)
-    spikes, spent, warm = 0, {"drawing": 0.0, "events": 0.0}, n_windows // 4
-    for w in range(n_windows):
-        n = rng.poisson(RATE * 1e-4 * window * network.n_cells)
-        source = network.first_cell + rng.integers(0, network.n_cells, n)
-        time_of = np.sort(clock.seen[w * window + rng.integers(1, window + 1, n)])
-        begun = time.perf_counter()
-        own.make(w * window, (w + 1) * window, make_room)
-        between = time.perf_counter()
-        own.hear(source, time_of)
-        where.wait()
-        if w < warm:
-            own.n_more = 0
-            continue
-        spikes += n
-        spent["events"] += between - begun
-        spent["drawing"] += time.perf_counter() - between
-    return {
-        "circuit": name, "spikes": spikes, "made": own.n_more, **spent,
-        "drawing of 27 M spikes": 27e6 * spent["drawing"] / max(spikes, 1),
-        "making of 78 G events": 78e9 * spent["events"] / max(own.n_more, 1),
-    }  # fmt: skip
+        return launch_timed
+
+    Gpu.bind = bind_timed  # type: ignore[method-assign]
+    return seconds
+
+
+def _write(folder: Path, name: str, device: str, left: dict[str, Any]) -> None:
+    (folder / f"{name}_{device}.json").write_text(json.dumps(left))
+
+
+def _memory() -> str:
+    """Of the GPU, what is in use by all."""
+    command = ["nvidia-smi", "--query-gpu=memory.used,name", "--format=csv,noheader"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
 
 
 def stage(folder: Path, name: str, device: str, short: bool) -> None:
@@ -242,13 +255,10 @@ def stage(folder: Path, name: str, device: str, short: bool) -> None:
     begun = time.perf_counter()
     if name == "golden":
         left = golden_cells(folder, device, 2.0 if short else GOLDEN_MS)
-    elif name == "drawing":
-        left = drawing(folder, 4 if short else 80)
     else:
         left = circuit(folder, name, device, 2.0 if short else CIRCUITS[name])
     left["wall"] = time.perf_counter() - begun
-    path = folder / f"{name}_{device}{'_short' * short}.json"
-    path.write_text(json.dumps(left))
+    _write(folder, name, device + "_short" * short, left)
     print(json.dumps(left))
 
 
@@ -318,38 +328,34 @@ def wait(running: dict[tuple[str, str], Any], seconds: float) -> None:
             print(f"{name} on {device}: not done after its time", flush=True)
 
 
-def run_all(folder: Path, seconds: float) -> None:
+def run_all(folder: Path, stages: list[str], seconds: float) -> None:
     """Compile everything at once, then every stage for itself; a table last."""
     until = time.monotonic() + seconds
-    names = [name for name in CIRCUITS if (folder / name).exists()]
     unpack(folder)
     find_compiler(folder)
-    wait(
-        {(n, d): start(folder, n, d, short=True) for n in names[:2] for d in DEVICES}
-        | {("golden", d): start(folder, "golden", d, short=True) for d in GOLDEN},
-        0.5 * seconds,
-    )
+    several = [(name, devices.split(",")) for name, devices in (s.split(":") for s in stages)]
+    first = {d: n for n, ds in reversed(several) for d in ds if n in CIRCUITS}
+    short = [(n, d) for d, n in first.items() if not list(folder.glob(f"*_{d}_short.json"))]
+    short += [(n, d) for n, ds in several if n == "golden" for d in ds]
+    wait({each: start(folder, *each, short=True) for each in short}, 0.5 * seconds)
     print(f"compiled, {until - time.monotonic():.0f} s left", flush=True)
-    stages = [[("golden", d) for d in GOLDEN], *([(n, d)] for n in names for d in DEVICES)]
-    if any(name.startswith("cortex") for name in names):
-        stages.append([("drawing", "cuda")])
-    lines: list[str] = []
     try:
-        for several in stages:
+        for name, devices_now in several:
+            if name in CIRCUITS and not (folder / name / "simulation_config.json").exists():
+                continue
             left = until - time.monotonic()
             if left > 10:
-                wait({each: start(folder, *each) for each in several}, min(left, 60))
-            for name, device in several:
-                print(
-                    f"{left:.0f} s left: {name} {device}", *_told(folder, name, device), flush=True
-                )
-        for name in ("golden", *names):
-            lines += compared(folder, name)
+                wait({(name, d): start(folder, name, d) for d in devices_now}, min(left, LIMIT))
+            for device in devices_now:
+                told = _told(folder, name, device)
+                print(f"{left:.0f} s left: {name} {device}", *told, flush=True)
     finally:
         for log in sorted(folder.glob("*.log")):
             words = log.read_text(errors="replace").splitlines()
             if any("Error" in line or "Traceback" in line for line in words):
                 print(f"--- {log.name}", *words[-12:], sep="\n", flush=True)
+        names = dict.fromkeys(name for name, _ in several)
+        lines = [line for name in names for line in compared(folder, name)]
         print("---", *lines, sep="\n", flush=True)
 
 
@@ -372,8 +378,8 @@ def compared(folder: Path, name: str) -> list[str]:
     """Lines of what the devices made of a stage."""
     if name == "golden":
         return _tried(lambda: compared_golden(folder), name)
-    lines = _tried(lambda: [_line(folder, name, "cpu")], name)
-    for device in (d for d in DEVICES if d != "cpu"):
+    lines = []
+    for device in (d for d in DEVICES if (folder / f"{name}_{d}.json").exists()):
         lines += _tried(lambda d=device: [_line(folder, name, d) + _agree(folder, name, d)], name)
     return lines
 
@@ -387,23 +393,39 @@ def _tried(make: Any, name: str) -> list[str]:
 
 def _line(folder: Path, name: str, device: str) -> str:
     told = json.loads((folder / f"{name}_{device}.json").read_text())
-    spent = ", ".join(f"{k} {v:.2f}" for k, v in told["spent"].items())
-    return (
-        f"{name} {device}: ready in {told['ready']:.1f} s (kernels {told['compiling']:.1f}), first "
-        f"ms {told['first']:.2f} s, then {told['per_second']:.2f} s per s"
-        + (
-            f" ({spent} of {told['seconds']:.2f} s; {told['straight']} straight"
-            f"{', events made there' * told['spread']})"
-            if spent
-            else ""
-        )
-        + f"; {told['spikes']} spikes, {told['events']} events"
-    )
+    pieces = told["pieces"]
+    later = pieces[1 + len(pieces) // 2 :] or pieces
+    spent = {
+        k: sum(p.get(k, 0.0) for p in later) for k in ("threads", "events", "kernels", "drawing")
+    }
+    took = sum(p["seconds"] for p in later)
+    words = [
+        f"{name} {device}: ready in {told['ready']:.1f} s (kernels {told['compiling']:.1f})",
+        f"{pieces[-1]['n_spikes']} spikes, {pieces[-1]['n_events']} events in {pieces[-1]['ms']:g} ms",
+        f"first {pieces[0]['ms']:g} ms {pieces[0]['seconds']:.2f} s",
+        f"{_rate(pieces, pieces[1:]):.2f} s per s, second half {_rate(pieces, later):.2f}",
+        f"of these {took:.2f} s " + ", ".join(f"{k} {v:.2f}" for k, v in spent.items()),
+        f"{told['straight']} straight{', events made there' * told['spread']}",
+        f"{told.get('memory')}",
+        f"alone, in {ALONE_MS} ms: "
+        + ", ".join(f"{k} {1e3 * v:.2f} ms" for k, v in told.get("alone", {}).items()),
+    ]
+    return "; ".join(words)
+
+
+def _rate(pieces: list[dict[str, Any]], some: list[dict[str, Any]]) -> float:
+    """Seconds per simulated second, of the last pieces."""
+    begin = [0.0, *(p["ms"] for p in pieces)][len(pieces) - len(some)]
+    return 1e3 * sum(p["seconds"] for p in some) / max(pieces[-1]["ms"] - begin, 1e-9)
 
 
 def _agree(folder: Path, name: str, device: str) -> str:
-    spikes = [_spikes(folder / f"{name}_{d}" / "spikes.h5") for d in (device, "cpu")]
-    same, apart = agreement(*spikes)
+    """With the CPU at the same precision, if that has run."""
+    cpu = "cpu-mixed" if DEVICES[device].precision == "mixed" else "cpu"
+    files = [folder / f"{name}_{each}" / "spikes.h5" for each in (device, cpu)]
+    if device == cpu or not all(file.exists() for file in files):
+        return ""
+    same, apart = agreement(*map(_spikes, files))
     return f"; {same:.1%} of spikes in the CPU's step, all until {apart:g} ms"
 
 
@@ -457,7 +479,8 @@ def main() -> None:
     parser.add_argument("device", nargs="?")
     parser.add_argument("--short", action="store_true")
     parser.add_argument("--straight", action="store_true", help="prepare these kernels too")
-    parser.add_argument("--seconds", type=float, default=300.0)
+    parser.add_argument("--stages", nargs="+", default=STAGES, metavar="CIRCUIT:DEVICE")
+    parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--shared", type=Path, default=HERE.parents[2] / "shared")
     options = parser.parse_args()
     if options.what == "prepare":
@@ -467,7 +490,7 @@ def main() -> None:
     elif options.what == "stage":
         stage(options.folder, options.name, options.device, options.short)
     else:
-        run_all(options.folder, options.seconds)
+        run_all(options.folder, options.stages, options.seconds)
 
 
 if __name__ == "__main__":

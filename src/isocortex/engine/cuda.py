@@ -122,6 +122,7 @@ class CudaEngine(CpuEngine):
             )  # fmt: skip
         self._groups: list[tuple[Kernel, IntArray]] = []
         self._files: Sequence[Path | None] = []
+        self._arguments: tuple[Any, ...] = ()
         return self.shared.kernel
 
     def _recording_of(self, probes: ProbeTable, network: Network) -> Recording:
@@ -188,12 +189,18 @@ class CudaEngine(CpuEngine):
             )  # fmt: skip
 
     def _bind(self) -> None:
-        """Give kernels their arguments."""
-        self._launches = []
-        for k, ((kernel, blocks), file) in enumerate(zip(self._groups, self._files, strict=True)):
-            chosen = self._there.of(blocks, f"chosen{k}")
-            arguments = (chosen, self._handing.events, *self._bound)
-            self._launches.append((self._machine.bind(kernel, file, arguments), len(blocks)))
+        """Give kernels their arguments, unless they have these: there may be many kernels."""
+        chosen = [
+            self._there.of(blocks, f"chosen{k}") for k, (_, blocks) in enumerate(self._groups)
+        ]
+        arguments = (tuple(self._files), tuple(chosen), self._handing.events, *self._bound)
+        if _same(arguments, self._arguments):
+            return
+        self._arguments = arguments
+        self._launches = [
+            (self._machine.bind(kernel, file, (mine, *arguments[2:])), len(blocks))
+            for (kernel, blocks), file, mine in zip(self._groups, self._files, chosen, strict=True)
+        ]
 
     def _meanwhile(self, n_windows: int) -> None:
         """Advance the blocks for the threads, which wait for it at every window's end."""
@@ -309,6 +316,13 @@ class CudaEngine(CpuEngine):
         b, first = self.laid.blocks.cell_block[cell], self.laid.arrays.first_v
         block = self._machine.read(self._bound[4].V, int(first[b]), int(first[b + 1]))
         return block.reshape(-1, LANES)[:, self.laid.blocks.cell_lane[cell]].astype(np.float64)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two trees are of the same arrays and of equal numbers."""
+    if one is other or not (isinstance(one, tuple) and isinstance(other, tuple)):
+        return one is other or (np.isscalar(one) and np.isscalar(other) and one == other)
+    return len(one) == len(other) and all(map(_same, one, other))
 
 
 def _acted_on(electrodes: Electrodes) -> NDArray[np.bool_]:

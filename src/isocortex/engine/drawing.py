@@ -208,7 +208,7 @@ class Drawing:
         found = []
         for array in arrays:
             more = self._machine.room(n, array.dtype)
-            self._machine.write(more, self._machine.read(array))
+            self._machine.copy(more, array)
             self._machine.free(array)
             found.append(more)
         return type(arrays)(*found)

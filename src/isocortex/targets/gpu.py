@@ -11,9 +11,10 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from ctypes import byref, c_int, c_size_t, c_uint, c_void_p
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from weakref import finalize
@@ -85,6 +86,9 @@ class Machine(Protocol):
     def read(self, array: Any, begin: int = 0, end: int | None = None) -> np.ndarray:
         """A copy of some elements, flat."""
 
+    def copy(self, to: Any, array: Any) -> None:
+        """Overwrite the beginning of an array there with all of another."""
+
     def free(self, array: Any) -> None:
         """Give its memory back."""
 
@@ -137,6 +141,8 @@ class Gpu:
         self._device = device.value
         self._call("cuDevicePrimaryCtxRetain", byref(self._context), device)
         self._kernels: dict[Path, tuple[c_void_p, list[int], c_void_p]] = {}
+        self._given: tuple[Any, ...] = ()
+        self._words_given: list[list[Any]] = []
         self._held: set[int] = set()
         self._modules: list[c_void_p] = []
         self._streams = [c_void_p() for _ in range(STREAMS)]
@@ -217,6 +223,11 @@ class Gpu:
             self._call("cuMemcpyDtoH_v2", target, address, c_size_t(out.nbytes))
         return out
 
+    def copy(self, to: Array, array: Array) -> None:
+        n_bytes = c_size_t(int(np.prod(array.shape)) * array.dtype.itemsize)
+        there, here = c_void_p(to.address), c_void_p(array.address)
+        self._call("cuMemcpyDtoD_v2", there, here, n_bytes)
+
     def free(self, array: Array) -> None:
         self._held.discard(array.address)
         self._call("cuMemFree_v2", c_void_p(array.address))
@@ -229,9 +240,17 @@ class Gpu:
         if assembly not in self._kernels:
             self._kernels[assembly] = self._load(assembly, kernel.shared)
         function, sizes, stream = self._kernels[assembly]
-        if sizes != sizes_of(arguments):
+        values = [ctypes.c_int64(), ctypes.c_int64(), *self._flattened(arguments)]
+        if sizes != sizes_of(values):
             raise RuntimeError(f"{assembly} is a kernel with other parameters")
-        return _Launch(self, function, kernel, list(flattened((0, 0, *arguments))), stream)
+        return _Launch(self, function, kernel, values, stream)
+
+    def _flattened(self, arguments: tuple[Any, ...]) -> Iterator[Any]:
+        """The words of all arguments: kernels bound after each other have most in common."""
+        known = dict(zip(map(id, self._given), self._words_given, strict=True))
+        self._words_given = [known.get(id(each)) or list(flattened(each)) for each in arguments]
+        self._given = arguments
+        return chain.from_iterable(self._words_given)
 
     def _load(self, path: Path, shared: int) -> tuple[c_void_p, list[int], c_void_p]:
         """The kernel in the GPU's own code, the bytes of its parameters, and its stream."""
@@ -303,9 +322,9 @@ def parameters_of(assembly: str) -> tuple[str, list[int]]:
     return entry[1], [int(n) // 8 for n in re.findall(r"\.param \.[a-z](\d+)", entry[2])]
 
 
-def sizes_of(arguments: tuple[Any, ...]) -> list[int]:
-    """What they should be for these arguments after the first two."""
-    return [ctypes.sizeof(value) for value in flattened((0, 0, *arguments))]
+def sizes_of(values: Iterable[Any]) -> list[int]:
+    """The bytes of parameters that have these values."""
+    return list(map(ctypes.sizeof, values))
 
 
 def flattened(value: Any) -> Any:
@@ -353,6 +372,9 @@ class Simulated:
 
     def read(self, array: np.ndarray, begin: int = 0, end: int | None = None) -> np.ndarray:
         return array.reshape(-1)[begin:end].copy()
+
+    def copy(self, to: np.ndarray, array: np.ndarray) -> None:
+        to[: len(array)] = array
 
     def free(self, array: np.ndarray) -> None:
         pass
@@ -402,6 +424,9 @@ class Elsewhere:
         n = int(np.prod(array.shape))
         return np.zeros((n if end is None else end) - begin, array.dtype)
 
+    def copy(self, to: Array, array: Array) -> None:
+        pass
+
     def free(self, array: Array) -> None:
         pass
 
@@ -410,7 +435,9 @@ class Elsewhere:
 
     def bind(self, kernel: Written, assembly: Path | None, arguments: tuple[Any, ...]) -> Launch:
         assert assembly is not None
-        if parameters_of(assembly.read_text(encoding="utf-8"))[1] != sizes_of(arguments):
+        if parameters_of(assembly.read_text(encoding="utf-8"))[1] != sizes_of(
+            flattened((0, 0, *arguments))
+        ):
             raise RuntimeError(f"{assembly} has other parameters than it will be given")
         if assembly not in self.found:
             self.found.append(assembly)
