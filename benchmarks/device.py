@@ -401,7 +401,7 @@ def _line(folder: Path, name: str, device: str) -> str:
     took = sum(p["seconds"] for p in later)
     words = [
         f"{name} {device}: ready in {told['ready']:.1f} s (kernels {told['compiling']:.1f})",
-        f"{pieces[-1]['n_spikes']} spikes, {pieces[-1]['n_events']} events in {pieces[-1]['ms']:g} ms",
+        "{n_spikes} spikes, {n_events} events in {ms:g} ms".format(**pieces[-1]),
         f"first {pieces[0]['ms']:g} ms {pieces[0]['seconds']:.2f} s",
         f"{_rate(pieces, pieces[1:]):.2f} s per s, second half {_rate(pieces, later):.2f}",
         f"of these {took:.2f} s " + ", ".join(f"{k} {v:.2f}" for k, v in spent.items()),

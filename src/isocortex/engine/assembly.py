@@ -28,7 +28,7 @@ INSTALL = "pip install 'isocortex[cuda]'"
 class Kernel(NamedTuple):
     """A kernel: source, warps of a block, bytes of its shared memory, most registers, and name.
 
-    ``combined`` is as :func:`isocortex.targets.cuda.ptx` has it.
+    ``combined`` and ``exact`` are as :func:`isocortex.targets.cuda.ptx` has them.
     """
 
     source: str
@@ -37,6 +37,7 @@ class Kernel(NamedTuple):
     registers: int | None = None
     name: str = "advance_blocks"
     combined: bool = True
+    exact: bool = True
 
     @property
     def function(self) -> Any:
@@ -105,7 +106,9 @@ def write(job: Job) -> None:
 
     kernel, path = job.kernel, job.path
     examples = (0, 0, *job.examples)
-    text = cuda.ptx(kernel.function, examples, job.capability, kernel.combined)
+    text = cuda.ptx(
+        kernel.function, examples, job.capability, combined=kernel.combined, exact=kernel.exact
+    )  # fmt: skip
     text = re.sub(r"(?m)^\s*\.common .*NumbaEnv.*\n", "", text)  # of printing, which none does
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(f".{os.getpid()}.tmp")

@@ -446,7 +446,7 @@ def assembler() -> str | None:
 
 def ptx(
     kernel: Callable[..., None], arguments: tuple[Any, ...], capability: tuple[int, int] = (9, 0),
-    combined: bool = True,
+    *, combined: bool = True, exact: bool = True,
 ) -> str:  # fmt: skip
     """Assembly of a kernel for a GPU of this compute capability; there need be none here.
 
@@ -454,11 +454,13 @@ def ptx(
     ----------
     arguments : examples of what the kernel will be called with.
     combined : a product and a sum are one operation, rounded once.
+    exact : quotients are rounded to the nearest number, not to one beside it, and numbers below
+        1e-38 are kept; in single precision a quotient takes a dozen operations then, else two.
     """
     from numba.cuda.typing.typeof import Purpose, typeof
 
     kinds = tuple(typeof(argument, Purpose.argument) for argument in arguments)
-    with _as_if_there_were(capability), _combining(combined):
+    with _as_if_there_were(capability), _telling(fma=combined, prec_div=exact, ftz=not exact):
         return cuda.compile_ptx(kernel, kinds, cc=capability, abi="numba")[0]
 
 
@@ -476,12 +478,12 @@ def _as_if_there_were(capability: tuple[int, int]) -> Iterator[None]:
 
 
 @contextmanager
-def _combining(combined: bool) -> Iterator[None]:
-    """Tell NVVM whether to combine a product and a sum, which numba-cuda has no option for."""
+def _telling(**options: bool) -> Iterator[None]:
+    """Tell NVVM what numba-cuda has no options for."""
     from numba.cuda.cudadrv import nvvm
 
     translate = nvvm.compile_ir
-    nvvm.compile_ir = partial(translate, fma=combined)
+    nvvm.compile_ir = partial(translate, **options)
     try:
         yield
     finally:

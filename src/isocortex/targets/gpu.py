@@ -35,6 +35,8 @@ MOST_SHARED, CARVEOUT = 8, 9
 SHARED_KB = {
     (7, 5): 64, (8, 0): 163, (8, 7): 163, (9, 0): 227, (10, 0): 227, (10, 3): 227, (11, 0): 227,
 }  # fmt: skip
+#: Bytes of these that kernels have of their own, whatever the model.
+OWN = 2048
 #: Kernels of small models that run side by side; what is on none of these waits for all of them.
 STREAMS = 16
 
@@ -151,7 +153,7 @@ class Gpu:
         )
         self.use()
         self.capability = self._attribute(MAJOR), self._attribute(MINOR)
-        self.shared = self._attribute(SHARED) - 1024  # less what kernels have of their own
+        self.shared = self._attribute(SHARED) - OWN
         for stream in self._streams:
             self._call("cuStreamCreate", byref(stream), c_uint(0))
         name = ctypes.create_string_buffer(100)
@@ -405,7 +407,7 @@ class Elsewhere:
 
     def __init__(self, capability: tuple[int, int]) -> None:
         self.capability = capability
-        self.shared = SHARED_KB.get(capability, 99) * 1024 - 1024  # as Gpu leaves some
+        self.shared = SHARED_KB.get(capability, 99) * 1024 - OWN
         self.found: list[Path] = []
 
     def use(self) -> None:

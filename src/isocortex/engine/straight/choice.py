@@ -95,4 +95,4 @@ def _kernel_of(
     )  # fmt: skip
     shared = shared_bytes(plan, len(rows.node), states, halves)
     fewer = halves and plan.n <= MOST_NODES
-    return Kernel(source, WARPS, shared, FEWER if fewer else REGISTERS)
+    return Kernel(source, WARPS, shared, FEWER if fewer else REGISTERS, exact=False)
