@@ -70,7 +70,7 @@ def figures(name: str, precision: str) -> dict[str, Any]:
         found = machine_code(file.read_text(), most=kernel.registers)
         assembler = _of_children() - begun
     model = network.models[0]
-    static = 4 * (LONGEST + 1)  # where the events of steps begin
+    static = 4 * (LONGEST + 1) + 12 * 32 * kernel.warps  # where events of steps begin; a step's
     return {
         "model": int(name), "precision": precision, "nodes": model.n_nodes,
         "compartments": len(network.slots) // 2, "compile_s": round(spent, 1),
