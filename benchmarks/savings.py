@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -118,7 +118,7 @@ def _of_engine(before: Path, rounds: int) -> list[str]:
     return table(["", "precision", *trees], cells)
 
 
-def _taken(turns: dict[str, Callable[[], float]], rounds: int) -> list[str]:
+def _taken(turns: Mapping[str, Callable[[], float]], rounds: int) -> list[str]:
     """Median of each, and quartiles of its ratio to the first."""
     times = np.array([[turn() for turn in turns.values()] for _ in range(rounds)])
     medians = np.median(times, axis=0)
