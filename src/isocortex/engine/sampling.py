@@ -286,7 +286,7 @@ def _conductance(synapses, at, step, v):
     """Of the synapses of one row, uS; 0 where a cell has none and others of its block have."""
     A, B, row_kind, kinds, kinetics, lanes = synapses
     which = row_kind[at // lanes + kinds]
-    kind = step * kinetics.stride + which * KINETICS
+    kind = (step & kinetics.repeat) * kinetics.stride + which * KINETICS
     power_a, power_b = kinetics.number[kind + POWER_A], kinetics.number[kind + POWER_B]
     g = np.float64(element(B, at) * power_b - element(A, at) * power_a)
     return 0.0 if abs(g) <= SILENT else g * _opened(kinetics.block, which, v)
