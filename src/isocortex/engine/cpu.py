@@ -92,7 +92,7 @@ class CpuEngine:
         self._identity = identity(network, settings, self.exchange)
         self.network = network.without_wiring()
         self.recording = self._recording_of(NOTHING, network)
-        self.kinetics = KineticsTables(network.kinetics, settings, dtype)
+        self.kinetics = KineticsTables(network.kinetics, settings, dtype, self.on_device)
         self.shared = Shared(
             meeting=meeting_place(len(found.begin) - 1),
             offers=offers_of([share.part.blocks for share in self.shares]),

@@ -85,6 +85,7 @@ class CudaEngine(CpuEngine):
         self._there = _Resident(self._machine)
         self.spent = {"threads": 0.0, "events": 0.0, "kernels": 0.0, "drawing": 0.0}
         self._on_host = True  # the states in the host's arrays are those of now
+        self._processes = settings.threads  # that compile
         others = max(settings.threads - 1, 1)  # this thread speaks to the GPU
         super().__init__(network, replace(settings, threads=others), exchange)
 
@@ -114,7 +115,7 @@ class CudaEngine(CpuEngine):
             )
         elif spreadable(self.shares):
             self._spreading = Spreading(self._machine, self.shares, self.laid)
-            self._spreading.bind(self._handing.events, self.settings.threads)
+            self._spreading.bind(self._handing.events, self._processes)
         elif events_asked():
             logger.warning(
                 "%s=1 is of no effect: a GPU does not make the events of this network "
@@ -185,7 +186,7 @@ class CudaEngine(CpuEngine):
             arguments = (chosen, self._handing.events, *self._bound)
             self._files = assemblies(
                 [kernel for kernel, _ in self._groups], arguments, self._machine.capability,
-                self.settings.threads,
+                self._processes,
             )  # fmt: skip
 
     def _bind(self) -> None:
@@ -247,7 +248,7 @@ class CudaEngine(CpuEngine):
             self._drawing.make(first, last, self._handing.make_room)
         elif self._spreading is not None:
             there = self._handing.make_room(self._spreading.make_room(self._handing.sorted()))
-            self._spreading.bind(there, self.settings.threads)
+            self._spreading.bind(there, self._processes)
             self._spreading.make(there)
         else:
             self._handing.hand_over()

@@ -252,6 +252,8 @@ def family_source(family: Family, second_order: bool, target: str = "simd") -> s
 
 def with_channels(template: str, family: Family, second_order: bool) -> str:
     """A kernel's text with the functions of a family's channels, and calls of them, in it."""
+    # in place, but where the voltage that the step began with is needed after its middle's
+    template = template.replace("{solution}", "(R, 0)" if second_order else "(V, v0)")
     names = sorted({name for region in family for name in region})
     imports = "\n".join(f"from {DENSITY[n].__module__} import {n}" for n in names)
     functions = "\n".join(

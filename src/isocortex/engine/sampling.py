@@ -31,9 +31,10 @@ class Probes(NamedTuple):
 
     Attributes (n probes, g groups that are read in the same steps)
     ----------
-    begin, end : int64[blocks, 2, g, 4, lists], of those read as a step begins, then as it ends, by
-        what they read; whoever advances a whole block has one list, a lane on its own has its own.
-    watched : bool[blocks], of which anything is read.
+    watched : int32[blocks], 0 where nothing is read; others are counted from 1.
+    begin, end : int64[watched blocks, 2, g, 4, lists], of those read as a step begins, then as it
+        ends, by what they read; whoever advances a whole block has one list, a lane on its own has
+        its own.
     due : bool[steps, g], which groups are read.
     row : int64[steps], of the samples, -1 where nothing is read.
     element, voltage : int64[n]; of synapses ``voltage`` is the element of that at their place.
@@ -43,9 +44,9 @@ class Probes(NamedTuple):
     samples : float64[rows, samples of a step].
     """
 
+    watched: NDArray[np.int32]
     begin: IntArray
     end: IntArray
-    watched: NDArray[np.bool_]
     due: NDArray[np.bool_]
     row: IntArray
     element: IntArray
@@ -147,8 +148,8 @@ def recording_of(
     lists : of a block, see :class:`Probes`: one, or one for each lane.
     """
     found = _located(table, laid, network, second_order)
-    row, n_blocks = found.row, len(laid.blocks)
-    cell = table.cell[row] - network.first_cell
+    row = found.row
+    block = laid.blocks.cell_block[table.cell[row] - network.first_cell]
     times = sorted(
         {(v.first, v.every) for v in table.variables}
         | {(sums.first_step, sums.every) for sums in table.whole}
@@ -157,24 +158,24 @@ def recording_of(
         [(not v.at_start) * len(times) + times.index((v.first, v.every)) for v in table.variables],
         np.int64,
     )
-    of_block = laid.blocks.cell_block[cell].astype(np.int64) * (2 * len(times))
-    key = (of_block + of_variable[table.variable[row]]) * N_ARRAYS + found.array
-    key = key * lists + found.element % lists
-    order = np.lexsort((found.element, key))
-    shape = (n_blocks, 2, len(times), N_ARRAYS, lists)
-    ends = np.searchsorted(key[order], np.arange(np.prod(shape) + 1))
     sums, slot = _sums(table)
     n_sums = sums.n_columns if sums.first is None else int(slot.max(initial=-1)) + 1
     whole = tuple(sorted(table.whole, key=lambda sums: sums.through is not None))
     sums = sums._replace(n_sums=n_sums, whole=whole)
     weighted, sampled = weighted_of(whole, laid, network, times, n_sums)
-    begin, end = ends[:-1].reshape(shape).copy(), ends[1:].reshape(shape).copy()
+    is_watched = (np.diff(weighted.begin) > 0) | (np.diff(weighted.shared.begin) > 0)
+    is_watched[block] = True
+    watched = np.where(is_watched, np.cumsum(is_watched), 0).astype(np.int32)
+    of_block = (watched[block].astype(np.int64) - 1) * (2 * len(times))
+    key = (of_block + of_variable[table.variable[row]]) * N_ARRAYS + found.array
+    key = key * lists + found.element % lists
+    order = np.lexsort((found.element, key))
+    shape = (int(is_watched.sum()), 2, len(times), N_ARRAYS, lists)
+    ends = np.searchsorted(key[order], np.arange(np.prod(shape, dtype=np.int64) + 1))
     probes = Probes(
-        begin=begin,
-        end=end,
-        watched=(end > begin).any(axis=(1, 2, 3, 4))
-        | (np.diff(weighted.begin) > 0)
-        | (np.diff(weighted.shared.begin) > 0),
+        watched=watched,
+        begin=ends[:-1].reshape(shape).copy(),
+        end=ends[1:].reshape(shape).copy(),
         due=np.zeros((0, len(times)), bool),
         row=np.zeros(0, np.int64),
         element=found.element[order],
@@ -285,7 +286,7 @@ def _conductance(synapses, at, step, v):
     """Of the synapses of one row, uS; 0 where a cell has none and others of its block have."""
     A, B, row_kind, kinds, kinetics, lanes = synapses
     which = row_kind[at // lanes + kinds]
-    kind = step * kinetics.stride + which * KINETICS
+    kind = (step & kinetics.repeat) * kinetics.stride + which * KINETICS
     power_a, power_b = kinetics.number[kind + POWER_A], kinetics.number[kind + POWER_B]
     g = np.float64(element(B, at) * power_b - element(A, at) * power_a)
     return 0.0 if abs(g) <= SILENT else g * _opened(kinetics.block, which, v)
@@ -304,26 +305,26 @@ def sample(probes, block, late, step, V, S, synapses):
 
     ``late`` is 0 as the step begins, 1 as it ends.
     """
-    row = probes.row[step]
-    if row < 0 or not probes.watched[block]:
+    row, at = probes.row[step], probes.watched[block] - 1
+    if row < 0 or at < 0:
         return
     begin, end, samples, own = probes.begin, probes.end, probes.samples, own_list()
     for g in range(probes.due.shape[1]):
         if not probes.due[step, g]:
             continue
         of = OF_VOLTAGE
-        for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
+        for k in range(begin[at, late, g, of, own], end[at, late, g, of, own]):
             samples[row, probes.sum[k]] += probes.weight[k] * np.float64(V[probes.element[k]])
         of = OF_STATE
-        for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
+        for k in range(begin[at, late, g, of, own], end[at, late, g, of, own]):
             samples[row, probes.sum[k]] += probes.weight[k] * np.float64(S[probes.element[k]])
         of = OF_CONDUCTANCE
-        for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
+        for k in range(begin[at, late, g, of, own], end[at, late, g, of, own]):
             v = np.float64(V[probes.voltage[k]])
             held = _conductance(synapses, probes.element[k], step + late, v)
             samples[row, probes.sum[k]] += probes.weight[k] * held
         of = OF_CURRENT
-        for k in range(begin[block, late, g, of, own], end[block, late, g, of, own]):
+        for k in range(begin[at, late, g, of, own], end[at, late, g, of, own]):
             v = np.float64(V[probes.voltage[k]])
             held = _conductance(synapses, probes.element[k], step + late, v)
             driving = v - probes.reversal[k]

@@ -245,14 +245,14 @@ def store(array, index, value):
 
 @device
 def store_due(array, index, value, due):
-    """The same; one of halves only if that is due."""
+    """The same if that is due; of numbers that are no halves it always is."""
     if due or not of_halves(array):
         _write(array, index + cuda.threadIdx.x, value)
 
 
 @device
 def scaled(array, value, power):
-    """What the number stands for: of halves, ``value`` times ``power``."""
+    """What the number stands for: ``value`` times ``power``, which is 1 but for halves."""
     return value * power if of_halves(array) else value
 
 

@@ -254,16 +254,13 @@ def store(typingctx, array, index, value):
 
 @intrinsic
 def store_due(typingctx, array, index, value, due):
-    """Write a row; one of halves only if that is due.
+    """Write a row if that is due.
 
     An ``if`` in the text would make Numba count references to the array in its branches.
     """
 
     def codegen(context, builder, sig, args):
-        if array.dtype == types.float16:
-            with builder.if_then(context.cast(builder, args[3], sig.args[3], types.boolean)):
-                _store(context, builder, sig, args)
-        else:
+        with builder.if_then(context.cast(builder, args[3], sig.args[3], types.boolean)):
             _store(context, builder, sig, args)
         return context.get_dummy_value()
 
@@ -272,11 +269,9 @@ def store_due(typingctx, array, index, value, due):
 
 @intrinsic
 def scaled(typingctx, array, value, power):
-    """What a row stands for: of halves, ``value`` times ``power``."""
+    """What a row stands for: ``value`` times ``power``."""
 
     def codegen(context, builder, sig, args):
-        if array.dtype != types.float16:
-            return args[1]
         factor = _as_vectors(context, builder, value, sig.args[1:], args[1:])[1]
         return builder.fmul(args[1], factor, flags=CONTRACT)
 

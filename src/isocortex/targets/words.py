@@ -32,13 +32,14 @@ def store(array, index, value):
 
 
 def store_due(array, index, value, due):
-    """Write ``value`` to a row; one of halves only if that is ``due``."""
-    array[index] = value
+    """Write ``value`` to a row if that is ``due``."""
+    if due:
+        array[index] = value
 
 
 def scaled(array, value, power):
-    """What a row of the array stands for: of halves, ``value`` times ``power``."""
-    return value
+    """What a row of the array stands for: ``value`` times ``power``."""
+    return value * power
 
 
 def load_pair(array, index):

@@ -51,13 +51,14 @@ class States(NamedTuple):
 class KineticsTable(NamedTuple):
     """Per step and kinetics, the numbers named in cable.py; ``stride`` from one step to the next.
 
-    Where that is 0 they are the same in all steps, of which the first is step ``origin`` of the
-    simulation. ``block`` has the numbers of what blocks each; None, which the compiler knows, where
-    nothing blocks any.
+    The first step is number ``origin`` of the simulation. Numbers come again after some steps, a
+    power of two: those of a step are at ``step & repeat``. ``block`` has the numbers of what blocks
+    each; None, which the compiler knows, where nothing blocks any.
     """
 
     number: np.ndarray
     stride: int
+    repeat: int
     origin: int
     block: np.ndarray | None = None
 

@@ -1,11 +1,15 @@
 """How the two terms of conductances are kept, step by step: what kernels read of all kinetics.
 
-In double and single precision both terms are written at every step. Half precision has eleven
-bits: a term that fell by less than half the last of them in a step would never fall, and one that
-falls by a few of them falls too fast or too slowly. So a half is left alone for a *period*, in
-which it falls to between a half and a quarter, and stands for itself times the power of its decay
-by then; an event adds its jump divided by that power. It is rounded at events and once a period,
-and is zero in the end: half of the smallest number there is becomes zero.
+Terms decay by the same factor at every step, so they need not be written at every step, and a step
+is bound by bytes. A term is left alone for a *period*, in which it falls to between a half and a
+quarter, and stands for itself times the power of its decay by then; an event adds its jump divided
+by that power.
+
+Half precision could not do otherwise. It has eleven bits: a term that fell by less than half the
+last of them in a step would never fall, and one that falls by a few of them falls too fast or too
+slowly. So its periods may be long, where those of other precisions end soon enough for a small
+table. A half is rounded at events and once a period, and is zero in the end: half of the smallest
+number there is becomes zero.
 
 Periods are powers of two of steps, counted from the beginning of the simulation, so that nothing
 follows from where a run was cut into pieces.
@@ -14,6 +18,7 @@ follows from where a run was cut into pieces.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,11 +33,34 @@ from isocortex.mechanisms.synapses import Kinetics
 
 #: What a half of 1 stands for, uS: they end at 65504 (64 uS) and lose bits below 2^-14 (6e-8 uS).
 UNIT = 2.0**-10
+#: Steps of the longest period of double and single precision.
+LONGEST = 32
 #: Of a difference of halves, the rounding of each (2^-11) is this often that of an event's peak.
 MOST_SCALE = 10.0
 
 A_NUMBERS = [cable.RISE, cable.POWER_A, cable.JUMP_A]
 B_NUMBERS = [cable.DECAY, cable.POWER_B, cable.JUMP_B]
+
+
+class _Term(NamedTuple):
+    """It decays by exp(-rate) in a step, jumps at events of unit weight, is written once a period.
+
+    Attributes
+    ----------
+    period : in steps.
+    """
+
+    rate: float
+    jump: float
+    period: int
+
+    def numbers(self, steps: IntArray, unit: float) -> FloatArray:
+        """float64[steps, 3], factor, power and jump in steps; a 1 in memory is one ``unit``."""
+        phase = steps % self.period
+        power = unit * exp(-self.rate * phase)
+        decay = exp(-self.rate * self.period)
+        factor = np.where(phase == self.period - 1, decay, cable.NOT_NOW)
+        return np.column_stack([factor, power, self.jump / power])
 
 
 class KineticsTables:
@@ -41,18 +69,25 @@ class KineticsTables:
     Parameters
     ----------
     dtype : of the numbers that are computed with.
+    on_device : whether a GPU reads them. Of its double and single precision a period is one step:
+        straight kernels count powers from where a window begins.
 
     Raises
     ------
     ConfigError : kinetics that half precision cannot hold, where the settings ask for it.
     """
 
-    def __init__(self, kinetics: list[Kinetics], settings: Settings, dtype: np.dtype) -> None:
-        self.kinetics, self.dt, self.dtype = kinetics, settings.dt, dtype
+    def __init__(
+        self, kinetics: list[Kinetics], settings: Settings, dtype: np.dtype, on_device: bool
+    ) -> None:
+        self.kinetics, self.dtype = kinetics, dtype
         self.in_half = in_half(settings.precision)
+        self.unit = UNIT if self.in_half else 1.0
+        most = None if self.in_half else 1 if on_device else LONGEST
         # Crank-Nicolson wants the conductance in the middle of the step: let it jump there
         ahead = 0.5 * settings.dt if settings.second_order else 0.0
-        self.jumps = [k.jumps(ahead) for k in kinetics]
+        self.terms = [_terms(k, settings.dt, ahead, most) for k in kinetics]
+        self.cycle = max((term.period for terms in self.terms for term in terms), default=1)
         self.block = _blocks(kinetics, dtype)
         if self.in_half:
             for k in kinetics:
@@ -60,21 +95,16 @@ class KineticsTables:
 
     def over(self, first: int, n_steps: int) -> KineticsTable:
         """Of some steps from ``first`` on, and of the one after them."""
-        steps = first + np.arange(n_steps + 1 if self.in_half else 1)
+        steps = first + np.arange(min(n_steps + 1, self.cycle))
         number = np.zeros((len(steps), len(self.kinetics), cable.KINETICS))
-        for k, (kinetics, jumps) in enumerate(zip(self.kinetics, self.jumps, strict=True)):
+        for k, (kinetics, (a, b)) in enumerate(zip(self.kinetics, self.terms, strict=True)):
             number[:, k, cable.REVERSAL] = kinetics.reversal
-            if self.in_half:
-                # without a rise A is 0, whatever becomes of it
-                rise, decay = kinetics.tau_rise or kinetics.tau_decay, kinetics.tau_decay
-                number[:, k, A_NUMBERS] = _halves(self.dt / rise, jumps[0], steps)
-                number[:, k, B_NUMBERS] = _halves(self.dt / decay, jumps[1], steps)
-            else:
-                factors = kinetics.factors(self.dt)
-                number[:, k, A_NUMBERS] = factors[0], 1.0, jumps[0]
-                number[:, k, B_NUMBERS] = factors[1], 1.0, jumps[1]
-        stride = number[0].size if self.in_half else 0
-        return KineticsTable(number.ravel().astype(self.dtype), stride, first, self.block)
+            number[:, k, A_NUMBERS] = a.numbers(steps, self.unit)
+            number[:, k, B_NUMBERS] = b.numbers(steps, self.unit)
+        repeat = self.cycle - 1 if len(steps) == self.cycle else -1
+        return KineticsTable(
+            number.ravel().astype(self.dtype), number[0].size, repeat, first, self.block
+        )
 
     def powers(self, step: int) -> FloatArray:
         """float64[kinetics, 2], what A and B in memory are to be multiplied by after some steps."""
@@ -95,18 +125,22 @@ def _blocks(kinetics: list[Kinetics], dtype: np.dtype) -> np.ndarray | None:
     return numbers.ravel().astype(dtype)
 
 
-def _halves(rate: float, jump: float, steps: IntArray) -> FloatArray:
-    """float64[steps, 3], factor, power and jump of a term that decays by exp(-rate) in a step."""
-    period = _period(rate)
-    phase = steps % period
-    power = UNIT * exp(-rate * phase)
-    factor = np.where(phase == period - 1, exp(-rate * period), cable.NOT_NOW)
-    return np.column_stack([factor, power, jump / power])
+def _terms(kinetics: Kinetics, dt: float, ahead: float, most: int | None) -> tuple[_Term, _Term]:
+    """A, which without a rise is 0, whatever becomes of it, and B."""
+    rates = [dt / tau for tau in (kinetics.tau_rise or kinetics.tau_decay, kinetics.tau_decay)]
+    a, b = (
+        _Term(rate, jump, _period(rate, most))
+        for rate, jump in zip(rates, kinetics.jumps(ahead), strict=True)
+    )
+    return a, b
 
 
-def _period(rate: float) -> int:
-    """Steps in which a term falls to a half or less, a power of two."""
-    return 1 << max(math.ceil(math.log2(math.log(2.0) / rate)), 0)
+def _period(rate: float, most: int | None) -> int:
+    """Steps in which a term falls to a half or less, a power of two; no more than ``most``."""
+    least = math.log(2.0) / rate if rate > 0.0 else math.inf
+    if most is not None:
+        least = min(least, most)
+    return 1 << max(math.ceil(math.log2(least)), 0)
 
 
 def _require_in_half(kinetics: Kinetics) -> None:

@@ -32,6 +32,9 @@ WARPS, LONGEST = 4, 45
 #: A term of a conductance may not decay to less than this in a window: events divide by it.
 LEAST_POWER = 1e-30
 
+#: Where the numbers of all kinetics in a step begin.
+NOW = "({} & kinetics.repeat) * kinetics.stride"
+
 #: Of the channels' functions; they are at the soma, the first place of the core.
 ARGUMENTS = "core, 0, D, R, HS, 0, P, numbers, begin, begin + 1, region_node, 32, dt, nernst"
 
@@ -272,10 +275,10 @@ class _Halves(_Code):
     term = "float16"
 
     def first(self) -> str:
-        return "held(kinetics.number, first * kinetics.stride)"
+        return f"held(kinetics.number, {NOW.format('first')})"
 
     def next(self) -> str:
-        return "held(kinetics.number, (step + 1) * kinetics.stride)"
+        return f"held(kinetics.number, {NOW.format('(step + 1)')})"
 
     def functions(self) -> list[str]:
         held = _tuple([self._now(k, x) for k in self.kinds for x in (cable.POWER_A, cable.POWER_B)])
@@ -288,11 +291,11 @@ class _Halves(_Code):
         return f"element(number, now + {kind * cable.KINETICS + which})"
 
     def renew(self) -> list[str]:
-        return ["renew(32 * warp, H, step * kinetics.stride, layout, kinds, kinetics.number)"]
+        return [f"renew(32 * warp, H, {NOW.format('step')}, layout, kinds, kinetics.number)"]
 
     def jumps(self) -> list[str]:
         return [
-            f"kind = step * kinetics.stride + which * {cable.KINETICS}",
+            f"kind = {NOW.format('step')} + which * {cable.KINETICS}",
             *(
                 f"add(H, 2 * at{place}, w * element(kinetics.number, kind + {jump}), "
                 "kinetics.origin + step)"
