@@ -30,6 +30,11 @@ BEGINS = {"bio_300cells": 510.0, "bio_450cells_replay": 630.0, "bio_450cells": 5
 TIES = ("300_intfire/config.json",)
 #: What BMTK is not asked to run.
 TOO_LARGE = {"ei_networks/bionet/config.json": "hours for 12,500 cells and 16 million edges"}
+#: What is reported of an example that reports nothing, of all its biophysical cells.
+VOLTAGE = {
+    "cells": {"model_type": "biophysical"}, "variable_name": "v", "module": "membrane_report",
+    "sections": "soma",
+}  # fmt: skip
 #: Longest that BMTK may take for it, s.
 LIMIT = 3600.0
 #: How far a report may be from BMTK's, as a part of its largest value, to be called the same.
@@ -68,6 +73,7 @@ def beside(config: Path, name: str, functions: Path | None, python: Path) -> dic
     """
     if name in TOO_LARGE:
         return {"bmtk": TOO_LARGE[name]}
+    watch(config)
     begins = of_example(BEGINS, name)
     if begins:
         config = earlier(config, begins)
@@ -83,6 +89,16 @@ def copied(folder: Path, name: str) -> Path:
     shutil.rmtree(copy, ignore_errors=True)
     ours = shutil.ignore_patterns("*.bmtk", "*.isocortex")
     return Path(shutil.copytree(folder, copy, ignore=ours))
+
+
+def watch(config: Path) -> None:
+    """Let a configuration without reports say the voltages of all somata, where spikes are few."""
+    content = json.loads(config.read_text())
+    if isinstance(content.get("simulation"), str):
+        watch(config.parent / re.sub(r"^\$\{?\w+\}?/", "", content["simulation"]))
+    elif not content.get("reports"):
+        content["reports"] = {"soma_voltage": VOLTAGE}
+        config.write_text(json.dumps(content, indent=2))
 
 
 def earlier(config: Path, by: float) -> Path:

@@ -11,17 +11,20 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pynwb import NWBHDF5IO, NWBFile
+from pynwb.epoch import TimeIntervals
 
 from isocortex.bmtk import NetworkBuilder
 from isocortex.bmtk.builder.bionet import SWCReader
 from isocortex.bmtk.utils.reports.spike_trains import PoissonSpikeGenerator
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from allen_nwb import write_sweeps, write_units
+from allen_nwb import write_sweeps
 
 #: Longest that a script may build a network, s.
 LIMIT = 3600.0
@@ -118,27 +121,42 @@ def _sessions(examples: Path) -> Iterator[tuple[str, str]]:
         if session == 798911424:
             ids = np.r_[ids, named["unit_ids"]]
             area = np.r_[area, named["population"]]
-        count = len(ids)
-        _, channel = np.unique(area, return_inverse=True)
-        places = sorted(set(area.tolist()))
-        trains = {
-            int(unit): np.sort(random.uniform(0.0, 1600.0, random.poisson(3200))) for unit in ids
-        }
-        begin = np.arange(8) * 3.0 + 60.0
-        write_units(
-            path, trains,
-            {"peak_channel_id": channel, "isi_violations": np.full(count, 0.1),
-             "amplitude_cutoff": np.full(count, 0.05), "presence_ratio": np.full(count, 0.99)},
-            {"id": np.arange(len(places)), "location": np.array(places)},
-            drifting_gratings_presentations={
-                "start_time": begin, "stop_time": begin + 2.0,
-                "temporal_frequency": np.full(8, 4.0), "orientation": np.full(8, 90.0)},
-        )  # fmt: skip
+        trains = [np.sort(random.uniform(0.0, 1600.0, random.poisson(3200))) for _ in ids]
+        _write_session(path, str(session), ids.tolist(), area.tolist(), trains)
     for name in ("sample", "multi_session", "units_map"):
         yield (
             f"bio_neuropixels/config.simulation.{name}.json",
             "stand-ins for the sessions' NWB files: Poisson trains",
         )
+
+
+def _write_session(
+    path: Path, name: str, ids: list[int], area: list[str], trains: list[np.ndarray]
+) -> None:
+    """One channel for every area, good units, and eight presentations of a grating."""
+    when = datetime(2020, 1, 1, tzinfo=UTC)
+    file = NWBFile(session_description=name, identifier=name, session_start_time=when)
+    probe = file.create_electrode_group(
+        "probe", "of a stand-in", "brain", file.create_device("probe")
+    )
+    places = sorted(set(area))
+    for channel, place in enumerate(places):
+        file.add_electrode(id=channel, location=place, group=probe)
+    for column in ("peak_channel_id", "isi_violations", "amplitude_cutoff", "presence_ratio"):
+        file.add_unit_column(column, "as in the recordings of the Allen Institute")
+    for unit, place, train in zip(ids, area, trains, strict=True):
+        file.add_unit(
+            id=unit, spike_times=train, peak_channel_id=places.index(place), isi_violations=0.1,
+            amplitude_cutoff=0.05, presence_ratio=0.99,
+        )  # fmt: skip
+    gratings = TimeIntervals(name="drifting_gratings_presentations", description="gratings")
+    for column in ("temporal_frequency", "orientation"):
+        gratings.add_column(column, "of the grating")
+    for begin in 60.0 + 3.0 * np.arange(8):
+        gratings.add_interval(begin, begin + 2.0, temporal_frequency=4.0, orientation=90.0)
+    file.add_time_intervals(gratings)
+    with NWBHDF5IO(path, "w") as written:
+        written.write(file)
 
 
 def _archive(examples: Path) -> Iterator[tuple[str, str]]:
