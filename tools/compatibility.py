@@ -48,7 +48,8 @@ the commits are {commits}.
 same files for the time that is said, in double precision, and every spike of each has one of the
 other, of the same cell, at the same step of the integration or the next. Where nothing spikes, all
 reports are within {far:g} of their largest value. The largest difference of every report is told in
-its unit: mV, or mM of calcium. What was not compared has nothing in that column.
+its unit: mV, or mM of calcium; where BMTK reports more cells, as it does not read the `gids` of a
+node set, in those that both report. What was not compared has nothing in that column.
 
 BMTK draws the places of synapses whose edges give none, and the units of recordings that no map
 names, from NumPy's random numbers; Isocortex takes what BMTK drew. BMTK's modules `xstim` and
@@ -149,7 +150,8 @@ def update(store: dict[str, Any], args: argparse.Namespace, work: Path) -> None:
             if args.only and not re.search(args.only, name):
                 continue
             row = store["rows"].setdefault(f"{root.name} `{name}`", {})
-            row["made"] = notes.get(name, "")
+            if args.run is not None or "made" not in row:
+                row["made"] = notes.get(name, "")
             if args.run is not None:
                 store["run_ms"] = args.run
                 row["what"], why = tried(path, args.run)
@@ -189,12 +191,16 @@ def beside_told(row: dict[str, Any]) -> str:
             ", as cells fire in the same instant and each simulator has an order of its own; with "
             f"delays of 1 to 2 ms, drawn, {equal + near} of {theirs}; {ours} here"
         )
-    reports = [f"{name} within {apart:.1g}" for name, (apart, _) in found["reports"].items()]
+    reports = []
+    for name, (apart, _, *cells) in found["reports"].items():
+        of = f" in {cells[0]} of {cells[1]} cells" if cells else ""
+        reports.append(f"{name} within {apart:.1g}{of}")
     without = [f"without {name} there" for name in found["without"]]
     when = f"{found['ms']:g} ms"
     if found["begins"]:
         when += f", with spikes from {found['begins']:g} ms on"
-    return "; ".join([told, *reports, *without, when])
+    changed = [found["with"]] if "with" in found else []
+    return "; ".join([told, *reports, *without, *changed, when])
 
 
 def page(store: dict[str, Any]) -> str:

@@ -206,22 +206,42 @@ def _ei_network(examples: Path) -> Iterator[tuple[str, str]]:
     folder = examples / "ei_networks/bionet"
     if not folder.is_dir() or (folder / "network/internal_nodes.h5").exists():
         return
-    (examples / "biophys_components").symlink_to("bio_components")
-    for model in (examples / "bio_nsg/bio_template/components/synaptic_models").glob("brunel*"):
-        shutil.copy(model, examples / "bio_components/synaptic_models")
-    by_target = "connection_rule=per_target, iterator='all_to_one'"
-    _build(
-        folder, ("connection_rule=random_connections", by_target),
-        ("\nif build_recurrent_edges:", PER_TARGET),
-    )  # fmt: skip
-    for name in ("internal", "external"):
-        built = folder / f"network/{name}_internal_edge_types.csv"
-        shutil.copy(built, folder / f"network/{name}_edge_types.csv")
+    _build_ei(folder)
     yield (
         EI,
         "built by its script, with its rule by target; components of bio_components and bio_nsg "
         "under the names it has",
     )
+
+
+def _build_ei(folder: Path, *changes: tuple[str, str]) -> None:
+    examples = folder.parents[1]
+    named = examples / "biophys_components"
+    if not named.exists():
+        named.symlink_to("bio_components")
+    for model in (examples / "bio_nsg/bio_template/components/synaptic_models").glob("brunel*"):
+        shutil.copy(model, named / "synaptic_models")
+    by_target = "connection_rule=per_target, iterator='all_to_one'"
+    _build(
+        folder, ("connection_rule=random_connections", by_target),
+        ("\nif build_recurrent_edges:", PER_TARGET), *changes,
+    )  # fmt: skip
+    for name in ("internal", "external"):
+        built = folder / f"network/{name}_internal_edge_types.csv"
+        shutil.copy(built, folder / f"network/{name}_edge_types.csv")
+
+
+def smaller_ei(config: Path) -> Path:
+    """The configuration beside it of 400 and 100 cells for 10,000 and 2,500, by the same script."""
+    folder = config.parent.with_name("bionet.smaller")
+    if not folder.exists():
+        large = shutil.ignore_patterns("network", "output", "*.bmtk", "*.isocortex")
+        shutil.copytree(config.parent, folder, ignore=large)
+        _build_ei(folder, ("N_exc = 10000", "N_exc = 400"), ("N_inh = 2500", "N_inh = 100"))
+        text = (folder / config.name).read_text()
+        reported = "[0,2500,5000,7500,10000,12499]"
+        (folder / config.name).write_text(text.replace(reported, "[0,100,200,300,400,499]"))
+    return folder / config.name
 
 
 #: SWCReader before BMTK 1.0 put the stub in the axon's place by itself.
@@ -267,7 +287,7 @@ def _lgn_of_layer4(examples: Path) -> Iterator[tuple[str, str]]:
         edges = lgn.add_edges(
             source=lgn.nodes(), target=l4.nodes(model_name=name), connection_rule=axons,
             iterator="all_to_one", delay=row["delay"], dynamics_params=row["dynamics_params"],
-            syn_weight=5e-5 if branches else 0.0045,
+            syn_weight=1e-3 if branches else 0.03,
             **({"model_template": row["model_template"]} if branches else {}),
         )  # fmt: skip
         if branches:
