@@ -16,8 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pynwb import NWBHDF5IO, NWBFile
-from pynwb.epoch import TimeIntervals
 
 from isocortex.bmtk import NetworkBuilder
 from isocortex.bmtk.builder.bionet import SWCReader
@@ -134,6 +132,9 @@ def _write_session(
     path: Path, name: str, ids: list[int], area: list[str], trains: list[np.ndarray]
 ) -> None:
     """One channel for every area, good units, and eight presentations of a grating."""
+    from pynwb import NWBHDF5IO, NWBFile  # an extra, which only this needs
+    from pynwb.epoch import TimeIntervals
+
     when = datetime(2020, 1, 1, tzinfo=UTC)
     file = NWBFile(session_description=name, identifier=name, session_start_time=when)
     probe = file.create_electrode_group(
