@@ -54,11 +54,11 @@ node set, in those that both report. What was not compared has nothing in that c
 BMTK draws the places of synapses whose edges give none, and the units of recordings that no map
 names, from NumPy's random numbers; Isocortex takes what BMTK drew. BMTK's modules `xstim` and
 `comsol` stop with the NEURON and SciPy of today: they run as `tests/run_bionet_fields.py` mends
-them. The keys of `bio_comsol` are an earlier BMTK's, which took the nearest place: BMTK 1.2 is told
-them in its words, and to do so. A cell that is in such a field and whose potential is recorded too
-it turns twice by its angles: mended there. Likewise those of the interval in `bio_neuropixels`, which it is
-told for every recording, as it takes what is said once for the first alone. Of an example that
-reports nothing `soma_voltage` is compared, of all its biophysical cells.
+them. So is that BMTK turns a cell twice by its angles where it is in such a field and its potential
+is recorded. The keys of `bio_comsol` are an earlier BMTK's, which took the nearest place: BMTK 1.2
+is told them in its words, and to do so; likewise those of the interval in `bio_neuropixels`, which
+it is told for every recording, as it takes what is said once for the first alone. Of an example
+that reports nothing `soma_voltage` is compared, of all its biophysical cells.
 
 What the repositories name and do not hold is made before, by `tools/example_files.py`, and the
 table says what: networks by the examples' own scripts, with one changed import; files of an
