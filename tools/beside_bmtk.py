@@ -150,7 +150,8 @@ def compared(config: Path, ms: float, functions: Path | None, python: Path) -> d
     about = json.loads((theirs / "about.json").read_text())
     if failed:
         return about | {"isocortex": failed}
-    there, here = spikes_of(theirs), spikes_of(ours)
+    until = about["ms"] - 0.5 * about["dt"]
+    there, here = spikes_of(theirs, until), spikes_of(ours, until)
     return about | {
         "spikes": list(shared(there, here, about["dt"])),
         "reports": dict(sorted(differences(theirs, ours))),
@@ -178,12 +179,16 @@ def _run(command: list[str], folder: Path, python: Path) -> str:
     return (errors or said or told or ["without a word"])[-1][:300]
 
 
-def spikes_of(folder: Path) -> dict[tuple[str, int], np.ndarray]:
-    """Times, ms, of the nodes that spiked."""
+def spikes_of(folder: Path, until: float) -> dict[tuple[str, int], np.ndarray]:
+    """Times, ms, of the nodes that spiked.
+
+    What arrives in the last half of a run's last step acts in NEURON, and here in the step after.
+    """
     found = {}
     with h5py.File(folder / "spikes.h5") as file:
         for population, group in file.get("spikes", {}).items():
-            ids, times = group["node_ids"][:], group["timestamps"][:]
+            kept = group["timestamps"][:] < until
+            ids, times = group["node_ids"][:][kept], group["timestamps"][:][kept]
             for node in np.unique(ids).tolist():
                 found[population, node] = np.sort(times[ids == node])
     return found

@@ -46,10 +46,12 @@ the commits are {commits}.
 
 *Runs* is: loaded, built and run for {run_ms:g} ms. *Equals BMTK* is: BMTK and Isocortex ran the
 same files for the time that is said, in double precision, and every spike of each has one of the
-other, of the same cell, at the same step of the integration or the next. Where nothing spikes, all
-reports are within {far:g} of their largest value. The largest difference of every report is told in
-its unit: mV, or mM of calcium; where BMTK reports more cells, as it does not read the `gids` of a
-node set, in those that both report. What was not compared has nothing in that column.
+other, of the same cell, at the same step of the integration or the next; but for those of the last
+half step, in which events still act in NEURON when a run ends, and here as it goes on. Where
+nothing spikes, all reports are within {far:g} of their largest value. The largest difference of
+every report is told in its unit: mV, or mM of calcium; where BMTK reports more cells, as it does
+not read the `gids` of a node set, in those that both report. What was not compared has nothing in
+that column.
 
 BMTK draws the places of synapses whose edges give none, and the units of recordings that no map
 names, from NumPy's random numbers; Isocortex takes what BMTK drew. BMTK's modules `xstim` and
@@ -212,11 +214,13 @@ def page(store: dict[str, Any]) -> str:
     compared = [found for found in compared if not nothing_in(found)]
     equal = sum(map(same, compared))
     alone = sum("bmtk" in found for found in compared)
-    counts = (
-        f"{runs} of {len(rows)} configurations run. {equal} equal BMTK; "
-        f"{len(compared) - equal - alone} differ, {alone} BMTK does not run or not in time, "
-        f"{len(rows) - len(compared)} are not compared."
+    others = (
+        (len(compared) - equal - alone, "differing"),
+        (alone, "that BMTK does not run or not in time"),
+        (len(rows) - len(compared), "not compared"),
     )
+    counts = f"{runs} of {len(rows)} configurations run. {equal} equal BMTK; "
+    counts += ", ".join(f"{count} {how}" for count, how in others if count) + "."
     table = "".join(
         f"| {name} | {row['what']} | {beside_told(row)} "
         f"| {'; '.join(part for part in (row['made'], row['why']) if part)} |\n"

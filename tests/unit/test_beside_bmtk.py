@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-from beside_bmtk import differences, earlier, same, shared, watch
+from beside_bmtk import differences, earlier, same, shared, spikes_of, watch
 
 
 def trains(**times):
@@ -89,3 +89,11 @@ def test_reports_are_compared_in_the_cells_that_both_have(tmp_path):
     assert dict(differences(tmp_path / "theirs", tmp_path / "ours")) == {"v": [0.5, 71.0, 2, 3]}
     # none that BMTK does not have
     assert dict(differences(tmp_path / "ours", tmp_path / "theirs"))["v"][0] == np.inf
+
+
+def test_spikes_of_a_last_half_step_are_left_out(tmp_path):
+    with h5py.File(tmp_path / "spikes.h5", "w") as file:
+        file["spikes/cortex/timestamps"] = [2.0, 1.0, 49.96]
+        file["spikes/cortex/node_ids"] = [4, 4, 5]
+    ((node, times),) = spikes_of(tmp_path, 49.95).items()
+    assert node == ("cortex", 4) and times.tolist() == [1.0, 2.0]
