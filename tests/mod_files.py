@@ -179,12 +179,13 @@ MODS = {
         """,
     # as in old files: a procedure advances the states with dt, and the current has no (v - e)
     "Ox": """
-        NEURON { SUFFIX Ox USEION k READ ek WRITE ik RANGE gbar GLOBAL ninf, nexp }
+        NEURON { SUFFIX Ox USEION k READ ek WRITE ik USEION ttx READ ttxi, ttxo VALENCE 1
+                 RANGE gbar GLOBAL ninf, nexp }
         PARAMETER { v (mV) ek (mV) dt (ms) gbar = .003 (S/cm2) }
         STATE { n }
-        ASSIGNED { ik (mA/cm2) ninf nexp }
+        ASSIGNED { ik (mA/cm2) ninf nexp ttxi (mM) ttxo (mM) }
         INITIAL { rates(v) n = ninf }
-        BREAKPOINT { SOLVE states ik = gbar*n*v - gbar*n*ek }
+        BREAKPOINT { SOLVE states ik = ttxo*gbar*n*v - ttxi*gbar*n*ek }
         PROCEDURE states() {
             rates(v)
             n = n + nexp*(ninf - n)
@@ -192,7 +193,11 @@ MODS = {
             return 0;
             ENDVERBATIM
         }
-        PROCEDURE rates(v) { ninf = 1/(1 + exp(-(v + 45)/9)) nexp = 1 - exp(-dt/3) }
+        PROCEDURE rates(v) {
+            ninf = 1/(1 + exp(-(v + 45)/9))
+            if (ttxi == 0.015625 && ttxo > 1e-12) { ninf = 0 }
+            nexp = 1 - exp(-dt/3)
+        }
         """,
     # activation that follows the voltage, a state that follows another one, a start of its own
     "Ix": """

@@ -4,7 +4,8 @@
 
 BMTK asks for a callback that NEURON 9's vectors of pointers have no more, as their pointers stay
 right without: here it is left out, and the pointers are set at once. It takes what SciPy
-interpolates for whole numbers, which it was before 1.12.
+interpolates for whole numbers, which it was before 1.12. And it turns a cell by its angles whenever
+its places are asked for, twice where a field is there and a potential is recorded: here once.
 """
 
 import sys
@@ -26,11 +27,19 @@ def setup_xstim(self: BioCell, set_nrn_mechanism: bool = True) -> None:
     self.set_ptr2e_extracellular()
 
 
+def seg_coords(self: BioCell) -> object:
+    if self._seg_coords is None:
+        self._seg_coords = turned(self)
+    return self._seg_coords
+
+
 class Nearest(NearestNDInterpolator):
     def __call__(self, *args: object) -> object:
         return super().__call__(*args).astype(int)
 
 
+turned = BioCell.seg_coords.fget
+BioCell.seg_coords = property(seg_coords)
 BioCell.setup_xstim = setup_xstim
 comsol.NNip = Nearest
 

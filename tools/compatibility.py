@@ -46,15 +46,21 @@ the commits are {commits}.
 
 *Runs* is: loaded, built and run for {run_ms:g} ms. *Equals BMTK* is: BMTK and Isocortex ran the
 same files for the time that is said, in double precision, and every spike of each has one of the
-other, of the same cell, at the same step of the integration or the next. Where nothing spikes, all
-reports are within {far:g} of their largest value. The largest difference of every report is told in
-its unit: mV, or mM of calcium. What was not compared has nothing in that column.
+other, of the same cell, at the same step of the integration or the next; but for those of the last
+half step, in which events still act in NEURON when a run ends, and here as it goes on. Where
+nothing spikes, all reports are within {far:g} of their largest value. The largest difference of
+every report is told in its unit: mV, or mM of calcium; where BMTK reports more cells, as it does
+not read the `gids` of a node set, in those that both report. What was not compared has nothing in
+that column.
 
 BMTK draws the places of synapses whose edges give none, and the units of recordings that no map
 names, from NumPy's random numbers; Isocortex takes what BMTK drew. BMTK's modules `xstim` and
 `comsol` stop with the NEURON and SciPy of today: they run as `tests/run_bionet_fields.py` mends
-them. The keys of `bio_comsol` are an earlier BMTK's, which took the nearest place: BMTK 1.2 is told
-them in its words, and to do so.
+them. So is that BMTK turns a cell twice by its angles where it is in such a field and its potential
+is recorded. The keys of `bio_comsol` are an earlier BMTK's, which took the nearest place: BMTK 1.2
+is told them in its words, and to do so; likewise those of the interval in `bio_neuropixels`, which
+it is told for every recording, as it takes what is said once for the first alone. Of an example
+that reports nothing `soma_voltage` is compared, of all its biophysical cells.
 
 What the repositories name and do not hold is made before, by `tools/example_files.py`, and the
 table says what: networks by the examples' own scripts, with one changed import; files of an
@@ -147,7 +153,8 @@ def update(store: dict[str, Any], args: argparse.Namespace, work: Path) -> None:
             if args.only and not re.search(args.only, name):
                 continue
             row = store["rows"].setdefault(f"{root.name} `{name}`", {})
-            row["made"] = notes.get(name, "")
+            if args.run is not None or "made" not in row:
+                row["made"] = notes.get(name, "")
             if args.run is not None:
                 store["run_ms"] = args.run
                 row["what"], why = tried(path, args.run)
@@ -187,12 +194,16 @@ def beside_told(row: dict[str, Any]) -> str:
             ", as cells fire in the same instant and each simulator has an order of its own; with "
             f"delays of 1 to 2 ms, drawn, {equal + near} of {theirs}; {ours} here"
         )
-    reports = [f"{name} within {apart:.1g}" for name, (apart, _) in found["reports"].items()]
+    reports = []
+    for name, (apart, _, *cells) in found["reports"].items():
+        of = f" in {cells[0]} of {cells[1]} cells" if cells else ""
+        reports.append(f"{name} within {apart:.1g}{of}")
     without = [f"without {name} there" for name in found["without"]]
     when = f"{found['ms']:g} ms"
     if found["begins"]:
         when += f", with spikes from {found['begins']:g} ms on"
-    return "; ".join([told, *reports, *without, when])
+    changed = [found["with"]] if "with" in found else []
+    return "; ".join([told, *reports, *without, *changed, when])
 
 
 def page(store: dict[str, Any]) -> str:
@@ -203,11 +214,13 @@ def page(store: dict[str, Any]) -> str:
     compared = [found for found in compared if not nothing_in(found)]
     equal = sum(map(same, compared))
     alone = sum("bmtk" in found for found in compared)
-    counts = (
-        f"{runs} of {len(rows)} configurations run. {equal} equal BMTK; "
-        f"{len(compared) - equal - alone} differ, {alone} BMTK does not run or not in time, "
-        f"{len(rows) - len(compared)} are not compared."
+    others = (
+        (len(compared) - equal - alone, "differing"),
+        (alone, "that BMTK does not run or not in time"),
+        (len(rows) - len(compared), "not compared"),
     )
+    counts = f"{runs} of {len(rows)} configurations run. {equal} equal BMTK; "
+    counts += ", ".join(f"{count} {how}" for count, how in others if count) + "."
     table = "".join(
         f"| {name} | {row['what']} | {beside_told(row)} "
         f"| {'; '.join(part for part in (row['made'], row['why']) if part)} |\n"

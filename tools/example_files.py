@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from isocortex.bmtk.builder.bionet import SWCReader
 from isocortex.bmtk.utils.reports.spike_trains import PoissonSpikeGenerator
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from allen_nwb import write_sweeps, write_units
+from allen_nwb import write_sweeps
 
 #: Longest that a script may build a network, s.
 LIMIT = 3600.0
@@ -118,27 +119,45 @@ def _sessions(examples: Path) -> Iterator[tuple[str, str]]:
         if session == 798911424:
             ids = np.r_[ids, named["unit_ids"]]
             area = np.r_[area, named["population"]]
-        count = len(ids)
-        _, channel = np.unique(area, return_inverse=True)
-        places = sorted(set(area.tolist()))
-        trains = {
-            int(unit): np.sort(random.uniform(0.0, 1600.0, random.poisson(3200))) for unit in ids
-        }
-        begin = np.arange(8) * 3.0 + 60.0
-        write_units(
-            path, trains,
-            {"peak_channel_id": channel, "isi_violations": np.full(count, 0.1),
-             "amplitude_cutoff": np.full(count, 0.05), "presence_ratio": np.full(count, 0.99)},
-            {"id": np.arange(len(places)), "location": np.array(places)},
-            drifting_gratings_presentations={
-                "start_time": begin, "stop_time": begin + 2.0,
-                "temporal_frequency": np.full(8, 4.0), "orientation": np.full(8, 90.0)},
-        )  # fmt: skip
+        trains = [np.sort(random.uniform(0.0, 1600.0, random.poisson(3200))) for _ in ids]
+        _write_session(path, str(session), ids.tolist(), area.tolist(), trains)
     for name in ("sample", "multi_session", "units_map"):
         yield (
             f"bio_neuropixels/config.simulation.{name}.json",
             "stand-ins for the sessions' NWB files: Poisson trains",
         )
+
+
+def _write_session(
+    path: Path, name: str, ids: list[int], area: list[str], trains: list[np.ndarray]
+) -> None:
+    """One channel for every area, good units, and eight presentations of a grating."""
+    from pynwb import NWBHDF5IO, NWBFile  # an extra, which only this needs
+    from pynwb.epoch import TimeIntervals
+
+    when = datetime(2020, 1, 1, tzinfo=UTC)
+    file = NWBFile(session_description=name, identifier=name, session_start_time=when)
+    probe = file.create_electrode_group(
+        "probe", "of a stand-in", "brain", file.create_device("probe")
+    )
+    places = sorted(set(area))
+    for channel, place in enumerate(places):
+        file.add_electrode(id=channel, location=place, group=probe)
+    for column in ("peak_channel_id", "isi_violations", "amplitude_cutoff", "presence_ratio"):
+        file.add_unit_column(column, "as in the recordings of the Allen Institute")
+    for unit, place, train in zip(ids, area, trains, strict=True):
+        file.add_unit(
+            id=unit, spike_times=train, peak_channel_id=places.index(place), isi_violations=0.1,
+            amplitude_cutoff=0.05, presence_ratio=0.99,
+        )  # fmt: skip
+    gratings = TimeIntervals(name="drifting_gratings_presentations", description="gratings")
+    for column in ("temporal_frequency", "orientation"):
+        gratings.add_column(column, "of the grating")
+    for begin in 60.0 + 3.0 * np.arange(8):
+        gratings.add_interval(begin, begin + 2.0, temporal_frequency=4.0, orientation=90.0)
+    file.add_time_intervals(gratings)
+    with NWBHDF5IO(path, "w") as written:
+        written.write(file)
 
 
 def _archive(examples: Path) -> Iterator[tuple[str, str]]:
@@ -188,22 +207,42 @@ def _ei_network(examples: Path) -> Iterator[tuple[str, str]]:
     folder = examples / "ei_networks/bionet"
     if not folder.is_dir() or (folder / "network/internal_nodes.h5").exists():
         return
-    (examples / "biophys_components").symlink_to("bio_components")
-    for model in (examples / "bio_nsg/bio_template/components/synaptic_models").glob("brunel*"):
-        shutil.copy(model, examples / "bio_components/synaptic_models")
-    by_target = "connection_rule=per_target, iterator='all_to_one'"
-    _build(
-        folder, ("connection_rule=random_connections", by_target),
-        ("\nif build_recurrent_edges:", PER_TARGET),
-    )  # fmt: skip
-    for name in ("internal", "external"):
-        built = folder / f"network/{name}_internal_edge_types.csv"
-        shutil.copy(built, folder / f"network/{name}_edge_types.csv")
+    _build_ei(folder)
     yield (
         EI,
         "built by its script, with its rule by target; components of bio_components and bio_nsg "
         "under the names it has",
     )
+
+
+def _build_ei(folder: Path, *changes: tuple[str, str]) -> None:
+    examples = folder.parents[1]
+    named = examples / "biophys_components"
+    if not named.exists():
+        named.symlink_to("bio_components")
+    for model in (examples / "bio_nsg/bio_template/components/synaptic_models").glob("brunel*"):
+        shutil.copy(model, named / "synaptic_models")
+    by_target = "connection_rule=per_target, iterator='all_to_one'"
+    _build(
+        folder, ("connection_rule=random_connections", by_target),
+        ("\nif build_recurrent_edges:", PER_TARGET), *changes,
+    )  # fmt: skip
+    for name in ("internal", "external"):
+        built = folder / f"network/{name}_internal_edge_types.csv"
+        shutil.copy(built, folder / f"network/{name}_edge_types.csv")
+
+
+def smaller_ei(config: Path) -> Path:
+    """The configuration beside it of 400 and 100 cells for 10,000 and 2,500, by the same script."""
+    folder = config.parent.with_name("bionet.smaller")
+    if not folder.exists():
+        large = shutil.ignore_patterns("network", "output", "*.bmtk", "*.isocortex")
+        shutil.copytree(config.parent, folder, ignore=large)
+        _build_ei(folder, ("N_exc = 10000", "N_exc = 400"), ("N_inh = 2500", "N_inh = 100"))
+        text = (folder / config.name).read_text()
+        reported = "[0,2500,5000,7500,10000,12499]"
+        (folder / config.name).write_text(text.replace(reported, "[0,100,200,300,400,499]"))
+    return folder / config.name
 
 
 #: SWCReader before BMTK 1.0 put the stub in the axon's place by itself.
@@ -249,7 +288,7 @@ def _lgn_of_layer4(examples: Path) -> Iterator[tuple[str, str]]:
         edges = lgn.add_edges(
             source=lgn.nodes(), target=l4.nodes(model_name=name), connection_rule=axons,
             iterator="all_to_one", delay=row["delay"], dynamics_params=row["dynamics_params"],
-            syn_weight=5e-5 if branches else 0.0045,
+            syn_weight=1e-3 if branches else 0.03,
             **({"model_template": row["model_template"]} if branches else {}),
         )  # fmt: skip
         if branches:

@@ -72,9 +72,21 @@ def placing(set_connections: Callable[..., int]) -> Callable[..., int]:
     return placed
 
 
-def tell_fields_anew(entries: dict[str, Any]) -> None:
-    """Say in today's words what earlier versions of ``comsol`` knew, which took nearest places."""
+def tell_anew(entries: dict[str, Any]) -> None:
+    """Say so that BMTK 1.2 reads it what examples say otherwise.
+
+    Earlier versions of ``comsol`` had other words, and took nearest places. The table of intervals
+    has another name than ``ecephys_probe`` asks for; and of several recordings it takes an interval
+    that is said once for the first alone, and plays the others from their very beginning.
+    """
     for entry in entries.values():
+        interval, files = entry.get("interval"), entry.get("input_file")
+        if isinstance(interval, dict):
+            for word in ("name", "index"):
+                if f"stimulus_{word}" in interval:
+                    interval[f"interval_{word}"] = interval.pop(f"stimulus_{word}")
+            if isinstance(files, list):
+                entry["interval"] = [dict(interval) for _ in files]
         if "comsol_file" in entry:
             comsol.Lip = NearestNDInterpolator
             for word in ("comsol_file", "waveform", "amplitude"):
@@ -95,7 +107,7 @@ def main(path: str, ms: str, output: str, script: str | None = None) -> None:
         "output_dir": str(folder), "log_file": "log.txt", "spikes_file": "spikes.h5",
         "overwrite_output_dir": True,
     }  # fmt: skip
-    tell_fields_anew(parsed.get("inputs", {}))
+    tell_anew(parsed.get("inputs", {}))
     reports = parsed.get("reports", {})
     # BMTK 1.2 asks these of the list of the soma's sections, and stops
     without = [name for name, report in reports.items() if report.get("transform")]

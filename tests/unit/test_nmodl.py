@@ -128,6 +128,19 @@ def test_a_file_becomes_the_same_text_in_every_process(tmp_path):
     assert first == second and "class Pulse" in first
 
 
+def test_concentrations_of_an_ion_that_nothing_writes_are_numbers(tmp_path):
+    """A branch of theirs is decided at once, as of sodium channels that would know a toxin."""
+    plain, toxic = tmp_path / "plain" / "Fx.mod", tmp_path / "toxic" / "Fx.mod"
+    rate = "minf = 1/(1 + exp(-v/9))"
+    text = PLAIN.replace("USEION k", "USEION ttx READ ttxi, ttxo VALENCE 1 USEION k")
+    text = text.replace("minf g }", "minf g ttxi (mM) ttxo (mM) }")
+    branch = f"if (ttxi == 0.015625 && ttxo > 1e-12) {{ minf = 0 }} else {{ {rate} }}"
+    for path, content in ((plain, PLAIN), (toxic, text.replace(rate, branch))):
+        path.parent.mkdir()
+        path.write_text(content)
+    assert python_file(translated(toxic)) == python_file(translated(plain))
+
+
 def test_gates_follow_the_formulas_of_the_file(load):
     (hx,) = load("Hx")
     v = np.array([-90.0, -55.0, -40.0, -40.0 + 1e-6, 20.0])  # at -55 and -40 with 0 / 0
@@ -211,6 +224,8 @@ def _refused(path, text, old, new, message):
         ("m' = (minf - m)/3 }", "m' = f(m) }\nFUNCTION f(x) { f = f(x) }", r".*f\(\) calls itself"),
         ("ik = gbar*m*(v - ek)", "ik = gbar*tan(m)*(v - ek)", r"line 6: the function tan\(\)"),
         ("USEION k READ ek WRITE ik", "USEION cl READ ecl WRITE icl", r"line 1: .*no ion 'cl'"),
+        ("USEION k", "USEION ttx WRITE ttxi VALENCE 1 USEION k", r"line 1: .*no ion 'ttx'"),
+        ("USEION k", "USEION h READ eh VALENCE 1 USEION k", r"line 1: .*no ion 'h'"),
         ("SUFFIX Fx", "POINT_PROCESS Fx", r"line 1: a point process without NET_RECEIVE"),
         ("SUFFIX Fx", "ARTIFICIAL_CELL Fx", r"line 1: ARTIFICIAL_CELL cannot be translated"),
         (PLAIN, "", "a mechanism without a SUFFIX cannot be translated"),

@@ -18,6 +18,8 @@ PHYSICS = {
 }  # fmt: skip
 #: Concentrations that stay as NEURON begins with them, mM.
 CONCENTRATIONS = {"cao": 2.0}
+#: What NEURON gives an ion of another name, mM: here nothing writes one, as no mechanism can.
+STILL = 1.0
 #: Those from which NEURON has the reversal potential wherever a mechanism reads them; here cells
 #: say what it is.
 MAKE_REVERSAL = ("nai", "nao", "ki", "ko")
@@ -48,6 +50,7 @@ class Declared:
     numbers : PARAMETER, CONSTANT and the constants of UNITS; None where the file gives no value.
     units : of numbers, as written.
     parameters, assigned, states : where each is declared.
+    still : concentrations of ions of other names, which are numbers as nothing writes them.
     """
 
     source: Source
@@ -69,6 +72,7 @@ class Declared:
     initial: Node | None = None
     breakpoint: Node | None = None
     received: Node | None = None
+    still: set[str] = field(default_factory=set)
 
     @property
     def read(self) -> set[str]:
@@ -126,6 +130,7 @@ def declarations(source: Source) -> Declared:
         elif kind not in IGNORED and kind != "Verbatim":
             # functions of VERBATIM can only be called, and are refused there
             source.refuse(block, f"{_first_word(source, block)} cannot be translated")
+    found.numbers |= dict.fromkeys(sorted(found.still), STILL)
     for block in source.blocks("UnitBlock"):
         for each in block.definitions:
             if kind_of(each) == "FactorDef":
@@ -143,6 +148,10 @@ def _neuron(found: Declared, statement: Node) -> None:
             tuple(name_of(each.name) for each in statement.readlist),
             tuple(name_of(each.name) for each in statement.writelist),
         )
+        still = {f"{ion.name}i", f"{ion.name}o"}
+        if ion.name not in IONS and not ion.writes and still.issuperset(ion.reads):
+            found.still |= set(ion.reads)
+            return
         if ion.name not in IONS:
             source.refuse(statement, f"there is no ion {ion.name!r}, but {', '.join(IONS)}")
         for name in ion.reads:
