@@ -164,8 +164,9 @@ def test_nothing_but_what_is_recorded_is_computed_in_double_precision(ptx, tmp_p
     program = f"import sys; sys.path[:0] = {sys.path!r}; from isocortex.engine import sampling\n"
     program += "def sample(probes, block, late, step, V, S, synapses):\n    pass\n"
     program += "sampling.sample = sample\nfrom on_gpu import *\nfrom device import *\n"
-    program += "case = CASES[0]\n"
-    program += "print(*compiled_elsewhere(network_of(case), settings_of(case, 'cuda')), sep='\\n')"
+    program += "from dataclasses import replace\ncase = CASES[0]\n"
+    program += "settings = replace(settings_of(case, 'cuda'), threads=1)  # in this process\n"
+    program += "print(*compiled_elsewhere(network_of(case), settings), sep='\\n')"
     environment = os.environ | {"ISOCORTEX_CACHE": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, check=True, stdout=subprocess.PIPE,

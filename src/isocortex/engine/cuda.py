@@ -173,11 +173,7 @@ class CudaEngine(CpuEngine):
             groups.append((Kernel(source), np.flatnonzero(np.isin(model, models) & ~straight)))
         for m in np.unique(model[straight]).tolist():
             groups.append((self._straight[m], np.flatnonzero((model == m) & straight)))
-        same = len(groups) == len(self._groups) and all(
-            one[0] == other[0] and np.array_equal(one[1], other[1])
-            for one, other in zip(groups, self._groups, strict=True)
-        )
-        if same:
+        if _equal(groups, self._groups):
             return
         self._groups = groups
         self._files = [None] * len(self._groups)
@@ -191,17 +187,14 @@ class CudaEngine(CpuEngine):
 
     def _bind(self) -> None:
         """Give kernels their arguments, unless they have these: there may be many kernels."""
-        chosen = [
-            self._there.of(blocks, f"chosen{k}") for k, (_, blocks) in enumerate(self._groups)
-        ]
-        arguments = (tuple(self._files), tuple(chosen), self._handing.events, *self._bound)
-        if _same(arguments, self._arguments):
-            return
-        self._arguments = arguments
-        self._launches = [
-            (self._machine.bind(kernel, file, (mine, *arguments[2:])), len(blocks))
-            for (kernel, blocks), file, mine in zip(self._groups, self._files, chosen, strict=True)
-        ]
+        chosen = tuple(self._there.of(b, f"chosen{k}") for k, (_, b) in enumerate(self._groups))
+        arguments = (tuple(self._files), chosen, self._handing.events, *self._bound)
+        if not _same(arguments, self._arguments):
+            self._arguments, groups = arguments, zip(self._groups, *arguments[:2], strict=True)
+            self._launches = [
+                (self._machine.bind(kernel, file, (mine, *arguments[2:])), len(blocks))
+                for (kernel, blocks), file, mine in groups
+            ]
 
     def _meanwhile(self, n_windows: int) -> None:
         """Advance the blocks for the threads, which wait for it at every window's end."""
@@ -317,6 +310,14 @@ class CudaEngine(CpuEngine):
         b, first = self.laid.blocks.cell_block[cell], self.laid.arrays.first_v
         block = self._machine.read(self._bound[4].V, int(first[b]), int(first[b + 1]))
         return block.reshape(-1, LANES)[:, self.laid.blocks.cell_lane[cell]].astype(np.float64)
+
+
+def _equal(some: list[tuple[Kernel, IntArray]], others: list[tuple[Kernel, IntArray]]) -> bool:
+    """Whether these are the same kernels, each for the same blocks."""
+    return len(some) == len(others) and all(
+        one[0] == other[0] and np.array_equal(one[1], other[1])
+        for one, other in zip(some, others, strict=True)
+    )
 
 
 def _same(one: Any, other: Any) -> bool:

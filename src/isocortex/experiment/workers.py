@@ -109,13 +109,14 @@ class Processes:
         """Stop what still runs: it writes what it has, and can go on from there."""
         self.closing = True
         self.pool.shutdown(wait=False, cancel_futures=True)
+        idle = list[subprocess.Popen[str] | None]()
         with suppress(queue.Empty):
             while True:
-                process = self.free.get_nowait()
-                if process is not None and process.stdin is not None:
-                    process.stdin.close()  # it has nothing to do, and ends
+                idle.append(self.free.get_nowait())
         for process in self.started:
-            if process.poll() is None:
+            if process in idle and process.stdin is not None:
+                process.stdin.close()  # it has nothing to do, and ends
+            elif process.poll() is None:
                 process.send_signal(signal.SIGINT)
         for process in self.started:
             try:
