@@ -70,7 +70,7 @@ def figures(name: str, precision: str) -> dict[str, Any]:
         found = machine_code(file.read_text(), most=kernel.registers)
         assembler = _of_children() - begun
     model = network.models[0]
-    static = 4 * (LONGEST + 1)  # where the events of steps begin
+    static = 4 * (LONGEST + 1) + 12 * 32 * kernel.warps  # where events of steps begin; a step's
     return {
         "model": int(name), "precision": precision, "nodes": model.n_nodes,
         "compartments": len(network.slots) // 2, "compile_s": round(spent, 1),
@@ -87,7 +87,7 @@ def _of_children() -> float:
 TEXT = """\
 `benchmarks/straight.py`: straight kernels of perisomatic models of the library with two kinds of
 synapses on every compartment, compiled for compute capability 9.0 (H100, H200) without a GPU, each
-by itself. **None has run on a GPU.** Mixed: synaptic rows of 16 bits, at most 128 registers a
+by itself. Mixed: synaptic rows of 16 bits, at most 128 registers a
 thread up to 180 nodes; above that, and in single precision, at most 168. Spilled:
 bytes of a thread, stored and loaded, wherever that is. Blocks: those of 32 cells that a
 multiprocessor has room for (65,536 registers, 228 kB of shared memory). Seconds are processor time

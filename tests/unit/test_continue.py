@@ -34,6 +34,7 @@ from isocortex.errors import ConfigError, InputError, SimulationError
 from isocortex.hashes import sha256
 from isocortex.html_report import report_page
 from isocortex.html_report.subject import subject_of
+from isocortex.report.output import held
 from isocortex.session.engines import make_settings
 from isocortex.session.progress import Line
 from isocortex.session.ranks import Ranks
@@ -669,3 +670,16 @@ def test_a_run_that_goes_on_is_not_continued_beside_itself(config, whole, tmp_pa
 
 def test_a_state_to_branch_from_is_no_checkpoint(saved):
     one_line(isocortex("continue", saved[1]), saved[1], "to branch from", "run --from")
+
+
+def test_two_runs_do_not_write_into_one_folder(config, tmp_path, monkeypatch):
+    """Nor does a run go on that has not ended."""
+    folder, words = tmp_path / "out", "another run, or a session that was not closed, writes there"
+    break_off(monkeypatch, config, folder, 20.0, checkpoint_every=5.0)
+    with ic.open_session(config, output_dir=tmp_path / "held") as session:
+        session.advance(10.0)
+        one_line(isocortex("run", config, "--output-dir", tmp_path / "held"), words)
+    with held(folder):
+        one_line(isocortex("continue", folder), folder, words)
+    status, _, error = isocortex("continue", folder)
+    assert status == 0, error

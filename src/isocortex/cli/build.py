@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from isocortex.cli.terminal import duration, err, out
+from isocortex.cli.terminal import duration, err, out, progress_bar
 from isocortex.errors import ConfigError, disk_errors
 from isocortex.session.launcher import usable_cores
 
@@ -122,8 +122,11 @@ def build_cortex(
                 output, cortex, tstop=tstop, materialize=materialize, probe=probe, eeg=eeg or (),
                 progress=lambda what: out.print(f"{what[0].upper()}{what[1:]} ..."),
             )  # fmt: skip
-        out.print("Counting synapses ...")
-        census = take_census(cortex)
+        with progress_bar() as bar:
+            task = bar.add_task("Counting synapses", total=None)
+            census = take_census(
+                cortex, progress=lambda k, n: bar.update(task, completed=k, total=n)
+            )
         _tell_census(cortex, census, cores, memory)
         if output is None or config is None:
             return

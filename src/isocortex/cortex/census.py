@@ -13,7 +13,7 @@ np.int64(4500)
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ from isocortex.network.drawn.tables import DELAY_STEP, no_connections
 from isocortex.random import uniform
 
 N_GROUPS = len(LAYERS) * len(CLASSES)
+#: Neurons between two reports of progress.
+AT_ONCE = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,13 +101,18 @@ class Census:
                 table.to_csv(folder / f"{name}.csv", float_format="%.6g")
 
 
-def take_census(cortex: CortexModel, sources_per_area: int = 250) -> Census:
+def take_census(
+    cortex: CortexModel,
+    sources_per_area: int = 250,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Census:
     """Count neurons and synapses.
 
     Parameters
     ----------
     sources_per_area : neurons of every area and side whose synapses are drawn, all if there are
         fewer.
+    progress : told how many of them have been, and of how many.
     """
     sources, stands_for = _sample(cortex, sources_per_area, cortex.recipe.seed)
     n_areas = len(cortex.atlas.areas)
@@ -113,7 +120,10 @@ def take_census(cortex: CortexModel, sources_per_area: int = 250) -> Census:
     made, delays = np.zeros(len(sources)), np.zeros((2, 256))
     _count(sources[:0], stands_for, cortex.axons, matrix, onto, made, delays)  # compiles
     begun = time.process_time()  # other work on the machine does not count
-    _count(sources, stands_for, cortex.axons, matrix, onto, made, delays)
+    for k in range(0, len(sources), AT_ONCE):
+        some = slice(k, k + AT_ONCE)
+        _count(sources[some], stands_for[some], cortex.axons, matrix, onto, made[some], delays)
+        progress(min(k + AT_ONCE, len(sources)), len(sources))
     seconds = time.process_time() - begun
 
     expected, out, into = _expected(cortex)

@@ -24,7 +24,7 @@ from isocortex.engine.layout.arrangement import Arrangement
 from isocortex.engine.parts import Events, Wiring
 from isocortex.targets.gpu import Machine
 
-#: Events are made on the GPU if this is set to 1: it has not been run on one yet.
+#: Events are made on the GPU if this is set to 1.
 ASKED = "ISOCORTEX_DEVICE_EVENTS"
 #: Their kernels.
 TEXT = Path(__file__).parent / "spread.py.txt"

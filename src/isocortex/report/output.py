@@ -9,7 +9,7 @@ import os
 import platform
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,37 @@ def prepare_output(
             if path.is_file():  # not a device or pipe
                 path.unlink()
     return paths
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Let no other run write into a folder meanwhile.
+
+    The system forgets it with the process, however that ends. Where it or the file system knows no
+    such locks, nobody is refused.
+
+    Raises
+    ------
+    ConfigError : another run writes there.
+    """
+    if fcntl is None:
+        yield
+        return
+    here = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(here, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        os.close(here)
+        raise ConfigError(
+            "another run, or a session that was not closed, writes there", file=folder,
+            fix="Wait until it ends or stop it, or give another output folder.",
+        ) from error  # fmt: skip
+    except OSError:  # no locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(here)
 
 
 def check_output(
@@ -103,24 +134,6 @@ def _require_distinct(paths: list[Path]) -> None:
                 "is named for two outputs of the run (spikes, reports, log, state, provenance)",
                 file=path, fix="Give each a file name of its own.",
             )  # fmt: skip
-
-
-def require_left(path: Path) -> None:
-    """Make sure that no run is writing a file, as far as the file system has locks.
-
-    Raises
-    ------
-    ConfigError : one is.
-    """
-    if fcntl is None or not path.is_file():
-        return
-    with path.open("rb") as raw, suppress(OSError):
-        try:
-            fcntl.flock(raw, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(
-                "is being written: the run goes on", file=path, fix="Wait for its end, or stop it."
-            ) from None
 
 
 @contextmanager

@@ -20,9 +20,9 @@ from isocortex.report.netcons import ConnectionRecorder
 from isocortex.report.output import (
     CHECKPOINT,
     check_output,
+    held,
     log_to,
     prepare_output,
-    require_left,
     write_provenance,
 )
 from isocortex.report.potentials import PotentialRecorder
@@ -84,13 +84,13 @@ class Files:
 
     def check(self, goes_on: bool = False) -> None:
         """Refuse what cannot be written; nothing is replaced."""
-        if goes_on:
-            require_left(self.folder / self.spikes)
         check_output(self.folder, self.may_replace or goes_on, self.names, self.read)
+        with held(self.folder):
+            pass
 
 
 class Folder(Watching):
-    """Makes the output folder ready, and keeps the log.
+    """Makes the output folder ready, keeps others from writing there, and keeps the log.
 
     Parameters
     ----------
@@ -98,20 +98,21 @@ class Folder(Watching):
     """
 
     def __init__(self, files: Files, goes_on: bool = False) -> None:
-        self.files, self.goes_on, self.log = files, goes_on, ExitStack()
+        self.files, self.goes_on, self.open = files, goes_on, ExitStack()
 
     def start(self, run: Run) -> None:
         files = self.files
+        self.open.enter_context(held(files.folder))
         if not self.goes_on:
             prepare_output(files.folder, files.may_replace, files.names, files.read)
         if files.log:
             mode = "a" if self.goes_on else "w"
-            self.log.enter_context(log_to(files.folder / files.log, mode=mode))
+            self.open.enter_context(log_to(files.folder / files.log, mode=mode))
         if self.goes_on:
             logger.info("The run goes on at %g ms.", run.time)
 
     def finish(self, run: Run, complete: bool) -> None:
-        self.log.close()
+        self.open.close()
 
 
 class Account(Watching):

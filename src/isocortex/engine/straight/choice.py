@@ -24,7 +24,7 @@ from isocortex.engine.straight.text import (
 )
 from isocortex.network.network import Network
 
-#: Straight kernels are asked for by setting this to 1: the engine has not run them on a GPU yet.
+#: Straight kernels are asked for by setting this to 1: small circuits need not wait for them.
 ASKED = "ISOCORTEX_STRAIGHT"
 #: Registers of a thread: so many that three blocks may share a multiprocessor, whose memory has
 #: room for no more of most models; and so many that four may. Where rows are halves it has room for
