@@ -46,7 +46,7 @@ def test_the_text_runs_as_it_stands_and_solves_the_cable(extrapolate):
     V, D, R, none = v.copy(), np.zeros(n), np.zeros(n), np.zeros(0)
     block = (0, n, 0, 0, 0, 0, 0, 1)
     solution = (V if extrapolate == 1.0 else R, 0)
-    kinetics = KineticsTable(none, 0, 0, 0)
+    kinetics = KineticsTable(none, 0, 0, np.zeros(1, np.int64))
     cable.eliminate(V, (D, R), solution, (none, none), block, layout, kinetics, 0)
     cable.substitute(V, D, solution, block, layout, extrapolate)
     np.testing.assert_allclose(V, v + extrapolate * x, rtol=1e-12)

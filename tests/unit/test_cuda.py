@@ -12,7 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import isocortex, one_line
-from on_gpu import CASES, STATIC, left_by, network_of, settings_of, straight_network, table
+from on_gpu import (
+    CASES,
+    STATIC,
+    WINDOW,
+    left_by,
+    network_of,
+    settings_of,
+    straight_network,
+    table,
+)  # fmt: skip
 
 from device import compiled_elsewhere
 from isocortex.cells.channels import load_mechanisms
@@ -208,6 +217,18 @@ def test_only_the_general_kernel_has_room_to_work_in(monkeypatch):
         alone = CudaEngine(replace(both.network, currents=[]), both.settings)
     assert [array.shape for array in both._work] == [(both.laid.arrays.first_v[-1],)] * 2
     assert [array.shape for array in alone._work] == [(1,)] * 2
+
+
+def test_kernels_are_given_their_arguments_once(monkeypatch):
+    """There are 72 in a cortex, and pieces may be short."""
+    monkeypatch.setenv(STRAIGHT, "1")
+    with gpu.elsewhere((9, 0)):
+        engine = CudaEngine(straight_network(), settings_of("mixed straight", "cuda"))
+        for _ in range(2):  # until there is room for all events of a window
+            engine.advance(WINDOW)
+        launches = engine._launches
+        engine.advance(WINDOW)
+    assert engine._launches is launches
 
 
 def test_the_reference_engine_is_refused():

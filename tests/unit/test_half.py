@@ -128,6 +128,24 @@ def test_more_than_halves_hold_ends_the_run():
         check_finite(network, engine, 0.1)
 
 
+@pytest.mark.parametrize("precision", ["double", "single"])
+@pytest.mark.parametrize("n_steps", [31, 50, 101])
+def test_a_state_between_two_writings_goes_on_to_the_last_bit(precision, n_steps):
+    times = np.random.default_rng(1).uniform(0.0, 16.0, 90)
+    engine, other = (
+        driven(KINETICS, times, 2e-4, sources=5, dt=0.1, precision=precision)[1] for _ in range(2)
+    )
+    engine.advance(n_steps)
+    state = engine.state()
+    assert (state.unit < 1.0).sum() > len(KINETICS)  # most stand for themselves times a power
+    other.restore(state)
+    np.testing.assert_array_equal(other.state().terms, state.terms)
+    probes = [(0, 0, Variable("g", "synapse", (kind,))) for kind in range(len(KINETICS))]
+    for each in (engine, other):
+        each.record(ProbeTable.of([(0, 0, Variable("v")), *probes]))
+    np.testing.assert_array_equal(*(each.advance(70).samples for each in (engine, other)))
+
+
 @pytest.mark.parametrize("n_steps", [31, 64, 101])
 def test_a_state_of_halves_is_theirs_again(n_steps):
     """Between two writings too, where a half stands for itself times a power."""
@@ -174,14 +192,20 @@ def test_a_state_goes_on_in_another_precision(before, after):
     )
 
 
-def test_results_do_not_follow_from_where_a_run_is_cut():
+@pytest.mark.parametrize("precision", ["mixed", "double", "single"])
+def test_results_do_not_follow_from_where_a_run_is_cut(precision):
     times = np.random.default_rng(1).uniform(0.0, 30.0, 60)
     samples = []
     for pieces in ([300], [7, 93, 1, 199]):
-        _, engine = driven(KINETICS, times, 2e-4, sources=5, dt=0.1)
+        _, engine = driven(KINETICS, times, 2e-4, sources=5, dt=0.1, precision=precision)
         engine.record(ProbeTable.of([(0, 0, Variable("v"))]))
         samples.append(np.concatenate([engine.advance(n).samples for n in pieces]))
     np.testing.assert_array_equal(*samples)
+
+
+def test_what_does_not_decay_is_refused():
+    with pytest.raises(ConfigError, match="precision: mixed .* would last"):
+        driven([exp1syn(np.inf, 0.0)], np.array([1.0]), 1e-3)
 
 
 def test_a_difference_of_large_numbers_is_refused():

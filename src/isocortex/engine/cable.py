@@ -85,9 +85,9 @@ def deliver(A, B, block, waiting, step, events, layout, kinetics):
         at = row0 * lanes + element(events.element, event)
         if owns(at, lanes):
             kind = now + element(layout.row_kind, at // lanes + kinds) * KINETICS
-            weight = element(events.weight, event)
-            add(A, at, weight * element(kinetics.number, kind + JUMP_A), kinetics.origin + step)
-            add(B, at, weight * element(kinetics.number, kind + JUMP_B), kinetics.origin + step)
+            weight, counted = element(events.weight, event), element(kinetics.origin, 0) + step
+            add(A, at, weight * element(kinetics.number, kind + JUMP_A), counted)
+            add(B, at, weight * element(kinetics.number, kind + JUMP_B), counted)
         event += 1
     return event
 

@@ -51,7 +51,8 @@ class States(NamedTuple):
 class KineticsTable(NamedTuple):
     """Per step and kinetics, the numbers named in cable.py; ``stride`` from one step to the next.
 
-    The first step is number ``origin`` of the simulation. Numbers come again after some steps, a
+    The first step is number ``origin[0]`` of the simulation: in an array, so that kernels on a GPU
+    are given the same arguments in every piece of a run. Numbers come again after some steps, a
     power of two: those of a step are at ``step & repeat``. ``block`` has the numbers of what blocks
     each; None, which the compiler knows, where nothing blocks any.
     """
@@ -59,7 +60,7 @@ class KineticsTable(NamedTuple):
     number: np.ndarray
     stride: int
     repeat: int
-    origin: int
+    origin: np.ndarray
     block: np.ndarray | None = None
 
 

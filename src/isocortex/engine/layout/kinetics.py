@@ -82,6 +82,9 @@ class KineticsTables:
     ) -> None:
         self.kinetics, self.dtype = kinetics, dtype
         self.in_half = in_half(settings.precision)
+        if self.in_half:
+            for k in kinetics:
+                _require_in_half(k)
         self.unit = UNIT if self.in_half else 1.0
         most = None if self.in_half else 1 if on_device else LONGEST
         # Crank-Nicolson wants the conductance in the middle of the step: let it jump there
@@ -89,9 +92,6 @@ class KineticsTables:
         self.terms = [_terms(k, settings.dt, ahead, most) for k in kinetics]
         self.cycle = max((term.period for terms in self.terms for term in terms), default=1)
         self.block = _blocks(kinetics, dtype)
-        if self.in_half:
-            for k in kinetics:
-                _require_in_half(k)
 
     def over(self, first: int, n_steps: int) -> KineticsTable:
         """Of some steps from ``first`` on, and of the one after them."""
@@ -103,7 +103,7 @@ class KineticsTables:
             number[:, k, B_NUMBERS] = b.numbers(steps, self.unit)
         repeat = self.cycle - 1 if len(steps) == self.cycle else -1
         return KineticsTable(
-            number.ravel().astype(self.dtype), number[0].size, repeat, first, self.block
+            number.ravel().astype(self.dtype), number[0].size, repeat, np.array([first]), self.block
         )
 
     def powers(self, step: int) -> FloatArray:

@@ -298,7 +298,7 @@ class _Halves(_Code):
             f"kind = {NOW.format('step')} + which * {cable.KINETICS}",
             *(
                 f"add(H, 2 * at{place}, w * element(kinetics.number, kind + {jump}), "
-                "kinetics.origin + step)"
+                "element(kinetics.origin, 0) + step)"
                 for place, jump in (("", cable.JUMP_A), (" + 1", cable.JUMP_B))
             ),
         ]
