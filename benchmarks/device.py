@@ -123,7 +123,7 @@ def prepare_straight(folder: Path) -> None:
     cores = len(os.sched_getaffinity(0))
     drawn = build_network(load_simulation(config), False)
     for precision in ("single", "mixed"):
-        settings = Settings(dt=0.1, precision=precision, device="cuda", threads=cores + 1)
+        settings = Settings(dt=0.1, precision=precision, device="cuda", threads=cores)
         print(len(compiled_elsewhere(network, settings)), "kernels")
         print(len(compiled_elsewhere(drawn, settings)), "kernels where connections are drawn")
 
@@ -173,10 +173,10 @@ def ask_for(device: str) -> None:
     os.environ[spreading.ASKED] = str(int(DEVICES[device].events))
 
 
-def circuit(folder: Path, name: str, device: str, tstop: float) -> dict[str, Any]:
+def circuit(folder: Path, name: str, device: str, tstop: float, file: Path) -> dict[str, Any]:
     """A circuit as `isocortex run` does it, in pieces of which the first is warming up.
 
-    What has been measured is written down after every piece.
+    What has been measured is written into the file after every piece.
     """
     from isocortex.session.session import open_session
 
@@ -204,7 +204,7 @@ def circuit(folder: Path, name: str, device: str, tstop: float) -> dict[str, Any
                 | {"n_spikes": session.run.n_spikes, "n_events": engine.n_events}
                 | {key: round(value - before[key], 3) for key, value in spent.items()}
             )
-            _write(folder, name, device, left)
+            file.write_text(json.dumps(left))
         left["memory"] = _memory()
         if asked.device == "cuda":
             alone["on"] = 1.0
@@ -237,10 +237,6 @@ def timed_launches() -> dict[str, float]:
     return seconds
 
 
-def _write(folder: Path, name: str, device: str, left: dict[str, Any]) -> None:
-    (folder / f"{name}_{device}.json").write_text(json.dumps(left))
-
-
 def _memory() -> str:
     """Of the GPU, what is in use by all."""
     command = ["nvidia-smi", "--query-gpu=memory.used,name", "--format=csv,noheader"]
@@ -252,13 +248,13 @@ def _memory() -> str:
 
 def stage(folder: Path, name: str, device: str, short: bool) -> None:
     """One stage in this process; leaves its JSON."""
-    begun = time.perf_counter()
+    begun, file = time.perf_counter(), folder / f"{name}_{device}{'_short' * short}.json"
     if name == "golden":
         left = golden_cells(folder, device, 2.0 if short else GOLDEN_MS)
     else:
-        left = circuit(folder, name, device, 2.0 if short else CIRCUITS[name])
+        left = circuit(folder, name, device, 2.0 if short else CIRCUITS[name], file)
     left["wall"] = time.perf_counter() - begun
-    _write(folder, name, device + "_short" * short, left)
+    file.write_text(json.dumps(left))
     print(json.dumps(left))
 
 

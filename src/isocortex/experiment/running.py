@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,11 +11,12 @@ from typing import Any
 
 from isocortex.cortex.cost import BASE_BYTES, COMPARTMENT_BYTES, NEURON_BYTES, SYNAPSE_BYTES
 from isocortex.cortex.recipe import Recipe
-from isocortex.errors import ConfigError, IsocortexError, disk_errors
+from isocortex.errors import IsocortexError, disk_errors
 from isocortex.experiment.jobs import Job
 from isocortex.experiment.workers import Answer, Cluster, Here, Processes
 from isocortex.network.build import STORED_UP_TO
 from isocortex.network.memory import available_memory
+from isocortex.report.output import held
 from isocortex.text import in_words
 
 #: s between two looks at what is going on.
@@ -149,15 +149,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     """
     with disk_errors(folder, "make the folder"):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigError(
-                "is being worked on by another process", file=folder,
-                fix="Wait for it, or choose another folder.",
-            ) from None  # fmt: skip
+    with held(folder, "is being worked on by another process"):
         yield
 
 

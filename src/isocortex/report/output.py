@@ -50,34 +50,35 @@ def prepare_output(
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Let no other run write into a folder meanwhile.
+def held(
+    folder: Path, how: str = "another run, or a session that was not closed, writes there"
+) -> Iterator[None]:
+    """Let nobody else who asks so write into a folder meanwhile.
 
     The system forgets it with the process, however that ends. Where it or the file system knows no
     such locks, nobody is refused.
 
     Raises
     ------
-    ConfigError : another run writes there.
+    ConfigError : somebody else holds it; says ``how``.
     """
-    if fcntl is None:
-        yield
-        return
-    here = os.open(folder, os.O_RDONLY)
+    here = None
     try:
-        fcntl.flock(here, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(here)
-        raise ConfigError(
-            "another run, or a session that was not closed, writes there", file=folder,
-            fix="Wait until it ends or stop it, or give another output folder.",
-        ) from error  # fmt: skip
-    except OSError:  # no locks
-        pass
-    try:
+        if fcntl is not None:
+            try:
+                here = os.open(folder, os.O_RDONLY)
+                fcntl.flock(here, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise ConfigError(
+                    how, file=folder,
+                    fix="Wait until it ends or stop it, or give another output folder.",
+                ) from error  # fmt: skip
+            except OSError:  # no locks
+                pass
         yield
     finally:
-        os.close(here)
+        if here is not None:
+            os.close(here)
 
 
 def check_output(

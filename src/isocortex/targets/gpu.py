@@ -437,9 +437,8 @@ class Elsewhere:
 
     def bind(self, kernel: Written, assembly: Path | None, arguments: tuple[Any, ...]) -> Launch:
         assert assembly is not None
-        if parameters_of(assembly.read_text(encoding="utf-8"))[1] != sizes_of(
-            flattened((0, 0, *arguments))
-        ):
+        _, sizes = parameters_of(assembly.read_text(encoding="utf-8"))
+        if sizes != sizes_of(flattened((0, 0, *arguments))):
             raise RuntimeError(f"{assembly} has other parameters than it will be given")
         if assembly not in self.found:
             self.found.append(assembly)
